@@ -1,0 +1,81 @@
+"""Does pay move people? Wage premiums, emigration and field switching across countries.
+
+Premiums are estimated, and so are rates; their joint covariance reaches the last regression and the last figure. Names
+are loaded on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "read_panel": "wagegap.panel.load",
+    "Panel": "wagegap.panel.panel",
+    "simulate_panel": "wagegap.panel.simulate",
+    "Estimates": "wagegap.estimation.estimates",
+    "join": "wagegap.estimation.estimates",
+    "fit_premiums": "wagegap.regression.premium",
+    "fit_rates": "wagegap.regression.mobility",
+    "fit_link": "wagegap.regression.link",
+    "table": "wagegap.report.table",
+    "study": "wagegap.report.study",
+}
+_ROOMS = {
+    "cov": "wagegap.estimation.cov",
+    "datasets": "wagegap.datasets",
+    "errors": "wagegap.errors",
+    "figures": "wagegap.report.figures",
+}
+
+__all__ = [
+    "Estimates",
+    "Panel",
+    "cov",
+    "datasets",
+    "errors",
+    "figures",
+    "fit_link",
+    "fit_premiums",
+    "fit_rates",
+    "join",
+    "read_panel",
+    "simulate_panel",
+    "study",
+    "table",
+]
+
+if TYPE_CHECKING:
+    from wagegap import datasets as datasets
+    from wagegap import errors as errors
+    from wagegap.estimation import cov as cov
+    from wagegap.estimation.estimates import Estimates as Estimates
+    from wagegap.estimation.estimates import join as join
+    from wagegap.panel.load import read_panel as read_panel
+    from wagegap.panel.panel import Panel as Panel
+    from wagegap.panel.simulate import simulate_panel as simulate_panel
+    from wagegap.regression.link import fit_link as fit_link
+    from wagegap.regression.mobility import fit_rates as fit_rates
+    from wagegap.regression.premium import fit_premiums as fit_premiums
+    from wagegap.report import figures as figures
+    from wagegap.report.study import study as study
+    from wagegap.report.table import table as table
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _ROOMS:
+        value = import_module(_ROOMS[name])
+    else:
+        from wagegap.errors import did_you_mean
+
+        raise AttributeError(f"wagegap has no {name!r}.{did_you_mean(name, __all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

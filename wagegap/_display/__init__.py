@@ -1,0 +1,1 @@
+"""Strings and axes: a table's specification and its renderers, primitives of figures. Knows no model."""

@@ -1,0 +1,428 @@
+"""The table before it has a form: titles, headers, rows and notes as strings, with the raw number behind each cell.
+
+Whoever makes a table builds a `TableSpec`; whoever draws one (text, HTML, LaTeX, Markdown, delimited text) reads only
+that. A table of regressions and a tidy frame are the same kind of thing here, and no renderer knows a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal, TypeAlias, cast
+
+import pandas as pd
+
+from wagegap._display.numbers import (
+    UNKNOWN,
+    decimals_for,
+    format_count,
+    format_key,
+    format_number,
+    format_p,
+    is_missing,
+)
+from wagegap.errors import DataError, EmptyDataError, check_option
+
+__all__ = [
+    "ABSENT",
+    "COLUMN_LABELS",
+    "Align",
+    "Cell",
+    "Column",
+    "Row",
+    "TableSpec",
+    "make_column",
+    "make_row",
+    "make_table",
+    "number_columns",
+    "plain",
+    "spans",
+    "statistic_cell",
+    "tabulate_frame",
+    "tail",
+]
+
+Align: TypeAlias = Literal["left", "right", "center"]
+Scalar: TypeAlias = float | int | bool | str | None
+
+ABSENT = "-"
+"""What stands where a number cannot be, since another is unknown."""
+
+COLUMN_LABELS: Mapping[str, str] = {
+    "std_error": "std. error",
+    "p_value": "p",
+    "conf_low": "low",
+    "conf_high": "high",
+}
+"""Display labels of columns whose names are not what a reader expects; else underscores become spaces."""
+
+_COUNTS = ("nobs", "rows", "count", "counts", "workers", "clusters")
+_SHARING = ("estimate", "std_error", "conf_low", "conf_high")
+_NO_KEYS = ("unit", "comparison", "share")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell.
+
+    Attributes
+    ----------
+    text : str
+        What the reader sees.
+    value : float, int, bool, str or None
+        The raw value, unrounded, for files that machines read; NaN is unknown, None means that the text is all.
+    """
+
+    text: str = ""
+    value: Scalar = None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether a number stands behind the text."""
+        return isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    header : str
+        Its heading.
+    align : {"left", "right", "center"}
+        Where its cells stand.
+    group : str
+        Heading that it shares with neighbours of the same group; empty for none.
+    name : str
+        What the column is called in files that machines read; empty where that is its heading.
+    """
+
+    header: str
+    align: Align = "right"
+    group: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes
+    ----------
+    stub : str
+        Label the reader sees; empty where the row continues the one above.
+    cells : tuple of Cell
+        One for each column.
+    group : str
+        Heading above this and the neighbouring rows of the same group; empty for none.
+    name : str
+        What the row is called in files that machines read.
+    measure : str
+        What its cells are (`"estimate"`, `"std_error"`), for the same files; empty where this goes without saying.
+    rule_above : bool
+        Whether a rule separates it from the row above.
+    """
+
+    stub: str
+    cells: tuple[Cell, ...]
+    group: str = ""
+    name: str = ""
+    measure: str = ""
+    rule_above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table as strings.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        The columns beside the stub.
+    rows : tuple of Row
+        The rows, each with a cell for each column.
+    title : str
+        Title; empty for none.
+    stub_header : str
+        Heading of the stub.
+    notes : tuple of str
+        Notes beneath.
+
+    Raises
+    ------
+    DataError
+        When a row has not one cell for each column.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    title: str = ""
+    stub_header: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise DataError(f"row {row.stub!r} has {len(row.cells)} cells; there are {len(self.columns)} columns.")
+
+    @property
+    def has_stub(self) -> bool:
+        """Whether any row, or the stub itself, bears a label."""
+        return bool(self.stub_header) or any(row.stub for row in self.rows)
+
+
+def make_column(header: str, *, align: Align = "right", group: str = "", name: str = "") -> Column:
+    """Build a column, its strings freed of line breaks and control characters.
+
+    Raises
+    ------
+    OptionError
+        For an unknown `align`.
+    """
+    check_option("align", align, ("left", "right", "center"))
+    return Column(plain(header), align, plain(group), plain(name))
+
+
+def make_row(
+    stub: str,
+    cells: Sequence[Cell | str],
+    *,
+    group: str = "",
+    name: str | None = None,
+    measure: str = "",
+    rule_above: bool = False,
+) -> Row:
+    """Build a row; strings become cells without a number."""
+    made = tuple(Cell(plain(c)) if isinstance(c, str) else Cell(plain(c.text), c.value) for c in cells)
+    return Row(plain(stub), made, plain(group), plain(stub if name is None else name), measure, rule_above)
+
+
+def make_table(
+    columns: Sequence[Column | str],
+    rows: Sequence[Row],
+    *,
+    title: str = "",
+    stub_header: str = "",
+    notes: Sequence[str] = (),
+) -> TableSpec:
+    """Build a table; strings become right-aligned columns.
+
+    Raises
+    ------
+    DataError
+        When a row has not one cell for each column.
+
+    Examples
+    --------
+    >>> spec = make_table(["Korea"], [make_row("premium", ["0.06"])])
+    >>> spec.columns[0].align
+    'right'
+    """
+    made = tuple(make_column(c) if isinstance(c, str) else c for c in columns)
+    return TableSpec(made, tuple(rows), plain(title), plain(stub_header), tuple(plain(note) for note in notes))
+
+
+def plain(text: object) -> str:
+    r"""Return a string of one line, without control characters.
+
+    >>> plain("two\nlines\x1b[31m")
+    'two lines [31m'
+    """
+    kept = "".join(char if char.isprintable() else " " for char in str(text))
+    return re.sub(r"\s+", " ", kept).strip()
+
+
+def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Return the group headings of neighbouring columns and how many columns each spans.
+
+    >>> spans([Column("b", group="Korea"), Column("se", group="Korea"), Column("n")])
+    [('Korea', 2), ('', 1)]
+    """
+    return [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
+
+
+def tail(cell: Cell) -> str:
+    """Return what follows the last digit of a number: a parenthesis, stars.
+
+    >>> tail(Cell("(0.021)", 0.0213)), tail(Cell("0.251***", 0.2513)), tail(Cell("unknown", float("nan")))
+    (')', '***', '')
+    """
+    found = re.search(r"(?<=\d)\D*$", cell.text) if cell.numeric else None
+    return found.group() if found else ""
+
+
+def tabulate_frame(
+    frame: pd.DataFrame,
+    *,
+    title: str = "",
+    digits: int = 3,
+    notes: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+) -> TableSpec:
+    """Make a table of any tidy frame.
+
+    Columns before `estimate` that name the row (cell keys and term) become its label; a frame without `estimate` is
+    labelled by its leading text columns, a named index, or its first column. A missing standard error is unknown.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, k)
+        The frame; it is not changed.
+    title : str
+        Title.
+    digits : int
+        Decimals of numbers below ten; a column shows more where its numbers need them.
+    notes : sequence of str
+        Notes beneath.
+    labels : mapping, optional
+        Display labels of columns.
+
+    Returns
+    -------
+    TableSpec
+        A row for each row.
+
+    Raises
+    ------
+    EmptyDataError
+        When the frame has no columns.
+
+    Examples
+    --------
+    >>> from wagegap._display.text import to_text
+    >>> frame = pd.DataFrame({"iso3": ["KOR", "USA"], "estimate": [0.06, 0.25], "std_error": [None, 0.0312]})
+    >>> print(to_text(tabulate_frame(frame, title="Premiums"))) # doctest: -NORMALIZE_WHITESPACE
+    Premiums
+    ==========================
+    iso3  estimate  std. error
+    --------------------------
+    KOR      0.060     unknown
+    USA      0.250       0.031
+    ==========================
+    """
+    flat = _flat(frame)
+    if flat.shape[1] == 0:
+        raise EmptyDataError("the frame has no columns, so there is nothing to tabulate.")
+    shown = dict(COLUMN_LABELS) | dict(labels or {})
+    keys = _key_positions(flat)
+    body = [j for j in range(flat.shape[1]) if j not in keys]
+    names = [str(flat.columns[j][-1]) for j in range(flat.shape[1])]
+    cells = _body_cells(flat, [(names[j], j) for j in body], digits)
+    columns = [
+        make_column(
+            shown.get(names[j], names[j].replace("_", " ")),
+            align="right" if any(row[k].numeric for row in cells) else "left",
+            group=" ".join(str(part) for part in flat.columns[j][:-1]),
+            name=names[j],
+        )
+        for k, j in enumerate(body)
+    ]
+    stubs = [" ".join(filter(None, (format_key(flat.iloc[i, j]) for j in keys))) for i in range(len(flat))]
+    rows = [make_row(stub, row) for stub, row in zip(stubs, cells, strict=True)]
+    header = " ".join(shown.get(names[j], names[j].replace("_", " ")) for j in keys)
+    return make_table(columns, rows, title=title, stub_header=header, notes=notes)
+
+
+def number_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that hold numbers, booleans left out."""
+    return [str(name) for name in frame.columns if _is_number_column(frame[name])]
+
+
+def statistic_cell(name: str, value: Any, digits: int = 3) -> Cell:
+    """Write one statistic of a fit: counts with commas, p-values as such, numbers with decimals, words as they are.
+
+    >>> statistic_cell("nobs", 12345).text, statistic_cell("r2", 0.41234).text, statistic_cell("test", "knha").text
+    ('12,345', '0.412', 'knha')
+    """
+    if is_missing(value):
+        return Cell("")
+    if pd.api.types.is_bool(value):
+        return Cell("yes" if value else "no", bool(value))
+    if not pd.api.types.is_number(value):
+        return Cell(format_key(value))
+    number = float(cast("float", value))
+    if _is_count(name) or pd.api.types.is_integer(value):
+        return Cell(format_count(number), int(number) if number.is_integer() else number)
+    return Cell(format_p(number) if _is_p(name) else format_number(number, digits), number)
+
+
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put a named index into columns and give every column a tuple for its name."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    flat = frame.reset_index(levels) if levels else frame.copy(deep=False)
+    names: list[Any] = list(flat.columns)
+    tuples = [name if isinstance(name, tuple) else (name,) for name in names]
+    trimmed = [tuple(part for part in name if part != "") or ("",) for name in tuples]
+    flat.columns = pd.Index(trimmed, tupleize_cols=False)
+    return flat
+
+
+def _key_positions(flat: pd.DataFrame) -> list[int]:
+    names = [str(name[-1]) for name in flat.columns]
+    if "estimate" in names:
+        return [j for j in range(names.index("estimate")) if names[j] not in _NO_KEYS]
+    numeric = [_is_number_column(flat.iloc[:, j]) for j in range(flat.shape[1])]
+    leading = numeric.index(True) if any(numeric) else 1
+    return list(range(max(leading, 1)))
+
+
+def _body_cells(flat: pd.DataFrame, body: Sequence[tuple[str, int]], digits: int) -> list[list[Cell]]:
+    """Write the columns; an estimate, its error and its interval have the decimals that suit the errors."""
+    values = {j: flat.iloc[:, j].tolist() for _, j in body}
+    errors = [value for name, j in body if name == "std_error" for value in values[j]]
+    common = _usual_decimals(errors, digits)
+    made = []
+    for name, j in body:
+        if not _is_number_column(flat.iloc[:, j]):
+            made.append(
+                [Cell(UNKNOWN, float("nan")) if _lacks(name, v) else statistic_cell(name, v) for v in values[j]]
+            )
+            continue
+        own = _usual_decimals(values[j], 2 if name == "statistic" else digits)
+        decimals = common if name in _SHARING and common is not None else own
+        hides = name == "std_error" or common is None
+        made.append([_number_cell(name, value, decimals, hides=hides) for value in values[j]])
+    return [list(row) for row in zip(*made, strict=True)] if made else [[] for _ in range(len(flat))]
+
+
+def _usual_decimals(values: Sequence[Any], digits: int) -> int | None:
+    """Decimals that suit the middle one of some numbers; None where there are none."""
+    known = [float(value) for value in values if not is_missing(value)]
+    each = sorted(decimals_for(number, digits) for number in known)
+    return each[len(each) // 2] if each else None
+
+
+def _number_cell(name: str, value: Any, decimals: int | None, *, hides: bool) -> Cell:
+    if is_missing(value):
+        return Cell(UNKNOWN if name == "std_error" else ABSENT, float("nan"))
+    if _is_count(name) or _is_p(name):
+        return statistic_cell(name, value)
+    if isinstance(value, int):
+        return Cell(str(value), value)
+    number = float(value)
+    vanishes = hides and decimals is not None and number != 0 and round(abs(number), decimals) == 0
+    return Cell(format_number(number, decimals or 0, decimals=None if vanishes else decimals), number)
+
+
+def _lacks(name: str, value: Any) -> bool:
+    return name == "std_error" and is_missing(value)
+
+
+def _is_number_column(column: pd.Series[Any]) -> bool:
+    if pd.api.types.is_bool_dtype(column):
+        return False
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    known = [value for value in column.tolist() if not is_missing(value)]
+    return bool(known) and all(pd.api.types.is_number(v) and not pd.api.types.is_bool(v) for v in known)
+
+
+def _is_count(name: str) -> bool:
+    return name in _COUNTS or name.startswith("n_")
+
+
+def _is_p(name: str) -> bool:
+    return name in ("p", "p_value", "pvalue") or name.endswith(("_p_value", "_pvalue"))

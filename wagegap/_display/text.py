@@ -1,0 +1,275 @@
+"""Tables as plain text that fits a terminal and is the same on every run.
+
+A table that is wider than the page is cut into panels of columns, each with the row labels repeated; labels, headers
+and words that are too long are wrapped. Nothing is ever left out. Widths are those of a terminal, in which East Asian
+characters take two columns and combining marks none.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wagegap._display.numbers import Minus, typographic
+from wagegap._display.spec import Align, Cell, Row, TableSpec, spans, tail
+from wagegap.errors import OptionError, check_option
+
+__all__ = ["display_width", "to_text", "wrap"]
+
+GAP = 2
+NARROWEST = 20
+WORDS = 22
+"""Columns of words are wrapped to this width."""
+STUB = 16
+"""Row labels are not wrapped to less than this, to keep all columns in one panel."""
+NOTES = 60
+"""Titles and notes may be this wide under a narrower table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Widths of the stub and of the columns, and the longest tail of the numbers of each column."""
+
+    stub: int
+    columns: tuple[int, ...]
+    tails: tuple[int, ...]
+
+    def across(self, chosen: Sequence[int]) -> int:
+        """Width of the given columns with the gaps between them."""
+        return sum(self.columns[j] for j in chosen) + GAP * max(len(chosen) - 1, 0)
+
+    def total(self, chosen: Sequence[int]) -> int:
+        """Width of a panel of the given columns."""
+        return self.stub + (GAP if self.stub and chosen else 0) + self.across(chosen)
+
+
+def to_text(spec: TableSpec, width: int = 80, *, minus: Minus = "hyphen") -> str:
+    """Write a table as plain text.
+
+    Parameters
+    ----------
+    spec : TableSpec
+        The table.
+    width : int
+        Columns of the page, at least 20; a wider table becomes several panels.
+    minus : {"hyphen", "sign"}
+        Minus as the ASCII hyphen, or as U+2212.
+
+    Returns
+    -------
+    str
+        Lines without trailing blanks, joined by line feeds; none is wider than `width`.
+
+    Raises
+    ------
+    OptionError
+        For a page narrower than 20 columns, or an unknown `minus`.
+
+    Examples
+    --------
+    >>> from wagegap._display.spec import make_row, make_table
+    >>> rows = [make_row("premium", ["0.25", "0.06"]), make_row("rows", ["9,812", "411"], rule_above=True)]
+    >>> print(to_text(make_table(["USA", "Korea"], rows))) # doctest: -NORMALIZE_WHITESPACE
+    =====================
+               USA  Korea
+    ---------------------
+    premium   0.25   0.06
+    ---------------------
+    rows     9,812    411
+    =====================
+    """
+    check_option("minus", minus, ("hyphen", "sign"))
+    if width < NARROWEST:
+        raise OptionError(f"width={width} leaves no room for a table; the least is {NARROWEST}.")
+    grid = _grid(spec, width)
+    panels = _panels(spec, grid, width)
+    widest = max(grid.total(panel) for panel in panels)
+    margin = min(width, max(widest, NOTES))
+    lines = wrap(spec.title, margin) if spec.title else []
+    for panel in panels:
+        if len(panels) > 1:
+            first, last = panel[0] + 1, panel[-1] + 1
+            which = f"column {first}" if first == last else f"columns {first} to {last}"
+            lines += [*([""] if panel[0] else []), f"{which} of {len(spec.columns)}"]
+        lines += _panel_lines(spec, grid, panel, minus)
+    for note in spec.notes:
+        lines += wrap(note, margin, hanging=2)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def display_width(text: str) -> int:
+    """Return how many terminal columns a string takes.
+
+    >>> display_width("Korea"), display_width("한국")
+    (5, 4)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(_char_width(char) for char in text)
+
+
+def wrap(text: str, width: int, *, hanging: int = 0) -> list[str]:
+    """Break a string into lines of at most `width` columns, within words only where one is longer than a line.
+
+    >>> wrap("annual earnings of workers", 16, hanging=2)
+    ['annual earnings', '  of workers']
+    """
+    hanging = min(hanging, max(width - 2, 0))
+    lines: list[str] = []
+    current = ""
+    for word in text.split():
+        rest = word
+        while rest:
+            indent = " " * hanging if lines else ""
+            trial = f"{current} {rest}" if current else indent + rest
+            if display_width(trial) <= width:
+                current, rest = trial, ""
+            elif current:
+                lines.append(current)
+                current = ""
+            else:
+                taken = _fitting(rest, width - len(indent))
+                lines.append(indent + rest[:taken])
+                rest = rest[taken:]
+    return [*lines, current] if current or not lines else lines
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _fitting(word: str, width: int) -> int:
+    """Count the characters of a word that fit, at least one."""
+    used = 0
+    for position, char in enumerate(word):
+        used += _char_width(char)
+        if used > width:
+            return max(position, 1)
+    return len(word)
+
+
+def _words_width(text: str) -> int:
+    return max((display_width(word) for word in text.split()), default=0)
+
+
+def _grid(spec: TableSpec, width: int) -> _Grid:
+    """Choose widths: as wide as the strings are, if these fit; else with headers wrapped, then with labels wrapped."""
+    tails = tuple(max((len(tail(row.cells[j])) for row in spec.rows), default=0) for j in range(len(spec.columns)))
+    room = width - (NARROWEST // 2 + GAP if spec.has_stub else 0)
+    labels = [display_width(row.stub) + 2 * bool(row.group and row.stub) for row in spec.rows]
+    natural = max([*labels, display_width(spec.stub_header), 0])
+    columns: tuple[int, ...] = ()
+    for compact in (False, True):
+        columns = tuple(min(_column_width(spec, j, tails[j], compact), room) for j in range(len(spec.columns)))
+        left = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
+        if natural <= left:
+            return _Grid(natural, columns, tails)
+    beside = width - GAP - max(columns, default=0)
+    stub = left if left >= STUB else min(natural, max(STUB, int(0.4 * width)), beside)
+    return _Grid(stub if natural else 0, columns, tails)
+
+
+def _column_width(spec: TableSpec, j: int, longest_tail: int, compact: bool) -> int:
+    header = spec.columns[j].header
+    cells = [row.cells[j] for row in spec.rows]
+    fixed = [display_width(c.text) + _pad(c, longest_tail) for c in cells if c.numeric]
+    words = [display_width(c.text) for c in cells if not c.numeric]
+    least = max([*fixed, _words_width(header), 1])
+    return max(least, min(max([*words, 0 if compact else display_width(header)], default=0), WORDS))
+
+
+def _pad(cell: Cell, longest_tail: int) -> int:
+    """Blanks behind a number, so that digits stand under digits."""
+    return longest_tail - len(tail(cell)) if cell.numeric and cell.text[-1:] and _ends_in_number(cell) else 0
+
+
+def _ends_in_number(cell: Cell) -> bool:
+    return any(char.isdigit() for char in cell.text)
+
+
+def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
+    """Fill pages with columns; columns under one heading stay together where a page can hold them."""
+    panels: list[list[int]] = [[]]
+    start = 0
+    for group, count in spans(spec.columns):
+        block = list(range(start, start + count))
+        start += count
+        together = bool(group) and grid.total(block) <= width
+        for piece in [block] if together else [[j] for j in block]:
+            if panels[-1] and grid.total([*panels[-1], *piece]) > width:
+                panels.append([])
+            panels[-1] += piece
+    return panels
+
+
+def _panel_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], minus: Minus) -> list[str]:
+    total = grid.total(panel)
+    lines = ["=" * total, *_header_lines(spec, grid, panel), "-" * total]
+    group = ""
+    for position, row in enumerate(spec.rows):
+        if row.rule_above and position:
+            lines.append("-" * total)
+        if row.group != group and row.group:
+            lines += wrap(row.group, total)
+        group = row.group
+        lines += _row_lines(spec, grid, panel, row, minus)
+    return [*lines, "=" * total]
+
+
+def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[str]:
+    chosen = [spec.columns[j] for j in panel]
+    lines: list[str] = []
+    if any(column.group for column in chosen):
+        blocks: list[list[str]] = []
+        widths: list[int] = []
+        start = 0
+        for group, count in spans(chosen):
+            span = grid.across(panel[start : start + count])
+            heading = [_align(line, span, "center") for line in wrap(group, span)] if group else []
+            blocks.append([*heading, "-" * span] if group else [])
+            widths.append(span)
+            start += count
+        lines += _join([[], *blocks], [grid.stub, *widths], bottom=True)
+    headers = [
+        [_align(line, grid.columns[j], spec.columns[j].align) for line in wrap(spec.columns[j].header, grid.columns[j])]
+        for j in panel
+    ]
+    stub = wrap(spec.stub_header, max(grid.stub, 1))
+    return lines + _join([stub, *headers], [grid.stub, *(grid.columns[j] for j in panel)], bottom=True)
+
+
+def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, minus: Minus) -> list[str]:
+    indent = "  " if row.group and row.stub else ""
+    stub = [indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]
+    blocks = []
+    for j in panel:
+        cell = row.cells[j]
+        text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
+        pad = _pad(cell, grid.tails[j]) if spec.columns[j].align == "right" else 0
+        inner = grid.columns[j] - pad
+        blocks.append([_align(line, inner, spec.columns[j].align) + " " * pad for line in wrap(text, inner)])
+    return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
+
+
+def _align(text: str, width: int, align: Align) -> str:
+    free = max(width - display_width(text), 0)
+    left = {"left": 0, "right": free, "center": free // 2}[align]
+    return " " * left + text + " " * (free - left)
+
+
+def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: bool = False) -> list[str]:
+    """Put blocks of lines side by side; the first, the stub, vanishes where it has no width."""
+    height = max((len(block) for block in blocks), default=0)
+    lines = []
+    for i in range(height):
+        parts = []
+        for block, width in zip(blocks, widths, strict=True):
+            if width == 0:
+                continue
+            at = i - (height - len(block)) if bottom else i
+            parts.append(_align(block[at] if 0 <= at < len(block) else "", width, "left"))
+        lines.append((" " * GAP).join(parts))
+    return lines

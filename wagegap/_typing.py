@@ -1,0 +1,23 @@
+"""Array and option aliases, used by every room of the house."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.intp]
+CodeArray: TypeAlias = NDArray[np.int32]
+BoolArray: TypeAlias = NDArray[np.bool_]
+AnyArray: TypeAlias = NDArray[Any]
+
+WeightKind: TypeAlias = Literal["sampling", "analytic", "frequency"]
+ReplicateKind: TypeAlias = Literal["BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"]
+SmallSample: TypeAlias = Literal["stata", "fixest", "metafor", "clubsandwich", "joint", "none"]
+PremiumMethod: TypeAlias = Literal["separate", "stacked"]
+LinkMethod: TypeAlias = Literal["auto", "ols", "meta", "eiv", "ml", "york"]
+Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
+MetaTest: TypeAlias = Literal["z", "t", "knha"]
+RngLike: TypeAlias = np.random.Generator | int | None

@@ -1,0 +1,1 @@
+"""Published figures and tables that this package produced, shipped with their sources."""

@@ -1,0 +1,1 @@
+"""Decompositions of gaps; each is one file."""

@@ -1,0 +1,191 @@
+"""Errors and warnings, and the way their messages are built.
+
+Every error descends from `WagegapError` and from the builtin that a caller would catch; every warning from
+`WagegapWarning`. A message says what is wrong, where (column, cell), how many, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "ColumnError",
+    "CountryError",
+    "CovarianceError",
+    "DataError",
+    "DataWarning",
+    "DuplicateKeyError",
+    "EmptyDataError",
+    "ExtraMissingError",
+    "FewClustersWarning",
+    "FormulaError",
+    "IdentificationError",
+    "IdentificationWarning",
+    "JoinError",
+    "MissingValueError",
+    "OptionError",
+    "OutputError",
+    "ReliabilityError",
+    "ReliabilityWarning",
+    "SmallCellWarning",
+    "StudyError",
+    "UnitError",
+    "WageError",
+    "WagegapError",
+    "WagegapWarning",
+    "check_option",
+    "did_you_mean",
+    "listing",
+    "warn",
+]
+
+
+class WagegapError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class DataError(WagegapError, ValueError):
+    """The data cannot be what the call takes them for."""
+
+
+class EmptyDataError(DataError):
+    """No rows, or none left."""
+
+
+class WageError(DataError):
+    """A wage that is text, zero, negative, missing or infinite."""
+
+
+class CountryError(DataError):
+    """A country that the shipped table does not know."""
+
+
+class UnitError(DataError):
+    """Two units mixed, or a value its unit does not allow."""
+
+
+class DuplicateKeyError(DataError):
+    """Keys that should be unique are not."""
+
+
+class MissingValueError(DataError):
+    """A cluster, weight, stratum or key is missing in some rows."""
+
+
+class ColumnError(WagegapError, KeyError):
+    """A column that the data do not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class OptionError(WagegapError, ValueError):
+    """An option, method or name that does not exist, or that does not go with another."""
+
+
+class FormulaError(WagegapError, ValueError):
+    """A formula that cannot be read or evaluated."""
+
+
+class IdentificationError(WagegapError, ValueError):
+    """The data cannot tell the requested parameters apart."""
+
+
+class CovarianceError(WagegapError, ValueError):
+    """The requested covariance cannot be had from what is kept, or is not a covariance."""
+
+
+class JoinError(WagegapError, ValueError):
+    """Two results whose errors cannot be related without a further assumption."""
+
+
+class ReliabilityError(WagegapError, ValueError):
+    """The premium is measured too badly for a corrected interval."""
+
+
+class StudyError(WagegapError, ValueError):
+    """A study file that cannot be carried out."""
+
+
+class OutputError(WagegapError, OSError):
+    """The output cannot be written; nothing was."""
+
+
+class ExtraMissingError(WagegapError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class WagegapWarning(UserWarning):
+    """Root of every warning that this package gives."""
+
+
+class DataWarning(WagegapWarning):
+    """Rows or values the user should look at."""
+
+
+class SmallCellWarning(WagegapWarning):
+    """Cells left out because they are too small."""
+
+
+class IdentificationWarning(WagegapWarning):
+    """Columns dropped because they are collinear."""
+
+
+class FewClustersWarning(WagegapWarning):
+    """Too few clusters for the usual approximations."""
+
+
+class ReliabilityWarning(WagegapWarning):
+    """The premium is measured with much error."""
+
+
+def listing(items: Iterable[object], limit: int = 8) -> str:
+    """Join items by commas, the first `limit` of them, saying how many more there are.
+
+    >>> listing(["KOR", "USA", "JPN"], limit=2)
+    'KOR, USA and 1 more'
+    """
+    words = [str(item) for item in items]
+    if len(words) <= limit:
+        return ", ".join(words)
+    return f"{', '.join(words[:limit])} and {len(words) - limit} more"
+
+
+def did_you_mean(word: object, options: Iterable[object]) -> str:
+    """Return `" Did you mean 'x'?"`, or an empty string where nothing is near.
+
+    >>> did_you_mean("HC11", ["HC1", "iid"])
+    " Did you mean 'HC1'?"
+    """
+    names = [str(option) for option in options]
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    if not near:
+        lowered = {name.lower(): name for name in names}
+        folded = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.6)
+        near = [lowered[name] for name in folded]
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_option(name: str, value: object, options: Sequence[object]) -> None:
+    """Raise `OptionError` unless `value` is one of `options`.
+
+    >>> check_option("method", "ml", ["ml", "eiv"])
+    """
+    if value in options:
+        return
+    known = listing((repr(option) for option in options), limit=20)
+    raise OptionError(f"{name}={value!r} is not known.{did_you_mean(value, options)} Known: {known}.")
+
+
+def warn(message: str, category: type[WagegapWarning]) -> None:
+    """Warn once, pointing at the first line outside this package."""
+    level, frame = 1, sys._getframe(0)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "wagegap":
+        level += 1
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -1,0 +1,543 @@
+"""Estimates: labelled parameters and where their errors come from. The waist of the package.
+
+Every stage produces an `Estimates`; every test, map, link, table and figure consumes one. The parameters are linear
+images of the fitted columns of one or more roots (scores of sampled units, replicates, a stated covariance), so
+separately fitted equations can be joined with the covariance their shared units imply, and any smooth function of them
+has a covariance by the delta method.
+
+References
+----------
+Jann, B. (2020). Influence functions continued. A framework for estimating standard errors in reweighting, matching,
+and regression adjustment. University of Bern Social Sciences Working Paper 35.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._display.spec import TableSpec, tabulate_frame
+from wagegap._display.text import to_text
+from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap.errors import (
+    ColumnError,
+    CovarianceError,
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    JoinError,
+    OptionError,
+    check_option,
+    did_you_mean,
+    listing,
+)
+from wagegap.estimation.cov import CovLike, parse_cov
+from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.roots import PlainRoot, Root, ScoreRoot
+from wagegap.estimation.spec import Spec
+from wagegap.estimation.units import check_unit
+
+__all__ = ["LABELS", "Estimates", "join"]
+
+LABELS = ("term", "unit", "comparison")
+"""Label columns that every parameter has, behind its cell keys."""
+
+_SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
+
+SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Labelled parameters with a covariance that travels.
+
+    Attributes
+    ----------
+    labels : DataFrame
+        A row for each parameter: cell keys, then term, unit, comparison.
+    values : ndarray, shape (p,)
+        The parameters.
+    roots : tuple of Root
+        Independent sources of uncertainty.
+    maps : tuple of ndarray, each of shape (p, q_r)
+        Linear map from the fitted columns of each root to the parameters.
+    title : str
+        What the parameters are.
+    ledger : Ledger or None
+        Account of the sample.
+    spec : Spec or None
+        The call, for `refit`.
+    notes : tuple of str
+        What a reader should know.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import wagegap as wg
+    >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.06, 0.25], "se": [0.02, 0.03]})
+    >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log points")
+    >>> print(premiums.test("USA = KOR"))
+    USA = KOR: 0.190 (0.036), z = 5.27, p = 0.000
+    """
+
+    labels: pd.DataFrame
+    values: FloatArray
+    roots: tuple[Root, ...]
+    maps: tuple[FloatArray, ...]
+    title: str = "Estimates"
+    ledger: Ledger | None = None
+    spec: Spec | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        p = len(self.values)
+        if len(self.labels) != p or any(m.shape[0] != p for m in self.maps) or len(self.roots) != len(self.maps):
+            raise DataError(f"{p} parameters need as many labels and rows of every map.")
+        missing = [name for name in LABELS if name not in self.labels]
+        if missing:
+            raise ColumnError(f"the labels lack {listing(missing)}.")
+        keys = [*self.by, "term"]
+        twice = self.labels.duplicated(keys)
+        if twice.any():
+            example = self.labels.loc[twice, keys].iloc[0].tolist()
+            raise DuplicateKeyError(
+                f"{int(twice.sum())} parameters have a key that another has, such as {example}: keys are {keys}."
+            )
+
+    # numbers ---------------------------------------------------------------------------------------------------
+
+    @property
+    def by(self) -> list[str]:
+        """Names of the cell keys."""
+        return [str(name) for name in self.labels.columns if name not in LABELS]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """One name for each parameter: the cell, and the term where terms differ."""
+        cells = [" ".join(str(v) for v in row) for row in self.labels[self.by].itertuples(index=False)]
+        terms = self.labels["term"].astype(str).tolist()
+        if not self.by:
+            return terms
+        if len(set(terms)) == 1:
+            return cells
+        return [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """The parameters by name."""
+        return pd.Series(self.values, index=self.names, name="estimate")
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance of the parameters, shape (p, p); NaN where an error is unknown."""
+        total = np.zeros((len(self.values), len(self.values)))
+        for root, matrix in zip(self.roots, self.maps, strict=True):
+            total += _sandwich(matrix, root.covariance())
+        return total
+
+    def cov_params(self) -> pd.DataFrame:
+        """Return the covariance with names."""
+        return pd.DataFrame(self.covariance, index=self.names, columns=self.names)
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Standard errors; NaN where unknown."""
+        return pd.Series(np.sqrt(np.maximum(np.diag(self.covariance), 0.0)), index=self.names, name="std_error")
+
+    @cached_property
+    def df(self) -> FloatArray:
+        """Degrees of freedom of each parameter."""
+        return np.array([self.degrees(row) for row in np.eye(len(self.values))])
+
+    @property
+    def df_resid(self) -> float:
+        """Smallest degrees of freedom among the parameters."""
+        return float(self.df.min())
+
+    @property
+    def tvalues(self) -> pd.Series[float]:
+        """Estimates over standard errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return pd.Series(self.values / self.bse.to_numpy(), index=self.names, name="statistic")
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values, t with `df` degrees of freedom."""
+        p = 2 * stats.t.sf(np.abs(self.tvalues.to_numpy()), self.df)
+        return pd.Series(p, index=self.names, name="p_value")
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.ledger.rows_used if self.ledger else len(self.values)
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return intervals that cover with probability 1 - alpha."""
+        _check_alpha(alpha)
+        half = stats.t.isf(alpha / 2, self.df) * self.bse.to_numpy()
+        return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several roots."""
+        images = [contrast @ matrix for matrix in self.maps]
+        used = [(root, image) for root, image in zip(self.roots, images, strict=True) if np.any(image != 0)]
+        if not used:
+            return np.inf
+        free = np.array([root.degrees(image) for root, image in used])
+        if len(used) == 1:
+            return float(free[0])
+        variances = np.array([image @ np.nan_to_num(root.covariance()) @ image for root, image in used])
+        total = float(np.sum(variances**2 / free))
+        return float(variances.sum() ** 2 / total) if total > 0 else np.inf
+
+    # questions -------------------------------------------------------------------------------------------------
+
+    def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
+        """Test linear hypotheses.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, or ndarray of shape (r, p)
+            `"USA = KOR"`, `"USA - KOR = 0.1"`, several in a list, or rows of coefficients.
+        value : float or ndarray of shape (r,)
+            Right-hand side, where coefficients are given.
+
+        Returns
+        -------
+        TestResult
+            A t test for one row, an F test for several.
+        """
+        rows, right, text = parse_hypothesis(hypothesis, value, self.names)
+        free = min(self.degrees(row) for row in rows)
+        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, free, text)
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return one row for each parameter, with columns whose names never change."""
+        frame = self.labels.drop(columns=["unit", "comparison"]).reset_index(drop=True)
+        interval = self.conf_int(alpha)
+        return frame.assign(
+            estimate=self.values,
+            std_error=self.bse.to_numpy(),
+            statistic=self.tvalues.to_numpy(),
+            p_value=self.pvalues.to_numpy(),
+            conf_low=interval["conf_low"].to_numpy(),
+            conf_high=interval["conf_high"].to_numpy(),
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        return pd.DataFrame({"n_parameters": [len(self.values)], "nobs": [self.nobs], "covariance": [self.describe()]})
+
+    def describe(self) -> str:
+        """Say the covariance in one phrase."""
+        return "; ".join(dict.fromkeys(root.describe() for root in self.roots))
+
+    def draws(self, reps: int, *, rng: RngLike = None) -> FloatArray:
+        """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
+        generator = np.random.default_rng(rng)
+        parts = [root.draws(generator, reps) @ matrix.T for root, matrix in zip(self.roots, self.maps, strict=True)]
+        return np.asarray(sum(parts))
+
+    # new objects -----------------------------------------------------------------------------------------------
+
+    def select(self, rows: Any = None, /, **keys: Any) -> Estimates:
+        """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`)."""
+        mask = np.ones(len(self.values), dtype=bool)
+        for name, wanted in keys.items():
+            if name not in self.labels:
+                raise ColumnError(f"no label {name!r}.{did_you_mean(name, self.labels.columns)}")
+            values = [wanted] if np.isscalar(wanted) else list(wanted)
+            mask &= self.labels[name].isin(values).to_numpy()
+        chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
+        if chosen.size == 0:
+            raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
+        return self._rows(chosen)
+
+    def map(
+        self,
+        transform: AnyArray | Callable[[FloatArray], FloatArray],
+        *,
+        labels: pd.DataFrame | None = None,
+        jacobian: Callable[[FloatArray], FloatArray] | None = None,
+        title: str | None = None,
+    ) -> Estimates:
+        """Return functions of the parameters.
+
+        Parameters
+        ----------
+        transform : ndarray of shape (m, p), or callable
+            A linear map, or a smooth function from (p,) to (m,), whose covariance is by the delta method.
+        labels : DataFrame, optional
+            Labels of the m results; required unless m equals p.
+        jacobian : callable, optional
+            Derivative of the function, shape (m, p); numerical where absent.
+        title : str, optional
+            New title.
+        """
+        if callable(transform):
+            values = np.atleast_1d(np.asarray(transform(self.values), dtype=float))
+            matrix = jacobian(self.values) if jacobian else _numerical_jacobian(transform, self.values)
+        else:
+            matrix = np.atleast_2d(np.asarray(transform, dtype=float))
+            if matrix.shape[1] != len(self.values):
+                raise DataError(f"a map of {len(self.values)} parameters needs as many columns, not {matrix.shape[1]}.")
+            values = matrix @ self.values
+        if labels is None and len(values) != len(self.values):
+            raise DataError(f"a map to {len(values)} parameters needs labels for them.")
+        return replace(
+            self,
+            labels=self.labels if labels is None else _complete_labels(labels),
+            values=values,
+            maps=tuple(matrix @ own for own in self.maps),
+            title=title or self.title,
+        )
+
+    def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Estimates:
+        """Return the same estimates under another covariance, where the scores kept allow it.
+
+        Raises
+        ------
+        CovarianceError
+            When they do not; the message names the way.
+        """
+        parsed = parse_cov(cov)
+        if small_sample is not None:
+            check_option("small_sample", small_sample, SMALL_SAMPLE)
+        changed: list[Root] = []
+        for root in self.roots:
+            if not isinstance(root, ScoreRoot):
+                raise CovarianceError(f"{root.describe()} of {root.source!r} cannot be turned into {cov}; refit(data).")
+            changed.append(root.with_cov(parsed, small_sample or root.rule))
+        return replace(self, roots=tuple(changed))
+
+    def without_units(self) -> Estimates:
+        """Keep the covariance and forget the units: small, but no longer joinable."""
+        free = self.df_resid
+        root = PlainRoot("; ".join(root.source for root in self.roots), self.covariance, free, self.describe())
+        return replace(self, roots=(root,), maps=(np.eye(len(self.values)),))
+
+    def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
+        """Fit the same specification to other data, or with other weights or options."""
+        if self.spec is None:
+            raise OptionError("these estimates were not made by a fit, so they cannot be refitted.")
+        return self.spec.refit(data, weights=weights, **changes)
+
+    @classmethod
+    def from_table(  # noqa: PLR0913
+        cls,
+        frame: pd.DataFrame,
+        *,
+        by: Sequence[str] = ("iso3",),
+        estimate: str = "b",
+        std_error: str | None = "se",
+        term: str | None = None,
+        unit: str | None = None,
+        comparison: str | None = None,
+        vcov: AnyArray | pd.DataFrame | None = None,
+        source: str = "table",
+    ) -> Estimates:
+        """Let published figures enter as any stage result.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            A row for each parameter.
+        by : sequence of str
+            Columns of cell keys.
+        estimate, std_error : str
+            Columns; `std_error=None`, or a missing value, means unknown, never zero.
+        term, unit, comparison : str, optional
+            A column's name, or one value for all rows.
+        vcov : array of shape (n, n), optional
+            Full covariance, instead of standard errors.
+        source : str
+            Who states the figures.
+
+        Raises
+        ------
+        ColumnError, DuplicateKeyError, DataError, UnitError
+        """
+        if len(frame) == 0:
+            raise EmptyDataError("the table has no rows.")
+        wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
+        for name in wanted:
+            if name not in frame:
+                raise ColumnError(f"the table has no column {name!r}.{did_you_mean(name, frame.columns)}")
+        labels = frame[list(by)].reset_index(drop=True)
+        for name, value, default in zip(LABELS, (term, unit, comparison), (estimate, "none", ""), strict=True):
+            labels[name] = frame[value].to_numpy() if value in frame else (value or default)
+        for name in labels["unit"].unique():
+            check_unit(str(name))
+        values = frame[estimate].to_numpy(dtype=float)
+        if not np.isfinite(values).all():
+            raise DataError(f"{int((~np.isfinite(values)).sum())} of {len(values)} values of {estimate!r} are missing.")
+        matrix = _stated_covariance(frame, std_error, vcov)
+        return cls(labels, values, (PlainRoot(source, matrix),), (np.eye(len(values)),), title=source)
+
+    def _rows(self, chosen: IntArray) -> Estimates:
+        return replace(
+            self,
+            labels=self.labels.iloc[chosen].reset_index(drop=True),
+            values=self.values[chosen],
+            maps=tuple(matrix[chosen] for matrix in self.maps),
+        )
+
+    # strings ---------------------------------------------------------------------------------------------------
+
+    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+        """Return the estimates as a table, for any renderer."""
+        frame = self.tidy(alpha)
+        keys = list(frame.columns[: list(frame.columns).index("estimate")])
+        if len(keys) > 1 and frame["term"].nunique() == 1:
+            keys.remove("term")
+        lines = [f"Covariance: {self.describe()}."]
+        if self.ledger is not None:
+            lines.append(f"Sample: {self.ledger.line()}.")
+        return tabulate_frame(frame[[*keys, *_SHOWN]], title=self.heading, notes=(*lines, *self.notes))
+
+    @property
+    def unit(self) -> str:
+        """Unit of the parameters, or units joined by commas."""
+        return ", ".join(dict.fromkeys(self.labels["unit"].astype(str)))
+
+    @property
+    def heading(self) -> str:
+        """Title with the unit."""
+        return f"{self.title} ({self.unit})" if self.unit not in ("", "none") else self.title
+
+    def summary(self, alpha: float = 0.05) -> str:
+        """Return the estimates as text, 80 columns wide, the same on every run."""
+        return to_text(self.spec_of_table(alpha))
+
+    def __repr__(self) -> str:
+        return f"<Estimates: {self.title}, {len(self.values)} parameters, {self.describe()}>"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        kept = self.__dataclass_fields__
+        return {name: value for name, value in self.__dict__.items() if name in kept}
+
+
+def join(first: Estimates, *others: Estimates, independent: bool = False, title: str | None = None) -> Estimates:
+    """Put estimates side by side, with the covariance that their shared units imply.
+
+    Parameters
+    ----------
+    first, *others : Estimates
+        Results; scores of one source are related through the units they share, replicates of one design through equal
+        replicates.
+    independent : bool
+        Take errors that cannot be related as independent, instead of refusing.
+    title : str, optional
+        Title of the whole.
+
+    Raises
+    ------
+    JoinError
+        When errors cannot be related and `independent` is false, or carry different covariances.
+    """
+    joined = first
+    for other in others:
+        joined = _join_two(joined, other, independent=independent)
+    return replace(joined, title=title) if title else joined
+
+
+def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
+    roots, maps = list(a.roots), [np.vstack([m, np.zeros((len(b.values), m.shape[1]))]) for m in a.maps]
+    for root, own in zip(b.roots, b.maps, strict=True):
+        below = np.vstack([np.zeros((len(a.values), own.shape[1])), own])
+        match = next((i for i, candidate in enumerate(roots) if candidate.relates(root)), None)
+        if match is not None:
+            roots[match] = roots[match].join(root)
+            maps[match] = np.hstack([maps[match], below])
+        elif independent:
+            roots.append(root)
+            maps.append(below)
+        else:
+            raise JoinError(
+                f"{root.describe()} of {root.source!r} cannot be related to "
+                f"{listing(f'{r.describe()} of {r.source!r}' for r in a.roots)}: "
+                "join(..., independent=True) takes the errors as independent."
+            )
+    keys = list(dict.fromkeys([*a.by, *b.by]))
+    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*keys, *LABELS]]
+    return Estimates(
+        labels,
+        np.concatenate([a.values, b.values]),
+        tuple(roots),
+        tuple(maps),
+        title=f"{a.title}; {b.title}" if a.title != b.title else a.title,
+        ledger=a.ledger,
+        notes=tuple(dict.fromkeys(a.notes + b.notes)),
+    )
+
+
+def _sandwich(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+    """A V A', in which an unknown variance spoils only what depends on it."""
+    unknown = np.isnan(np.diag(covariance))
+    if not unknown.any():
+        return matrix @ covariance @ matrix.T
+    out = matrix @ np.nan_to_num(covariance) @ matrix.T
+    spoilt = (matrix[:, unknown] != 0).any(axis=1)
+    out[np.ix_(spoilt, spoilt)] = np.where(np.eye(int(spoilt.sum())) > 0, np.nan, out[np.ix_(spoilt, spoilt)])
+    return out
+
+
+def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:
+    """Central differences with one step of Richardson extrapolation."""
+    columns = []
+    for j in range(len(at)):
+        step = 1e-3 * max(abs(at[j]), 1e-2)
+        slopes = []
+        for h in (step, step / 2):
+            up, down = at.copy(), at.copy()
+            up[j] += h
+            down[j] -= h
+            slopes.append((np.atleast_1d(function(up)) - np.atleast_1d(function(down))) / (2 * h))
+        columns.append((4 * slopes[1] - slopes[0]) / 3)
+    return np.column_stack(columns)
+
+
+def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
+    """Fill in the label columns that a map did not give."""
+    frame = labels.reset_index(drop=True)
+    for name, default in zip(LABELS, ("value", "none", ""), strict=True):
+        if name not in frame:
+            frame[name] = default
+    return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
+
+
+def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArray | pd.DataFrame | None) -> FloatArray:
+    n = len(frame)
+    if vcov is not None:
+        matrix = np.asarray(vcov, dtype=float)
+        if matrix.shape != (n, n):
+            raise CovarianceError(f"vcov has shape {matrix.shape}; {n} rows need ({n}, {n}).")
+        known = np.nan_to_num(matrix)
+        scale = float(np.abs(known).max()) or 1.0
+        if not np.allclose(known, known.T, atol=1e-10 * scale):
+            raise CovarianceError("vcov is not symmetric.")
+        lowest = float(np.linalg.eigvalsh(known).min())
+        if lowest < -1e-8 * scale:
+            raise CovarianceError(f"vcov is not positive semidefinite: its smallest eigenvalue is {lowest:.3g}.")
+        return matrix
+    if std_error is None:
+        return np.where(np.eye(n) > 0, np.nan, 0.0)
+    errors = frame[std_error].to_numpy(dtype=float)
+    if (errors < 0).any():
+        raise CovarianceError(f"{int((errors < 0).sum())} of {n} values of {std_error!r} are negative.")
+    return np.diag(errors**2)
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")

@@ -1,0 +1,121 @@
+"""Linear hypotheses in words: `"USA 2024 = KOR 2024"`, and the Wald test of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, stats
+
+from wagegap._typing import AnyArray, FloatArray
+from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing
+
+__all__ = ["TestResult", "parse_hypothesis", "wald_test"]
+
+_NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A test of linear hypotheses.
+
+    Attributes
+    ----------
+    hypothesis : str
+        What is tested.
+    estimate : tuple of float
+        Left side less right side, a value for each row.
+    std_error : tuple of float
+        Standard error of each.
+    statistic : float
+        t for one row, F for several.
+    df_num, df_denom : float
+        Degrees of freedom.
+    p_value : float
+        Two-sided.
+    """
+
+    __test__ = False
+
+    hypothesis: str
+    estimate: tuple[float, ...]
+    std_error: tuple[float, ...]
+    statistic: float
+    df_num: int
+    df_denom: float
+    p_value: float
+
+    def __str__(self) -> str:
+        if self.df_num == 1:
+            letter = "z" if np.isinf(self.df_denom) else f"t({self.df_denom:.1f})"
+            return (
+                f"{self.hypothesis}: {self.estimate[0]:.3f} ({self.std_error[0]:.3f}), "
+                f"{letter} = {self.statistic:.2f}, p = {self.p_value:.3f}"
+            )
+        return (
+            f"{self.hypothesis}: F({self.df_num}, {self.df_denom:.1f}) = {self.statistic:.2f}, p = {self.p_value:.3f}"
+        )
+
+
+def parse_hypothesis(
+    hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray, names: Sequence[str]
+) -> tuple[FloatArray, FloatArray, str]:
+    """Return rows of coefficients, right-hand sides and the text."""
+    if isinstance(hypothesis, np.ndarray):
+        rows = np.atleast_2d(hypothesis).astype(float)
+        if rows.shape[1] != len(names):
+            raise OptionError(f"a hypothesis on {len(names)} parameters needs as many columns, not {rows.shape[1]}.")
+        return rows, np.broadcast_to(np.asarray(value, dtype=float), (len(rows),)), f"{len(rows)} linear hypotheses"
+    texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]
+    parsed = [_parse_row(text, names) for text in texts]
+    return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)
+
+
+def wald_test(gap: FloatArray, covariance: FloatArray, free: float, text: str) -> TestResult:
+    """Test that a vector of estimates is zero."""
+    errors = tuple(float(e) for e in np.sqrt(np.maximum(np.diag(covariance), 0.0)))
+    estimate = tuple(float(g) for g in gap)
+    if len(gap) == 1:
+        t = float(gap[0] / errors[0]) if errors[0] > 0 else np.nan
+        return TestResult(text, estimate, errors, t, 1, free, float(2 * stats.t.sf(abs(t), free)))
+    try:
+        statistic = float(gap @ linalg.solve(covariance, gap, assume_a="pos")) / len(gap)
+    except (linalg.LinAlgError, ValueError) as error:
+        raise IdentificationError(f"the {len(gap)} hypotheses are not independent, or an error is unknown.") from error
+    p = stats.chi2.sf(statistic * len(gap), len(gap)) if np.isinf(free) else stats.f.sf(statistic, len(gap), free)
+    return TestResult(text, estimate, errors, statistic, len(gap), free, float(p))
+
+
+def _parse_row(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:
+    """Coefficients and constant of one hypothesis."""
+    left, equals, right = text.partition("=")
+    row, constant = _parse_side(left, names)
+    if equals:
+        other, other_constant = _parse_side(right, names)
+        row, constant = row - other, constant - other_constant
+    if not row.any():
+        raise OptionError(f"the hypothesis {text!r} restricts nothing.")
+    return row, -constant
+
+
+def _parse_side(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:
+    """Split a sum at plus and minus signs that stand free, and read each piece."""
+    row, constant = np.zeros(len(names)), 0.0
+    position = {name: i for i, name in enumerate(names)}
+    for sign, piece in re.findall(r"(^|\s[-+]\s|^\s*[-+])\s*((?:(?!\s[-+]\s).)+)", text.strip()):
+        factor = -1.0 if sign.strip() == "-" else 1.0
+        if _NUMBER.match(piece):
+            constant += factor * float(piece)
+            continue
+        coefficient, star, name = piece.rpartition("*")
+        if star:
+            if not _NUMBER.match(coefficient):
+                raise OptionError(f"{coefficient.strip()!r} in {text!r} is not a number.")
+            factor *= float(coefficient)
+        name = name.strip()
+        if name not in position:
+            raise OptionError(f"no parameter {name!r}.{did_you_mean(name, names)} There are {listing(names)}.")
+        row[position[name]] += factor
+    return row, constant

@@ -1,0 +1,130 @@
+"""Absorbed effects: take group means out of columns, for any number of crossed groupings.
+
+One grouping is exact in one pass. Several are swept in turn, forth and back, and the sweeps are accelerated by
+conjugate gradients (Hernandez-Ramos, Escalante and Raydan 2011; the scheme that reghdfe made popular). The number of
+effects that are really estimated is the rank of the dummies: exact for two groupings (levels less connected
+components), an upper bound for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from wagegap._typing import CodeArray, FloatArray
+from wagegap.errors import IdentificationError
+
+__all__ = ["absorb", "effects_rank"]
+
+
+def absorb(
+    columns: FloatArray,
+    effects: Sequence[CodeArray],
+    weights: FloatArray | None = None,
+    *,
+    tolerance: float = 1e-12,
+    iterations: int = 20_000,
+) -> FloatArray:
+    """Return columns less their projection on the dummies of the effects.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, k)
+        Outcome and regressors.
+    effects : sequence of ndarray of int, each of shape (n,)
+        Level of each row, 0 to m - 1, one array for each grouping.
+    weights : ndarray, shape (n,), optional
+        Positive weights.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+
+    Raises
+    ------
+    IdentificationError
+        When the sweeps do not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> absorb(np.array([[1.0], [3.0], [10.0]]), [np.array([0, 0, 1])]).ravel()
+    array([-1.,  1.,  0.])
+    """
+    w = np.ones(len(columns)) if weights is None else weights
+    totals = [np.bincount(codes, weights=w).astype(float, copy=False) for codes in effects]
+    if len(effects) == 1:
+        return _sweep(columns, effects, totals, w)
+    out = np.empty_like(columns)
+    for j in range(columns.shape[1]):
+        out[:, j] = _accelerated(columns[:, j], effects, totals, w, tolerance, iterations)
+    return out
+
+
+def effects_rank(effects: Sequence[CodeArray]) -> int:
+    """Number of estimated effects: exact for up to two groupings, an upper bound beyond."""
+    if not effects:
+        return 0
+    sizes = [int(codes.max()) + 1 for codes in effects]
+    rank = sizes[0]
+    for codes, size in zip(effects[1:], sizes[1:], strict=True):
+        rank += size - _components(effects[0], codes, sizes[0], size)
+    return rank
+
+
+def _components(a: CodeArray, b: CodeArray, n_a: int, n_b: int) -> int:
+    links = sparse.coo_array((np.ones(len(a)), (a, b.astype(np.int64) + n_a)), shape=(n_a + n_b, n_a + n_b))
+    return int(csgraph.connected_components(links, directed=False)[0])
+
+
+def _sweep(
+    columns: FloatArray, effects: Sequence[CodeArray], totals: Sequence[FloatArray], w: FloatArray
+) -> FloatArray:
+    """One pass over all groupings."""
+    out = np.array(columns, dtype=float)
+    for codes, total in zip(effects, totals, strict=True):
+        for j in range(out.shape[1]):
+            out[:, j] -= (np.bincount(codes, weights=w * out[:, j]) / total)[codes]
+    return out
+
+
+def _accelerated(
+    column: FloatArray,
+    effects: Sequence[CodeArray],
+    totals: Sequence[FloatArray],
+    w: FloatArray,
+    tolerance: float,
+    iterations: int,
+) -> FloatArray:
+    """Conjugate gradients on x - T(x), T the symmetric sweep."""
+    there_and_back = [*effects, *effects[-2::-1]]
+    both_totals = [*totals, *totals[-2::-1]]
+
+    def gap(x: FloatArray) -> FloatArray:
+        return x - _sweep(x[:, None], there_and_back, both_totals, w)[:, 0]
+
+    x = np.array(column, dtype=float)
+    size = np.sqrt(np.sum(w * x**2)) or 1.0
+    residual = gap(x)
+    direction = residual
+    square = float(np.sum(w * residual**2))
+    for _ in range(iterations):
+        if np.sqrt(square) <= tolerance * size:
+            return x
+        step_gap = gap(direction)
+        curvature = float(np.sum(w * direction * step_gap))
+        if curvature <= 0:
+            return x
+        step = square / curvature
+        x = x - step * direction
+        residual = residual - step * step_gap
+        new = float(np.sum(w * residual**2))
+        direction = residual + new / square * direction
+        square = new
+    raise IdentificationError(
+        f"absorbing {len(effects)} effects did not converge in {iterations:,} sweeps; "
+        "the groups hardly overlap: check that workers move between them, or absorb fewer."
+    )

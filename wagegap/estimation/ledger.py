@@ -1,0 +1,96 @@
+"""The sample account: rows read, rows used, and each loss by its reason, in rows and in share of weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+__all__ = ["Ledger", "Loss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows lost for one reason.
+
+    Attributes
+    ----------
+    reason : str
+        Why, in words.
+    rows : int
+        How many rows.
+    weight : float
+        Their weight (rows, where nothing is weighted).
+    """
+
+    reason: str
+    rows: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Account of a sample; append-only.
+
+    Attributes
+    ----------
+    rows_read : int
+        Rows at the door.
+    weight_read : float
+        Weight at the door (rows, where nothing is weighted).
+    losses : tuple of Loss
+        In the order in which they were found.
+    notes : tuple of str
+        Anything else a reader should know of the sample.
+    """
+
+    rows_read: int
+    weight_read: float
+    losses: tuple[Loss, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows_used(self) -> int:
+        """Rows left after every loss."""
+        return self.rows_read - sum(loss.rows for loss in self.losses)
+
+    @property
+    def weight_used(self) -> float:
+        """Weight left after every loss."""
+        return self.weight_read - sum(loss.weight for loss in self.losses)
+
+    def lose(self, reason: str, rows: int, weight: float | None = None) -> Ledger:
+        """Return the ledger with one more loss; without rows it stays as it is."""
+        if rows == 0:
+            return self
+        loss = Loss(reason, int(rows), float(rows if weight is None else weight))
+        return replace(self, losses=(*self.losses, loss))
+
+    def note(self, text: str) -> Ledger:
+        """Return the ledger with one more note."""
+        return replace(self, notes=(*self.notes, text))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per step: step, rows, share of rows, share of weight."""
+        steps = [("read", self.rows_read, self.weight_read)]
+        steps += [(loss.reason, -loss.rows, -loss.weight) for loss in self.losses]
+        steps.append(("used", self.rows_used, self.weight_used))
+        frame = pd.DataFrame(steps, columns=["step", "rows", "weight"])
+        frame["share_rows"] = frame["rows"] / max(self.rows_read, 1)
+        frame["share_weight"] = frame["weight"] / (self.weight_read or 1.0)
+        return frame[["step", "rows", "share_rows", "share_weight"]]
+
+    def line(self) -> str:
+        """Return the account in one line."""
+        if not self.losses:
+            return f"{self.rows_used:,} rows, none lost"
+        lost = ", ".join(f"{loss.rows:,} {loss.reason}" for loss in self.losses)
+        return f"{self.rows_used:,} of {self.rows_read:,} rows; lost: {lost}"
+
+    def __str__(self) -> str:
+        lines = [f"{'rows read':<44}{self.rows_read:>14,}"]
+        for loss in self.losses:
+            share = 100 * loss.weight / (self.weight_read or 1.0)
+            lines.append(f"  lost: {loss.reason:<36.36}{-loss.rows:>14,}   {share:5.1f} % of weight")
+        lines.append(f"{'rows used':<44}{self.rows_used:>14,}")
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

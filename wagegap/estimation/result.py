@@ -1,0 +1,146 @@
+"""What every stage result owes its users: numbers under the usual names, tidy frames, and strings.
+
+A result holds an `Estimates` and adds only what is its own. The numbers carry statsmodels' names, the frames broom's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pandas as pd
+
+from wagegap._display.html import to_html
+from wagegap._display.markdown import to_markdown
+from wagegap._display.spec import TableSpec
+from wagegap._display.text import to_text
+from wagegap._typing import AnyArray, FloatArray, SmallSample
+from wagegap.estimation.cov import CovLike
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.hypothesis import TestResult
+from wagegap.estimation.ledger import Ledger
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Result of a stage: estimates with a joint covariance, and their account.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        The parameters with what is needed to relate them to those of other results.
+    """
+
+    estimates: Estimates
+
+    # numbers ---------------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """Estimates by name."""
+        return self.estimates.params
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Standard errors by name; NaN where unknown."""
+        return self.estimates.bse
+
+    @property
+    def tvalues(self) -> pd.Series[float]:
+        """Estimates over standard errors."""
+        return self.estimates.tvalues
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values."""
+        return self.estimates.pvalues
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.estimates.nobs
+
+    @property
+    def df_resid(self) -> float:
+        """Smallest degrees of freedom among the estimates."""
+        return self.estimates.df_resid
+
+    @property
+    def unit(self) -> str:
+        """Unit of the estimates, or units joined by commas."""
+        return self.estimates.unit
+
+    @property
+    def title(self) -> str:
+        """What was estimated."""
+        return self.estimates.title
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know."""
+        return self.estimates.notes
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Account of the sample."""
+        return self.estimates.ledger
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return intervals that cover with probability 1 - alpha."""
+        return self.estimates.conf_int(alpha)
+
+    def cov_params(self) -> pd.DataFrame:
+        """Return the joint covariance with names."""
+        return self.estimates.cov_params()
+
+    def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
+        """Test linear hypotheses, such as `"USA = KOR"`."""
+        return self.estimates.test(hypothesis, value)
+
+    # new objects -----------------------------------------------------------------------------------------------
+
+    def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
+        """Return the same result under another covariance, where what was kept allows it."""
+        return replace(self, estimates=self.estimates.with_cov(cov, small_sample=small_sample))
+
+    def without_units(self) -> Self:
+        """Keep the covariance and forget the workers: small, but no longer joinable."""
+        return replace(self, estimates=self.estimates.without_units())
+
+    def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
+        """Fit the same specification to other data, or with other weights or options."""
+        return self.estimates.refit(data, weights=weights, **changes)
+
+    # frames and strings ----------------------------------------------------------------------------------------
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return one row for each estimate, with columns whose names never change."""
+        return self.estimates.tidy(alpha)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        return self.estimates.glance()
+
+    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+        """Return the result as a table, for any renderer."""
+        return self.estimates.spec_of_table(alpha)
+
+    def summary(self, alpha: float = 0.05) -> str:
+        """Return the result as text, 80 columns wide, the same on every run."""
+        return to_text(self.spec_of_table(alpha))
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        n = len(self.estimates.values)
+        return f"<{type(self).__name__}: {self.title}, {n} estimates, {self.estimates.describe()}>"
+
+    def _repr_html_(self) -> str:
+        return to_html(self.spec_of_table())
+
+    def _repr_markdown_(self) -> str:
+        return to_markdown(self.spec_of_table())

@@ -1,0 +1,1 @@
+"""The only input door: roles, units, ledger, reading, simulation."""

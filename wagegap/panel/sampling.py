@@ -1,0 +1,304 @@
+"""From a panel to the arrays of a fit: cells, weights, groupings, and the root of the covariance asked for.
+
+Every stage that regresses workers (premiums, rates, and the means behind a decomposition) passes through here, so that
+cells, survey designs, replicates and bootstraps mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import CodeArray, FloatArray, IntArray, PremiumMethod, SmallSample, WeightKind
+from wagegap.errors import (
+    ColumnError,
+    CovarianceError,
+    DataError,
+    FewClustersWarning,
+    IdentificationWarning,
+    OptionError,
+    check_option,
+    did_you_mean,
+    warn,
+)
+from wagegap.estimation.cov import (
+    Bootstrap,
+    Covariance,
+    CovLike,
+    Replicates,
+    Robust,
+    Survey,
+    parse_cov,
+    replicate_scale,
+)
+from wagegap.estimation.design import Design
+from wagegap.estimation.estimates import SMALL_SAMPLE
+from wagegap.estimation.fit import coefficients, describe_collinear, fit_cells
+from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
+from wagegap.estimation.replication import ReplicateWeights, bootstrap_weights, replicate_root
+from wagegap.estimation.roots import Root, ScoreRoot
+from wagegap.estimation.sample import Sample, check_weights_allow, compress_sample
+from wagegap.estimation.stacked import fit_stacked, stacked_coefficients
+from wagegap.panel.panel import Panel
+
+__all__ = ["CellIndex", "FittedCells", "build_sample", "fit_sample", "index_cells", "resolve_cov", "with_weights"]
+
+_FEW_CLUSTERS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellIndex:
+    """Which cell each row is in.
+
+    Attributes
+    ----------
+    codes : ndarray of int32, shape (n,)
+        Cell of each row.
+    keys : DataFrame, C rows
+        Keys of each cell, sorted.
+    names : tuple of str
+        Keys of each cell in one string.
+    """
+
+    codes: CodeArray
+    keys: pd.DataFrame
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedCells:
+    """Coefficients of every cell with their root.
+
+    Attributes
+    ----------
+    values : ndarray, shape (C, r)
+        Coefficients.
+    root : Root
+        Uncertainty of the fitted columns.
+    matrix : ndarray, shape (C r, q)
+        Map from the root's columns to the coefficients, cell by cell.
+    sigma : ndarray, shape (C,)
+        Standard deviation of the residuals; NaN under replicates.
+    """
+
+    values: FloatArray
+    root: Root
+    matrix: FloatArray
+    sigma: FloatArray
+
+
+def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
+    """Number the cells of some rows; without keys there is one cell."""
+    for name in by:
+        if name not in frame:
+            raise ColumnError(f"no column {name!r} for by.{did_you_mean(name, frame.columns)}")
+    if not by:
+        return CellIndex(np.zeros(len(frame), dtype=np.int32), pd.DataFrame(index=[0]), ("",))
+    groups = frame.groupby(list(by), sort=True, observed=True)
+    codes = np.asarray(groups.ngroup().to_numpy(), dtype=np.int32)
+    keys = frame.iloc[np.unique(codes, return_index=True)[1]][list(by)].reset_index(drop=True)
+    for name in by:
+        if isinstance(keys[name].dtype, pd.CategoricalDtype):
+            keys[name] = keys[name].astype(object)
+    names = tuple(" ".join(str(v) for v in row) for row in keys.itertuples(index=False))
+    return CellIndex(codes, keys, names)
+
+
+def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKind | None) -> Panel:
+    """Return the panel with other weights: a column, or values for its rows."""
+    if weights is None:
+        if kind is not None:
+            raise OptionError(f"weight_kind={kind!r} is given without weights.")
+        return panel
+    kind = kind or panel.roles.weight_kind or "sampling"
+    check_option("weight_kind", kind, ("sampling", "analytic", "frequency"))
+    name = weights if isinstance(weights, str) else "_weights"
+    if isinstance(weights, str):
+        if weights not in panel.frame:
+            raise ColumnError(f"no column {weights!r} for weights.{did_you_mean(weights, panel.frame.columns)}")
+    elif len(weights) != len(panel):
+        raise DataError(f"{len(weights):,} weights for {len(panel):,} rows.")
+    else:
+        panel = panel.assign(**{name: np.asarray(weights, dtype=float)})
+    return replace(panel, roles=replace(panel.roles, weight=name, weight_kind=kind))
+
+
+def resolve_cov(panel: Panel, cov: CovLike | None, rows: IntArray) -> Covariance:
+    """Say which covariance is meant: the one asked for, or what the panel declares.
+
+    Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the worker
+    where one stands in several rows; HC1 otherwise.
+    """
+    if cov is not None:
+        parsed = parse_cov(cov)
+        return _declared_replicates(panel, parsed) if isinstance(parsed, Replicates) else parsed
+    roles = panel.roles
+    if roles.replicate_weights:
+        return _declared_replicates(panel, Replicates())
+    if roles.strata and roles.cluster:
+        return Survey(roles.cluster[0], roles.strata)
+    if roles.cluster:
+        return Robust("CR1", (roles.cluster[0],))
+    if roles.worker is not None:
+        worker = panel.groupings(rows)["worker"]
+        if worker.n_groups < len(rows):
+            return Robust("CR1", ("worker",))
+    return Robust("HC1")
+
+
+def build_sample(panel: Panel, design: Design, cells: CellIndex, cov: Covariance) -> Sample:
+    """Arrays of a regression, with groupings for the covariance."""
+    roles = panel.roles
+    extra = [n for n in cov.clusters if n not in ("worker", "row")] if isinstance(cov, Robust) else []
+    if isinstance(cov, Robust) and "worker" in cov.clusters and roles.worker is None:
+        raise ColumnError("cov names 'worker', but the panel declares none: read_panel(..., worker='column').")
+    groupings: dict[str, PairWeights] = dict(panel.groupings(design.rows, extra))
+    if isinstance(cov, Survey):
+        design_grouping = _stratified(panel, cov, design.rows)
+        groupings[design_grouping.name] = design_grouping
+    weights = panel.weights(design.rows)
+    return Sample(
+        design.y, design.x, design.names, design.effects, design.effect_names, weights,
+        roles.weight_kind if weights is not None else None, cells.codes, cells.names, groupings, panel.source,
+    )  # fmt: skip
+
+
+def fit_sample(
+    panel: Panel,
+    design: Design,
+    cells: CellIndex,
+    reported: Sequence[int],
+    *,
+    cov: Covariance,
+    small_sample: SmallSample,
+    method: PremiumMethod = "separate",
+    compress: bool = False,
+) -> FittedCells:
+    """Fit the cells and relate them by the covariance asked for."""
+    check_option("small_sample", small_sample, SMALL_SAMPLE)
+    sample = build_sample(panel, design, cells, cov)
+    check_weights_allow(cov, sample.weight_kind)
+    if compress:
+        sample = compress_sample(sample, cov)
+    if isinstance(cov, Replicates | Bootstrap):
+        return _replicated(panel, design, cells, sample, reported, cov, method)
+    if method == "stacked":
+        stacked = fit_stacked(sample, reported, cov=cov, rule=small_sample)
+        fits, matrix = stacked.fits, stacked.matrix
+    else:
+        fits = fit_cells(sample, reported, cov=cov, rule=small_sample)
+        matrix = np.eye(fits.values.size)
+    if fits.collinear:
+        warn(describe_collinear(fits.collinear), IdentificationWarning)
+    _warn_few_clusters(fits.root)
+    return FittedCells(fits.values, fits.root, matrix, fits.sigma)
+
+
+def _replicated(
+    panel: Panel,
+    design: Design,
+    cells: CellIndex,
+    sample: Sample,
+    reported: Sequence[int],
+    cov: Replicates | Bootstrap,
+    method: PremiumMethod,
+) -> FittedCells:
+    solve = stacked_coefficients if method == "stacked" else coefficients
+    estimate = solve(sample, reported)
+    replicates = _weights_of(panel, design.rows, cov, sample)
+    country = panel.roles.country
+    scoped = isinstance(cov, Replicates) and country in cells.keys
+    scopes = [str(v) for v in cells.keys[country]] if scoped else [""] * len(cells.names)
+
+    def refit(weights: FloatArray) -> FloatArray:
+        return solve(replace(sample, weights=weights), reported)
+
+    free = float(len(replicates.scale) - 1)
+    root = replicate_root(estimate, refit, replicates, scopes, free)
+    return FittedCells(estimate, root, np.eye(estimate.size), np.full(len(estimate), np.nan))
+
+
+def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sample: Sample) -> ReplicateWeights:
+    if isinstance(cov, Bootstrap):
+        everything = np.arange(len(panel))
+        name = cov.cluster or "row"
+        units = panel.groupings(everything, [] if name in ("row", "worker") else [name])[name].codes
+        return bootstrap_weights(
+            cov, units, rows.astype(np.int32), sample.weights, f"{panel.source}#{panel.fingerprint}"
+        )
+    assert cov.kind is not None
+    matrix = np.column_stack([_column(panel, name)[rows] for name in cov.columns])
+    if not np.isfinite(matrix).all() or (matrix < 0).any():
+        bad = int((~np.isfinite(matrix) | (matrix < 0)).any(axis=1).sum())
+        raise CovarianceError(
+            f"replicate weights are missing or negative in {bad:,} of {len(rows):,} rows: keep the cells that have "
+            "them (countries without replicates need a covariance of their own)."
+        )
+    scale = replicate_scale(cov.kind, len(cov.columns), cov.fay, cov.scales)
+    return ReplicateWeights(lambda i: matrix[:, i], scale, cov.kind, f"{panel.source}|{cov.kind}")
+
+
+def _declared_replicates(panel: Panel, cov: Replicates) -> Replicates:
+    """Fill in what the panel declares."""
+    roles = panel.roles
+    columns = cov.columns or roles.replicate_weights
+    kind = cov.kind or roles.replicate_kind
+    if not columns or kind is None:
+        raise CovarianceError(
+            "replicates need columns and a kind: read_panel(..., replicate_weights=[...], replicate_kind='JK2') or "
+            "wagegap.cov.Replicates(columns, kind)."
+        )
+    for name in columns:
+        _column(panel, name)
+    fay = cov.fay or roles.fay
+    return Replicates(tuple(columns), kind, fay, cov.scales)
+
+
+def _column(panel: Panel, name: str) -> Any:
+    if name not in panel.frame:
+        raise ColumnError(f"no column {name!r}.{did_you_mean(name, panel.frame.columns)}")
+    return panel.frame[name].to_numpy(dtype=float)
+
+
+def _stratified(panel: Panel, cov: Survey, rows: IntArray) -> StratifiedGrouping:
+    """Design of the rows, with the units of every stratum counted over the whole panel."""
+    names = [cov.psu, *([cov.strata] if cov.strata else [])]
+    everything = panel.groupings(np.arange(len(panel)), names)
+    strata = everything[cov.strata] if cov.strata else _one_stratum(everything[cov.psu])
+    units = strata.cross(everything[cov.psu])
+    first = np.unique(units.codes, return_index=True)[1]
+    counts = np.bincount(strata.codes[first], minlength=strata.n_groups)
+    keys = list(zip(*(part.tolist() for part in strata.labels), strict=True))
+    lonely = [key for key, count in zip(keys, counts, strict=True) if count < 2]
+    if lonely and cov.lonely == "raise":
+        raise CovarianceError(
+            f"{len(lonely)} of {len(keys)} strata have a single unit, such as {lonely[0]}: merge strata, or "
+            "Survey(..., lonely='certainty') to take them as sampled with certainty."
+        )
+    sampled = dict(zip(keys, (int(c) for c in counts), strict=True))
+    return StratifiedGrouping(units, strata, sampled).take(rows)
+
+
+def _one_stratum(units: Grouping) -> Grouping:
+    """Without strata, each country is one."""
+    scope = units.labels[0][units.codes] if len(units.labels) > 1 else np.zeros(len(units.codes), dtype=int)
+    return Grouping.from_keys("sample", units.source, scope)
+
+
+def _warn_few_clusters(root: ScoreRoot) -> None:
+    if not isinstance(root.cov, Robust) or root.cov.kind not in ("CR0", "CR1"):
+        return
+    counts = {name: root.groupings[name].n_groups for name in root.cov.clusters}  # type: ignore[attr-defined]
+    few = {name: count for name, count in counts.items() if count < _FEW_CLUSTERS}
+    if few:
+        words = ", ".join(f"{count} of {name}" for name, count in few.items())
+        kind = root.cov.kind
+        warn(
+            f"few clusters ({words}): {kind} errors are too small; CR2 has degrees of freedom of its own: "
+            f"cov='CR2:{next(iter(few))}'.",
+            FewClustersWarning,
+        )

@@ -1,0 +1,1 @@
+"""Premiums, rates, and the link between them."""

@@ -1,0 +1,366 @@
+"""The data of a second stage: an outcome, regressors of which some are estimates, and their joint sampling covariance.
+
+Each row is a cell (a country, or a country in a period). The observed outcome is y = Y + e and each estimated
+regressor p_j = P_j + v_j, with the errors (e, v_1, ..., v_p) jointly normal with mean zero and a covariance known from
+the first stage: full, across rows and between outcome and regressors. The structure among the true values is
+Y = sum_j beta_j P_j + Z gamma + u with u independent, variance tau^2. Country and period effects are dummies among Z:
+a slope then uses the data and the covariance after the same projection, M y, M p and M V M.
+
+References
+----------
+Fuller, W. (1987). Measurement Error Models. Wiley, chapter 3.
+Buonaccorsi, J. (2010). Measurement Error: Models, Methods and Applications. Chapman & Hall, chapter 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap.errors import (
+    CovarianceError,
+    DataError,
+    EmptyDataError,
+    IdentificationError,
+    MissingValueError,
+    OptionError,
+    ReliabilityError,
+    listing,
+)
+from wagegap.estimation.kernels.lstsq import fit_lstsq
+
+__all__ = ["LinkProblem", "delete_groups"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkProblem:
+    """A second-stage regression with known sampling errors. Made by `LinkProblem.build`, which checks it.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+        Outcome, such as a rate, in its own unit.
+    x : ndarray, shape (n, k)
+        Regressors, the constant among them.
+    estimated : tuple of int, length p
+        Positions of the columns of `x` that are estimates.
+    v_y : ndarray, shape (n, n)
+        Sampling covariance of the outcome; zeros where it is taken as exact.
+    v_x : ndarray, shape (p, p, n, n)
+        `v_x[j, l]` is the sampling covariance of estimated regressor j (its rows) with l (its columns).
+    v_xy : ndarray, shape (p, n, n)
+        `v_xy[j][a, b]` is the covariance of the error of regressor j in row a with that of the outcome in row b.
+    names : tuple of str, length k
+        Names of the columns of `x`.
+    """
+
+    y: FloatArray
+    x: FloatArray
+    estimated: tuple[int, ...]
+    v_y: FloatArray
+    v_x: FloatArray
+    v_xy: FloatArray
+    names: tuple[str, ...]
+
+    @classmethod
+    def build(  # noqa: PLR0913
+        cls,
+        y: ArrayLike,
+        x: ArrayLike,
+        *,
+        estimated: Sequence[int] = (0,),
+        v_y: ArrayLike | None = None,
+        v_x: ArrayLike | None = None,
+        v_xy: ArrayLike | None = None,
+        names: Sequence[str] | None = None,
+    ) -> LinkProblem:
+        """Check the arrays and put them in their full shapes.
+
+        Parameters
+        ----------
+        y : array_like, shape (n,)
+            Outcome.
+        x : array_like, shape (n, k)
+            Regressors; a constant is not added.
+        estimated : sequence of int, default (0,)
+            Columns of `x` that are estimates. Empty for a plain meta-regression.
+        v_y : array_like, shape (n, n) or (n,), optional
+            Covariance, or variances, of the outcome's errors. None is zero: whoever does not know an error
+            must not call this with None, but choose a method that needs no such knowledge.
+        v_x : array_like, shape (n, n), (n,), (p, p, n, n) or (p, n), optional
+            Covariance of the errors of the estimated regressors; of one, or of all.
+        v_xy : array_like, shape (n, n), (n,), (p, n, n) or (p, n), optional
+            Covariance of each regressor's errors (rows) with the outcome's (columns).
+        names : sequence of str, optional
+            Names of the columns; `x0`, `x1`, ... if not given.
+
+        Returns
+        -------
+        LinkProblem
+
+        Raises
+        ------
+        DataError, EmptyDataError, MissingValueError
+            Wrong shapes, too few rows, missing values.
+        IdentificationError
+            Collinear columns, or an estimated column that does not vary.
+        CovarianceError
+            A covariance that is missing, not symmetric, or has a negative eigenvalue.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> p = np.array([0.06, 0.15, 0.18, 0.25])
+        >>> problem = LinkProblem.build([3.0, 2.5, 2.0, 1.0], np.column_stack([p, np.ones(4)]), v_x=[1e-4] * 4)
+        >>> problem
+        LinkProblem(n=4, estimated=['x0'], exact=['x1'])
+        """
+        y_, x_ = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
+        columns = _checked_names(y_, x_, names)
+        n, k = x_.shape
+        where = _checked_positions(estimated, k)
+        p = len(where)
+        outcome = np.zeros((n, n)) if v_y is None else _square(np.asarray(v_y, dtype=np.float64), n, "v_y")
+        regressors = _regressor_blocks(v_x, p, n)
+        cross = _cross_blocks(v_xy, p, n)
+        problem = cls(y_, x_, where, outcome, regressors, cross, columns)
+        _check_values(problem)
+        _check_design(problem)
+        _check_covariance(problem)
+        return problem
+
+    def __repr__(self) -> str:
+        exact = [self.names[j] for j in self.exact]
+        return f"LinkProblem(n={self.n}, estimated={[self.names[j] for j in self.estimated]}, exact={exact})"
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    @property
+    def k(self) -> int:
+        """Number of columns."""
+        return self.x.shape[1]
+
+    @property
+    def exact(self) -> tuple[int, ...]:
+        """Positions of the columns known without error."""
+        return tuple(j for j in range(self.k) if j not in self.estimated)
+
+    @property
+    def premiums(self) -> FloatArray:
+        """Estimated columns, shape (n, p)."""
+        return self.x[:, list(self.estimated)]
+
+    @property
+    def controls(self) -> FloatArray:
+        """Exact columns, shape (n, k - p)."""
+        return self.x[:, list(self.exact)]
+
+    @property
+    def rows_independent(self) -> bool:
+        """Whether no two rows have correlated sampling errors."""
+        off = ~np.eye(self.n, dtype=bool)
+        return not any(bool(np.any(block[..., off])) for block in (self.v_y, self.v_x, self.v_xy))
+
+    def joint(self) -> FloatArray:
+        """Covariance of (e, v_1, ..., v_p), each of n rows, shape ((1 + p) n, (1 + p) n)."""
+        p, n = len(self.estimated), self.n
+        full = np.zeros((1 + p, n, 1 + p, n))
+        full[0, :, 0, :] = self.v_y
+        for j in range(p):
+            full[1 + j, :, 0, :] = self.v_xy[j]
+            full[0, :, 1 + j, :] = self.v_xy[j].T
+            for m in range(p):
+                full[1 + j, :, 1 + m, :] = self.v_x[j, m]
+        return full.reshape((1 + p) * n, (1 + p) * n)
+
+    def take(self, rows: IntArray) -> LinkProblem:
+        """Keep the given rows, and check that they still tell the coefficients apart."""
+        grid = np.ix_(rows, rows)
+        part = LinkProblem(
+            self.y[rows],
+            self.x[rows],
+            self.estimated,
+            self.v_y[grid],
+            self.v_x[:, :, grid[0], grid[1]],
+            self.v_xy[:, grid[0], grid[1]],
+            self.names,
+        )
+        _check_design(part)
+        return part
+
+
+def delete_groups(
+    problem: LinkProblem,
+    estimator: Callable[[LinkProblem], FloatArray],
+    groups: AnyArray | None = None,
+) -> FloatArray:
+    """Estimates without each row, or without each group of rows.
+
+    Parameters
+    ----------
+    problem : LinkProblem
+        The full data.
+    estimator : callable
+        Takes a problem, returns an array of a fixed shape.
+    groups : ndarray, shape (n,), optional
+        Label of the group of each row; rows are deleted one at a time if not given.
+
+    Returns
+    -------
+    ndarray, shape (m, ...)
+        One estimate per row or sorted group label; NaN where what is left does not identify the coefficients.
+    """
+    labels = np.arange(problem.n) if groups is None else np.asarray(groups)
+    if labels.shape != (problem.n,):
+        raise DataError(f"groups has shape {labels.shape}: give one label for each of the {problem.n} rows.")
+    found: list[FloatArray | None] = []
+    for label in np.unique(labels):
+        try:
+            found.append(np.asarray(estimator(problem.take(np.flatnonzero(labels != label))), dtype=np.float64))
+        except (IdentificationError, ReliabilityError, DataError):
+            found.append(None)
+    shape = next((part.shape for part in found if part is not None), None)
+    if shape is None:
+        raise IdentificationError(f"Every one of the {len(found)} deletions leaves too little to estimate from.")
+    return np.stack([np.full(shape, np.nan) if part is None else part for part in found])
+
+
+def _checked_names(y: FloatArray, x: FloatArray, names: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the columns, once the shapes are known to agree."""
+    if y.ndim != 1 or x.ndim != 2 or x.shape[0] != len(y):
+        raise DataError(f"y has shape {y.shape} and x {x.shape}: give n outcomes and an (n, k) matrix of regressors.")
+    if len(y) == 0:
+        raise EmptyDataError("There are no rows: no cell has both an outcome and the regressors.")
+    columns = tuple(f"x{j}" for j in range(x.shape[1])) if names is None else tuple(names)
+    if len(columns) != x.shape[1]:
+        raise DataError(f"{len(columns)} names for {x.shape[1]} columns.")
+    return columns
+
+
+def _checked_positions(estimated: Sequence[int], k: int) -> tuple[int, ...]:
+    """Positions of the estimated columns."""
+    where = tuple(int(j) for j in estimated)
+    if len(set(where)) != len(where) or any(j < 0 or j >= k for j in where):
+        raise OptionError(f"estimated={where} must name different columns among 0 to {k - 1}.")
+    return where
+
+
+def _square(v: FloatArray, n: int, name: str) -> FloatArray:
+    """A covariance of n rows, from itself or from n variances."""
+    if v.shape == (n,):
+        return np.diag(v)
+    if v.shape == (n, n):
+        return v
+    raise DataError(f"{name} has shape {v.shape}: give ({n},) or ({n}, {n}).")
+
+
+def _regressor_blocks(v_x: ArrayLike | None, p: int, n: int) -> FloatArray:
+    """Blocks of shape (p, p, n, n)."""
+    blocks = np.zeros((p, p, n, n))
+    if v_x is None:
+        return blocks
+    v = np.asarray(v_x, dtype=np.float64)
+    if v.shape == (p, p, n, n):
+        return v
+    if p == 1 and v.shape in ((n,), (n, n)):
+        blocks[0, 0] = _square(v, n, "v_x")
+        return blocks
+    if v.shape == (p, n):
+        for j in range(p):
+            blocks[j, j] = np.diag(v[j])
+        return blocks
+    raise DataError(
+        f"v_x has shape {v.shape} for {p} estimated columns and {n} rows: give ({p}, {p}, {n}, {n}), variances "
+        f"({p}, {n}), or for one column ({n}, {n})."
+    )
+
+
+def _cross_blocks(v_xy: ArrayLike | None, p: int, n: int) -> FloatArray:
+    """Blocks of shape (p, n, n)."""
+    blocks = np.zeros((p, n, n))
+    if v_xy is None:
+        return blocks
+    v = np.asarray(v_xy, dtype=np.float64)
+    if v.shape == (p, n, n):
+        return v
+    if p == 1 and v.shape in ((n,), (n, n)):
+        blocks[0] = _square(v, n, "v_xy")
+        return blocks
+    if v.shape == (p, n):
+        for j in range(p):
+            blocks[j] = np.diag(v[j])
+        return blocks
+    raise DataError(
+        f"v_xy has shape {v.shape} for {p} estimated columns and {n} rows: give ({p}, {n}, {n}), ({p}, {n}), or for "
+        f"one column ({n}, {n})."
+    )
+
+
+def _check_values(problem: LinkProblem) -> None:
+    """No missing value in the data or in the covariance."""
+    if not np.isfinite(problem.y).all():
+        rows = np.flatnonzero(~np.isfinite(problem.y))
+        raise MissingValueError(f"The outcome is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
+    for j, name in enumerate(problem.names):
+        rows = np.flatnonzero(~np.isfinite(problem.x[:, j]))
+        if len(rows):
+            raise MissingValueError(f"Column {name!r} is missing in {len(rows)} rows ({listing(rows)}): drop them.")
+    for block, name in ((problem.v_y, "v_y"), (problem.v_x, "v_x"), (problem.v_xy, "v_xy")):
+        count = int((~np.isfinite(block)).sum())
+        if count:
+            raise CovarianceError(
+                f"{name} has {count} missing or infinite elements: an unknown error is not a zero one. Leave those "
+                "rows out, or use a method that needs no such covariance."
+            )
+
+
+def _check_design(problem: LinkProblem) -> None:
+    """More rows than columns, independent columns, estimated columns that vary."""
+    n, k = problem.x.shape
+    if n <= k:
+        raise DataError(f"{n} rows for {k} coefficients ({listing(problem.names)}): at least {k + 1} rows are needed.")
+    for j in problem.estimated:
+        if np.ptp(problem.x[:, j]) == 0:
+            raise IdentificationError(f"Column {problem.names[j]!r} is the same in all {n} rows: it has no slope.")
+    collinear = fit_lstsq(problem.y, problem.x).collinear
+    if collinear:
+        said = [
+            f"{problem.names[c.column]} = "
+            + (" + ".join(f"{b:.4g} {problem.names[j]}" for j, b in c.made_of) if c.made_of else "0")
+            for c in collinear
+        ]
+        raise IdentificationError(f"Collinear columns: {listing(said)}. Drop one of each; {n} rows cannot part them.")
+
+
+def _check_covariance(problem: LinkProblem) -> None:
+    """Symmetric, and no negative eigenvalue once every error has unit variance."""
+    joint = problem.joint()
+    size = np.sqrt(np.abs(np.diag(joint)))
+    scale = np.outer(size, size)
+    largest = float(np.max(np.abs(joint - joint.T) - 1e-8 * scale, initial=0.0))
+    if largest > 0:
+        raise CovarianceError(f"The sampling covariance is not symmetric: elements differ by up to {largest:.3g}.")
+    negative = np.flatnonzero(np.diag(joint) < 0)
+    if len(negative):
+        raise CovarianceError(
+            f"{len(negative)} sampling variances are negative (rows {listing(negative % problem.n)})."
+        )
+    if np.any(np.abs(joint) > (1 + 1e-8) * scale):
+        count = int(np.sum(np.abs(joint) > (1 + 1e-8) * scale) // 2)
+        raise CovarianceError(
+            f"{count} sampling covariances exceed what the two variances allow: check v_x, v_y, v_xy."
+        )
+    unit = joint / np.where(scale > 0, scale, 1.0)
+    lowest = float(np.linalg.eigvalsh((unit + unit.T) / 2)[0])
+    if lowest < -1e-8 * len(unit):
+        raise CovarianceError(
+            f"The joint sampling covariance of outcome and regressors is not one: as correlations, its smallest "
+            f"eigenvalue is {lowest:.3g}. Blocks from different first stages must be joined, not pasted."
+        )

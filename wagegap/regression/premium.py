@@ -1,0 +1,449 @@
+"""Wage premiums by cell, with their joint covariance.
+
+In every cell (a country, a country and year, any keys) log pay is regressed on holding a skill and on controls,
+
+    ln w = a_c + b_c s + x'g_c + e,
+
+and b_c is the premium in log points over comparable workers who do not hold it. Cells are fitted separately, each with
+slopes of its own, or stacked with common slopes of the controls. Workers, clusters or replicates that cells share make
+the premiums correlated, and that covariance is kept.
+
+References
+----------
+Halvorsen, R. and R. Palmquist (1980). The interpretation of dummy variables in semilogarithmic equations. American
+Economic Review 70, 474-475.
+Kennedy, P. (1981). Estimation with correctly interpreted dummy variables in semilogarithmic equations. American
+Economic Review 71, 801.
+van Garderen, K. J. and C. Shah (2002). Exact interpretation of dummy variables in semilogarithmic equations.
+Econometrics Journal 5, 149-159.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from wagegap._typing import AnyArray, BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
+from wagegap.errors import (
+    ColumnError,
+    EmptyDataError,
+    IdentificationError,
+    OptionError,
+    SmallCellWarning,
+    check_option,
+    did_you_mean,
+    listing,
+    warn,
+)
+from wagegap.estimation.cov import CovLike
+from wagegap.estimation.cross_products import CrossProducts, solve_products
+from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.result import Result
+from wagegap.estimation.roots import PlainRoot
+from wagegap.estimation.spec import Spec
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.sampling import CellIndex, FittedCells, fit_sample, index_cells, resolve_cov, with_weights
+from wagegap.regression.reliability import reliability
+
+__all__ = ["Premiums", "fit_premiums"]
+
+Correction = Literal["none", "kennedy", "van_garderen_shah"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Premiums(Result):
+    """Premiums by cell.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        A premium for each cell and level, with the joint covariance.
+    premium : str
+        Column whose premium it is.
+    cells : DataFrame
+        Keys, n, n_treated, n_comparison, sigma of each cell.
+    absent : DataFrame
+        Keys, n, n_treated, n_comparison and the reason for each cell that was left out.
+    """
+
+    premium: str
+    cells: pd.DataFrame
+    absent: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def per_cent(self, correction: Correction = "none") -> Premiums:
+        """Return the premiums in per cent, 100 (exp(b) - 1).
+
+        Parameters
+        ----------
+        correction : {"none", "kennedy", "van_garderen_shah"}
+            exp(b) is biased upwards. Kennedy takes exp(b - v/2), van Garderen and Shah the exact minimum-variance
+            unbiased estimate exp(b) 0F1(m; -m v/2), m = df/2, with their approximate variance
+            exp(2b) (exp(-v) - exp(-2v)) for the standard error.
+
+        Raises
+        ------
+        OptionError
+            When the premiums are not in log points.
+        """
+        check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
+        if self.unit != "log points":
+            raise OptionError(f"premiums in {self.unit!r} cannot be turned into per cent; only log points can.")
+        own = self.estimates
+        variance = np.zeros_like(own.values) if correction == "none" else np.diag(own.covariance)
+        ratio, slope = _relative_pay(own.values, variance, own.df, correction)
+        mapped = own.map(
+            lambda b: 100 * (ratio - 1), labels=own.labels.assign(unit="per cent"), jacobian=lambda b: slope
+        )
+        return replace(self, estimates=mapped)
+
+    def reliability(self, term: str | None = None) -> float:
+        """Return the share of the premiums' variance across cells that is not sampling noise."""
+        chosen = self.estimates if term is None else self.estimates.select(term=term)
+        return reliability(chosen.values, chosen.covariance)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        frame = super().glance().assign(n_cells=len(self.cells), n_absent=len(self.absent))
+        if self.estimates.labels["term"].nunique() == 1 and len(self.estimates.values) > 2:
+            frame["reliability"] = self.reliability()
+        return frame
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the premiums with their intervals, largest first."""
+        from wagegap._display.axes import intervals
+
+        tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
+        ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
+        ax.set_xlabel(f"{self.title} ({self.unit}), {100 * (1 - alpha):g} % intervals")
+        return ax
+
+
+def fit_premiums(  # noqa: PLR0913
+    data: Any,
+    formula: str | None = None,
+    *,
+    premium: str,
+    by: str | Sequence[str] | None = None,
+    base: str | float | None = None,
+    cov: CovLike | None = None,
+    method: PremiumMethod = "separate",
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+    min_treated: int = 20,
+    min_comparison: int = 30,
+    empty_cells: Literal["raise", "exclude"] = "raise",
+    compress: bool = False,
+    keep_units: bool = True,
+    comparison: str | None = None,
+) -> Premiums:
+    """Estimate the premium of a skill or field in every cell, with the joint covariance.
+
+    Parameters
+    ----------
+    data : Panel, data frame or CrossProducts
+        Workers, or the cross-products of their regression.
+    formula : str
+        `outcome ~ regressors | absorbed effects`; not given with cross-products.
+    premium : str
+        Regressor whose coefficient is the premium: 0/1, a number, or a category with a premium for each level.
+    by : str or sequence of str, optional
+        Cell keys; the panel's country where absent.
+    base : str or number, optional
+        Level that the others are compared with, for a category.
+    cov : str or object of `wagegap.cov`, optional
+        Covariance; the panel's declared design or cluster, else workers seen twice, else HC1.
+    method : {"separate", "stacked"}
+        Own slopes of the controls in each cell, or common ones.
+    small_sample : str
+        Small-sample factor, by the software whose convention it is.
+    weights, weight_kind
+        Other weights than the panel's: a column, or values of shape (n,).
+    min_treated, min_comparison : int
+        Cells with fewer holders, or fewer others, are left out and listed in `absent`.
+    empty_cells : {"raise", "exclude"}
+        What to do with cells in which nobody, or everybody, holds the premium.
+    compress : bool
+        Collapse rows of equal regressors first; the result is the same, but not joinable.
+    keep_units : bool
+        Keep the scores, so that results can be joined; without them the result is small.
+    comparison : str, optional
+        Who the premium compares with, in words.
+
+    Returns
+    -------
+    Premiums
+        In log points where the outcome is a logarithm.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, WageError, EmptyDataError, IdentificationError, CovarianceError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> data = wg.simulate_panel(countries=3, workers=500, rng=1).panel
+    >>> premiums = wg.fit_premiums(data, "log(hourly_wage) ~ ai + exper + female", premium="ai", by="iso3")
+    >>> premiums.unit
+    'log points'
+    >>> premiums.cov_params().shape
+    (3, 3)
+    """
+    check_option("empty_cells", empty_cells, ("raise", "exclude"))
+    check_option("method", method, ("separate", "stacked"))
+    limits = _Limits(min_treated, min_comparison, empty_cells)
+    if isinstance(data, CrossProducts):
+        _check_products_call(formula, cov, weights, data)
+        return _from_products(data, premium, limits, comparison)
+    if formula is None:
+        raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    keys = _cell_keys(panel, by)
+    panel = _rebased(panel, premium, base)
+    design, columns = _design(panel, formula, premium, keys)
+    design, cells, count = _kept_cells(panel, design, keys, columns, limits)
+    fitted = fit_sample(
+        panel, design, cells, columns, cov=resolve_cov(panel, cov, design.rows), small_sample=small_sample,
+        method=method, compress=compress,
+    )  # fmt: skip
+    arguments = dict(
+        formula=formula, premium=premium, by=keys, base=base, cov=cov, method=method, small_sample=small_sample,
+        weight_kind=weight_kind, min_treated=min_treated, min_comparison=min_comparison, empty_cells=empty_cells,
+        compress=compress, keep_units=keep_units, comparison=comparison,
+    )  # fmt: skip
+    estimates = _estimates(design, cells, columns, count, fitted, premium, comparison or _comparison(premium, base))
+    estimates = replace(estimates, spec=Spec(fit_premiums, tuple(arguments.items())))
+    frame = count.frame[count.used].reset_index(drop=True).assign(sigma=fitted.sigma)
+    done = Premiums(estimates, premium, frame, count.frame_of_absent())
+    return done if keep_units else done.without_units()
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How small a cell may be."""
+
+    treated: int
+    comparison: int
+    empty: str
+
+    def __post_init__(self) -> None:
+        if min(self.treated, self.comparison) < 1:
+            raise OptionError(
+                "min_treated and min_comparison must be at least 1: a premium needs both kinds of workers."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Count:
+    """Holders and others, by cell and level.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Keys, n, n_treated (over all levels), n_comparison.
+    used : ndarray of bool, shape (C,)
+        Cells kept.
+    wanted : ndarray of bool, shape (C kept, r)
+        Levels with enough holders in the cells kept.
+    reason : ndarray of str, shape (C,)
+        Why a cell is left out.
+    """
+
+    frame: pd.DataFrame
+    used: BoolArray
+    wanted: BoolArray
+    reason: AnyArray
+
+    def frame_of_absent(self) -> pd.DataFrame:
+        return self.frame[~self.used].assign(reason=self.reason[~self.used]).reset_index(drop=True)
+
+
+def _cell_keys(panel: Panel, by: str | Sequence[str] | None) -> list[str]:
+    if by is None:
+        return [panel.roles.country] if panel.roles.country else []
+    return [by] if isinstance(by, str) else list(by)
+
+
+def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
+    """Put the base level first."""
+    if premium not in panel.frame:
+        raise ColumnError(f"no column {premium!r} for premium.{did_you_mean(premium, panel.frame.columns)}")
+    if base is None:
+        return panel
+    levels = sorted(panel.frame[premium].dropna().unique(), key=str)
+    if base not in levels:
+        raise OptionError(
+            f"base={base!r} is not a level of {premium!r}.{did_you_mean(base, levels)} Levels: {listing(levels)}."
+        )
+    ordered = [base, *(level for level in levels if level != base)]
+    return panel.assign(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
+
+
+def _design(panel: Panel, formula: str, premium: str, keys: Sequence[str]) -> tuple[Design, list[int]]:
+    parts = split_formula(formula)
+    for name in keys:
+        if name not in panel.frame:
+            raise ColumnError(f"no column {name!r} for by.{did_you_mean(name, panel.frame.columns)}")
+    everyone = np.arange(len(panel))
+    design = build_design(panel.frame, parts, ledger=panel.ledger, weights=panel.weights(everyone), also=keys)
+    columns = design.columns_of(premium)
+    if not columns:
+        raise ColumnError(
+            f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, design.terms)} "
+            f"Regressors: {listing(dict.fromkeys(design.terms))}."
+        )
+    return design, columns
+
+
+def _kept_cells(
+    panel: Panel, design: Design, keys: list[str], columns: list[int], limits: _Limits
+) -> tuple[Design, CellIndex, _Count]:
+    """Leave out cells that are too small, and say so."""
+    index = index_cells(panel.frame.iloc[design.rows], keys)
+    count = _count(index, design.x[:, columns], limits)
+    _check_empty(index, count, limits)
+    if count.used.all():
+        return design, index, count
+    if not count.used.any():
+        raise EmptyDataError(
+            f"no cell has {limits.treated} holders and {limits.comparison} others; the largest has "
+            f"{int(count.frame['n_treated'].max())} and {int(count.frame['n_comparison'].max())}: pool cells, or lower "
+            "min_treated and min_comparison."
+        )
+    left = [index.names[c] for c in np.flatnonzero(~count.used)]
+    warn(
+        f"{len(left)} of {len(index.names)} cells are left out, with fewer than {limits.treated} holders or "
+        f"{limits.comparison} others: {listing(left)}. They are listed in .absent.",
+        SmallCellWarning,
+    )
+    rows = count.used[index.codes]
+    weights = panel.weights(design.rows)
+    kept = design.take(rows, "in cells under the minimum", weights)
+    return kept, index_cells(panel.frame.iloc[kept.rows], keys), count
+
+
+def _count(index: CellIndex, x: FloatArray, limits: _Limits) -> _Count:
+    n_cells = len(index.names)
+    n = np.bincount(index.codes, minlength=n_cells)
+    binary = bool(np.isin(x, (0.0, 1.0)).all())
+    holds = x != 0 if binary else np.ones_like(x, dtype=bool)
+    by_level = np.column_stack([np.bincount(index.codes, weights=h, minlength=n_cells) for h in holds.T]).astype(int)
+    treated = np.bincount(index.codes, weights=holds.any(axis=1), minlength=n_cells).astype(int)
+    others = n - treated if binary else n
+    frame = index.keys.assign(n=n, n_treated=treated, n_comparison=others)
+    enough: BoolArray = np.asarray((by_level >= limits.treated) & (others >= limits.comparison)[:, None])
+    used: BoolArray = np.asarray(enough.any(axis=1))
+    reason = np.where(
+        treated == 0, "no premium holder",
+        np.where(others == 0, "everybody holds the premium",
+        np.where(by_level.max(axis=1) < limits.treated, f"fewer than {limits.treated} premium holders",
+                 f"fewer than {limits.comparison} others")),
+    )  # fmt: skip
+    return _Count(frame, used, enough[used], reason)
+
+
+def _check_empty(index: CellIndex, count: _Count, limits: _Limits) -> None:
+    empty = ((count.frame["n_treated"] == 0) | (count.frame["n_comparison"] == 0)).to_numpy()
+    if limits.empty == "raise" and empty.any():
+        names = [f"{index.names[c] or 'the data'} ({count.reason[c]})" for c in np.flatnonzero(empty)]
+        raise IdentificationError(
+            f"{len(names)} of {len(index.names)} cells cannot have a premium: {listing(names)}. "
+            "Filter them out, or pass empty_cells='exclude' to list them in .absent."
+        )
+
+
+def _estimates(
+    design: Design,
+    cells: CellIndex,
+    columns: list[int],
+    count: _Count,
+    fitted: FittedCells,
+    premium: str,
+    comparison: str,
+) -> Estimates:
+    r = len(columns)
+    labels = cells.keys.loc[np.repeat(np.arange(len(cells.names)), r)].reset_index(drop=True)
+    terms = [premium] if r == 1 else [design.names[j] for j in columns]
+    labels["term"] = np.tile(np.array(terms, dtype=object), len(cells.names))
+    labels["unit"] = _unit_of(design.outcome)
+    labels["comparison"] = comparison
+    wanted = count.wanted.ravel()
+    return Estimates(
+        labels[wanted].reset_index(drop=True),
+        fitted.values.ravel()[wanted],
+        (fitted.root,),
+        (fitted.matrix[wanted],),
+        title=f"Premium of {premium}",
+        ledger=design.ledger,
+    )
+
+
+def _unit_of(outcome: str) -> str:
+    return "log points" if outcome.replace(" ", "").startswith(("log(", "np.log(")) else "none"
+
+
+def _comparison(premium: str, base: str | float | None) -> str:
+    return f"{premium} = {base}" if base is not None else f"not {premium}"
+
+
+def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:
+    """Ratio of pay and the derivative that carries the covariance, diagonal, in per cent."""
+    if correction == "van_garderen_shah":
+        m = np.minimum(df, 1e7) / 2
+        ratio = np.exp(b) * special.hyp0f1(m, -m * v / 2)
+        root = np.sqrt(np.exp(2 * b) * (np.exp(-v) - np.exp(-2 * v)))
+        slope = np.where(v > 0, root / np.sqrt(np.where(v > 0, v, 1.0)), np.exp(b))
+        return ratio, np.diag(100 * slope)
+    ratio = np.exp(b - v / 2)
+    return ratio, np.diag(100 * ratio)
+
+
+def _check_products_call(formula: str | None, cov: CovLike | None, weights: Any, data: CrossProducts) -> None:
+    if formula is not None:
+        raise OptionError(f"cross-products carry their own formula ({data.formula}): leave formula out.")
+    if cov not in (None, "HC1") or weights is not None:
+        raise OptionError("cross-products allow cov='HC1' and no weights; other choices need the workers.")
+
+
+def _from_products(data: CrossProducts, premium: str, limits: _Limits, comparison: str | None) -> Premiums:
+    """Premiums from cross-products; cells are independent, as no worker stands in two."""
+    names = [" ".join(str(v) for v in row) for row in data.keys.itertuples(index=False)]
+    found = [
+        (0.0, 0.0, 0.0, 0.0) if premium not in cell.names else solve_products(cell, premium, name)
+        for cell, name in zip(data.cells, names, strict=True)
+    ]
+    if not any(premium in cell.names for cell in data.cells):
+        raise ColumnError(f"no column {premium!r} in the cross-products.{did_you_mean(premium, data.cells[0].names)}")
+    n = np.array([cell.nobs for cell in data.cells])
+    k = np.array([len(cell.names) for cell in data.cells])
+    treated = np.array([round(f[3]) for f in found])
+    frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
+    used = (treated >= limits.treated) & (n - treated >= limits.comparison) & (n > k)
+    if not used.any():
+        raise EmptyDataError(f"no cell has {limits.treated} holders and {limits.comparison} others.")
+    reason = np.where(
+        treated < limits.treated,
+        f"fewer than {limits.treated} premium holders",
+        f"fewer than {limits.comparison} others",
+    )
+    labels = data.keys[used].reset_index(drop=True)
+    labels = labels.assign(term=premium, unit=_unit_of(data.formula), comparison=comparison or data.comparison)
+    free = (n - k)[used].astype(float)
+    variance = np.array([f[1] for f in found])[used] * n[used] / free
+    sigma = np.sqrt([f[2] for f in found])[used]
+    root = PlainRoot(data.source, np.diag(variance), free, "HC1")
+    total = int(n.sum())
+    ledger = Ledger(total, float(total)).lose("in cells under the minimum", int(n[~used].sum()))
+    estimates = Estimates(
+        labels, np.array([f[0] for f in found])[used], (root,), (np.eye(len(labels)),), title=f"Premium of {premium}",
+        ledger=ledger, notes=data.notes,
+    )  # fmt: skip
+    absent = frame[~used].assign(reason=reason[~used]).reset_index(drop=True)
+    return Premiums(estimates, premium, frame[used].reset_index(drop=True).assign(sigma=sigma), absent)

@@ -1,0 +1,118 @@
+"""Reliability of a vector of estimates: how much of their spread is not sampling noise.
+
+Estimates p = P + v of true values P, with a known joint covariance V of the errors v, spread by more than the truth
+does. With M the matrix that takes residuals from a constant (and from whatever else the next stage holds fixed), the
+spread of the estimates is p'Mp and the part that noise adds to it has expectation tr(MV). The off-diagonal elements
+of V count: noise that all estimates share moves none against another.
+
+References
+----------
+Fuller, W. (1987). Measurement Error Models. Wiley, chapters 1 and 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg
+
+from wagegap._typing import FloatArray
+from wagegap.errors import CovarianceError, DataError, IdentificationError, MissingValueError
+
+__all__ = ["annihilator", "reliability"]
+
+
+def reliability(values: FloatArray, cov: FloatArray, others: FloatArray | None = None) -> float:
+    """Share of the spread of estimates that is not sampling noise.
+
+    lambda = 1 - tr(M V) / p'Mp, where M annihilates the constant and the columns of `others`.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Estimates p, such as one premium per country, in any unit.
+    cov : ndarray, shape (n, n)
+        Covariance V of their sampling errors, in that unit squared.
+    others : ndarray, shape (n, q), optional
+        What else is held fixed: covariates and dummies of effects. A constant may be among them.
+
+    Returns
+    -------
+    float
+        1 without noise; at or below 0 where noise alone would spread the estimates as much or more. A regression
+        of an outcome on these estimates (and on `others`) has its slope multiplied by about this number.
+
+    Raises
+    ------
+    DataError
+        Shapes that do not go together.
+    MissingValueError
+        A missing estimate.
+    CovarianceError
+        A missing or infinite element of the covariance.
+    IdentificationError
+        Nothing is left of the estimates once the constant and `others` are taken out.
+
+    Examples
+    --------
+    Errors that are correlated across countries hurt less than their variances say:
+
+    >>> import numpy as np
+    >>> p = np.array([-1.5, -0.5, 0.5, 1.5])
+    >>> common = np.full((4, 4), 0.25) + 0.25 * np.eye(4)
+    >>> round(reliability(p, common), 2), round(reliability(p, 0.5 * np.eye(4)), 2)
+    (0.85, 0.7)
+
+    References
+    ----------
+    Fuller, W. (1987). Measurement Error Models. Wiley, section 2.2.
+    """
+    p, v = np.asarray(values, dtype=np.float64), np.asarray(cov, dtype=np.float64)
+    if p.ndim != 1 or v.shape != (len(p), len(p)):
+        raise DataError(f"values has shape {p.shape} and cov {v.shape}: give n estimates and their (n, n) covariance.")
+    if not np.isfinite(p).all():
+        raise MissingValueError(f"{int((~np.isfinite(p)).sum())} of {len(p)} estimates are missing: drop them first.")
+    if not np.isfinite(v).all():
+        raise CovarianceError("cov has missing or infinite elements: an unknown error is not a zero one; drop the row.")
+    n = len(p)
+    fixed = np.ones((n, 1)) if others is None else np.column_stack([np.ones(n), _columns(others, n)])
+    m = annihilator(fixed)
+    left = m @ p
+    spread = float(left @ left)
+    if spread <= 1e-20 * max(float(p @ p), np.finfo(float).tiny):
+        what = "the constant" if others is None else "the constant and the other regressors"
+        raise IdentificationError(f"The {n} estimates do not vary once {what} are taken out: no reliability exists.")
+    return 1.0 - float(np.sum(m * v)) / spread
+
+
+def annihilator(others: FloatArray) -> FloatArray:
+    """Matrix that takes residuals from the columns of `others`, shape (n, n).
+
+    M = I - QQ' with Q an orthonormal basis of the columns, each scaled to unit length first, so that columns of very
+    different size (a constant and a year) or collinear ones do no harm. Without columns it is the identity.
+
+    >>> import numpy as np
+    >>> annihilator(np.ones((2, 1))).round(12)
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
+    """
+    z = np.asarray(others, dtype=np.float64)
+    n = z.shape[0]
+    length = np.sqrt(np.einsum("ij,ij->j", z, z))
+    z = z[:, length > 0] / length[length > 0]
+    if z.shape[1] == 0:
+        return np.eye(n)
+    q, r, _ = linalg.qr(z, mode="economic", pivoting=True, check_finite=False)
+    rank = int(np.sum(np.abs(np.diag(r)) > 16 * max(z.shape) ** 0.5 * np.finfo(float).eps))
+    basis = np.asarray(q[:, :rank], dtype=np.float64)
+    return np.asarray(np.eye(n) - basis @ basis.T, dtype=np.float64)
+
+
+def _columns(others: FloatArray, n: int) -> FloatArray:
+    """`others` as a matrix of n rows, without missing values."""
+    z = np.asarray(others, dtype=np.float64)
+    z = z[:, None] if z.ndim == 1 else z
+    if z.ndim != 2 or z.shape[0] != n:
+        raise DataError(f"others has shape {z.shape}: give one row for each of the {n} estimates.")
+    if not np.isfinite(z).all():
+        raise MissingValueError(f"{int((~np.isfinite(z)).sum())} cells of others are missing: drop those rows first.")
+    return z

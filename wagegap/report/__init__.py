@@ -1,0 +1,1 @@
+"""Tables, figures and studies made of any results."""

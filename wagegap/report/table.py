@@ -1,0 +1,559 @@
+"""One table for any mix of results: a column for each, a row for each term, standard errors beneath.
+
+A result is whatever offers `tidy()` (a row for each estimate) and, if it likes, `glance()` (one row about the whole), a
+`title`, `notes` and a `unit`; a tidy frame is one too. The table is made of strings once, with the raw numbers kept
+behind them, and then drawn as text, HTML, LaTeX, Markdown or delimited text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from wagegap._display.delimited import to_csv, write_whole
+from wagegap._display.html import to_html, to_html_page
+from wagegap._display.latex import to_latex
+from wagegap._display.markdown import to_markdown
+from wagegap._display.numbers import (
+    UNKNOWN,
+    Minus,
+    format_count,
+    format_estimate,
+    format_key,
+    format_number,
+    format_p,
+    is_missing,
+)
+from wagegap._display.spec import Cell, Column, Row, TableSpec, make_column, make_row, make_table, statistic_cell
+from wagegap._display.text import to_text
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    OptionError,
+    check_option,
+    did_you_mean,
+    listing,
+)
+
+__all__ = ["Layout", "Table", "table"]
+
+Layout: TypeAlias = Literal["auto", "stacked", "beside", "long"]
+
+LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "beside", "long")
+NUMBERS = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
+STARS = ((0.01, "***"), (0.05, "**"), (0.1, "*"))
+TALLEST = 40
+"""From more rows on, `layout="auto"` puts standard errors beside the estimates."""
+
+STATISTIC_LABELS: Mapping[str, str] = {
+    "nobs": "observations",
+    "n_cells": "cells",
+    "n_clusters": "clusters",
+    "n_parameters": "parameters",
+    "r2": "R2",
+    "r2_within": "R2 within",
+    "r2_adjusted": "R2 adjusted",
+    "i2": "I2",
+    "cov": "covariance",
+}
+"""Display labels of statistics whose names are not what a reader expects; else underscores become spaces."""
+
+_ORDER = ("unit", "nobs", "n_cells", "n_clusters", "r2", "r2_adjusted", "r2_within", "tau2", "i2", "reliability")
+_LAST = ("method", "test", "small_sample", "cov", "covariance")
+_NOT_KEYS = ("term", "unit", "comparison", "share", "df", *NUMBERS)
+
+_Key: TypeAlias = tuple[tuple[str, ...], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One column: a result read once.
+
+    Attributes
+    ----------
+    name : str
+        Heading.
+    keys : tuple of str
+        Names of its cell keys.
+    rows : dict
+        For each (cell, term), the numbers by name.
+    cells : list of dict
+        For each row, its cell keys as they were.
+    statistics : dict
+        Statistics of the whole by name.
+    notes : tuple of str
+        Its notes.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    rows: dict[_Key, dict[str, float | None]]
+    cells: list[dict[str, Any]]
+    statistics: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A table that can be read, shown and saved.
+
+    Attributes
+    ----------
+    spec : TableSpec
+        The strings, with the raw numbers behind them.
+    long : DataFrame
+        A row for each estimate of each result; see `frame`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from wagegap.report.table import table
+    >>> usa = pd.DataFrame({"term": ["ai"], "estimate": [0.25], "std_error": [0.031]})
+    >>> korea = pd.DataFrame({"term": ["ai"], "estimate": [0.06], "std_error": [None]})
+    >>> table({"USA": usa, "Korea": korea}, title="Premiums") # doctest: -NORMALIZE_WHITESPACE
+    Premiums
+    ====================
+            USA    Korea
+    --------------------
+    ai   0.250     0.060
+        (0.031)  unknown
+    ====================
+    Standard errors in parentheses.
+    1 of 2 standard errors are unknown, not zero.
+    """
+
+    spec: TableSpec
+    long: pd.DataFrame
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every estimate of every result: result, cell keys, term, estimate, std_error and so on (a copy)."""
+        return self.long.copy()
+
+    def text(self, width: int = 80, *, minus: Minus = "hyphen") -> str:
+        """Return plain text at most `width` columns wide; a wider table becomes several panels."""
+        return to_text(self.spec, width, minus=minus)
+
+    def html(self) -> str:
+        """Return an HTML `<table>`."""
+        return to_html(self.spec)
+
+    def latex(self, *, label: str = "") -> str:
+        """Return a LaTeX `table` environment, which needs the booktabs package."""
+        return to_latex(self.spec, label=label)
+
+    def markdown(self) -> str:
+        """Return a Markdown table with pipes."""
+        return to_markdown(self.spec)
+
+    def csv(self) -> str:
+        """Return comma-delimited text with the raw numbers; `NA` is unknown, empty is absent."""
+        return to_csv(self.spec)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table to a file whose suffix says how: .txt, .html, .tex, .md or .csv.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; a file there is replaced.
+
+        Returns
+        -------
+        Path
+            Where it stands.
+
+        Raises
+        ------
+        OptionError
+            For another suffix.
+        OutputError
+            When the file cannot be written; what stood there still does.
+        """
+        writers: dict[str, Callable[[], str]] = {
+            ".txt": lambda: self.text() + "\n",
+            ".html": lambda: to_html_page(self.spec),
+            ".tex": lambda: self.latex() + "\n",
+            ".md": lambda: self.markdown() + "\n",
+            ".csv": self.csv,
+        }
+        suffix = Path(path).suffix.lower()
+        if suffix not in writers:
+            near = did_you_mean(suffix, writers) if suffix else ""
+            raise OptionError(
+                f"{path} has the suffix {suffix!r}, which no format has.{near} Known: {listing(writers)}."
+            )
+        return write_whole(path, writers[suffix]())
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+
+def table(
+    *results: Any,
+    labels: Mapping[str, str] | None = None,
+    rows: Sequence[str] | None = None,
+    statistics: Sequence[str] | None = None,
+    digits: int = 3,
+    stars: bool = False,
+    title: str | None = None,
+    notes: Sequence[str] | None = None,
+    layout: Layout = "auto",
+) -> Table:
+    """Put any mix of results into one table.
+
+    Parameters
+    ----------
+    *results : result, DataFrame or mapping of these by name
+        Anything with `tidy()`, or a tidy frame: cell keys, `term`, `estimate`, and `std_error` where known.
+    labels : mapping, optional
+        Display labels of terms, cell keys' values, statistics and results; what it does not name keeps its name.
+    rows : sequence of str, optional
+        Terms, or whole row names, to show, in this order; all where absent.
+    statistics : sequence of str, optional
+        Columns of `glance()` to show beneath, in this order; all where absent, none where empty.
+    digits : int
+        Decimals of a standard error below ten; smaller errors show more, so that none is shown as zero.
+    stars : bool
+        Mark p-values below .1, .05 and .01 by one, two and three stars.
+    title : str, optional
+        Title; that of the result where there is but one.
+    notes : sequence of str, optional
+        Notes, behind those of the results.
+    layout : {"auto", "stacked", "beside", "long"}
+        Standard errors beneath the estimates, beside them, or every number of every estimate in a row of its own.
+        `"auto"` stacks tables of up to 40 rows.
+
+    Returns
+    -------
+    Table
+        Text, HTML, LaTeX, Markdown, delimited text, and a tidy frame.
+
+    Raises
+    ------
+    EmptyDataError
+        Without results, or when one has no rows.
+    ColumnError
+        When a result has no column `estimate`.
+    DuplicateKeyError
+        When two rows of a result have the same keys and term.
+    OptionError
+        For unknown rows, statistics or layouts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> link = pd.DataFrame({"term": ["premium", "log(gdp)"], "estimate": [-0.21, 0.012], "std_error": [0.08, 0.03]})
+    >>> table(link, labels={"premium": "Wage premium"}, rows=["premium"]) # doctest: -NORMALIZE_WHITESPACE
+    =====================
+                      (1)
+    ---------------------
+    Wage premium  -0.210
+                  (0.080)
+    =====================
+    Standard errors in parentheses.
+    """
+    check_option("layout", layout, LAYOUTS)
+    entries = _read(results, dict(labels or {}))
+    keys = _chosen_keys(entries, rows)
+    names = _row_labels(entries, keys, labels or {})
+    if layout == "auto":
+        layout = "stacked" if len(keys) <= TALLEST else "beside"
+    chosen = _chosen_statistics(entries, statistics)
+    style = _Style(digits, stars, dict(STATISTIC_LABELS) | dict(labels or {}))
+    columns, body = _BUILDERS[layout](entries, names, chosen, style)
+    shown = title if title is not None else _common_title(results)
+    beneath = _notes(entries, keys, style, layout, chosen, tuple(notes or ()))
+    return Table(make_table(columns, body, title=shown, notes=beneath), _long_frame(entries))
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How numbers and statistics are shown."""
+
+    digits: int
+    stars: bool
+    labels: dict[str, str]
+
+    def statistic(self, name: str) -> str:
+        """Label of a statistic."""
+        return self.labels.get(name, name.replace("_", " "))
+
+
+# reading results -------------------------------------------------------------------------------------------------
+
+
+def _read(results: tuple[Any, ...], labels: dict[str, str]) -> list[_Entry]:
+    """Read every result once, and give each a heading of its own."""
+    named: list[tuple[str, Any]] = []
+    for result in results:
+        if isinstance(result, Mapping) and not hasattr(result, "tidy"):
+            named += [(str(name), member) for name, member in result.items()]
+        else:
+            named.append((str(getattr(result, "title", "") or ""), result))
+    if not named:
+        raise EmptyDataError("table() was given no results; give it one or more, or frames with a column 'estimate'.")
+    numbered = [name or f"({at})" for at, (name, _) in enumerate(named, start=1)]
+    headings = [
+        labels.get(name, name) + (f" ({at})" if numbered.count(name) > 1 else "")
+        for at, name in enumerate(numbered, start=1)
+    ]
+    return [_entry(name, result) for name, (_, result) in zip(headings, named, strict=True)]
+
+
+def _entry(name: str, result: Any) -> _Entry:
+    if not isinstance(result, pd.DataFrame) and not callable(getattr(result, "tidy", None)):
+        raise DataError(f"{name} is a {type(result).__name__}; table() takes results that have tidy(), or tidy frames.")
+    frame = result if isinstance(result, pd.DataFrame) else result.tidy()
+    frame = frame.reset_index() if any(level is not None for level in frame.index.names) else frame
+    if "estimate" not in frame:
+        near = did_you_mean("estimate", frame.columns)
+        raise ColumnError(f"{name} has no column 'estimate'.{near} It has {listing(frame.columns)}.")
+    if len(frame) == 0:
+        raise EmptyDataError(f"{name} has no rows.")
+    before = list(frame.columns[: list(frame.columns).index("estimate")])
+    keys = tuple(str(column) for column in before if column not in _NOT_KEYS)
+    terms = frame["term"].map(format_key).tolist() if "term" in frame else [""] * len(frame)
+    cells = (
+        [dict(zip(keys, values, strict=True)) for values in zip(*(frame[k] for k in keys), strict=True)] if keys else []
+    )
+    cells = cells or [{} for _ in terms]
+    found = {column: [_number(v) for v in frame[column]] for column in NUMBERS if column in frame}
+    rows: dict[_Key, dict[str, float | None]] = {}
+    for at, (cell, term) in enumerate(zip(cells, terms, strict=True)):
+        key = (tuple(format_key(value) for value in cell.values()), term)
+        if key in rows:
+            raise DuplicateKeyError(
+                f"{name} has two rows for {' '.join((*key[0], term))!r}: keys are {[*keys, 'term']}."
+            )
+        rows[key] = {column: values[at] for column, values in found.items()}
+    return _Entry(name, keys, rows, cells, _statistics(name, result), _result_notes(result))
+
+
+def _number(value: Any) -> float | None:
+    return None if is_missing(value) else float(value)
+
+
+def _statistics(name: str, result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if unit := getattr(result, "unit", None):
+        found["unit"] = str(unit)
+    if not callable(getattr(result, "glance", None)):
+        return {} if isinstance(result, pd.DataFrame) else found
+    frame = result.glance()
+    if len(frame) != 1:
+        raise DataError(f"glance() of {name} has {len(frame)} rows; it must have one.")
+    return found | {str(column): frame[column].iloc[0] for column in frame.columns}
+
+
+def _result_notes(result: Any) -> tuple[str, ...]:
+    if isinstance(result, pd.DataFrame):
+        return ()
+    notes = getattr(result, "notes", ())
+    return (notes,) if isinstance(notes, str) else tuple(str(note) for note in notes or ())
+
+
+# choosing rows and statistics ------------------------------------------------------------------------------------
+
+
+def _chosen_keys(entries: Sequence[_Entry], rows: Sequence[str] | None) -> list[_Key]:
+    """Rows in the order in which results first have them, or in the order asked for."""
+    every = list(dict.fromkeys(key for entry in entries for key in entry.rows))
+    if rows is None:
+        return every
+    if isinstance(rows, str):
+        raise OptionError(f"rows={rows!r} is one string; give a list of terms, [{rows!r}].")
+    chosen: dict[_Key, None] = {}
+    for wanted in rows:
+        found = [key for key in every if wanted in (key[1], _name(key), " ".join(key[0]))]
+        if not found:
+            known = list(dict.fromkeys([*(key[1] for key in every if key[1]), *map(_name, every)]))
+            raise OptionError(
+                f"rows: no row is called {wanted!r}.{did_you_mean(wanted, known)} Known: {listing(known)}."
+            )
+        chosen |= dict.fromkeys(found)
+    return list(chosen)
+
+
+def _name(key: _Key) -> str:
+    return " ".join(part for part in (*key[0], key[1]) if part)
+
+
+def _row_labels(entries: Sequence[_Entry], keys: Sequence[_Key], labels: Mapping[str, str]) -> dict[_Key, str]:
+    """Label rows by cell and term; a term that all share goes without saying."""
+    alone = len({term for _, term in keys}) == 1 and all(cell for cell, _ in keys)
+    made = {}
+    for key in keys:
+        cell, term = key
+        parts = [*cell, *([] if alone else [term])]
+        whole = labels.get(_name(key))
+        made[key] = whole or " ".join(labels.get(part, part) for part in parts if part)
+    return made
+
+
+def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) -> list[str]:
+    known = list(dict.fromkeys(name for entry in entries for name in entry.statistics))
+    if wanted is None:
+        present = [name for name in known if any(not is_missing(e.statistics.get(name)) for e in entries)]
+        rest = [name for name in present if name not in (*_ORDER, *_LAST)]
+        return [*(n for n in _ORDER if n in present), *rest, *(n for n in _LAST if n in present)]
+    if isinstance(wanted, str):
+        raise OptionError(f"statistics={wanted!r} is one string; give a list, [{wanted!r}].")
+    for name in wanted:
+        if name not in known:
+            these = f"Known: {listing(known, limit=20)}." if known else "No result offers any."
+            raise OptionError(f"statistics: no result has {name!r}.{did_you_mean(name, known)} {these}")
+    return list(dict.fromkeys(wanted))
+
+
+# layouts ---------------------------------------------------------------------------------------------------------
+
+_Parts: TypeAlias = tuple[list[Column], list[Row]]
+
+
+def _stacked(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
+    columns = [make_column(entry.name) for entry in entries]
+    body = []
+    for key, label in names.items():
+        pairs = [_pair(entry, key, style) for entry in entries]
+        errors = [Cell(f"({error.text})", error.value) if _known(error) else error for _, error in pairs]
+        body.append(make_row(label, [estimate for estimate, _ in pairs], name=_name(key), measure="estimate"))
+        body.append(make_row("", errors, name=_name(key), measure="std_error"))
+    for position, name in enumerate(chosen):
+        cells = [statistic_cell(name, entry.statistics.get(name), style.digits) for entry in entries]
+        row = make_row(style.statistic(name), cells, name=name, measure="statistic", rule_above=position == 0)
+        body.append(row)
+    return columns, body
+
+
+def _beside(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
+    columns = []
+    for entry in entries:
+        columns.append(make_column("estimate", group=entry.name))
+        columns.append(make_column("std. error", group=entry.name, name="std_error"))
+    body = []
+    for key, label in names.items():
+        cells = [cell for entry in entries for cell in _pair(entry, key, style)]
+        body.append(make_row(label, cells, name=_name(key)))
+    for position, name in enumerate(chosen):
+        stated = (statistic_cell(name, entry.statistics.get(name), style.digits) for entry in entries)
+        cells = [cell for statistic in stated for cell in (statistic, Cell())]
+        body.append(make_row(style.statistic(name), cells, name=name, rule_above=position == 0))
+    return columns, body
+
+
+def _in_rows(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
+    shown = [name for name in NUMBERS if any(name in row for entry in entries for row in entry.rows.values())]
+    heads = {"std_error": "std. error", "p_value": "p", "conf_low": "low", "conf_high": "high"}
+    columns = [make_column(heads.get(name, name), name=name) for name in shown]
+    body = []
+    for entry in entries:
+        for key in (key for key in names if key in entry.rows):
+            cells = [_single(entry.rows[key], name, style) for name in shown]
+            group = entry.name if len(entries) > 1 else ""
+            body.append(make_row(names[key], cells, group=group, name=_name(key)))
+    return columns, body
+
+
+_BUILDERS: Mapping[Layout, Callable[..., _Parts]] = {"stacked": _stacked, "beside": _beside, "long": _in_rows}
+
+
+def _pair(entry: _Entry, key: _Key, style: _Style) -> tuple[Cell, Cell]:
+    """Estimate and standard error of one result; empty where it has no such row."""
+    numbers = entry.rows.get(key)
+    if numbers is None:
+        return Cell(), Cell()
+    estimate, error = numbers["estimate"], numbers.get("std_error")
+    first, second = format_estimate(estimate, error, style.digits)
+    raised = first + (_stars(numbers.get("p_value")) if style.stars else "")
+    return Cell(raised, _raw(estimate)), Cell(second, _raw(error))
+
+
+def _single(numbers: Mapping[str, float | None], name: str, style: _Style) -> Cell:
+    value, error = numbers.get(name), numbers.get("std_error")
+    if name == "estimate":
+        text = format_estimate(value, error, style.digits)[0] + (_stars(numbers.get("p_value")) if style.stars else "")
+    elif name == "std_error":
+        text = format_estimate(numbers["estimate"], value, style.digits)[1]
+    elif value is None:
+        return Cell("-", float("nan"))
+    elif name == "p_value":
+        text = format_p(value)
+    else:
+        text = format_number(value, 2) if name == "statistic" else format_number(value, style.digits, scale=error)
+    return Cell(text, _raw(value))
+
+
+def _stars(p: float | None) -> str:
+    return "" if p is None else next((mark for limit, mark in STARS if p < limit), "")
+
+
+def _raw(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _known(cell: Cell) -> bool:
+    return cell.text not in ("", UNKNOWN)
+
+
+# what stands around ----------------------------------------------------------------------------------------------
+
+
+def _common_title(results: tuple[Any, ...]) -> str:
+    return str(getattr(results[0], "title", "") or "") if len(results) == 1 else ""
+
+
+def _notes(
+    entries: Sequence[_Entry],
+    keys: Sequence[_Key],
+    style: _Style,
+    layout: Layout,
+    chosen: Sequence[str],
+    own: tuple[str, ...],
+) -> list[str]:
+    errors = [entry.rows[key].get("std_error") for entry in entries for key in keys if key in entry.rows]
+    made = []
+    if layout == "stacked" and any(error is not None for error in errors):
+        made.append("Standard errors in parentheses.")
+    if (unknown := sum(error is None for error in errors)) > 0:
+        made.append(f"{format_count(unknown)} of {format_count(len(errors))} standard errors are unknown, not zero.")
+    if style.stars:
+        made.append("*** p < .01, ** p < .05, * p < .1.")
+    if layout == "long":
+        made += _statistic_lines(entries, chosen, style)
+    for note in dict.fromkeys(note for entry in entries for note in entry.notes):
+        owners = [entry.name for entry in entries if note in entry.notes]
+        made.append(note if len(owners) == len(entries) else f"{listing(owners)}: {note}")
+    return [*made, *own]
+
+
+def _statistic_lines(entries: Sequence[_Entry], chosen: Sequence[str], style: _Style) -> Iterable[str]:
+    for entry in entries:
+        cells = [(name, statistic_cell(name, entry.statistics.get(name), style.digits).text) for name in chosen]
+        stated = "; ".join(f"{style.statistic(name)} {text}" for name, text in cells if text)
+        if stated:
+            yield f"{entry.name}: {stated}." if len(entries) > 1 else f"{stated}."
+
+
+def _long_frame(entries: Sequence[_Entry]) -> pd.DataFrame:
+    keys = list(dict.fromkeys(key for entry in entries for key in entry.keys))
+    records: list[dict[str, Any]] = []
+    for entry in entries:
+        for (cell, row), keyed in zip(entry.rows.items(), entry.cells, strict=True):
+            records.append({"result": entry.name, **keyed, "term": cell[1], **row})
+    made = {name: [record.get(name) for record in records] for name in ("result", *keys, "term", *NUMBERS)}
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in made.items()})
+    return frame.infer_objects().astype(dict.fromkeys(NUMBERS, float))
