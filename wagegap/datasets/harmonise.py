@@ -1,0 +1,191 @@
+"""Known surveys as panels: the choices that turn a public file into comparable workers, in one place.
+
+The files are not shipped. `WAGEGAP_DATA` names the folder that holds local copies; each function also takes a path.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wagegap.errors import DataError
+from wagegap.panel.load import read_panel
+from wagegap.panel.panel import Panel
+
+__all__ = [
+    "DATA_SCIENTISTS",
+    "DEVELOPERS",
+    "GRADUATES",
+    "Specification",
+    "read_kaggle",
+    "read_piaac",
+    "read_stack_overflow",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """A regression of a known survey.
+
+    Attributes
+    ----------
+    formula : str
+        Outcome and regressors.
+    premium : str
+        Column whose premium it is.
+    comparison : str
+        Who it compares with.
+    source : str
+        Name of the data.
+    """
+
+    formula: str
+    premium: str
+    comparison: str
+    source: str
+
+
+DEVELOPERS = Specification(
+    "log(pay_usd) ~ ai + exp_years + I(exp_years**2 / 100) + educ_level + sex + C(year)",
+    "ai",
+    "other respondents, mostly software developers",
+    "Stack Overflow surveys 2015-17, 2019, 2024, 2025",
+)
+DATA_SCIENTISTS = Specification(
+    "log(pay_usd) ~ ai + exp_years + I(exp_years**2 / 100) + educ_level + sex + C(year)",
+    "ai",
+    "respondents with other job titles",
+    "Kaggle surveys 2019-22",
+)
+GRADUATES = Specification(
+    "log(EARNHRPPP) ~ stem + exp_years + I(exp_years**2 / 100) + educ_level + sex",
+    "stem",
+    "graduates of other fields, health left out",
+    "OECD PIAAC, cycle 1",
+)
+
+_PAY_KINDS = ("exact", "exact_trimmed", "band10k", "band20k")
+_STEM_OCCUPATIONS = ("21", "25", "31", "35")
+
+
+def read_stack_overflow(path: str | os.PathLike[str] | None = None) -> Panel:
+    """Read full-time respondents with pay, experience and the kind of work, the top and bottom 1 % of pay left out.
+
+    Parameters
+    ----------
+    path : path, optional
+        The table so_micro.parquet; `WAGEGAP_DATA`/so_survey/so_micro.parquet where absent.
+
+    Raises
+    ------
+    DataError
+    """
+    rows = pd.read_parquet(_local(path, "so_survey/so_micro.parquet"))
+    rows["iso3"] = rows["iso3"].astype("object")
+    panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
+    frame = panel.frame
+    complete = frame["pay_usd"].gt(500) & frame["exp_years"].notna() & frame["ai"].notna()
+    panel = panel.filter(
+        frame["pay_kind"].astype(str).isin(_PAY_KINDS), reason="pay not exact or in bands of the survey"
+    )
+    panel = panel.filter(
+        complete.to_numpy()[panel.row_ids], reason="no pay over 500 dollars, experience or kind of work"
+    )
+    panel = panel.filter(panel.frame["fulltime"].fillna(True).astype(bool), reason="not full-time")
+    rank = panel.frame.groupby(["iso3", "year"], observed=True)["pay_usd"].rank(pct=True)
+    panel = panel.filter((rank > 0.01) & (rank < 0.99), reason="top and bottom 1 % of pay in country and year")
+    frame = panel.frame
+    early = frame["year"].astype(str).isin(["2015", "2016"]).map({True: "b_", False: ""})
+    return panel.assign(
+        ai=frame["ai"].astype(int),
+        sex=_sex(frame),
+        educ_level=early + frame["educ"].astype("object").fillna("na").astype(str),
+    )
+
+
+def read_kaggle(path: str | os.PathLike[str] | None = None) -> Panel:
+    """Read employed respondents with a pay band (its midpoint) and coding experience.
+
+    Parameters
+    ----------
+    path : path, optional
+        The table kaggle_2019_2022.parquet; `WAGEGAP_DATA`/kaggle_survey/kaggle_2019_2022.parquet where absent.
+
+    Raises
+    ------
+    DataError
+    """
+    rows = pd.read_parquet(_local(path, "kaggle_survey/kaggle_2019_2022.parquet"))
+    rows["iso3"] = rows["iso3"].astype("object")
+    panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DATA_SCIENTISTS.source)
+    title = panel.frame["title"].astype("object").fillna("")
+    idle = title.str.contains("Student|not employed|None|^$", case=False, regex=True)
+    low, high = panel.frame["pay_lo"].astype(float), panel.frame["pay_hi"].astype(float)
+    pay = np.where(np.isinf(high), low * 1.3, (low + high) / 2)
+    ai = title.str.contains("Data Scientist|Machine Learn|Research Scientist").astype(int)
+    panel = panel.assign(
+        pay_usd=pay, ai=ai, exp_years=panel.frame["code_years_mid"], sex=_sex(panel.frame),
+        educ_level=panel.frame["educ"].astype("object").fillna("na").astype(str),
+    )  # fmt: skip
+    panel = panel.filter(~idle, reason="students and respondents without a job")
+    frame = panel.frame
+    known = frame["pay_lo"].notna() & frame["code_years_mid"].notna() & (frame["pay_usd"] >= 1000)
+    return panel.filter(known, reason="no pay over 1,000 dollars or no experience")
+
+
+def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
+    """Read adults of the skills survey: field of degree, occupation, hourly pay, weights.
+
+    Adds `graduate`, `stem`, `health`, `working_stem` (employed STEM graduates with a known occupation, whose rate of
+    working outside STEM `outside` is), and `paid` (graduates of fields other than health, with pay and experience).
+
+    Parameters
+    ----------
+    path : path, optional
+        The table piaac_c1.parquet; `WAGEGAP_DATA`/piaac/piaac_c1.parquet where absent.
+
+    Raises
+    ------
+    DataError
+    """
+    rows = pd.read_parquet(_local(path, "piaac/piaac_c1.parquet"))
+    rows["iso3"] = rows["iso3"].astype("object")
+    panel = read_panel(rows, worker="pid", country="iso3", weight="SPFWT0", source_name=GRADUATES.source)
+    frame = panel.frame
+    occupation = frame["ISCO2C"].astype("object").fillna("")
+    known = occupation.str.fullmatch(r"\d\d") & ~occupation.str.startswith("99")
+    graduate = _bool(frame["EDCAT7"].between(5, 8))
+    stem, health = _bool(frame["B_Q01b"].isin([5, 6])), _bool(frame["B_Q01b"].eq(8))
+    paid = _bool(frame["EARNHRPPP"].between(1, 200)) & frame["C_Q09_C"].notna() & frame["B_Q01b"].notna()
+    return panel.assign(
+        graduate=graduate.astype(int), stem=stem.astype(int), health=health.astype(int), exp_years=frame["C_Q09_C"],
+        sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"),
+        educ_level=frame["EDCAT7"].astype("object").fillna(-1).astype(str),
+        working_stem=(graduate & stem & known & _bool(frame["C_D05"].eq(1))).astype(int),
+        outside=1.0 - occupation.isin(_STEM_OCCUPATIONS).astype(float),
+        paid=(paid & graduate & ~health).astype(int),
+    )  # fmt: skip
+
+
+def _local(path: str | os.PathLike[str] | None, name: str) -> Path:
+    if path is not None:
+        return Path(path)
+    folder = os.environ.get("WAGEGAP_DATA")
+    if folder is None:
+        raise DataError(f"no local copy of {name}: give its path, or set WAGEGAP_DATA to the folder that holds it.")
+    found = Path(folder) / name
+    if not found.exists():
+        raise DataError(f"no file {name} in the folder that WAGEGAP_DATA names ({folder}).")
+    return found
+
+
+def _sex(frame: pd.DataFrame) -> pd.Series[str]:
+    return frame["female"].map({0: "m", 1: "f"}).astype("object").fillna("na")
+
+
+def _bool(values: pd.Series[bool]) -> pd.Series[bool]:
+    return values.fillna(False).astype(bool)

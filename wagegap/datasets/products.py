@@ -1,0 +1,64 @@
+"""Cross-products in one small file: packed triangles of symmetric matrices, exact to the last bit."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray
+from wagegap.estimation.cross_products import CellProducts, CrossProducts
+
+__all__ = ["pack", "unpack"]
+
+
+def pack(products: CrossProducts, path: str | os.PathLike[str]) -> None:
+    """Write cross-products."""
+    names = list(dict.fromkeys(name for cell in products.cells for name in cell.names))
+    about = {
+        "formula": products.formula, "source": products.source, "comparison": products.comparison,
+        "notes": list(products.notes), "names": names, "keys": products.keys.to_dict("list"),
+        "columns": [[names.index(name) for name in cell.names] for cell in products.cells],
+        "nobs": [cell.nobs for cell in products.cells],
+    }  # fmt: skip
+    parts = [
+        np.concatenate([_triangle(cell.xtx), _triangle(cell.meat), cell.xty, [cell.yty]]) for cell in products.cells
+    ]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, about=np.array(json.dumps(about)), numbers=np.concatenate(parts))
+    Path(path).write_bytes(buffer.getvalue())
+
+
+def unpack(handle: BinaryIO) -> CrossProducts:
+    """Read cross-products."""
+    with np.load(handle, allow_pickle=False) as stored:
+        about: dict[str, Any] = json.loads(str(stored["about"]))
+        numbers = np.asarray(stored["numbers"], dtype=float)
+    cells, start = [], 0
+    for columns, nobs in zip(about["columns"], about["nobs"], strict=True):
+        k = len(columns)
+        half = k * (k + 1) // 2
+        part = numbers[start : start + 2 * half + k + 1]
+        names = tuple(about["names"][j] for j in columns)
+        matrices = _square(part[:half], k), part[2 * half : -1], float(part[-1]), int(nobs), _square(part[half : 2 * half], k)
+        cells.append(CellProducts(names, *matrices))
+        start += len(part)
+    keys = pd.DataFrame(about["keys"])
+    return CrossProducts(
+        about["formula"], about["source"], keys, tuple(cells), about["comparison"], tuple(about["notes"])
+    )
+
+
+def _triangle(matrix: FloatArray) -> FloatArray:
+    return np.asarray(matrix[np.triu_indices(len(matrix))])
+
+
+def _square(values: FloatArray, k: int) -> FloatArray:
+    out = np.zeros((k, k))
+    out[np.triu_indices(k)] = values
+    return out + np.triu(out, 1).T
