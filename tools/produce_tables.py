@@ -73,7 +73,9 @@ def graduates_table(adults, graduates):
     joined = wg.join(premiums.estimates, rates.estimates)
     labels, v = joined.labels, joined.covariance
     place = {(iso3, term): i for i, (iso3, term) in enumerate(zip(labels["iso3"], labels["term"], strict=True))}
-    both = sorted({iso3 for iso3, term in place if term == "stem"} & {iso3 for iso3, term in place if term == "outside"})
+    both = sorted(
+        {iso3 for iso3, term in place if term == "stem"} & {iso3 for iso3, term in place if term == "outside"}
+    )
     rows = []
     for iso3 in both:
         i, j = place[iso3, "stem"], place[iso3, "outside"]
@@ -124,7 +126,7 @@ def linkedin(data):
     table["skill"] = table["skill_group_name"].astype(str).map(SKILLS)
     years = [f"net_per_10K_{year}" for year in YEARS]
     table = table[table["skill"].notna()].astype({"iso3": object})
-    return table[["skill", "iso3", *years]].astype({year: float for year in years}), years
+    return table[["skill", "iso3", *years]].astype(dict.fromkeys(years, float)), years
 
 
 def income(data):

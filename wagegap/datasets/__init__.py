@@ -1,1 +1,180 @@
-"""Published figures and tables that this package produced, shipped with their sources."""
+"""Published figures, and tables that this package produced, shipped with their sources.
+
+Each function returns a fresh object, so that nothing a user does to it reaches another. What was produced here is made
+by `tools/produce_tables.py`; the sources and licences are in `tables/NOTICE.md`.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from wagegap.datasets import harmonise
+from wagegap.datasets.harmonise import read_kaggle, read_piaac, read_stack_overflow
+from wagegap.datasets.products import unpack
+from wagegap.errors import check_option
+from wagegap.estimation.cross_products import CrossProducts
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.roots import PlainRoot
+
+__all__ = [
+    "country_premiums",
+    "developer_pay",
+    "facts",
+    "income",
+    "published_premiums",
+    "read_kaggle",
+    "read_piaac",
+    "read_stack_overflow",
+    "stem_graduates",
+    "talent_migration",
+    "talent_migration_by_year",
+]
+
+PremiumSource = Literal["stack_overflow", "kaggle", "piaac"]
+
+_SPECIFICATIONS = {
+    "stack_overflow": harmonise.DEVELOPERS,
+    "kaggle": harmonise.DATA_SCIENTISTS,
+    "piaac": harmonise.GRADUATES,
+}
+
+
+def facts(topic: str | None = None) -> pd.DataFrame:
+    """Return published figures on premiums, leaving and switching, each with its source.
+
+    Parameters
+    ----------
+    topic : str, optional
+        One topic; all where absent.
+
+    Returns
+    -------
+    DataFrame
+        topic, iso3, year, quantity, value, unit, confidence (A: several sources agree, B: one source, or sources
+        differ), publication, url, note.
+
+    Examples
+    --------
+    >>> facts("ai_premium").query("year == 2024")[["iso3", "value"]].values.tolist()[:2]
+    [['KOR', 6.0], ['USA', 25.0]]
+    """
+    frame = _read("facts.csv")
+    frame["year"] = frame["year"].astype("Int64")
+    if topic is not None:
+        check_option("topic", topic, list(frame["topic"].unique()))
+        frame = frame[frame["topic"] == topic].reset_index(drop=True)
+    return frame
+
+
+def published_premiums() -> Estimates:
+    """Return the Bank of Korea's AI premiums of 2024, in per cent; their standard errors were not published.
+
+    Examples
+    --------
+    >>> published_premiums().params["KOR"]
+    6.0
+    """
+    frame = facts("ai_premium").query("year == 2024").sort_values("iso3")
+    return Estimates.from_table(
+        frame, by=["iso3"], estimate="value", std_error=None, term="premium", unit="per cent",
+        comparison="workers without AI skills", source="Bank of Korea, December 2025",
+    )  # fmt: skip
+
+
+def country_premiums(source: PremiumSource) -> Estimates:
+    """Return premiums by country as this package estimated them from a survey, in log points.
+
+    Parameters
+    ----------
+    source : {"stack_overflow", "kaggle", "piaac"}
+        AI work among developers; data scientists among Kaggle's respondents; STEM degrees among graduates.
+
+    Examples
+    --------
+    >>> round(float(country_premiums("stack_overflow").params["USA"]), 3)
+    0.11
+    """
+    check_option("source", source, tuple(_SPECIFICATIONS))
+    frame = _read("country_premiums.csv").query("source == @source").reset_index(drop=True)
+    spec = _SPECIFICATIONS[source]
+    labels = frame[["iso3"]].assign(term=spec.premium, unit="log points", comparison=spec.comparison)
+    root = PlainRoot(spec.source, np.diag(frame["std_error"].to_numpy() ** 2), frame["df"].to_numpy(dtype=float), "HC1")
+    return Estimates(
+        labels, frame["premium"].to_numpy(dtype=float), (root,), (np.eye(len(frame)),),
+        title=f"Premium of {spec.premium}, {spec.source}",
+    )  # fmt: skip
+
+
+def developer_pay() -> CrossProducts:
+    """Return pay of developers as cross-products by country, for `fit_premiums(developer_pay(), premium="ai")`.
+
+    Examples
+    --------
+    >>> len(developer_pay().cells) > 40
+    True
+    """
+    with files("wagegap.datasets").joinpath("tables", "developer_pay.npz").open("rb") as handle:
+        return unpack(handle.read())
+
+
+def stem_graduates() -> Estimates:
+    """Return STEM premiums and rates of working outside STEM, of the same graduates, with their covariance.
+
+    Terms are `premium` (log points, over graduates of other fields, health left out) and `outside` (share of employed
+    STEM graduates in other occupations). People who stand in both make the two correlated within a country.
+
+    Examples
+    --------
+    >>> both = stem_graduates()
+    >>> round(100 * float(both.params["KOR outside"]))
+    74
+    """
+    frame = _read("stem_graduates.csv")
+    n = len(frame)
+    spec = harmonise.GRADUATES
+    premium = frame[["iso3"]].assign(term="premium", unit="log points", comparison=spec.comparison)
+    outside = frame[["iso3"]].assign(term="outside", unit="share", comparison="")
+    cross = np.diag(frame["covariance"])
+    v = np.block([[np.diag(frame["var_premium"]), cross], [cross, np.diag(frame["var_outside"])]])
+    values = np.concatenate([frame["premium"], frame["outside"]])
+    root = PlainRoot(spec.source, v, np.tile(frame["n"] - 1.0, 2), "HC1")
+    labels = pd.concat([premium, outside], ignore_index=True)
+    return Estimates(labels, values, (root,), (np.eye(2 * n),), title=f"STEM graduates, {spec.source}")
+
+
+def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
+    """Return net migration of members with a skill by country, per 10,000, mean of 2015-19; its errors are unknown.
+
+    Examples
+    --------
+    >>> round(float(talent_migration().params["KOR"]))
+    -63
+    """
+    check_option("skill", skill, ("ai", "data_science"))
+    frame = _read("talent_migration.csv").query("skill == @skill and net.notna()").reset_index(drop=True)
+    return Estimates.from_table(
+        frame, by=["iso3"], estimate="net", std_error=None, term="net_migration", unit="per 10,000",
+        source="World Bank and LinkedIn, mean 2015-19",
+    )  # fmt: skip
+
+
+def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.DataFrame:
+    """Return yearly net migration per 10,000 of the six countries of the published premiums: iso3, year, net."""
+    check_option("skill", skill, ("ai", "data_science"))
+    return (
+        _read("talent_migration_by_year.csv").query("skill == @skill")[["iso3", "year", "net"]].reset_index(drop=True)
+    )
+
+
+def income() -> pd.DataFrame:
+    """Return GDP per head by country, PPP dollars of 2017, mean of 2015-19: iso3, gdp_per_head."""
+    return _read("income.csv")
+
+
+def _read(name: str) -> pd.DataFrame:
+    with files("wagegap.datasets").joinpath("tables", name).open(encoding="utf-8") as handle:
+        return pd.read_csv(handle)

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,9 @@ def pack(products: CrossProducts, path: str | os.PathLike[str]) -> None:
     Path(path).write_bytes(buffer.getvalue())
 
 
-def unpack(handle: BinaryIO) -> CrossProducts:
+def unpack(content: bytes) -> CrossProducts:
     """Read cross-products."""
-    with np.load(handle, allow_pickle=False) as stored:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         about: dict[str, Any] = json.loads(str(stored["about"]))
         numbers = np.asarray(stored["numbers"], dtype=float)
     cells, start = [], 0
@@ -45,7 +45,13 @@ def unpack(handle: BinaryIO) -> CrossProducts:
         half = k * (k + 1) // 2
         part = numbers[start : start + 2 * half + k + 1]
         names = tuple(about["names"][j] for j in columns)
-        matrices = _square(part[:half], k), part[2 * half : -1], float(part[-1]), int(nobs), _square(part[half : 2 * half], k)
+        matrices = (
+            _square(part[:half], k),
+            part[2 * half : -1],
+            float(part[-1]),
+            int(nobs),
+            _square(part[half : 2 * half], k),
+        )
         cells.append(CellProducts(names, *matrices))
         start += len(part)
     keys = pd.DataFrame(about["keys"])

@@ -455,8 +455,11 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
     roots, maps = list(a.roots), [np.vstack([m, np.zeros((len(b.values), m.shape[1]))]) for m in a.maps]
     for root, own in zip(b.roots, b.maps, strict=True):
         below = np.vstack([np.zeros((len(a.values), own.shape[1])), own])
+        same = next((i for i, candidate in enumerate(roots) if candidate is root), None)
         match = next((i for i, candidate in enumerate(roots) if candidate.relates(root)), None)
-        if match is not None:
+        if same is not None:
+            maps[same] = np.vstack([maps[same][: len(a.values)], own])
+        elif match is not None:
             roots[match] = roots[match].join(root)
             maps[match] = np.hstack([maps[match], below])
         elif independent:

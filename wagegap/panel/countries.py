@@ -1,11 +1,18 @@
-"""Country names as ISO 3166 codes, from a shipped table of names and spellings that common sources use."""
+"""Country names as ISO 3166 codes, from a shipped table of names and the spellings that common sources use.
+
+Spellings are compared without case, accents, punctuation and a leading article. Only what the table lists is accepted:
+a name that is merely near to one of them is refused, with the near one named.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,34 +22,59 @@ from wagegap.errors import CountryError, MissingValueError, did_you_mean, listin
 
 __all__ = ["country_name", "normalise_countries"]
 
+_NAMED = 8
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "'": "", ".": ""})
 
-def normalise_countries(names: pd.Series[str]) -> AnyArray:
-    """Return ISO3 codes for codes (two or three letters) and names, whatever their case and accents.
+
+def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> AnyArray:
+    """Return ISO 3166 codes of three letters for codes of two or three letters and for English names.
+
+    Parameters
+    ----------
+    names : array-like of str, shape (n,)
+        Codes and names, whatever their case, accents and punctuation.
+
+    Returns
+    -------
+    ndarray of object, shape (n,)
+        Such as "KOR"; Kosovo, which has no code of its own, is "XKX".
 
     Raises
     ------
-    MissingValueError, CountryError
+    MissingValueError
+        Where a name is missing or blank. A csv file's "NA" is read as missing; Namibia can be written "NAM".
+    CountryError
+        Where a name is not in the table.
+
+    References
+    ----------
+    ISO 3166-1. Spellings as in tables of the World Bank, OECD, UN, Stack Overflow, Kaggle and LinkedIn.
 
     Examples
     --------
-    >>> normalise_countries(pd.Series(["Korea, Rep.", "us", "Türkiye"])).tolist()
+    >>> normalise_countries(["Korea, Rep.", "us", "Türkiye"]).tolist()
     ['KOR', 'USA', 'TUR']
     """
-    missing = int(names.isna().sum())
+    column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
+    label = "the country column" if column.name is None else repr(column.name)
+    codes, values = pd.factorize(column)
+    words = [str(value).strip() for value in values]
+    blank = [i for i, word in enumerate(words) if not word]
+    missing = int((codes < 0).sum() + np.isin(codes, blank).sum())
     if missing:
         raise MissingValueError(
-            f"{names.name!r} has no country in {missing:,} of {len(names):,} rows: filter them out."
+            f"{label} has no country in {missing:,} of {len(column):,} rows: filter them out, or fill them in ('NA' in a "
+            "csv file is read as missing: write Namibia as NAM)."
         )
-    codes, values = pd.factorize(names.astype(str))
     known = _spellings()
-    found = [known.get(_folded(value)) for value in values]
+    found = [known.get(_folded(word)) for word in words]
     unknown = [i for i, code in enumerate(found) if code is None]
     if unknown:
         rows = int(np.isin(codes, unknown).sum())
-        words = [f"{values[i]!r}{did_you_mean(values[i], _names().values())}" for i in unknown]
         raise CountryError(
-            f"{names.name!r} has {len(unknown)} names in {rows:,} of {len(names):,} rows that are no known country: "
-            f"{listing(words)} Correct them, filter them out, or read with country_names='keep'."
+            f"{label} has {len(unknown):,} names in {rows:,} of {len(column):,} rows that are no known country: "
+            f"{_described([words[i] for i in unknown])}. Correct them, filter them out, or read with "
+            "country_names='keep'."
         )
     return np.array(found, dtype=object)[codes]
 
@@ -56,14 +88,25 @@ def country_name(iso3: str) -> str:
     return _names().get(iso3, iso3)
 
 
+def _described(unknown: list[str]) -> str:
+    """List unknown names, the first of them with a country that is written nearly so."""
+    shown = [repr(word) for word in unknown]
+    for i, word in enumerate(unknown[:_NAMED]):
+        near = did_you_mean(word, _names().values())
+        shown[i] += f" ({near.strip()})" if near else ""
+    return listing(shown, _NAMED)
+
+
 def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return " ".join(plain.lower().replace(".", " ").replace(",", " ").replace("&", " and ").split())
+    """Write a name without case, accents, punctuation, `the` in front, and with `saint` in full."""
+    plain = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS)).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", " ", plain.replace("&", " and ")).strip()
+    return re.sub(r"^st (?=.)", "saint ", re.sub(r"^the (?=.)", "", words))
 
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:
-    with files("wagegap.panel").joinpath("countries.csv").open(encoding="utf-8") as handle:
+    with files("wagegap.panel").joinpath("countries.csv").open(encoding="utf-8", newline="") as handle:
         return tuple(csv.DictReader(handle))
 
 

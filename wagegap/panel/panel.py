@@ -8,6 +8,7 @@ sources never match, and a worker's id crosses countries only where it is declar
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -30,7 +31,9 @@ from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.roles import Roles
 
-__all__ = ["Panel", "as_pandas", "as_panel", "make_panel"]
+__all__ = ["Panel", "as_pandas", "as_panel", "check_columns", "make_panel"]
+
+_HASHED_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +54,8 @@ class Panel:
         Hash of the data at the door.
     row_ids : ndarray of int, shape (n,)
         Number of each row at the door, by which filtered panels find their common rows.
+    keyed : bool
+        Whether no two rows share country, worker and period; without that, rows are known by their numbers.
     """
 
     frame: pd.DataFrame
@@ -59,6 +64,7 @@ class Panel:
     source: str
     fingerprint: str
     row_ids: IntArray
+    keyed: bool = False
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -69,13 +75,22 @@ class Panel:
         Parameters
         ----------
         condition : str, or array of bool of shape (n,)
-            An expression of pandas' `query`, or a mask; missing counts as false.
+            An expression of pandas' `query`, or a mask; missing counts as false. A series must have the index of
+            `panel.frame`, so that a mask of another table, or of the rows in another order, is refused.
         reason : str, optional
             Why the others go, for the ledger.
 
         Raises
         ------
-        FormulaError, DataError, EmptyDataError
+        ColumnError, FormulaError, DataError, EmptyDataError
+
+        Examples
+        --------
+        >>> panel = as_panel({"pay": [10.0, 20.0, 30.0]}).filter("pay > 10", reason="low pay")
+        >>> panel
+        <Panel: data; 2 of 3 rows; lost: 1 low pay; no roles>
+        >>> panel.row_ids.tolist()
+        [1, 2]
         """
         mask = self._mask(condition)
         words = reason or (f"not {condition}" if isinstance(condition, str) else "filtered out")
@@ -87,7 +102,10 @@ class Panel:
 
     def assign(self, **columns: Any) -> Panel:
         """Return the panel with further columns, values of shape (n,) or functions of the frame."""
-        return replace(self, frame=self.frame.assign(**columns))
+        frame = self.frame.assign(**columns)
+        key = (self.roles.country, self.roles.worker, self.roles.period)
+        keyed = _is_keyed(frame, self.roles) if any(name in columns for name in key if name) else self.keyed
+        return replace(self, frame=frame, keyed=keyed)
 
     def transitions(self, *, horizon: int = 1) -> Panel:
         """Return the panel with what each worker did next; see `wagegap.panel.transitions`."""
@@ -105,18 +123,21 @@ class Panel:
         name = self.roles.weight
         if name is None:
             return None
-        values = pd.to_numeric(self.frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)[rows]
-        missing, negative = int(np.isnan(values).sum()), int((values < 0).sum())
+        values = _numbers(self.frame[name])[rows]
+        missing = int(np.isnan(values).sum())
         if missing:
             raise MissingValueError(
-                f"weights {name!r} are missing in {missing:,} of {len(rows):,} rows: filter them out."
+                f"weights {name!r} are missing or text in {missing:,} of {len(rows):,} rows: filter them out with "
+                f"panel.filter('{name}.notna()'), or fill them in."
             )
-        if negative or np.isinf(values).any():
+        infinite, negative = int(np.isinf(values).sum()), int(((values < 0) & ~np.isinf(values)).sum())
+        if negative or infinite:
             raise DataError(
-                f"weights {name!r} are negative or infinite in {negative + int(np.isinf(values).sum()):,} rows."
+                f"weights {name!r} are negative in {negative:,} and infinite in {infinite:,} of {len(values):,} rows: "
+                "mend them, or filter those rows out."
             )
         if len(values) and not values.any():
-            raise DataError(f"weights {name!r} are zero in all {len(values):,} rows.")
+            raise DataError(f"weights {name!r} are zero in all {len(values):,} rows: nothing is left to weight.")
         if self.roles.weight_kind == "frequency" and (values != np.round(values)).any():
             bad = int((values != np.round(values)).sum())
             raise DataError(f"frequency weights {name!r} must be whole numbers; {bad:,} of {len(values):,} are not.")
@@ -125,38 +146,46 @@ class Panel:
     def groupings(self, rows: IntArray, extra: Sequence[str] = ()) -> dict[str, Grouping]:
         """Groupings of some rows: row, worker, every declared cluster and stratum, and `extra` columns.
 
+        Parameters
+        ----------
+        rows : ndarray of int, shape (m,)
+            Positions in the frame.
+        extra : sequence of str
+            Further columns to group by.
+
+        Returns
+        -------
+        dict of str to Grouping
+            Labels of a row are (country, worker, period) where that is a key, else its number at the door under a
+            source that names this very data; of a worker, and of any other column, (country, value). The country is
+            empty where none is declared, for workers whose ids are global, and for the country and period columns.
+
         Raises
         ------
         ColumnError, MissingValueError
         """
-        scope = self._scope(rows)
+        nowhere = np.full(len(rows), "", dtype=object)
+        scope = nowhere if self.roles.country is None else self._ids(self.roles.country, rows)
         found = {"row": self._row_grouping(rows, scope)}
         if self.roles.worker is not None:
             workers = self._ids(self.roles.worker, rows)
-            where = np.zeros(len(rows), dtype=np.int8) if self.roles.worker_scope == "global" else scope
+            where = nowhere if self.roles.worker_scope == "global" else scope
             found["worker"] = Grouping.from_keys("worker", self.source, where, workers)
         strata = [self.roles.strata] if self.roles.strata else []
         for name in dict.fromkeys([*self.roles.cluster, *strata, *extra]):
             everywhere = name in (self.roles.country, self.roles.period)
-            where = np.zeros(len(rows), dtype=np.int8) if everywhere else scope
+            where = nowhere if everywhere else scope
             found[name] = Grouping.from_keys(name, self.source, where, self._ids(name, rows))
         return found
 
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:
-        """Rows by (scope, worker, period) where that is unique, else by their number in this very data."""
-        if self.roles.worker is not None and self.roles.period is not None:
-            parts = (scope, self._ids(self.roles.worker, rows), self._ids(self.roles.period, rows))
-            unique = Grouping.from_keys("row", self.source, *parts)
-            if unique.n_groups == len(rows):
-                return unique
-        return Grouping(
-            "row", f"{self.source}#{self.fingerprint}", np.arange(len(rows), dtype=np.int32), (self.row_ids[rows],)
-        )
-
-    def _scope(self, rows: IntArray) -> AnyArray:
-        if self.roles.country is None:
-            return np.zeros(len(rows), dtype=np.int8)
-        return np.asarray(self.frame[self.roles.country])[rows]
+        """Rows by (scope, worker, period) where that was a key at the door, else by their number in this very data."""
+        codes = np.arange(len(rows), dtype=np.int32)
+        if self.keyed and self.roles.worker is not None:
+            period = self.roles.period
+            times = np.full(len(rows), "", dtype=object) if period is None else self._ids(period, rows)
+            return Grouping("row", self.source, codes, (scope, self._ids(self.roles.worker, rows), times))
+        return Grouping("row", f"{self.source}#{self.fingerprint}", codes, (self.row_ids[rows],))
 
     def _ids(self, name: str, rows: IntArray) -> AnyArray:
         if name not in self.frame:
@@ -171,52 +200,110 @@ class Panel:
         return np.asarray(column)
 
     def _mask(self, condition: str | BoolArray | pd.Series[bool]) -> BoolArray:
-        if isinstance(condition, str):
-            try:
-                mask = self.frame.eval(condition)
-            except Exception as error:
-                raise FormulaError(
-                    f"cannot evaluate {condition!r}: {error}. Columns: {listing(self.frame.columns, 12)}."
-                ) from error
-        else:
-            mask = condition
-        values = pd.Series(np.asarray(mask)).fillna(False)
-        if len(values) != len(self) or not values.isin([True, False]).all():
+        mask = self._evaluated(condition) if isinstance(condition, str) else condition
+        if isinstance(mask, pd.Series) and len(mask) == len(self) and not mask.index.equals(self.frame.index):
+            raise DataError(
+                "the index of the condition is not that of panel.frame: build it from panel.frame, or pass "
+                "condition.to_numpy() if it has the panel's rows in their order."
+            )
+        values = np.asarray(mask)
+        if values.shape != (len(self),):
             raise DataError(f"a condition must give true or false for each of the {len(self):,} rows.")
-        return values.to_numpy(dtype=bool)
+        known = pd.notna(values)
+        if not pd.Series(values[known]).isin([True, False]).all():
+            raise DataError(f"a condition must be true or false; values such as {_odd(values[known])!r} are neither.")
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[known] = values[known].astype(bool)
+        return chosen
+
+    def _evaluated(self, expression: str) -> Any:
+        try:
+            return self.frame.eval(expression)
+        except pd.errors.UndefinedVariableError as error:
+            word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
+            raise ColumnError(
+                f"no column {word!r} for the condition {expression!r}.{did_you_mean(word, self.frame.columns)} "
+                f"Columns: {listing(self.frame.columns, 12)}."
+            ) from error
+        except Exception as error:
+            raise FormulaError(
+                f"cannot evaluate {expression!r}: {error}. Columns: {listing(self.frame.columns, 12)}."
+            ) from error
 
     def _weight_of(self, mask: BoolArray) -> float | None:
         if self.roles.weight is None:
             return None
-        return float(np.nansum(pd.to_numeric(self.frame[self.roles.weight], errors="coerce")[mask]))
+        return float(np.nansum(_numbers(self.frame[self.roles.weight])[mask]))
+
+    def _roles_line(self) -> str:
+        return ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"
 
     def __repr__(self) -> str:
-        roles = ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"
-        return f"<Panel: {self.source}, {len(self):,} rows; {roles}>"
+        rows = self.ledger.line() if self.ledger.losses else f"{len(self):,} rows"
+        return f"<Panel: {self.source}; {rows}; {self._roles_line()}>"
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{escape(self.source)}</b>: {escape(self.ledger.line())}</p>{self.frame.head().to_html()}"
+        lines = [self.ledger.line(), self._roles_line(), *self.ledger.notes]
+        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+        return f"<p><b>{escape(self.source)}</b></p><ul>{items}</ul>{self.frame.head().to_html()}"
 
 
 def as_panel(data: Any) -> Panel:
-    """Return a panel: itself, or any data frame without roles."""
+    """Return a panel: itself, or any data frame without roles.
+
+    Raises
+    ------
+    DataError, EmptyDataError, ColumnError
+
+    Examples
+    --------
+    >>> as_panel({"iso3": ["KOR", "USA"]})
+    <Panel: data; 2 rows; no roles>
+    """
     if isinstance(data, Panel):
         return data
     return make_panel(as_pandas(data), Roles(), "data")
 
 
 def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | None = None) -> Panel:
-    """Number the rows of a frame and open its account."""
-    if len(frame) == 0:
-        raise EmptyDataError(f"{source} has no rows.")
+    """Number the rows of a frame and open its account.
+
+    Raises
+    ------
+    EmptyDataError, ColumnError
+    """
+    check_columns(frame, source)
     frame = frame.reset_index(drop=True)
     n = len(frame)
-    total = float(n)
-    if roles.weight is not None:
-        total = float(
-            np.nansum(pd.to_numeric(frame[roles.weight], errors="coerce").to_numpy(dtype=float, na_value=np.nan))
-        )
-    return Panel(frame, roles, ledger or Ledger(n, total), source, _fingerprint(frame), np.arange(n))
+    total = float(n) if roles.weight is None else float(np.nansum(_numbers(frame[roles.weight])))
+    opened = ledger or Ledger(n, total)
+    return Panel(frame, roles, opened, source, _fingerprint(frame), np.arange(n), _is_keyed(frame, roles))
+
+
+def check_columns(frame: pd.DataFrame, source: str) -> None:
+    """Raise unless there are rows, and columns that each name one thing."""
+    if len(frame) == 0:
+        raise EmptyDataError(f"{source} has no rows.")
+    if not frame.columns.is_unique:
+        twice = [repr(name) for name in frame.columns[frame.columns.duplicated()].unique()]
+        raise ColumnError(f"{source} has {len(twice)} names that several columns share: {listing(twice)}. Rename them.")
+
+
+def _is_keyed(frame: pd.DataFrame, roles: Roles) -> bool:
+    """Say whether no two rows share country, worker and period."""
+    if roles.worker is None:
+        return False
+    keys = [name for name in (roles.country, roles.worker, roles.period) if name is not None]
+    return not bool(frame.duplicated(keys).any())
+
+
+def _numbers(column: pd.Series[Any]) -> FloatArray:
+    """Values of a column as floats; missing and text become NaN."""
+    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+
+
+def _odd(values: AnyArray) -> object:
+    return next(value for value in values.tolist() if value not in (True, False))
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -235,8 +322,8 @@ def as_pandas(data: Any) -> pd.DataFrame:
 
 
 def _fingerprint(frame: pd.DataFrame) -> str:
-    """Hash of the content, from at most a hundred thousand rows evenly spaced."""
-    step = max(1, len(frame) // 100_000)
+    """Hash of the content; of more than two million rows, from as many evenly spaced."""
+    step = -(-len(frame) // _HASHED_ROWS)
     some = frame.iloc[::step]
     digest = hashlib.sha256(f"{frame.shape}{list(map(str, frame.columns))}".encode())
     try:

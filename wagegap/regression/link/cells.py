@@ -1,0 +1,275 @@
+"""Cells of the link: rates, premiums and covariates of the same countries, with the joint covariance of the first two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    FormulaError,
+    did_you_mean,
+    listing,
+)
+from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
+from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.result import Result
+
+__all__ = ["LinkCells", "estimates_of", "match_cells"]
+
+PREMIUM = "premium"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkCells:
+    """Matched cells of a link.
+
+    Attributes
+    ----------
+    keys : DataFrame, n rows
+        Cell keys.
+    names : tuple of str
+        The keys of each cell in one string.
+    outcome : str
+        Term of the rates.
+    premiums : tuple of str
+        Names of the estimated regressors.
+    y : ndarray, shape (n,)
+        Rates.
+    p : ndarray, shape (n, m)
+        Premiums.
+    v : ndarray, shape ((1 + m) n, (1 + m) n)
+        Joint covariance of (y, p_1, ..., p_m); NaN variances are unknown.
+    design : Design
+        The right-hand side: constant, premiums, covariates, effects.
+    units : tuple of str
+        Unit of the rates, then of each premium.
+    ledger : Ledger
+        Cells lost, by name.
+    related : bool
+        Whether the covariance of rates and premiums is known rather than taken as zero.
+    """
+
+    keys: pd.DataFrame
+    names: tuple[str, ...]
+    outcome: str
+    premiums: tuple[str, ...]
+    y: FloatArray
+    p: FloatArray
+    v: FloatArray
+    design: Design
+    units: tuple[str, ...]
+    ledger: Ledger
+    related: bool
+
+    @property
+    def n(self) -> int:
+        """Number of cells."""
+        return len(self.y)
+
+    def block(self, i: int, j: int) -> FloatArray:
+        """Covariance of variable i with variable j (0 is the rate), shape (n, n)."""
+        n = self.n
+        return self.v[i * n : (i + 1) * n, j * n : (j + 1) * n]
+
+    def known(self, i: int) -> bool:
+        """Whether the errors of a variable are known."""
+        return not np.isnan(np.diag(self.block(i, i))).any()
+
+
+def estimates_of(result: Any, role: str) -> Estimates:
+    """Take the estimates out of a result."""
+    if isinstance(result, Estimates):
+        return result
+    if isinstance(result, Result):
+        return result.estimates
+    raise DataError(
+        f"{role} must be a result or Estimates, not {type(result).__name__}: published figures enter through "
+        "Estimates.from_table(frame, ...)."
+    )
+
+
+def match_cells(
+    formula: str,
+    rates: Any,
+    premiums: Any,
+    *,
+    data: pd.DataFrame | None,
+    on: Sequence[str] | str | None,
+) -> LinkCells:
+    """Match rates, premiums and covariates by their cell keys, and evaluate the formula.
+
+    Raises
+    ------
+    ColumnError, DataError, DuplicateKeyError, EmptyDataError, FormulaError
+    """
+    parts = split_formula(formula)
+    outcome = _outcome(estimates_of(rates, "rates"), parts.outcome)
+    named = _named_premiums(premiums)
+    keys = _keys(outcome, named, on)
+    frame, ledger = _matched(outcome, named, keys, data)
+    frame, design = _evaluated(frame, parts, named, ledger, data, keys)
+    rows = [frame[f"_row {name}"].to_numpy(dtype=int) for name in ("", *named)]
+    values = [outcome.select(rows[0]), *(est.select(at) for est, at in zip(named.values(), rows[1:], strict=True))]
+    joined, related = _joined(values)
+    n = len(frame)
+    names = tuple(" ".join(str(v) for v in row) for row in frame[keys].itertuples(index=False))
+    units = tuple(", ".join(dict.fromkeys(part.labels["unit"].astype(str))) for part in values)
+    p = joined.values[n:].reshape(len(named), n).T
+    return LinkCells(
+        frame[keys].reset_index(drop=True), names, parts.outcome, tuple(named), joined.values[:n], p, joined.covariance,
+        design, units, design.ledger, related,
+    )  # fmt: skip
+
+
+def _outcome(rates: Estimates, name: str) -> Estimates:
+    terms = list(dict.fromkeys(rates.labels["term"].astype(str)))
+    if name not in terms:
+        raise ColumnError(f"no rate {name!r}.{did_you_mean(name, terms)} There are: {listing(terms)}.")
+    return rates.select(term=name)
+
+
+def _named_premiums(premiums: Any) -> dict[str, Estimates]:
+    if premiums is None:
+        return {}
+    given = premiums if isinstance(premiums, Mapping) else {PREMIUM: premiums}
+    named = {str(name): estimates_of(value, f"premiums[{name!r}]") for name, value in given.items()}
+    for name, estimates in named.items():
+        terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
+        if len(terms) > 1:
+            raise DataError(
+                f"{name!r} holds {len(terms)} terms ({listing(terms)}): choose one with .select(term=...), or give a "
+                "dict of name -> estimates."
+            )
+    return named
+
+
+def _keys(outcome: Estimates, named: Mapping[str, Estimates], on: Sequence[str] | str | None) -> list[str]:
+    if on is not None:
+        keys = [on] if isinstance(on, str) else list(on)
+    else:
+        keys = [key for key in outcome.by if all(key in est.by for est in named.values())]
+    for role, est in {"rates": outcome, **named}.items():
+        absent = [key for key in keys if key not in est.by]
+        if absent:
+            raise ColumnError(
+                f"{role} has no key {absent[0]!r}.{did_you_mean(absent[0], est.by)} Keys: {listing(est.by)}."
+            )
+        twice = int(est.labels.duplicated(keys).sum()) if keys else len(est.labels) - 1
+        if twice:
+            raise DuplicateKeyError(
+                f"{role} has {twice} further cells with keys that occur already; keys matched are {keys}, its own are "
+                f"{est.by}: match on all of them, or select one."
+            )
+    if not keys:
+        raise DataError("rates and premiums share no cell key: name the keys with on=.")
+    return keys
+
+
+def _matched(
+    outcome: Estimates, named: Mapping[str, Estimates], keys: list[str], data: pd.DataFrame | None
+) -> tuple[pd.DataFrame, Ledger]:
+    """Rows of labels that belong together; which cells are lost, by name."""
+    frame = outcome.labels[keys].assign(**{"_row ": np.arange(len(outcome.labels))})
+    ledger = Ledger(len(frame), float(len(frame)))
+    sides: list[tuple[str, pd.DataFrame]] = [
+        (name, est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))})) for name, est in named.items()
+    ]
+    if data is not None:
+        absent = [key for key in keys if key not in data]
+        if absent:
+            raise ColumnError(f"data has no key {absent[0]!r}.{did_you_mean(absent[0], data.columns)}")
+        twice = int(data.duplicated(keys).sum())
+        if twice:
+            raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
+        sides.append(("data", data))
+    for name, side in sides:
+        there = frame.merge(side[keys], on=keys, how="left", indicator=True)["_merge"].eq("both").to_numpy()
+        ledger = _lost(ledger, frame[~there], keys, f"not in {name}")
+        if name != "data":
+            extra = side.merge(frame[keys], on=keys, how="left", indicator=True)["_merge"].eq("left_only")
+            if extra.any():
+                ledger = ledger.note(
+                    f"{int(extra.sum())} cells of {name} have no rate: {_cells(side[extra.to_numpy()], keys)}."
+                )
+        frame = frame.merge(side, on=keys, how="inner")
+    if frame.empty:
+        raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
+    return frame, ledger
+
+
+def _evaluated(
+    frame: pd.DataFrame,
+    parts: FormulaParts,
+    named: Mapping[str, Estimates],
+    ledger: Ledger,
+    data: pd.DataFrame | None,
+    keys: list[str],
+) -> tuple[pd.DataFrame, Design]:
+    for name, est in named.items():
+        if data is not None and name in data:
+            raise FormulaError(f"data has a column {name!r}, which is the name of the premium: rename it.")
+        frame = frame.assign(**{name: est.values[frame[f"_row {name}"].to_numpy(dtype=int)]})
+    frame = frame.assign(_outcome=0.0)
+    before = ledger
+    design = build_design(frame, FormulaParts("_outcome", parts.regressors, parts.effects), ledger=before)
+    for name in named:
+        _check_linear(design, name, parts.regressors)
+    kept = frame.iloc[design.rows]
+    if len(kept) < len(frame):
+        gone = frame.drop(index=frame.index[design.rows])
+        lost = design.ledger.note(f"cells with missing covariates: {_cells(gone, keys)}.")
+        design = _with_ledger(design, lost)
+    return kept, design
+
+
+def _with_ledger(design: Design, ledger: Ledger) -> Design:
+    from dataclasses import replace
+
+    return replace(design, ledger=ledger)
+
+
+def _check_linear(design: Design, name: str, regressors: str) -> None:
+    own = design.columns_of(name)
+    others = [
+        t
+        for t in dict.fromkeys(design.terms)
+        if t != name and name in t.replace(":", " ").replace("(", " ").replace(")", " ").split()
+    ]
+    if len(own) != 1 or others:
+        raise FormulaError(
+            f"the estimated premium {name!r} must enter {regressors!r} once and linearly, because its error is known as "
+            f"it stands{'; found ' + listing(others) if others else ''}."
+        )
+
+
+def _joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
+    """One object with the covariance of all; whether they were related."""
+    relabelled = [
+        est.map(np.eye(len(est.values)), labels=est.labels.assign(term=str(i))) for i, est in enumerate(values)
+    ]
+    related = all(_related(relabelled[0], other) for other in relabelled[1:])
+    return join(relabelled[0], *relabelled[1:], independent=True), related
+
+
+def _related(a: Estimates, b: Estimates) -> bool:
+    return any(x is y or x.relates(y) for x in a.roots for y in b.roots)
+
+
+def _lost(ledger: Ledger, gone: pd.DataFrame, keys: list[str], reason: str) -> Ledger:
+    if gone.empty:
+        return ledger
+    return ledger.lose(f"{reason} ({_cells(gone, keys)})", len(gone))
+
+
+def _cells(frame: pd.DataFrame, keys: list[str]) -> str:
+    return listing((" ".join(str(v) for v in row) for row in frame[keys].itertuples(index=False)), 6)

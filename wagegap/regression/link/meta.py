@@ -1,0 +1,290 @@
+"""Random-effects meta-regression: an outcome with known sampling covariance, and a spread beyond it.
+
+y = X b + u + e, e ~ N(0, V) with V known and full, u ~ N(0, tau^2 I). With V = U L U' everything is diagonal after
+rotation by U, so every estimator of tau^2 is that of independent rows: moments (DL, HE, PM, EB, and for independent
+errors HS, SJ), likelihood (ML, REML), or zero (EE). Knapp and Hartung scale the covariance by the weighted mean square
+of the residuals and use t.
+
+References
+----------
+Viechtbauer, W. (2005). Bias and efficiency of meta-analytic variance estimators in the random-effects model. Journal of
+Educational and Behavioral Statistics 30, 261-293.
+Knapp, G. and J. Hartung (2003). Improved tests for a random effects meta-regression with a single covariate. Statistics
+in Medicine 22, 2693-2710.
+Viechtbauer, W. (2007). Confidence intervals for the amount of heterogeneity in meta-analysis. Statistics in Medicine 26,
+37-52.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from wagegap._typing import FloatArray, MetaTest, Tau2Method
+from wagegap.errors import DataError, OptionError, check_option
+
+__all__ = ["META_TESTS", "TAU2_METHODS", "MetaFit", "fit_meta", "q_profile"]
+
+TAU2_METHODS: tuple[Tau2Method, ...] = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
+META_TESTS: tuple[MetaTest, ...] = ("z", "t", "knha")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MetaFit:
+    """A meta-regression.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k,)
+        Coefficients.
+    cov : ndarray, shape (k, k)
+        Their covariance.
+    df : float
+        Degrees of freedom; infinite for z.
+    tau2 : float
+        Variance of the outcome beyond sampling error, in squared units of the outcome.
+    tau2_se : float
+        Its standard error; NaN where the estimator has none.
+    tau2_interval : tuple of float
+        Q-profile interval, 95 %.
+    q, q_pvalue : float
+        Cochran's test that tau^2 is zero.
+    i2 : float
+        Share of the spread that is not sampling error.
+    h2 : float
+        Total spread over sampling error.
+    weight : ndarray, shape (n, n)
+        (V + tau^2 I)^-1.
+    loglik : float
+        Log likelihood (restricted under REML) at tau^2.
+    """
+
+    params: FloatArray
+    cov: FloatArray
+    df: float
+    tau2: float
+    tau2_se: float
+    tau2_interval: tuple[float, float]
+    q: float
+    q_pvalue: float
+    i2: float
+    h2: float
+    weight: FloatArray
+    loglik: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rotated:
+    """The problem in coordinates where V is diagonal."""
+
+    y: FloatArray
+    x: FloatArray
+    v: FloatArray
+
+    @property
+    def free(self) -> int:
+        return len(self.y) - self.x.shape[1]
+
+    def at(self, tau2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Weights, (X'WX)^-1 and residuals."""
+        w = 1.0 / (self.v + tau2)
+        xw = self.x * w[:, None]
+        bread = np.linalg.inv(self.x.T @ xw)
+        return w, bread, self.y - self.x @ (bread @ (xw.T @ self.y))
+
+    def q(self, tau2: float) -> float:
+        """y'P y."""
+        w, _, e = self.at(tau2)
+        return float(e @ (w * e))
+
+    def p(self, w: FloatArray) -> FloatArray:
+        """P = W - W X (X'WX)^-1 X'W for any weights."""
+        xw = self.x * w[:, None]
+        return np.asarray(np.diag(w) - xw @ np.linalg.inv(self.x.T @ xw) @ xw.T)
+
+
+def fit_meta(
+    y: FloatArray, x: FloatArray, v: FloatArray, *, tau2: Tau2Method = "REML", test: MetaTest = "knha"
+) -> MetaFit:
+    """Fit a meta-regression.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Outcome.
+    x : ndarray, shape (n, k)
+        Regressors, with a constant.
+    v : ndarray, shape (n, n) or (n,)
+        Sampling covariance, or variances.
+    tau2 : str
+        Estimator of the variance beyond sampling error.
+    test : {"z", "t", "knha"}
+        Reference distribution and scale.
+
+    Raises
+    ------
+    OptionError, DataError
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fit = fit_meta(np.array([1.0, 2.0, 3.0]), np.ones((3, 1)), np.array([0.5, 0.5, 0.5]), tau2="DL")
+    >>> fit.params, round(fit.tau2, 3)
+    (array([2.]), 0.5)
+    """
+    check_option("tau2", tau2, TAU2_METHODS)
+    check_option("test", test, META_TESTS)
+    rotated, u = _rotate(y, x, v)
+    full = v.ndim == 2 and bool(np.any(v - np.diag(np.diag(v))))
+    if full and tau2 in ("HS", "SJ"):
+        raise OptionError(f"tau2={tau2!r} is defined for independent errors only: use 'REML', 'PM', 'DL' or 'HE'.")
+    value, error = _ESTIMATORS[tau2](rotated)
+    w, bread, e = rotated.at(value)
+    scale = float(e @ (w * e)) / rotated.free if test == "knha" else 1.0
+    q = rotated.q(0.0) if (rotated.v > 0).all() else np.inf
+    typical = rotated.free / float(np.trace(rotated.p(1 / rotated.v))) if (rotated.v > 0).all() else 0.0
+    params = bread @ (rotated.x.T @ (w * rotated.y))
+    return MetaFit(
+        params, scale * bread, np.inf if test == "z" else float(rotated.free), value, error, q_profile(y, x, v), q,
+        float(stats.chi2.sf(q, rotated.free)), value / (value + typical) if value + typical > 0 else 0.0,
+        value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T, _loglik(rotated, value, restricted=tau2 == "REML"),
+    )  # fmt: skip
+
+
+def q_profile(y: FloatArray, x: FloatArray, v: FloatArray, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the interval of tau^2 whose ends give y'P y the quantiles of chi-squared(n - k)."""
+    rotated, _ = _rotate(y, x, v)
+    high, low = stats.chi2.isf([alpha / 2, 1 - alpha / 2], rotated.free)
+    return _solve_q(rotated, float(high)), _solve_q(rotated, float(low))
+
+
+def _rotate(y: FloatArray, x: FloatArray, v: FloatArray) -> tuple[_Rotated, FloatArray]:
+    n, k = x.shape
+    if n <= k:
+        raise DataError(f"{n} rows for {k} coefficients: at least {k + 1} rows are needed.")
+    if v.ndim == 1:
+        return _Rotated(y, x, v), np.eye(n)
+    if not np.any(v - np.diag(np.diag(v))):
+        return _Rotated(y, x, np.diag(v).copy()), np.eye(n)
+    values, u = np.linalg.eigh(v)
+    return _Rotated(u.T @ y, u.T @ x, np.maximum(values, 0.0)), u
+
+
+def _solve_q(r: _Rotated, target: float) -> float:
+    """tau^2 at which y'P y equals a target; it falls in tau^2."""
+    floor = _floor(r)
+    if r.q(floor) <= target:
+        return 0.0
+    top = max(float(np.var(r.y)), floor, 1e-300)
+    while r.q(top) > target:
+        top *= 4
+    return float(optimize.brentq(lambda t: r.q(t) - target, floor, top, xtol=1e-300, rtol=1e-14, maxiter=500))
+
+
+def _floor(r: _Rotated) -> float:
+    """Smallest tau^2 at which all weights are finite."""
+    return 0.0 if (r.v > 0).all() else 1e-12 * max(float(np.var(r.y)), 1e-300)
+
+
+def _ee(r: _Rotated) -> tuple[float, float]:
+    return 0.0, np.nan
+
+
+def _dl(r: _Rotated) -> tuple[float, float]:
+    if not (r.v > 0).all():
+        raise OptionError("tau2='DL' needs positive sampling variances: use 'REML', 'PM' or 'HE'.")
+    p = r.p(1 / r.v)
+    trace = float(np.trace(p))
+    value = max((r.q(0.0) - r.free) / trace, 0.0)
+    return value, float(np.sqrt(2 * r.free + 4 * value * trace + 2 * value**2 * np.sum(p * p))) / trace
+
+
+def _he(r: _Rotated) -> tuple[float, float]:
+    p = r.p(np.ones(len(r.y)))
+    value = max((float(r.y @ p @ r.y) - float(np.diag(p) @ r.v)) / r.free, 0.0)
+    pv = p * r.v
+    spread = 2 * np.sum(pv * pv.T) + 4 * value * np.trace(pv @ p) + 2 * value**2 * r.free
+    return value, float(np.sqrt(spread)) / r.free
+
+
+def _hs(r: _Rotated) -> tuple[float, float]:
+    w = 1 / r.v
+    p, total = r.p(w), float(w.sum())
+    value = max((r.q(0.0) - len(r.y)) / total, 0.0)
+    spread = 2 * r.free + 4 * value * np.trace(p) + 2 * value**2 * np.sum(p * p)
+    return value, float(np.sqrt(spread)) / total
+
+
+def _sj(r: _Rotated) -> tuple[float, float]:
+    start = float(np.var(r.y))
+    w = 1 / (r.v + start)
+    p = r.p(w)
+    value = start * r.q(start) / r.free
+    pv = p * r.v
+    spread = 2 * np.sum(pv * pv.T) + 4 * value * np.trace(pv @ p) + 2 * value**2 * np.sum(p * p)
+    return value, start / r.free * float(np.sqrt(spread))
+
+
+def _pm(r: _Rotated) -> tuple[float, float]:
+    value = _solve_q(r, float(r.free))
+    n, total = len(r.y), float(np.sum(1 / (r.v + max(value, _floor(r)))))
+    return value, float(np.sqrt(2 * n**2 / r.free)) / total
+
+
+def _ml(r: _Rotated) -> tuple[float, float]:
+    value = _maximum(r, restricted=False)
+    w = 1 / (r.v + max(value, _floor(r)))
+    return value, float(np.sqrt(2 / np.sum(w**2)))
+
+
+def _reml(r: _Rotated) -> tuple[float, float]:
+    value = _maximum(r, restricted=True)
+    p = r.p(1 / (r.v + max(value, _floor(r))))
+    return value, float(np.sqrt(2 / np.sum(p * p)))
+
+
+_ESTIMATORS: dict[str, Callable[[_Rotated], tuple[float, float]]] = {
+    "EE": _ee, "DL": _dl, "HE": _he, "HS": _hs, "SJ": _sj, "ML": _ml, "REML": _reml, "EB": _pm, "PM": _pm,
+}  # fmt: skip
+
+
+def _score(r: _Rotated, tau2: float, *, restricted: bool) -> float:
+    """Derivative of twice the log likelihood."""
+    w, bread, e = r.at(tau2)
+    trace = float(w.sum())
+    if restricted:
+        trace -= float(np.trace(bread @ (r.x.T @ (r.x * (w**2)[:, None]))))
+    return float(np.sum((w * e) ** 2)) - trace
+
+
+def _loglik(r: _Rotated, tau2: float, *, restricted: bool) -> float:
+    tau2 = max(tau2, _floor(r))
+    w, bread, e = r.at(tau2)
+    n, k = r.x.shape
+    value = -0.5 * (n * np.log(2 * np.pi) - float(np.sum(np.log(w))) + float(e @ (w * e)))
+    if restricted:
+        value += 0.5 * (k * np.log(2 * np.pi) + float(np.linalg.slogdet(bread)[1]))
+        value += 0.5 * float(np.linalg.slogdet(r.x.T @ r.x)[1])
+    return value
+
+
+def _maximum(r: _Rotated, *, restricted: bool) -> float:
+    """Highest local maximum of the likelihood on a grid, then the root of the score beside it."""
+    floor = _floor(r)
+    scale = float(np.var(r.y)) or 1.0
+    grid = np.concatenate([[floor], scale * np.geomspace(1e-8, 1e2, 60)])
+    scores = np.array([_score(r, float(t), restricted=restricted) for t in grid])
+    found = [floor] if scores[0] <= 0 else []
+    for i in np.flatnonzero((scores[:-1] > 0) & (scores[1:] <= 0)):
+        found.append(
+            float(
+                optimize.brentq(
+                    lambda t: _score(r, t, restricted=restricted), grid[i], grid[i + 1], xtol=1e-300, rtol=1e-14
+                )
+            )
+        )
+    best = max(found or [floor], key=lambda t: _loglik(r, t, restricted=restricted))
+    return 0.0 if best == floor else best

@@ -1,0 +1,238 @@
+"""The result of a link, and what is always printed beside its slope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._display.numbers import format_number
+from wagegap._display.spec import TableSpec, tabulate_frame
+from wagegap._typing import FloatArray
+from wagegap.errors import OptionError
+from wagegap.estimation.result import Result
+from wagegap.regression.link.cells import LinkCells
+from wagegap.regression.link.ml import profile_interval
+from wagegap.regression.link.permutation import PermutationTest
+from wagegap.regression.link.problem import LinkProblem
+
+__all__ = ["Link"]
+
+_IN_WORDS = {
+    "ols": "least squares",
+    "meta": "meta-regression",
+    "eiv": "errors in variables, corrected moments",
+    "ml": "maximum likelihood, errors in variables",
+    "york": "York's line",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Link(Result):
+    """Rates on premiums, with what the first stage did not know carried along.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        Coefficients.
+    method : str
+        Estimator.
+    cells : LinkCells
+        The data: rates, premiums, their covariance.
+    reliability : float or None
+        Share of the premiums' spread, given the controls, that is not sampling error; None where errors are unknown.
+    tau2 : float or None
+        Variance of the rates beyond premiums, controls and sampling error.
+    tau2_interval : tuple of float or None
+        Its 95 % interval, in a meta-regression.
+    leave_one_out : DataFrame
+        Slope on the premium without each cell: keys, slope.
+    permutation : PermutationTest or None
+        Of the naive slope.
+    p_premium : float or None
+        p-value of the premium by likelihood ratio, under ml.
+    problem : LinkProblem or None
+        The arrays behind a corrected fit.
+    beside : Link or None
+        The other corrected estimator.
+    plain : Link or None
+        The naive fit.
+    """
+
+    method: str
+    cells: LinkCells
+    reliability: float | None
+    tau2: float | None
+    tau2_interval: tuple[float, float] | None
+    leave_one_out: pd.DataFrame
+    permutation: PermutationTest | None
+    p_premium: float | None = None
+    problem: LinkProblem | None = None
+    beside: Link | None = None
+    plain: Link | None = field(default=None)
+
+    @property
+    def slope(self) -> float:
+        """Coefficient of the first premium."""
+        return float(self.params[self.cells.premiums[0]])
+
+    @property
+    def attenuation(self) -> float | None:
+        """Factor by which sampling error shrinks the naive slope: the reliability."""
+        return self.reliability
+
+    @property
+    def nobs(self) -> int:
+        """Number of cells."""
+        return self.cells.n
+
+    def naive(self) -> Link:
+        """Return the least squares fit that takes the premiums as exact."""
+        return self if self.plain is None else self.plain
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return intervals; under ml that of the premium is from the profile likelihood."""
+        frame = super().conf_int(alpha)
+        if self.method == "ml" and self.problem is not None:
+            low, high = profile_interval(self.problem, alpha=alpha)
+            frame.loc[self.cells.premiums[0]] = [low, high]
+        return frame
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return one row for each coefficient."""
+        frame = super().tidy(alpha)
+        interval = self.conf_int(alpha)
+        frame["conf_low"], frame["conf_high"] = interval["conf_low"].to_numpy(), interval["conf_high"].to_numpy()
+        if self.p_premium is not None:
+            frame.loc[frame["term"] == self.cells.premiums[0], "p_value"] = self.p_premium
+        return frame
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        row: dict[str, Any] = {"method": self.method, "nobs": self.cells.n}
+        if self.reliability is not None:
+            row["reliability"] = self.reliability
+        if self.tau2 is not None:
+            row["tau"] = float(np.sqrt(self.tau2))
+        if self.plain is not None:
+            row["naive_slope"] = self.plain.slope
+        if self.permutation is not None:
+            row["permutation_p"] = self.permutation.p_value
+        if len(self.leave_one_out):
+            row["slope_min_without_one"] = self.leave_one_out["slope"].min()
+            row["slope_max_without_one"] = self.leave_one_out["slope"].max()
+        return pd.DataFrame([row])
+
+    def slope_in_words(self) -> str:
+        """Say the slope in units: what ten log points (or per cent) of premium go with."""
+        outcome, premium = self.cells.units[0], self.cells.units[1] if len(self.cells.units) > 1 else "none"
+        step = {"log points": 0.1, "share": 0.1}.get(premium, 10.0)
+        factor, unit = {"share": (100.0, "percentage points")}.get(outcome, (1.0, outcome))
+        size = {"log points": "10 log points", "per cent": "10 per cent", "share": "10 percentage points"}
+        row = self.tidy().set_index("term").loc[self.cells.premiums[0]]
+        low, high = (format_number(step * factor * row[c]) for c in ("conf_low", "conf_high"))
+        unit = "" if unit == "none" else f" {unit}"
+        return (
+            f"{size.get(premium, '10 units')} more premium go with {step * factor * row['estimate']:+.3g}{unit} of "
+            f"{self.cells.outcome} (95 % interval {low} to {high})"
+        )
+
+    def always_printed(self) -> tuple[str, ...]:
+        """Say what a reader of the slope must know."""
+        lines = [f"Method: {_IN_WORDS[self.method]}; {self.cells.n} cells."]
+        if self.cells.premiums:
+            lines.append(f"{self.slope_in_words()}.")
+            lines += self._about_errors()
+        if self.tau2 is not None:
+            spread = f"Spread of rates beyond premium, controls and sampling error: tau {np.sqrt(self.tau2):.3g}"
+            if self.tau2_interval is not None:
+                low, high = np.sqrt(self.tau2_interval)
+                spread += f" ({low:.3g} to {high:.3g})"
+            lines.append(f"{spread}.")
+        lines += self._about_cells()
+        return tuple(lines)
+
+    def _about_errors(self) -> list[str]:
+        if self.reliability is None:
+            return ["Premium error unknown: the slope is not corrected for it, and the interval does not hold it."]
+        lines = [
+            f"Reliability of the premiums given the controls: {self.reliability:.2f} (the naive slope is shrunk to this share)."
+        ]
+        if self.plain is not None:
+            lines.append(f"Naive slope {format_number(self.plain.slope)} ({format_number(_error(self.plain))}).")
+        if self.beside is not None:
+            how = _IN_WORDS[self.beside.method]
+            lines.append(
+                f"Beside it, {how}: {format_number(self.beside.slope)} ({format_number(_error(self.beside))})."
+            )
+        return lines
+
+    def _about_cells(self) -> list[str]:
+        lines = []
+        if self.permutation is not None:
+            least = 1 / self.permutation.orders if self.permutation.exact else 1 / (self.permutation.orders + 1)
+            lines.append(f"Naive slope: {self.permutation}; the smallest attainable is {least:.2g}.")
+        if len(self.leave_one_out):
+            named = self.leave_one_out.dropna().sort_values("slope")
+            low, high = named.iloc[0], named.iloc[-1]
+            lines.append(
+                f"Without one cell the slope is between {format_number(low['slope'])} (without {low['cell']}) and "
+                f"{format_number(high['slope'])} (without {high['cell']})."
+            )
+        return lines
+
+    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+        """Return the result as a table, for any renderer."""
+        frame = self.tidy(alpha)[["term", "estimate", "std_error", "p_value", "conf_low", "conf_high"]]
+        notes = [
+            *self.always_printed(),
+            f"Covariance: {self.estimates.describe()}.",
+            f"Cells: {self.cells.ledger.line()}.",
+        ]
+        return tabulate_frame(frame, title=self.title, notes=(*notes, *self.cells.ledger.notes, *self.notes))
+
+    def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the fitted rates at some premiums, controls at their means, with a pointwise band."""
+        if not self.cells.premiums:
+            raise OptionError("a meta-regression without a premium has no line to draw.")
+        own = self.estimates
+        mean = self.cells.design.x.mean(axis=0)
+        columns = {name: mean[j] for j, name in enumerate(self.cells.design.names)}
+        rows = np.array([[columns.get(name, 0.0) for name in own.labels["term"]] for _ in at])
+        rows[:, list(own.labels["term"]).index(self.cells.premiums[0])] = at
+        fit = rows @ own.values
+        shift = (
+            float(self.cells.y.mean() - np.interp(self.cells.p[:, 0].mean(), at, fit))
+            if self.cells.design.effects
+            else 0.0
+        )
+        half = stats.t.isf(alpha / 2, own.df_resid) * np.sqrt(np.einsum("ij,jk,ik->i", rows, own.covariance, rows))
+        return fit + shift, fit + shift - half, fit + shift + half
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw rates against premiums with error ellipses, country labels, the fitted line and its band."""
+        from wagegap._display.axes import ellipses, line_band, new_axes
+
+        ax = new_axes(6.3, 4.6) if ax is None else ax
+        cells = self.cells
+        p = cells.p[:, 0]
+        cov = np.empty((cells.n, 2, 2))
+        for a, i in enumerate((1, 0)):
+            for b, j in enumerate((1, 0)):
+                cov[:, a, b] = np.diag(cells.block(i, j))
+        unknown = np.isnan(cov[:, 0, 0]) | np.isnan(cov[:, 1, 1])
+        cov[unknown, 0, 1] = cov[unknown, 1, 0] = 0.0
+        pad = 0.04 * float(np.ptp(p))
+        at = np.linspace(p.min() - pad, p.max() + pad, 60)
+        ax = ellipses(ax, p, cells.y, cov, cells.names, level=1 - alpha)
+        ax = line_band(ax, at, *self.line(at, alpha))
+        ax.set_xlabel(f"premium ({cells.units[1]})")
+        ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
+        return ax
+
+
+def _error(link: Link) -> float:
+    return float(link.bse[link.cells.premiums[0]])
