@@ -6,6 +6,7 @@ by `tools/produce_tables.py`; the sources and licences are in `tables/NOTICE.md`
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 from typing import Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "read_piaac",
     "read_stack_overflow",
     "stem_graduates",
+    "table_hashes",
     "talent_migration",
     "talent_migration_by_year",
 ]
@@ -173,6 +175,13 @@ def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.
 def income() -> pd.DataFrame:
     """Return GDP per head by country, PPP dollars of 2017, mean of 2015-19: iso3, gdp_per_head."""
     return _read("income.csv")
+
+
+def table_hashes() -> dict[str, str]:
+    """Return the SHA-256 of every shipped table."""
+    folder = files("wagegap.datasets").joinpath("tables")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith((".csv", ".npz")))
+    return {name: hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() for name in names}
 
 
 def _read(name: str) -> pd.DataFrame:

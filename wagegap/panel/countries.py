@@ -63,8 +63,8 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
     missing = int((codes < 0).sum() + np.isin(codes, blank).sum())
     if missing:
         raise MissingValueError(
-            f"{label} has no country in {missing:,} of {len(column):,} rows: filter them out, or fill them in ('NA' in a "
-            "csv file is read as missing: write Namibia as NAM)."
+            f"{label} has no country in {missing:,} of {len(column):,} rows: filter them out, or fill them in ('NA' in "
+            "a csv file is read as missing: write Namibia as NAM)."
         )
     known = _spellings()
     found = [known.get(_folded(word)) for word in words]
@@ -106,8 +106,8 @@ def _folded(text: str) -> str:
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:
-    with files("wagegap.panel").joinpath("countries.csv").open(encoding="utf-8", newline="") as handle:
-        return tuple(csv.DictReader(handle))
+    text = files("wagegap.panel").joinpath("countries.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 @cache

@@ -10,14 +10,15 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import ReplicateKind, WeightKind
+from wagegap._typing import FloatArray, IntArray, ReplicateKind, WeightKind
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -26,6 +27,7 @@ from wagegap.errors import (
     ExtraMissingError,
     MissingValueError,
     OptionError,
+    UnitError,
     WageError,
     check_option,
     did_you_mean,
@@ -33,12 +35,10 @@ from wagegap.errors import (
 )
 from wagegap.estimation.units import PER_ONE, check_share, check_unit
 from wagegap.panel.countries import normalise_countries
-from wagegap.panel.panel import Panel, as_pandas, make_panel
+from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
 
 __all__ = ["read_panel"]
-
-_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".dta", ".sav", ".xlsx")
 
 
 def read_panel(  # noqa: PLR0913
@@ -80,7 +80,8 @@ def read_panel(  # noqa: PLR0913
     cluster : str or sequence of str, optional
         Columns of clusters; the first is the sampling unit.
     replicate_weights : sequence of str, or str, optional
-        Columns of replicate weights, or a regular expression that they match.
+        Columns of replicate weights, or a regular expression that their beginnings match (such as "SPFWT"); the column
+        `weight` is never one of them.
     replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
         How they were made.
     fay : float
@@ -98,7 +99,8 @@ def read_panel(  # noqa: PLR0913
     duplicates : {"raise", "keep"}
         What to do where a worker stands twice in one country and period.
     columns : sequence of str, optional
-        Columns to read besides those with a role; all where absent.
+        Columns to read besides those with a role or a unit; all where absent. Files are read by column where their
+        format allows.
     progress : bool
         Say on stderr which file is read.
 
@@ -109,54 +111,96 @@ def read_panel(  # noqa: PLR0913
     Raises
     ------
     EmptyDataError, ColumnError, WageError, CountryError, MissingValueError, DuplicateKeyError, UnitError, OptionError
+        What is wrong, in which column, in how many rows, and what to do.
+    DataError, ExtraMissingError
+        A file that is not there, cannot be read, or whose format needs the extra `data`.
 
     Examples
     --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"who": [1, 2], "where": ["Korea, Rep.", "USA"], "pay": [20.0, 30.0]})
     >>> read_panel(rows, worker="who", country="where", wage="pay", source_name="example")
-    <Panel: example, 2 rows; worker who, country where, wage pay>
+    <Panel: example; 2 rows; worker who, country where, wage pay>
     """
     check_option("invalid_wage", invalid_wage, ("raise", "missing", "drop"))
     check_option("country_names", country_names, ("normalise", "keep"))
     check_option("duplicates", duplicates, ("raise", "keep"))
-    check_option("worker_scope", worker_scope, ("country", "global"))
-    if weight_kind is not None:
-        check_option("weight_kind", weight_kind, ("sampling", "analytic", "frequency"))
-        if weight is None:
-            raise OptionError(f"weight_kind={weight_kind!r} is given without weight.")
-    clusters = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
-    replicates_pattern = replicate_weights if isinstance(replicate_weights, str) else None
-    listed = () if replicates_pattern is not None else tuple(replicate_weights or ())
-    needed = [n for n in (worker, country, period, wage, field, occupation, weight, strata) if n] + [*clusters, *listed]
-    wanted = None if columns is None or replicates_pattern else list(dict.fromkeys([*needed, *columns]))
+    pattern = replicate_weights if isinstance(replicate_weights, str) else None
+    roles = Roles(
+        worker, country, period, wage, field, occupation, weight, weight_kind or ("sampling" if weight else None),
+        (cluster,) if isinstance(cluster, str) else tuple(cluster or ()), strata,
+        () if pattern is not None else tuple(replicate_weights or ()), replicate_kind, fay, worker_scope,
+        tuple((str(column), check_unit(unit)) for column, unit in (units or {}).items()),
+    )  # fmt: skip
+    _check_options(roles, pattern)
+    needed = _needed(roles)
+    wanted = None if columns is None else _Wanted(frozenset([*needed, *columns]), pattern)
     frame, name = _read(source, wanted, progress)
     name = source_name or name
+    check_columns(frame, name)
     for column in [*needed, *(columns or ())]:
         _check_column(frame, column, name)
-    replicates = listed or _matching(frame, replicates_pattern)
-    if replicates and replicate_kind is None:
-        raise OptionError("replicate weights need replicate_kind: BRR, Fay, JK1, JK2, JKn or bootstrap.")
-    declared = tuple((str(c), check_unit(u)) for c, u in (units or {}).items())
-    roles = Roles(
-        worker, country, period, wage, field, occupation, weight, (weight_kind or "sampling") if weight else None,
-        clusters, strata, replicates, replicate_kind, fay, worker_scope, declared,
-    )  # fmt: skip
-    if len(frame) == 0:
-        raise EmptyDataError(f"{name} has no rows.")
-    frame = _with_countries(frame, country) if country and country_names == "normalise" else frame
+    if pattern is not None:
+        roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
+    if country is not None:
+        frame = _with_countries(frame, country, country_names)
     _check_declared(frame, roles, duplicates)
     return _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
 
 
-def _read(source: Any, wanted: list[str] | None, progress: bool) -> tuple[pd.DataFrame, str]:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which columns to read: those named, and those that a regular expression matches."""
+
+    names: frozenset[str]
+    pattern: str | None
+
+    def __call__(self, name: str) -> bool:
+        return name in self.names or (self.pattern is not None and re.match(self.pattern, str(name)) is not None)
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if self(name)]
+
+
+def _check_options(roles: Roles, pattern: str | None) -> None:
+    check_option("worker_scope", roles.worker_scope, ("country", "global"))
+    if roles.weight_kind is not None:
+        check_option("weight_kind", roles.weight_kind, get_args(WeightKind))
+        if roles.weight is None:
+            raise OptionError(f"weight_kind={roles.weight_kind!r} is given without weight.")
+    if roles.replicate_kind is not None:
+        check_option("replicate_kind", roles.replicate_kind, get_args(ReplicateKind))
+    replicated = bool(roles.replicate_weights) or pattern is not None
+    if replicated != (roles.replicate_kind is not None):
+        raise OptionError(
+            f"replicate_weights and replicate_kind go together: one of {listing(get_args(ReplicateKind))} with the "
+            "columns, or neither."
+        )
+    if not 0 <= roles.fay < 1:
+        raise OptionError(f"fay={roles.fay!r} must be in [0, 1).")
+    if pattern is not None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise OptionError(f"replicate_weights={pattern!r} is no regular expression: {error}.") from error
+
+
+def _needed(roles: Roles) -> list[str]:
+    """Columns that the roles and units name."""
+    single = (roles.worker, roles.country, roles.period, roles.wage, roles.field, roles.occupation, roles.weight)
+    named = [name for name in (*single, roles.strata) if name is not None]
+    return list(dict.fromkeys([*named, *roles.cluster, *roles.replicate_weights, *(name for name, _ in roles.units)]))
+
+
+def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataFrame, str]:
     if not isinstance(source, str | os.PathLike):
-        return as_pandas(source), "data"
+        frame = as_pandas(source)
+        return (frame if wanted is None else frame[wanted.among(frame.columns.unique())]), "data"
     text = os.fspath(source)
-    paths = sorted(glob.glob(text)) if any(mark in text for mark in "*?[") else [text]
-    if not paths or not all(os.path.exists(path) for path in paths):
+    paths = [text] if os.path.exists(text) else sorted(glob.glob(text))
+    if not paths:
         beside = Path(text).parent
-        near = [str(p) for p in beside.iterdir()] if beside.is_dir() else []
+        near = [str(path) for path in beside.iterdir()] if beside.is_dir() else []
         raise DataError(f"no file {text!r}.{did_you_mean(text, near)}")
     frames = []
     for path in paths:
@@ -167,27 +211,63 @@ def _read(source: Any, wanted: list[str] | None, progress: bool) -> tuple[pd.Dat
     return frame, Path(text).name
 
 
-def _read_file(path: str, wanted: list[str] | None) -> pd.DataFrame:
-    suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.lower().endswith(s)), None)
+def _read_file(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+    suffix = next((s for s in sorted(_READERS, key=len, reverse=True) if path.lower().endswith(s)), None)
+    if suffix is None or not os.path.isfile(path):
+        raise DataError(f"{path!r} is no file of a kind that is read. Known: {listing(_READERS)}.")
     try:
-        if suffix in (".csv", ".csv.gz"):
-            return pd.read_csv(path, usecols=(lambda c: c in wanted) if wanted else None, low_memory=False)
-        if suffix == ".parquet":
-            import pyarrow.parquet as pq
-
-            present = pq.read_schema(path).names
-            return pd.read_parquet(path, columns=[c for c in wanted if c in present] if wanted else None)
-        if suffix == ".dta":
-            return pd.read_stata(path, convert_categoricals=False)
-        if suffix == ".sav":
-            return pd.read_spss(path, convert_categoricals=False)
-        if suffix == ".xlsx":
-            return pd.read_excel(path)
+        return _READERS[suffix](path, wanted)
     except pd.errors.EmptyDataError as error:
-        raise EmptyDataError(f"{path} has no rows.") from error
+        raise EmptyDataError(f"{path!r} has no rows.") from error
     except ImportError as error:
         raise ExtraMissingError(f"reading {suffix} needs the extra 'data': pip install 'wagegap[data]'.") from error
-    raise DataError(f"{path}: files of this kind are not read. Known: {listing(_SUFFIXES)}.")
+    except Exception as error:  # readers of six formats, each with errors of its own
+        raise DataError(f"{path!r} cannot be read as {suffix}: {error}") from error
+
+
+def _read_csv(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+    return pd.read_csv(path, usecols=wanted, low_memory=False)
+
+
+def _read_parquet(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+    if wanted is None:
+        return pd.read_parquet(path)
+    import pyarrow.parquet as pq
+
+    return pd.read_parquet(path, columns=wanted.among(pq.read_schema(path).names))
+
+
+def _read_stata(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+    columns = None
+    if wanted is not None:
+        with pd.read_stata(path, iterator=True) as reader:
+            columns = wanted.among(reader.variable_labels())
+    return pd.read_stata(path, columns=columns, convert_categoricals=False)
+
+
+def _read_spss(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+    import pyreadstat
+
+    columns = None
+    if wanted is not None:
+        _, meta = pyreadstat.read_sav(path, metadataonly=True)
+        columns = wanted.among(meta.column_names)
+    frame, _ = pyreadstat.read_sav(path, usecols=columns)
+    return pd.DataFrame(frame)
+
+
+def _read_excel(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+    return pd.read_excel(path, usecols=wanted)
+
+
+_READERS: dict[str, Callable[[str, _Wanted | None], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".csv.gz": _read_csv,
+    ".parquet": _read_parquet,
+    ".dta": _read_stata,
+    ".sav": _read_spss,
+    ".xlsx": _read_excel,
+}
 
 
 def _check_column(frame: pd.DataFrame, column: str, name: str) -> None:
@@ -198,31 +278,41 @@ def _check_column(frame: pd.DataFrame, column: str, name: str) -> None:
         )
 
 
-def _matching(frame: pd.DataFrame, pattern: str | None) -> tuple[str, ...]:
-    if pattern is None:
-        return ()
-    found = tuple(str(c) for c in frame.columns if re.match(pattern, str(c)))
+def _matching(frame: pd.DataFrame, pattern: str, weight: str | None) -> tuple[str, ...]:
+    found = tuple(str(c) for c in frame.columns if re.match(pattern, str(c)) and c != weight)
     if not found:
         raise ColumnError(f"no column matches replicate_weights={pattern!r}. There are: {listing(frame.columns, 12)}.")
     return found
 
 
-def _with_countries(frame: pd.DataFrame, country: str) -> pd.DataFrame:
-    return frame.assign(**{country: normalise_countries(frame[country])})
+def _with_countries(frame: pd.DataFrame, country: str, names: str) -> pd.DataFrame:
+    if names == "normalise":
+        return frame.assign(**{country: normalise_countries(frame[country])})
+    _check_present(frame, [country], "country")
+    return frame
+
+
+def _check_present(frame: pd.DataFrame, columns: Iterable[str | None], role: str) -> None:
+    for name in columns:
+        missing = 0 if name is None else int(frame[name].isna().sum())
+        if missing:
+            raise MissingValueError(
+                f"{name!r}, declared as {role}, is missing in {missing:,} of {len(frame):,} rows: filter them out "
+                "before reading, or declare another column."
+            )
 
 
 def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
-    for name in (*roles.cluster, *([roles.strata] if roles.strata else [])):
-        missing = int(frame[name].isna().sum())
-        if missing:
-            raise MissingValueError(
-                f"{name!r}, declared as cluster or stratum, is missing in {missing:,} of {len(frame):,} rows: "
-                "filter them out before reading, or declare another column."
-            )
+    _check_present(frame, [roles.worker], "worker")
+    _check_present(frame, [roles.period], "period")
+    _check_present(frame, [*roles.cluster, roles.strata], "cluster or stratum")
     for column, unit in roles.units:
-        _check_column(frame, column, "the data")
         if unit in PER_ONE:
-            check_share(frame[column].to_numpy(dtype=float, na_value=np.nan), unit, column)
+            values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            text = int((np.isnan(values) & frame[column].notna().to_numpy()).sum())
+            if text:
+                raise UnitError(f"{column!r}, declared as {unit}, is text in {text:,} of {len(frame):,} rows.")
+            check_share(values, unit, column)
     if roles.worker is not None and duplicates == "raise":
         _check_duplicates(frame, roles)
 
@@ -232,40 +322,50 @@ def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
     keys = [k for k in (roles.country if scoped else None, roles.worker, roles.period) if k is not None]
     twice = frame.duplicated(keys)
     if twice.any():
-        example = frame.loc[twice, keys].iloc[0].to_dict()
+        first = frame.loc[twice, keys].iloc[0].tolist()
+        example = ", ".join(f"{key} {value}" for key, value in zip(keys, first, strict=True))
         hint = "" if roles.period else " If they are periods, declare period=."
         raise DuplicateKeyError(
-            f"{int(twice.sum()):,} of {len(frame):,} rows have a key that an earlier row has; keys are {keys}, "
-            f"the first is {example}.{hint} Drop the duplicates, or pass duplicates='keep'."
+            f"{int(twice.sum()):,} of {len(frame):,} rows have a key ({', '.join(keys)}) that an earlier row has; the "
+            f"first is {example}.{hint} Drop the duplicates, or pass duplicates='keep'."
         )
 
 
 def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
+    """Hold the wages against what a wage can be, and do with the others as told."""
     if wage is None:
         return panel
     column = panel.frame[wage]
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    kinds = {
-        "text": np.isnan(numbers) & column.notna().to_numpy(),
-        "missing": column.isna().to_numpy(),
-        "infinite": np.isinf(numbers),
-        "zero": numbers == 0,
-        "negative": (numbers < 0) & ~np.isinf(numbers),
-    }
-    bad = np.any(list(kinds.values()), axis=0)
-    if not bad.any():
+    kinds = _invalid_wages(column, numbers)
+    if not kinds:
         return panel.assign(**{wage: numbers})
+    bad = ~(np.isfinite(numbers) & (numbers > 0))
+    counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
-        counts = [f"{int(mask.sum()):,} {kind}" for kind, mask in kinds.items() if mask.any()]
-        first = [f"row {i}: {column.iloc[i]!r}" for i in np.flatnonzero(bad)[:3]]
+        places = np.flatnonzero(bad)[:3]
+        first = [f"row {i}: {v!r}" for i, v in zip(places, column.iloc[places].tolist(), strict=True)]
         raise WageError(
-            f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({', '.join(counts)}); "
+            f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
             f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
         )
     panel = panel.assign(**{wage: np.where(bad, np.nan, numbers)})
     if invalid == "missing":
-        return panel
-    for kind, mask in kinds.items():
-        gone = mask[panel.row_ids]
-        panel = panel if not gone.any() else panel.filter(~gone, reason=f"{kind} {wage}")
+        note = f"{wage} is taken as missing in {int(bad.sum()):,} rows ({counts})"
+        return replace(panel, ledger=panel.ledger.note(note))
+    for kind, rows in kinds.items():
+        panel = panel.filter(~np.isin(panel.row_ids, rows), reason=f"{kind} {wage}")
     return panel
+
+
+def _invalid_wages(column: pd.Series[Any], numbers: FloatArray) -> dict[str, IntArray]:
+    """Rows whose wage is none, by what is wrong with it."""
+    missing = column.isna().to_numpy()
+    kinds = {
+        "text": np.isnan(numbers) & ~missing,
+        "missing": missing,
+        "infinite": np.isinf(numbers),
+        "zero": numbers == 0,
+        "negative": (numbers < 0) & ~np.isinf(numbers),
+    }
+    return {kind: np.flatnonzero(mask) for kind, mask in kinds.items() if mask.any()}

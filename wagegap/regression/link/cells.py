@@ -1,9 +1,10 @@
-"""Cells of the link: rates, premiums and covariates of the same countries, with the joint covariance of the first two."""
+"""Cells of the link: rates, premiums and covariates of the same countries, with the joint covariance of the errors."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -228,27 +229,18 @@ def _evaluated(
     if len(kept) < len(frame):
         gone = frame.drop(index=frame.index[design.rows])
         lost = design.ledger.note(f"cells with missing covariates: {_cells(gone, keys)}.")
-        design = _with_ledger(design, lost)
+        design = replace(design, ledger=lost)
     return kept, design
-
-
-def _with_ledger(design: Design, ledger: Ledger) -> Design:
-    from dataclasses import replace
-
-    return replace(design, ledger=ledger)
 
 
 def _check_linear(design: Design, name: str, regressors: str) -> None:
     own = design.columns_of(name)
-    others = [
-        t
-        for t in dict.fromkeys(design.terms)
-        if t != name and name in t.replace(":", " ").replace("(", " ").replace(")", " ").split()
-    ]
+    inside = re.compile(rf"\b{re.escape(name)}\b")
+    others = [term for term in dict.fromkeys(design.terms) if term != name and inside.search(term)]
     if len(own) != 1 or others:
         raise FormulaError(
-            f"the estimated premium {name!r} must enter {regressors!r} once and linearly, because its error is known as "
-            f"it stands{'; found ' + listing(others) if others else ''}."
+            f"the estimated premium {name!r} must enter {regressors!r} once and linearly, because its error is known "
+            f"as it stands{'; found ' + listing(others) if others else ''}."
         )
 
 

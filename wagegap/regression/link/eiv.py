@@ -161,7 +161,7 @@ def _scores(problem: LinkProblem, params: FloatArray) -> tuple[FloatArray, Float
     moments = problem.x.T @ problem.x
     grid = np.ix_(list(problem.estimated), list(problem.estimated))
     moments[grid] -= _noise(problem, m)[0]
-    return scores, np.linalg.inv(moments)
+    return scores, np.asarray(np.linalg.inv(moments), dtype=np.float64)
 
 
 def _across(problem: LinkProblem, params: FloatArray, labels: AnyArray) -> FloatArray:

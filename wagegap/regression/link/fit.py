@@ -1,8 +1,8 @@
 """Rates on premiums: one door to every estimator of the link.
 
 Y_c = a + b P_c + g'x_c + u_c, where rates and premiums are observed with errors whose joint covariance the first stage
-knows. `method="auto"` takes maximum likelihood where that covariance is known, meta-regression where premiums are exact,
-and least squares with exact permutation where the premiums' errors are unknown: unknown is never zero.
+knows. `method="auto"` takes maximum likelihood where that covariance is known, meta-regression where premiums are
+exact, and least squares with exact permutation where the premiums' errors are unknown: unknown is never zero.
 """
 
 from __future__ import annotations
@@ -213,8 +213,8 @@ def _chosen(method: LinkMethod, cells: LinkCells) -> LinkMethod:
     if not all(known):
         if method in ("eiv", "ml", "york"):
             raise CovarianceError(
-                f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' gives "
-                "the naive slope with an exact permutation test."
+                f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' "
+                "gives the naive slope with an exact permutation test."
             )
         return "ols" if method == "auto" else method
     if method != "auto":
@@ -354,8 +354,8 @@ def _check_reliability(share: float, setup: _Setup, plain: Link, *, force: bool)
         return
     if share >= _REFUSE_BELOW or force:
         warn(
-            f"reliability of the premiums is {share:.2f}: sampling error makes up {100 * (1 - share):.0f} % of their spread "
-            "given the controls, and the correction rests on its covariance.",
+            f"reliability of the premiums is {share:.2f}: sampling error makes up {100 * (1 - share):.0f} % of their "
+            "spread given the controls, and the correction rests on its covariance.",
             ReliabilityWarning,
         )
         return

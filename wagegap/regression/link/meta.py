@@ -9,10 +9,10 @@ References
 ----------
 Viechtbauer, W. (2005). Bias and efficiency of meta-analytic variance estimators in the random-effects model. Journal of
 Educational and Behavioral Statistics 30, 261-293.
-Knapp, G. and J. Hartung (2003). Improved tests for a random effects meta-regression with a single covariate. Statistics
-in Medicine 22, 2693-2710.
-Viechtbauer, W. (2007). Confidence intervals for the amount of heterogeneity in meta-analysis. Statistics in Medicine 26,
-37-52.
+Knapp, G. and J. Hartung (2003). Improved tests for a random effects meta-regression with a single covariate.
+Statistics in Medicine 22, 2693-2710.
+Viechtbauer, W. (2007). Confidence intervals for the amount of heterogeneity in meta-analysis. Statistics in Medicine
+26, 37-52.
 """
 
 from __future__ import annotations
@@ -86,17 +86,17 @@ class _Rotated:
 
     @property
     def free(self) -> int:
-        return len(self.y) - self.x.shape[1]
+        return int(len(self.y) - self.x.shape[1])
 
     def at(self, tau2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Weights, (X'WX)^-1 and residuals."""
         w = 1.0 / (self.v + tau2)
         xw = self.x * w[:, None]
-        bread = np.linalg.inv(self.x.T @ xw)
+        bread = np.asarray(np.linalg.inv(self.x.T @ xw), dtype=np.float64)
         return w, bread, self.y - self.x @ (bread @ (xw.T @ self.y))
 
     def q(self, tau2: float) -> float:
-        """y'P y."""
+        """Weighted squared residuals, y'P y."""
         w, _, e = self.at(tau2)
         return float(e @ (w * e))
 
@@ -150,15 +150,16 @@ def fit_meta(
     return MetaFit(
         params, scale * bread, np.inf if test == "z" else float(rotated.free), value, error, q_profile(y, x, v), q,
         float(stats.chi2.sf(q, rotated.free)), value / (value + typical) if value + typical > 0 else 0.0,
-        value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T, _loglik(rotated, value, restricted=tau2 == "REML"),
+        value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T,
+        _loglik(rotated, value, restricted=tau2 == "REML"),
     )  # fmt: skip
 
 
 def q_profile(y: FloatArray, x: FloatArray, v: FloatArray, alpha: float = 0.05) -> tuple[float, float]:
     """Return the interval of tau^2 whose ends give y'P y the quantiles of chi-squared(n - k)."""
     rotated, _ = _rotate(y, x, v)
-    high, low = stats.chi2.isf([alpha / 2, 1 - alpha / 2], rotated.free)
-    return _solve_q(rotated, float(high)), _solve_q(rotated, float(low))
+    high, low = (float(stats.chi2.isf(tail, rotated.free)) for tail in (alpha / 2, 1 - alpha / 2))
+    return _solve_q(rotated, high), _solve_q(rotated, low)
 
 
 def _rotate(y: FloatArray, x: FloatArray, v: FloatArray) -> tuple[_Rotated, FloatArray]:
@@ -268,7 +269,7 @@ def _loglik(r: _Rotated, tau2: float, *, restricted: bool) -> float:
     if restricted:
         value += 0.5 * (k * np.log(2 * np.pi) + float(np.linalg.slogdet(bread)[1]))
         value += 0.5 * float(np.linalg.slogdet(r.x.T @ r.x)[1])
-    return value
+    return float(value)
 
 
 def _maximum(r: _Rotated, *, restricted: bool) -> float:

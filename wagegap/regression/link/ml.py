@@ -14,7 +14,9 @@ meta-regression. Statistics in Medicine 21, 589-624.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, optimize, stats
@@ -122,12 +124,15 @@ def _crossing(model: _Model, slope: float, inner: FloatArray, cut: float, direct
         outside = inside + direction * step
         value, moved = model.profile(outside, start)
         if value < cut:
-            found = optimize.brentq(lambda b: model.profile(b, moved)[0] - cut, inside, outside, rtol=1e-8)
-            return float(found)
+            return _root(model, moved, cut, inside, outside)
         inside, start, step = outside, moved, 1.6 * step
         if abs(inside - slope) > _REACH * model.unit:
             break
     return float(direction * np.inf)
+
+
+def _root(model: _Model, start: FloatArray, cut: float, inside: float, outside: float) -> float:
+    return float(optimize.brentq(lambda b: model.profile(b, start)[0] - cut, inside, outside, rtol=1e-8))
 
 
 class _Model:
@@ -184,38 +189,31 @@ class _Model:
         parts = self.whitened(slope, inner)
         assert parts is not None
         x, y, _ = parts
-        bread = np.linalg.inv(x.T @ x)
+        bread = np.asarray(np.linalg.inv(x.T @ x), dtype=np.float64)
         return bread, bread @ (x.T @ y)
 
     def profile(self, slope: float, start: FloatArray) -> tuple[float, FloatArray]:
         """Maximum over the two variances at a slope."""
-        best: tuple[float, FloatArray] | None = None
-        for first in (start, np.array([0.7, 0.5])):
-            found = optimize.minimize(
-                lambda inner: -self.loglik(slope, inner), first, method="Nelder-Mead",
-                options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 800},
-            )  # fmt: skip
-            if best is None or -found.fun > best[0]:
-                best = -float(found.fun), np.asarray(found.x)
-        assert best is not None
-        return best
+        tries = [_climb(lambda inner: self.loglik(slope, inner), first) for first in (start, np.array([0.7, 0.5]))]
+        return max(tries, key=lambda found: found[0])
 
     def maximum(self) -> tuple[float, FloatArray, float]:
-        """Slope, inner parameters and value at the maximum."""
-        best: tuple[float, FloatArray, float] | None = None
-        for factor in (1.0, 1.5):
-            first = np.array([factor * self.naive / self.unit, 0.8, 0.6])
-            found = optimize.minimize(
-                lambda t: -self.loglik(t[0] * self.unit, t[1:]), first, method="Nelder-Mead",
-                options={"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000, "adaptive": True},
-            )  # fmt: skip
-            if best is None or -found.fun > best[2]:
-                best = float(found.x[0] * self.unit), np.asarray(found.x[1:]), -float(found.fun)
-        assert best is not None
-        return best
+        """Slope, inner parameters and value at the maximum, from several starts: there may be more than one hill."""
+        starts = [np.array([factor * self.naive / self.unit, 0.8, 0.6]) for factor in (1.0, 1.5)]
+        starts += [np.array([sign, 0.5, 0.1]) for sign in (-2.0, 2.0)]
+        tries = [_climb(lambda t: self.loglik(t[0] * self.unit, t[1:]), first) for first in starts]
+        value, found = max(tries, key=lambda done: done[0])
+        return float(found[0] * self.unit), found[1:], value
 
     def curvature(self, slope: float, inner: FloatArray) -> float:
         """Minus the second derivative of the profile likelihood."""
         h = 0.02 * self.unit
         up, down = self.profile(slope + h, inner)[0], self.profile(slope - h, inner)[0]
         return (2 * self.profile(slope, inner)[0] - up - down) / h**2
+
+
+def _climb(function: Callable[[FloatArray], float], start: FloatArray) -> tuple[float, FloatArray]:
+    """Maximum of a function that need not be smooth at the bounds of the variances."""
+    options: Any = {"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000}
+    found: Any = optimize.minimize(lambda t: -function(t), start, method="Nelder-Mead", options=options)  # type: ignore[call-overload]
+    return -float(found.fun), np.asarray(found.x)

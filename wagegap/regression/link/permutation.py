@@ -74,7 +74,7 @@ def permute(statistic: Callable[[IntArray], float], n: int, *, reps: int = 9_999
         Source of random orders.
     """
     observed = float(statistic(np.arange(n)))
-    reach = abs(observed) * (1 - _TIE) - 1e-14
+    reach: float = abs(observed) * (1 - _TIE) - 1e-14
     if n <= ENUMERATED_ROWS:
         values = [statistic(np.array(order)) for order in permutations(range(n))]
         p = float(np.mean(np.abs(values) >= reach))
@@ -123,7 +123,7 @@ def permute_slope(
         shuffled = m @ residuals[order]
         slope = float(mx @ shuffled) / spread
         left = shuffled - slope * mx
-        return slope / float(np.sqrt(max(left @ left, 1e-300) / spread))
+        return slope / float(np.sqrt(max(float(left @ left), 1e-300) / spread))
 
     test = permute(slope_t, len(y), reps=reps, rng=rng)
     only_constant = controls.shape[1] == 1 and np.ptp(controls[:, 0]) == 0

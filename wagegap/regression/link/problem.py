@@ -145,7 +145,7 @@ class LinkProblem:
     @property
     def k(self) -> int:
         """Number of columns."""
-        return self.x.shape[1]
+        return int(self.x.shape[1])
 
     @property
     def exact(self) -> tuple[int, ...]:

@@ -133,7 +133,7 @@ class Link(Result):
         factor, unit = {"share": (100.0, "percentage points")}.get(outcome, (1.0, outcome))
         size = {"log points": "10 log points", "per cent": "10 per cent", "share": "10 percentage points"}
         row = self.tidy().set_index("term").loc[self.cells.premiums[0]]
-        low, high = (format_number(step * factor * row[c]) for c in ("conf_low", "conf_high"))
+        low, high = (format_number(step * factor * float(str(row[c]))) for c in ("conf_low", "conf_high"))
         unit = "" if unit == "none" else f" {unit}"
         return (
             f"{size.get(premium, '10 units')} more premium go with {step * factor * row['estimate']:+.3g}{unit} of "
@@ -159,7 +159,8 @@ class Link(Result):
         if self.reliability is None:
             return ["Premium error unknown: the slope is not corrected for it, and the interval does not hold it."]
         lines = [
-            f"Reliability of the premiums given the controls: {self.reliability:.2f} (the naive slope is shrunk to this share)."
+            f"Reliability of the premiums given the controls: {self.reliability:.2f}, the share to which sampling error "
+            "shrinks the naive slope."
         ]
         if self.plain is not None:
             lines.append(f"Naive slope {format_number(self.plain.slope)} ({format_number(_error(self.plain))}).")

@@ -1,0 +1,108 @@
+"""The worked caution: what six published numbers can and cannot show.
+
+The association of published premiums with one year's net migration, with the exact permutation test, without one
+country, and with every other year beside it, because the choice of year and country makes the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray
+from wagegap.errors import DataError
+from wagegap.estimation.estimates import Estimates
+from wagegap.regression.link.permutation import PermutationTest, correlation, permute
+
+__all__ = ["Caution", "examine"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caution:
+    """Correlations of premiums with rates, year by year.
+
+    Attributes
+    ----------
+    year : int
+        Year of the headline.
+    countries : tuple of str
+        Countries with both numbers.
+    without : str
+        Country left out.
+    table : DataFrame
+        year (or "mean"), r, r_without, p_value (exact, where all orders can be tried), orders.
+    """
+
+    year: int
+    countries: tuple[str, ...]
+    without: str
+    table: pd.DataFrame
+
+    def in_words(self) -> str:
+        """Say the headline and what it rests on."""
+        row = self.table.set_index("year").loc[str(self.year)]
+        others = self.table[self.table["year"] != str(self.year)]
+        beside = ", ".join(
+            f"{_short(r)} ({year})" for year, r in zip(others["year"], others["r"], strict=True) if year != "mean"
+        )
+        mean = self.table.set_index("year").loc["mean", "r"]
+        return (
+            f"Published premiums against net migration of {self.year}, {len(self.countries)} countries: r = {_short(row['r'])}, "
+            f"permutation p = {_short(row['p_value'])} of {int(row['orders'])} orders, ties counted; without {self.without} "
+            f"r = {_short(row['r_without'])}. Other years: {beside}; mean of years {_short(mean)}. "
+            "One country and one year carry the association."
+        )
+
+
+def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str) -> Caution:
+    """Correlate premiums with the rates of every year.
+
+    Parameters
+    ----------
+    premiums : Estimates
+        One number for each country, key iso3.
+    flows : DataFrame
+        iso3, year, net.
+    year : int
+        Year of the headline.
+    without : str
+        Country to leave out.
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> flows = wg.datasets.talent_migration_by_year("ai")
+    >>> caution = examine(wg.datasets.published_premiums(), flows, year=2019, without="KOR")
+    >>> caution.table.query("year == '2019'")[["r", "p_value", "r_without"]].round(2).values.tolist()
+    [[0.43, 0.4, -0.11]]
+    """
+    wide = flows.pivot(index="iso3", columns="year", values="net").dropna()
+    p = pd.Series(premiums.values, index=premiums.labels["iso3"].astype(str))
+    shared = [iso3 for iso3 in p.index if iso3 in wide.index]
+    if year not in wide.columns or without not in shared or len(shared) < 4:
+        raise DataError(f"the caution needs the year {year}, {without} and at least four countries with both numbers.")
+    x = p[shared].to_numpy(dtype=float)
+    keep = np.array([iso3 != without for iso3 in shared])
+    columns = {str(y): wide.loc[shared, y].to_numpy(dtype=float) for y in wide.columns}
+    columns["mean"] = wide.loc[shared].mean(axis=1).to_numpy(dtype=float)
+    rows = []
+    for name, y in columns.items():
+        test = _test(x, y)
+        rows.append((name, correlation(x, y), correlation(x[keep], y[keep]), test.p_value, test.orders))
+    table = pd.DataFrame(rows, columns=["year", "r", "r_without", "p_value", "orders"])
+    return Caution(year, tuple(shared), without, table)
+
+
+def _test(x: FloatArray, y: FloatArray) -> PermutationTest:
+    return permute(lambda order: correlation(x, y[order]), len(x))
+
+
+def _short(value: float) -> str:
+    """Two decimals without the leading zero: .43, -.11."""
+    return f"{value:.2f}".replace("0.", ".", 1)

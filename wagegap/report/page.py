@@ -1,0 +1,154 @@
+"""The report as files: one self-contained page, figures, tables, and where everything comes from."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wagegap._display.axes import save_figure
+from wagegap.errors import OutputError
+
+if TYPE_CHECKING:
+    from wagegap.report.study import Study
+
+__all__ = ["render_page", "save_study"]
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.55 Georgia, 'Times New Roman', serif; color: #1a1a1a; background: #fff; margin: 0; }
+main { max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 .5rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; border-top: 1px solid #ccc; padding-top: 1rem; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
+p, li { overflow-wrap: anywhere; }
+.question { font-style: italic; color: #444; }
+.finding { margin: .75rem 0; }
+.kind { font: 600 .75rem/1 system-ui, sans-serif; text-transform: uppercase; letter-spacing: .04em; color: #555; }
+.refused, .absent, .caution { border-left: 3px solid #b35900; padding-left: .75rem; }
+.wide { overflow-x: auto; margin: .5rem 0 1.5rem; }
+.wide img { display: block; width: 100%; min-width: 32rem; height: auto; }
+table { border-collapse: collapse; font: .85rem/1.4 system-ui, sans-serif; }
+details { margin: .5rem 0; }
+summary { cursor: pointer; font: .9rem/1.6 system-ui, sans-serif; }
+pre { overflow-x: auto; font-size: .8rem; }
+"""
+
+_PACKAGES = ("wagegap", "numpy", "scipy", "pandas", "statsmodels", "formulaic", "matplotlib")
+
+
+def save_study(study: Study, folder: Path) -> Path:
+    """Write everything beside the folder first, and move it there when it is whole.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written; nothing was.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write the report: {folder} is a file, not a folder. Nothing was written.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+        with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
+            made = _write(study, Path(waiting))
+            _move(made, Path(waiting), folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"cannot write the report to {folder}: {reason}. Nothing was written; choose another folder."
+        ) from error
+    return folder
+
+
+def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
+    """Return the report as one page of HTML; pictures are SVG by name."""
+    parts = [
+        f"<h1>{escape(study.title)}</h1>",
+        f'<p class="question">{escape(study.question)}</p>',
+        "<h2>Findings</h2>",
+    ]
+    for finding in study.findings:
+        kind = "" if finding.kind == "finding" else f'<span class="kind">{escape(finding.kind)}</span><br>'
+        parts.append(
+            f'<p class="finding {finding.kind}">{kind}<strong>{escape(finding.about)}.</strong> {escape(finding.text)}</p>'
+        )
+    parts.append("<h2>Figures and tables</h2>")
+    for name in dict.fromkeys([*study.figures, *study.tables]):
+        parts.append(_item(study, name, pictures))
+    parts += ["<h2>Provenance</h2>", f"<pre>{escape(json.dumps(_provenance(study), indent=2))}</pre>"]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(study.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(parts)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
+    lines = []
+    if name in study.figures:
+        alt = study.figures[name][1]
+        source = base64.b64encode(pictures[name]).decode("ascii")
+        lines.append(f"<h3>{escape(alt.split(':')[0])}</h3>")
+        lines.append(
+            f'<div class="wide"><img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}"></div>'
+        )
+    if name in study.tables:
+        shown = study.tables[name].html()
+        summary = "Table" if name in study.figures else escape(name.replace("_", " "))
+        lines.append(f"<details{'' if name in study.figures else ' open'}><summary>{summary}</summary>")
+        lines.append(f'<div class="wide">{shown}</div></details>')
+    return "\n".join(lines)
+
+
+def _write(study: Study, folder: Path) -> list[Path]:
+    """Write all files into a folder of their own; return their paths within it."""
+    (folder / "figures").mkdir()
+    (folder / "tables").mkdir()
+    pictures: dict[str, bytes] = {}
+    for name, (figure, alt) in study.figures.items():
+        save_figure(figure, folder / "figures" / name, alt_text=alt)
+        pictures[name] = (folder / "figures" / f"{name}.svg").read_bytes()
+    for name, made in study.tables.items():
+        made.save(folder / "tables" / f"{name}.csv")
+        made.save(folder / "tables" / f"{name}.tex")
+    (folder / "report.html").write_text(render_page(study, pictures), encoding="utf-8")
+    (folder / "findings.txt").write_text(study.text() + "\n", encoding="utf-8")
+    text = json.dumps(_provenance(study), indent=2) + "\n"
+    (folder / "provenance.json").write_text(text, encoding="utf-8")
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _move(made: list[Path], waiting: Path, folder: Path) -> None:
+    for path in made:
+        (folder / path.parent).mkdir(parents=True, exist_ok=True)
+        shutil.move(str(waiting / path), str(folder / path))
+
+
+def _provenance(study: Study) -> dict[str, Any]:
+    from wagegap import datasets
+
+    return {
+        "title": study.title,
+        "seed": study.seed,
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "sha256": {**datasets.table_hashes(), **study.hashes},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
