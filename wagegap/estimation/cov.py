@@ -89,6 +89,8 @@ class Replicates:
     scales: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
+        object.__setattr__(self, "columns", names)
         if self.kind is not None:
             check_option("kind", self.kind, _REPLICATE_KINDS)
         if not 0 <= self.fay < 1:
@@ -122,6 +124,8 @@ class Bootstrap:
 
     def __post_init__(self) -> None:
         check_option("kind", self.kind, ("pairs", "bayesian"))
+        if isinstance(self.reps, bool) or not isinstance(self.reps, int | np.integer):
+            raise OptionError(f"reps={self.reps!r} must be a whole number.")
         if self.reps < 2:
             raise OptionError(f"reps={self.reps} is too few for a variance: at least 2.")
 
@@ -166,6 +170,8 @@ def replicate_scale(kind: ReplicateKind, n: int, fay: float, scales: tuple[float
     >>> replicate_scale("JK2", 2, 0.0, None)
     array([1., 1.])
     """
+    if n < 2:
+        raise OptionError(f"{n} replicate is too few for a variance: at least 2.")
     if kind == "JKn":
         if scales is None or len(scales) != n:
             raise OptionError(f"JKn needs scales, one for each of the {n} replicates: (n_h - 1)/n_h of its stratum.")

@@ -16,10 +16,21 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
-from wagegap.errors import ColumnError, EmptyDataError, FormulaError, WageError, did_you_mean, listing
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    WageError,
+    did_you_mean,
+    listing,
+)
 from wagegap.estimation.ledger import Ledger
 
 __all__ = ["Design", "FormulaParts", "build_design", "design_matrix", "required_columns", "split_formula"]
+
+_WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +116,15 @@ def split_formula(formula: str) -> FormulaParts:
     >>> split_formula("log(wage) ~ ai + exper | firm + year")
     FormulaParts(outcome='log(wage)', regressors='ai + exper', effects=('firm', 'year'))
     """
+    if not isinstance(formula, str):
+        raise FormulaError(f"a formula is text such as 'log(wage) ~ skill + age', not {type(formula).__name__}.")
     sides = _split_top(formula, "~")
     if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
         raise FormulaError(f"formula {formula!r} must read 'outcome ~ regressors' or 'outcome ~ regressors | effects'.")
     parts = _split_top(sides[1], "|")
     if len(parts) > 2:
         raise FormulaError(f"formula {formula!r} has {len(parts) - 1} bars; one is understood (absorbed effects).")
-    effects = tuple(re.sub(r"\s", "", e) for e in parts[1].split("+")) if len(parts) == 2 else ()
+    effects = tuple(_effect_name(e) for e in _split_top(parts[1], "+")) if len(parts) == 2 else ()
     if any(not effect for effect in effects):
         raise FormulaError(f"formula {formula!r}: nothing stands behind the bar, or between two plus signs there.")
     return FormulaParts(sides[0].strip(), parts[0].strip(), effects)
@@ -126,8 +139,9 @@ def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
         needed = formulaic.Formula(expression).required_variables
     except (FormulaicError, SyntaxError) as error:
         raise FormulaError(f"cannot read {expression!r}: {_first_line(error)}") from error
-    names = sorted(str(name) for name in needed)
+    names = sorted({str(name) for name in needed} | _columns_inside(expression, frame))
     absent = [name for name in names if name not in frame.columns]
+    _check_functions(absent, expression)
     if absent:
         hints = "".join(did_you_mean(name, frame.columns) for name in absent)
         raise ColumnError(
@@ -180,13 +194,16 @@ def build_design(
     if rows.size == 0:
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
     used = frame.iloc[rows][needed]
+    _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
+    _check_numbers(used, regressor_columns, DataError, text=False)
     y, _, _ = design_matrix(used, f"{parts.outcome} - 1")
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
-    _check_finite(y[:, 0], parts.outcome, used, outcome_columns)
+    _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
     x, names, terms = design_matrix(used, parts.regressors)
     for j, name in enumerate(names):
-        _check_finite(x[:, j], name, used, [c for c in regressor_columns if re.search(rf"\b{re.escape(c)}\b", name)])
+        inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
+        _check_finite(x[:, j], name, used, inside, DataError)
     effects = tuple(_effect_codes(used, effect) for effect in parts.effects)
     return Design(parts.outcome, y[:, 0], x, names, terms, effects, parts.effects, rows, ledger)
 
@@ -199,30 +216,96 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tup
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
             matrix = formulaic.model_matrix(expression, _plain(frame), na_action="ignore", context={})
+            values = np.asarray(matrix, dtype=float)
+    except DataError:
+        raise
     except (FormulaicError, TypeError, ValueError, KeyError, SyntaxError) as error:
-        raise FormulaError(f"cannot evaluate {expression!r}: {_first_line(error)}") from error
+        unknown = re.search(r"name '(\w+)' is not defined", str(error))
+        if unknown:
+            word = unknown.group(1)
+            raise ColumnError(
+                f"{word!r} in {expression!r} is not among the columns.{did_you_mean(word, frame.columns)}"
+            ) from error
+        odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
+        kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
+        raise FormulaError(f"cannot evaluate {expression!r}: {_first_line(error)}{f' ({kinds})' * bool(odd)}.") from error
     spec: Any = matrix.model_spec
     terms = [""] * matrix.shape[1]
     for term, places in spec.term_indices.items():
         for j in places:
             terms[j] = str(term)
-    return np.asarray(matrix, dtype=float), tuple(str(c) for c in matrix.columns), tuple(terms)
+    return values, tuple(str(c) for c in matrix.columns), tuple(terms)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Booleans as 0 and 1, nullable numbers as numpy's, unused categories dropped."""
+    """Booleans as 0 and 1, nullable numbers as numpy's, text of any kind as objects, unused categories dropped."""
     out: dict[str, Any] = {}
     for name in frame.columns:
         column = frame[name]
-        if pd.api.types.is_bool_dtype(column):
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            out[name] = column.cat.remove_unused_categories()
+        elif pd.api.types.is_bool_dtype(column):
             out[name] = column.astype(float)
+        elif pd.api.types.is_complex_dtype(column):
+            raise DataError(f"{name!r} holds complex numbers: take their real part.")
+        elif _is_decimal(column):
+            out[name] = column.astype(float)
+        elif pd.api.types.is_string_dtype(column) and column.dtype != object:
+            out[name] = column.astype(object)
         elif pd.api.types.is_numeric_dtype(column):
             out[name] = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=frame.index)
-        elif isinstance(column.dtype, pd.CategoricalDtype):
-            out[name] = column.cat.remove_unused_categories()
         else:
             out[name] = column
     return pd.DataFrame(out, index=frame.index)
+
+
+def _is_decimal(column: pd.Series[Any]) -> bool:
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "decimal"
+
+
+def _effect_name(text: str) -> str:
+    """Name behind the bar, without backticks; `a^b` without the spaces around the mark."""
+    return "^".join(part.strip().strip("`") for part in _split_top(text, "^"))
+
+
+def _columns_inside(expression: str, frame: pd.DataFrame) -> set[str]:
+    """Columns that stand in an expression, those within functions that the formula engine does not look into as well.
+
+    >>> sorted(_columns_inside("poly(age, 2) + f(`a b`, df=3) + x.age", pd.DataFrame(columns=["age", "df", "a b"])))
+    ['a b', 'age']
+    """
+    text = _QUOTED.sub("", expression)
+    words = {*_WORD.findall(re.sub("`[^`]*`", "", text)), *re.findall("`([^`]*)`", text)}
+    return {word for word in words if word in frame.columns}
+
+
+def _check_functions(absent: Sequence[str], expression: str) -> None:
+    """Raise where a name that is no column is called as a function."""
+    from formulaic.transforms import TRANSFORMS
+
+    called = [name for name in absent if re.search(rf"(?<![\w.]){re.escape(name)}\s*\(", expression)]
+    if called:
+        known = sorted(name for name in TRANSFORMS if name != "np")
+        raise FormulaError(
+            f"{listing(repr(n) for n in called)} in {expression!r} is no function that formulas know."
+            f"{did_you_mean(called[0], known)} Known: {listing(known, 30)}, and numpy's as np.NAME."
+        )
+
+
+def _check_numbers(frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError], *, text: bool) -> None:
+    """Raise where a column mixes numbers and text, or, if asked, holds text at all."""
+    for name in columns:
+        column = frame[name]
+        found = pd.api.types.infer_dtype(column, skipna=True)
+        if isinstance(column.dtype, pd.CategoricalDtype) or found not in ("string", "mixed", "mixed-integer"):
+            continue
+        words = np.array([isinstance(value, str) for value in column]) if found != "string" else np.ones(len(frame), bool)
+        if words.any() and (text or not words.all()):
+            raise kind(
+                f"{name!r} is text in {int(words.sum()):,} of {len(column):,} rows, first "
+                f"{column[words].iloc[0]!r}: turn it into numbers with pandas.to_numeric, filter these rows out, or "
+                "make the column a category where that is what it is."
+            )
 
 
 def _split_top(text: str, mark: str) -> list[str]:
@@ -249,7 +332,9 @@ def _check_present(names: Sequence[str], frame: pd.DataFrame) -> None:
             raise ColumnError(f"no column {name!r} to absorb.{did_you_mean(name, frame.columns)}")
 
 
-def _check_finite(values: FloatArray, name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+def _check_finite(
+    values: FloatArray, name: str, frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError]
+) -> None:
     """Raise where a transformation has no finite value."""
     bad = ~np.isfinite(values)
     if not bad.any():
@@ -260,7 +345,7 @@ def _check_finite(values: FloatArray, name: str, frame: pd.DataFrame, columns: S
         numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)[bad]
         counts = {"zero": (numbers == 0).sum(), "negative": (numbers < 0).sum(), "infinite": np.isinf(numbers).sum()}
         kinds += [f"{column} {kind} in {count}" for kind, count in counts.items() if count]
-    raise WageError(
+    raise kind(
         f"{name!r} is not a finite number in {int(bad.sum()):,} of {len(values):,} rows"
         f"{' (' + listing(kinds) + ')' if kinds else ''}, first {source}: filter or mend these rows before the fit."
     )

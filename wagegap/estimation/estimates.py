@@ -319,8 +319,7 @@ class Estimates:
 
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
-        free = self.df_resid
-        root = PlainRoot("; ".join(root.source for root in self.roots), self.covariance, free, self.describe())
+        root = PlainRoot("; ".join(root.source for root in self.roots), self.covariance, self.df, self.describe())
         return replace(self, roots=(root,), maps=(np.eye(len(self.values)),))
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
@@ -542,5 +541,5 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
 
 
 def _check_alpha(alpha: float) -> None:
-    if not 0 < alpha < 1:
+    if not isinstance(alpha, float | int | np.floating) or not 0 < alpha < 1:
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")

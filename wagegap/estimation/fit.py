@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.cov import Robust, Survey
 from wagegap.estimation.groupings import Grouping
@@ -80,7 +80,14 @@ class CellFits:
     collinear: tuple[tuple[str, str], ...]
 
 
-def fit_cells(sample: Sample, reported: Sequence[int], *, cov: Robust | Survey, rule: SmallSample) -> CellFits:
+def fit_cells(
+    sample: Sample,
+    reported: Sequence[int],
+    *,
+    cov: Robust | Survey,
+    rule: SmallSample,
+    wanted: BoolArray | None = None,
+) -> CellFits:
     """Fit every cell on its own rows and report some coefficients.
 
     Parameters
@@ -93,11 +100,13 @@ def fit_cells(sample: Sample, reported: Sequence[int], *, cov: Robust | Survey, 
         Covariance, which decides what is kept of the rows.
     rule : str
         Small-sample rule.
+    wanted : ndarray of bool, shape (C, r), optional
+        Which of the reported columns a cell must identify (a level nobody there has is NaN); all where absent.
 
     Raises
     ------
     IdentificationError
-        When a reported column is collinear in a cell.
+        When a reported column is collinear with others in a cell, whichever of them stands first.
     """
     cells = sample.rows_by_cell()
     r, n_cells = len(reported), len(cells)
@@ -106,7 +115,8 @@ def fit_cells(sample: Sample, reported: Sequence[int], *, cov: Robust | Survey, 
     blocks, clustered, collinear = [], [], []
     for c, rows in enumerate(cells):
         done = fit_block(sample, rows, dummies=_needs_dummies(cov))
-        _check_reported(sample, done, reported, sample.cell_names[c])
+        must = [j for k, j in enumerate(reported) if wanted is None or wanted[c, k]]
+        _check_reported(sample, done, must, sample.cell_names[c])
         values[c] = done.fit.params[list(reported)]
         collinear += [(sample.cell_names[c], words) for words in _words(done) if words]
         block, sigma[c] = _block(sample, rows, done, reported, sample.cell_names[c])
@@ -146,9 +156,13 @@ def fit_block(sample: Sample, rows: IntArray, *, dummies: bool = False) -> Block
 
 
 def coefficients(sample: Sample, reported: Sequence[int]) -> FloatArray:
-    """Coefficients alone, shape (C, r): what each replicate needs."""
-    fits = (fit_block(sample, rows) for rows in sample.rows_by_cell())
-    return np.array([done.fit.params[list(reported)] for done in fits])
+    """Coefficients alone, shape (C, r): what each replicate needs; rows that it gives no weight are left out."""
+    out = np.full((len(sample.cell_names), len(reported)), np.nan)
+    for c, rows in enumerate(sample.rows_by_cell()):
+        weighted = rows if sample.weights is None else rows[sample.weights[rows] > 0]
+        if weighted.size:
+            out[c] = fit_block(sample, weighted).fit.params[list(reported)]
+    return out
 
 
 def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
@@ -202,10 +216,11 @@ def _is_nested(fine: CodeArray, coarse: CodeArray) -> bool:
 
 
 def _check_reported(sample: Sample, done: BlockFit, reported: Sequence[int], cell: str) -> None:
-    for j in reported:
-        if done.fit.kept[j]:
+    for found in done.fit.collinear:
+        involved = [j for j in (found.column, *(column for column, _ in found.made_of)) if j in reported]
+        if not involved:
             continue
-        found = next(c for c in done.fit.collinear if c.column == j)
+        j = involved[0]
         reason = combination_in_words(found, done.names)
         if sample.effects and not found.made_of:
             reason = f"the absorbed effects ({', '.join(sample.effect_names)}) leave nothing of it"

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from wagegap._typing import FloatArray
 from wagegap.errors import OptionError, did_you_mean, listing
 
-__all__ = ["Refittable", "Spec"]
+__all__ = ["NotKept", "Refittable", "Spec", "kept"]
 
 
 class Refittable(Protocol):
@@ -21,6 +21,28 @@ class Refittable(Protocol):
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
         """Fit the same specification to other data, or with other weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """Stands where the call had values of workers, which results do not keep.
+
+    Attributes
+    ----------
+    what : str
+        The argument.
+    """
+
+    what: str
+
+
+def kept(what: str, value: Any) -> Any:
+    """Return what a spec keeps of an argument: a column's name, or a sign that values were given.
+
+    >>> kept("weights", "sampwt"), kept("weights", [1.0, 2.0])
+    ('sampwt', NotKept(what='weights'))
+    """
+    return value if value is None or isinstance(value, str) else NotKept(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,11 @@ class Spec:
         arguments.update(changes)
         if weights is not None:
             arguments["weights"] = weights
+        lost = [name for name, value in arguments.items() if isinstance(value, NotKept)]
+        if lost:
+            raise OptionError(
+                f"the fit was given {listing(lost)} by value, which results do not keep: pass {lost[0]}= to refit."
+            )
         return self.function(data, **arguments)
 
     def __str__(self) -> str:

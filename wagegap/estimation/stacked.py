@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import FloatArray, IntArray, SmallSample
-from wagegap.errors import CovarianceError, IdentificationError
+from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
+from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.cov import Robust, Survey
-from wagegap.estimation.fit import CellFits, combination_in_words, fit_cells
-from wagegap.estimation.kernels.lstsq import LstsqFit, fit_lstsq, weighted_sum_of_squares
+from wagegap.estimation.fit import CellFits, coefficients, combination_in_words, fit_cells
+from wagegap.estimation.kernels.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.roots import Block, ScoreRoot
 from wagegap.estimation.sample import Sample
 
@@ -47,6 +47,7 @@ class StackedFits:
 class _OwnPart:
     """What one cell's own columns take out: their fit of the outcome and of the common columns."""
 
+    cell: str
     rows: IntArray
     own: FloatArray
     bread: FloatArray
@@ -54,7 +55,14 @@ class _OwnPart:
     projection: FloatArray
 
 
-def fit_stacked(sample: Sample, reported: Sequence[int], *, cov: Robust | Survey, rule: SmallSample) -> StackedFits:
+def fit_stacked(
+    sample: Sample,
+    reported: Sequence[int],
+    *,
+    cov: Robust | Survey,
+    rule: SmallSample,
+    wanted: BoolArray | None = None,
+) -> StackedFits:
     """Fit all cells in one regression with common slopes of the controls.
 
     Parameters
@@ -63,28 +71,32 @@ def fit_stacked(sample: Sample, reported: Sequence[int], *, cov: Robust | Survey
         Rows, every one of them in a cell.
     reported : sequence of int
         Columns of x with a slope in each cell.
-    cov, rule
+    cov, rule, wanted
         As in `fit_cells`.
+
+    Raises
+    ------
+    IdentificationError
+        When a control, or a combination of controls, is made of premiums in every cell.
     """
+    must = np.ones((len(sample.cell_names), len(reported)), dtype=bool) if wanted is None else wanted
     adjusted = isinstance(cov, Robust) and cov.kind in ("CR2", "CR3")
     if sample.effects or adjusted or sample.sums is not None:
-        return _fit_dense(sample, reported, cov, rule)
-    return _fit_sparse(sample, reported, cov, rule)
+        return _fit_dense(sample, reported, cov, rule, must)
+    return _fit_sparse(sample, reported, cov, rule, must)
 
 
 def stacked_coefficients(sample: Sample, reported: Sequence[int]) -> FloatArray:
     """Coefficients alone, shape (C, r)."""
     dense, columns = _dense_sample(sample, reported)
-    fit = fit_lstsq(dense.y, dense.x, dense.weights) if not dense.effects else None
-    if fit is None:
-        done = fit_cells(dense, columns, cov=Robust("HC0"), rule="none")
-        return done.values.reshape(len(sample.cell_names), len(reported))
-    return fit.params[columns].reshape(len(sample.cell_names), len(reported))
+    return coefficients(dense, columns).reshape(len(sample.cell_names), len(reported))
 
 
-def _fit_dense(sample: Sample, reported: Sequence[int], cov: Robust | Survey, rule: SmallSample) -> StackedFits:
+def _fit_dense(
+    sample: Sample, reported: Sequence[int], cov: Robust | Survey, rule: SmallSample, must: BoolArray
+) -> StackedFits:
     dense, columns = _dense_sample(sample, reported)
-    done = fit_cells(dense, columns, cov=cov, rule=rule)
+    done = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
     values = done.values.reshape(len(sample.cell_names), len(reported))
     fits = CellFits(values, done.root, np.repeat(done.sigma, len(values)), done.collinear)
     return StackedFits(fits, np.eye(values.size))
@@ -131,14 +143,20 @@ def _split_columns(sample: Sample, reported: Sequence[int]) -> tuple[int | None,
     return constant, common
 
 
-def _fit_sparse(sample: Sample, reported: Sequence[int], cov: Robust | Survey, rule: SmallSample) -> StackedFits:
+def _fit_sparse(
+    sample: Sample, reported: Sequence[int], cov: Robust | Survey, rule: SmallSample, must: BoolArray
+) -> StackedFits:
     constant, common = _split_columns(sample, reported)
     own_columns = [*([] if constant is None else [constant]), *reported]
+    needed = np.column_stack([np.ones((len(must), len(own_columns) - len(reported)), dtype=bool), must])
     out_y, out_x = np.array(sample.y), sample.x[:, common].copy()
     parts = [
-        _take_out(sample, rows, own_columns, common, out_y, out_x, c) for c, rows in enumerate(sample.rows_by_cell())
+        _take_out(sample, rows, own_columns, common, out_y, out_x, c, needed[c])
+        for c, rows in enumerate(sample.rows_by_cell())
     ]
     shared = fit_lstsq(out_y, out_x, sample.weights)
+    for found in shared.collinear:
+        _check_apart(sample, found, parts, common, len(reported))
     gamma = np.nan_to_num(shared.params)
     r, n_cells = len(reported), len(parts)
     values = np.array([(part.projection[:, 0] - part.projection[:, 1:] @ gamma)[-r:] for part in parts])
@@ -150,7 +168,10 @@ def _fit_sparse(sample: Sample, reported: Sequence[int], cov: Robust | Survey, r
     )  # fmt: skip
     matrix = np.hstack([np.eye(n_cells * r), -np.vstack([part.projection[-r:, 1:] for part in parts])])
     names = [sample.names[j] for j in common]
-    collinear = tuple(("", combination_in_words(found, names)) for found in shared.collinear)
+    collinear = tuple(
+        ("", combination_in_words(found, names) if found.made_of else f"{names[found.column]} varies in no cell")
+        for found in shared.collinear
+    )
     return StackedFits(CellFits(values, root, np.full(n_cells, sigma), collinear), matrix)
 
 
@@ -162,13 +183,15 @@ def _take_out(
     out_y: FloatArray,
     out_x: FloatArray,
     cell: int,
+    needed: BoolArray,
 ) -> _OwnPart:
     """Take the own columns of one cell out of outcome and common columns (written into `out_y`, `out_x`)."""
     weights = None if sample.weights is None else sample.weights[rows]
     own = sample.x[rows][:, list(own_columns)]
     fit = fit_lstsq(sample.y[rows], own, weights)
-    if not fit.kept.all():
-        words = combination_in_words(fit.collinear[0], [sample.names[j] for j in own_columns])
+    lost = [found for found in fit.collinear if needed[found.column]]
+    if lost:
+        words = combination_in_words(lost[0], [sample.names[j] for j in own_columns])
         raise IdentificationError(f"in {sample.cell_names[cell]} the premium cannot be told apart: {words}.")
     weighted = own if weights is None else own * weights[:, None]
     columns = np.column_stack([sample.y[rows], sample.x[rows][:, list(common)]])
@@ -179,7 +202,27 @@ def _take_out(
     out_y[rows] = rest[:, 0]
     tiny = np.linalg.norm(rest[:, 1:], axis=0) <= 1e-12 * np.linalg.norm(columns[:, 1:], axis=0)
     out_x[rows] = np.where(tiny, 0.0, rest[:, 1:])
-    return _OwnPart(rows, own, fit.bread, fit.leverage, projection)
+    return _OwnPart(sample.cell_names[cell], rows, own, fit.bread, fit.leverage, projection)
+
+
+def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], common: Sequence[int], r: int) -> None:
+    """Raise where premiums have a part in a combination of common columns that vanishes within cells."""
+    weights = np.zeros(len(common))
+    weights[found.column] = 1.0
+    for column, coefficient in found.made_of:
+        weights[column] = -coefficient
+    size = np.linalg.norm(sample.x[:, common[found.column]])
+    cells = [
+        part.cell
+        for part in parts
+        if (np.abs(part.projection[-r:, 1:] @ weights) * np.linalg.norm(part.own[:, -r:], axis=0) > 1e-8 * size).any()
+    ]
+    if cells:
+        names = [sample.names[common[j]] for j in np.flatnonzero(weights)]
+        raise IdentificationError(
+            f"the premium cannot be told apart from other columns in {listing(cells, 4)}: it is made of "
+            f"{listing(names)}. Leave one of them out."
+        )
 
 
 def _stacked_block(sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], r: int) -> tuple[Block, float]:

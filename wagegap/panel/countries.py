@@ -92,7 +92,7 @@ def _described(unknown: list[str]) -> str:
     """List unknown names, the first of them with a country that is written nearly so."""
     shown = [repr(word) for word in unknown]
     for i, word in enumerate(unknown[:_NAMED]):
-        near = did_you_mean(word, _names().values())
+        near = did_you_mean(word, _written())
         shown[i] += f" ({near.strip()})" if near else ""
     return listing(shown, _NAMED)
 
@@ -113,6 +113,12 @@ def _rows() -> tuple[dict[str, str], ...]:
 @cache
 def _names() -> dict[str, str]:
     return {row["iso3"]: row["name"] for row in _rows()}
+
+
+@cache
+def _written() -> tuple[str, ...]:
+    """Names and spellings as a user would write them, codes left out."""
+    return tuple(word for row in _rows() for word in [row["name"], *filter(None, row["aliases"].split("|"))])
 
 
 @cache

@@ -10,7 +10,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -320,6 +320,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
 def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
     scoped = roles.country is not None and roles.worker_scope == "country"
     keys = [k for k in (roles.country if scoped else None, roles.worker, roles.period) if k is not None]
+    _check_single(frame, keys)
     twice = frame.duplicated(keys)
     if twice.any():
         first = frame.loc[twice, keys].iloc[0].tolist()
@@ -329,6 +330,13 @@ def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
             f"{int(twice.sum()):,} of {len(frame):,} rows have a key ({', '.join(keys)}) that an earlier row has; the "
             f"first is {example}.{hint} Drop the duplicates, or pass duplicates='keep'."
         )
+
+
+def _check_single(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise where the values of a key are lists, sets or the like."""
+    for name in columns:
+        if frame[name].dtype == object and not frame[name].map(lambda value: isinstance(value, Hashable)).all():
+            raise DataError(f"{name!r} holds lists or the like, which cannot be a key: give each row one number or text.")
 
 
 def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:

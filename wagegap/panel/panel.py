@@ -96,7 +96,8 @@ class Panel:
         words = reason or (f"not {condition}" if isinstance(condition, str) else "filtered out")
         ledger = self.ledger.lose(words, int((~mask).sum()), self._weight_of(~mask))
         if not mask.any():
-            raise EmptyDataError(f"no row has {condition if isinstance(condition, str) else words}.\n{ledger}")
+            said = f"no row has {condition}" if isinstance(condition, str) else f"no row is left: all are {words}"
+            raise EmptyDataError(f"{said}.\n{ledger}")
         frame = self.frame[mask].reset_index(drop=True)
         return replace(self, frame=frame, ledger=ledger, row_ids=self.row_ids[mask])
 
@@ -233,7 +234,7 @@ class Panel:
     def _weight_of(self, mask: BoolArray) -> float | None:
         if self.roles.weight is None:
             return None
-        return float(np.nansum(_numbers(self.frame[self.roles.weight])[mask]))
+        return _total(_numbers(self.frame[self.roles.weight])[mask])
 
     def _roles_line(self) -> str:
         return ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"
@@ -275,7 +276,7 @@ def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | 
     check_columns(frame, source)
     frame = frame.reset_index(drop=True)
     n = len(frame)
-    total = float(n) if roles.weight is None else float(np.nansum(_numbers(frame[roles.weight])))
+    total = float(n) if roles.weight is None else _total(_numbers(frame[roles.weight]))
     opened = ledger or Ledger(n, total)
     return Panel(frame, roles, opened, source, _fingerprint(frame), np.arange(n), _is_keyed(frame, roles))
 
@@ -302,6 +303,11 @@ def _numbers(column: pd.Series[Any]) -> FloatArray:
     return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
 
 
+def _total(weights: FloatArray) -> float:
+    """Sum of the weights that are numbers; whoever uses the others is told."""
+    return float(weights[np.isfinite(weights)].sum())
+
+
 def _odd(values: AnyArray) -> object:
     return next(value for value in values.tolist() if value not in (True, False))
 
@@ -318,7 +324,9 @@ def as_pandas(data: Any) -> pd.DataFrame:
         return pd.DataFrame(data.to_pandas())
     if isinstance(data, dict):
         return pd.DataFrame(data)
-    raise DataError(f"{type(data).__name__} is not a data frame: give pandas, polars, Arrow, or a path.")
+    raise DataError(
+        f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow, or read a file with read_panel(path)."
+    )
 
 
 def _fingerprint(frame: pd.DataFrame) -> str:

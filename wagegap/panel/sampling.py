@@ -7,13 +7,14 @@ cells, survey designs, replicates and bootstraps mean the same everywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import CodeArray, FloatArray, IntArray, PremiumMethod, SmallSample, WeightKind
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, PremiumMethod, SmallSample, WeightKind
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -23,6 +24,7 @@ from wagegap.errors import (
     OptionError,
     check_option,
     did_you_mean,
+    listing,
     warn,
 )
 from wagegap.estimation.cov import (
@@ -39,15 +41,32 @@ from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.fit import coefficients, describe_collinear, fit_cells
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
+from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.replication import ReplicateWeights, bootstrap_weights, replicate_root
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import Sample, check_weights_allow, compress_sample
 from wagegap.estimation.stacked import fit_stacked, stacked_coefficients
 from wagegap.panel.panel import Panel
 
-__all__ = ["CellIndex", "FittedCells", "build_sample", "fit_sample", "index_cells", "resolve_cov", "with_weights"]
+__all__ = [
+    "CellIndex",
+    "FittedCells",
+    "build_sample",
+    "cell_keys",
+    "check_count",
+    "fit_sample",
+    "index_cells",
+    "observations",
+    "resolve_cov",
+    "weighted_rows",
+    "with_weights",
+]
 
 _FEW_CLUSTERS = 10
+_TAKEN = (
+    *("term", "unit", "comparison", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"),
+    *("event", "n", "n_treated", "n_comparison", "happened", "sigma", "reason"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +110,47 @@ class FittedCells:
     sigma: FloatArray
 
 
+def cell_keys(panel: Panel, by: str | Sequence[str] | None) -> list[str]:
+    """Return the columns of the cell keys, each once: those named, or the panel's country.
+
+    Raises
+    ------
+    OptionError, ColumnError
+    """
+    if by is None:
+        return [panel.roles.country] if panel.roles.country else []
+    if not isinstance(by, str) and not isinstance(by, Sequence):
+        raise OptionError(f"by={by!r} must be a column, or a list of columns.")
+    keys = [by] if isinstance(by, str) else list(dict.fromkeys(by))
+    for name in keys:
+        if name not in panel.frame:
+            raise ColumnError(f"no column {name!r} for by.{did_you_mean(name, panel.frame.columns)}")
+        if name in _TAKEN:
+            raise OptionError(f"by={name!r}: results have a column of this name themselves; rename yours.")
+    return keys
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise unless a minimum is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")
+
+
+def weighted_rows(panel: Panel) -> tuple[FloatArray | None, BoolArray | None, Ledger]:
+    """Return the weights of all rows, which of them are positive, and the ledger without the others."""
+    weights = panel.weights(np.arange(len(panel)))
+    if weights is None:
+        return None, None, panel.ledger
+    positive = weights > 0
+    return weights, positive, panel.ledger.lose(f"zero {panel.roles.weight}", int((~positive).sum()), 0.0)
+
+
+def observations(panel: Panel, rows: IntArray) -> FloatArray:
+    """Observations behind some rows: their frequency weights, else one each."""
+    weights = panel.weights(rows) if panel.roles.weight_kind == "frequency" else None
+    return np.ones(len(rows)) if weights is None else weights
+
+
 def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
     """Number the cells of some rows; without keys there is one cell."""
     for name in by:
@@ -120,11 +180,26 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
     if isinstance(weights, str):
         if weights not in panel.frame:
             raise ColumnError(f"no column {weights!r} for weights.{did_you_mean(weights, panel.frame.columns)}")
-    elif len(weights) != len(panel):
-        raise DataError(f"{len(weights):,} weights for {len(panel):,} rows.")
     else:
-        panel = panel.assign(**{name: np.asarray(weights, dtype=float)})
+        panel = panel.assign(**{name: _weight_values(weights, len(panel))})
     return replace(panel, roles=replace(panel.roles, weight=name, weight_kind=kind))
+
+
+def _weight_values(weights: Any, n: int) -> FloatArray:
+    """Weights given by value, a number for each row."""
+    if isinstance(weights, pd.Series) and len(weights) == n and not weights.index.equals(pd.RangeIndex(n)):
+        raise DataError(
+            "the index of the weights is not 0, 1, 2, ...: name their column instead, or pass weights.to_numpy() if they "
+            "stand in the order of the rows."
+        )
+    try:
+        values = np.asarray(weights, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"weights must be a column's name, or numbers: {error}.") from error
+    if values.shape != (n,):
+        given = f"{len(values):,} weights" if values.ndim == 1 else f"weights of shape {values.shape}"
+        raise DataError(f"{given} for {n:,} rows: give a column's name, or one number for each row.")
+    return values
 
 
 def resolve_cov(panel: Panel, cov: CovLike | None, rows: IntArray) -> Covariance:
@@ -177,49 +252,62 @@ def fit_sample(
     small_sample: SmallSample,
     method: PremiumMethod = "separate",
     compress: bool = False,
+    wanted: BoolArray | None = None,
 ) -> FittedCells:
-    """Fit the cells and relate them by the covariance asked for."""
+    """Fit the cells and relate them by the covariance asked for.
+
+    Of the reported columns a cell must identify those `wanted`, shape (C, r); all where absent.
+    """
     check_option("small_sample", small_sample, SMALL_SAMPLE)
     sample = build_sample(panel, design, cells, cov)
     check_weights_allow(cov, sample.weight_kind)
     if compress:
         sample = compress_sample(sample, cov)
     if isinstance(cov, Replicates | Bootstrap):
-        return _replicated(panel, design, cells, sample, reported, cov, method)
+        return _replicated(panel, design, sample, reported, cov, method, wanted)
     if method == "stacked":
-        stacked = fit_stacked(sample, reported, cov=cov, rule=small_sample)
+        stacked = fit_stacked(sample, reported, cov=cov, rule=small_sample, wanted=wanted)
         fits, matrix = stacked.fits, stacked.matrix
     else:
-        fits = fit_cells(sample, reported, cov=cov, rule=small_sample)
+        fits = fit_cells(sample, reported, cov=cov, rule=small_sample, wanted=wanted)
         matrix = np.eye(fits.values.size)
     if fits.collinear:
         warn(describe_collinear(fits.collinear), IdentificationWarning)
-    _warn_few_clusters(fits.root)
+    _check_clusters(fits.root)
     return FittedCells(fits.values, fits.root, matrix, fits.sigma)
 
 
 def _replicated(
     panel: Panel,
     design: Design,
-    cells: CellIndex,
     sample: Sample,
     reported: Sequence[int],
     cov: Replicates | Bootstrap,
     method: PremiumMethod,
+    wanted: BoolArray | None,
 ) -> FittedCells:
     solve = stacked_coefficients if method == "stacked" else coefficients
-    estimate = solve(sample, reported)
-    replicates = _weights_of(panel, design.rows, cov, sample)
-    country = panel.roles.country
-    scoped = isinstance(cov, Replicates) and country in cells.keys
-    scopes = [str(v) for v in cells.keys[country]] if scoped else [""] * len(cells.names)
 
-    def refit(weights: FloatArray) -> FloatArray:
-        return solve(replace(sample, weights=weights), reported)
+    def refit(weights: FloatArray | None) -> FloatArray:
+        found = solve(replace(sample, weights=weights), reported)
+        return found if wanted is None else np.where(wanted, found, 0.0)
+
+    estimate = refit(sample.weights)
+    replicates = _weights_of(panel, design.rows, cov, sample)
+    scopes = _scopes(panel, design.rows, sample) if isinstance(cov, Replicates) else [""] * len(estimate)
 
     free = float(len(replicates.scale) - 1)
     root = replicate_root(estimate, refit, replicates, scopes, free)
     return FittedCells(estimate, root, np.eye(estimate.size), np.full(len(estimate), np.nan))
+
+
+def _scopes(panel: Panel, rows: IntArray, sample: Sample) -> list[str]:
+    """Country of each cell, whose replicates are its own; cells of several countries share theirs."""
+    if panel.roles.country is None:
+        return [""] * len(sample.cell_names)
+    countries = panel.frame[panel.roles.country].iloc[rows].astype(str).to_numpy()
+    found = [np.unique(countries[at]) for at in sample.rows_by_cell()]
+    return [str(names[0]) if len(names) == 1 else "" for names in found]
 
 
 def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sample: Sample) -> ReplicateWeights:
@@ -227,15 +315,21 @@ def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sampl
         everything = np.arange(len(panel))
         name = cov.cluster or "row"
         units = panel.groupings(everything, [] if name in ("row", "worker") else [name])[name].codes
+        drawn = hashlib.sha256(panel.row_ids.tobytes()).hexdigest()[:16]
         return bootstrap_weights(
-            cov, units, rows.astype(np.int32), sample.weights, f"{panel.source}#{panel.fingerprint}"
+            cov, units, rows.astype(np.int32), sample.weights, f"{panel.source}#{panel.fingerprint}#{drawn}"
         )
     assert cov.kind is not None
+    if sample.weights is None:
+        raise CovarianceError(
+            "replicate weights go with the weights they were made from, and none are declared: read_panel(..., weight=), "
+            "or weights= (ones, where the sample is not weighted)."
+        )
     matrix = np.column_stack([_column(panel, name)[rows] for name in cov.columns])
     if not np.isfinite(matrix).all() or (matrix < 0).any():
         bad = int((~np.isfinite(matrix) | (matrix < 0)).any(axis=1).sum())
         raise CovarianceError(
-            f"replicate weights are missing or negative in {bad:,} of {len(rows):,} rows: keep the cells that have "
+            f"replicate weights are missing, text or negative in {bad:,} of {len(rows):,} rows: keep the cells that have "
             "them (countries without replicates need a covariance of their own)."
         )
     scale = replicate_scale(cov.kind, len(cov.columns), cov.fay, cov.scales)
@@ -261,7 +355,7 @@ def _declared_replicates(panel: Panel, cov: Replicates) -> Replicates:
 def _column(panel: Panel, name: str) -> Any:
     if name not in panel.frame:
         raise ColumnError(f"no column {name!r}.{did_you_mean(name, panel.frame.columns)}")
-    return panel.frame[name].to_numpy(dtype=float)
+    return pd.to_numeric(panel.frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 
 def _stratified(panel: Panel, cov: Survey, rows: IntArray) -> StratifiedGrouping:
@@ -289,16 +383,30 @@ def _one_stratum(units: Grouping) -> Grouping:
     return Grouping.from_keys("sample", units.source, scope)
 
 
-def _warn_few_clusters(root: ScoreRoot) -> None:
-    if not isinstance(root.cov, Robust) or root.cov.kind not in ("CR0", "CR1"):
+def _check_clusters(root: ScoreRoot) -> None:
+    """Refuse cells of a single cluster, whose scores add up to nothing, and warn of cells with few."""
+    if not isinstance(root.cov, Robust) or not root.cov.clusters:
         return
-    counts = {name: root.groupings[name].n_groups for name in root.cov.clusters}  # type: ignore[attr-defined]
-    few = {name: count for name, count in counts.items() if count < _FEW_CLUSTERS}
-    if few:
-        words = ", ".join(f"{count} of {name}" for name, count in few.items())
-        kind = root.cov.kind
+    few: dict[str, list[str]] = {}
+    for name in root.cov.clusters:
+        group = root.groupings[name]
+        assert isinstance(group, Grouping)
+        pairs = np.unique(root.row_block.astype(np.int64) * group.n_groups + group.codes)
+        counts = np.bincount(pairs // group.n_groups, minlength=len(root.blocks))
+        _check_several(name, [b.label or "the data" for b, c in zip(root.blocks, counts, strict=True) if c < 2], root)
+        few[name] = [f"{c} in {b.label or 'the data'}" for b, c in zip(root.blocks, counts, strict=True) if c < _FEW_CLUSTERS]
+    if root.cov.kind in ("CR0", "CR1") and any(few.values()):
+        words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
         warn(
-            f"few clusters ({words}): {kind} errors are too small; CR2 has degrees of freedom of its own: "
-            f"cov='CR2:{next(iter(few))}'.",
+            f"few clusters ({words}): {root.cov.kind} errors are too small; CR2 has degrees of freedom of its own: "
+            f"cov='CR2:{next(name for name in few if few[name])}'.",
             FewClustersWarning,
+        )
+
+
+def _check_several(name: str, single: Sequence[str], root: ScoreRoot) -> None:
+    if single:
+        raise CovarianceError(
+            f"{len(single)} of {len(root.blocks)} cells have a single group of {name!r} ({listing(single, 4)}), and so no "
+            "variance between groups: cluster on a finer column, or use method='stacked'."
         )

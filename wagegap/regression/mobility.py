@@ -15,6 +15,7 @@ Statistical Association 22, 209-212.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,25 +24,35 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     ColumnError,
     DataError,
     EmptyDataError,
     OptionError,
     SmallCellWarning,
+    UnitError,
     did_you_mean,
     listing,
     warn,
 )
 from wagegap.estimation.cov import CovLike
-from wagegap.estimation.design import FormulaParts, build_design
+from wagegap.estimation.design import Design, FormulaParts, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.result import Result
-from wagegap.estimation.spec import Spec
-from wagegap.estimation.units import PER_ONE, check_share, conversion
+from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.units import PER_ONE, check_share, check_unit, conversion
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.sampling import fit_sample, index_cells, resolve_cov, with_weights
+from wagegap.panel.sampling import (
+    cell_keys,
+    check_count,
+    fit_sample,
+    index_cells,
+    observations,
+    resolve_cov,
+    weighted_rows,
+    with_weights,
+)
 
 __all__ = ["Rates", "fit_rates"]
 
@@ -71,7 +82,7 @@ class Rates(Result):
 
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
-        factor = conversion(self.unit, unit)
+        factor = conversion(self.unit, check_unit(unit))
         own = self.estimates
         return replace(self, estimates=own.map(factor * np.eye(len(own.values)), labels=own.labels.assign(unit=unit)))
 
@@ -83,24 +94,41 @@ class Rates(Result):
                     f"no event {event!r}.{did_you_mean(event, self.events)} Events: {listing(self.events)}."
                 )
         own = self.estimates
-        keys = own.labels[own.by].apply(tuple, axis=1)
+        keys = pd.Series(list(zip(*(own.labels[name] for name in own.by), strict=True)) or [()] * len(own.values))
         is_in, is_out = own.labels["term"] == inward, own.labels["term"] == outward
         shared = [key for key in keys[is_in] if key in set(keys[is_out])]
+        if not shared:
+            raise EmptyDataError(f"no cell has both {inward!r} and {outward!r}.")
         matrix = np.array([(keys == key) * (is_in * 1.0 - is_out * 1.0) for key in shared])
         labels = own.labels[is_in & keys.isin(shared)].assign(term=name)
         return replace(self, estimates=own.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
 
     def wilson(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1."""
+        """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1.
+
+        Where all did the same the size is the number of workers. Differences of rates have no such interval.
+        """
+        if not set(self.estimates.labels["term"]) <= set(self.cells["event"]):
+            raise OptionError(f"{listing(self.events)} is a difference of rates: Wilson's interval is of shares only.")
         top = PER_ONE[self.unit]
         p, v = self.estimates.values / top, np.diag(self.estimates.covariance) / top**2
+        same = (p <= 1e-12) | (p >= 1 - 1e-12)
+        p = np.clip(p, 0.0, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            n = np.where(v > 0, p * (1 - p) / v, np.nan)
+            n = np.where(same, self._workers(), p * (1 - p) / v)
         z2 = stats.norm.isf(alpha / 2) ** 2
         centre = (p + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
         frame = pd.DataFrame({"conf_low": centre - half, "conf_high": centre + half}, index=self.estimates.names)
         return frame * top
+
+    def _workers(self) -> FloatArray:
+        """Workers behind each rate."""
+        keys = [*self.estimates.by, "event"]
+        count = self.cells.set_index(keys)["n"]
+        labels = self.estimates.labels.rename(columns={"term": "event"})
+        found = [count.loc[row[0] if len(keys) == 1 else row] for row in labels[keys].itertuples(index=False, name=None)]
+        return np.array(found, dtype=float)
 
     def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first."""
@@ -133,7 +161,8 @@ def fit_rates(  # noqa: PLR0913
     data : Panel or data frame
         Workers.
     events : mapping of name to column, or column names
-        0/1 columns (or shares), or expressions of columns; missing where unknown.
+        0/1 columns (or shares), or expressions of columns; missing where a column of the expression is, unless the
+        expression itself asks for missing values (`isna`, `notna`).
     among : str, optional
         Whose rates: a 0/1 column or an expression such as `"ai == 1 and year > 2019"`.
     by : str or sequence of str, optional
@@ -160,20 +189,19 @@ def fit_rates(  # noqa: PLR0913
     >>> rates.estimates.labels["term"].unique().tolist()
     ['emigration']
     """
-    if min_rows < 1:
-        raise OptionError(f"min_rows={min_rows} must be at least 1.")
+    check_count("min_rows", min_rows)
     named = _named(events)
-    whole = with_weights(as_panel(data), weights, weight_kind)
-    keys = (
-        [whole.roles.country] if by is None and whole.roles.country else [by] if isinstance(by, str) else list(by or [])
-    )
-    panel = whole if among is None else _among(whole, among)
-    parts = [_one_event(panel, name, column, keys, cov, small_sample, min_rows) for name, column in named.items()]
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    keys = cell_keys(panel, by)
+    group = None if among is None else _Group(_among(panel, among), f"not {among}")
+    parts = [
+        _one_event(panel, group, name, column, keys, cov, small_sample, min_rows) for name, column in named.items()
+    ]
     _warn_small([part.absent for part in parts], min_rows)
     estimates = join(parts[0].estimates, *(part.estimates for part in parts[1:]), title="Rates")
     arguments = dict(
-        events=dict(named), among=among, by=keys, cov=cov, small_sample=small_sample, weight_kind=weight_kind,
-        min_rows=min_rows, keep_units=keep_units,
+        events=dict(named), among=among, by=keys, cov=cov, small_sample=small_sample, weights=kept("weights", weights),
+        weight_kind=weight_kind, min_rows=min_rows, keep_units=keep_units,
     )  # fmt: skip
     notes = (f"Among: {among}.",) if among else ()
     estimates = replace(estimates, notes=notes, spec=Spec(fit_rates, tuple(arguments.items())))
@@ -192,56 +220,99 @@ class _Part:
     absent: pd.DataFrame
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Whose rates they are: a mask of the panel's rows, and why the others are left out.
+
+    The panel stays whole, so that its sampling units are counted, and drawn, as for everyone.
+    """
+
+    mask: BoolArray
+    reason: str
+
+
 def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
     if isinstance(events, str):
         return {events: events}
+    if not isinstance(events, Mapping | Sequence):
+        raise OptionError(f"events={events!r} must name columns, such as {{'emigration': 'abroad_next'}}.")
     named = dict(events) if isinstance(events, Mapping) else {name: name for name in events}
     if not named:
         raise OptionError("fit_rates needs at least one event, such as {'emigration': 'abroad_next'}.")
     return named
 
 
-def _among(panel: Panel, among: str) -> Panel:
+def _among(panel: Panel, among: str) -> BoolArray:
+    """Rows of the population; missing counts as outside."""
+    if not isinstance(among, str):
+        raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
-        return panel.filter(among, reason=f"not {among}")
-    values = panel.frame[among]
-    known = values.dropna()
-    if not pd.api.types.is_bool_dtype(known) and not known.isin([0, 1]).all():
-        raise DataError(
-            f"among={among!r} must be 0/1; to name a level write an expression, such as {among!r} + ' == 1'."
-        )
-    return panel.filter(values.fillna(0).astype(bool), reason=f"not {among}")
+        kept_rows = panel.filter(among).row_ids
+        return np.isin(panel.row_ids, kept_rows)
+    values = _numbers(panel.frame[among])
+    if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
+        raise DataError(f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\".")
+    if not (values == 1).any():
+        raise EmptyDataError(f"nobody is among {among!r}: it is 1 in none of {len(panel):,} rows.")
+    return np.asarray(values == 1)
 
 
-def _with_event(panel: Panel, name: str, column: str) -> tuple[Panel, str]:
-    """Let an event that is an expression be a column."""
+def _numbers(column: pd.Series[Any]) -> FloatArray:
+    """Values as floats, booleans as 0 and 1; missing and text become NaN."""
+    plain = column.astype(object).where(column.notna(), np.nan) if column.dtype == object else column
+    return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+
+
+def _event_values(panel: Panel, name: str, column: str) -> FloatArray:
+    """Values of an event for every row: of a column, or of an expression; NaN where unknown."""
     if column in panel.frame:
-        return panel, column
-    if column.isidentifier():
+        raw = panel.frame[column]
+    elif not isinstance(column, str) or column.isidentifier():
         raise ColumnError(f"no column {column!r} for event {name!r}.{did_you_mean(column, panel.frame.columns)}")
+    else:
+        raw = _evaluated(panel.frame, name, column)
+    values = _numbers(raw)
+    text = int((np.isnan(values) & raw.notna().to_numpy()).sum())
+    if text:
+        raise UnitError(f"event {name!r} ({column}) is text in {text:,} of {len(values):,} rows: make it 0/1.")
+    check_share(values, "share", f"event {name!r}")
+    return values
+
+
+def _evaluated(frame: pd.DataFrame, name: str, expression: str) -> pd.Series[Any]:
+    """Value of an expression; missing where a column in it is, unless it asks for missing values itself."""
     try:
-        values = panel.frame.eval(column)
+        values = pd.Series(frame.eval(expression), index=frame.index)
+    except pd.errors.UndefinedVariableError as error:
+        word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
+        raise ColumnError(
+            f"no column {word!r} for event {name!r}, {expression!r}.{did_you_mean(word, frame.columns)}"
+        ) from error
     except Exception as error:
-        raise DataError(f"cannot evaluate event {name!r}, {column!r}: {error}.") from error
-    return panel.assign(**{f"event {name}": pd.Series(values, index=panel.frame.index).astype(float)}), f"event {name}"
+        raise DataError(f"cannot evaluate event {name!r}, {expression!r}: {error}.") from error
+    if re.search(r"isna|notna|isnull|notnull|fillna", expression):
+        return values
+    inside = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
+    used = [c for c in frame.columns if re.search(rf"(?<!\w){re.escape(str(c))}(?!\w)", inside)]
+    return values.astype(object).where(frame[used].notna().all(axis=1), np.nan)
 
 
 def _one_event(
-    panel: Panel, name: str, column: str, keys: list[str], cov: CovLike | None, small_sample: SmallSample, min_rows: int
+    panel: Panel,
+    group: _Group | None,
+    name: str,
+    column: str,
+    keys: list[str],
+    cov: CovLike | None,
+    small_sample: SmallSample,
+    min_rows: int,
 ) -> _Part:
-    panel, column = _with_event(panel, name, column)
-    for key in keys:
-        if key not in panel.frame:
-            raise ColumnError(f"no column {key!r} for by.{did_you_mean(key, panel.frame.columns)}")
-    values = pd.to_numeric(panel.frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    check_share(values, "share", f"event {name!r}")
-    panel = panel.assign(_event=values)
-    everyone = np.arange(len(panel))
-    parts = FormulaParts("_event", "1", ())
-    design = build_design(panel.frame, parts, ledger=panel.ledger, weights=panel.weights(everyone), also=keys)
+    values = _event_values(panel, name, column)
+    design = _design(panel, group, name, values, keys)
     index = index_cells(panel.frame.iloc[design.rows], keys)
-    n = np.bincount(index.codes, minlength=len(index.names))
-    frame = index.keys.assign(event=name, n=n, happened=np.bincount(index.codes, weights=design.y))
+    times = observations(panel, design.rows)
+    n = np.bincount(index.codes, weights=times, minlength=len(index.names)).astype(int)
+    frame = index.keys.assign(event=name, n=n, happened=np.bincount(index.codes, weights=times * design.y))
     used = n >= min_rows
     if not used.any():
         raise EmptyDataError(
@@ -259,6 +330,21 @@ def _one_event(
     )
     absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
     return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))
+
+
+def _design(panel: Panel, group: _Group | None, name: str, values: FloatArray, keys: list[str]) -> Design:
+    """Regression of an event on a constant, over the rows of the population in which it is known."""
+    weights, positive, ledger = weighted_rows(panel)
+    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
+    losses = [] if group is None else [(group.reason, ~group.mask)]
+    for reason, outside in [*losses, (f"unknown {name}", np.isnan(values))]:
+        lost = keep & outside
+        ledger = ledger.lose(reason, int(lost.sum()), None if weights is None else float(weights[lost].sum()))
+        keep &= ~lost
+    if not keep.any():
+        raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{ledger}")
+    parts = FormulaParts("_event", "1", ())
+    return build_design(panel.frame.assign(_event=values), parts, ledger=ledger, weights=weights, keep=keep, also=keys)
 
 
 def _warn_small(absent: Sequence[pd.DataFrame], min_rows: int) -> None:

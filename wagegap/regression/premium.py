@@ -20,6 +20,7 @@ Econometrics Journal 5, 149-159.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -47,9 +48,20 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
-from wagegap.estimation.spec import Spec
+from wagegap.estimation.spec import Spec, kept
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.sampling import CellIndex, FittedCells, fit_sample, index_cells, resolve_cov, with_weights
+from wagegap.panel.sampling import (
+    CellIndex,
+    FittedCells,
+    cell_keys,
+    check_count,
+    fit_sample,
+    index_cells,
+    observations,
+    resolve_cov,
+    weighted_rows,
+    with_weights,
+)
 from wagegap.regression.reliability import reliability
 
 __all__ = ["Premiums", "fit_premiums"]
@@ -70,7 +82,8 @@ class Premiums(Result):
     cells : DataFrame
         Keys, n, n_treated, n_comparison, sigma of each cell.
     absent : DataFrame
-        Keys, n, n_treated, n_comparison and the reason for each cell that was left out.
+        Keys, n, n_treated, n_comparison and the reason for each cell that was left out; of a category also for each
+        level (the term) that was left out of a cell.
     """
 
     premium: str
@@ -205,20 +218,21 @@ def fit_premiums(  # noqa: PLR0913
     if formula is None:
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
     panel = with_weights(as_panel(data), weights, weight_kind)
-    keys = _cell_keys(panel, by)
+    keys = cell_keys(panel, by)
     panel = _rebased(panel, premium, base)
     design, columns = _design(panel, formula, premium, keys)
     design, cells, count = _kept_cells(panel, design, keys, columns, limits)
     fitted = fit_sample(
         panel, design, cells, columns, cov=resolve_cov(panel, cov, design.rows), small_sample=small_sample,
-        method=method, compress=compress,
+        method=method, compress=compress, wanted=count.wanted,
     )  # fmt: skip
     arguments = dict(
         formula=formula, premium=premium, by=keys, base=base, cov=cov, method=method, small_sample=small_sample,
-        weight_kind=weight_kind, min_treated=min_treated, min_comparison=min_comparison, empty_cells=empty_cells,
+        weights=kept("weights", weights), weight_kind=weight_kind, min_treated=min_treated, min_comparison=min_comparison, empty_cells=empty_cells,
         compress=compress, keep_units=keep_units, comparison=comparison,
     )  # fmt: skip
-    estimates = _estimates(design, cells, columns, count, fitted, premium, comparison or _comparison(premium, base))
+    words = comparison or _comparison(panel, design, columns, premium, base)
+    estimates = _estimates(design, cells, columns, count, fitted, premium, words)
     estimates = replace(estimates, spec=Spec(fit_premiums, tuple(arguments.items())))
     frame = count.frame[count.used].reset_index(drop=True).assign(sigma=fitted.sigma)
     done = Premiums(estimates, premium, frame, count.frame_of_absent())
@@ -234,10 +248,8 @@ class _Limits:
     empty: str
 
     def __post_init__(self) -> None:
-        if min(self.treated, self.comparison) < 1:
-            raise OptionError(
-                "min_treated and min_comparison must be at least 1: a premium needs both kinds of workers."
-            )
+        check_count("min_treated", self.treated)
+        check_count("min_comparison", self.comparison)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,21 +266,19 @@ class _Count:
         Levels with enough holders in the cells kept.
     reason : ndarray of str, shape (C,)
         Why a cell is left out.
+    levels : DataFrame
+        Keys, term, n, n_treated (of the level), n_comparison and reason of each level left out of a cell kept.
     """
 
     frame: pd.DataFrame
     used: BoolArray
     wanted: BoolArray
     reason: AnyArray
+    levels: pd.DataFrame
 
     def frame_of_absent(self) -> pd.DataFrame:
-        return self.frame[~self.used].assign(reason=self.reason[~self.used]).reset_index(drop=True)
-
-
-def _cell_keys(panel: Panel, by: str | Sequence[str] | None) -> list[str]:
-    if by is None:
-        return [panel.roles.country] if panel.roles.country else []
-    return [by] if isinstance(by, str) else list(by)
+        cells = self.frame[~self.used].assign(reason=self.reason[~self.used])
+        return pd.concat([cells, self.levels], ignore_index=True) if len(self.levels) else cells.reset_index(drop=True)
 
 
 def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
@@ -288,11 +298,8 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
 
 def _design(panel: Panel, formula: str, premium: str, keys: Sequence[str]) -> tuple[Design, list[int]]:
     parts = split_formula(formula)
-    for name in keys:
-        if name not in panel.frame:
-            raise ColumnError(f"no column {name!r} for by.{did_you_mean(name, panel.frame.columns)}")
-    everyone = np.arange(len(panel))
-    design = build_design(panel.frame, parts, ledger=panel.ledger, weights=panel.weights(everyone), also=keys)
+    weights, positive, ledger = weighted_rows(panel)
+    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=keys)
     columns = design.columns_of(premium)
     if not columns:
         raise ColumnError(
@@ -307,9 +314,10 @@ def _kept_cells(
 ) -> tuple[Design, CellIndex, _Count]:
     """Leave out cells that are too small, and say so."""
     index = index_cells(panel.frame.iloc[design.rows], keys)
-    count = _count(index, design.x[:, columns], limits)
+    count = _count(index, design, columns, observations(panel, design.rows), limits)
     _check_empty(index, count, limits)
     if count.used.all():
+        _warn_levels(count, limits)
         return design, index, count
     if not count.used.any():
         raise EmptyDataError(
@@ -323,19 +331,33 @@ def _kept_cells(
         f"{limits.comparison} others: {listing(left)}. They are listed in .absent.",
         SmallCellWarning,
     )
+    _warn_levels(count, limits)
     rows = count.used[index.codes]
     weights = panel.weights(design.rows)
     kept = design.take(rows, "in cells under the minimum", weights)
     return kept, index_cells(panel.frame.iloc[kept.rows], keys), count
 
 
-def _count(index: CellIndex, x: FloatArray, limits: _Limits) -> _Count:
-    n_cells = len(index.names)
-    n = np.bincount(index.codes, minlength=n_cells)
+def _warn_levels(count: _Count, limits: _Limits) -> None:
+    if len(count.levels):
+        keys = [name for name in count.levels if name not in ("term", "n", "n_treated", "n_comparison", "reason")]
+        names = count.levels[[*keys, "term"]].astype(str).agg(" ".join, axis=1)
+        warn(
+            f"{len(names)} levels are left out of their cells, with fewer than {limits.treated} holders: "
+            f"{listing(names)}. They are listed in .absent.",
+            SmallCellWarning,
+        )
+
+
+def _count(index: CellIndex, design: Design, columns: list[int], times: FloatArray, limits: _Limits) -> _Count:
+    """Count the observations, `times` of them behind each row."""
+    n_cells, x = len(index.names), design.x[:, columns]
+    n = np.bincount(index.codes, weights=times, minlength=n_cells).astype(int)
     binary = bool(np.isin(x, (0.0, 1.0)).all())
     holds = x != 0 if binary else np.ones_like(x, dtype=bool)
-    by_level = np.column_stack([np.bincount(index.codes, weights=h, minlength=n_cells) for h in holds.T]).astype(int)
-    treated = np.bincount(index.codes, weights=holds.any(axis=1), minlength=n_cells).astype(int)
+    by_level = np.column_stack([np.bincount(index.codes, weights=h * times, minlength=n_cells) for h in holds.T])
+    by_level = by_level.astype(int)
+    treated = np.bincount(index.codes, weights=holds.any(axis=1) * times, minlength=n_cells).astype(int)
     others = n - treated if binary else n
     frame = index.keys.assign(n=n, n_treated=treated, n_comparison=others)
     enough: BoolArray = np.asarray((by_level >= limits.treated) & (others >= limits.comparison)[:, None])
@@ -346,7 +368,13 @@ def _count(index: CellIndex, x: FloatArray, limits: _Limits) -> _Count:
         np.where(by_level.max(axis=1) < limits.treated, f"fewer than {limits.treated} premium holders",
                  f"fewer than {limits.comparison} others")),
     )  # fmt: skip
-    return _Count(frame, used, enough[used], reason)
+    cell, level = np.nonzero(used[:, None] & ~enough)
+    levels = frame.iloc[cell].assign(
+        term=[design.names[columns[k]] for k in level],
+        n_treated=by_level[cell, level],
+        reason=f"fewer than {limits.treated} premium holders",
+    )
+    return _Count(frame, used, enough[used], reason, levels)
 
 
 def _check_empty(index: CellIndex, count: _Count, limits: _Limits) -> None:
@@ -389,8 +417,17 @@ def _unit_of(outcome: str) -> str:
     return "log points" if outcome.replace(" ", "").startswith(("log(", "np.log(")) else "none"
 
 
-def _comparison(premium: str, base: str | float | None) -> str:
-    return f"{premium} = {base}" if base is not None else f"not {premium}"
+def _comparison(panel: Panel, design: Design, columns: list[int], premium: str, base: str | float | None) -> str:
+    """Say who the premium compares with: of a category, the level that has no column."""
+    if base is not None:
+        return f"{premium} = {base}"
+    named = [re.search(r"\[T\.(.*)\]$", design.names[j]) for j in columns]
+    shown = {found.group(1) for found in named if found}
+    if len(shown) < len(columns):
+        return f"not {premium}"
+    levels = panel.frame[premium].iloc[design.rows].astype(object).unique()
+    left = [str(level) for level in levels if str(level) not in shown]
+    return f"{premium} = {left[0]}" if len(left) == 1 else f"not {premium}"
 
 
 def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:

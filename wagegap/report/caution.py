@@ -18,6 +18,8 @@ from wagegap.regression.link.permutation import PermutationTest, correlation, pe
 
 __all__ = ["Caution", "examine"]
 
+_NUMBERS = ("r", "r_without", "p_value", "orders")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Caution:
@@ -42,17 +44,14 @@ class Caution:
 
     def in_words(self) -> str:
         """Say the headline and what it rests on."""
-        row = self.table.set_index("year").loc[str(self.year)]
-        others = self.table[self.table["year"] != str(self.year)]
-        beside = ", ".join(
-            f"{_short(r)} ({year})" for year, r in zip(others["year"], others["r"], strict=True) if year != "mean"
-        )
-        mean = self.table.set_index("year").loc["mean", "r"]
+        r, without, p, orders = (dict(zip(self.table["year"], self.table[c], strict=True)) for c in _NUMBERS)
+        head = str(self.year)
+        beside = ", ".join(f"{_short(value)} ({year})" for year, value in r.items() if year not in (head, "mean"))
         return (
-            f"Published premiums against net migration of {self.year}, {len(self.countries)} countries: r = {_short(row['r'])}, "
-            f"permutation p = {_short(row['p_value'])} of {int(row['orders'])} orders, ties counted; without {self.without} "
-            f"r = {_short(row['r_without'])}. Other years: {beside}; mean of years {_short(mean)}. "
-            "One country and one year carry the association."
+            f"Published premiums against net migration of {head}, {len(self.countries)} countries: "
+            f"r = {_short(r[head])}, permutation p = {_short(p[head])} of {orders[head]} orders, ties counted; "
+            f"without {self.without} r = {_short(without[head])}. Other years: {beside}; mean of years "
+            f"{_short(r['mean'])}. One country and one year carry the association."
         )
 
 
@@ -82,15 +81,15 @@ def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str
     >>> caution.table.query("year == '2019'")[["r", "p_value", "r_without"]].round(2).values.tolist()
     [[0.43, 0.4, -0.11]]
     """
-    wide = flows.pivot(index="iso3", columns="year", values="net").dropna()
+    wide = flows.set_index(["iso3", "year"])["net"].unstack("year").dropna()  # noqa: PD010
     p = pd.Series(premiums.values, index=premiums.labels["iso3"].astype(str))
     shared = [iso3 for iso3 in p.index if iso3 in wide.index]
     if year not in wide.columns or without not in shared or len(shared) < 4:
         raise DataError(f"the caution needs the year {year}, {without} and at least four countries with both numbers.")
-    x = p[shared].to_numpy(dtype=float)
+    x: FloatArray = np.asarray(p[shared], dtype=np.float64)
     keep = np.array([iso3 != without for iso3 in shared])
-    columns = {str(y): wide.loc[shared, y].to_numpy(dtype=float) for y in wide.columns}
-    columns["mean"] = wide.loc[shared].mean(axis=1).to_numpy(dtype=float)
+    columns: dict[str, FloatArray] = {str(y): np.asarray(wide.loc[shared, y], dtype=np.float64) for y in wide.columns}
+    columns["mean"] = np.asarray(wide.loc[shared].mean(axis=1), dtype=np.float64)
     rows = []
     for name, y in columns.items():
         test = _test(x, y)

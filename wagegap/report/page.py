@@ -80,7 +80,8 @@ def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
     for finding in study.findings:
         kind = "" if finding.kind == "finding" else f'<span class="kind">{escape(finding.kind)}</span><br>'
         parts.append(
-            f'<p class="finding {finding.kind}">{kind}<strong>{escape(finding.about)}.</strong> {escape(finding.text)}</p>'
+            f'<p class="finding {finding.kind}">{kind}<strong>{escape(finding.about)}.</strong> '
+            f"{escape(finding.text)}</p>"
         )
     parts.append("<h2>Figures and tables</h2>")
     for name in dict.fromkeys([*study.figures, *study.tables]):

@@ -301,7 +301,8 @@ class _Run:
         for iso3 in self.watch:
             if "iso3" in absent and iso3 in set(absent["iso3"]):
                 row = absent.set_index("iso3").loc[iso3]
-                text = f"{country_name(iso3)} is absent: {int(row['n_treated'])} holders among {int(row['n'])} ({row['reason']})."
+                holders, n = (int(str(row[column])) for column in ("n_treated", "n"))
+                text = f"{country_name(iso3)} is absent: {holders} holders among {n} ({row['reason']})."
                 self.findings.append(Finding(label, text, "absent"))
         self._show(f"premiums_{name}", label, made)
 
@@ -436,8 +437,9 @@ def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     tau = float(np.sqrt(pooled.tau2 or 0.0))
     typical = float(estimates.bse.median())
     return (
-        f"{n} countries, mean {format_number(mean)} ({format_number(error)}) {estimates.unit}; true premiums differ by a "
-        f"standard deviation of {format_number(tau)}, against a median standard error of {format_number(typical)}; {watched}."
+        f"{n} countries, mean {format_number(mean)} ({format_number(error)}) {estimates.unit}; true premiums differ by "
+        f"a standard deviation of {format_number(tau)}, against a median standard error of {format_number(typical)}; "
+        f"{watched}."
     )
 
 

@@ -56,7 +56,8 @@ class PermutationTest:
 
     def __str__(self) -> str:
         how = f"{self.orders} orders" if self.exact else f"{self.orders} orders, approximate"
-        return f"permutation p = {self.p_value:.2f} ({how})"
+        p = "p < .001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        return f"permutation {p} ({how})"
 
 
 def permute(statistic: Callable[[IntArray], float], n: int, *, reps: int = 9_999, rng: RngLike = 0) -> PermutationTest:

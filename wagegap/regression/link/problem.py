@@ -67,7 +67,7 @@ class LinkProblem:
     names: tuple[str, ...]
 
     @classmethod
-    def build(  # noqa: PLR0913
+    def build(
         cls,
         y: ArrayLike,
         x: ArrayLike,

@@ -137,15 +137,15 @@ class Link(Result):
         unit = "" if unit == "none" else f" {unit}"
         return (
             f"{size.get(premium, '10 units')} more premium go with {step * factor * row['estimate']:+.3g}{unit} of "
-            f"{self.cells.outcome} (95 % interval {low} to {high})"
+            f"{self.cells.outcome.replace('_', ' ')} (95 % interval {low} to {high})"
         )
 
     def always_printed(self) -> tuple[str, ...]:
         """Say what a reader of the slope must know."""
-        lines = [f"Method: {_IN_WORDS[self.method]}; {self.cells.n} cells."]
+        method = f"Method: {_IN_WORDS[self.method]}; {self.cells.n} cells."
+        lines = [method]
         if self.cells.premiums:
-            lines.append(f"{self.slope_in_words()}.")
-            lines += self._about_errors()
+            lines = [f"{self.slope_in_words()}.", method, *self._about_errors()]
         if self.tau2 is not None:
             spread = f"Spread of rates beyond premium, controls and sampling error: tau {np.sqrt(self.tau2):.3g}"
             if self.tau2_interval is not None:
@@ -159,16 +159,20 @@ class Link(Result):
         if self.reliability is None:
             return ["Premium error unknown: the slope is not corrected for it, and the interval does not hold it."]
         lines = [
-            f"Reliability of the premiums given the controls: {self.reliability:.2f}, the share to which sampling error "
-            "shrinks the naive slope."
+            f"Reliability of the premiums given the controls: {self.reliability:.2f}, the share to which sampling "
+            "error shrinks the naive slope."
         ]
         if self.plain is not None:
             lines.append(f"Naive slope {format_number(self.plain.slope)} ({format_number(_error(self.plain))}).")
         if self.beside is not None:
-            how = _IN_WORDS[self.beside.method]
-            lines.append(
-                f"Beside it, {how}: {format_number(self.beside.slope)} ({format_number(_error(self.beside))})."
-            )
+            how, error = _IN_WORDS[self.beside.method], format_number(_error(self.beside))
+            lines.append(f"Beside it, {how}: {format_number(self.beside.slope)} ({error}).")
+            low, high = self.conf_int().loc[self.cells.premiums[0]].to_numpy(dtype=float)
+            if not low <= self.beside.slope <= high:
+                lines.append(
+                    "The corrected moments are outside the likelihood's interval: the two lean on different "
+                    "features of the data (likelihood on normality and on unequal errors), and the slope is not settled."
+                )
         return lines
 
     def _about_cells(self) -> list[str]:
@@ -230,9 +234,17 @@ class Link(Result):
         at = np.linspace(p.min() - pad, p.max() + pad, 60)
         ax = ellipses(ax, p, cells.y, cov, cells.names, level=1 - alpha)
         ax = line_band(ax, at, *self.line(at, alpha))
+        ax.set_xlim(*_limits(p))
+        ax.set_ylim(*_limits(cells.y))
         ax.set_xlabel(f"premium ({cells.units[1]})")
         ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
         return ax
+
+
+def _limits(values: FloatArray) -> tuple[float, float]:
+    """Where the points are, with room for their errors; a band that is wider is cut off."""
+    room = 0.4 * float(np.ptp(values))
+    return float(values.min()) - room, float(values.max()) + room
 
 
 def _error(link: Link) -> float:

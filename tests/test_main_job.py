@@ -1,0 +1,206 @@
+"""The main job: from a study file to a report that opens, and nothing half written when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wagegap.__main__ import main
+from wagegap.errors import OutputError, StudyError
+from wagegap.panel.simulate import simulate_panel
+from wagegap.report.page import save_study
+from wagegap.report.study import study
+
+
+@pytest.fixture(scope="module")
+def done():
+    return study()
+
+
+@pytest.fixture(scope="module")
+def folder(done, tmp_path_factory):
+    return done.save(tmp_path_factory.mktemp("out") / "wagegap-report")
+
+
+def test_the_caution_is_printed_exactly(done):
+    text = next(f.text for f in done.findings if f.kind == "caution")
+    assert "r = .43, permutation p = .40 of 720 orders, ties counted" in text
+    assert "without KOR r = -.11" in text
+    assert ".73 (2015), .66 (2016), .63 (2017), .37 (2018); mean of years .64" in text
+
+
+def test_refusals_and_absences_are_findings(done):
+    absent = [f.text for f in done.findings if f.kind == "absent"]
+    assert absent == ["South Korea is absent: 17 holders among 282 (fewer than 20 premium holders)."]
+    refused = {f.about: f.text for f in done.findings if f.kind == "refused"}
+    assert set(refused) == {"Link, developers income, without Iran, Philippines", "Link, data scientists income"}
+    assert all(done.links[name].method == "ols" for name in ("developers_income_without", "data_scientists_income"))
+    assert (
+        "Naive slope 48.44 (standard error 219, 36 cells)"
+        in refused["Link, developers income, without Iran, Philippines"]
+    )
+
+
+def test_naive_slopes_are_those_of_the_plain_chain(done):
+    alone, given = done.links["developers"].naive(), done.links["developers_income"].naive()
+    assert (round(alone.slope), round(alone.bse["premium"]), alone.nobs) == (-147, 525, 38)
+    assert (round(given.slope), round(given.bse["premium"]), given.nobs) == (303, 141, 38)
+
+
+def test_the_cross_block_matters(done):
+    with_it, without = done.links["stem_switching"], done.links["stem_switching_no_cross"]
+    assert np.any(with_it.cells.block(1, 0))
+    assert not np.any(without.cells.block(1, 0))
+    assert with_it.slope != pytest.approx(without.slope, rel=1e-3)
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.images, self.outside = [], []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if tag == "img":
+            self.images.append(found)
+        for name in ("src", "href"):
+            if found.get(name, "data:").split(":")[0] not in ("data", "#"):
+                self.outside.append(found[name])
+
+
+def test_the_report_is_whole_and_self_contained(done, folder):
+    page = Page()
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    page.feed(html)
+    assert len(page.images) == len(done.figures)
+    assert all(image["alt"] for image in page.images)
+    assert page.outside == []
+    for name in done.figures:
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5_000
+        assert (folder / "figures" / f"{name}.svg").stat().st_size > 5_000
+    for name in done.tables:
+        assert (folder / "tables" / f"{name}.csv").stat().st_size > 50
+        assert "tabular" in (folder / "tables" / f"{name}.tex").read_text(encoding="utf-8")
+    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    assert provenance["seed"] == 1
+    assert {"python", "numpy", "pandas", "statsmodels"} <= set(provenance["versions"])
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in provenance["sha256"].values())
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_the_report_opens_in_chromium(folder, tmp_path, width):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("WAGEGAP_CHROMIUM") == "required":
+            pytest.fail("chromium is required here and not installed")
+        pytest.skip("no chromium to open the report with")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--window-size={width},1500"]
+    # The page must not be wider than the window: what is wide scrolls inside its own box.
+    probe = tmp_path / "report.html"
+    script = (
+        "<script>document.title = document.documentElement.scrollWidth + ' of ' + window.innerWidth;</script></body>"
+    )
+    html = (folder / "report.html").read_text(encoding="utf-8").replace("</body>", script)
+    probe.write_text(html, encoding="utf-8")
+    ran = subprocess.run([chromium, *flags, "--dump-dom", probe.as_uri()], capture_output=True, timeout=120, text=True)
+    assert ran.returncode == 0
+    assert "CONSOLE" not in ran.stderr
+    inner, outer = re.search(r"<title>(\d+) of (\d+)</title>", ran.stdout).groups()
+    assert int(inner) <= int(outer)
+
+
+def test_an_unwritable_folder_leaves_nothing(done, tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("mine")
+    with pytest.raises(OutputError, match="Nothing was written"):
+        save_study(done, blocked)
+    with pytest.raises(OutputError, match="Nothing was written"):
+        save_study(done, blocked / "below")
+    assert blocked.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+def write_study(tmp_path, text):
+    made = simulate_panel(countries=12, workers=1500, premium_sd=0.2, link_slope=-0.2, link_intercept=0.25, rng=3)
+    made.panel.frame.to_csv(tmp_path / "workers.csv", index=False)
+    pd.DataFrame({"iso3": made.truth["iso3"], "gdp": np.linspace(1, 5, 12)}).to_csv(tmp_path / "macro.csv", index=False)
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+OWN = """
+title = "Mine <b>&"
+[panels.workers]
+path = "workers.csv"
+worker = "pid"
+country = "iso3"
+period = "year"
+wage = "hourly_wage"
+worker_scope = "global"
+[premiums.ai]
+panel = "workers"
+formula = "log(hourly_wage) ~ ai + exper + I(exper**2) + female | educ"
+premium = "ai"
+by = ["iso3"]
+[rates.leaving]
+panel = "workers"
+events = { emigration = "abroad_next" }
+among = "ai"
+by = ["iso3"]
+[covariates.macro]
+path = "macro.csv"
+country = "iso3"
+[[links]]
+name = "main"
+rates = "leaving"
+premiums = "ai"
+formula = "emigration ~ premium + gdp"
+covariates = "macro"
+"""
+
+
+def test_a_study_of_ones_own(tmp_path, capsys):
+    path = write_study(tmp_path, OWN)
+    assert main([str(path), "-o", str(tmp_path / "report")]) == 0
+    printed = capsys.readouterr()
+    assert "emigration" in printed.out
+    assert "reading workers" in printed.err
+    html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Mine &lt;b&gt;&amp;" in html
+    hashes = json.loads((tmp_path / "report" / "provenance.json").read_text())["sha256"]
+    assert {"workers.csv", "macro.csv"} <= set(hashes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[premiums.ai]", "[premium.ai]"), "Did you mean 'premiums'"),
+        (('premiums = "ai"', 'premiums = "ais"'), "Did you mean 'ai'"),
+        (('panel = "workers"\nformula', 'panel = "worker"\nformula'), "Did you mean 'workers'"),
+        (('premium = "ai"', 'premiun = "ai"'), "premiun"),
+        (('name = "main"', 'nane = "main"'), "Did you mean 'name'"),
+        (("[[links]]", "[[links"), "not a TOML file"),
+        (('formula = "emigration ~ premium + gdp"\n', ""), "lacks 'formula'"),
+    ],
+)
+def test_a_study_with_a_slip_says_which(tmp_path, change, message):
+    path = write_study(tmp_path, OWN.replace(*change))
+    with pytest.raises(StudyError, match=message):
+        study(path)
+
+
+def test_the_command_prints_errors_without_a_traceback(tmp_path, capsys):
+    assert main([str(tmp_path / "none.toml")]) == 2
+    assert "cannot read the study" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
