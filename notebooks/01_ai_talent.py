@@ -81,7 +81,7 @@ print("\n".join(link.always_printed()))
 wg.figures.plot_link(link.naive()).figure
 
 # %% [markdown]
-# **How to read it.** The naive slope given income is +303 (141) per log point, the kind of number that is reported with a
+# **How to read it.** The naive slope given income is +303 (141) per log point, the kind of number reported with a
 # star. Bars are the premiums' 95 % intervals: Iran and the Philippines stand at the ends, with the widest ones. Maximum
 # likelihood, which knows how wide they are, cannot tell the slope from zero in either direction.
 #
@@ -124,8 +124,8 @@ wg.table({"naive": with_cross.naive(), "with cross block": with_cross, "without"
 wg.figures.plot_link(with_cross).figure
 
 # %% [markdown]
-# **How to read it.** Ellipses are the joint 95 % regions of premium and rate. Korea's 74 % outside STEM is measured well,
-# its premium is not: nor are most. Likelihood and corrected moments disagree, which the printed lines say; twenty
+# **How to read it.** Ellipses are the joint 95 % regions of premium and rate. Korea's 74 % outside STEM is measured
+# well, its premium is not: nor are most. Likelihood and corrected moments disagree, which the printed lines say; twenty
 # countries with these errors do not settle the slope.
 #
 # The whole report: `python -m wagegap`.

@@ -19,6 +19,7 @@ def test_notebook_runs_and_matches_its_script(script, tmp_path):
     committed = jupytext.read(script.with_suffix(".ipynb"))
     assert [c.source for c in book.cells] == [c.source for c in committed.cells]
     assert any(cell.get("outputs") for cell in committed.cells if cell.cell_type == "code")
-    nbclient.NotebookClient(book, timeout=240, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    where = {"metadata": {"path": tmp_path}}
+    nbclient.NotebookClient(book, timeout=240, kernel_name="python3", resources=where).execute()
     codes = [cell for cell in book.cells if cell.cell_type == "code"]
     assert sum(any("image/png" in out.get("data", {}) for out in cell.outputs) for cell in codes) == 3

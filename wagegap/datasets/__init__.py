@@ -77,7 +77,7 @@ def published_premiums() -> Estimates:
 
     Examples
     --------
-    >>> published_premiums().params["KOR"]
+    >>> float(published_premiums().params["KOR"])
     6.0
     """
     frame = facts("ai_premium").query("year == 2024").sort_values("iso3")

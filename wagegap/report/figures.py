@@ -40,7 +40,7 @@ def plot_forest(results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: i
     >>> import wagegap as wg
     >>> ax = plot_forest(wg.datasets.country_premiums("piaac"))
     >>> len(ax.get_yticklabels())
-    20
+    22
     """
     named = results if isinstance(results, Mapping) else {"": results}
     rows = [_rows(name, value, alpha) for name, value in named.items()]
