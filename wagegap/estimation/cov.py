@@ -89,7 +89,8 @@ class Replicates:
     scales: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
+        given: str | tuple[str, ...] = self.columns
+        names = (given,) if isinstance(given, str) else tuple(given)
         object.__setattr__(self, "columns", names)
         if self.kind is not None:
             check_option("kind", self.kind, _REPLICATE_KINDS)

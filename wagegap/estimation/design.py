@@ -228,7 +228,9 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tup
             ) from error
         odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
         kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
-        raise FormulaError(f"cannot evaluate {expression!r}: {_first_line(error)}{f' ({kinds})' * bool(odd)}.") from error
+        raise FormulaError(
+            f"cannot evaluate {expression!r}: {_first_line(error)}{f' ({kinds})' * bool(odd)}."
+        ) from error
     spec: Any = matrix.model_spec
     terms = [""] * matrix.shape[1]
     for term, places in spec.term_indices.items():
@@ -299,7 +301,9 @@ def _check_numbers(frame: pd.DataFrame, columns: Sequence[str], kind: type[DataE
         found = pd.api.types.infer_dtype(column, skipna=True)
         if isinstance(column.dtype, pd.CategoricalDtype) or found not in ("string", "mixed", "mixed-integer"):
             continue
-        words = np.array([isinstance(value, str) for value in column]) if found != "string" else np.ones(len(frame), bool)
+        words = (
+            np.array([isinstance(value, str) for value in column]) if found != "string" else np.ones(len(frame), bool)
+        )
         if words.any() and (text or not words.all()):
             raise kind(
                 f"{name!r} is text in {int(words.sum()):,} of {len(column):,} rows, first "

@@ -118,7 +118,7 @@ def fit_cells(
         must = [j for k, j in enumerate(reported) if wanted is None or wanted[c, k]]
         _check_reported(sample, done, must, sample.cell_names[c])
         values[c] = done.fit.params[list(reported)]
-        collinear += [(sample.cell_names[c], words) for words in _words(done) if words]
+        collinear += [(sample.cell_names[c], words) for words in _words(sample, done)]
         block, sigma[c] = _block(sample, rows, done, reported, sample.cell_names[c])
         blocks.append(block)
         influence[rows] = _influence(sample, rows, done, reported, cov)
@@ -230,9 +230,10 @@ def _check_reported(sample: Sample, done: BlockFit, reported: Sequence[int], cel
         )
 
 
-def _words(done: BlockFit) -> list[str]:
-    """Combinations worth telling: a level that a cell does not have is not one."""
-    return [combination_in_words(found, done.names) for found in done.fit.collinear if found.made_of]
+def _words(sample: Sample, done: BlockFit) -> list[str]:
+    """Combinations worth telling: a level that a cell does not have is not one, nor a redundant dummy of an effect."""
+    own = [found for found in done.fit.collinear if found.column < len(sample.names)]
+    return [combination_in_words(found, done.names) for found in own if found.made_of]
 
 
 def _block(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], label: str) -> tuple[Block, float]:

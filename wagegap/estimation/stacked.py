@@ -218,7 +218,7 @@ def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], co
         if (np.abs(part.projection[-r:, 1:] @ weights) * np.linalg.norm(part.own[:, -r:], axis=0) > 1e-8 * size).any()
     ]
     if cells:
-        names = [sample.names[common[j]] for j in np.flatnonzero(weights)]
+        names = [sample.names[common[int(j)]] for j in np.flatnonzero(weights)]
         raise IdentificationError(
             f"the premium cannot be told apart from other columns in {listing(cells, 4)}: it is made of "
             f"{listing(names)}. Leave one of them out."

@@ -336,7 +336,9 @@ def _check_single(frame: pd.DataFrame, columns: Iterable[str]) -> None:
     """Raise where the values of a key are lists, sets or the like."""
     for name in columns:
         if frame[name].dtype == object and not frame[name].map(lambda value: isinstance(value, Hashable)).all():
-            raise DataError(f"{name!r} holds lists or the like, which cannot be a key: give each row one number or text.")
+            raise DataError(
+                f"{name!r} holds lists or the like, which cannot be a key: give each row one number or text."
+            )
 
 
 def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:

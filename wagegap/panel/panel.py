@@ -325,7 +325,7 @@ def as_pandas(data: Any) -> pd.DataFrame:
     if isinstance(data, dict):
         return pd.DataFrame(data)
     raise DataError(
-        f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow, or read a file with read_panel(path)."
+        f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow; read_panel(path) reads a file."
     )
 
 

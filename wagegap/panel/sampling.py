@@ -6,8 +6,8 @@ cells, survey designs, replicates and bootstraps mean the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,11 +81,14 @@ class CellIndex:
         Keys of each cell, sorted.
     names : tuple of str
         Keys of each cell in one string.
+    wanted : ndarray of bool, shape (C, r), optional
+        Reported coefficients that a cell must identify; all where absent.
     """
 
     codes: CodeArray
     keys: pd.DataFrame
     names: tuple[str, ...]
+    wanted: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,8 +192,8 @@ def _weight_values(weights: Any, n: int) -> FloatArray:
     """Weights given by value, a number for each row."""
     if isinstance(weights, pd.Series) and len(weights) == n and not weights.index.equals(pd.RangeIndex(n)):
         raise DataError(
-            "the index of the weights is not 0, 1, 2, ...: name their column instead, or pass weights.to_numpy() if they "
-            "stand in the order of the rows."
+            "the index of the weights is not 0, 1, 2, ...: name their column instead, or pass weights.to_numpy() if "
+            "they stand in the order of the rows."
         )
     try:
         values = np.asarray(weights, dtype=float)
@@ -252,24 +255,20 @@ def fit_sample(
     small_sample: SmallSample,
     method: PremiumMethod = "separate",
     compress: bool = False,
-    wanted: BoolArray | None = None,
 ) -> FittedCells:
-    """Fit the cells and relate them by the covariance asked for.
-
-    Of the reported columns a cell must identify those `wanted`, shape (C, r); all where absent.
-    """
+    """Fit the cells and relate them by the covariance asked for."""
     check_option("small_sample", small_sample, SMALL_SAMPLE)
     sample = build_sample(panel, design, cells, cov)
     check_weights_allow(cov, sample.weight_kind)
     if compress:
         sample = compress_sample(sample, cov)
     if isinstance(cov, Replicates | Bootstrap):
-        return _replicated(panel, design, sample, reported, cov, method, wanted)
+        return _replicated(panel, design, sample, reported, cov, method, cells.wanted)
     if method == "stacked":
-        stacked = fit_stacked(sample, reported, cov=cov, rule=small_sample, wanted=wanted)
+        stacked = fit_stacked(sample, reported, cov=cov, rule=small_sample, wanted=cells.wanted)
         fits, matrix = stacked.fits, stacked.matrix
     else:
-        fits = fit_cells(sample, reported, cov=cov, rule=small_sample, wanted=wanted)
+        fits = fit_cells(sample, reported, cov=cov, rule=small_sample, wanted=cells.wanted)
         matrix = np.eye(fits.values.size)
     if fits.collinear:
         warn(describe_collinear(fits.collinear), IdentificationWarning)
@@ -322,15 +321,15 @@ def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sampl
     assert cov.kind is not None
     if sample.weights is None:
         raise CovarianceError(
-            "replicate weights go with the weights they were made from, and none are declared: read_panel(..., weight=), "
-            "or weights= (ones, where the sample is not weighted)."
+            "replicate weights go with the weights they were made from, and none are given: read_panel(..., weight=) or "
+            "weights= (ones, where the sample is not weighted)."
         )
     matrix = np.column_stack([_column(panel, name)[rows] for name in cov.columns])
     if not np.isfinite(matrix).all() or (matrix < 0).any():
         bad = int((~np.isfinite(matrix) | (matrix < 0)).any(axis=1).sum())
         raise CovarianceError(
-            f"replicate weights are missing, text or negative in {bad:,} of {len(rows):,} rows: keep the cells that have "
-            "them (countries without replicates need a covariance of their own)."
+            f"replicate weights are missing, text or negative in {bad:,} of {len(rows):,} rows: keep the cells "
+            "that have them (countries without replicates need a covariance of their own)."
         )
     scale = replicate_scale(cov.kind, len(cov.columns), cov.fay, cov.scales)
     return ReplicateWeights(lambda i: matrix[:, i], scale, cov.kind, f"{panel.source}|{cov.kind}")
@@ -394,7 +393,9 @@ def _check_clusters(root: ScoreRoot) -> None:
         pairs = np.unique(root.row_block.astype(np.int64) * group.n_groups + group.codes)
         counts = np.bincount(pairs // group.n_groups, minlength=len(root.blocks))
         _check_several(name, [b.label or "the data" for b, c in zip(root.blocks, counts, strict=True) if c < 2], root)
-        few[name] = [f"{c} in {b.label or 'the data'}" for b, c in zip(root.blocks, counts, strict=True) if c < _FEW_CLUSTERS]
+        few[name] = [
+            f"{c} in {b.label or 'the data'}" for b, c in zip(root.blocks, counts, strict=True) if c < _FEW_CLUSTERS
+        ]
     if root.cov.kind in ("CR0", "CR1") and any(few.values()):
         words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
         warn(
@@ -407,6 +408,6 @@ def _check_clusters(root: ScoreRoot) -> None:
 def _check_several(name: str, single: Sequence[str], root: ScoreRoot) -> None:
     if single:
         raise CovarianceError(
-            f"{len(single)} of {len(root.blocks)} cells have a single group of {name!r} ({listing(single, 4)}), and so no "
-            "variance between groups: cluster on a finer column, or use method='stacked'."
+            f"{len(single)} of {len(root.blocks)} cells have a single group of {name!r} ({listing(single, 4)}), and so "
+            "no variance between groups: cluster on a finer column, or use method='stacked'."
         )

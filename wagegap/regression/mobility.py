@@ -127,7 +127,9 @@ class Rates(Result):
         keys = [*self.estimates.by, "event"]
         count = self.cells.set_index(keys)["n"]
         labels = self.estimates.labels.rename(columns={"term": "event"})
-        found = [count.loc[row[0] if len(keys) == 1 else row] for row in labels[keys].itertuples(index=False, name=None)]
+        found = [
+            count.loc[row[0] if len(keys) == 1 else row] for row in labels[keys].itertuples(index=False, name=None)
+        ]
         return np.array(found, dtype=float)
 
     def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
@@ -251,7 +253,9 @@ def _among(panel: Panel, among: str) -> BoolArray:
         return np.isin(panel.row_ids, kept_rows)
     values = _numbers(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
-        raise DataError(f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\".")
+        raise DataError(
+            f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."
+        )
     if not (values == 1).any():
         raise EmptyDataError(f"nobody is among {among!r}: it is 1 in none of {len(panel):,} rows.")
     return np.asarray(values == 1)

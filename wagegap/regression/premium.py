@@ -27,7 +27,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
 from wagegap.errors import (
@@ -223,13 +222,14 @@ def fit_premiums(  # noqa: PLR0913
     design, columns = _design(panel, formula, premium, keys)
     design, cells, count = _kept_cells(panel, design, keys, columns, limits)
     fitted = fit_sample(
-        panel, design, cells, columns, cov=resolve_cov(panel, cov, design.rows), small_sample=small_sample,
-        method=method, compress=compress, wanted=count.wanted,
+        panel, design, replace(cells, wanted=count.wanted), columns, cov=resolve_cov(panel, cov, design.rows),
+        small_sample=small_sample, method=method, compress=compress,
     )  # fmt: skip
     arguments = dict(
         formula=formula, premium=premium, by=keys, base=base, cov=cov, method=method, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind, min_treated=min_treated, min_comparison=min_comparison, empty_cells=empty_cells,
-        compress=compress, keep_units=keep_units, comparison=comparison,
+        weights=kept("weights", weights), weight_kind=weight_kind, min_treated=min_treated,
+        min_comparison=min_comparison, empty_cells=empty_cells, compress=compress, keep_units=keep_units,
+        comparison=comparison,
     )  # fmt: skip
     words = comparison or _comparison(panel, design, columns, premium, base)
     estimates = _estimates(design, cells, columns, count, fitted, premium, words)
@@ -434,12 +434,27 @@ def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str)
     """Ratio of pay and the derivative that carries the covariance, diagonal, in per cent."""
     if correction == "van_garderen_shah":
         m = np.minimum(df, 1e7) / 2
-        ratio = np.exp(b) * special.hyp0f1(m, -m * v / 2)
+        ratio = np.exp(b) * _hyp0f1(m, -m * v / 2)
         root = np.sqrt(np.exp(2 * b) * (np.exp(-v) - np.exp(-2 * v)))
         slope = np.where(v > 0, root / np.sqrt(np.where(v > 0, v, 1.0)), np.exp(b))
         return ratio, np.diag(100 * slope)
     ratio = np.exp(b - v / 2)
     return ratio, np.diag(100 * ratio)
+
+
+def _hyp0f1(m: FloatArray, z: FloatArray) -> FloatArray:
+    """0F1(m; z) by its series; scipy's overflows from m of about 145, that is from 290 degrees of freedom.
+
+    >>> _hyp0f1(np.array([0.5]), np.array([-np.pi**2 / 16])).round(12)  # the cosine of pi / 2
+    array([0.])
+    """
+    total, term = np.ones_like(z), np.ones_like(z)
+    for j in range(1, 200):
+        term = term * z / (j * (m + j - 1))
+        total = total + term
+        if (np.abs(term) <= 1e-17 * np.abs(total)).all():
+            break
+    return np.asarray(total)
 
 
 def _check_products_call(formula: str | None, cov: CovLike | None, weights: Any, data: CrossProducts) -> None:

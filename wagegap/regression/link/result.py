@@ -171,7 +171,7 @@ class Link(Result):
             if not low <= self.beside.slope <= high:
                 lines.append(
                     "The corrected moments are outside the likelihood's interval: the two lean on different "
-                    "features of the data (likelihood on normality and on unequal errors), and the slope is not settled."
+                    "features of the data (likelihood on normality and on unequal errors), the slope is not settled."
                 )
         return lines
 
