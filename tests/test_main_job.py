@@ -41,8 +41,13 @@ def test_refusals_and_absences_are_findings(done):
     absent = [f.text for f in done.findings if f.kind == "absent"]
     assert absent == ["South Korea is absent: 17 holders among 282 (fewer than 20 premium holders)."]
     refused = {f.about: f.text for f in done.findings if f.kind == "refused"}
-    assert set(refused) == {"Link, developers income, without Iran, Philippines", "Link, data scientists income"}
-    assert all(done.links[name].method == "ols" for name in ("developers_income_without", "data_scientists_income"))
+    assert set(refused) == {
+        "Link, developers, without Iran, Philippines",
+        "Link, developers income, without Iran, Philippines",
+        "Link, data scientists income",
+    }
+    names = ("developers_without", "developers_income_without", "data_scientists_income")
+    assert all(done.links[name].method == "ols" for name in names)
     assert (
         "Naive slope 48.44 (standard error 219, 36 cells)"
         in refused["Link, developers income, without Iran, Philippines"]
@@ -53,6 +58,9 @@ def test_naive_slopes_are_those_of_the_plain_chain(done):
     alone, given = done.links["developers"].naive(), done.links["developers_income"].naive()
     assert (round(alone.slope), round(alone.bse["premium"]), alone.nobs) == (-147, 525, 38)
     assert (round(given.slope), round(given.bse["premium"]), given.nobs) == (303, 141, 38)
+    alone, given = done.links["developers_without"], done.links["developers_income_without"]
+    assert (round(alone.slope), round(alone.bse["premium"]), alone.nobs) == (-752, 467, 36)
+    assert (round(given.slope), round(given.bse["premium"]), given.nobs) == (48, 219, 36)
 
 
 def test_the_cross_block_matters(done):

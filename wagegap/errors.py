@@ -7,11 +7,15 @@ Every error descends from `WagegapError` and from the builtin that a caller woul
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import ParamSpec, TypeVar
 
 __all__ = [
+    "ArgumentError",
     "ColumnError",
     "CountryError",
     "CovarianceError",
@@ -39,8 +43,13 @@ __all__ = [
     "check_option",
     "did_you_mean",
     "listing",
+    "no_column",
+    "public",
     "warn",
 ]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class WagegapError(Exception):
@@ -84,6 +93,10 @@ class ColumnError(WagegapError, KeyError):
 
 class OptionError(WagegapError, ValueError):
     """An option, method or name that does not exist, or that does not go with another."""
+
+
+class ArgumentError(OptionError, TypeError):
+    """A keyword that the function does not take."""
 
 
 class FormulaError(WagegapError, ValueError):
@@ -166,7 +179,44 @@ def did_you_mean(word: object, options: Iterable[object]) -> str:
         lowered = {name.lower(): name for name in names}
         folded = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.6)
         near = [lowered[name] for name in folded]
+    if not near:  # of two letters swapped in a short name, difflib sees only one that is right
+        near = [name for name in names if sorted(name) == sorted(str(word))]
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def no_column(name: object, columns: Iterable[object], purpose: str = "") -> ColumnError:
+    """Return the error for a column that is not there, with the nearest name or all of them.
+
+    >>> print(no_column("ia", ["ai", "exper"], "for premium"))
+    no column 'ia' for premium. Did you mean 'ai'?
+    >>> print(no_column("skill", ["ai", "exper"]))
+    no column 'skill'. There are: ai, exper.
+    """
+    known = list(columns)
+    hint = did_you_mean(name, known) or f" There are: {listing(known, 12)}."
+    return ColumnError(f"no column {name!r}{' ' if purpose else ''}{purpose}.{hint}")
+
+
+def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a public function answer a misspelt keyword with the nearest name it knows.
+
+    >>> fit = public(lambda *, method="ols": method)
+    >>> fit(metod="eiv")
+    Traceback (most recent call last):
+    wagegap.errors.ArgumentError: <lambda>() takes no keyword 'metod'. Did you mean 'method'? It takes: method.
+    """
+    signature = inspect.signature(function)
+    named = [name for name, value in signature.parameters.items() if value.kind is not value.POSITIONAL_ONLY]
+
+    @functools.wraps(function)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for name in kwargs:
+            if name not in signature.parameters:
+                hint = f"{did_you_mean(name, named)} It takes: {listing(named, 30)}."
+                raise ArgumentError(f"{function.__name__}() takes no keyword {name!r}.{hint}")
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

@@ -24,6 +24,7 @@ from wagegap.errors import (
     WageError,
     did_you_mean,
     listing,
+    no_column,
 )
 from wagegap.estimation.ledger import Ledger
 
@@ -333,7 +334,7 @@ def _split_top(text: str, mark: str) -> list[str]:
 def _check_present(names: Sequence[str], frame: pd.DataFrame) -> None:
     for name in names:
         if name not in frame.columns:
-            raise ColumnError(f"no column {name!r} to absorb.{did_you_mean(name, frame.columns)}")
+            raise no_column(name, frame.columns, "to absorb")
 
 
 def _check_finite(

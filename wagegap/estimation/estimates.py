@@ -34,15 +34,16 @@ from wagegap.errors import (
     JoinError,
     OptionError,
     check_option,
-    did_you_mean,
     listing,
+    no_column,
+    public,
 )
 from wagegap.estimation.cov import CovLike, parse_cov
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.roots import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.spec import Spec
-from wagegap.estimation.units import check_unit
+from wagegap.estimation.units import check_share, check_unit
 
 __all__ = ["LABELS", "Estimates", "join"]
 
@@ -252,7 +253,7 @@ class Estimates:
         mask = np.ones(len(self.values), dtype=bool)
         for name, wanted in keys.items():
             if name not in self.labels:
-                raise ColumnError(f"no label {name!r}.{did_you_mean(name, self.labels.columns)}")
+                raise no_column(name, self.labels.columns, "among the labels")
             values = [wanted] if np.isscalar(wanted) else list(wanted)
             mask &= self.labels[name].isin(values).to_numpy()
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
@@ -329,6 +330,7 @@ class Estimates:
         return self.spec.refit(data, weights=weights, **changes)
 
     @classmethod
+    @public
     def from_table(  # noqa: PLR0913
         cls,
         frame: pd.DataFrame,
@@ -364,11 +366,11 @@ class Estimates:
         ColumnError, DuplicateKeyError, DataError, UnitError
         """
         if len(frame) == 0:
-            raise EmptyDataError("the table has no rows.")
+            raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
         wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
         for name in wanted:
             if name not in frame:
-                raise ColumnError(f"the table has no column {name!r}.{did_you_mean(name, frame.columns)}")
+                raise no_column(name, frame.columns, "in the table")
         labels = frame[list(by)].reset_index(drop=True)
         for name, value, default in zip(LABELS, (term, unit, comparison), (estimate, "none", ""), strict=True):
             labels[name] = frame[value].to_numpy() if value in frame else (value or default)
@@ -377,6 +379,8 @@ class Estimates:
         values = frame[estimate].to_numpy(dtype=float)
         if not np.isfinite(values).all():
             raise DataError(f"{int((~np.isfinite(values)).sum())} of {len(values)} values of {estimate!r} are missing.")
+        # A difference of shares may be negative, so the size alone is held against the unit.
+        check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (PlainRoot(source, matrix),), (np.eye(len(values)),), title=source)
 

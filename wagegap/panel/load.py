@@ -32,6 +32,7 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
+    public,
 )
 from wagegap.estimation.units import PER_ONE, check_share, check_unit
 from wagegap.panel.countries import normalise_countries
@@ -41,6 +42,7 @@ from wagegap.panel.roles import Roles
 __all__ = ["read_panel"]
 
 
+@public
 def read_panel(  # noqa: PLR0913
     source: Any,
     *,

@@ -18,15 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
-from wagegap.errors import (
-    ColumnError,
-    DataError,
-    EmptyDataError,
-    FormulaError,
-    MissingValueError,
-    did_you_mean,
-    listing,
-)
+from wagegap.errors import ColumnError, DataError, EmptyDataError, FormulaError, MissingValueError, listing, no_column
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.roles import Roles
@@ -190,7 +182,7 @@ class Panel:
 
     def _ids(self, name: str, rows: IntArray) -> AnyArray:
         if name not in self.frame:
-            raise ColumnError(f"no column {name!r} to group by.{did_you_mean(name, self.frame.columns)}")
+            raise no_column(name, self.frame.columns, "to group by")
         column = self.frame[name].iloc[rows]
         missing = int(column.isna().sum())
         if missing:
@@ -222,10 +214,7 @@ class Panel:
             return self.frame.eval(expression)
         except pd.errors.UndefinedVariableError as error:
             word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
-            raise ColumnError(
-                f"no column {word!r} for the condition {expression!r}.{did_you_mean(word, self.frame.columns)} "
-                f"Columns: {listing(self.frame.columns, 12)}."
-            ) from error
+            raise no_column(word, self.frame.columns, f"for the condition {expression!r}") from error
         except Exception as error:
             raise FormulaError(
                 f"cannot evaluate {expression!r}: {error}. Columns: {listing(self.frame.columns, 12)}."
@@ -284,7 +273,7 @@ def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | 
 def check_columns(frame: pd.DataFrame, source: str) -> None:
     """Raise unless there are rows, and columns that each name one thing."""
     if len(frame) == 0:
-        raise EmptyDataError(f"{source} has no rows.")
+        raise EmptyDataError(f"{source} has no rows: look at the filter or the file it was read from.")
     if not frame.columns.is_unique:
         twice = [repr(name) for name in frame.columns[frame.columns.duplicated()].unique()]
         raise ColumnError(f"{source} has {len(twice)} names that several columns share: {listing(twice)}. Rename them.")

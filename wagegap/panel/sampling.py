@@ -23,8 +23,8 @@ from wagegap.errors import (
     IdentificationWarning,
     OptionError,
     check_option,
-    did_you_mean,
     listing,
+    no_column,
     warn,
 )
 from wagegap.estimation.cov import (
@@ -127,7 +127,7 @@ def cell_keys(panel: Panel, by: str | Sequence[str] | None) -> list[str]:
     keys = [by] if isinstance(by, str) else list(dict.fromkeys(by))
     for name in keys:
         if name not in panel.frame:
-            raise ColumnError(f"no column {name!r} for by.{did_you_mean(name, panel.frame.columns)}")
+            raise no_column(name, panel.frame.columns, "for by")
         if name in _TAKEN:
             raise OptionError(f"by={name!r}: results have a column of this name themselves; rename yours.")
     return keys
@@ -158,7 +158,7 @@ def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
     """Number the cells of some rows; without keys there is one cell."""
     for name in by:
         if name not in frame:
-            raise ColumnError(f"no column {name!r} for by.{did_you_mean(name, frame.columns)}")
+            raise no_column(name, frame.columns, "for by")
     if not by:
         return CellIndex(np.zeros(len(frame), dtype=np.int32), pd.DataFrame(index=[0]), ("",))
     groups = frame.groupby(list(by), sort=True, observed=True)
@@ -182,7 +182,7 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
     name = weights if isinstance(weights, str) else "_weights"
     if isinstance(weights, str):
         if weights not in panel.frame:
-            raise ColumnError(f"no column {weights!r} for weights.{did_you_mean(weights, panel.frame.columns)}")
+            raise no_column(weights, panel.frame.columns, "for weights")
     else:
         panel = panel.assign(**{name: _weight_values(weights, len(panel))})
     return replace(panel, roles=replace(panel.roles, weight=name, weight_kind=kind))
@@ -321,8 +321,8 @@ def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sampl
     assert cov.kind is not None
     if sample.weights is None:
         raise CovarianceError(
-            "replicate weights go with the weights they were made from, and none are given: read_panel(..., weight=) or "
-            "weights= (ones, where the sample is not weighted)."
+            "replicate weights go with the weights they were made from, and none are given: "
+            "read_panel(..., weight=) or weights= (ones, where the sample is not weighted)."
         )
     matrix = np.column_stack([_column(panel, name)[rows] for name in cov.columns])
     if not np.isfinite(matrix).all() or (matrix < 0).any():
@@ -353,7 +353,7 @@ def _declared_replicates(panel: Panel, cov: Replicates) -> Replicates:
 
 def _column(panel: Panel, name: str) -> Any:
     if name not in panel.frame:
-        raise ColumnError(f"no column {name!r}.{did_you_mean(name, panel.frame.columns)}")
+        raise no_column(name, panel.frame.columns)
     return pd.to_numeric(panel.frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import special
 
 from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike
-from wagegap.errors import OptionError, check_option
+from wagegap.errors import OptionError, check_option, public
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -67,6 +67,7 @@ class Simulation:
     link_sd: float
 
 
+@public
 def simulate_panel(  # noqa: PLR0913
     *,
     countries: int = 12,

@@ -26,7 +26,6 @@ from scipy import stats
 
 from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
-    ColumnError,
     DataError,
     EmptyDataError,
     OptionError,
@@ -34,6 +33,8 @@ from wagegap.errors import (
     UnitError,
     did_you_mean,
     listing,
+    no_column,
+    public,
     warn,
 )
 from wagegap.estimation.cov import CovLike
@@ -143,6 +144,7 @@ class Rates(Result):
         return ax
 
 
+@public
 def fit_rates(  # noqa: PLR0913
     data: Any,
     events: Mapping[str, str] | str | Sequence[str],
@@ -272,7 +274,7 @@ def _event_values(panel: Panel, name: str, column: str) -> FloatArray:
     if column in panel.frame:
         raw = panel.frame[column]
     elif not isinstance(column, str) or column.isidentifier():
-        raise ColumnError(f"no column {column!r} for event {name!r}.{did_you_mean(column, panel.frame.columns)}")
+        raise no_column(column, panel.frame.columns, f"for event {name!r}")
     else:
         raw = _evaluated(panel.frame, name, column)
     values = _numbers(raw)
@@ -289,9 +291,7 @@ def _evaluated(frame: pd.DataFrame, name: str, expression: str) -> pd.Series[Any
         values = pd.Series(frame.eval(expression), index=frame.index)
     except pd.errors.UndefinedVariableError as error:
         word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
-        raise ColumnError(
-            f"no column {word!r} for event {name!r}, {expression!r}.{did_you_mean(word, frame.columns)}"
-        ) from error
+        raise no_column(word, frame.columns, f"for event {name!r}, {expression!r}") from error
     except Exception as error:
         raise DataError(f"cannot evaluate event {name!r}, {expression!r}: {error}.") from error
     if re.search(r"isna|notna|isnull|notnull|fillna", expression):

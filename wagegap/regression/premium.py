@@ -38,6 +38,8 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
+    no_column,
+    public,
     warn,
 )
 from wagegap.estimation.cov import CovLike
@@ -137,6 +139,7 @@ class Premiums(Result):
         return ax
 
 
+@public
 def fit_premiums(  # noqa: PLR0913
     data: Any,
     formula: str | None = None,
@@ -284,7 +287,7 @@ class _Count:
 def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
     """Put the base level first."""
     if premium not in panel.frame:
-        raise ColumnError(f"no column {premium!r} for premium.{did_you_mean(premium, panel.frame.columns)}")
+        raise no_column(premium, panel.frame.columns, "for premium")
     if base is None:
         return panel
     levels = sorted(panel.frame[premium].dropna().unique(), key=str)
@@ -472,7 +475,7 @@ def _from_products(data: CrossProducts, premium: str, limits: _Limits, compariso
         for cell, name in zip(data.cells, names, strict=True)
     ]
     if not any(premium in cell.names for cell in data.cells):
-        raise ColumnError(f"no column {premium!r} in the cross-products.{did_you_mean(premium, data.cells[0].names)}")
+        raise no_column(premium, data.cells[0].names, "in the cross-products")
     n = np.array([cell.nobs for cell in data.cells])
     k = np.array([len(cell.names) for cell in data.cells])
     treated = np.array([round(f[3]) for f in found])

@@ -19,6 +19,7 @@ from wagegap.errors import (
     FormulaError,
     did_you_mean,
     listing,
+    no_column,
 )
 from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
 from wagegap.estimation.estimates import Estimates, join
@@ -188,7 +189,7 @@ def _matched(
     if data is not None:
         absent = [key for key in keys if key not in data]
         if absent:
-            raise ColumnError(f"data has no key {absent[0]!r}.{did_you_mean(absent[0], data.columns)}")
+            raise no_column(absent[0], data.columns, "in data for that key")
         twice = int(data.duplicated(keys).sum())
         if twice:
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")

@@ -17,14 +17,14 @@ from scipy import stats
 
 from wagegap._typing import AnyArray, FloatArray, LinkMethod, MetaTest, RngLike, Tau2Method
 from wagegap.errors import (
-    ColumnError,
     CovarianceError,
     OptionError,
     ReliabilityError,
     ReliabilityWarning,
     WagegapError,
     check_option,
-    did_you_mean,
+    no_column,
+    public,
     warn,
 )
 from wagegap.estimation.cov import Robust, parse_cov
@@ -83,6 +83,7 @@ class _Setup:
         return np.delete(self.x, self.estimated[0], axis=1)
 
 
+@public
 def fit_link(  # noqa: PLR0913
     formula: str,
     rates: Any,
@@ -195,7 +196,7 @@ def _groups(cells: LinkCells, data: pd.DataFrame | None, cluster: str) -> AnyArr
         return np.asarray(cells.keys[cluster])
     if data is None or cluster not in data:
         known = [*cells.keys.columns, *([] if data is None else data.columns)]
-        raise ColumnError(f"no key or column {cluster!r} to cluster by.{did_you_mean(cluster, known)}")
+        raise no_column(cluster, known, "or key to cluster by")
     keys = list(cells.keys.columns)
     values = cells.keys.merge(data[[*keys, cluster]], on=keys, how="left")[cluster]
     if values.isna().any():
