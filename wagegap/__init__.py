@@ -20,6 +20,7 @@ _HOME = {
     "fit_premiums": "wagegap.regression.premium",
     "fit_rates": "wagegap.regression.mobility",
     "fit_link": "wagegap.regression.link",
+    "oaxaca": "wagegap.decomposition.oaxaca",
     "table": "wagegap.report.table",
     "study": "wagegap.report.study",
 }
@@ -41,6 +42,7 @@ __all__ = [
     "fit_premiums",
     "fit_rates",
     "join",
+    "oaxaca",
     "read_panel",
     "simulate_panel",
     "study",
@@ -50,6 +52,7 @@ __all__ = [
 if TYPE_CHECKING:
     from wagegap import datasets as datasets
     from wagegap import errors as errors
+    from wagegap.decomposition.oaxaca import oaxaca as oaxaca
     from wagegap.estimation import cov as cov
     from wagegap.estimation.estimates import Estimates as Estimates
     from wagegap.estimation.estimates import join as join

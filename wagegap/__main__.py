@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from wagegap import __version__
 from wagegap.errors import WagegapError
@@ -28,11 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WagegapError as error:
         print(f"wagegap: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; the report is written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("wagegap: interrupted; nothing was written.", file=sys.stderr)
+        return 130
 
 
 def _run(source: str | None, output: str, *, progress: bool) -> int:
+    from wagegap.report.page import check_folder
     from wagegap.report.study import study
 
+    check_folder(Path(output))
     done = study(source, progress=progress)
     folder = done.save(output)
     print(f"{done.title}\n")
@@ -40,7 +50,7 @@ def _run(source: str | None, output: str, *, progress: bool) -> int:
         mark = "" if finding.kind == "finding" else f"[{finding.kind}] "
         print(textwrap.fill(f"{mark}{finding.about}: {finding.text}", width=80, subsequent_indent="    "))
         print()
-    print(f"Report: {folder / 'report.html'}")
+    print(f"Report: {folder / 'report.html'}", flush=True)
     return 0
 
 

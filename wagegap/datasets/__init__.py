@@ -16,7 +16,7 @@ import pandas as pd
 from wagegap.datasets import harmonise
 from wagegap.datasets.harmonise import read_kaggle, read_piaac, read_stack_overflow
 from wagegap.datasets.products import unpack
-from wagegap.errors import check_option
+from wagegap.errors import check_option, public
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.roots import PlainRoot
@@ -45,6 +45,7 @@ _SPECIFICATIONS = {
 }
 
 
+@public
 def facts(topic: str | None = None) -> pd.DataFrame:
     """Return published figures on premiums, leaving and switching, each with its source.
 
@@ -87,6 +88,7 @@ def published_premiums() -> Estimates:
     )  # fmt: skip
 
 
+@public
 def country_premiums(source: PremiumSource) -> Estimates:
     """Return premiums by country as this package estimated them from a survey, in log points.
 
@@ -148,6 +150,7 @@ def stem_graduates() -> Estimates:
     return Estimates(labels, values, (root,), (np.eye(2 * n),), title=f"STEM graduates, {spec.source}")
 
 
+@public
 def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
     """Return net migration of members with a skill by country, per 10,000, mean of 2015-19; its errors are unknown.
 
@@ -164,6 +167,7 @@ def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
     )  # fmt: skip
 
 
+@public
 def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.DataFrame:
     """Return yearly net migration per 10,000 of the six countries of the published premiums: iso3, year, net."""
     check_option("skill", skill, ("ai", "data_science"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError
+from wagegap.errors import DataError, did_you_mean
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -164,7 +164,7 @@ def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
     return panel.assign(
         graduate=graduate.astype(int), stem=stem.astype(int), health=health.astype(int), exp_years=frame["C_Q09_C"],
         sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"),
-        educ_level=frame["EDCAT7"].astype("object").fillna(-1).astype(str),
+        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str),
         working_stem=(graduate & stem & known & _bool(frame["C_D05"].eq(1))).astype(int),
         outside=1.0 - occupation.isin(_STEM_OCCUPATIONS).astype(float),
         paid=(paid & graduate & ~health).astype(int),
@@ -173,7 +173,11 @@ def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
 
 def _local(path: str | os.PathLike[str] | None, name: str) -> Path:
     if path is not None:
-        return Path(path)
+        given = Path(path)
+        if not given.is_file():
+            near = [str(beside) for beside in given.parent.iterdir()] if given.parent.is_dir() else []
+            raise DataError(f"no file {str(given)!r}.{did_you_mean(given, near)} It should be a copy of {name}.")
+        return given
     folder = os.environ.get("WAGEGAP_DATA")
     if folder is None:
         raise DataError(f"no local copy of {name}: give its path, or set WAGEGAP_DATA to the folder that holds it.")

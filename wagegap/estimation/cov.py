@@ -116,22 +116,35 @@ class Bootstrap:
         Column (or `"worker"`) whose values are drawn together; rows where absent.
     rng : Generator, int or None
         Source of randomness.
+    strata : str, optional
+        Column within whose values units are drawn, each as often as it has units: the groups of a decomposition, say.
+        Results whose draws differ in this cannot be joined.
+    workers : int
+        Threads; the numbers do not depend on them.
+    progress : bool
+        Say on stderr how far it is.
     """
 
     reps: int = 999
     kind: Literal["pairs", "bayesian"] = "pairs"
     cluster: str | None = None
     rng: RngLike = None
+    strata: str | None = None
+    workers: int = 1
+    progress: bool = False
 
     def __post_init__(self) -> None:
         check_option("kind", self.kind, ("pairs", "bayesian"))
-        if isinstance(self.reps, bool) or not isinstance(self.reps, int | np.integer):
-            raise OptionError(f"reps={self.reps!r} must be a whole number.")
-        if self.reps < 2:
-            raise OptionError(f"reps={self.reps} is too few for a variance: at least 2.")
+        for name, least in (("reps", 2), ("workers", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise OptionError(f"{name}={value!r} must be a whole number.")
+            if value < least:
+                raise OptionError(f"{name}={value} is too few: at least {least}.")
 
     def __str__(self) -> str:
-        return f"Bootstrap({self.reps}, {self.kind}{', ' + self.cluster if self.cluster else ''})"
+        more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)
+        return f"Bootstrap({self.reps}, {self.kind}{more})"
 
 
 Covariance: TypeAlias = Robust | Survey | Replicates | Bootstrap

@@ -194,7 +194,7 @@ def build_design(
     rows = np.flatnonzero(mask)
     if rows.size == 0:
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
-    used = frame.iloc[rows][needed]
+    used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
     _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
     _check_numbers(used, regressor_columns, DataError, text=False)
     y, _, _ = design_matrix(used, f"{parts.outcome} - 1")
@@ -255,11 +255,13 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
             out[name] = column.astype(float)
         elif pd.api.types.is_string_dtype(column) and column.dtype != object:
             out[name] = column.astype(object)
+        elif column.dtype == np.float64:
+            out[name] = column
         elif pd.api.types.is_numeric_dtype(column):
             out[name] = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=frame.index)
         else:
             out[name] = column
-    return pd.DataFrame(out, index=frame.index)
+    return pd.DataFrame(out, index=frame.index, copy=False)
 
 
 def _is_decimal(column: pd.Series[Any]) -> bool:

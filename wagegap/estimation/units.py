@@ -9,7 +9,7 @@ from __future__ import annotations
 from wagegap._typing import FloatArray
 from wagegap.errors import UnitError, did_you_mean, listing
 
-__all__ = ["PER_ONE", "UNITS", "check_share", "check_unit", "conversion"]
+__all__ = ["PER_ONE", "UNITS", "check_share", "check_unit", "conversion", "unit_of_outcome"]
 
 PER_ONE = {"share": 1.0, "per cent": 100.0, "percentage points": 100.0, "per 1,000": 1e3, "per 10,000": 1e4}
 """Units of proportions: how many of the unit make one."""
@@ -42,6 +42,15 @@ def conversion(source: str, target: str) -> float:
     if source in PER_ONE and target in PER_ONE:
         return PER_ONE[target] / PER_ONE[source]
     raise UnitError(f"a number in {source!r} cannot be turned into {target!r} by a factor.")
+
+
+def unit_of_outcome(outcome: str) -> str:
+    """Return the unit of differences of an outcome: log points of a logarithm, else none.
+
+    >>> unit_of_outcome("log(hourly_wage)")
+    'log points'
+    """
+    return "log points" if outcome.replace(" ", "").startswith(("log(", "np.log(")) else "none"
 
 
 def check_share(values: FloatArray, unit: str, where: str) -> None:

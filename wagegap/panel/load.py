@@ -127,6 +127,15 @@ def read_panel(  # noqa: PLR0913
     check_option("invalid_wage", invalid_wage, ("raise", "missing", "drop"))
     check_option("country_names", country_names, ("normalise", "keep"))
     check_option("duplicates", duplicates, ("raise", "keep"))
+    for role, column in (
+        ("worker", worker), ("country", country), ("period", period), ("wage", wage), ("field", field),
+        ("occupation", occupation), ("weight", weight), ("strata", strata),
+    ):  # fmt: skip
+        _check_name(role, column)
+    for role, names in (("cluster", cluster), ("replicate_weights", replicate_weights), ("columns", columns)):
+        _check_names(role, names)
+    if units is not None and not isinstance(units, Mapping):
+        raise OptionError(f"units={units!r} must give a unit to each column, such as {{'rate': 'share'}}.")
     pattern = replicate_weights if isinstance(replicate_weights, str) else None
     roles = Roles(
         worker, country, period, wage, field, occupation, weight, weight_kind or ("sampling" if weight else None),
@@ -162,6 +171,18 @@ class _Wanted:
 
     def among(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if self(name)]
+
+
+def _check_name(role: str, column: object) -> None:
+    """Raise unless a role names one column, or none."""
+    if column is not None and not isinstance(column, Hashable):
+        raise OptionError(f"{role}={column!r} must be the name of one column.")
+
+
+def _check_names(role: str, names: object) -> None:
+    """Raise unless a role names columns, or none."""
+    if names is not None and not isinstance(names, str | Sequence):
+        raise OptionError(f"{role}={names!r} must be the name of a column, or a list of names.")
 
 
 def _check_options(roles: Roles, pattern: str | None) -> None:
@@ -348,6 +369,11 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     if wage is None:
         return panel
     column = panel.frame[wage]
+    if not _may_hold_wages(column):
+        raise WageError(
+            f"{wage!r} holds {column.dtype} in {len(column):,} of {len(column):,} rows, which is no amount of pay: "
+            "declare the column that holds wages as numbers."
+        )
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     kinds = _invalid_wages(column, numbers)
     if not kinds:
@@ -368,6 +394,15 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     for kind, rows in kinds.items():
         panel = panel.filter(~np.isin(panel.row_ids, rows), reason=f"{kind} {wage}")
     return panel
+
+
+def _may_hold_wages(column: pd.Series[Any]) -> bool:
+    """Whether values of this type can be amounts: dates, durations, truth values and complex numbers cannot."""
+    kinds = pd.api.types
+    never = (
+        kinds.is_datetime64_any_dtype, kinds.is_timedelta64_dtype, kinds.is_bool_dtype, kinds.is_complex_dtype,
+    )  # fmt: skip
+    return not any(is_kind(column) for is_kind in never)
 
 
 def _invalid_wages(column: pd.Series[Any], numbers: FloatArray) -> dict[str, IntArray]:

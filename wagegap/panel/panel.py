@@ -94,8 +94,20 @@ class Panel:
         return replace(self, frame=frame, ledger=ledger, row_ids=self.row_ids[mask])
 
     def assign(self, **columns: Any) -> Panel:
-        """Return the panel with further columns, values of shape (n,) or functions of the frame."""
-        frame = self.frame.assign(**columns)
+        """Return the panel with further columns, values of shape (n,) or functions of the frame.
+
+        Raises
+        ------
+        DataError
+            Where a column has another number of values than the panel has rows.
+        """
+        try:
+            frame = self.frame.assign(**columns)
+        except ValueError as error:
+            raise DataError(
+                f"columns {listing(columns)} cannot be added to {len(self):,} rows: {error}. Give one value, or one "
+                "for each row."
+            ) from error
         key = (self.roles.country, self.roles.worker, self.roles.period)
         keyed = _is_keyed(frame, self.roles) if any(name in columns for name in key if name) else self.keyed
         return replace(self, frame=frame, keyed=keyed)
@@ -305,17 +317,30 @@ def as_pandas(data: Any) -> pd.DataFrame:
     """Turn any data frame into pandas: pandas, polars, Arrow, or whatever offers `to_pandas` or an Arrow stream."""
     if isinstance(data, pd.DataFrame):
         return data
+    try:
+        frame = _converted(data)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{type(data).__name__} cannot be made a data frame: {error}.") from error
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    hint = "; simulate_panel(...).panel is the panel" if hasattr(data, "panel") else ""
+    hint = "; give data.collect()" if hasattr(data, "collect") else hint
+    raise DataError(
+        f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow; read_panel(path) reads a file{hint}."
+    )
+
+
+def _converted(data: Any) -> Any:
+    """What the data offer of themselves: pandas, an Arrow stream, or columns; None where they offer nothing."""
+    if isinstance(data, pd.Series):
+        return None
+    if hasattr(data, "to_pandas"):
+        return data.to_pandas()
     if hasattr(data, "__arrow_c_stream__"):
         import pyarrow as pa
 
-        return pd.DataFrame(pa.table(data).to_pandas())
-    if hasattr(data, "to_pandas"):
-        return pd.DataFrame(data.to_pandas())
-    if isinstance(data, dict):
-        return pd.DataFrame(data)
-    raise DataError(
-        f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow; read_panel(path) reads a file."
-    )
+        return pa.table(data).to_pandas()
+    return pd.DataFrame(data) if isinstance(data, dict) else None
 
 
 def _fingerprint(frame: pd.DataFrame) -> str:

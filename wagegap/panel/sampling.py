@@ -42,7 +42,7 @@ from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.fit import coefficients, describe_collinear, fit_cells
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.replication import ReplicateWeights, bootstrap_weights, replicate_root
+from wagegap.estimation.replication import ReplicateWeights, bootstrap_weights, given_weights, replicate_root
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import Sample, check_weights_allow, compress_sample
 from wagegap.estimation.stacked import fit_stacked, stacked_coefficients
@@ -57,6 +57,8 @@ __all__ = [
     "fit_sample",
     "index_cells",
     "observations",
+    "replicate_scopes",
+    "replicate_weights",
     "resolve_cov",
     "weighted_rows",
     "with_weights",
@@ -161,8 +163,10 @@ def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
             raise no_column(name, frame.columns, "for by")
     if not by:
         return CellIndex(np.zeros(len(frame), dtype=np.int32), pd.DataFrame(index=[0]), ("",))
-    groups = frame.groupby(list(by), sort=True, observed=True)
-    codes = np.asarray(groups.ngroup().to_numpy(), dtype=np.int32)
+    try:
+        codes = np.asarray(frame.groupby(list(by), sort=True, observed=True).ngroup().to_numpy(), dtype=np.int32)
+    except TypeError as error:
+        raise DataError(f"the columns {listing(by)} cannot be keys of cells: {error}. Use numbers or text.") from error
     keys = frame.iloc[np.unique(codes, return_index=True)[1]][list(by)].reset_index(drop=True)
     for name in by:
         if isinstance(keys[name].dtype, pd.CategoricalDtype):
@@ -292,32 +296,39 @@ def _replicated(
         return found if wanted is None else np.where(wanted, found, 0.0)
 
     estimate = refit(sample.weights)
-    replicates = _weights_of(panel, design.rows, cov, sample)
-    scopes = _scopes(panel, design.rows, sample) if isinstance(cov, Replicates) else [""] * len(estimate)
-
-    free = float(len(replicates.scale) - 1)
-    root = replicate_root(estimate, refit, replicates, scopes, free)
+    replicates = replicate_weights(panel, design.rows, cov, sample)
+    scopes = replicate_scopes(panel, design.rows, cov, sample.rows_by_cell())
+    root = replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
     return FittedCells(estimate, root, np.eye(estimate.size), np.full(len(estimate), np.nan))
 
 
-def _scopes(panel: Panel, rows: IntArray, sample: Sample) -> list[str]:
-    """Country of each cell, whose replicates are its own; cells of several countries share theirs."""
-    if panel.roles.country is None:
-        return [""] * len(sample.cell_names)
+def replicate_scopes(
+    panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, members: Sequence[IntArray]
+) -> list[str]:
+    """Whose replicates each estimate has: those of its country where its rows are of one, which are its own.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n,)
+        Rows of the panel in the sample.
+    members : sequence of ndarray of int
+        Rows of the sample that each estimate stands on.
+    """
+    if not isinstance(cov, Replicates) or panel.roles.country is None:
+        return [""] * len(members)
     countries = panel.frame[panel.roles.country].iloc[rows].astype(str).to_numpy()
-    found = [np.unique(countries[at]) for at in sample.rows_by_cell()]
+    found = [np.unique(countries[at]) for at in members]
     return [str(names[0]) if len(names) == 1 else "" for names in found]
 
 
-def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sample: Sample) -> ReplicateWeights:
+def replicate_weights(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sample: Sample) -> ReplicateWeights:
+    """Weights of every replicate for the rows of a sample."""
     if isinstance(cov, Bootstrap):
-        everything = np.arange(len(panel))
-        name = cov.cluster or "row"
-        units = panel.groupings(everything, [] if name in ("row", "worker") else [name])[name].codes
         drawn = hashlib.sha256(panel.row_ids.tobytes()).hexdigest()[:16]
-        return bootstrap_weights(
-            cov, units, rows.astype(np.int32), sample.weights, f"{panel.source}#{panel.fingerprint}#{drawn}"
-        )
+        units = _units_of(panel, cov.cluster or "row")
+        strata = None if cov.strata is None else _units_of(panel, cov.strata)
+        name = f"{panel.source}#{panel.fingerprint}#{drawn}"
+        return bootstrap_weights(cov, units, rows, sample.weights, name, strata=strata)
     assert cov.kind is not None
     if sample.weights is None:
         raise CovarianceError(
@@ -332,7 +343,15 @@ def _weights_of(panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, sampl
             "that have them (countries without replicates need a covariance of their own)."
         )
     scale = replicate_scale(cov.kind, len(cov.columns), cov.fay, cov.scales)
-    return ReplicateWeights(lambda i: matrix[:, i], scale, cov.kind, f"{panel.source}|{cov.kind}")
+    return given_weights(matrix, scale, cov.kind, f"{panel.source}|{cov.kind}")
+
+
+def _units_of(panel: Panel, name: str) -> CodeArray:
+    """Unit of every row of the panel: the row itself, its worker, or its value in a column."""
+    everything = np.arange(len(panel))
+    if name == "row":
+        return everything.astype(np.int32)
+    return panel.groupings(everything, [] if name == "worker" else [name])[name].codes
 
 
 def _declared_replicates(panel: Panel, cov: Replicates) -> Replicates:

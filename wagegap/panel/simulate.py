@@ -11,6 +11,7 @@ thus unrelated to their pay residuals there, and the truth stays exact for any c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike
 from wagegap.errors import OptionError, check_option, public
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
+from wagegap.panel.sampling import check_count
 
 __all__ = ["Simulation", "simulate_panel"]
 
@@ -132,10 +134,15 @@ def simulate_panel(  # noqa: PLR0913
     (800, ['iso3', 'premium', 'emigration', 'switching'])
     """
     check_option("design", design, ("simple", "clustered", "stratified"))
-    _check_ranges(
-        countries, workers, periods, share_treated, error_correlation, (premium_sd, link_sd, wage_sd, worker_sd)
-    )
-    generator = np.random.default_rng(rng)
+    for name, count in (("countries", countries), ("workers", workers), ("periods", periods)):
+        check_count(name, count)
+    _check_numbers(
+        premium_mean=premium_mean, premium_sd=premium_sd, link_slope=link_slope, link_intercept=link_intercept,
+        link_sd=link_sd, switching_mean=switching_mean, share_treated=share_treated, wage_sd=wage_sd,
+        worker_sd=worker_sd, error_correlation=error_correlation,
+    )  # fmt: skip
+    _check_ranges(countries, share_treated, error_correlation, (premium_sd, link_sd, wage_sd, worker_sd))
+    generator = _generator(rng)
     premium = generator.normal(premium_mean, premium_sd, countries)
     emigration = link_intercept + link_slope * premium + generator.normal(0, link_sd, countries)
     switching = np.clip(generator.normal(switching_mean, 0.05, countries), 0.02, 0.98)
@@ -180,13 +187,22 @@ class _World:
     design: str
 
 
-def _check_ranges(
-    countries: int, workers: int, periods: int, share: float, correlation: float, spreads: tuple[float, ...]
-) -> None:
+def _generator(rng: RngLike) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"rng={rng!r} must be a generator, a whole number of at least 0, or None.") from error
+
+
+def _check_numbers(**values: float) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(value):
+            raise OptionError(f"{name}={value!r} must be a finite number.")
+
+
+def _check_ranges(countries: int, share: float, correlation: float, spreads: tuple[float, ...]) -> None:
     if not 2 <= countries <= len(_COUNTRIES):
         raise OptionError(f"countries={countries} must lie between 2 and {len(_COUNTRIES)}.")
-    if workers < 1 or periods < 1:
-        raise OptionError(f"workers={workers} and periods={periods} must be at least 1.")
     if not 0 < share < 1:
         raise OptionError(f"share_treated={share} must lie between 0 and 1.")
     if not -1 <= correlation <= 1:

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, DuplicateKeyError, MissingValueError, OptionError, listing
+from wagegap.errors import DataError, DuplicateKeyError, MissingValueError, listing
 from wagegap.panel.panel import Panel
+from wagegap.panel.sampling import check_count
 
 __all__ = ["transitions"]
 
@@ -49,7 +50,7 @@ def transitions(panel: Panel, *, horizon: int = 1) -> Panel:
     MissingValueError, DuplicateKeyError
         Where a worker or period is missing, or a worker stands twice in a period.
     OptionError
-        Where horizon is below 1.
+        Where horizon is no whole number of at least 1.
 
     Examples
     --------
@@ -60,8 +61,7 @@ def transitions(panel: Panel, *, horizon: int = 1) -> Panel:
     >>> panel.transitions().frame["abroad_next"].tolist()
     [1.0, nan, nan]
     """
-    if horizon < 1:
-        raise OptionError(f"horizon={horizon} must be at least 1.")
+    check_count("horizon", horizon)
     steps = _steps(panel, horizon)
     columns: dict[str, Any] = {}
     for role, column in _watched(panel).items():

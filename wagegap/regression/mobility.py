@@ -31,6 +31,7 @@ from wagegap.errors import (
     OptionError,
     SmallCellWarning,
     UnitError,
+    check_option,
     did_you_mean,
     listing,
     no_column,
@@ -134,11 +135,23 @@ class Rates(Result):
         return np.array(found, dtype=float)
 
     def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
-        """Draw the rates of one event with their intervals, largest first."""
-        from wagegap._display.axes import intervals
+        """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
 
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> made = wg.simulate_panel(countries=3, workers=300, rng=1)
+        >>> rates = wg.fit_rates(made.panel, {"emigration": "abroad_next"}, among="ai")
+        >>> rates.plot().get_xlabel()
+        'emigration (share), 95 % intervals'
+        """
+        from wagegap._display.axes import intervals, new_axes
+
+        if event is not None:
+            check_option("event", event, self.events)
         chosen = self.estimates.select(term=event or self.events[0])
         tidy = chosen.tidy(alpha).assign(name=chosen.names).sort_values("estimate", ascending=False)
+        ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
         ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
         ax.set_xlabel(f"{event or self.events[0]} ({self.unit}), {100 * (1 - alpha):g} % intervals")
         return ax

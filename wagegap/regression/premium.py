@@ -21,7 +21,7 @@ Econometrics Journal 5, 149-159.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -50,6 +50,7 @@ from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
 from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
     CellIndex,
@@ -130,10 +131,19 @@ class Premiums(Result):
         return frame
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
-        """Draw the premiums with their intervals, largest first."""
-        from wagegap._display.axes import intervals
+        """Draw the premiums with their intervals, largest first, on new axes where none are given.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> premiums = wg.fit_premiums(wg.datasets.developer_pay(), premium="ai")
+        >>> premiums.plot().get_xlabel()
+        'Premium of ai (log points), 95 % intervals'
+        """
+        from wagegap._display.axes import intervals, new_axes
 
         tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
+        ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
         ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
         ax.set_xlabel(f"{self.title} ({self.unit}), {100 * (1 - alpha):g} % intervals")
         return ax
@@ -215,7 +225,11 @@ def fit_premiums(  # noqa: PLR0913
     check_option("method", method, ("separate", "stacked"))
     limits = _Limits(min_treated, min_comparison, empty_cells)
     if isinstance(data, CrossProducts):
-        _check_products_call(formula, cov, weights, data)
+        given = dict(
+            by=by, base=base, method=method, small_sample=small_sample, weights=kept("weights", weights),
+            weight_kind=weight_kind, empty_cells=empty_cells, compress=compress,
+        )  # fmt: skip
+        _check_products_call(data, formula, cov, given)
         return _from_products(data, premium, limits, comparison)
     if formula is None:
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
@@ -403,7 +417,7 @@ def _estimates(
     labels = cells.keys.loc[np.repeat(np.arange(len(cells.names)), r)].reset_index(drop=True)
     terms = [premium] if r == 1 else [design.names[j] for j in columns]
     labels["term"] = np.tile(np.array(terms, dtype=object), len(cells.names))
-    labels["unit"] = _unit_of(design.outcome)
+    labels["unit"] = unit_of_outcome(design.outcome)
     labels["comparison"] = comparison
     wanted = count.wanted.ravel()
     return Estimates(
@@ -414,10 +428,6 @@ def _estimates(
         title=f"Premium of {premium}",
         ledger=design.ledger,
     )
-
-
-def _unit_of(outcome: str) -> str:
-    return "log points" if outcome.replace(" ", "").startswith(("log(", "np.log(")) else "none"
 
 
 def _comparison(panel: Panel, design: Design, columns: list[int], premium: str, base: str | float | None) -> str:
@@ -460,11 +470,21 @@ def _hyp0f1(m: FloatArray, z: FloatArray) -> FloatArray:
     return np.asarray(total)
 
 
-def _check_products_call(formula: str | None, cov: CovLike | None, weights: Any, data: CrossProducts) -> None:
+def _check_products_call(
+    data: CrossProducts, formula: str | None, cov: CovLike | None, given: Mapping[str, Any]
+) -> None:
+    """Refuse what cross-products, whose regression is made already, cannot do."""
     if formula is not None:
         raise OptionError(f"cross-products carry their own formula ({data.formula}): leave formula out.")
-    if cov not in (None, "HC1") or weights is not None:
-        raise OptionError("cross-products allow cov='HC1' and no weights; other choices need the workers.")
+    if cov is not None and cov != "HC1":
+        raise OptionError(f"cross-products allow cov='HC1' alone, not cov={cov!r}: other choices need the workers.")
+    usual = {"method": "separate", "small_sample": "stata", "empty_cells": "raise", "compress": False}
+    asked = [name for name, value in given.items() if value != usual.get(name)]
+    if asked:
+        raise OptionError(
+            f"cross-products are of cells by {listing(data.keys.columns)} whose regression is made already: leave out "
+            f"{listing(asked)}, or fit the workers themselves."
+        )
 
 
 def _from_products(data: CrossProducts, premium: str, limits: _Limits, comparison: str | None) -> Premiums:
@@ -489,7 +509,7 @@ def _from_products(data: CrossProducts, premium: str, limits: _Limits, compariso
         f"fewer than {limits.comparison} others",
     )
     labels = data.keys[used].reset_index(drop=True)
-    labels = labels.assign(term=premium, unit=_unit_of(data.formula), comparison=comparison or data.comparison)
+    labels = labels.assign(term=premium, unit=unit_of_outcome(data.formula), comparison=comparison or data.comparison)
     free = (n - k)[used].astype(float)
     variance = np.array([f[1] for f in found])[used] * n[used] / free
     sigma = np.sqrt([f[2] for f in found])[used]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import intervals, new_axes
-from wagegap.errors import DataError
+from wagegap._display.axes import figure_of, intervals, new_axes
+from wagegap._typing import AnyArray
+from wagegap.errors import DataError, OptionError, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
@@ -16,8 +18,13 @@ from wagegap.regression.link import Link
 
 __all__ = ["plot_forest", "plot_link"]
 
+_TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
-def plot_forest(results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: int = 60) -> Any:
+
+@public
+def plot_forest(
+    results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: int = 60, keep: Sequence[str] = ()
+) -> Any:
     """Draw estimates by country with their intervals, largest first: a forest plot.
 
     Parameters
@@ -29,11 +36,17 @@ def plot_forest(results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: i
     alpha : float
         One minus the coverage of intervals.
     at_most : int
-        Countries drawn; the most precise ones where there are more.
+        Estimates drawn; where there are more, the most precise ones, or, where errors are unknown, the largest and the
+        smallest. The axis says so.
+    keep : sequence of str
+        Codes of countries drawn in any case.
 
     Raises
     ------
     DataError
+        Results of two units, or something that is no result.
+    OptionError
+        A number of estimates below 1.
 
     Examples
     --------
@@ -42,6 +55,8 @@ def plot_forest(results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: i
     >>> len(ax.get_yticklabels())
     22
     """
+    if at_most < 1:
+        raise OptionError(f"at_most={at_most!r} must be at least 1.")
     named = results if isinstance(results, Mapping) else {"": results}
     rows = [_rows(name, value, alpha) for name, value in named.items()]
     units = list(dict.fromkeys(unit for _, unit in rows))
@@ -50,19 +65,19 @@ def plot_forest(results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: i
             f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them, or draw two."
         )
     frame = np.concatenate([row for row, _ in rows])
-    if len(frame) > at_most:
-        width = frame["high"] - frame["low"]
-        frame = frame[np.argsort(np.where(np.isnan(width), np.inf, width), kind="stable")[:at_most]]
-    frame = frame[np.argsort(-frame["estimate"], kind="stable")]
+    frame, words = _shown(frame[np.argsort(-frame["estimate"], kind="stable")], at_most, keep)
     labels = frame["name"].tolist()
     if ax is None:
         ax = new_axes(6.3, 0.9 + 0.2 * len(dict.fromkeys(labels)))
     groups = frame["group"].tolist() if len(named) > 1 else None
     ax = intervals(ax, labels, frame["estimate"], frame["low"], frame["high"], groups=groups)
-    ax.set_xlabel(f"{units[0]}, {100 * (1 - alpha):g} % intervals" if units[0] != "none" else "estimate")
+    known = bool(np.isfinite(frame["low"]).any())
+    said = [*([] if units[0] == "none" else units), f"{100 * (1 - alpha):g} % intervals" if known else "errors unknown"]
+    ax.set_xlabel(", ".join([*said, *words]))
     return ax
 
 
+@public
 def plot_link(link: Link, *, ax: Any = None, alpha: float = 0.05) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
@@ -87,6 +102,31 @@ def plot_link(link: Link, *, ax: Any = None, alpha: float = 0.05) -> Any:
 
 
 _ROW = np.dtype([("name", "U80"), ("group", "U80"), ("estimate", float), ("low", float), ("high", float)])
+
+
+def _shown(frame: AnyArray, at_most: int, keep: Sequence[str]) -> tuple[AnyArray, list[str]]:
+    """Rows to draw, of rows sorted from the largest, and what to say of the choice."""
+    n = len(frame)
+    if n <= at_most:
+        return frame, []
+    width = frame["high"] - frame["low"]
+    if np.isfinite(width).all():
+        order, words = np.argsort(width, kind="stable"), f"the {at_most} most precise of {n}"
+    else:
+        order = np.argsort(np.minimum(np.arange(n), n - 1 - np.arange(n)), kind="stable")
+        words = f"the {at_most} largest and smallest of {n}"
+    chosen = np.isin(np.arange(n), order[:at_most])
+    wanted = ~chosen & np.isin(frame["name"], [country_name(iso3) for iso3 in keep])
+    more = f", with {listing(frame['name'][wanted])}" if wanted.any() else ""
+    return frame[chosen | wanted], [f"\n{words}{more}"]
+
+
+def add_title(ax: Any, text: str) -> Any:
+    """Write a title above the whole figure, from its left edge, in as many lines as it needs."""
+    figure = figure_of(ax)
+    lines = textwrap.wrap(text, int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
+    return ax
 
 
 def _rows(group: str, result: Any, alpha: float) -> tuple[Any, str]:

@@ -20,7 +20,7 @@ from wagegap.errors import OutputError
 if TYPE_CHECKING:
     from wagegap.report.study import Study
 
-__all__ = ["render_page", "save_study"]
+__all__ = ["check_folder", "render_page", "save_study"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -40,6 +40,11 @@ table { border-collapse: collapse; font: .85rem/1.4 system-ui, sans-serif; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; font: .9rem/1.6 system-ui, sans-serif; }
 pre { overflow-x: auto; font-size: .8rem; }
+.hint { display: none; font: .75rem/1.4 system-ui, sans-serif; color: #555; margin: 0; }
+@media (min-width: 36.01rem) {
+  h3.drawn { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }
+}
+@media (max-width: 36rem) { .hint { display: block; } }
 """
 
 _PACKAGES = ("wagegap", "numpy", "scipy", "pandas", "statsmodels", "formulaic", "matplotlib")
@@ -53,14 +58,12 @@ def save_study(study: Study, folder: Path) -> Path:
     OutputError
         When the folder cannot be written; nothing was.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"cannot write the report: {folder} is a file, not a folder. Nothing was written.")
+    check_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
         with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
             made = _write(study, Path(waiting))
+            _check_targets(made, folder)
             _move(made, Path(waiting), folder)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -68,6 +71,18 @@ def save_study(study: Study, folder: Path) -> Path:
             f"cannot write the report to {folder}: {reason}. Nothing was written; choose another folder."
         ) from error
     return folder
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `OutputError` where a folder cannot be written, before any work is done for it."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise OutputError(f"cannot write the report to {folder}: {there} is a file, not a folder. Nothing was written.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"cannot write the report to {folder}: no permission to write to {there}. Nothing was written; choose "
+            "another folder."
+        )
 
 
 def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
@@ -99,9 +114,11 @@ def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
 def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
     lines = []
     if name in study.figures:
-        alt = study.figures[name][1]
+        figure, alt = study.figures[name]
         source = base64.b64encode(pictures[name]).decode("ascii")
-        lines.append(f"<h3>{escape(alt.split(':')[0])}</h3>")
+        # The figure bears its title; on a narrow screen, where it is cut, the heading shows it whole.
+        lines.append(f'<h3 class="drawn">{escape(" ".join(figure.get_suptitle().split()))}</h3>')
+        lines.append('<p class="hint">Scroll sideways for the whole figure.</p>')
         lines.append(
             f'<div class="wide"><img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}"></div>'
         )
@@ -129,6 +146,20 @@ def _write(study: Study, folder: Path) -> list[Path]:
     text = json.dumps(_provenance(study), indent=2) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8")
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _check_targets(made: list[Path], folder: Path) -> None:
+    """Raise where a file cannot go to its place, before the first is moved."""
+    for path in made:
+        target = folder / path
+        if target.is_dir():
+            raise IsADirectoryError(21, f"{target} is a folder, where a file should go")
+        for above in target.relative_to(folder).parents:
+            room = folder / above
+            if room.exists() and not room.is_dir():
+                raise NotADirectoryError(20, f"{room} is a file, where a folder should be")
+            if room.exists() and not os.access(room, os.W_OK | os.X_OK):
+                raise PermissionError(13, f"no permission to write to {room}")
 
 
 def _move(made: list[Path], waiting: Path, folder: Path) -> None:

@@ -7,10 +7,11 @@ findings like any other.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 import tomllib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -31,18 +32,19 @@ from wagegap.errors import (
     WagegapError,
     did_you_mean,
     listing,
+    public,
 )
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.panel.countries import country_name
+from wagegap.panel.countries import country_name, normalise_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link import Link, fit_link
 from wagegap.regression.mobility import fit_rates
 from wagegap.regression.premium import Premiums, fit_premiums
 from wagegap.report.caution import Caution, examine
-from wagegap.report.figures import plot_forest, plot_link
+from wagegap.report.figures import add_title, plot_forest, plot_link
 from wagegap.report.table import Table, table
 
 __all__ = ["Finding", "Study", "read_study", "study"]
@@ -126,6 +128,7 @@ class Study:
         return save_study(self, Path(folder))
 
 
+@public
 def study(source: str | Path | Mapping[str, Any] | None = None, *, progress: bool = False) -> Study:
     """Carry out a study.
 
@@ -166,6 +169,8 @@ def read_study(source: str | Path | Mapping[str, Any] | None) -> tuple[dict[str,
     elif source is None:
         text = files("wagegap.report").joinpath("studies", "ai_talent.toml").read_text(encoding="utf-8")
         content, base, name = tomllib.loads(text), Path(), "ai_talent.toml"
+    elif not isinstance(source, str | Path):
+        raise StudyError(f"a study is a path to a TOML file, or its content, not {type(source).__name__}.")
     else:
         path = Path(source)
         try:
@@ -189,8 +194,8 @@ class _Run:
 
     def __init__(self, content: Mapping[str, Any], base: Path, progress: bool) -> None:
         self.content, self.base, self.progress = content, base, progress
-        self.seed = int(content.get("seed", 0))
-        self.watch = [str(iso3) for iso3 in content.get("watch", [])]
+        self.seed = _whole("seed", content.get("seed", 0))
+        self.watch = _watch(content.get("watch", []))
         self.findings: list[Finding] = []
         self.tables: dict[str, Table] = {}
         self.figures: dict[str, tuple[Any, str]] = {}
@@ -214,12 +219,12 @@ class _Run:
             self._one_rate(name, dict(options))
         for name, options in self._section("covariates"):
             self.covariates[name] = self._frame(name, dict(options))
-        for options in self.content.get("links", []):
+        for options in self._links():
             self._say(f"link: {options.get('name', '?')}")
             self._one_link(dict(options))
         if "caution" in self.content:
             self._say("caution")
-            self._caution(dict(self.content["caution"]))
+            self._caution(self.content["caution"])
 
     def _say(self, text: str) -> None:
         if self.progress:
@@ -231,14 +236,18 @@ class _Run:
             raise StudyError(f"[{name}] must hold tables such as [{name}.NAME].")
         return list(found.items())
 
+    def _links(self) -> list[Mapping[str, Any]]:
+        found = self.content.get("links", [])
+        if not isinstance(found, list) or not all(isinstance(value, Mapping) for value in found):
+            raise StudyError("links must be tables, each headed [[links]].")
+        return list(found)
+
     # sources ---------------------------------------------------------------------------------------------------
 
     def _panel(self, name: str, options: dict[str, Any]) -> Panel:
         path = self._path(name, options)
-        try:
-            return read_panel(path, source_name=options.pop("source_name", name), **options)
-        except TypeError as error:
-            raise StudyError(f"[panels.{name}]: {_unknown_option(error)}") from error
+        panel: Panel = _call(f"[panels.{name}]", read_panel, path, **{"source_name": name, **options})
+        return panel
 
     def _path(self, name: str, options: dict[str, Any]) -> Path:
         if "path" not in options:
@@ -255,7 +264,23 @@ class _Run:
         if kind == "stem_graduates":
             whole = self._stem()
             return whole.select(term=argument) if argument else whole
-        return _SHIPPED[kind](argument) if argument else _SHIPPED[kind]()
+        takes = list(inspect.signature(_SHIPPED[kind]).parameters.values())
+        if argument and not takes:
+            raise StudyError(f"{name!r}: shipped = {spec!r} says too much; write shipped = {kind!r}.")
+        if not argument and takes and takes[0].default is inspect.Parameter.empty:
+            raise StudyError(f"{name!r}: shipped = {spec!r} must say which {takes[0].name}: '{kind}:NAME'.")
+        return _call(f"{name!r}", _SHIPPED[kind], *([argument] if argument else []))
+
+    def _shipped_estimates(self, where: str, name: str, options: dict[str, Any]) -> Any:
+        """Estimates that are shipped, or cross-products, which alone take further entries."""
+        made = self._shipped(name, str(options.pop("shipped")))
+        if isinstance(made, CrossProducts):
+            return _call(where, fit_premiums, made, **options)
+        if not isinstance(made, Estimates):
+            raise StudyError(f"{where}: what is shipped under this name is a table of covariates, not estimates.")
+        if options:
+            raise StudyError(f"{where} has entries that shipped estimates do not take: {listing(options)}.")
+        return made
 
     def _stem(self) -> Estimates:
         """One object for premiums and rates, so that their covariance is kept."""
@@ -265,9 +290,14 @@ class _Run:
         return found
 
     def _frame(self, name: str, options: dict[str, Any]) -> pd.DataFrame:
-        if "shipped" in options:
-            return pd.DataFrame(self._shipped(name, str(options["shipped"])))
-        return read_panel(self._path(name, options), **options).frame
+        where = f"[covariates.{name}]"
+        if "shipped" not in options:
+            read: Panel = _call(where, read_panel, self._path(name, options), **options)
+            return read.frame
+        made = self._shipped(name, str(options["shipped"]))
+        if not isinstance(made, pd.DataFrame):
+            raise StudyError(f"{where}: what is shipped under this name is no table of covariates, such as 'income'.")
+        return made
 
     def _from(self, name: str, options: dict[str, Any]) -> Panel:
         panel = str(options.pop("panel", ""))
@@ -281,16 +311,11 @@ class _Run:
 
     def _one_premium(self, name: str, options: dict[str, Any]) -> None:
         label = str(options.pop("label", name))
-        made: Any
-        try:
-            if "shipped" in options:
-                made = self._shipped(name, str(options.pop("shipped")))
-                if isinstance(made, CrossProducts):
-                    made = fit_premiums(made, **options)
-            else:
-                made = fit_premiums(self._from(name, options), **options)
-        except TypeError as error:
-            raise StudyError(f"[premiums.{name}]: {_unknown_option(error)}") from error
+        where = f"[premiums.{name}]"
+        if "shipped" in options:
+            made = self._shipped_estimates(where, name, options)
+        else:
+            made = _call(where, fit_premiums, self._from(name, options), **options)
         self.premiums[name] = made
         self._tell_premiums(name, label, made)
 
@@ -308,15 +333,11 @@ class _Run:
 
     def _one_rate(self, name: str, options: dict[str, Any]) -> None:
         label = str(options.pop("label", name))
-        try:
-            if "shipped" in options:
-                made = self._shipped(name, str(options.pop("shipped")))
-            else:
-                made = fit_rates(self._from(name, options), options.pop("events"), **options)
-        except (TypeError, KeyError) as error:
-            if isinstance(error, WagegapError):
-                raise
-            raise StudyError(f"[rates.{name}]: {_unknown_option(error)}") from error
+        where = f"[rates.{name}]"
+        if "shipped" in options:
+            made = self._shipped_estimates(where, name, options)
+        else:
+            made = _call(where, fit_rates, self._from(name, options), **options)
         self.rates[name] = made
         estimates = made.estimates if isinstance(made, Result) else made
         self.findings.append(Finding(label, _rates_in_words(estimates, self.watch)))
@@ -325,11 +346,11 @@ class _Run:
     def _show(self, name: str, label: str, made: Any) -> None:
         self.tables[name] = table(made, title=label, layout="long")
         estimates = made.estimates if isinstance(made, Result) else made
-        for term in dict.fromkeys(estimates.labels["term"].astype(str)):
-            key = name if estimates.labels["term"].nunique() == 1 else f"{name}_{term}"
-            ax = plot_forest(estimates.select(term=term))
-            ax.set_title(label)
-            alt = f"{label}: estimates by country with 95 % intervals, largest first."
+        terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
+        for term in terms:
+            key, title = (name, label) if len(terms) == 1 else (f"{name}_{term}", f"{label}: {term}")
+            ax = add_title(plot_forest(estimates.select(term=term), keep=self.watch), title)
+            alt = f"{title}: estimates by country with 95 % intervals, largest first."
             self.figures[key] = (figure_of(ax), alt)
 
     # links -----------------------------------------------------------------------------------------------------
@@ -369,10 +390,11 @@ class _Run:
     def _fit(
         self, name: str, label: str, formula: str, rates: Any, premiums: Estimates, data: Any, options: dict[str, Any]
     ) -> None:
+        where, given = f"[[links]] {name!r}", (formula, rates, premiums)
         try:
-            link = fit_link(formula, rates, premiums, data=data, rng=self.seed, **options)
+            link: Link = _call(where, fit_link, *given, **{"data": data, "rng": self.seed, **options})
         except ReliabilityError as error:
-            link = fit_link(formula, rates, premiums, data=data, rng=self.seed, **{**options, "method": "ols"})
+            link = _call(where, fit_link, *given, **{"data": data, "rng": self.seed, **options, "method": "ols"})
             self.findings.append(Finding(f"Link, {label}", f"No corrected interval is given: {error}", "refused"))
             self._keep(name, f"Link, {label}: naive fit, correction refused", [link], link)
             return
@@ -384,25 +406,33 @@ class _Run:
         columns = {{"ols": "naive"}.get(one.method, one.method): one for one in shown}
         self.tables[f"link_{name}"] = table(columns, title=label)
         self.links[name] = link
-        ax = plot_link(link)
-        ax.set_title(label)
+        ax = add_title(plot_link(link), label)
         alt = (
             f"{label}: rates against premiums with 95 % error ellipses, fitted line and band; {link.cells.n} countries."
         )
         self.figures[f"link_{name}"] = (figure_of(ax), alt)
 
-    def _caution(self, options: dict[str, Any]) -> None:
-        try:
-            premiums = self._named("premiums", self.premiums, options["premiums"])
-            flows = self._shipped("caution", str(options["flows"]))
-            found: Caution = examine(premiums, flows, year=int(options["year"]), without=str(options["without"]))
-        except KeyError as error:
-            raise StudyError(f"[caution] lacks {error}.") from error
+    def _caution(self, options: Any) -> None:
+        wanted = ("premiums", "flows", "year", "without")
+        if not isinstance(options, Mapping):
+            raise StudyError(f"[caution] must be a table with {listing(wanted)}.")
+        odd = [key for key in options if key not in wanted]
+        if odd:
+            raise StudyError(f"[caution] has an unknown entry {odd[0]!r}.{did_you_mean(odd[0], wanted)}")
+        lacking = [key for key in wanted if key not in options]
+        if lacking:
+            raise StudyError(f"[caution] lacks {lacking[0]!r}.")
+        premiums = self._named("premiums", self.premiums, options["premiums"])
+        flows = self._shipped("caution", str(options["flows"]))
+        if not isinstance(flows, pd.DataFrame) or "year" not in flows:
+            raise StudyError("[caution]: flows must be yearly, such as 'talent_migration_by_year:ai'.")
+        year, without = _whole("[caution] year", options["year"]), str(options["without"])
+        found: Caution = _call("[caution]", examine, premiums, flows, year=year, without=without)
         self.findings.append(Finding("Caution", found.in_words(), "caution"))
         self.tables["caution"] = _caution_table(found)
 
     def _named(self, kind: str, known: Mapping[str, Any], name: Any) -> Any:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise StudyError(f"{kind} {name!r} is not defined.{did_you_mean(name, known)} Defined: {listing(known)}.")
         found = known[name]
         return found.estimates if isinstance(found, Result) else found
@@ -430,7 +460,7 @@ def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     n = len(estimates.values)
     watched = _watched(estimates, watch)
     if estimates.bse.isna().any():
-        return f"{n} countries, standard errors unknown; {watched}."
+        return f"{n} countries, standard errors unknown{watched}."
     term = str(estimates.labels["term"].iloc[0])
     pooled = fit_link(f"{term} ~ 1", estimates, None, method="meta")
     mean, error = float(pooled.params.iloc[0]), float(pooled.bse.iloc[0])
@@ -438,7 +468,7 @@ def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     typical = float(estimates.bse.median())
     return (
         f"{n} countries, mean {format_number(mean)} ({format_number(error)}) {estimates.unit}; true premiums differ by "
-        f"a standard deviation of {format_number(tau)}, against a median standard error of {format_number(typical)}; "
+        f"a standard deviation of {format_number(tau)}, against a median standard error of {format_number(typical)}"
         f"{watched}."
     )
 
@@ -446,14 +476,15 @@ def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
 def _rates_in_words(estimates: Estimates, watch: list[str]) -> str:
     low, high = float(estimates.values.min()), float(estimates.values.max())
     return (
-        f"{len(estimates.values)} rates from {format_number(low)} to {format_number(high)} ({estimates.unit}); "
+        f"{len(estimates.values)} rates from {format_number(low)} to {format_number(high)} ({estimates.unit})"
         f"{_watched(estimates, watch)}."
     )
 
 
 def _watched(estimates: Estimates, watch: list[str]) -> str:
-    if "iso3" not in estimates.labels:
-        return "no country is watched"
+    """Values of the countries watched, as the end of a sentence."""
+    if not watch or "iso3" not in estimates.labels:
+        return ""
     said = []
     for iso3 in watch:
         here = np.flatnonzero((estimates.labels["iso3"] == iso3).to_numpy())
@@ -461,13 +492,36 @@ def _watched(estimates: Estimates, watch: list[str]) -> str:
             error = float(estimates.bse.iloc[i])
             words = "error unknown" if np.isnan(error) else format_number(error)
             said.append(f"{country_name(iso3)} {format_number(float(estimates.values[i]))} ({words})")
-    return ", ".join(said) or "the countries watched are not among them"
+    return f"; {', '.join(said) or 'the countries watched are not among them'}"
 
 
-def _unknown_option(error: Exception) -> str:
-    """Say which entry is not understood, without the machinery."""
-    text = str(error)
-    if isinstance(error, KeyError):
-        return f"{text} is missing."
-    name = text.split("'")[1] if "'" in text else text
-    return f"the entry {name!r} is not understood or missing."
+def _call(where: str, function: Callable[..., Any], *given: Any, **entries: Any) -> Any:
+    """Call a function with the entries of a section; what is wrong is said with the section's name."""
+    parameters = inspect.signature(function).parameters
+    for name in entries:
+        if name not in parameters:
+            raise StudyError(f"{where} has an unknown entry {name!r}.{did_you_mean(name, parameters)}")
+    needed = [name for name, value in parameters.items() if value.default is value.empty]
+    lacking = [name for name in needed if name not in entries and name not in list(parameters)[: len(given)]]
+    if lacking:
+        raise StudyError(f"{where} lacks {lacking[0]!r}.")
+    try:
+        return function(*given, **entries)
+    except ReliabilityError:
+        raise  # a finding, not a slip
+    except WagegapError as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise StudyError(f"{name} = {value!r} must be a whole number of at least 0.")
+    return value
+
+
+def _watch(value: object) -> list[str]:
+    """Codes of the countries that every finding is to mention."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise StudyError(f"watch = {value!r} must be a list of countries, such as ['KOR', 'USA'].")
+    return [str(iso3) for iso3 in normalise_countries(pd.Series(list(names), name="watch", dtype=object))]

@@ -1,0 +1,124 @@
+"""Bars with intervals: parts of a whole, whose signs and sizes are to be compared.
+
+Bars start at zero and positive and negative ones differ in colour; the interval is a thin line over the bar, and the
+share that each part is of the whole is written beside it. Equal labels share a row, in which groups stand side by side
+with a legend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, apply_style, new_axes
+from wagegap._display.numbers import format_number
+from wagegap._typing import AnyArray, FloatArray
+from wagegap.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["bars"]
+
+_ROW, _FRAME = 0.34, 1.0
+
+
+def bars(
+    ax: Axes | None,
+    labels: Sequence[object],
+    estimate: Sequence[float] | AnyArray,
+    low: Sequence[float] | AnyArray,
+    high: Sequence[float] | AnyArray,
+    *,
+    shares: Sequence[float] | AnyArray | None = None,
+    groups: Sequence[object] | None = None,
+) -> Any:
+    """Draw horizontal bars with intervals, in the order given.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        Where to draw; new axes of a fitting height where None.
+    labels : sequence of length n
+        What each bar is of; equal labels share a row.
+    estimate, low, high : array-like of shape (n,)
+        Length of the bars and ends of their intervals; NaN ends are unknown and not drawn.
+    shares : array-like of shape (n,), optional
+        Share of the whole, written beside each bar in per cent.
+    groups : sequence of length n, optional
+        Colour of each bar, with a legend; by itself by sign.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    DataError
+        When lengths differ.
+
+    Examples
+    --------
+    >>> ax = bars(None, ["explained", "unexplained"], [0.2, 0.03], [0.16, 0.0], [0.24, 0.06], shares=[0.87, 0.13])
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['explained', 'unexplained']
+    """
+    values, lower, upper = (np.asarray(column, dtype=float) for column in (estimate, low, high))
+    n = len(labels)
+    if not len(values) == len(lower) == len(upper) == n or (groups is not None and len(groups) != n):
+        raise DataError(f"{n} labels need as many estimates, ends of intervals and groups.")
+    names = list(dict.fromkeys(str(label) for label in labels))
+    kinds = list(dict.fromkeys(str(group) for group in groups)) if groups is not None else [""]
+    place = np.array([names.index(str(label)) for label in labels])
+    kind = np.array([kinds.index(str(group)) for group in groups]) if groups is not None else np.zeros(n, dtype=int)
+    if ax is None:
+        ax = new_axes(6.3, _FRAME + _ROW * len(names) * max(1.0, 0.6 * len(kinds)))
+    thick = 0.72 / len(kinds)
+    y = place + (kind - (len(kinds) - 1) / 2) * thick
+    colors = [
+        PALETTE[k % len(PALETTE)] if groups is not None else PALETTE[int(v < 0)]
+        for k, v in zip(kind, values, strict=True)
+    ]
+    ax.barh(y, values, height=0.86 * thick, color=colors, alpha=0.82, linewidth=0, zorder=2)
+    ax.axvline(0.0, color=FAINT, linewidth=0.8, zorder=1)
+    known = np.isfinite(lower) & np.isfinite(upper)
+    ax.hlines(y[known], lower[known], upper[known], color=INK, linewidth=1.0, zorder=3)
+    _frame(ax, names)
+    if shares is not None:
+        _write_shares(ax, y, np.where(known, upper, values), values, np.asarray(shares, dtype=float))
+    return _legend(ax, kinds) if groups is not None else ax
+
+
+def _frame(ax: Axes, names: Sequence[str]) -> None:
+    apply_style(ax)
+    ax.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
+def _write_shares(ax: Axes, y: FloatArray, ends: FloatArray, values: FloatArray, shares: FloatArray) -> None:
+    """Write shares right of bar and interval."""
+    for at, end, value, share in zip(y, ends, values, shares, strict=True):
+        if np.isfinite(share):
+            ax.annotate(
+                f"{format_number(100 * share, decimals=0, minus='sign')} %", (max(end, value, 0.0), at), xytext=(4, 0),
+                textcoords="offset points", va="center_baseline", fontsize=SMALL, color=INK,
+            )  # fmt: skip
+    left, right = ax.get_xlim()
+    ax.set_xlim(left, right + 0.08 * (right - left))
+
+
+def _legend(ax: Axes, kinds: Sequence[str]) -> Axes:
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(color=PALETTE[i % len(PALETTE)], alpha=0.82, label=kind.replace("_", " ")) for i, kind in enumerate(kinds)
+    ]
+    ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(len(kinds), 4), frameon=False,
+        fontsize=SMALL, labelcolor=INK, borderaxespad=0.2, columnspacing=1.2,
+    )  # fmt: skip
+    return ax

@@ -1,0 +1,299 @@
+"""Two groups to compare, or many: the one door of every decomposition, from a frame to samples and comparisons.
+
+A decomposition explains the gap between a first and a second group of workers. Each group of each cell is a sample; a
+comparison is a pair of samples of one cell, first minus second. With more than two groups every one can be compared
+with a reference, or all in pairs, and all comparisons are estimated together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
+from wagegap.errors import (
+    DataError,
+    EmptyDataError,
+    IdentificationError,
+    MissingValueError,
+    OptionError,
+    did_you_mean,
+    listing,
+    no_column,
+)
+from wagegap.estimation.cov import Covariance, CovLike
+from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.sample import Sample, check_weights_allow
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.sampling import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
+
+__all__ = ["Comparison", "GroupedSample", "GroupsLike", "group_samples", "subset"]
+
+GroupsLike = tuple[Any, Any] | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A gap: the first sample minus the second.
+
+    Attributes
+    ----------
+    first, second : int
+        Samples.
+    keys : tuple of (str, object)
+        Keys of its cell, and, where there are several pairs of groups, which.
+    direction : str
+        In words, such as "USA minus KOR".
+    """
+
+    first: int
+    second: int
+    keys: tuple[tuple[str, Any], ...]
+    direction: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupedSample:
+    """Rows of a decomposition.
+
+    Attributes
+    ----------
+    panel : Panel
+        The data, with the weights in force.
+    design : Design
+        Outcome and regressors.
+    sample : Sample
+        The same as arrays with groupings; its cells are the samples.
+    samples : DataFrame
+        Keys of every sample: those of the cell, then the group.
+    comparisons : tuple of Comparison
+        Gaps, at least one.
+    group : str
+        Column of the groups.
+    by : tuple of str
+        Keys that label the comparisons.
+    cov : Covariance
+        Covariance meant.
+    notes : tuple of str
+        What was chosen for the user.
+    """
+
+    panel: Panel
+    design: Design
+    sample: Sample
+    samples: pd.DataFrame
+    comparisons: tuple[Comparison, ...]
+    group: str
+    by: tuple[str, ...]
+    cov: Covariance
+    notes: tuple[str, ...]
+
+    def rows(self, comparison: Comparison) -> tuple[IntArray, IntArray]:
+        """Positions in the sample of the rows of the first and of the second sample of a comparison."""
+        cells = self.sample.cells
+        return np.flatnonzero(cells == comparison.first), np.flatnonzero(cells == comparison.second)
+
+    def weights(self, rows: IntArray) -> FloatArray:
+        """Weights of some rows; one each where nothing is weighted."""
+        return np.ones(len(rows)) if self.sample.weights is None else self.sample.weights[rows]
+
+    def label(self, comparison: Comparison, rows: pd.DataFrame) -> pd.DataFrame:
+        """Put the keys of a comparison in front of some labels."""
+        keys = pd.DataFrame({name: [value] * len(rows) for name, value in comparison.keys})
+        return pd.concat([keys, rows.reset_index(drop=True)], axis=1)
+
+    def sizes(self) -> pd.DataFrame:
+        """Return the direction and the rows of each comparison, with its keys."""
+        n = np.bincount(self.sample.cells, minlength=len(self.samples))
+        rows = [
+            {**dict(c.keys), "direction": c.direction, "n_first": int(n[c.first]), "n_second": int(n[c.second])}
+            for c in self.comparisons
+        ]
+        return pd.DataFrame(rows)
+
+
+def group_samples(
+    data: Any,
+    formula: str,
+    *,
+    group: str,
+    groups: GroupsLike = None,
+    by: str | Sequence[str] | None = None,
+    cov: CovLike | None = None,
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+) -> GroupedSample:
+    """Cut the rows into samples and say which are compared.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        Workers.
+    formula : str
+        `outcome ~ regressors`; effects behind a bar are refused, as means of effects are no means of regressors.
+    group : str
+        Column whose gap it is.
+    groups : (first, second), "pairs" or None
+        The gap is first minus second. `(["KOR", "JPN"], "USA")` compares each of several with one, `("*", "USA")` every
+        other one, "pairs" all. By itself the two levels there are, sorted.
+    by : str or sequence of str, optional
+        Cells in each of which the groups are compared.
+    cov, weights, weight_kind
+        As in `fit_premiums`.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, EmptyDataError, IdentificationError
+    """
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    keys = [] if by is None else cell_keys(panel, by)
+    _check_group(panel, group, keys)
+    pairs, notes = _pairs(panel, group, groups)
+    wanted = list(dict.fromkeys(level for pair in pairs for level in pair))
+    design = _design(panel, formula, [*keys, group], _in_groups(panel, group, wanted))
+    frame = panel.frame.iloc[design.rows][[*keys, group]] if keys else panel.frame[[group]].iloc[design.rows]
+    cells = index_cells(frame.reset_index(drop=True), [*keys, group])
+    comparisons = _comparisons(cells.keys, keys, group, pairs)
+    resolved = resolve_cov(panel, cov, design.rows)
+    sample = build_sample(panel, design, cells, resolved)
+    check_weights_allow(resolved, sample.weight_kind)
+    _check_sizes(sample, comparisons)
+    several = ("first", "second") if len(pairs) > 1 else ()
+    return GroupedSample(
+        panel, design, sample, cells.keys, comparisons, group, (*keys, *several), resolved, tuple(notes)
+    )
+
+
+def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
+    if group not in panel.frame:
+        raise no_column(group, panel.frame.columns, "for group")
+    if group in keys:
+        raise OptionError(f"group={group!r} is among by too: the gap of a group within itself is nothing.")
+    for name in ("first", "second", "component", "statistic"):
+        if name in keys:
+            raise OptionError(f"by={name!r}: results have a column of this name themselves; rename yours.")
+
+
+def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any, Any]], list[str]]:
+    """Pairs of levels, first and second, and what was chosen for the user."""
+    levels = sorted(panel.frame[group].dropna().unique().tolist(), key=lambda level: (str(type(level)), level))
+    if len(levels) < 2:
+        found = f"only {levels[0]!r}" if levels else "no value"
+        raise DataError(f"group={group!r} has {found}: a gap needs two groups.")
+    if groups is None:
+        if len(levels) > 2:
+            raise OptionError(
+                f"group={group!r} has {len(levels)} groups ({listing(repr(level) for level in levels)}) where two are "
+                f"needed: groups=({levels[0]!r}, {levels[1]!r}) compares two, groups=('*', {levels[0]!r}) every other "
+                "one with a reference, groups='pairs' all."
+            )
+        return [(levels[0], levels[1])], [
+            "The groups are in sorted order; groups=(first, second) says which is subtracted."
+        ]
+    if isinstance(groups, str):
+        if groups != "pairs":
+            raise OptionError(f"groups={groups!r} must be (first, second) or 'pairs'.")
+        return list(combinations(levels, 2)), []
+    if not isinstance(groups, Sequence) or len(groups) != 2:
+        raise OptionError(f"groups={groups!r} must name two groups, (first, second), or be 'pairs'.")
+    first, second = groups
+    _known_level(second, levels, group)
+    if isinstance(first, str) and first == "*" and "*" not in levels:
+        firsts = [level for level in levels if level != second]
+    else:
+        firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
+    for level in firsts:
+        _known_level(level, levels, group)
+        if level == second:
+            raise OptionError(f"groups={groups!r}: {second!r} is compared with itself.")
+    return [(level, second) for level in firsts], []
+
+
+def _known_level(level: Any, levels: Sequence[Any], group: str) -> None:
+    if level not in levels:
+        kinds = f" ({type(level).__name__} among {type(levels[0]).__name__})" * (str(level) in map(str, levels))
+        raise OptionError(
+            f"groups: {level!r} is no level of {group!r}{kinds}.{did_you_mean(level, levels)} "
+            f"Levels: {listing((repr(known) for known in levels), 20)}."
+        )
+
+
+def _in_groups(panel: Panel, group: str, wanted: Sequence[Any]) -> BoolArray:
+    column = panel.frame[group]
+    return np.asarray(column.isin(wanted) | column.isna())
+
+
+def _design(panel: Panel, formula: str, also: Sequence[str], chosen: BoolArray) -> Design:
+    parts = split_formula(formula)
+    if parts.effects:
+        raise OptionError(
+            f"formula {formula!r}: a decomposition has no absorbed effects; put {listing(parts.effects)} among the "
+            "regressors as C(...)."
+        )
+    weights, positive, ledger = weighted_rows(panel)
+    lost = ~chosen if positive is None else positive & ~chosen
+    ledger = ledger.lose("in other groups", int(lost.sum()), None if weights is None else float(weights[lost].sum()))
+    keep = chosen if positive is None else chosen & positive
+    return build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=keep, also=also)
+
+
+def _comparisons(
+    samples: pd.DataFrame, keys: Sequence[str], group: str, pairs: Sequence[tuple[Any, Any]]
+) -> tuple[Comparison, ...]:
+    """Pairs of samples of the same cell; a cell that lacks one of two groups is an error."""
+    cell = samples[list(keys)].apply(tuple, axis=1) if keys else pd.Series([()] * len(samples))
+    place = {(c, level): i for i, (c, level) in enumerate(zip(cell, samples[group], strict=True))}
+    found, absent = [], []
+    for c in dict.fromkeys(cell):
+        for first, second in pairs:
+            lacking = [level for level in (first, second) if (c, level) not in place]
+            if lacking:
+                absent.append(f"{lacking[0]!r}{' in ' * bool(c)}{' '.join(map(str, c))}")
+                continue
+            labels = [*zip(keys, c, strict=True), *([("first", first), ("second", second)] * (len(pairs) > 1))]
+            found.append(Comparison(place[c, first], place[c, second], tuple(labels), _direction(group, first, second)))
+    if absent:
+        raise EmptyDataError(
+            f"{len(absent)} comparisons lack a group with outcome and regressors: {listing(absent)}. Choose other "
+            "groups, or filter these cells out."
+        )
+    return tuple(found)
+
+
+def _direction(group: str, first: Any, second: Any) -> str:
+    """Say which is subtracted from which; numbers and truth values need the name of the group beside them."""
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first} minus {second}"
+    return f"{group} {first} minus {group} {second}"
+
+
+def _check_sizes(sample: Sample, comparisons: Sequence[Comparison]) -> None:
+    """A sample must have more rows than regressors."""
+    k = sample.x.shape[1]
+    n = np.bincount(sample.cells, minlength=len(sample.cell_names))
+    used = sorted({s for c in comparisons for s in (c.first, c.second)})
+    small = [f"{sample.cell_names[s]} ({n[s]} rows)" for s in used if n[s] <= k]
+    if small:
+        raise IdentificationError(
+            f"{len(small)} groups have no more rows than the {k} columns of the regressors: {listing(small)}. Drop "
+            "regressors, or pool groups."
+        )
+    if sample.weights is None:
+        return
+    weightless = [sample.cell_names[s] for s in used if not sample.weights[sample.cells == s].any()]
+    if weightless:
+        raise MissingValueError(f"the weights of {listing(weightless)} sum to zero: filter out, or mend the weights.")
+
+
+def subset(grouped: GroupedSample, comparison: Comparison) -> Sample:
+    """Rows of one comparison, those of the first sample in front; cells are 0 and 1."""
+    first, second = grouped.rows(comparison)
+    part = grouped.sample.take(np.concatenate([first, second]))
+    names = tuple(grouped.sample.cell_names[s] for s in (comparison.first, comparison.second))
+    codes = np.repeat(np.array([0, 1], dtype=np.int32), [len(first), len(second)])
+    return replace(part, cells=codes, cell_names=names)

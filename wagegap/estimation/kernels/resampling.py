@@ -1,0 +1,728 @@
+"""Resampling: multipliers of units by replicate, and the cross-products under all of them at once.
+
+A replicate gives each unit (a row, or a cluster of rows) a multiplier: how often it was drawn in a sample of N from N
+(the pairs bootstrap), an exponential weight of mean one (the Bayesian bootstrap), or a weight that a survey supplies.
+Counts are multinomial, exactly: the units stand in blocks, the totals of the blocks are multinomial, and given its
+total the draws of a block are uniform. The numbers of replicate r in block k come from a generator of their own, keyed
+by (seed, k, r). So any block and any replicate can be drawn alone, on any number of threads, and is the same; and the
+first R replicates are the same whatever their number.
+
+Estimators that need cross-products only never see a replicate: the products of the columns of a block of rows are
+formed once and multiplied by the block's multipliers, one matrix product for all replicates, and the normal equations
+are solved together. Leaving out one unit subtracts its cross-products from the total.
+
+References
+----------
+Efron, B. and R. Tibshirani (1993). An Introduction to the Bootstrap. Chapman and Hall.
+Rubin, D. (1981). The Bayesian bootstrap. Annals of Statistics 9, 130-134.
+Wolter, K. (2007). Introduction to Variance Estimation, 2nd ed. Springer, chapter 4.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from scipy.linalg import lapack
+
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, RngLike
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option
+
+__all__ = [
+    "GivenWeights",
+    "Multipliers",
+    "Progress",
+    "Resamples",
+    "draw_blocks",
+    "draw_resamples",
+    "jackknife_moments",
+    "map_in_order",
+    "replicate_moments",
+    "report_progress",
+    "solve_replicates",
+    "unpack_moments",
+]
+
+Progress: TypeAlias = bool | Callable[[int, int], None]
+"""Called with (done, total); True writes a line to stderr."""
+
+_T = TypeVar("_T")
+_V = TypeVar("_V")
+
+_BLOCK = 16_384  # units drawn together; part of what a seed means, a power of two of at most 16 bits
+_ROWS = 2_048  # rows whose products are formed together: they should stay in the cache
+_AT_ONCE = 32 * 2**20  # bytes of multipliers held together
+_PIVOT = 1e-10  # share of a column that the others leave unexplained; below, few digits are left
+
+
+class Multipliers(Protocol):
+    """Multipliers of units, replicate by replicate, block by block."""
+
+    @property
+    def reps(self) -> int:
+        """Number of replicates."""
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+
+    @property
+    def order(self) -> IntArray | None:
+        """Unit at each position, shape (N,); None where position is number."""
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a multiplier."""
+
+    def block(self, k: int, first: int, last: int) -> AnyArray:
+        """Multipliers at the positions of block k in replicates first to last - 1, shape (last - first, b)."""
+
+    def replicate(self, i: int) -> FloatArray:
+        """Multipliers of all units in replicate i, shape (N,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Segments:
+    """Parts of strata within blocks.
+
+    Attributes
+    ----------
+    starts, sizes : ndarray of int, shape (S,)
+        First position, and number of units.
+    of_block : ndarray of int, shape (K + 1,)
+        First segment of each block.
+    split : ndarray of int, shape (S,)
+        Column of `totals`; -1 where the segment is a whole stratum, whose total is its size.
+    totals : ndarray of int32, shape (R, number of split segments)
+        Draws that fall into parts of strata.
+    """
+
+    starts: IntArray
+    sizes: IntArray
+    of_block: IntArray
+    split: IntArray
+    totals: CodeArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resamples:
+    """Resamples of units, drawn when asked for; see `draw_resamples`.
+
+    Attributes
+    ----------
+    reps : int
+        Number of replicates.
+    n_units : int
+        Number of units.
+    kind : {"pairs", "bayesian"}
+        Multinomial counts, or exponential weights.
+    seed : int
+        Root of all numbers.
+    order : ndarray of int, shape (N,), optional
+        Unit at each position, where strata are not contiguous.
+    segments : _Segments
+        Parts of strata within blocks.
+    """
+
+    reps: int
+    n_units: int
+    kind: Literal["pairs", "bayesian"]
+    seed: int
+    order: IntArray | None
+    segments: _Segments
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a multiplier."""
+        return 1 if self.kind == "pairs" else 8
+
+    def block(self, k: int, first: int, last: int) -> AnyArray:
+        """Multipliers at the positions of block k in replicates first to last - 1, shape (last - first, b)."""
+        size = min(_BLOCK, self.n_units - k * _BLOCK)
+        # A unit drawn more than 255 times out of N in N has a probability below 1e-500.
+        out = np.empty((last - first, size), dtype=np.uint8 if self.kind == "pairs" else np.float64)
+        for row, r in zip(out, range(first, last), strict=True):
+            generator = _generator(self.seed, k + 1, r)
+            row[:] = self._counts(generator, k, r) if self.kind == "pairs" else generator.standard_exponential(size)
+        return out
+
+    def replicate(self, i: int) -> FloatArray:
+        """Multipliers of all units in replicate i, shape (N,)."""
+        out = np.empty(self.n_units)
+        for k in range(_n_blocks(self.n_units)):
+            at = slice(k * _BLOCK, (k + 1) * _BLOCK)
+            out[at if self.order is None else self.order[at]] = self.block(k, i, i + 1)[0]
+        return out
+
+    def _counts(self, generator: np.random.Generator, k: int, r: int) -> IntArray:
+        """Counts of the units of a block in one replicate."""
+        cut = self.segments
+        within = slice(cut.of_block[k], cut.of_block[k + 1])
+        sizes, split = cut.sizes[within], cut.split[within]
+        totals = np.where(split < 0, sizes, cut.totals[r, split]) if cut.totals.size else sizes
+        if len(sizes) == 1:
+            return np.bincount(_uniform(generator, int(sizes[0]), int(totals[0])), minlength=int(sizes[0]))
+        low = np.repeat(cut.starts[within] - k * _BLOCK, totals)
+        drawn = (generator.random(len(low)) * np.repeat(sizes, totals)).astype(np.intp) + low
+        return np.bincount(drawn, minlength=int(sizes.sum()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenWeights:
+    """Replicate weights that are given: they stand in place of the weights of the rows, not beside them.
+
+    Attributes
+    ----------
+    columns : ndarray, shape (n, R)
+        Weights of each replicate.
+    """
+
+    columns: FloatArray
+
+    @property
+    def reps(self) -> int:
+        """Number of replicates."""
+        return int(self.columns.shape[1])
+
+    @property
+    def n_units(self) -> int:
+        """Number of rows."""
+        return int(self.columns.shape[0])
+
+    @property
+    def order(self) -> None:
+        """Rows stand in their own order."""
+        return
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a weight."""
+        return 8
+
+    def block(self, k: int, first: int, last: int) -> FloatArray:
+        """Weights of the rows of block k in replicates first to last - 1, shape (last - first, b)."""
+        return self.columns[k * _BLOCK : (k + 1) * _BLOCK, first:last].T
+
+    def replicate(self, i: int) -> FloatArray:
+        """Weights of all rows in replicate i, shape (n,)."""
+        return self.columns[:, i]
+
+
+def draw_resamples(
+    n_units: int,
+    reps: int,
+    *,
+    kind: Literal["pairs", "bayesian"] = "pairs",
+    strata: IntArray | CodeArray | None = None,
+    rng: RngLike = None,
+) -> Resamples:
+    """Say which resamples of N units are meant; nothing but the totals of blocks is drawn yet.
+
+    Parameters
+    ----------
+    n_units : int
+        Number of units.
+    reps : int
+        Number of resamples.
+    kind : {"pairs", "bayesian"}
+        Multinomial counts (N draws with replacement), or independent exponential weights of mean one.
+    strata : ndarray of int, shape (N,), optional
+        Stratum, or sample, of each unit: each is drawn by itself, as many units as it has.
+    rng : Generator, int or None
+        Source of randomness.
+
+    Raises
+    ------
+    OptionError, DataError
+
+    Examples
+    --------
+    >>> draws = draw_resamples(5, 3, strata=np.array([0, 0, 1, 1, 1]), rng=1)
+    >>> int(draws.replicate(2).sum()), int(draws.replicate(2)[:2].sum())
+    (5, 2)
+    """
+    check_option("kind", kind, ("pairs", "bayesian"))
+    _check_whole("n_units", n_units)
+    _check_whole("reps", reps)
+    if strata is not None and np.shape(strata) != (n_units,):
+        raise DataError(f"strata of shape {np.shape(strata)} for {n_units:,} units: one for each unit.")
+    seed = int(np.random.default_rng(rng).integers(2**63))
+    stratum = np.zeros(n_units, dtype=np.intp) if strata is None else np.asarray(strata, dtype=np.intp)
+    order = None
+    if (np.diff(stratum) < 0).any():
+        order = np.argsort(stratum, kind="stable")
+        stratum = stratum[order]
+    return Resamples(reps, n_units, kind, seed, order, _cut(stratum, reps if kind == "pairs" else 0, seed))
+
+
+def draw_blocks(
+    draws: Multipliers,
+    units: IntArray | CodeArray | None = None,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    size: int = 4_096,
+) -> Iterator[tuple[slice | IntArray, FloatArray]]:
+    """Yield blocks of rows with their multipliers.
+
+    Parameters
+    ----------
+    draws : Multipliers
+        Resamples, or given weights.
+    units : ndarray of int, shape (n,), optional
+        Unit of each row; row i is unit i where absent.
+    first, last : int
+        Replicates, all by default.
+    size : int
+        Rows of a block at most; the numbers do not depend on it.
+
+    Yields
+    ------
+    rows : slice or ndarray of int
+        Rows of the block; each row comes once.
+    multipliers : ndarray, shape (last - first, number of rows)
+
+    Examples
+    --------
+    >>> y = np.arange(4.0)
+    >>> draws = draw_resamples(4, 2, rng=0)
+    >>> totals = sum(counts @ y[rows] for rows, counts in draw_blocks(draws))
+    >>> bool(totals[1] == draws.replicate(1) @ y)
+    True
+    """
+    last = draws.reps if last is None else last
+    pieces = _arrange(draws, units, None, None)
+    for k, piece in pieces.by_block():
+        drawn = draws.block(k, first, last)
+        for start, stop, _ in piece:
+            for at in range(start, stop, size):
+                span = slice(at, min(at + size, stop))
+                yield pieces.rows(span), _columns(drawn, pieces.place[span]).astype(np.float64)
+
+
+def replicate_moments(
+    z: FloatArray,
+    draws: Multipliers,
+    *,
+    units: IntArray | CodeArray | None = None,
+    weights: FloatArray | None = None,
+    cells: IntArray | CodeArray | None = None,
+    precision: Literal["double", "single"] = "double",
+    workers: int = 1,
+    progress: Progress = False,
+) -> FloatArray:
+    """Cross-products of the columns under every replicate: sum over i of c_ri w_i z_i z_i'.
+
+    Sums of products lose digits where columns lie far from zero, so they should be centred and scaled first; then
+    single precision errs by about 1e-6 of the root of the product of the two columns' sums of squares, in six
+    tenths of the time.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, p)
+        Columns, for example [1, x, y].
+    draws : Multipliers
+        Resamples, or given weights (which take the place of `weights`).
+    units : ndarray of int, shape (n,), optional
+        Unit of each row; row i is unit i where absent. Products are summed within units first.
+    weights : ndarray, shape (n,), optional
+        Weights of the fit.
+    cells : ndarray of int, shape (n,), optional
+        Cell of each row, 0 to C - 1, whose products are wanted apart.
+    precision : {"double", "single"}
+        Of products and of sums within a few thousand rows; longer sums are always double.
+    workers : int
+        Threads; the numbers do not depend on them.
+    progress : bool or callable
+        Told how many blocks are done of how many.
+
+    Returns
+    -------
+    ndarray, shape (R, p (p + 1) / 2), or (C, R, p (p + 1) / 2) with cells
+        Upper triangles, row by row; see `unpack_moments`.
+
+    Examples
+    --------
+    >>> z = np.column_stack([np.ones(4), [1.0, 2, 3, 4]])
+    >>> given = GivenWeights(np.array([[1.0, 0], [1, 0], [1, 2], [1, 2]]))
+    >>> replicate_moments(z, given)
+    array([[ 4., 10., 30.],
+           [ 4., 14., 50.]])
+    """
+    check_option("precision", precision, ("double", "single"))
+    _check_whole("workers", workers)
+    pieces = _arrange(draws, units, cells, len(z))
+    n_cells = 1 if cells is None else int(cells.max()) + 1
+    size = z.shape[1] * (z.shape[1] + 1) // 2
+    out = np.zeros((n_cells, draws.reps, size))
+    task = _BlockMoments(z, weights, draws, pieces, np.dtype(np.float64 if precision == "double" else np.float32))
+    tasks = [(k, piece, *span) for k, piece in pieces.by_block() for span in _spans(draws)]
+    report = report_progress(progress, "blocks")
+    for done, found in enumerate(map_in_order(task, tasks, workers), start=1):
+        for cell, first, moments in found:
+            out[cell, first : first + len(moments)] += moments
+        report(done, len(tasks))
+    return out[0] if cells is None else out
+
+
+def unpack_moments(packed: FloatArray) -> FloatArray:
+    """Turn upper triangles, shape (..., p (p + 1) / 2), into symmetric matrices, shape (..., p, p).
+
+    >>> unpack_moments(np.array([4.0, 10, 30]))
+    array([[ 4., 10.],
+           [10., 30.]])
+    """
+    p = (int(np.sqrt(8 * packed.shape[-1] + 1)) - 1) // 2
+    place = np.empty((p, p), dtype=np.intp)
+    rows, columns = np.triu_indices(p)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return np.asarray(packed[..., place])
+
+
+def solve_replicates(xtx: FloatArray, xty: FloatArray, *, sample: str = "", columns: Sequence[str] = ()) -> FloatArray:
+    """Solve the normal equations of every replicate.
+
+    Parameters
+    ----------
+    xtx : ndarray, shape (R, k, k)
+        X'WX of each replicate.
+    xty : ndarray, shape (R, k) or (R, k, m)
+        X'WY of each replicate.
+    sample : str
+        Whose equations they are, for the message.
+    columns : sequence of str, length k
+        Names of the columns, for the message.
+
+    Returns
+    -------
+    ndarray, of the shape of xty
+
+    Raises
+    ------
+    CovarianceError
+        When a column has nothing left, in some replicate, that those before it do not explain (a share below 1e-10 of
+        its sum of squares).
+
+    Examples
+    --------
+    >>> solve_replicates(np.array([[[4.0, 10], [10, 30]]]), np.array([[14.0, 40]]))
+    array([[1., 1.]])
+    """
+    if not (np.isfinite(xtx).all() and np.isfinite(xty).all()):
+        raise DataError(f"cross-products{_of(sample)} are not finite: the columns have missing or infinite values.")
+    squares = np.einsum("rjj->rj", xtx)
+    empty = squares <= 0
+    if empty.any():
+        raise _singular(empty, sample, columns)
+    scale = np.sqrt(squares)
+    scaled = xtx / (scale[:, :, None] * scale[:, None, :])
+    pivots = _pivots(scaled)
+    if (pivots < _PIVOT).any():
+        raise _singular(pivots < _PIVOT, sample, columns)
+    right = xty.reshape(*xty.shape[:2], -1) / scale[:, :, None]
+    return np.asarray(np.linalg.solve(scaled, right) / scale[:, :, None]).reshape(xty.shape)
+
+
+def jackknife_moments(
+    z: FloatArray,
+    units: IntArray | CodeArray,
+    *,
+    n_units: int | None = None,
+    weights: FloatArray | None = None,
+    strata: IntArray | CodeArray | None = None,
+) -> FloatArray:
+    """Cross-products with one unit left out, for every unit: those of all less those of the unit.
+
+    The other units of its stratum h take over its weight: they count n_h/(n_h - 1) times, as in JKn weights (JK1 where
+    there is one stratum). Blocks of rows are units too.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, p)
+        Columns, for example [1, x, y].
+    units : ndarray of int, shape (n,)
+        Unit of each row.
+    n_units : int, optional
+        Number of units, where some have no row here.
+    weights : ndarray, shape (n,), optional
+        Weights of the fit.
+    strata : ndarray of int, shape (G,), optional
+        Stratum of each unit, 0 to H - 1.
+
+    Returns
+    -------
+    ndarray, shape (G, p (p + 1) / 2)
+        Upper triangles, row by row.
+
+    Raises
+    ------
+    CovarianceError, DataError
+        When a stratum has a single unit, or rows have no unit.
+
+    Examples
+    --------
+    >>> z = np.array([[1.0], [1.0], [1.0], [1.0]])
+    >>> jackknife_moments(z, np.array([0, 0, 1, 2])).ravel()
+    array([3. , 4.5, 4.5])
+    """
+    size = int(units.max()) + 1 if n_units is None else n_units
+    own_units = _check_units(units, size, len(z))
+    stratum = np.zeros(size, dtype=np.intp) if strata is None else np.asarray(strata, dtype=np.intp)
+    count = np.bincount(stratum)
+    if (count == 1).any():
+        raise CovarianceError(
+            f"{int((count == 1).sum())} of {int((count > 0).sum())} strata have a single unit, which cannot be left "
+            "out: merge strata."
+        )
+    own = _unit_moments(z, own_units, weights, size)
+    stratum_sums = np.zeros((len(count), own.shape[1]))
+    np.add.at(stratum_sums, stratum, own)
+    rest = stratum_sums.sum(axis=0) - stratum_sums
+    again = (count / np.maximum(count - 1, 1))[stratum, None]
+    return np.asarray(rest[stratum] + again * (stratum_sums[stratum] - own))
+
+
+def map_in_order(function: Callable[[_T], _V], tasks: Iterable[_T], workers: int = 1) -> Iterator[_V]:
+    """Apply a function to tasks on some threads, and yield what it returns in the order of the tasks.
+
+    >>> list(map_in_order(abs, [-1, 2, -3], workers=2))
+    [1, 2, 3]
+    """
+    if workers == 1:
+        yield from map(function, tasks)
+        return
+    waiting: deque[Future[_V]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for task in tasks:
+            waiting.append(pool.submit(function, task))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pieces:
+    """Rows sorted by block, cell and position, cut where block or cell changes."""
+
+    order: IntArray | None
+    place: IntArray
+    starts: IntArray
+    blocks: IntArray
+    cells: IntArray
+
+    def rows(self, span: slice) -> slice | IntArray:
+        """Rows at some places of the order."""
+        return span if self.order is None else self.order[span]
+
+    def by_block(self) -> Iterator[tuple[int, list[tuple[int, int, int]]]]:
+        """Yield each block that has rows, with (start, stop, cell) of its pieces."""
+        spans = list(zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), self.cells.tolist(), strict=True))
+        edges = np.flatnonzero(np.diff(self.blocks, prepend=-1, append=-1)).tolist()
+        for a, b in pairwise(edges):
+            yield int(self.blocks[a]), spans[a:b]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _BlockMoments:
+    """Cross-products of one block under some replicates: (cell, first replicate, moments) of each piece."""
+
+    z: FloatArray
+    weights: FloatArray | None
+    draws: Multipliers
+    pieces: _Pieces
+    dtype: np.dtype[Any]
+
+    def __call__(self, task: tuple[int, list[tuple[int, int, int]], int, int]) -> list[tuple[int, int, FloatArray]]:
+        k, pieces, first, last = task
+        drawn = self.draws.block(k, first, last)
+        return [(cell, first, self._moments(drawn, start, stop)) for start, stop, cell in pieces]
+
+    def _moments(self, drawn: AnyArray, start: int, stop: int) -> FloatArray:
+        p = self.z.shape[1]
+        out = np.zeros((len(drawn), p * (p + 1) // 2))
+        for at in range(start, stop, _ROWS):
+            span = slice(at, min(at + _ROWS, stop))
+            products = _products(self.z, self.weights, self.pieces.rows(span), self.dtype)
+            place = self.pieces.place[span]
+            new = np.flatnonzero(np.diff(place, prepend=-1))
+            if len(new) < len(place):
+                products, place = np.add.reduceat(products, new, axis=1), place[new]
+            out += _columns(drawn, place).astype(self.dtype) @ products.T
+        return out
+
+
+def _products(z: FloatArray, weights: FloatArray | None, rows: slice | IntArray, dtype: np.dtype[Any]) -> AnyArray:
+    """Products of each pair of columns, shape (p (p + 1) / 2, m)."""
+    columns = np.ascontiguousarray(z[rows].T, dtype=dtype)
+    weighted = columns if weights is None else columns * weights[rows].astype(dtype)
+    p, m = columns.shape
+    out = np.empty((p * (p + 1) // 2, m), dtype=dtype)
+    at = 0
+    for j in range(p):
+        np.multiply(weighted[j], columns[j:], out=out[at : at + p - j])
+        at += p - j
+    return out
+
+
+def _unit_moments(z: FloatArray, units: IntArray, weights: FloatArray | None, n_units: int) -> FloatArray:
+    """Cross-products of the rows of each unit, shape (G, p (p + 1) / 2)."""
+    order = np.argsort(units, kind="stable")
+    out = np.zeros((n_units, z.shape[1] * (z.shape[1] + 1) // 2))
+    for at in range(0, len(order), _ROWS):
+        rows = order[at : at + _ROWS]
+        new = np.flatnonzero(np.diff(units[rows], prepend=-1))
+        out[units[rows][new]] += np.add.reduceat(_products(z, weights, rows, np.dtype(float)), new, axis=1).T
+    return out
+
+
+def _arrange(
+    draws: Multipliers,
+    units: IntArray | CodeArray | None,
+    cells: IntArray | CodeArray | None,
+    n: int | None,
+) -> _Pieces:
+    """Sort rows by block, cell and position."""
+    position = _positions(draws, units, n)
+    cell = np.zeros(len(position), dtype=np.intp) if cells is None else np.asarray(cells, dtype=np.intp)
+    if len(cell) != len(position):
+        raise DataError(f"{len(cell):,} cells for {len(position):,} rows.")
+    if not len(position):
+        raise DataError("no rows to resample.")
+    n_cells = int(cell.max()) + 1
+    piece = (position // _BLOCK) * n_cells + cell
+    place = position % _BLOCK
+    key = piece * _BLOCK + place
+    order = None
+    if (np.diff(key) < 0).any():
+        order = np.argsort(key, kind="stable")
+        piece, place = piece[order], place[order]
+    edges = np.flatnonzero(np.diff(piece, prepend=-1))
+    return _Pieces(order, place, np.append(edges, len(piece)), piece[edges] // n_cells, piece[edges] % n_cells)
+
+
+def _positions(draws: Multipliers, units: IntArray | CodeArray | None, n: int | None) -> IntArray:
+    """Position of the unit of each row."""
+    if units is None and n is not None and n != draws.n_units:
+        raise DataError(f"{n:,} rows for {draws.n_units:,} resampled units: say which unit each row is.")
+    own = np.arange(draws.n_units) if units is None else _check_units(units, draws.n_units, n)
+    if draws.order is None:
+        return own
+    inverse = np.empty(draws.n_units, dtype=np.intp)
+    inverse[draws.order] = np.arange(draws.n_units)
+    return inverse[own]
+
+
+def _check_units(units: IntArray | CodeArray, n_units: int, n: int | None) -> IntArray:
+    """Return the unit of each of n rows, 0 to n_units - 1, or raise."""
+    if n is not None and len(units) != n:
+        raise DataError(f"units of {len(units):,} rows for {n:,} rows.")
+    if len(units) and (units.min() < 0 or units.max() >= n_units):
+        raise DataError(f"units {units.min()} to {units.max()} are not all among the {n_units:,} resampled.")
+    return np.asarray(units, dtype=np.intp)
+
+
+def _columns(drawn: AnyArray, place: IntArray) -> AnyArray:
+    """Multipliers at some sorted places, without a copy where they are neighbours."""
+    if place[-1] - place[0] == len(place) - 1 and (np.diff(place) == 1).all():
+        return drawn[:, place[0] : place[-1] + 1]
+    return drawn.take(place, axis=1)
+
+
+def _spans(draws: Multipliers) -> Iterator[tuple[int, int]]:
+    """Replicates whose multipliers of a block are held together."""
+    step = max(_AT_ONCE // (draws.itemsize * min(_BLOCK, draws.n_units)), 1)
+    for first in range(0, draws.reps, step):
+        yield first, min(first + step, draws.reps)
+
+
+def _cut(stratum: AnyArray, reps: int, seed: int) -> _Segments:
+    """Cut sorted strata at the edges of blocks, and draw the totals of the parts."""
+    n = len(stratum)
+    changes = np.flatnonzero(np.diff(stratum)) + 1
+    strata = np.concatenate([[0], changes])
+    starts = np.union1d(strata, np.arange(0, n, _BLOCK))
+    sizes = np.diff(starts, append=n)
+    owner = np.searchsorted(strata, starts, side="right") - 1
+    parts = np.bincount(owner)
+    is_split = parts[owner] > 1
+    split = np.where(is_split, np.cumsum(is_split) - 1, -1)
+    of_block = np.searchsorted(starts, np.arange(_n_blocks(n) + 1) * _BLOCK)
+    groups = np.split(sizes[is_split], np.cumsum(parts[parts > 1])[:-1])
+    totals = np.empty((reps, int(is_split.sum())), dtype=np.int32)
+    for r in range(reps if is_split.any() else 0):
+        generator = _generator(seed, 0, r)
+        totals[r] = np.concatenate([generator.multinomial(size.sum(), size / size.sum()) for size in groups])
+    return _Segments(starts, sizes, of_block, split, totals)
+
+
+def _generator(seed: int, block: int, replicate: int) -> np.random.Generator:
+    key = np.random.SeedSequence(seed, spawn_key=(block, replicate))
+    return np.random.Generator(np.random.SFC64(key))
+
+
+def _uniform(generator: np.random.Generator, size: int, number: int) -> AnyArray:
+    """Draw numbers from 0 to size - 1; a power of two needs no more than bits."""
+    if size & (size - 1):
+        return (generator.random(number) * size).astype(np.intp)
+    bits = generator.bit_generator.random_raw(number // 4 + 1).astype("<u8", copy=False).view("<u2")
+    return bits[:number] & np.uint16(size - 1)
+
+
+def _n_blocks(n_units: int) -> int:
+    return -(-n_units // _BLOCK)
+
+
+def _pivots(scaled: FloatArray) -> FloatArray:
+    """Share of each column, scaled to one, that those before it leave unexplained, shape (R, k)."""
+    try:
+        return np.asarray(np.square(np.einsum("rjj->rj", np.linalg.cholesky(scaled))))
+    except np.linalg.LinAlgError:
+        out = np.ones(scaled.shape[:2])
+        for r, matrix in enumerate(scaled):
+            factor, broken = lapack.dpotrf(matrix, lower=1)
+            out[r] = np.square(np.diag(factor))
+            if broken:
+                out[r, broken - 1 :] = 0.0
+        return out
+
+
+def _singular(weak: BoolArray, sample: str, columns: Sequence[str]) -> CovarianceError:
+    """Name the first replicate, and its first column, of those marked, shape (R, k)."""
+    failed = weak.any(axis=1)
+    r = int(np.argmax(failed))
+    j = int(np.argmax(weak[r]))
+    return CovarianceError(
+        f"replicate {r + 1} of {len(weak)}{_of(sample)} cannot be fitted (as {int(failed.sum())} in all): column "
+        f"{repr(columns[j]) if columns else f'number {j + 1}'} has no rows of weight there, or those before it make "
+        "it. Pool cells, drop the column, or use Bootstrap(kind='bayesian'), which leaves no row out."
+    )
+
+
+def _of(sample: str) -> str:
+    return f" of {sample}" if sample else ""
+
+
+def report_progress(progress: Progress, what: str) -> Callable[[int, int], None]:
+    """Whom to tell how far it is: nobody, the caller, or stderr in one line."""
+    if callable(progress):
+        return progress
+    if not progress:
+        return lambda done, total: None
+
+    def write(done: int, total: int) -> None:
+        sys.stderr.write(f"\r{done:,} of {total:,} {what}{chr(10) if done == total else ''}")
+        sys.stderr.flush()
+
+    return write
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")
