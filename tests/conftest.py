@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# Tests run side by side; small products on several threads each would slow one another down many times. What reads
+# these has not been imported yet.
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -19,8 +19,18 @@ _HOME = {
     "join": "wagegap.estimation.estimates",
     "fit_premiums": "wagegap.regression.premium",
     "fit_rates": "wagegap.regression.mobility",
+    "fit_choice": "wagegap.regression.choice",
+    "fit_flows": "wagegap.regression.flows",
     "fit_link": "wagegap.regression.link",
     "oaxaca": "wagegap.decomposition.oaxaca",
+    "rif_oaxaca": "wagegap.decomposition.rif_oaxaca",
+    "dfl": "wagegap.decomposition.dfl",
+    "counterfactual": "wagegap.decomposition.counterfactual",
+    "kitagawa": "wagegap.decomposition.rates",
+    "fairlie": "wagegap.decomposition.rates",
+    "yun": "wagegap.decomposition.rates",
+    "fit_exits": "wagegap.regression.exits",
+    "fit_selection": "wagegap.regression.selection",
     "table": "wagegap.report.table",
     "study": "wagegap.report.study",
 }
@@ -34,34 +44,54 @@ _ROOMS = {
 __all__ = [
     "Estimates",
     "Panel",
+    "counterfactual",
     "cov",
     "datasets",
+    "dfl",
     "errors",
+    "fairlie",
     "figures",
+    "fit_choice",
+    "fit_exits",
+    "fit_flows",
     "fit_link",
     "fit_premiums",
     "fit_rates",
+    "fit_selection",
     "join",
+    "kitagawa",
     "oaxaca",
     "read_panel",
+    "rif_oaxaca",
     "simulate_panel",
     "study",
     "table",
+    "yun",
 ]
 
 if TYPE_CHECKING:
     from wagegap import datasets as datasets
     from wagegap import errors as errors
+    from wagegap.decomposition.counterfactual import counterfactual as counterfactual
+    from wagegap.decomposition.dfl import dfl as dfl
     from wagegap.decomposition.oaxaca import oaxaca as oaxaca
+    from wagegap.decomposition.rates import fairlie as fairlie
+    from wagegap.decomposition.rates import kitagawa as kitagawa
+    from wagegap.decomposition.rates import yun as yun
+    from wagegap.decomposition.rif_oaxaca import rif_oaxaca as rif_oaxaca
     from wagegap.estimation import cov as cov
     from wagegap.estimation.estimates import Estimates as Estimates
     from wagegap.estimation.estimates import join as join
     from wagegap.panel.load import read_panel as read_panel
     from wagegap.panel.panel import Panel as Panel
     from wagegap.panel.simulate import simulate_panel as simulate_panel
+    from wagegap.regression.choice import fit_choice as fit_choice
+    from wagegap.regression.exits import fit_exits as fit_exits
+    from wagegap.regression.flows import fit_flows as fit_flows
     from wagegap.regression.link import fit_link as fit_link
     from wagegap.regression.mobility import fit_rates as fit_rates
     from wagegap.regression.premium import fit_premiums as fit_premiums
+    from wagegap.regression.selection import fit_selection as fit_selection
     from wagegap.report import figures as figures
     from wagegap.report.study import study as study
     from wagegap.report.table import table as table

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bars"]
 
-_ROW, _FRAME = 0.34, 1.0
+_ROW, _LOW_ROW, _MANY, _FRAME = 0.34, 0.24, 12, 0.8
 
 
 def bars(
@@ -34,6 +34,7 @@ def bars(
     *,
     shares: Sequence[float] | AnyArray | None = None,
     groups: Sequence[object] | None = None,
+    whole: object = None,
 ) -> Any:
     """Draw horizontal bars with intervals, in the order given.
 
@@ -49,6 +50,8 @@ def bars(
         Share of the whole, written beside each bar in per cent.
     groups : sequence of length n, optional
         Colour of each bar, with a legend; by itself by sign.
+    whole : object, optional
+        Label of the whole that the others are parts of, drawn dark.
 
     Returns
     -------
@@ -74,13 +77,12 @@ def bars(
     place = np.array([names.index(str(label)) for label in labels])
     kind = np.array([kinds.index(str(group)) for group in groups]) if groups is not None else np.zeros(n, dtype=int)
     if ax is None:
-        ax = new_axes(6.3, _FRAME + _ROW * len(names) * max(1.0, 0.6 * len(kinds)))
+        row = _ROW if len(names) <= _MANY else _LOW_ROW
+        ax = new_axes(6.3, _FRAME + row * len(names) * max(1.0, 0.6 * len(kinds)))
     thick = 0.72 / len(kinds)
     y = place + (kind - (len(kinds) - 1) / 2) * thick
-    colors = [
-        PALETTE[k % len(PALETTE)] if groups is not None else PALETTE[int(v < 0)]
-        for k, v in zip(kind, values, strict=True)
-    ]
+    colors = [PALETTE[k % len(PALETTE)] if groups is not None else _by_sign(v, label == whole)
+              for k, v, label in zip(kind, values, labels, strict=True)]  # fmt: skip
     ax.barh(y, values, height=0.86 * thick, color=colors, alpha=0.82, linewidth=0, zorder=2)
     ax.axvline(0.0, color=FAINT, linewidth=0.8, zorder=1)
     known = np.isfinite(lower) & np.isfinite(upper)
@@ -89,6 +91,10 @@ def bars(
     if shares is not None:
         _write_shares(ax, y, np.where(known, upper, values), values, np.asarray(shares, dtype=float))
     return _legend(ax, kinds) if groups is not None else ax
+
+
+def _by_sign(value: float, whole: bool) -> str:
+    return FAINT if whole else PALETTE[int(value < 0)]
 
 
 def _frame(ax: Axes, names: Sequence[str]) -> None:

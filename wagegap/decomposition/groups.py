@@ -17,17 +17,21 @@ import pandas as pd
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
 from wagegap.errors import (
+    CovarianceError,
     DataError,
     EmptyDataError,
+    FewClustersWarning,
     IdentificationError,
     MissingValueError,
     OptionError,
     did_you_mean,
     listing,
     no_column,
+    warn,
 )
-from wagegap.estimation.cov import Covariance, CovLike
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.cov import Covariance, CovLike, Robust
+from wagegap.estimation.design import Design, build_design, required_columns, split_formula
+from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.sample import Sample, check_weights_allow
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
@@ -35,6 +39,9 @@ from wagegap.panel.sampling import build_sample, cell_keys, index_cells, resolve
 __all__ = ["Comparison", "GroupedSample", "GroupsLike", "group_samples", "subset"]
 
 GroupsLike = tuple[Any, Any] | str | None
+_BARE_WORDS = frozenset({"yes", "no", "true", "false", "y", "n", "t", "f", "0", "1"})
+FEW_CLUSTERS = 10
+"""Fewer clusters than this in a group draw a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,8 @@ def group_samples(
     sample = build_sample(panel, design, cells, resolved)
     check_weights_allow(resolved, sample.weight_kind)
     _check_sizes(sample, comparisons)
+    _check_outcome(design.outcome, sample, comparisons)
+    _check_clusters(sample, comparisons, resolved)
     several = ("first", "second") if len(pairs) > 1 else ()
     return GroupedSample(
         panel, design, sample, cells.keys, comparisons, group, (*keys, *several), resolved, tuple(notes)
@@ -174,7 +183,7 @@ def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
         raise no_column(group, panel.frame.columns, "for group")
     if group in keys:
         raise OptionError(f"group={group!r} is among by too: the gap of a group within itself is nothing.")
-    for name in ("first", "second", "component", "statistic"):
+    for name in ("first", "second", "component", "measure"):
         if name in keys:
             raise OptionError(f"by={name!r}: results have a column of this name themselves; rename yours.")
 
@@ -185,40 +194,46 @@ def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any
     if len(levels) < 2:
         found = f"only {levels[0]!r}" if levels else "no value"
         raise DataError(f"group={group!r} has {found}: a gap needs two groups.")
+    if groups is None and len(levels) == 2:
+        note = "The groups are in sorted order; groups=(first, second) says which is subtracted."
+        return [(levels[0], levels[1])], [note]
     if groups is None:
-        if len(levels) > 2:
-            raise OptionError(
-                f"group={group!r} has {len(levels)} groups ({listing(repr(level) for level in levels)}) where two are "
-                f"needed: groups=({levels[0]!r}, {levels[1]!r}) compares two, groups=('*', {levels[0]!r}) every other "
-                "one with a reference, groups='pairs' all."
-            )
-        return [(levels[0], levels[1])], [
-            "The groups are in sorted order; groups=(first, second) says which is subtracted."
-        ]
-    if isinstance(groups, str):
-        if groups != "pairs":
-            raise OptionError(f"groups={groups!r} must be (first, second) or 'pairs'.")
+        raise OptionError(
+            f"group={group!r} has {len(levels)} groups ({listing(repr(level) for level in levels)}) where two are "
+            f"needed: groups=({levels[0]!r}, {levels[1]!r}) compares two, groups=('*', {levels[0]!r}) every other "
+            "one with a reference, groups='pairs' all."
+        )
+    if isinstance(groups, str) and groups == "pairs":
         return list(combinations(levels, 2)), []
-    if not isinstance(groups, Sequence) or len(groups) != 2:
+    if isinstance(groups, str) or not isinstance(groups, Sequence) or len(groups) != 2:
         raise OptionError(f"groups={groups!r} must name two groups, (first, second), or be 'pairs'.")
+    return [(level, groups[1]) for level in _firsts(groups, levels, group)], []
+
+
+def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[Any]:
+    """Levels that are compared with the second."""
     first, second = groups
     _known_level(second, levels, group)
     if isinstance(first, str) and first == "*" and "*" not in levels:
-        firsts = [level for level in levels if level != second]
-    else:
-        firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
+        return [level for level in levels if level != second]
+    firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
+    if not firsts or len(set(firsts)) < len(firsts):
+        raise OptionError(f"groups={groups!r} names {'a group twice' if firsts else 'no group'} before {second!r}.")
     for level in firsts:
         _known_level(level, levels, group)
         if level == second:
             raise OptionError(f"groups={groups!r}: {second!r} is compared with itself.")
-    return [(level, second) for level in firsts], []
+    return firsts
 
 
 def _known_level(level: Any, levels: Sequence[Any], group: str) -> None:
     if level not in levels:
-        kinds = f" ({type(level).__name__} among {type(levels[0]).__name__})" * (str(level) in map(str, levels))
+        alike = str(level) in map(str, levels)
+        hint = did_you_mean(level, levels)
+        if alike:
+            hint = f" It is {type(level).__name__}, the levels are {type(levels[0]).__name__}."
         raise OptionError(
-            f"groups: {level!r} is no level of {group!r}{kinds}.{did_you_mean(level, levels)} "
+            f"groups: {level!r} is no level of {group!r}.{hint} "
             f"Levels: {listing((repr(known) for known in levels), 20)}."
         )
 
@@ -234,6 +249,10 @@ def _design(panel: Panel, formula: str, also: Sequence[str], chosen: BoolArray) 
         raise OptionError(
             f"formula {formula!r}: a decomposition has no absorbed effects; put {listing(parts.effects)} among the "
             "regressors as C(...)."
+        )
+    if also[-1] in required_columns(parts.regressors, panel.frame):
+        raise OptionError(
+            f"formula {formula!r}: {also[-1]!r} is the group itself, and the same for all of a group: leave it out."
         )
     weights, positive, ledger = weighted_rows(panel)
     lost = ~chosen if positive is None else positive & ~chosen
@@ -259,15 +278,16 @@ def _comparisons(
             found.append(Comparison(place[c, first], place[c, second], tuple(labels), _direction(group, first, second)))
     if absent:
         raise EmptyDataError(
-            f"{len(absent)} comparisons lack a group with outcome and regressors: {listing(absent)}. Choose other "
-            "groups, or filter these cells out."
+            f"{len(absent)} comparisons lack a group with outcome, regressors and weight: {listing(absent)}. Choose "
+            "other groups, or filter these cells out."
         )
     return tuple(found)
 
 
 def _direction(group: str, first: Any, second: Any) -> str:
-    """Say which is subtracted from which; numbers and truth values need the name of the group beside them."""
-    if isinstance(first, str) and isinstance(second, str):
+    """Say which is subtracted from which; numbers, truth values and yes and no need the name of the group."""
+    names = (first, second)
+    if all(isinstance(name, str) for name in names) and not _BARE_WORDS.intersection(map(str.lower, names)):
         return f"{first} minus {second}"
     return f"{group} {first} minus {group} {second}"
 
@@ -288,6 +308,40 @@ def _check_sizes(sample: Sample, comparisons: Sequence[Comparison]) -> None:
     weightless = [sample.cell_names[s] for s in used if not sample.weights[sample.cells == s].any()]
     if weightless:
         raise MissingValueError(f"the weights of {listing(weightless)} sum to zero: filter out, or mend the weights.")
+
+
+def _check_outcome(outcome: str, sample: Sample, comparisons: Sequence[Comparison]) -> None:
+    """An outcome that is one number throughout both samples has no gap to take apart."""
+    first = np.zeros(len(sample.cell_names))
+    first[sample.cells[::-1]] = sample.y[::-1]
+    varied = np.zeros(len(first), dtype=bool)
+    varied[sample.cells[sample.y != first[sample.cells]]] = True
+    for c in comparisons:
+        if not (varied[c.first] or varied[c.second]) and first[c.first] == first[c.second]:
+            where = "".join(f" {name}={value}" for name, value in c.keys)
+            raise DataError(f"{outcome!r} is {first[c.first]:g} in all rows of {c.direction}{where}: there is no gap.")
+
+
+def _check_clusters(sample: Sample, comparisons: Sequence[Comparison], cov: Covariance) -> None:
+    """Refuse a sample within a single cluster, whose scores add up to nothing, and warn of few."""
+    if not isinstance(cov, Robust) or not cov.clusters:
+        return
+    used = sorted({s for c in comparisons for s in (c.first, c.second)})
+    few = []
+    for name in cov.clusters:
+        group = sample.groupings[name]
+        assert isinstance(group, Grouping)
+        pairs = np.unique(sample.cells.astype(np.int64) * group.n_groups + group.codes)
+        counts = np.bincount(pairs // group.n_groups, minlength=len(sample.cell_names))
+        single = [sample.cell_names[s] for s in used if counts[s] < 2]
+        if single:
+            raise CovarianceError(
+                f"{len(single)} of {len(used)} groups are in a single cluster of {name!r} ({listing(single, 4)}), and "
+                "have no variance between clusters: cluster on a finer column."
+            )
+        few += [f"{counts[s]} of {name} in {sample.cell_names[s]}" for s in used if counts[s] < FEW_CLUSTERS]
+    if few:
+        warn(f"few clusters ({listing(few, 4)}): the errors of {cov} are too small.", FewClustersWarning)
 
 
 def subset(grouped: GroupedSample, comparison: Comparison) -> Sample:

@@ -54,7 +54,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cov import CovLike, Robust, Survey
 from wagegap.estimation.design import Design
-from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.fit import combination_in_words
 from wagegap.estimation.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.replication import ReplicateWeights
@@ -67,6 +67,7 @@ __all__ = [
     "Detail",
     "Reference",
     "Threefold",
+    "check_identified",
     "detail_rows",
     "oaxaca",
     "reference_matrix",
@@ -171,11 +172,14 @@ def oaxaca(  # noqa: PLR0913
     """
     check_option("convention", convention, ("full", "stata", "ddecompose"))
     check_option("absent_levels", absent_levels, ("raise", "base"))
+    check_option("small_sample", small_sample, SMALL_SAMPLE)
+    check_option("keep_units", keep_units, (None, True, False))
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     plan = _plan(grouped, reference, threefold, split, normalize, detail)
     if is_replicated(grouped):
+        _check_analytic(convention, grouped)
         fits = point_fits(grouped.sample, plan.poolings)
         estimates, levels = _replicated(grouped, plan, fits)
     else:
@@ -184,7 +188,7 @@ def oaxaca(  # noqa: PLR0913
             rule=small_sample, separate=convention != "full", keep_units=keep_units,
         )  # fmt: skip
         estimates, levels = _analytic(grouped, plan, fits, products=convention == "ddecompose")
-    _check_identified(grouped, fits, absent_levels)
+    check_identified(grouped, fits, absent_levels)
     arguments = dict(
         formula=formula, group=group, groups=groups, by=by, reference=reference, threefold=threefold, split=split,
         normalize=normalize, detail=detail, convention=convention, absent_levels=absent_levels, cov=cov,
@@ -259,7 +263,7 @@ def reported_columns(grouped: GroupedSample, normalize: str | Sequence[str]) -> 
         For a name that is no factor of the formula.
     """
     design = grouped.design
-    wanted = [normalize] if isinstance(normalize, str) else list(normalize)
+    wanted = [normalize] if isinstance(normalize, str) else list(dict.fromkeys(normalize))
     factors, bases = [], {}
     for name in wanted:
         at = design.columns_of(name)
@@ -313,23 +317,39 @@ def reference_matrix(grouped: GroupedSample, reference: Reference) -> tuple[Floa
             return shares[:, None, None] * np.eye(k), "coefficients weighted by the groups' sizes"
         value, phrase = _SIMPLE[reference]
         return np.tile(value * np.eye(k), (count, 1, 1)), phrase
-    matrix = np.asarray(reference, dtype=float)
+    matrix = _numbers(reference)
     if matrix.ndim == 0 and np.isfinite(matrix):
         words = f"{float(matrix):g} of the first group's coefficients, {1 - float(matrix):g} of the second's"
         return np.tile(float(matrix) * np.eye(k), (count, 1, 1)), words
     if matrix.shape not in ((k,), (k, k)) or not np.isfinite(matrix).all():
+        given = f"has shape {matrix.shape}" if matrix.ndim else f"is {reference!r}"
         raise OptionError(
-            f"reference has shape {matrix.shape}: give a name ({', '.join(_NAMED)}), a number, or a finite matrix of "
-            f"shape ({k}, {k}) or ({k},) for the columns {listing(grouped.design.names)}."
+            f"reference {given}: give a name ({', '.join(_NAMED)}), a finite number, or a finite matrix of shape "
+            f"({k}, {k}) or ({k},) for the columns {listing(grouped.design.names)}."
         )
     full = np.diag(matrix) if matrix.ndim == 1 else matrix
     return np.tile(full, (count, 1, 1)), "coefficients weighted by a matrix"
+
+
+def _numbers(reference: Any) -> FloatArray:
+    """The reference as numbers; NaN where it holds none, which is refused."""
+    try:
+        return np.asarray(reference, dtype=float)
+    except (TypeError, ValueError):
+        return np.asarray(np.nan)
 
 
 def _first_share(grouped: GroupedSample, first: int, second: int) -> float:
     cells, weights = grouped.sample.cells, grouped.sample.weights
     size = [float((cells == s).sum() if weights is None else weights[cells == s].sum()) for s in (first, second)]
     return size[0] / sum(size)
+
+
+def _check_analytic(convention: str, grouped: GroupedSample) -> None:
+    if convention != "full":
+        raise OptionError(
+            f"convention={convention!r} is about analytic covariances; {grouped.cov} has one convention: leave it out."
+        )
 
 
 def _analytic_cov(grouped: GroupedSample, plan: _Plan, convention: str, *, asked: bool) -> Robust | Survey:
@@ -492,25 +512,29 @@ def _of_all(grouped: GroupedSample, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _check_identified(grouped: GroupedSample, fits: MeanSlopeFits, absent: str) -> None:
-    """Columns that one group does not identify while the other does; those that neither does are no loss."""
-    names, lost = grouped.design.names, []
-    for c in grouped.comparisons:
-        first, second = fits.samples[c.first], fits.samples[c.second]
-        for s, own, other in ((c.first, first, second), (c.second, second, first)):
-            for found in own.collinear:
-                if other.kept[found.column]:
-                    words = combination_in_words(found, names)
-                    lost.append(f"{words} in {grouped.sample.cell_names[s]}")
-    if not lost:
-        return
-    lost = list(dict.fromkeys(lost))
-    if absent == "raise":
+def check_identified(grouped: GroupedSample, fits: MeanSlopeFits, absent: str) -> None:
+    """Columns that one group does not identify while the other does, and those that neither does."""
+    lost, spare = _unidentified(grouped, fits)
+    if lost and absent == "raise":
         raise IdentificationError(
             f"{len(lost)} coefficients are identified in one group only; in the other: {listing(lost, 4)}. Pool "
             "levels, leave the column out, or absent_levels='base' takes the coefficient as that of the base."
         )
-    warn(
-        f"{len(lost)} coefficients are not identified in one group and taken as that of the base: {listing(lost, 4)}.",
-        IdentificationWarning,
-    )
+    words = [
+        f"{len(lost)} coefficients are not identified in one group and taken as that of the base: {listing(lost, 4)}"
+    ] * bool(lost)
+    words += [f"{len(spare)} columns are made by others and set aside: {listing(spare, 4)}"] * bool(spare)
+    if words:
+        warn(f"{'; '.join(words)}.", IdentificationWarning)
+
+
+def _unidentified(grouped: GroupedSample, fits: MeanSlopeFits) -> tuple[list[str], list[str]]:
+    """Columns that one group alone identifies, with the combination that makes them in the other, and the others."""
+    lost: list[str] = []
+    spare: list[str] = []
+    for c in grouped.comparisons:
+        for s, other in ((c.first, c.second), (c.second, c.first)):
+            for found in fits.samples[s].collinear:
+                words = f"{combination_in_words(found, grouped.design.names)} in {grouped.sample.cell_names[s]}"
+                (lost if fits.samples[other].kept[found.column] else spare).append(words)
+    return list(dict.fromkeys(lost)), list(dict.fromkeys(spare))

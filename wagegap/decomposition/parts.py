@@ -37,6 +37,7 @@ __all__ = [
     "Parts",
     "detail_groups",
     "expand_factors",
+    "signed_parts",
 ]
 
 _LEVEL = re.compile(r"\[(?:T\.)?(.*)\]$")
@@ -75,7 +76,7 @@ class Parts:
         return np.asarray(by_mean), np.asarray(by_coef)
 
 
-def _parts(samples: str, fits: str, table: Mapping[str, str]) -> Parts:
+def signed_parts(samples: str, fits: str, table: Mapping[str, str]) -> Parts:
     """Read a table such as {"explained": "+ar -br"}: a sign, a sample, a fit."""
     signs = np.zeros((len(table), len(samples), len(fits)))
     for i, terms in enumerate(table.values()):
@@ -85,15 +86,15 @@ def _parts(samples: str, fits: str, table: Mapping[str, str]) -> Parts:
 
 
 _WHOLE = {"difference": "+aa -bb"}
-LEVELS = _parts("ab", "abr", {"first": "+aa", "second": "+bb"})
-TWOFOLD = _parts("ab", "abr", {**_WHOLE, "explained": "+ar -br", "unexplained": "+aa -ar +br -bb"})
-SPLIT = _parts(
+LEVELS = signed_parts("ab", "abr", {"first": "+aa", "second": "+bb"})
+TWOFOLD = signed_parts("ab", "abr", {**_WHOLE, "explained": "+ar -br", "unexplained": "+aa -ar +br -bb"})
+SPLIT = signed_parts(
     "ab", "abr", {**_WHOLE, "explained": "+ar -br", "unexplained_first": "+aa -ar", "unexplained_second": "+br -bb"}
 )
-THREEFOLD = _parts(
+THREEFOLD = signed_parts(
     "ab", "abr", {**_WHOLE, "endowments": "+ab -bb", "coefficients": "+ba -bb", "interaction": "+aa -ab -ba +bb"}
 )
-THREEFOLD_REVERSE = _parts(
+THREEFOLD_REVERSE = signed_parts(
     "ab", "abr", {**_WHOLE, "endowments": "+aa -ba", "coefficients": "+aa -ab", "interaction": "-aa +ab +ba -bb"}
 )
 
@@ -146,12 +147,12 @@ def expand_factors(
     --------
     >>> columns = expand_factors(["Intercept", "educ[T.high]"], ["1", "educ"], ["educ"], {"educ": "low"})
     >>> columns.names
-    ('Intercept', 'educ[T.high]', 'educ[low]')
+    ('Intercept', 'educ[low]', 'educ[T.high]')
     >>> columns.of_coefs @ np.array([1.0, 0.4])
-    array([ 1.2,  0.2, -0.2])
+    array([ 1.2, -0.2,  0.2])
     """
     k = len(names)
-    out_names, out_terms = list(names), list(terms)
+    out_names, out_terms, place = list(names), list(terms), [float(j) for j in range(k)]
     of_means, of_coefs = np.eye(k), np.eye(k)
     for factor in factors:
         for term in dict.fromkeys(t for t in terms if factor in t.split(":")):
@@ -168,7 +169,10 @@ def expand_factors(
             of_means, of_coefs = np.vstack([of_means, base]), np.vstack([of_coefs, -share])
             out_names.append(":".join([*rest, f"{factor}[{bases[factor]}]"]))
             out_terms.append(term)
-    return Columns(tuple(out_names), tuple(out_terms), of_means, of_coefs)
+            place.append(levels[0] - 0.5)
+    order = np.argsort(place, kind="stable")
+    named, of_terms = (tuple(own[j] for j in order) for own in (out_names, out_terms))
+    return Columns(named, of_terms, of_means[order], of_coefs[order])
 
 
 def _check_factor(
@@ -219,22 +223,28 @@ def detail_groups(columns: Columns, detail: str | Mapping[str, Sequence[str]]) -
         return columns.names, np.eye(len(columns.names))
     labels = ["Intercept" if term == "1" else term for term in columns.terms]
     if isinstance(detail, Mapping):
-        owner: dict[str, str] = {}
-        for group, members in detail.items():
-            for member in [members] if isinstance(members, str) else members:
-                if member in owner:
-                    raise OptionError(f"detail: {member!r} stands in {owner[member]!r} and in {group!r}.")
-                owner[member] = group
-        known = [*dict.fromkeys(columns.terms), *columns.names]
-        for member in owner:
+        labels = _named_groups(columns, labels, detail)
+    names = tuple(dict.fromkeys(labels))
+    return names, np.array([[float(label == name) for label in labels] for name in names])
+
+
+def _named_groups(columns: Columns, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Row of each column, that of its group where it has one."""
+    owner: dict[str, str] = {}
+    known = [*dict.fromkeys(columns.terms), *columns.names]
+    for group, members in groups.items():
+        for member in [members] if isinstance(members, str) else members:
+            if member in owner:
+                raise OptionError(f"detail: {member!r} stands in {owner[member]!r} and in {group!r}.")
             if member not in known:
                 raise OptionError(
                     f"detail: {member!r} is neither a term nor a column.{did_you_mean(member, known)} "
                     f"There are: {listing(dict.fromkeys(known), 20)}."
                 )
-        labels = [
-            owner.get(name, owner.get(term, label))
-            for name, term, label in zip(columns.names, columns.terms, labels, strict=True)
-        ]
-    names = tuple(dict.fromkeys(labels))
-    return names, np.array([[float(label == name) for label in labels] for name in names])
+            owner[member] = group
+    found = [owner.get(name, owner.get(term)) for name, term in zip(columns.names, columns.terms, strict=True)]
+    taken = {"total", *(label for label, group in zip(labels, found, strict=True) if group is None)}
+    for group in groups:
+        if group in taken:
+            raise OptionError(f"detail: a group cannot be called {group!r}, as another row is: name it otherwise.")
+    return [label if group is None else group for label, group in zip(labels, found, strict=True)]

@@ -40,23 +40,25 @@ class Detail(Result):
         A parameter for each row of the detail.
     component : str
         Which component.
+    shares : ndarray, shape (p,)
+        Share that each row is of its gap.
     """
 
     component: str
+    shares: FloatArray
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return one row for each row of the detail, with its share of the gap."""
+        return super().tidy(alpha).assign(share=self.shares)
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
-        """Draw the detail as bars with intervals, largest first."""
-        from wagegap._display.bars import bars
+        """Draw the detail as bars with intervals, largest first; along a run of quantiles as lines.
 
-        tidy = self.tidy(alpha).assign(name=self._names()).sort_values("estimate", ascending=False)
-        columns = [tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")]
-        ax = bars(ax, tidy["name"].tolist(), *columns)
-        ax.set_xlabel(f"{self.component.replace('_', ' ')} ({self.unit}), {100 * (1 - alpha):g} % intervals")
-        return ax
+        Rows that are zero by construction, such as the constant among what characteristics explain, are left out.
+        """
+        from wagegap.decomposition.figures import plot_detail
 
-    def _names(self) -> list[str]:
-        keys = [name for name in self.estimates.by if name != "component"]
-        return self.estimates.labels[[*keys, "term"]].astype(str).agg(" ".join, axis=1).tolist()
+        return plot_detail(self, ax, alpha=alpha)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,8 +68,8 @@ class Decomposition(Result):
     Attributes
     ----------
     estimates : Estimates
-        Keys of the comparison, `statistic` where there are several, `component`, then the term (`total` for the
-        aggregate).
+        Keys of the comparison, `measure` where there are several statistics, `component`, then the term (`total` for
+        the aggregate).
     method : str
         Which decomposition.
     components : tuple of str
@@ -116,7 +118,9 @@ class Decomposition(Result):
         chosen = ((labels["component"] == component) & (labels["term"] != TOTAL)).to_numpy()
         if not chosen.any():
             raise OptionError(f"the {component} component has no detail: this decomposition was made with totals only.")
-        return Detail(self.estimates.select(chosen), component)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = self.estimates.values[chosen] / self.estimates.values[self._whole()[chosen]]
+        return Detail(self.estimates.select(chosen), component, shares)
 
     def shares(self, alpha: float = 0.05, *, method: Literal["delta", "fieller"] = "delta") -> pd.DataFrame:
         """Return every row as a share of its gap, with intervals.

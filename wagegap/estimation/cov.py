@@ -1,8 +1,9 @@
 """How errors are related: the one grammar of the `cov` option.
 
 A covariance is a string, `"iid"`, `"HC0"` to `"HC3"`, `"CR0:psu"` to `"CR3:psu"` (kind, colon, cluster; two clusters
-joined by a plus are two-way), or one of the small frozen objects of this module: a survey design, replicate weights,
-a bootstrap. Nothing here computes; `parse_cov` says what is meant, once, for every stage.
+joined by a plus are two-way, and so on), or one of the small frozen objects of this module: a survey design, dyads,
+nearness in space or time, replicate weights, a bootstrap. Nothing here computes; `parse_cov` says what is meant, once,
+for every stage.
 """
 
 from __future__ import annotations
@@ -15,7 +16,21 @@ import numpy as np
 from wagegap._typing import FloatArray, ReplicateKind, RngLike
 from wagegap.errors import OptionError, check_option, did_you_mean
 
-__all__ = ["Bootstrap", "CovLike", "Covariance", "Replicates", "Robust", "Survey", "parse_cov", "replicate_scale"]
+__all__ = [
+    "Analytic",
+    "Bootstrap",
+    "Conley",
+    "CovLike",
+    "Covariance",
+    "DriscollKraay",
+    "Dyadic",
+    "NeweyWest",
+    "Replicates",
+    "Robust",
+    "Survey",
+    "parse_cov",
+    "replicate_scale",
+]
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
 _CR = ("CR0", "CR1", "CR2", "CR3")
@@ -65,6 +80,96 @@ class Survey:
 
     def __str__(self) -> str:
         return f"Survey({self.strata}/{self.psu})" if self.strata else f"Survey({self.psu})"
+
+
+@dataclass(frozen=True, slots=True)
+class Dyadic:
+    """Rows are pairs, such as flows; those with a member in common may be correlated (Aronow, Samii and Assenova 2015).
+
+    Attributes
+    ----------
+    origin, destination : str
+        Columns of the two members.
+    """
+
+    origin: str
+    destination: str
+
+    def __str__(self) -> str:
+        return f"Dyadic({self.origin}~{self.destination})"
+
+
+@dataclass(frozen=True, slots=True)
+class Conley:
+    """Rows whose places are near may be correlated (Conley 1999).
+
+    Attributes
+    ----------
+    lat, lon : str
+        Columns of latitude and longitude, degrees.
+    km : float
+        Distance from which on rows are uncorrelated.
+    kernel : {"uniform", "bartlett"}
+        Weight of nearer pairs.
+    """
+
+    lat: str
+    lon: str
+    km: float
+    kernel: Literal["uniform", "bartlett"] = "uniform"
+
+    def __post_init__(self) -> None:
+        check_option("kernel", self.kernel, ("uniform", "bartlett"))
+        if not self.km > 0:
+            raise OptionError(f"km={self.km!r} must be a positive distance.")
+
+    def __str__(self) -> str:
+        return f"Conley({self.lat}~{self.lon}, {self.km:g} km, {self.kernel})"
+
+
+@dataclass(frozen=True, slots=True)
+class DriscollKraay:
+    """Rows of near periods may be correlated, whatever their unit (Driscoll and Kraay 1998).
+
+    Attributes
+    ----------
+    period : str
+        Column of periods.
+    lags : int
+        Lags up to which rows are correlated, with Bartlett's weights.
+    """
+
+    period: str
+    lags: int
+
+    def __post_init__(self) -> None:
+        _check_lags(self.lags)
+
+    def __str__(self) -> str:
+        return f"DriscollKraay({self.period}, {self.lags} lags)"
+
+
+@dataclass(frozen=True, slots=True)
+class NeweyWest:
+    """Rows of near periods of one unit may be correlated (Newey and West 1987).
+
+    Attributes
+    ----------
+    unit, period : str
+        Columns of units (or `"worker"`) and periods.
+    lags : int
+        Lags up to which rows are correlated, with Bartlett's weights.
+    """
+
+    unit: str
+    period: str
+    lags: int
+
+    def __post_init__(self) -> None:
+        _check_lags(self.lags)
+
+    def __str__(self) -> str:
+        return f"NeweyWest({self.unit}, {self.period}, {self.lags} lags)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +252,8 @@ class Bootstrap:
         return f"Bootstrap({self.reps}, {self.kind}{more})"
 
 
-Covariance: TypeAlias = Robust | Survey | Replicates | Bootstrap
+Analytic: TypeAlias = Robust | Survey | Dyadic | Conley | DriscollKraay | NeweyWest
+Covariance: TypeAlias = Analytic | Replicates | Bootstrap
 CovLike: TypeAlias = str | Covariance
 
 
@@ -158,7 +264,7 @@ def parse_cov(cov: CovLike) -> Covariance:
     Robust(kind='CR1', clusters=('firm', 'year'))
     """
     if not isinstance(cov, str):
-        if isinstance(cov, Robust | Survey | Replicates | Bootstrap):
+        if isinstance(cov, Covariance):
             return cov
         raise OptionError(f"cov={cov!r} is neither a string nor an object of wagegap.cov.")
     kind, _, clusters = cov.partition(":")
@@ -174,6 +280,11 @@ def parse_cov(cov: CovLike) -> Covariance:
     if len(names) > 1 and kind in ("CR2", "CR3"):
         raise OptionError(f"cov={cov!r}: {kind} is defined for one cluster; use CR1:{'+'.join(names)}.")
     return Robust(kind, names)
+
+
+def _check_lags(lags: object) -> None:
+    if isinstance(lags, bool) or not isinstance(lags, int | np.integer) or lags < 0:
+        raise OptionError(f"lags={lags!r} must be a whole number, 0 or more.")
 
 
 def replicate_scale(kind: ReplicateKind, n: int, fay: float, scales: tuple[float, ...] | None) -> FloatArray:

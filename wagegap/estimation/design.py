@@ -31,6 +31,10 @@ from wagegap.estimation.ledger import Ledger
 __all__ = ["Design", "FormulaParts", "build_design", "design_matrix", "required_columns", "split_formula"]
 
 _WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
+_NAME = re.compile(r"[^\W\d]\w*")
+_NO_CONSTANT = re.compile(r"\s-\s*1\s*$")
+_BLOCK = 4096
+_WHOLE_LEVEL = re.compile(r"(\bC\((\w+)[^\[]*\[(?:T\.)?-?\d+)\.0\]")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -211,6 +215,11 @@ def build_design(
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
     """Evaluate one side of a formula on rows without missing values: matrix, names, and the term of each column."""
+    columns = _sum_of_columns(frame, expression)
+    if columns is not None:
+        constant = ("Intercept",) * (not _NO_CONSTANT.search(expression))
+        values = _side_by_side(frame, columns, constant=bool(constant))
+        return values, (*constant, *columns), (*("1" for _ in constant), *columns)
     import formulaic
     from formulaic.errors import FormulaicError
 
@@ -237,7 +246,44 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tup
     for term, places in spec.term_indices.items():
         for j in places:
             terms[j] = str(term)
-    return values, tuple(str(c) for c in matrix.columns), tuple(terms)
+    return values, tuple(_whole_levels(str(c), frame) for c in matrix.columns), tuple(terms)
+
+
+def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:
+    """Columns of an expression that is nothing but a sum of numeric columns, which needs no formula engine."""
+    names = [name.strip() for name in _NO_CONSTANT.sub("", expression).split("+")]
+    plain = all(_NAME.fullmatch(name) and name in frame and _is_number(frame[name]) for name in names)
+    return list(dict.fromkeys(names)) if plain else None
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+
+
+def _as_float(column: pd.Series[Any]) -> FloatArray:
+    return column.to_numpy() if column.dtype == np.float64 else column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _side_by_side(frame: pd.DataFrame, columns: Sequence[str], *, constant: bool) -> FloatArray:
+    """Columns as a matrix, some rows at a time, so that what is written stays in the cache."""
+    parts = [_as_float(frame[name]) for name in columns]
+    out = np.empty((len(frame), len(parts) + constant))
+    out[:, : int(constant)] = 1.0
+    for start in range(0, len(frame), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        for j, part in enumerate(parts, start=int(constant)):
+            out[rows, j] = part[rows]
+    return out
+
+
+def _whole_levels(name: str, frame: pd.DataFrame) -> str:
+    """Levels of a factor of whole numbers without the decimals that they are evaluated with: `C(isco)[T.2]`."""
+
+    def shortened(found: re.Match[str]) -> str:
+        whole = found[2] in frame and pd.api.types.is_integer_dtype(frame[found[2]])
+        return f"{found[1]}]" if whole else found[0]
+
+    return _WHOLE_LEVEL.sub(shortened, name)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -255,10 +301,8 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
             out[name] = column.astype(float)
         elif pd.api.types.is_string_dtype(column) and column.dtype != object:
             out[name] = column.astype(object)
-        elif column.dtype == np.float64:
-            out[name] = column
         elif pd.api.types.is_numeric_dtype(column):
-            out[name] = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=frame.index)
+            out[name] = column if column.dtype == np.float64 else pd.Series(_as_float(column), index=frame.index)
         else:
             out[name] = column
     return pd.DataFrame(out, index=frame.index, copy=False)

@@ -32,6 +32,7 @@ from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
     JoinError,
+    MissingValueError,
     OptionError,
     check_option,
     listing,
@@ -286,7 +287,10 @@ class Estimates:
             values = np.atleast_1d(np.asarray(transform(self.values), dtype=float))
             matrix = jacobian(self.values) if jacobian else _numerical_jacobian(transform, self.values)
         else:
-            matrix = np.atleast_2d(np.asarray(transform, dtype=float))
+            try:
+                matrix = np.atleast_2d(np.asarray(transform, dtype=float))
+            except (TypeError, ValueError) as error:
+                raise DataError(f"a map is a matrix of numbers, or a function, not {transform!r}.") from error
             if matrix.shape[1] != len(self.values):
                 raise DataError(f"a map of {len(self.values)} parameters needs as many columns, not {matrix.shape[1]}.")
             values = matrix @ self.values
@@ -365,20 +369,30 @@ class Estimates:
         ------
         ColumnError, DuplicateKeyError, DataError, UnitError
         """
+        frame = _as_frame(frame)
+        by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
         wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
         for name in wanted:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
-        labels = frame[list(by)].reset_index(drop=True)
+        unkeyed = int(frame[by].isna().any(axis=1).sum())
+        if unkeyed:
+            raise MissingValueError(
+                f"{unkeyed} of {len(frame)} rows lack a key ({listing(by)}): fill it in or drop them."
+            )
+        labels = frame[by].reset_index(drop=True)
         for name, value, default in zip(LABELS, (term, unit, comparison), (estimate, "none", ""), strict=True):
             labels[name] = frame[value].to_numpy() if value in frame else (value or default)
         for name in labels["unit"].unique():
             check_unit(str(name))
-        values = frame[estimate].to_numpy(dtype=float)
+        values = _numbers(frame, estimate)
         if not np.isfinite(values).all():
-            raise DataError(f"{int((~np.isfinite(values)).sum())} of {len(values)} values of {estimate!r} are missing.")
+            raise DataError(
+                f"{int((~np.isfinite(values)).sum())} of {len(values)} values of {estimate!r} are missing or infinite: "
+                "drop these rows."
+            )
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
@@ -430,13 +444,13 @@ class Estimates:
         return {name: value for name, value in self.__dict__.items() if name in kept}
 
 
-def join(first: Estimates, *others: Estimates, independent: bool = False, title: str | None = None) -> Estimates:
+def join(first: Any, *others: Any, independent: bool = False, title: str | None = None) -> Estimates:
     """Put estimates side by side, with the covariance that their shared units imply.
 
     Parameters
     ----------
-    first, *others : Estimates
-        Results; scores of one source are related through the units they share, replicates of one design through equal
+    first, *others : results or Estimates
+        Scores of one source are related through the units they share, replicates of one design through equal
         replicates.
     independent : bool
         Take errors that cannot be related as independent, instead of refusing.
@@ -448,9 +462,9 @@ def join(first: Estimates, *others: Estimates, independent: bool = False, title:
     JoinError
         When errors cannot be related and `independent` is false, or carry different covariances.
     """
-    joined = first
+    joined = _own(first)
     for other in others:
-        joined = _join_two(joined, other, independent=independent)
+        joined = _join_two(joined, _own(other), independent=independent)
     return replace(joined, title=title) if title else joined
 
 
@@ -525,7 +539,10 @@ def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
 def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArray | pd.DataFrame | None) -> FloatArray:
     n = len(frame)
     if vcov is not None:
-        matrix = np.asarray(vcov, dtype=float)
+        try:
+            matrix = np.asarray(vcov, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise CovarianceError(f"vcov must be a matrix of numbers: {error}.") from error
         if matrix.shape != (n, n):
             raise CovarianceError(f"vcov has shape {matrix.shape}; {n} rows need ({n}, {n}).")
         known = np.nan_to_num(matrix)
@@ -538,10 +555,48 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
         return matrix
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
-    errors = frame[std_error].to_numpy(dtype=float)
-    if (errors < 0).any():
-        raise CovarianceError(f"{int((errors < 0).sum())} of {n} values of {std_error!r} are negative.")
+    errors = _numbers(frame, std_error)
+    bad = (errors < 0) | np.isinf(errors)
+    if bad.any():
+        raise CovarianceError(
+            f"{int(bad.sum())} of {n} values of {std_error!r} are negative or infinite; leave empty what is unknown."
+        )
     return np.diag(errors**2)
+
+
+def _as_frame(table: Any) -> pd.DataFrame:
+    """A table of any library as pandas."""
+    if not isinstance(table, pd.DataFrame):
+        try:
+            table = (
+                table.to_pandas()
+                if hasattr(table, "to_pandas")
+                else pd.DataFrame(table)
+                if isinstance(table, dict)
+                else table
+            )
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
+    return table
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
+    """Values of a column as floats; text is an error, missing is NaN."""
+    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    text = int((np.isnan(values) & frame[name].notna().to_numpy()).sum())
+    if text:
+        raise DataError(f"{name!r} is text in {text} of {len(values)} rows: turn it into numbers.")
+    return np.asarray(values)
+
+
+def _own(result: Any) -> Estimates:
+    """The estimates of a result, or the estimates themselves."""
+    found = getattr(result, "estimates", result)
+    if not isinstance(found, Estimates):
+        raise DataError(f"results or Estimates can be joined, not {type(result).__name__}.")
+    return found
 
 
 def _check_alpha(alpha: float) -> None:

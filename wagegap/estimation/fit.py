@@ -15,7 +15,7 @@ from scipy import sparse
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.cov import Robust, Survey
+from wagegap.estimation.cov import Analytic, Robust
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.kernels.absorb import absorb, effects_rank
 from wagegap.estimation.kernels.covariance import DegreesMatrices, adjust_clusters
@@ -84,7 +84,7 @@ def fit_cells(
     sample: Sample,
     reported: Sequence[int],
     *,
-    cov: Robust | Survey,
+    cov: Analytic,
     rule: SmallSample,
     wanted: BoolArray | None = None,
 ) -> CellFits:
@@ -96,7 +96,7 @@ def fit_cells(
         Rows, every one of them in a cell.
     reported : sequence of int
         Columns of x whose coefficients are wanted.
-    cov : Robust or Survey
+    cov : Analytic
         Covariance, which decides what is kept of the rows.
     rule : str
         Small-sample rule.
@@ -177,7 +177,7 @@ def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
     return f"{names[found.column]} = {text.removeprefix('+ ')}"
 
 
-def _needs_dummies(cov: Robust | Survey) -> bool:
+def _needs_dummies(cov: Analytic) -> bool:
     return isinstance(cov, Robust) and cov.kind in ("HC2", "HC3", "CR2", "CR3")
 
 
@@ -259,9 +259,7 @@ def _fitted(sample: Sample, rows: IntArray, done: BlockFit) -> FloatArray:
     return sample.y[rows] - done.fit.residuals - sample.centre
 
 
-def _influence(
-    sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Robust | Survey
-) -> FloatArray:
+def _influence(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Analytic) -> FloatArray:
     """Influence of each row on the reported coefficients, shape (n, r)."""
     direction = done.x @ done.fit.bread[list(reported)].T
     if sample.sums is not None and isinstance(cov, Robust) and not cov.clusters:
@@ -309,7 +307,7 @@ def _clustered_root(
     clustered: Sequence[tuple[CodeArray, FloatArray, DegreesMatrices]],
     blocks: tuple[Block, ...],
     columns: IntArray,
-    cov: Robust | Survey,
+    cov: Analytic,
     rule: SmallSample,
 ) -> ScoreRoot:
     """Root whose rows are clusters within blocks."""

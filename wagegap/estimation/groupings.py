@@ -23,6 +23,8 @@ from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
 
 __all__ = ["Grouping", "PairWeights", "StratifiedGrouping"]
 
+_MOSTLY, _ROWS = 0.3, 8_192
+
 
 class PairWeights(Protocol):
     """Weights of pairs of score rows."""
@@ -34,6 +36,10 @@ class PairWeights(Protocol):
     @property
     def source(self) -> str:
         """Where the labels come from."""
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups, members, places or periods, for degrees of freedom."""
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q)."""
@@ -94,8 +100,8 @@ class Grouping:
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q), with K one within groups."""
-        sums = self.sums(scores)
-        return np.asarray((sums.T @ sums).toarray())
+        alone = self.n_groups == len(self.codes) and len(np.unique(self.codes)) == self.n_groups
+        return _squared(scores if alone else self.sums(scores))
 
     def take(self, rows: IntArray) -> Grouping:
         """Keep the given rows; labels that no row has any more are dropped."""
@@ -151,6 +157,11 @@ class StratifiedGrouping:
         return self.units.source
 
     @property
+    def n_groups(self) -> int:
+        """Number of primary sampling units."""
+        return self.units.n_groups
+
+    @property
     def degrees(self) -> int:
         """Units less strata, over the strata that rows are left of."""
         counts = self._counts()
@@ -184,3 +195,15 @@ class StratifiedGrouping:
     def _counts(self) -> IntArray:
         keys = zip(*(part.tolist() for part in self.strata.labels), strict=True)
         return np.array([self.sampled[key] for key in keys], dtype=np.intp)
+
+
+def _squared(sums: sparse.csr_array) -> FloatArray:
+    """Return S'S, by blocks of dense rows where most elements are there."""
+    n, q = sums.shape
+    if sums.nnz < _MOSTLY * n * q:
+        return np.asarray((sums.T @ sums).toarray())
+    out = np.zeros((q, q))
+    for start in range(0, n, _ROWS):
+        rows = sums[start : start + _ROWS].toarray()
+        out += rows.T @ rows
+    return out

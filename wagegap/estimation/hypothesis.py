@@ -68,6 +68,8 @@ def parse_hypothesis(
         if rows.shape[1] != len(names):
             raise OptionError(f"a hypothesis on {len(names)} parameters needs as many columns, not {rows.shape[1]}.")
         return rows, np.broadcast_to(np.asarray(value, dtype=float), (len(rows),)), f"{len(rows)} linear hypotheses"
+    if not isinstance(hypothesis, str | Sequence):
+        raise OptionError(f"a hypothesis is text such as 'USA = KOR', or rows of coefficients, not {hypothesis!r}.")
     texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]
     parsed = [_parse_row(text, names) for text in texts]
     return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)

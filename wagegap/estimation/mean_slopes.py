@@ -20,7 +20,7 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError
-from wagegap.estimation.cov import Robust, Survey
+from wagegap.estimation.cov import Analytic, Robust
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.kernels.moments import MeanSlopes, fit_mean_slopes, weighted_products
 from wagegap.estimation.kernels.resampling import solve_replicates, unpack_moments
@@ -97,7 +97,7 @@ def fit_samples(
     sample: Sample,
     poolings: Sequence[Pooling] = (),
     *,
-    cov: Robust | Survey,
+    cov: Analytic,
     rule: SmallSample = "stata",
     separate: bool = False,
     keep_units: bool | None = None,
@@ -110,7 +110,7 @@ def fit_samples(
         Rows; its cells are the samples.
     poolings : sequence of Pooling
         Pooled regressions.
-    cov : Robust or Survey
+    cov : Analytic
         `iid` takes regressors' means and coefficients as independent, with classical variances; everything else goes
         by the influence functions.
     rule : str
@@ -133,8 +133,9 @@ def fit_samples(
     entries = sum(len(part.y) for part in parts) * 2 * done.k + sum(fit.n * len(fit.params) for fit in done.pooled)
     kept = entries <= _SCORES_AT_MOST if keep_units is None else keep_units
     own_rule: SmallSample = "none" if separate and not poolings else rule
-    if kept or isinstance(cov, Survey) or cov.clusters:
-        done = replace(done, root=_score_root(sample, _scores(sample, done, poolings), cov, own_rule))
+    if kept or not isinstance(cov, Robust) or cov.clusters:
+        root = _score_root(sample, _scores(sample, done, poolings), cov, own_rule)
+        done = replace(done, root=root if keep_units is not False else _forgetting(root))
     else:
         done = replace(done, root=_lean_root(sample, parts, done, poolings, cov, own_rule))
     return _separated(sample, done, cov, rule) if separate else done
@@ -258,14 +259,14 @@ class _Rows:
 
 def _fit_pooled(first: _Rows, second: _Rows, pooling: Pooling) -> MeanSlopes:
     """Pooled fit of two samples, the rows of the first in front; the indicator is the last column."""
-    y, x = np.concatenate([first.y, second.y]), np.concatenate([first.x, second.x])
-    if pooling.indicator:
-        x = np.column_stack([x, np.arange(len(x)) >= len(first.x)])
+    n, k = first.x.shape
+    y, x = np.concatenate([first.y, second.y]), np.zeros((n + len(second.x), k + pooling.indicator))
+    x[:n, :k], x[n:, :k], x[n:, k:] = first.x, second.x, 1.0
     weights = None if first.w is None or second.w is None else np.concatenate([first.w, second.w])
     return fit_mean_slopes(y, x, weights)
 
 
-def _check_cov(cov: Robust | Survey) -> None:
+def _check_cov(cov: Analytic) -> None:
     if isinstance(cov, Robust) and cov.kind in ("HC2", "HC3", "CR2", "CR3"):
         raise CovarianceError(
             f"cov={str(cov)!r} is defined for regressions; means and coefficients together have HC0, HC1, CR0, CR1, a "
@@ -291,13 +292,13 @@ def _breads(fits: Sequence[MeanSlopes], pooled: Sequence[MeanSlopes], k: int) ->
     """Map from raw scores to values."""
     parts: list[FloatArray] = []
     for fit in fits:
-        parts += [np.eye(k) / fit.total, fit.bread]
-    parts += [fit.bread[:k] for fit in pooled]
+        parts += [np.eye(k) / fit.total, fit.centred_bread]
+    parts += [fit.centred_bread[:k] for fit in pooled]
     return np.asarray(linalg.block_diag(*parts))
 
 
 def _scores(sample: Sample, done: MeanSlopeFits, poolings: Sequence[Pooling]) -> sparse.csr_array:
-    """Raw scores of every row: w (x - m) and w e x of its sample, w e x of each pooled fit it is in."""
+    """Raw scores of every row: w (x - m) and w e (x - about) of its sample, and the latter of its pooled fits."""
     n, k = sample.x.shape
     fits, pooled, rows = done.samples, done.pooled, sample.rows_by_cell()
     data = np.empty((n, 2 * k))
@@ -305,7 +306,7 @@ def _scores(sample: Sample, done: MeanSlopeFits, poolings: Sequence[Pooling]) ->
         x = sample.x[at]
         w = np.ones(len(at)) if sample.weights is None else sample.weights[at]
         data[at, :k] = (x - fit.mean) * w[:, None]
-        data[at, k:] = x * (w * fit.residuals)[:, None]
+        data[at, k:] = (x - fit.about) * (w * fit.residuals)[:, None]
     places = sample.cells[:, None] * (2 * k) + np.arange(2 * k, dtype=np.int32)[None, :]
     pointers = np.arange(0, n * 2 * k + 1, 2 * k)
     parts = [sparse.csr_array((data.ravel(), places.ravel(), pointers), shape=(n, 2 * k * len(fits)))]
@@ -317,12 +318,13 @@ def _scores(sample: Sample, done: MeanSlopeFits, poolings: Sequence[Pooling]) ->
             x = np.column_stack([x, np.arange(len(at)) >= len(rows[pooling.first])])
         width = x.shape[1]
         where = (np.repeat(at, width), np.tile(np.arange(width), len(at)))
-        part = sparse.coo_array(((x * (w * fit.residuals)[:, None]).ravel(), where), shape=(n, width))
+        scores = (x - fit.about) * (w * fit.residuals)[:, None]
+        part = sparse.coo_array((scores.ravel(), where), shape=(n, width))
         parts.append(sparse.csr_array(part))
     return sparse.csr_array(sparse.hstack(parts, format="csr")) if len(parts) > 1 else parts[0]
 
 
-def _score_root(sample: Sample, scores: sparse.csr_array, cov: Robust | Survey, rule: SmallSample) -> ScoreRoot:
+def _score_root(sample: Sample, scores: sparse.csr_array, cov: Analytic, rule: SmallSample) -> ScoreRoot:
     """Root in which all samples are one block, as in a stacked estimation."""
     nobs = sample.observations(np.arange(len(sample.y)))
     block = Block("", nobs, 1)
@@ -331,6 +333,12 @@ def _score_root(sample: Sample, scores: sparse.csr_array, cov: Robust | Survey, 
         sample.source, scores, np.zeros(q, dtype=np.intp), np.zeros(len(sample.y), dtype=np.int32), (block,),
         sample.groupings, cov, rule, None, sample.repeats,
     )  # fmt: skip
+
+
+def _forgetting(root: ScoreRoot) -> PlainRoot:
+    """Keep the covariance of the scores and not the scores."""
+    free = root.degrees(np.ones(root.size))
+    return PlainRoot(root.source, root.covariance(), free, f"{root.describe()}, units not kept")
 
 
 def _lean_root(
@@ -346,63 +354,99 @@ def _lean_root(
     starts = 2 * k * len(fits) + np.cumsum([0, *(len(fit.params) for fit in pooled)])
     meat = np.zeros((int(starts[-1]), int(starts[-1])))
     for s, (part, fit) in enumerate(zip(parts, fits, strict=True)):
-        members = [p for p, pooling in enumerate(poolings) if s in (pooling.first, pooling.second)]
-        residuals = [fit.residuals, *(_residuals_in(pooled[p], poolings[p], s, len(part.y)) for p in members)]
-        places = [2 * k * s, (2 * s + 1) * k, *(int(starts[p]) for p in members)]
-        extra = [0, 0, *(int(poolings[p].indicator and poolings[p].second == s) for p in members)]
-        _add_sample(meat, part, fit, residuals, places, extra, repeated=sample.repeats is not None)
+        base = np.sqrt(part.w) if sample.repeats is not None and part.w is not None else part.w
+        scores = [_Scores(base, 2 * k * s, _shift(fit.about - fit.mean)), _own_scores(base, fit, (2 * s + 1) * k)]
+        for p, pooling in enumerate(poolings):
+            if s in (pooling.first, pooling.second):
+                scores.append(_pooled_scores(base, fit, pooled[p], int(starts[p]), second=pooling.second == s))
+        raw = np.ones(len(part.y)) if base is None else base
+        known = sample.repeats is not None or part.w is None
+        _add_sample(meat, part.x, fit, scores, raw, products_known=known)
     nobs = sample.observations(np.arange(len(sample.y)))
     factor = 1.0 if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
     return PlainRoot(sample.source, factor * meat, nobs - 1, f"{cov}, units not kept")
 
 
-def _residuals_in(fit: MeanSlopes, pooling: Pooling, s: int, n: int) -> FloatArray:
-    return fit.residuals[:n] if pooling.first == s else fit.residuals[-n:]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """Scores c (L h) of a sample's rows, with h = (x - about, 1).
+
+    Attributes
+    ----------
+    multiplier : ndarray, shape (n,), optional
+        c: the weights, or weights times residuals; one where absent.
+    start : int
+        First of their places among all scores.
+    matrix : ndarray, shape (q, k + 1)
+        L.
+    """
+
+    multiplier: FloatArray | None
+    start: int
+    matrix: FloatArray
+
+    @property
+    def at(self) -> slice:
+        """Their places among all scores."""
+        return slice(self.start, self.start + len(self.matrix))
+
+
+def _shift(by: FloatArray) -> FloatArray:
+    """Matrix that adds to the columns."""
+    return np.column_stack([np.eye(len(by)), by])
+
+
+def _own_scores(base: FloatArray | None, fit: MeanSlopes, start: int) -> _Scores:
+    residuals = fit.residuals if base is None else base * fit.residuals
+    return _Scores(residuals, start, _shift(np.zeros(len(fit.mean))))
+
+
+def _pooled_scores(
+    base: FloatArray | None, fit: MeanSlopes, pooled: MeanSlopes, start: int, *, second: bool
+) -> _Scores:
+    """Scores of a pooled fit in the rows of one of its samples; the indicator there is one number throughout."""
+    k, n = len(fit.mean), len(fit.residuals)
+    residuals = pooled.residuals[-n:] if second else pooled.residuals[:n]
+    matrix = _shift(fit.about - pooled.about[:k])
+    if len(pooled.params) > k:
+        last = np.zeros((1, k + 1))
+        last[0, k] = float(second) - pooled.about[k]
+        matrix = np.vstack([matrix, last])
+    return _Scores(residuals if base is None else base * residuals, start, matrix)
 
 
 def _add_sample(
     meat: FloatArray,
-    part: _Rows,
+    x: FloatArray,
     fit: MeanSlopes,
-    residuals: Sequence[FloatArray],
-    places: Sequence[int],
-    extra: Sequence[int],
+    scores: Sequence[_Scores],
+    raw: FloatArray,
     *,
-    repeated: bool,
+    products_known: bool,
 ) -> None:
-    """Add one sample's sums of squared scores: of its means, its own fit and the pooled fits it is in.
-
-    `extra` says which of them have the indicator of the group, which is one throughout, behind their columns.
-    """
-    base = np.sqrt(part.w) if repeated and part.w is not None else part.w
-    multipliers = [base, *(e if base is None else base * e for e in residuals)]
-    raw = fit.centred + fit.total * np.outer(fit.mean, fit.mean)
-    products = weighted_products(part.x, multipliers, {(0, 0): raw} if part.w is None or repeated else {})
-    k = part.x.shape[1]
-    for a, first in enumerate(multipliers):
-        for b, second in enumerate(multipliers[a:], start=a):
-            both = _product(first, second, len(part.y))
-            sums, total = both @ part.x, float(both.sum())
-            about_a, about_b = (fit.mean if c == 0 else np.zeros(k) for c in (a, b))
-            block = np.empty((k + extra[a], k + extra[b]))
-            block[:k, :k] = products[a, b] - np.outer(about_a, sums) - np.outer(sums, about_b)
-            block[:k, :k] += total * np.outer(about_a, about_b)
-            block[k:, :k] = sums - total * about_b
-            block[:k, k:] = (sums - total * about_a)[:, None]
-            block[k:, k:] = total
-            at = slice(places[a], places[a] + len(block)), slice(places[b], places[b] + block.shape[1])
-            meat[at] += block
+    """Add one sample's sums of products of scores: of its means, its own fit and the pooled fits it is in."""
+    k = x.shape[1]
+    known = {(0, 0): fit.centred + fit.total * np.outer(*[fit.mean - fit.about] * 2)} if products_known else {}
+    products = weighted_products(x, [one.multiplier for one in scores], known, fit.about)
+    multipliers = [raw if one.multiplier is None else one.multiplier for one in scores]
+    for a, first in enumerate(scores):
+        for b, second in enumerate(scores[a:], start=a):
+            full = np.empty((k + 1, k + 1))
+            full[:k, :k] = products[a, b]
+            if fit.constant is None:
+                both = multipliers[a] * multipliers[b]
+                full[:k, k] = full[k, :k] = both @ x
+                full[k, k] = both.sum()
+            else:
+                full[:k, k] = full[k, :k] = products[a, b][:, fit.constant]
+                full[k, k] = products[a, b][fit.constant, fit.constant]
+            block = first.matrix @ full @ second.matrix.T
+            meat[first.at, second.at] += block
             if a != b:
-                meat[at[::-1]] += block.T
+                meat[second.at, first.at] += block.T
 
 
-def _product(first: FloatArray | None, second: FloatArray | None, n: int) -> FloatArray:
-    if first is None:
-        return np.ones(n) if second is None else second
-    return first if second is None else first * second
-
-
-def _separated(sample: Sample, done: MeanSlopeFits, cov: Robust | Survey, rule: SmallSample) -> MeanSlopeFits:
+def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSample) -> MeanSlopeFits:
     """Take means and coefficients as uncorrelated, each sample's with the factor of its own regression or mean."""
     assert done.root is not None
     covariance = done.matrix @ done.root.covariance() @ done.matrix.T
@@ -420,12 +464,10 @@ def _separated(sample: Sample, done: MeanSlopeFits, cov: Robust | Survey, rule: 
     return replace(done, root=root, matrix=np.eye(len(covariance)))
 
 
-def _own_factors(
-    sample: Sample, done: MeanSlopeFits, s: int, cov: Robust | Survey, rule: SmallSample
-) -> tuple[float, float]:
+def _own_factors(sample: Sample, done: MeanSlopeFits, s: int, cov: Analytic, rule: SmallSample) -> tuple[float, float]:
     """Small-sample factors of the means and of the coefficients of one sample."""
     rows = np.flatnonzero(sample.cells == s)
-    if isinstance(cov, Survey) or cov.kind in ("HC0", "CR0") or rule == "none":
+    if not isinstance(cov, Robust) or cov.kind in ("HC0", "CR0") or rule == "none":
         return 1.0, 1.0
     n, k = sample.observations(rows), int(done.samples[s].kept.sum())
     if not cov.clusters:

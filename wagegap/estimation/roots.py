@@ -18,7 +18,7 @@ from scipy import linalg, sparse
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, JoinError, listing
-from wagegap.estimation.cov import Covariance, Robust, Survey
+from wagegap.estimation.cov import Analytic, Covariance, Robust, Survey
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
 from wagegap.estimation.kernels.covariance import DegreesMatrices, satterthwaite
 
@@ -125,7 +125,7 @@ class ScoreRoot:
         The fits.
     groupings : mapping of str to PairWeights
         Groupings of the rows that were kept; `"row"` says which rows are the same observation.
-    cov : Robust or Survey
+    cov : Analytic
         The covariance in force.
     rule : str
         Small-sample rule.
@@ -143,7 +143,7 @@ class ScoreRoot:
     row_block: CodeArray
     blocks: tuple[Block, ...]
     groupings: Mapping[str, PairWeights]
-    cov: Robust | Survey
+    cov: Analytic
     rule: SmallSample = "stata"
     leverage: FloatArray | None = None
     repeats: FloatArray | None = None
@@ -171,6 +171,8 @@ class ScoreRoot:
             return satterthwaite(self._pairs(contrast, present))
         if isinstance(self.cov, Survey):
             return float(self._design().take(self._rows_of(present)).degrees)
+        if not isinstance(self.cov, Robust):
+            return float(max(self._pair_weights().take(self._rows_of(present)).n_groups - 1, 1))
         if self.cov.clusters:
             return self._cluster_degrees(present)
         return self._residual_degrees(contrast, present)
@@ -204,7 +206,7 @@ class ScoreRoot:
 
     def with_cov(self, cov: Covariance, rule: SmallSample) -> ScoreRoot:
         """Return the same scores under another covariance, where they allow it."""
-        if not isinstance(cov, Robust | Survey):
+        if not isinstance(cov, Analytic):
             raise CovarianceError(f"cov={cov} needs the workers: call refit(data, cov=...) on the result.")
         if cov == self.cov:
             return replace(self, rule=rule)
@@ -229,7 +231,7 @@ class ScoreRoot:
 
     def describe(self) -> str:
         """Covariance, rule and number of clusters."""
-        if isinstance(self.cov, Survey) or not self.cov.clusters:
+        if not isinstance(self.cov, Robust) or not self.cov.clusters:
             return str(self.cov) + ("" if self.rule == "stata" else f" ({self.rule})")
         counts = [f"{self._grouping(name).n_groups:,} {name}" for name in self.cov.clusters]
         rule = f", {self.rule} factor" if self.cov.kind == "CR1" else ""
@@ -245,7 +247,7 @@ class ScoreRoot:
 
     def _adjusted(self) -> sparse.csr_array:
         """Scores with HC2 or HC3 weights and, row by row, the root of frequency weights."""
-        if isinstance(self.cov, Survey) or self.cov.clusters:
+        if not isinstance(self.cov, Robust) or self.cov.clusters:
             return self.scores
         scale = np.ones(self.scores.shape[0])
         if self.repeats is not None:
@@ -263,6 +265,8 @@ class ScoreRoot:
         """Signs and groupings whose quadratic forms add up to the covariance."""
         if isinstance(self.cov, Survey):
             return [(1, self._design())]
+        if not isinstance(self.cov, Robust):
+            return [(1, self._pair_weights())]
         if not self.cov.clusters:
             return [(1, self._grouping("row"))]
         terms: list[tuple[int, PairWeights]] = []
@@ -290,6 +294,14 @@ class ScoreRoot:
                 return group
         raise CovarianceError(f"cov={self.cov}: the design was not kept with the scores; call refit(data).")
 
+    def _pair_weights(self) -> PairWeights:
+        found = self.groupings.get(str(self.cov))
+        if found is None:
+            raise CovarianceError(
+                f"cov={self.cov}: its pairs were not kept with the scores; call refit(data, cov=...)."
+            )
+        return found
+
     def _rows_of(self, present: IntArray) -> IntArray:
         return np.flatnonzero(np.isin(self.row_block, present))
 
@@ -305,7 +317,7 @@ class ScoreRoot:
         return np.array([self._factor(np.array([b])) for b in everything])
 
     def _factor(self, present: IntArray) -> float:
-        if isinstance(self.cov, Survey) or self.rule == "none":
+        if not isinstance(self.cov, Robust) or self.rule == "none":
             return 1.0
         n = sum(self.blocks[b].nobs for b in present)
         k = sum(self.blocks[b].counted(self.rule, self.cov.clusters) for b in present)
@@ -360,8 +372,8 @@ class ScoreRoot:
 
     def _check_kept(self) -> None:
         """Raise where the covariance in force cannot be computed."""
-        if isinstance(self.cov, Survey):
-            self._design()
+        if not isinstance(self.cov, Robust):
+            self._terms()
         elif self.cov.kind == "iid":
             self._iid()
         else:
@@ -374,9 +386,15 @@ class ScoreRoot:
                 f"the results carry different covariances ({self.describe()}; {other.describe()}): "
                 "give both the same with cov= or with_cov(...)."
             )
-        if (self.leverage is None) != (other.leverage is None) or (self.repeats is None) != (other.repeats is None):
+        levered = isinstance(self.cov, Robust) and self.cov.kind in ("HC2", "HC3")
+        unlike = levered and (self.leverage is None) != (other.leverage is None)
+        if unlike or (self.repeats is None) != (other.repeats is None):
             raise JoinError("one result is compressed or frequency-weighted and the other is not: refit them alike.")
-        needed = {"row"} if isinstance(self.cov, Survey) or not self.cov.clusters else set(self.cov.clusters)
+        needed = {"row"}
+        if not isinstance(self.cov, Robust):
+            needed = {"row"} if isinstance(self.cov, Survey) else {str(self.cov)}
+        elif self.cov.clusters:
+            needed = set(self.cov.clusters)
         if not needed <= set(self._common(other)):
             raise JoinError(
                 f"the units behind {self.cov} were not kept in both results, or come from different data: "

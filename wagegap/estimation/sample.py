@@ -9,7 +9,7 @@ import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, WeightKind
 from wagegap.errors import CovarianceError, OptionError
-from wagegap.estimation.cov import Bootstrap, Covariance, Replicates, Robust
+from wagegap.estimation.cov import Covariance, Robust, Survey
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
 from wagegap.estimation.kernels.cells import CellSums, compress
 
@@ -142,7 +142,7 @@ def compress_sample(sample: Sample, cov: Covariance) -> Sample:
 def _check_compressible(sample: Sample, cov: Covariance) -> None:
     if sample.effects:
         raise CovarianceError("compress=True does not go with absorbed effects: put them into the formula as C(...).")
-    if isinstance(cov, Replicates | Bootstrap):
+    if not isinstance(cov, Robust | Survey):
         raise CovarianceError(f"compress=True does not go with {cov}, which needs every worker.")
     if isinstance(cov, Robust) and cov.kind in ("CR2", "CR3"):
         raise CovarianceError(f"compress=True does not go with {cov}: use CR1 or compress=False.")

@@ -16,7 +16,7 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.cov import Robust, Survey
+from wagegap.estimation.cov import Analytic, Robust
 from wagegap.estimation.fit import CellFits, coefficients, combination_in_words, fit_cells
 from wagegap.estimation.kernels.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.roots import Block, ScoreRoot
@@ -59,7 +59,7 @@ def fit_stacked(
     sample: Sample,
     reported: Sequence[int],
     *,
-    cov: Robust | Survey,
+    cov: Analytic,
     rule: SmallSample,
     wanted: BoolArray | None = None,
 ) -> StackedFits:
@@ -93,7 +93,7 @@ def stacked_coefficients(sample: Sample, reported: Sequence[int]) -> FloatArray:
 
 
 def _fit_dense(
-    sample: Sample, reported: Sequence[int], cov: Robust | Survey, rule: SmallSample, must: BoolArray
+    sample: Sample, reported: Sequence[int], cov: Analytic, rule: SmallSample, must: BoolArray
 ) -> StackedFits:
     dense, columns = _dense_sample(sample, reported)
     done = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
@@ -144,7 +144,7 @@ def _split_columns(sample: Sample, reported: Sequence[int]) -> tuple[int | None,
 
 
 def _fit_sparse(
-    sample: Sample, reported: Sequence[int], cov: Robust | Survey, rule: SmallSample, must: BoolArray
+    sample: Sample, reported: Sequence[int], cov: Analytic, rule: SmallSample, must: BoolArray
 ) -> StackedFits:
     constant, common = _split_columns(sample, reported)
     own_columns = [*([] if constant is None else [constant]), *reported]

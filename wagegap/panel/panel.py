@@ -170,17 +170,17 @@ class Panel:
         ColumnError, MissingValueError
         """
         nowhere = np.full(len(rows), "", dtype=object)
-        scope = nowhere if self.roles.country is None else self._ids(self.roles.country, rows)
+        scope = nowhere if self.roles.country is None else self.ids(self.roles.country, rows)
         found = {"row": self._row_grouping(rows, scope)}
         if self.roles.worker is not None:
-            workers = self._ids(self.roles.worker, rows)
+            workers = self.ids(self.roles.worker, rows)
             where = nowhere if self.roles.worker_scope == "global" else scope
             found["worker"] = Grouping.from_keys("worker", self.source, where, workers)
         strata = [self.roles.strata] if self.roles.strata else []
         for name in dict.fromkeys([*self.roles.cluster, *strata, *extra]):
             everywhere = name in (self.roles.country, self.roles.period)
             where = nowhere if everywhere else scope
-            found[name] = Grouping.from_keys(name, self.source, where, self._ids(name, rows))
+            found[name] = Grouping.from_keys(name, self.source, where, self.ids(name, rows))
         return found
 
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:
@@ -188,11 +188,17 @@ class Panel:
         codes = np.arange(len(rows), dtype=np.int32)
         if self.keyed and self.roles.worker is not None:
             period = self.roles.period
-            times = np.full(len(rows), "", dtype=object) if period is None else self._ids(period, rows)
-            return Grouping("row", self.source, codes, (scope, self._ids(self.roles.worker, rows), times))
+            times = np.full(len(rows), "", dtype=object) if period is None else self.ids(period, rows)
+            return Grouping("row", self.source, codes, (scope, self.ids(self.roles.worker, rows), times))
         return Grouping("row", f"{self.source}#{self.fingerprint}", codes, (self.row_ids[rows],))
 
-    def _ids(self, name: str, rows: IntArray) -> AnyArray:
+    def ids(self, name: str, rows: IntArray) -> AnyArray:
+        """Return the values of a column that identifies something, none of them missing.
+
+        Raises
+        ------
+        ColumnError, MissingValueError
+        """
         if name not in self.frame:
             raise no_column(name, self.frame.columns, "to group by")
         column = self.frame[name].iloc[rows]

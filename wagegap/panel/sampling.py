@@ -29,8 +29,12 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cov import (
     Bootstrap,
+    Conley,
     Covariance,
     CovLike,
+    DriscollKraay,
+    Dyadic,
+    NeweyWest,
     Replicates,
     Robust,
     Survey,
@@ -42,6 +46,7 @@ from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.fit import coefficients, describe_collinear, fit_cells
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.pairs import Dyads, Places, Spells
 from wagegap.estimation.replication import ReplicateWeights, bootstrap_weights, given_weights, replicate_root
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import Sample, check_weights_allow, compress_sample
@@ -242,6 +247,8 @@ def build_sample(panel: Panel, design: Design, cells: CellIndex, cov: Covariance
     if isinstance(cov, Survey):
         design_grouping = _stratified(panel, cov, design.rows)
         groupings[design_grouping.name] = design_grouping
+    elif not isinstance(cov, Robust | Replicates | Bootstrap):
+        groupings[str(cov)] = _pair_weights(panel, cov, design.rows)
     weights = panel.weights(design.rows)
     return Sample(
         design.y, design.x, design.names, design.effects, design.effect_names, weights,
@@ -352,6 +359,23 @@ def _units_of(panel: Panel, name: str) -> CodeArray:
     if name == "row":
         return everything.astype(np.int32)
     return panel.groupings(everything, [] if name == "worker" else [name])[name].codes
+
+
+def _pair_weights(panel: Panel, cov: Dyadic | Conley | DriscollKraay | NeweyWest, rows: IntArray) -> PairWeights:
+    """Pairs of rows that may be correlated by their members, places or periods."""
+    name = str(cov)
+    if isinstance(cov, Dyadic):
+        first, second = (panel.ids(column, rows) for column in (cov.origin, cov.destination))
+        return Dyads.from_keys(name, panel.source, first, second)
+    if isinstance(cov, Conley):
+        return Places(
+            name, panel.source, _column(panel, cov.lat)[rows], _column(panel, cov.lon)[rows], cov.km, cov.kernel
+        )
+    units = None
+    if isinstance(cov, NeweyWest):
+        extra = [] if cov.unit == "worker" else [cov.unit]
+        units = panel.groupings(rows, extra)[cov.unit]
+    return Spells(name, panel.source, panel.ids(cov.period, rows), int(cov.lags), units)
 
 
 def _declared_replicates(panel: Panel, cov: Replicates) -> Replicates:

@@ -11,7 +11,6 @@ thus unrelated to their pay residuals there, and the truth stays exact for any c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -194,9 +193,9 @@ def _generator(rng: RngLike) -> np.random.Generator:
         raise OptionError(f"rng={rng!r} must be a generator, a whole number of at least 0, or None.") from error
 
 
-def _check_numbers(**values: float) -> None:
+def _check_numbers(**values: object) -> None:
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
             raise OptionError(f"{name}={value!r} must be a finite number.")
 
 

@@ -7,18 +7,24 @@ The rate of an event in a cell is the weighted share of workers (of the populati
 a regression on a constant, so that designs, clusters and replicates are those of the premiums, and workers who stand in
 both make rates and premiums correlated.
 
+Rates of cells that differ in composition are standardised: directly, by what the rate would be with the composition of
+a standard, or indirectly, by the ratio of what happened to what the standard's rates make of the cell's composition.
+
 References
 ----------
 Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the American
 Statistical Association 22, 209-212.
+Brown, L., T. Cai and A. DasGupta (2001). Interval estimation for a binomial proportion. Statistical Science 16,
+101-133.
+Breslow, N. and N. Day (1987). Statistical Methods in Cancer Research II: The Design and Analysis of Cohort Studies,
+chapter 2. IARC Scientific Publications 82.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,11 +36,9 @@ from wagegap.errors import (
     EmptyDataError,
     OptionError,
     SmallCellWarning,
-    UnitError,
     check_option,
     did_you_mean,
     listing,
-    no_column,
     public,
     warn,
 )
@@ -43,7 +47,8 @@ from wagegap.estimation.design import Design, FormulaParts, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import Spec, kept
-from wagegap.estimation.units import PER_ONE, check_share, check_unit, conversion
+from wagegap.estimation.units import PER_ONE, check_unit, conversion
+from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
     cell_keys,
@@ -72,7 +77,7 @@ class Rates(Result):
     among : str
         Whose rates they are.
     cells : DataFrame
-        Keys, event, n and count of each cell.
+        Keys, event, n, count and weight of each cell.
     absent : DataFrame
         Keys, event, n and the reason for each cell left out.
     """
@@ -88,8 +93,11 @@ class Rates(Result):
         own = self.estimates
         return replace(self, estimates=own.map(factor * np.eye(len(own.values)), labels=own.labels.assign(unit=unit)))
 
-    def net(self, inward: str, outward: str, *, name: str = "net") -> Rates:
-        """Return one event less another, such as arrivals less departures."""
+    def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
+        """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
+
+        A net rate may be negative, so that it has no logarithm.
+        """
         for event in (inward, outward):
             if event not in self.events:
                 raise OptionError(
@@ -103,26 +111,86 @@ class Rates(Result):
             raise EmptyDataError(f"no cell has both {inward!r} and {outward!r}.")
         matrix = np.array([(keys == key) * (is_in * 1.0 - is_out * 1.0) for key in shared])
         labels = own.labels[is_in & keys.isin(shared)].assign(term=name)
-        return replace(self, estimates=own.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
+        done = replace(self, estimates=own.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
+        return done if unit is None else done.in_unit(unit)
 
     def wilson(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1.
 
         Where all did the same the size is the number of workers. Differences of rates have no such interval.
         """
-        if not set(self.estimates.labels["term"]) <= set(self.cells["event"]):
-            raise OptionError(f"{listing(self.events)} is a difference of rates: Wilson's interval is of shares only.")
-        top = PER_ONE[self.unit]
-        p, v = self.estimates.values / top, np.diag(self.estimates.covariance) / top**2
-        same = (p <= 1e-12) | (p >= 1 - 1e-12)
-        p = np.clip(p, 0.0, 1.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            n = np.where(same, self._workers(), p * (1 - p) / v)
+        p, n, top = self._effective("Wilson's")
         z2 = stats.norm.isf(alpha / 2) ** 2
         centre = (p + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
         frame = pd.DataFrame({"conf_low": centre - half, "conf_high": centre + half}, index=self.estimates.names)
         return frame * top
+
+    def jeffreys(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return Jeffreys' intervals with the design's effective sizes, for display: they stay within 0 and 1.
+
+        Quantiles of a beta distribution with half an event and half a non-event added; the lower end is 0 where nobody
+        did, the upper 1 where all did.
+        """
+        p, n, top = self._effective("Jeffreys'")
+        a, b = n * p + 0.5, n * (1 - p) + 0.5
+        low = np.where(p <= 0, 0.0, stats.beta.ppf(alpha / 2, a, b))
+        high = np.where(p >= 1, 1.0, stats.beta.isf(alpha / 2, a, b))
+        return pd.DataFrame({"conf_low": low, "conf_high": high}, index=self.estimates.names) * top
+
+    def standardise(
+        self,
+        over: str | Sequence[str],
+        *,
+        standard: Mapping[Any, float] | Mapping[str, Any] | None = None,
+        method: Literal["direct", "indirect"] = "direct",
+    ) -> Rates:
+        """Return rates that do not reflect the composition of their cells.
+
+        Parameters
+        ----------
+        over : str or sequence of str
+            Keys among those the rates were fitted by, whose composition is to be the same: age groups, say.
+        standard : mapping, optional
+            Share of each level of `over` (a tuple for several), or, of the cells that have these keys, such as
+            `{"iso3": "USA"}`, their composition and rates. Everybody in all cells where absent.
+        method : {"direct", "indirect"}
+            Direct: sum of p_s r_cs with the shares p of the standard. Indirect: r_c / (sum of p_cs r_s) times the
+            standard's rate, with its rates r_s; it needs no precise rates of small cells, but two cells so standardised
+            are compared with the standard and not with each other.
+
+        Returns
+        -------
+        Rates
+            By the other keys. Composition is taken as given.
+
+        Raises
+        ------
+        OptionError, DataError
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> data = wg.simulate_panel(countries=3, workers=300, rng=1).panel
+        >>> rates = wg.fit_rates(data, "abroad_next", by=["iso3", "educ"])
+        >>> rates.standardise("educ").estimates.by
+        ['iso3']
+        """
+        check_option("method", method, ("direct", "indirect"))
+        from wagegap.regression.standardisation import standardised
+
+        return standardised(self, [over] if isinstance(over, str) else list(over), standard, method)
+
+    def _effective(self, whose: str) -> tuple[FloatArray, FloatArray, float]:
+        """Shares, the sizes at which a binomial has their variance, and what one is in their unit."""
+        if not set(self.estimates.labels["term"]) <= set(self.cells["event"]):
+            raise OptionError(f"{listing(self.events)} is a difference of rates: {whose} interval is of shares only.")
+        top = PER_ONE[self.unit]
+        p, v = self.estimates.values / top, np.diag(self.estimates.covariance) / top**2
+        same = (p <= 1e-12) | (p >= 1 - 1e-12)
+        p = np.clip(p, 0.0, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return p, np.where(same, self._workers(), p * (1 - p) / v), top
 
     def _workers(self) -> FloatArray:
         """Workers behind each rate."""
@@ -220,7 +288,7 @@ def fit_rates(  # noqa: PLR0913
         events=dict(named), among=among, by=keys, cov=cov, small_sample=small_sample, weights=kept("weights", weights),
         weight_kind=weight_kind, min_rows=min_rows, keep_units=keep_units,
     )  # fmt: skip
-    notes = (f"Among: {among}.",) if among else ()
+    notes = (*((f"Among: {among}.",) if among else ()), *_censoring(panel))
     estimates = replace(estimates, notes=notes, spec=Spec(fit_rates, tuple(arguments.items())))
     cells = pd.concat([part.cells for part in parts], ignore_index=True)
     absent = pd.concat([part.absent for part in parts], ignore_index=True)
@@ -248,6 +316,11 @@ class _Group:
     reason: str
 
 
+def _censoring(panel: Panel) -> tuple[str, ...]:
+    """What the panel's account says of outcomes that are not known: shown with the rates, which are of the others."""
+    return tuple(f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes)
+
+
 def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
     if isinstance(events, str):
         return {events: events}
@@ -266,7 +339,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
     if among not in panel.frame:
         kept_rows = panel.filter(among).row_ids
         return np.isin(panel.row_ids, kept_rows)
-    values = _numbers(panel.frame[among])
+    values = numbers(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
             f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."
@@ -274,44 +347,6 @@ def _among(panel: Panel, among: str) -> BoolArray:
     if not (values == 1).any():
         raise EmptyDataError(f"nobody is among {among!r}: it is 1 in none of {len(panel):,} rows.")
     return np.asarray(values == 1)
-
-
-def _numbers(column: pd.Series[Any]) -> FloatArray:
-    """Values as floats, booleans as 0 and 1; missing and text become NaN."""
-    plain = column.astype(object).where(column.notna(), np.nan) if column.dtype == object else column
-    return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
-
-
-def _event_values(panel: Panel, name: str, column: str) -> FloatArray:
-    """Values of an event for every row: of a column, or of an expression; NaN where unknown."""
-    if column in panel.frame:
-        raw = panel.frame[column]
-    elif not isinstance(column, str) or column.isidentifier():
-        raise no_column(column, panel.frame.columns, f"for event {name!r}")
-    else:
-        raw = _evaluated(panel.frame, name, column)
-    values = _numbers(raw)
-    text = int((np.isnan(values) & raw.notna().to_numpy()).sum())
-    if text:
-        raise UnitError(f"event {name!r} ({column}) is text in {text:,} of {len(values):,} rows: make it 0/1.")
-    check_share(values, "share", f"event {name!r}")
-    return values
-
-
-def _evaluated(frame: pd.DataFrame, name: str, expression: str) -> pd.Series[Any]:
-    """Value of an expression; missing where a column in it is, unless it asks for missing values itself."""
-    try:
-        values = pd.Series(frame.eval(expression), index=frame.index)
-    except pd.errors.UndefinedVariableError as error:
-        word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
-        raise no_column(word, frame.columns, f"for event {name!r}, {expression!r}") from error
-    except Exception as error:
-        raise DataError(f"cannot evaluate event {name!r}, {expression!r}: {error}.") from error
-    if re.search(r"isna|notna|isnull|notnull|fillna", expression):
-        return values
-    inside = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
-    used = [c for c in frame.columns if re.search(rf"(?<!\w){re.escape(str(c))}(?!\w)", inside)]
-    return values.astype(object).where(frame[used].notna().all(axis=1), np.nan)
 
 
 def _one_event(
@@ -324,12 +359,16 @@ def _one_event(
     small_sample: SmallSample,
     min_rows: int,
 ) -> _Part:
-    values = _event_values(panel, name, column)
+    values = event_values(panel, name, column)
     design = _design(panel, group, name, values, keys)
     index = index_cells(panel.frame.iloc[design.rows], keys)
     times = observations(panel, design.rows)
     n = np.bincount(index.codes, weights=times, minlength=len(index.names)).astype(int)
-    frame = index.keys.assign(event=name, n=n, happened=np.bincount(index.codes, weights=times * design.y))
+    weights = panel.weights(design.rows)
+    frame = index.keys.assign(
+        event=name, n=n, happened=np.bincount(index.codes, weights=times * design.y),
+        weight=np.bincount(index.codes, weights=times if weights is None else weights),
+    )  # fmt: skip
     used = n >= min_rows
     if not used.any():
         raise EmptyDataError(
@@ -367,7 +406,7 @@ def _design(panel: Panel, group: _Group | None, name: str, values: FloatArray, k
 def _warn_small(absent: Sequence[pd.DataFrame], min_rows: int) -> None:
     frame = pd.concat(list(absent), ignore_index=True)
     if len(frame):
-        cells = frame.drop(columns=["event", "n", "happened", "reason"]).astype(str).agg(" ".join, axis=1)
+        cells = frame.drop(columns=["event", "n", "happened", "weight", "reason"]).astype(str).agg(" ".join, axis=1)
         warn(
             f"{len(frame)} cells are left out, with fewer than {min_rows} rows: {listing(cells)}. They are in .absent.",
             SmallCellWarning,

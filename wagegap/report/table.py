@@ -40,6 +40,7 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
+    public,
 )
 
 __all__ = ["Layout", "Table", "table"]
@@ -202,6 +203,7 @@ class Table:
         return self.markdown()
 
 
+@public
 def table(
     *results: Any,
     labels: Mapping[str, str] | None = None,

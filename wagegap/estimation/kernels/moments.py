@@ -53,6 +53,8 @@ class MeanSlopes:
         Columns with a coefficient.
     collinear : tuple of Collinear
         Columns set aside, with what makes them.
+    constant : int, optional
+        Column of ones.
     """
 
     n: int
@@ -64,6 +66,25 @@ class MeanSlopes:
     residuals: FloatArray
     kept: BoolArray
     collinear: tuple[Collinear, ...] = ()
+    constant: int | None = None
+
+    @property
+    def about(self) -> FloatArray:
+        """What columns are centred at, shape (k,): their means, where a constant takes these up."""
+        if self.constant is None:
+            return np.zeros(len(self.mean))
+        about = self.mean.copy()
+        about[self.constant] = 0.0
+        return about
+
+    @property
+    def centred_bread(self) -> FloatArray:
+        """Map from sums of w e (x - about) to the coefficients; that from sums of w e x loses digits in large means."""
+        out = self.bread.copy()
+        if self.constant is not None:
+            out[:, self.constant] = 0.0
+            out[self.constant, self.constant] = 1 / self.total
+        return out
 
 
 def fit_mean_slopes(y: FloatArray, x: FloatArray, weights: FloatArray | None = None) -> MeanSlopes:
@@ -91,22 +112,27 @@ def fit_mean_slopes(y: FloatArray, x: FloatArray, weights: FloatArray | None = N
     (array([1., 2.]), array([1. , 1.5]))
     """
     sums = _sums(y, x, weights)
-    solved = _solve(y, x, weights, sums)
+    constant = _constant(x, sums)
+    solved = _solve(y, x, weights, sums, constant)
     if solved is not None:
         params, bread, residuals = solved
         kept = np.ones(x.shape[1], dtype=bool)
-        return MeanSlopes(len(y), sums.total, sums.mean, params, bread, sums.centred, residuals, kept)
+        return MeanSlopes(len(y), sums.total, sums.mean, params, bread, sums.centred, residuals, kept, (), constant)
     fit = fit_lstsq(y, x, weights)
     params = np.where(fit.kept, fit.params, 0.0)
     return MeanSlopes(
-        len(y), sums.total, sums.mean, params, fit.bread, sums.centred, fit.residuals, fit.kept, fit.collinear
-    )
+        len(y), sums.total, sums.mean, params, fit.bread, sums.centred, fit.residuals, fit.kept, fit.collinear,
+        constant if constant is not None and fit.kept[constant] else None,
+    )  # fmt: skip
 
 
 def weighted_products(
-    x: FloatArray, multipliers: Sequence[FloatArray | None], known: dict[tuple[int, int], FloatArray] | None = None
+    x: FloatArray,
+    multipliers: Sequence[FloatArray | None],
+    known: dict[tuple[int, int], FloatArray] | None = None,
+    about: FloatArray | None = None,
 ) -> FloatArray:
-    """Sums over rows of c_a c_b x x' for every pair of row multipliers.
+    """Sums over rows of c_a c_b z z' for every pair of row multipliers, with z = x - about.
 
     Parameters
     ----------
@@ -116,6 +142,8 @@ def weighted_products(
         Row multipliers c_a, such as weights, and weights times residuals; None stands for ones.
     known : dict of (a, b) to ndarray of shape (k, k), optional
         Products that need not be computed again.
+    about : ndarray, shape (k,), optional
+        Centre of the columns; zero where absent.
 
     Returns
     -------
@@ -132,7 +160,7 @@ def weighted_products(
     done = known or {}
     out = np.zeros((m, m, k, k))
     for rows in row_blocks(n):
-        z = x[rows]
+        z = x[rows] if about is None else x[rows] - about
         scaled = [z if c is None else z * c[rows, None] for c in multipliers]
         for a in range(m):
             for b in range(a, m):
@@ -192,10 +220,9 @@ def _sums(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> _Sums:
 
 
 def _solve(
-    y: FloatArray, x: FloatArray, weights: FloatArray | None, sums: _Sums
+    y: FloatArray, x: FloatArray, weights: FloatArray | None, sums: _Sums, constant: int | None
 ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
     """Coefficients, inverse and residuals from products; None where these are too nearly singular."""
-    constant = _constant(x, sums)
     inverse, condition = _inverse(sums, constant)
     if inverse is None:
         return None

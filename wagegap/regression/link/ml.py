@@ -1,33 +1,59 @@
 """Maximum likelihood of the structural model: premiums and rates jointly normal given the known error covariance.
 
 P = Z d + r with r ~ N(0, s^2 I), Y = b P + Z g + u with u ~ N(0, t^2 I), and the observed (y, p) add errors of known
-covariance. The means are free in Z, so they are profiled out by generalised least squares, and the likelihood is a
-function of (b, s^2, t^2). The interval of the slope holds every b with 2 (l(b^) - l_p(b)) <= F(1, n - k): it need not
-be symmetric, nor bounded where the premiums are poorly measured.
+covariance. The means in Z are profiled out, and by default integrated out (the restricted likelihood), so that the
+variances are not understated where countries are few or effects many. The interval of the slope holds every b with
+
+    2 (l(b^) - l_p(b)) <= v log(1 + F(1, n - k) / (n - k)),    v = n - q,
+
+q the number of exact columns: with premiums without error that is the t interval of least squares, exactly. Variances
+lean on normality, and skewed errors make the slope vary more than the likelihood says: where the sandwich of the rows'
+scores says so, the fall allowed is multiplied by its ratio to the inverse information, which is never taken below one.
+
+As b leaves for either infinity the profile falls to the likelihood at s = 0 and no further, so the interval is the
+whole line where the data cannot tell the true premiums from all being equal, and bounded where they can.
 
 References
 ----------
 Fuller, W. A. (1987). Measurement Error Models. Wiley, section 3.2.
 van Houwelingen, H., L. Arends and T. Stijnen (2002). Advanced methods in meta-analysis: multivariate approach and
 meta-regression. Statistics in Medicine 21, 589-624.
+Harville, D. A. (1977). Maximum likelihood approaches to variance component estimation and to related problems. Journal
+of the American Statistical Association 72, 320-338.
+Kent, J. T. (1982). Robust properties of likelihood ratio tests. Biometrika 69, 19-27.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy import linalg, optimize, stats
+from scipy import stats
 
-from wagegap._typing import FloatArray
+from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import OptionError
+from wagegap.regression.link.likelihood import DenseLikelihood, Likelihood, Point, RowLikelihood, climb
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.reliability import annihilator
 
-__all__ = ["MlFit", "fit_ml", "likelihood_ratio", "profile_interval"]
+__all__ = [
+    "MlFit",
+    "fit_ml",
+    "likelihood_of",
+    "likelihood_ratio",
+    "maximise",
+    "profile_at",
+    "profile_interval",
+    "ratio_p_value",
+    "ratio_quantile",
+    "slopes_without",
+    "stretch",
+]
 
-_REACH = 1e3
+_GRID = np.tan(np.linspace(-1.48, 1.48, 25))
+_COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
+_STARTS = np.array([[0.6, 0.3], [0.02, 0.8], [0.9, 0.02]])
+"""Variances of premiums and rates, as shares of what is observed, from which a profile is climbed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,25 +67,49 @@ class MlFit:
     cov : ndarray, shape (k, k)
         Covariance from the curvature of the profile, for the slope, and of the exact columns given it.
     interval : tuple of float
-        95 % profile interval of the slope; infinite ends where the data do not bound it.
+        Profile interval of the slope; the whole line where the data do not bound it.
+    p_value : float
+        Of a slope of zero.
     sigma2, tau2 : float
         Variance of true premiums given the controls; of true rates given premiums and controls.
     loglik : float
-        Log likelihood at the maximum.
+        Log likelihood at the maximum, restricted or not.
     df : float
         n - k.
+    restricted : bool
+        Whether the means are integrated out.
+    stretch : float
+        Factor, one or more, by which the fall allowed is multiplied because errors are not normal.
     """
 
     params: FloatArray
     cov: FloatArray
     interval: tuple[float, float]
+    p_value: float
     sigma2: float
     tau2: float
     loglik: float
     df: float
+    restricted: bool
+    stretch: float
 
 
-def fit_ml(problem: LinkProblem, *, alpha: float = 0.05) -> MlFit:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scaled:
+    """A likelihood in units in which the residual spread of premiums and of rates is one."""
+
+    model: Likelihood
+    premium: float
+    rate: float
+    constant: float
+
+    @property
+    def unit(self) -> float:
+        """Of a slope."""
+        return self.rate / self.premium
+
+
+def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> MlFit:
     """Fit by maximum likelihood.
 
     Parameters
@@ -68,152 +118,271 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05) -> MlFit:
         With one estimated regressor.
     alpha : float
         One minus the coverage of the interval.
+    restricted : bool
+        Integrate the means out (the default), or profile them out: plain maximum likelihood, whose interval is cut at
+        F(1, n - k).
 
     Raises
     ------
     OptionError
         With several estimated regressors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    >>> y = np.array([0.1, 1.9, 4.2, 5.8, 8.1])
+    >>> problem = LinkProblem.build(y, np.column_stack([p, np.ones(5)]), v_x=np.full(5, 0.1))
+    >>> fit = fit_ml(problem)
+    >>> round(float(fit.params[0]), 2), fit.interval[0] > 1
+    (2.0, True)
     """
-    if len(problem.estimated) != 1:
-        raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
-    model = _Model(problem)
-    slope, inner, best = model.maximum()
-    curvature = model.curvature(slope, inner)
-    sigma2, tau2 = model.variances(inner)
-    covariance, means = model.means(slope, inner)
-    z = problem.controls
-    params = np.empty(problem.k)
-    gamma = means[z.shape[1] :] - slope * means[: z.shape[1]]
-    params[problem.estimated[0]], params[list(problem.exact)] = slope, gamma
-    variance = 1.0 / curvature if curvature > 0 else np.inf
-    jump = np.hstack([-slope * np.eye(z.shape[1]), np.eye(z.shape[1])])
-    cov = np.zeros((problem.k, problem.k))
-    exact = list(problem.exact)
-    delta = means[: z.shape[1]]
-    cov[np.ix_(exact, exact)] = jump @ covariance @ jump.T + variance * np.outer(delta, delta)
-    cov[problem.estimated[0], problem.estimated[0]] = variance
-    cov[problem.estimated[0], exact] = cov[exact, problem.estimated[0]] = -variance * delta
-    interval = profile_interval(problem, alpha=alpha, model=model, at=(slope, inner, best))
-    return MlFit(params, cov, interval, sigma2, tau2, best, float(problem.n - problem.k))
+    scaled = likelihood_of(problem, restricted=restricted)
+    theta, value = maximise(scaled.model)
+    _, point = climb(scaled.model, theta, steps=0)
+    params, cov = _coefficients(problem, scaled, theta, point)
+    wider = float(stretch(scaled.model, theta, problem.k)[0])
+    interval = _interval(problem, scaled, theta, (float(value[0]), wider), alpha)
+    ratio = 2 * float(value[0] - profile_at(scaled.model, np.zeros(1), tolerance=1e-10)[1][0]) / wider
+    return MlFit(
+        params, cov, interval, ratio_p_value(problem, ratio, restricted=restricted),
+        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2,
+        float(value[0]) + scaled.constant, float(problem.n - problem.k), restricted, wider,
+    )  # fmt: skip
 
 
-def profile_interval(
-    problem: LinkProblem,
-    *,
-    alpha: float = 0.05,
-    model: _Model | None = None,
-    at: tuple[float, FloatArray, float] | None = None,
-) -> tuple[float, float]:
-    """Slopes whose profile likelihood is within F(1, n - k) of the maximum."""
-    model = model or _Model(problem)
-    slope, inner, best = at or model.maximum()
-    cut = best - 0.5 * float(stats.f.isf(alpha, 1, problem.n - problem.k))
-    return tuple(_crossing(model, slope, inner, cut, direction) for direction in (-1.0, 1.0))  # type: ignore[return-value]
+def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
+    """Slopes whose profile likelihood is near enough to the maximum."""
+    scaled = likelihood_of(problem, restricted=restricted)
+    theta, value = maximise(scaled.model)
+    wider = float(stretch(scaled.model, theta, problem.k)[0])
+    return _interval(problem, scaled, theta, (float(value[0]), wider), alpha)
 
 
 def likelihood_ratio(problem: LinkProblem, slope: float, fit: MlFit) -> float:
     """Twice the fall of the log likelihood when the slope is set."""
-    model = _Model(problem)
-    return max(2 * (fit.loglik - model.profile(slope, np.array([0.7, 0.5]))[0]), 0.0)
+    scaled = likelihood_of(problem, restricted=fit.restricted)
+    at = profile_at(scaled.model, np.array([slope / scaled.unit]))[1][0] + scaled.constant
+    return max(2 * (fit.loglik - float(at)), 0.0)
 
 
-def _crossing(model: _Model, slope: float, inner: FloatArray, cut: float, direction: float) -> float:
-    """Walk outwards in growing steps until the profile falls below the cut, then find the crossing."""
-    step, inside, start = model.step, slope, inner
+def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: bool = True) -> float:
+    """Fall of twice the log likelihood that a slope may have, for n rows, k columns and p estimated ones.
+
+    >>> round(ratio_quantile(40, 2, 1), 2), round(ratio_quantile(6, 2, 1), 2)
+    (3.99, 5.37)
+    """
+    f = float(stats.f.isf(alpha, 1, n - k))
+    return (n - k + p) * float(np.log1p(f / (n - k))) if restricted else f
+
+
+def ratio_p_value(problem: LinkProblem, ratio: float, *, restricted: bool = True) -> float:
+    """p-value of a fall of twice the log likelihood."""
+    free = problem.n - problem.k
+    v = free + len(problem.estimated)
+    f = free * float(np.expm1(max(ratio, 0.0) / v)) if restricted else max(ratio, 0.0)
+    return float(stats.f.sf(f, 1, free))
+
+
+def stretch(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
+    """Ratio of the slope's sandwich variance to its inverse information, one at least, shape (m,).
+
+    One where rows are correlated, whose scores are no sum over rows, and under plain maximum likelihood.
+    """
+    if not isinstance(model, RowLikelihood) or not model.restricted:
+        return np.ones(model.size)
+    scores = model.scores(theta)
+    n = model.used.sum(axis=1)
+    meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
+    varies = theta[:, 1] > model.floor[0] + 1e-9
+    free = np.column_stack([varies, varies, theta[:, 2] > model.floor[1] + 1e-9])
+    both = free[:, :, None] & free[:, None, :]
+    information = np.where(both, model.at(theta).information, 0.0) + np.where(free, 1e-12, 1.0)[:, :, None] * np.eye(3)
+    inverse = np.linalg.inv(information)
+    ratio = (inverse @ np.where(both, meat, 0.0) @ inverse)[:, 0, 0] / inverse[:, 0, 0]
+    return np.where(varies, np.maximum(ratio, 1.0), 1.0)
+
+
+def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
+    """Likelihood of a problem, scaled; rows are taken one by one where their errors allow it."""
+    if len(problem.estimated) != 1:
+        raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
+    n, z = problem.n, problem.controls
+    m = annihilator(z)
+    premium = float(np.sqrt(np.mean((m @ problem.premiums[:, 0]) ** 2)))
+    rate = float(np.sqrt(np.mean((m @ problem.y) ** 2))) or 1.0
+    p, y, q = problem.premiums[:, 0] / premium, problem.y / rate, z.shape[1]
+    z = z / np.linalg.norm(z, axis=0) * np.sqrt(n)
+    v_p, v_py, v_y = problem.v_x[0, 0] / premium**2, problem.v_xy[0] / (premium * rate), problem.v_y / rate**2
+    kept = n - q if restricted else n
+    constant = -kept * float(np.log(premium * rate) + np.log(2 * np.pi))
+    if problem.rows_independent:
+        v = np.stack([np.diag(v_p), np.diag(v_py), np.diag(v_y)])[:, None, :]
+        floor = _floor(v[0, 0], v[2, 0], v[0, 0] * v[2, 0] - v[1, 0] ** 2)
+        model: Likelihood = RowLikelihood(p[None], y[None], z, v, np.ones((1, n)), restricted, floor)
+    else:
+        v = np.block([[v_p, v_py], [v_py.T, v_y]])
+        x = np.kron(np.eye(2), z)
+        floor = _floor(*(np.asarray(np.linalg.eigvalsh(part)) for part in (v_p, v_y, v)))
+        model = DenseLikelihood(np.concatenate([p, y])[None], x[None], v[None], restricted, floor)
+    return _Scaled(model, premium, rate, constant)
+
+
+def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArray, FloatArray]:
+    """Highest of the hills, climbed from a grid of slopes: there may be more than one.
+
+    Returns
+    -------
+    tuple
+        Points, shape (m, 3), and log likelihoods, shape (m,).
+    """
+    m, g = model.size, len(slopes)
+    which = np.repeat(np.arange(m), g)
+    start = np.column_stack([np.tile(slopes, m), np.full(m * g, _STARTS[0, 0]), np.full(m * g, _STARTS[0, 1])])
+    held = (False, True, True)
+    theta, point = climb(model.take(which), start, free=held, steps=12, tolerance=1e-3)
+    order = np.argsort(-point.value.reshape(m, g), axis=1)
+    tops = [theta.reshape(m, g, 3)[np.arange(m), order[:, j]] for j in range(2)]
+    for top in tops:
+        top[:, 1] = np.maximum(top[:, 1], 0.05)
+    theta, point = climb(model.take(np.tile(np.arange(m), 2)), np.concatenate(tops), steps=200, tolerance=1e-20)
+    values = point.value.reshape(2, m)
+    best = values.argmax(axis=0)
+    return theta.reshape(2, m, 3)[best, np.arange(m)], values.max(axis=0)
+
+
+def profile_at(
+    model: Likelihood, slopes: FloatArray, starts: FloatArray = _STARTS, *, steps: int = 100, tolerance: float = 1e-12
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Maximum over the variances at a slope for each data set.
+
+    Returns
+    -------
+    tuple
+        Points (m, 3), log likelihoods (m,), and their derivative by the slope (m,).
+    """
+    m, g = model.size, len(starts)
+    which = np.tile(np.arange(m), g)
+    start = np.column_stack([np.tile(slopes, g), np.repeat(starts, m, axis=0)])
+    theta, point = climb(model.take(which), start, free=(False, True, True), steps=steps, tolerance=tolerance)
+    values = point.value.reshape(g, m)
+    best = values.argmax(axis=0), np.arange(m)
+    return theta.reshape(g, m, 3)[best], values.max(axis=0), point.gradient[:, 0].reshape(g, m)[best]
+
+
+def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
+    """Slope of the restricted fit without each row, or each group of rows (in sorted order), all in one climb."""
+    scaled = likelihood_of(problem)
+    labels = np.arange(problem.n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_groups = int(labels.max()) + 1
+    model = scaled.model
+    if isinstance(model, RowLikelihood):
+        used = (labels[None, :] != np.arange(n_groups)[:, None]).astype(float)
+        every = model.take(np.zeros(n_groups, dtype=int))
+        part = RowLikelihood(every.p, every.y, every.z, every.v, used, True, every.floor)
+        return np.asarray(maximise(part)[0][:, 0] * scaled.unit)
+    assert isinstance(model, DenseLikelihood)
+    return np.array([_without(model, np.flatnonzero(labels != g)) for g in range(n_groups)]) * scaled.unit
+
+
+def _without(model: DenseLikelihood, rows: IntArray) -> float:
+    at = np.concatenate([rows, rows + model.data.shape[1] // 2])
+    part = DenseLikelihood(
+        model.data[:, at], model.x[:, at], model.v[:, at[:, None], at[None, :]], model.restricted, model.floor
+    )
+    return float(maximise(part, _COARSE[1::3])[0][0, 0])
+
+
+def _floor(v_p: FloatArray, v_y: FloatArray, both: FloatArray) -> FloatArray:
+    """Zero, unless a variance of zero would leave some row without any error."""
+    return np.array([1e-12 if np.min(v_p) <= 1e-14 else 0.0, 1e-12 if min(np.min(v_y), np.min(both)) <= 1e-14 else 0.0])
+
+
+def _coefficients(
+    problem: LinkProblem, scaled: _Scaled, theta: FloatArray, point: Point
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients in the order of the columns, and their covariance."""
+    z, slope = problem.controls, float(theta[0, 0])
+    q, j, exact = z.shape[1], problem.estimated[0], list(problem.exact)
+    length = np.linalg.norm(z, axis=0) / np.sqrt(problem.n)
+    means, bread = point.means[0], point.bread[0]
+    delta = means[:q] / length * scaled.rate
+    params = np.empty(problem.k)
+    params[j], params[exact] = slope * scaled.unit, (means[q:] - slope * means[:q]) / length * scaled.rate
+    jump = np.hstack([-slope * np.eye(q), np.eye(q)]) / length[:, None] * scaled.rate
+    v = problem.n - q if scaled.model.restricted else problem.n
+    variance = _variance(scaled.model, slope, theta[:, 1:])
+    cov = np.zeros((problem.k, problem.k))
+    cov[np.ix_(exact, exact)] = jump @ bread @ jump.T + (variance * np.outer(delta, delta) if q else 0.0)
+    cov[j, j] = variance * scaled.unit**2
+    cov[j, exact] = cov[exact, j] = -variance * delta * scaled.unit
+    return params, cov * (v / (problem.n - problem.k))
+
+
+def _variance(model: Likelihood, slope: float, variances: FloatArray) -> float:
+    """Inverse of minus the second derivative of the profile."""
+    h = 1e-3
+    down, up = profile_at(_copies(model, 2), np.array([slope - h, slope + h]), variances, tolerance=1e-14)[2]
+    curvature = (down - up) / (2 * h)
+    return float(1 / curvature) if curvature > 0 else np.inf
+
+
+def _interval(
+    problem: LinkProblem, scaled: _Scaled, theta: FloatArray, top: tuple[float, float], alpha: float
+) -> tuple[float, float]:
+    """Ends of the set of slopes whose profile is above the cut, from the maximum and the stretch."""
+    model, (value, wider) = scaled.model, top
+    drop = 0.5 * wider * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
+    flat = np.array([[0.0, model.floor[0], t] for t in (0.9, 0.1)])
+    nothing = climb(_copies(model, 2), flat, free=(False, False, True))[1].value.max()
+    if nothing >= value - drop:
+        return -np.inf, np.inf
+    grid = np.sort(np.append(_GRID, theta[0, 0]))
+    starts = np.vstack([_STARTS[:1], theta[:, 1:]])
+    points, profile, _ = profile_at(_copies(model, len(grid)), grid, starts, steps=12, tolerance=1e-3)
+    inside = np.flatnonzero(profile >= value - drop)[[0, -1]]
+    begin, variances = grid[inside], points[inside, 1:]
+    end = np.array([*grid[inside[:1] - 1], *grid[(inside[1:] + 1) % len(grid)]])
+    missing = np.array([inside[0] == 0, inside[1] == len(grid) - 1])
+    end[missing] = np.where([True, False], begin - 1 - np.abs(begin), begin + 1 + np.abs(begin))[missing]
+    low, high = _crossings(model, begin, end, variances, (value, drop)) * scaled.unit
+    return float(low), float(high)
+
+
+def _crossings(
+    model: Likelihood, inside: FloatArray, outside: FloatArray, variances: FloatArray, top: tuple[float, float]
+) -> FloatArray:
+    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, both ends at once.
+
+    The brackets are widened first where they do not hold a crossing, then narrowed by false position (Illinois).
+    """
+    pair = _copies(model, 2)
+
+    def excess(b: FloatArray) -> FloatArray:
+        theta, point = climb(pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9)
+        start[:] = theta[:, 1:]
+        return np.asarray(np.sqrt(np.maximum(top[0] - point.value, 0.0)) - np.sqrt(top[1]))
+
+    start = variances.copy()
+    a, b, at_a, at_b = inside.copy(), outside.copy(), excess(inside), excess(outside)
     for _ in range(60):
-        outside = inside + direction * step
-        value, moved = model.profile(outside, start)
-        if value < cut:
-            return _root(model, moved, cut, inside, outside)
-        inside, start, step = outside, moved, 1.6 * step
-        if abs(inside - slope) > _REACH * model.unit:
+        short = at_b < 0
+        if not short.any():
             break
-    return float(direction * np.inf)
+        a, at_a = np.where(short, b, a), np.where(short, at_b, at_a)
+        b = np.where(short, b + 2 * (b - inside), b)
+        at_b = excess(b)
+    for _ in range(60):
+        middle = b - at_b * (b - a) / np.where(at_b != at_a, at_b - at_a, 1.0)
+        at_middle = excess(middle)
+        if (np.abs(at_middle) < 1e-8).all():
+            break
+        crosses = at_middle * at_b < 0
+        at_a = np.where(crosses, at_b, 0.5 * at_a)
+        a = np.where(crosses, b, a)
+        b, at_b = middle, at_middle
+    return middle
 
 
-def _root(model: _Model, start: FloatArray, cut: float, inside: float, outside: float) -> float:
-    return float(optimize.brentq(lambda b: model.profile(b, start)[0] - cut, inside, outside, rtol=1e-8))
-
-
-class _Model:
-    """The likelihood of one problem; the variances are scaled so that the optimiser sees numbers near one."""
-
-    def __init__(self, problem: LinkProblem) -> None:
-        self.problem = problem
-        self.p, self.y, self.z = problem.premiums[:, 0], problem.y, problem.controls
-        fit = np.linalg.lstsq(problem.x, problem.y, rcond=None)[0]
-        rest_p = self.p - self.z @ np.linalg.lstsq(self.z, self.p, rcond=None)[0]
-        rest_y = self.y - self.z @ np.linalg.lstsq(self.z, self.y, rcond=None)[0]
-        self.scale_p = float(rest_p @ rest_p) / problem.n
-        self.scale_y = max(float(rest_y @ rest_y) / problem.n, 1e-300)
-        self.unit = float(np.sqrt(self.scale_y / self.scale_p))
-        self.naive = float(fit[problem.estimated[0]])
-        self.step = 0.25 * self.unit
-        self.design = linalg.block_diag(self.z, self.z)
-        self.data = np.concatenate([self.p, self.y])
-
-    def variances(self, inner: FloatArray) -> tuple[float, float]:
-        """sigma^2 and tau^2: squares, so that zero can be reached."""
-        return float(self.scale_p * inner[0] ** 2), float(self.scale_y * inner[1] ** 2)
-
-    def covariance(self, slope: float, inner: FloatArray) -> FloatArray:
-        """Covariance of (p, y), shape (2n, 2n)."""
-        sigma2, tau2 = self.variances(inner)
-        eye = np.eye(self.problem.n)
-        v_p, v_py, v_y = self.problem.v_x[0, 0], self.problem.v_xy[0], self.problem.v_y
-        cross = slope * sigma2 * eye + v_py
-        return np.block([[v_p + sigma2 * eye, cross], [cross.T, v_y + (slope**2 * sigma2 + tau2) * eye]])
-
-    def whitened(self, slope: float, inner: FloatArray) -> tuple[FloatArray, FloatArray, float] | None:
-        try:
-            factor = linalg.cholesky(self.covariance(slope, inner), lower=True, check_finite=False)
-        except linalg.LinAlgError:
-            return None
-        both = linalg.solve_triangular(
-            factor, np.column_stack([self.design, self.data]), lower=True, check_finite=False
-        )
-        return both[:, :-1], both[:, -1], 2.0 * float(np.sum(np.log(np.diag(factor))))
-
-    def loglik(self, slope: float, inner: FloatArray) -> float:
-        """Log likelihood with the means at their best."""
-        parts = self.whitened(slope, inner)
-        if parts is None:
-            return -1e300
-        x, y, logdet = parts
-        q, _ = np.linalg.qr(x)
-        rest = y - q @ (q.T @ y)
-        return -0.5 * (len(y) * float(np.log(2 * np.pi)) + logdet + float(rest @ rest))
-
-    def means(self, slope: float, inner: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Covariance and value of the coefficients of the two means."""
-        parts = self.whitened(slope, inner)
-        assert parts is not None
-        x, y, _ = parts
-        bread = np.asarray(np.linalg.inv(x.T @ x), dtype=np.float64)
-        return bread, bread @ (x.T @ y)
-
-    def profile(self, slope: float, start: FloatArray) -> tuple[float, FloatArray]:
-        """Maximum over the two variances at a slope."""
-        tries = [_climb(lambda inner: self.loglik(slope, inner), first) for first in (start, np.array([0.7, 0.5]))]
-        return max(tries, key=lambda found: found[0])
-
-    def maximum(self) -> tuple[float, FloatArray, float]:
-        """Slope, inner parameters and value at the maximum, from several starts: there may be more than one hill."""
-        starts = [np.array([factor * self.naive / self.unit, 0.8, 0.6]) for factor in (1.0, 1.5)]
-        starts += [np.array([sign, 0.5, 0.1]) for sign in (-2.0, 2.0)]
-        tries = [_climb(lambda t: self.loglik(t[0] * self.unit, t[1:]), first) for first in starts]
-        value, found = max(tries, key=lambda done: done[0])
-        return float(found[0] * self.unit), found[1:], value
-
-    def curvature(self, slope: float, inner: FloatArray) -> float:
-        """Minus the second derivative of the profile likelihood."""
-        h = 0.02 * self.unit
-        up, down = self.profile(slope + h, inner)[0], self.profile(slope - h, inner)[0]
-        return (2 * self.profile(slope, inner)[0] - up - down) / h**2
-
-
-def _climb(function: Callable[[FloatArray], float], start: FloatArray) -> tuple[float, FloatArray]:
-    """Maximum of a function that need not be smooth at the bounds of the variances."""
-    options: Any = {"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000}
-    found: Any = optimize.minimize(lambda t: -function(t), start, method="Nelder-Mead", options=options)  # type: ignore[call-overload]
-    return -float(found.fun), np.asarray(found.x)
+def _copies(model: Likelihood, m: int) -> Likelihood:
+    return model.take(np.zeros(m, dtype=int))

@@ -119,13 +119,28 @@ def permute_slope(
     spread = float(mx @ mx)
     if spread == 0:
         raise DataError("the regressor does not vary given the controls.")
-
-    def slope_t(order: IntArray) -> float:
-        shuffled = m @ residuals[order]
-        slope = float(mx @ shuffled) / spread
-        left = shuffled - slope * mx
-        return slope / float(np.sqrt(max(float(left @ left), 1e-300) / spread))
-
-    test = permute(slope_t, len(y), reps=reps, rng=rng)
+    orders, exact = _orders(len(y), reps, rng)
+    shuffled = residuals[np.vstack([np.arange(len(y)), orders])]
+    slope = shuffled @ mx / spread
+    # The squares that M leaves of a shuffled vector, without forming M for each.
+    squares = np.sum(shuffled**2, axis=1) - np.sum((shuffled @ _basis(controls)) ** 2, axis=1)
+    left = np.maximum(squares - slope**2 * spread, 1e-300)
+    t = np.abs(slope) / np.sqrt(left / spread)
+    count = int(np.sum(t[1:] >= t[0] * (1 - _TIE) - 1e-14))
+    p = count / len(orders) if exact else (1 + count) / (1 + len(orders))
     only_constant = controls.shape[1] == 1 and np.ptp(controls[:, 0]) == 0
-    return PermutationTest(float(mx @ y) / spread, test.p_value, test.orders, exact=test.exact and only_constant)
+    return PermutationTest(float(mx @ y) / spread, p, len(orders), exact=exact and only_constant)
+
+
+def _orders(n: int, reps: int, rng: RngLike) -> tuple[IntArray, bool]:
+    """All orders where they are few enough, else random ones, shape (R, n)."""
+    if n <= ENUMERATED_ROWS:
+        return np.array(list(permutations(range(n))), dtype=np.intp), True
+    generator = np.random.default_rng(rng)
+    return np.array([generator.permutation(n) for _ in range(reps)], dtype=np.intp), False
+
+
+def _basis(controls: FloatArray) -> FloatArray:
+    """Orthonormal basis of the columns that are held fixed, shape (n, rank)."""
+    values, vectors = np.linalg.eigh(np.eye(len(controls)) - annihilator(controls))
+    return np.asarray(vectors[:, values > 0.5])

@@ -15,9 +15,18 @@ from wagegap._typing import FloatArray
 from wagegap.errors import OptionError
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import LinkCells
+from wagegap.regression.link.few import FewCountries, few_countries
 from wagegap.regression.link.ml import profile_interval
+from wagegap.regression.link.moderate import Moderation, moderate
+from wagegap.regression.link.one_step import OneStep, one_step
+from wagegap.regression.link.outlier import Outlier, outlier
 from wagegap.regression.link.permutation import PermutationTest
+from wagegap.regression.link.pooling import Pooled, pool
+from wagegap.regression.link.predict import Prediction, predict
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.setup import LinkCall, Setup
+from wagegap.regression.link.swap import Swap, swap
+from wagegap.regression.link.two_stage import expanded_percentiles
 
 __all__ = ["Link"]
 
@@ -27,7 +36,14 @@ _IN_WORDS = {
     "eiv": "errors in variables, corrected moments",
     "ml": "maximum likelihood, errors in variables",
     "york": "York's line",
+    "simex": "least squares, simulation and extrapolation",
+    "iv": "two-stage least squares",
+    "fractional": "fractional logit",
+    "poisson": "Poisson pseudo-likelihood",
+    "split": "split samples, one half's premium an instrument for the other's",
+    "bootstrap": "corrected moments, two-stage bootstrap",
 }
+_NONLINEAR = ("fractional", "poisson")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +76,14 @@ class Link(Result):
         The other corrected estimator.
     plain : Link or None
         The naive fit.
+    interval : tuple of float or None
+        95 % interval of the slope, where it is not a number of standard errors: profile likelihood, percentiles.
+    slopes : ndarray or None
+        Bootstrap draws of the slope.
+    call : LinkCall or None
+        The call, so that questions can ask it again.
+    setup : Setup or None
+        Columns, error covariance and clusters behind it.
     """
 
     method: str
@@ -73,6 +97,10 @@ class Link(Result):
     problem: LinkProblem | None = None
     beside: Link | None = None
     plain: Link | None = field(default=None)
+    interval: tuple[float, float] | None = None
+    slopes: FloatArray | None = None
+    call: LinkCall | None = None
+    setup: Setup | None = None
 
     @property
     def slope(self) -> float:
@@ -94,12 +122,23 @@ class Link(Result):
         return self if self.plain is None else self.plain
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return intervals; under ml that of the premium is from the profile likelihood."""
+        """Return intervals; under ml that of the premium is from the profile likelihood, else of percentiles."""
         frame = super().conf_int(alpha)
-        if self.method == "ml" and self.problem is not None:
-            low, high = profile_interval(self.problem, alpha=alpha)
-            frame.loc[self.cells.premiums[0]] = [low, high]
+        if self.interval is not None:
+            frame.loc[self.cells.premiums[0]] = list(self.slope_interval(alpha))
         return frame
+
+    def slope_interval(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Return the interval of the slope."""
+        if self.interval is None:
+            low, high = super().conf_int(alpha).loc[self.cells.premiums[0]].to_numpy(dtype=float)
+            return float(low), float(high)
+        if alpha == 0.05:
+            return self.interval
+        if self.slopes is not None:
+            return expanded_percentiles(self.slopes, self.cells.n, int(self.estimates.df_resid), alpha)
+        assert self.problem is not None
+        return profile_interval(self.problem, alpha=alpha)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each coefficient."""
@@ -129,12 +168,20 @@ class Link(Result):
     def slope_in_words(self) -> str:
         """Say the slope in units: what ten log points (or per cent) of premium go with."""
         outcome, premium = self.cells.units[0], self.cells.units[1] if len(self.cells.units) > 1 else "none"
+        if self.method in _NONLINEAR:
+            outcome = "log odds" if self.method == "fractional" else "log points"
         step = {"log points": 0.1, "share": 0.1}.get(premium, 10.0)
         factor, unit = {"share": (100.0, "percentage points")}.get(outcome, (1.0, outcome))
         size = {"log points": "10 log points", "per cent": "10 per cent", "share": "10 percentage points"}
         row = self.tidy().set_index("term").loc[self.cells.premiums[0]]
         low, high = (format_number(step * factor * float(str(row[c]))) for c in ("conf_low", "conf_high"))
         unit = "" if unit == "none" else f" {unit}"
+        if not (np.isfinite(float(str(row["conf_low"]))) or np.isfinite(float(str(row["conf_high"])))):
+            return (
+                f"{size.get(premium, '10 units')} more premium could go with any change of "
+                f"{self.cells.outcome.replace('_', ' ')}: the 95 % interval is the whole line, because the true "
+                "premiums might all be equal"
+            )
         return (
             f"{size.get(premium, '10 units')} more premium go with {step * factor * row['estimate']:+.3g}{unit} of "
             f"{self.cells.outcome.replace('_', ' ')} (95 % interval {low} to {high})"
@@ -199,6 +246,38 @@ class Link(Result):
         ]
         return tabulate_frame(frame, title=self.title, notes=(*notes, *self.cells.ledger.notes, *self.notes))
 
+    # questions -------------------------------------------------------------------------------------------------
+
+    def few_countries(self, **options: Any) -> FewCountries:
+        """Return every small-sample test of the slope; see `link.few.few_countries`."""
+        return few_countries(self, **options)
+
+    def predict(self, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
+        """Return a country's rate under another premium; see `link.predict.predict`."""
+        return predict(self, country=country, premium=premium, alpha=alpha)
+
+    def outlier(self, country: str, *, alpha: float = 0.05) -> Outlier:
+        """Return a country against the line of the others; see `link.outlier.outlier`."""
+        return outlier(self, country, alpha=alpha)
+
+    def moderate(self, trait: str, **options: Any) -> Moderation:
+        """Return how the slope differs with a trait of countries; see `link.moderate.moderate`."""
+        return moderate(self, trait, **options)
+
+    def swap(self, premiums: Any, **options: Any) -> Swap:
+        """Return the link under another source of premiums; see `link.swap.swap`."""
+        return swap(self, premiums, **options)
+
+    def one_step(self, workers: Any, **options: Any) -> OneStep:
+        """Return the micro model beside the link; see `link.one_step.one_step`."""
+        return one_step(self, workers, **options)
+
+    def pool(self, *, alpha: float = 0.05) -> Pooled:
+        """Return premiums and rates pooled under the link, for display; see `link.pooling.pool`."""
+        return pool(self, alpha=alpha)
+
+    # figures ---------------------------------------------------------------------------------------------------
+
     def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the fitted rates at some premiums, controls at their means, with a pointwise band."""
         if not self.cells.premiums:
@@ -218,8 +297,11 @@ class Link(Result):
         return fit + shift, fit + shift - half, fit + shift + half
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
-        """Draw rates against premiums with error ellipses, country labels, the fitted line and its band."""
-        from wagegap._display.axes import ellipses, line_band, new_axes
+        """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
+
+        Beside a corrected line the naive one is dashed.
+        """
+        from wagegap._display.axes import PALETTE, ellipses, line_band, new_axes
 
         ax = new_axes(6.3, 4.6) if ax is None else ax
         cells = self.cells
@@ -234,6 +316,9 @@ class Link(Result):
         at = np.linspace(p.min() - pad, p.max() + pad, 60)
         ax = ellipses(ax, p, cells.y, cov, cells.names, level=1 - alpha)
         ax = line_band(ax, at, *self.line(at, alpha))
+        if self.plain is not None and self.method not in _NONLINEAR:
+            nothing = np.full_like(at, np.nan)
+            ax = line_band(ax, at, self.plain.line(at)[0], nothing, nothing, color=PALETTE[1])
         ax.set_xlim(*_limits(p))
         ax.set_ylim(*_limits(cells.y))
         ax.set_xlabel(f"premium ({cells.units[1]})")

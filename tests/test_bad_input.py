@@ -1,0 +1,385 @@
+"""Bad input: one typed error each, that says what is wrong, where, how many, and what to do.
+
+Every case is a call, the error, and the pieces its message must have, in their order. Errors of numpy, pandas or the
+formula engine must not reach the user; what a tired analyst tries besides stands below what must be refused.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import wagegap as wg
+from wagegap.__main__ import main
+from wagegap.errors import (
+    ArgumentError,
+    ColumnError,
+    CountryError,
+    CovarianceError,
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    FormulaError,
+    IdentificationError,
+    IdentificationWarning,
+    MissingValueError,
+    OptionError,
+    OutputError,
+    ReliabilityError,
+    StudyError,
+    UnitError,
+    WageError,
+    WagegapError,
+)
+from wagegap.estimation.estimates import Estimates
+
+N = 600
+FORMULA = "log(pay) ~ ai + exper"
+ROLES = dict(worker="pid", country="iso3", period="year", wage="pay")
+
+
+def workers(**columns):
+    """Three countries of 200 rows; `columns` replace some."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "pid": np.arange(N), "iso3": np.array(["FRA", "KOR", "USA"], dtype=object)[np.arange(N) % 3],
+            "year": 2020 + np.arange(N) % 2, "ai": rng.integers(2, size=N), "exper": rng.integers(1, 30, size=N) * 1.0,
+            "pay": np.exp(rng.normal(2, 0.4, N)), "psu": rng.integers(40, size=N), "w": rng.random(N) + 0.5,
+            "leaves": rng.integers(2, size=N) * 1.0, "field": rng.choice(["cs", "law", "med"], N),
+        }
+    )  # fmt: skip
+    return frame.assign(**columns)
+
+
+def put(column, value, rows=(3,)):
+    """Workers with one value in some rows of a column."""
+    frame = workers()
+    frame[column] = frame[column].astype(object)
+    frame.loc[list(rows), column] = value
+    return frame.infer_objects() if not isinstance(value, str) else frame
+
+
+def read(frame=None, **options):
+    return wg.read_panel(workers() if frame is None else frame, **{**ROLES, **options})
+
+
+def premiums(frame=None, formula=FORMULA, **options):
+    return wg.fit_premiums(workers() if frame is None else frame, formula, **{"premium": "ai", "by": "iso3", **options})
+
+
+def rates(frame=None, events="leaves", **options):
+    return wg.fit_rates(workers() if frame is None else frame, events, **{"by": "iso3", **options})
+
+
+def table(**columns):
+    return Estimates.from_table(pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.1, 0.2], "se": [0.1, 0.1], **columns}))
+
+
+def link(formula="net_migration ~ premium", **options):
+    net, shipped = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("stack_overflow")
+    return wg.fit_link(formula, net, shipped, **options)
+
+
+def study(**entries):
+    return wg.study({"premiums": {"p": {"shipped": "published_premiums"}}, **entries})
+
+
+def caution(**changes):
+    entries = {"premiums": "p", "flows": "talent_migration_by_year:ai", "year": 2019, "without": "KOR", **changes}
+    return study(caution={key: value for key, value in entries.items() if value is not None})
+
+
+WHOSE = workers()["iso3"]
+ASKED = [
+    # no rows
+    (lambda: read(workers().head(0)), EmptyDataError, "no rows", "look at"),
+    (lambda: premiums(workers().head(0)), EmptyDataError, "no rows", "look at"),
+    (lambda: premiums(workers(pay=None)), EmptyDataError, "no rows are left", "missing pay", "-600"),
+    # wages
+    (lambda: read(put("pay", 0.0)), WageError, "'pay'", "1 of 600", "1 zero", "row 3", "invalid_wage='missing'"),
+    (lambda: read(put("pay", -2.0)), WageError, "'pay'", "1 of 600", "1 negative", "row 3", "'drop'"),
+    (lambda: read(put("pay", np.nan, (3, 4))), WageError, "'pay'", "2 of 600", "2 missing", "row 3", "'drop'"),
+    (lambda: read(put("pay", np.inf)), WageError, "'pay'", "1 of 600", "1 infinite", "row 3", "'drop'"),
+    (lambda: read(put("pay", "12,5")), WageError, "'pay'", "1 of 600", "1 text", "'12,5'", "'drop'"),
+    (lambda: read(put("pay", "")), WageError, "'pay'", "1 of 600", "1 text", "''", "'drop'"),
+    (lambda: read(workers(pay=True)), WageError, "'pay' holds bool", "600 of 600", "declare"),
+    (lambda: read(workers(pay=pd.Timestamp("2020"))), WageError, "'pay' holds datetime", "600 of 600", "declare"),
+    (lambda: read(workers(pay=1 + 2j)), WageError, "'pay' holds complex", "600 of 600", "declare"),
+    (lambda: premiums(put("pay", 0.0)), WageError, "'log(pay)'", "1 of 600", "pay zero in 1", "filter or mend"),
+    (lambda: premiums(put("pay", -1.0)), WageError, "'log(pay)'", "1 of 600", "pay negative in 1", "filter or mend"),
+    (lambda: premiums(put("pay", np.inf)), WageError, "'log(pay)'", "1 of 600", "pay infinite in 1", "filter or mend"),
+    (lambda: premiums(put("pay", "n/a")), WageError, "'pay' is text", "1 of 600", "'n/a'", "pandas.to_numeric"),
+    # countries
+    (lambda: read(put("iso3", "Koera")), CountryError, "'iso3'", "1 of 600", "'Koera'", "Did you mean 'Korea'", "keep"),
+    (lambda: read(put("iso3", "")), MissingValueError, "'iso3'", "1 of 600", "filter"),
+    (lambda: read(put("iso3", None)), MissingValueError, "'iso3'", "1 of 600", "filter"),
+    (lambda: read(workers(iso3=410)), CountryError, "'iso3'", "600 of 600", "'410'", "keep"),
+    (lambda: premiums(workers(ai=workers()["ai"].where(WHOSE != "KOR", 0))), IdentificationError, "1 of 3",
+     "KOR (no premium holder)", "empty_cells='exclude'"),
+    (lambda: premiums(workers(ai=1)), IdentificationError, "3 of 3", "everybody holds", "empty_cells='exclude'"),
+    (lambda: premiums(min_treated=10**6), EmptyDataError, "1000000 holders", "the largest has", "lower min_treated"),
+    # collinear regressors
+    (lambda: premiums(workers(no=1 - workers()["ai"]), FORMULA + " + no"), IdentificationError, "'ai'", "in FRA",
+     "no = 1*Intercept - 1*ai", "Leave one of them out"),
+    (lambda: premiums(None, FORMULA + " | ai"), IdentificationError, "'ai'", "absorbed effects (ai)", "Leave one"),
+    # clusters
+    (lambda: read(put("psu", None), cluster="psu"), MissingValueError, "'psu'", "1 of 600", "filter"),
+    (lambda: premiums(put("psu", None), cov="CR1:psu"), MissingValueError, "'psu'", "1 of 600", "filter"),
+    (lambda: premiums(workers(psu=1), cov="CR1:psu"), CovarianceError, "3 of 3", "'psu'", "finer column"),
+    (lambda: premiums(cov="CR1:worker"), ColumnError, "'worker'", "declares none", "read_panel"),
+    # shares
+    (lambda: rates(put("leaves", 1.3)), UnitError, "'leaves'", "1 of 600", "1.3", "per cent"),
+    (lambda: rates(put("leaves", -0.3)), UnitError, "'leaves'", "1 of 600", "-0.3"),
+    (lambda: rates(put("leaves", "yes")), UnitError, "'leaves'", "text in 1 of 600", "0/1"),
+    (lambda: rates(events="field"), UnitError, "'field'", "text in 600 of 600", "0/1"),
+    (lambda: read(put("leaves", 1.3), units={"leaves": "share"}), UnitError, "leaves", "1 of 600", "1.3", "per cent"),
+    (lambda: read(units={"leaves": "shares"}), UnitError, "'shares'", "Did you mean 'share'", "Known"),
+    (lambda: read(units=["leaves"]), OptionError, "units=['leaves']", "such as"),
+    # duplicate keys
+    (lambda: read(workers(pid=7)), DuplicateKeyError, "of 600", "iso3", "pid 7", "duplicates='keep'"),
+    (lambda: table(iso3=["KOR", "KOR"]), DuplicateKeyError, "1 parameters", "KOR"),
+    # misspelt columns
+    (lambda: read(wage="paye"), ColumnError, "no column 'paye'", "Did you mean 'pay'", "There are"),
+    (lambda: read(country=["iso3"]), OptionError, "country=['iso3']", "one column"),
+    (lambda: read(cluster=5), OptionError, "cluster=5", "name of a column"),
+    (lambda: premiums(by="iso"), ColumnError, "'iso'", "for by", "Did you mean 'iso3'"),
+    (lambda: premiums(by=["iso3", "yaer"]), ColumnError, "'yaer'", "for by", "Did you mean 'year'"),
+    (lambda: premiums(by=""), ColumnError, "no column ''", "for by", "There are"),
+    (lambda: premiums(by=3), OptionError, "by=3", "list of columns"),
+    (lambda: premiums(workers(term=1), by="term"), OptionError, "by='term'", "rename"),
+    (lambda: premiums(workers(iso3=[["KOR"]] * N)), DataError, "iso3", "cannot be keys", "numbers or text"),
+    (lambda: premiums(premium="ia"), ColumnError, "'ia'", "Did you mean 'ai'"),
+    (lambda: premiums(premium="psu"), ColumnError, "'psu'", "is not a regressor", "Regressors"),
+    (lambda: premiums(weights="ww"), ColumnError, "'ww'", "for weights", "Did you mean 'w'"),
+    (lambda: premiums(cov="CR1:psuu"), ColumnError, "'psuu'", "Did you mean 'psu'"),
+    (lambda: rates(events="leavs"), ColumnError, "'leavs'", "Did you mean 'leaves'"),
+    (lambda: rates(events={"x": "leavs == 1"}), ColumnError, "'leavs'", "'x'", "Did you mean 'leaves'"),
+    (lambda: rates(among="aii == 1"), ColumnError, "'aii'", "Did you mean 'ai'"),
+    (lambda: rates(among="field"), DataError, "among='field'", "0/1", "expression"),
+    (lambda: rates(among="ai == 7"), EmptyDataError, "ai == 7", "600"),
+    (lambda: read().filter("payy > 3"), ColumnError, "'payy'", "Did you mean 'pay'"),
+    (lambda: read().filter("pay >"), FormulaError, "'pay >'", "Columns"),
+    (lambda: read().filter(np.ones(3, dtype=bool)), DataError, "each of the 600 rows"),
+    (lambda: read().assign(x=[1, 2]), DataError, "columns x", "600 rows", "one value"),
+    (lambda: premiums(pd.concat([workers(), workers()[["ai"]]], axis=1)), ColumnError, "1 names", "'ai'", "Rename"),
+    # misspelt options
+    (lambda: premiums(covv="HC1"), ArgumentError, "'covv'", "Did you mean 'cov'", "It takes"),
+    (lambda: read(contry="iso3"), ArgumentError, "'contry'", "Did you mean 'country'"),
+    (lambda: wg.simulate_panel(country=3), ArgumentError, "'country'", "Did you mean 'countries'"),
+    (lambda: wg.datasets.facts(topics="x"), ArgumentError, "'topics'", "Did you mean 'topic'"),
+    (lambda: premiums(cov="HC11"), OptionError, "'HC11'", "Did you mean 'HC1'", "Known"),
+    (lambda: premiums(cov="CR1"), OptionError, "'CR1'", "names no cluster", "CR1:psu"),
+    (lambda: premiums(cov=1), OptionError, "cov=1"),
+    (lambda: premiums(method="seperate"), OptionError, "'seperate'", "Did you mean 'separate'"),
+    (lambda: premiums(small_sample="stat"), OptionError, "'stat'", "Did you mean 'stata'"),
+    (lambda: premiums(min_treated=2.5), OptionError, "min_treated=2.5", "whole number"),
+    (lambda: premiums(None, "log(pay) ~ field", premium="field", base="laww"), OptionError, "'laww'",
+     "Did you mean 'law'", "Levels"),
+    (lambda: link(method="oelse"), OptionError, "'oelse'", "Did you mean 'ols'"),
+    (lambda: link(tau2="remll"), OptionError, "'remll'", "Did you mean 'REML'"),
+    (lambda: link(test="knah"), OptionError, "'knah'", "Did you mean 'knha'"),
+    (lambda: premiums().tidy(95), OptionError, "alpha=95", "between 0 and 1"),
+    (lambda: premiums().per_cent("kenedy"), OptionError, "'kenedy'", "Did you mean 'kennedy'"),
+    (lambda: premiums().test("USA = KROE"), OptionError, "'KROE'", "KOR"),
+    (lambda: rates().in_unit("percent"), UnitError, "'percent'", "Did you mean 'per cent'"),
+    (lambda: rates().plot(event="leavs"), OptionError, "event='leavs'", "Did you mean 'leaves'"),
+    (lambda: wg.simulate_panel(countries="3"), OptionError, "countries='3'", "whole number"),
+    (lambda: wg.simulate_panel(premium_sd=np.nan), OptionError, "premium_sd=nan", "finite"),
+    (lambda: wg.simulate_panel(rng="x"), OptionError, "rng='x'", "whole number"),
+    (lambda: wg.datasets.country_premiums("kagle"), OptionError, "'kagle'", "Did you mean 'kaggle'"),
+    (lambda: read().transitions(horizon=1.5), OptionError, "horizon=1.5", "whole number"),
+    (lambda: wg.read_panel(workers()).transitions(), DataError, "role worker", "read_panel"),
+    # options that cross-products, whose regression is made already, would have to ignore
+    (lambda: wg.fit_premiums(wg.datasets.developer_pay(), FORMULA, premium="ai"), OptionError, "leave formula out"),
+    (lambda: wg.fit_premiums(wg.datasets.developer_pay(), premium="ai", by="year", method="stacked"), OptionError,
+     "leave out by, method", "fit the workers"),
+    (lambda: wg.fit_premiums(wg.datasets.developer_pay(), premium="ai", cov="CR1:x"), OptionError, "'CR1:x'",
+     "workers"),
+    (lambda: wg.fit_premiums(wg.datasets.developer_pay(), premium="aii"), ColumnError, "'aii'", "Did you mean 'ai'"),
+    # weights
+    (lambda: premiums(put("w", np.nan), weights="w"), MissingValueError, "'w'", "1 of 600", "filter"),
+    (lambda: premiums(put("w", np.inf), weights="w"), DataError, "'w'", "infinite in 1 of 600", "mend"),
+    (lambda: premiums(put("w", -1.0), weights="w"), DataError, "'w'", "negative in 1", "of 600", "mend"),
+    (lambda: premiums(workers(w=-1), weights="w", weight_kind="frequency"), DataError, "'w'", "negative in 600"),
+    (lambda: premiums(weights="w", weight_kind="frequency"), DataError, "'w'", "whole numbers", "600 of 600"),
+    (lambda: premiums(workers(w="a"), weights="w"), MissingValueError, "'w'", "600 of 600", "filter"),
+    (lambda: premiums(workers(w=0.0), weights="w"), DataError, "'w'", "zero in all 600"),
+    (lambda: premiums(weights=workers()["w"].head(10)), DataError, "10 weights for 600 rows", "one number for each"),
+    (lambda: premiums(weights=workers()["w"].iloc[::-1]), DataError, "index", "to_numpy"),
+    (lambda: premiums(weights=np.ones((N, 2))), DataError, "shape (600, 2)", "one number for each"),
+    (lambda: premiums(weights=["a"] * N), DataError, "weights", "numbers"),
+    (lambda: premiums(weights="w", weight_kind="pweight"), OptionError, "'pweight'", "sampling"),
+    (lambda: premiums(weight_kind="sampling"), OptionError, "without weights"),
+    (lambda: premiums(weights="w", cov="iid"), OptionError, "iid", "HC1"),
+    # formulas
+    (lambda: premiums(None, ""), FormulaError, "''", "outcome ~ regressors"),
+    (lambda: premiums(None, None), OptionError, "needs a formula", "log(wage)"),
+    (lambda: premiums(None, ["log(pay)", "ai"]), FormulaError, "text such as", "not list"),
+    (lambda: premiums(None, "log(pay) + ai"), FormulaError, "'log(pay) + ai'", "outcome ~ regressors"),
+    (lambda: premiums(None, "pay ~ ai ~ exper"), FormulaError, "must read"),
+    (lambda: premiums(None, "log(pay ~ ai + exper"), FormulaError, "must read"),
+    (lambda: premiums(None, FORMULA + " +"), FormulaError, "'ai + exper +'"),
+    (lambda: premiums(None, FORMULA + ")"), FormulaError, "'ai + exper)'"),
+    (lambda: premiums(None, FORMULA + " |"), FormulaError, "nothing stands behind the bar"),
+    (lambda: premiums(None, FORMULA + " | psu | field"), FormulaError, "2 bars", "one"),
+    (lambda: premiums(None, FORMULA + " | feild"), ColumnError, "'feild'", "to absorb", "Did you mean 'field'"),
+    (lambda: premiums(None, "log(pay) ~ ai + expr"), ColumnError, "'expr'", "Did you mean 'exper'", "There are"),
+    (lambda: premiums(None, "log(pya) ~ ai"), ColumnError, "'pya'", "Did you mean 'pay'"),
+    (lambda: premiums(None, "ln(pay) ~ ai"), FormulaError, "'ln'", "no function", "log"),
+    (lambda: premiums(None, "log(pay) ~ ai + factor(field)"), FormulaError, "'factor'", "no function", "C"),
+    (lambda: premiums(None, "log(pay) ~ ai + i.field"), ColumnError, "'i'", "There are"),
+    (lambda: premiums(None, "log(pay) ~ ai##exper"), FormulaError, "'ai##exper'"),
+    (lambda: premiums(None, "log(pay) ~ ai + exper − psu"), FormulaError, "'−'"),
+    (lambda: premiums(None, "pay + exper ~ ai"), FormulaError, "2 columns", "one column"),
+    (lambda: premiums(None, "log(field) ~ ai"), WageError, "'field' is text", "600 of 600", "pandas.to_numeric"),
+    (lambda: premiums(put("exper", 0.0), "log(pay) ~ ai + log(exper)"), DataError, "'log(exper)'", "1 of 600",
+     "exper zero in 1", "filter or mend"),
+    (lambda: premiums(put("exper", np.inf)), DataError, "'exper'", "1 of 600", "infinite in 1", "filter or mend"),
+    (lambda: premiums(put("exper", "ten")), DataError, "'exper' is text", "1 of 600", "'ten'", "to_numeric"),
+    (lambda: premiums(workers(exper=[[1]] * N)), FormulaError, "'ai + exper'", "exper is object"),
+    # what is no data frame
+    (lambda: premiums([1, 2, 3]), DataError, "list is not a data frame", "read_panel(path)"),
+    (lambda: wg.fit_premiums(None, FORMULA, premium="ai"), DataError, "NoneType is not a data frame"),
+    (lambda: wg.fit_premiums("w.csv", FORMULA, premium="ai"), DataError, "str is not a data frame", "read_panel(path)"),
+    (lambda: premiums(workers().to_numpy()), DataError, "ndarray is not a data frame"),
+    (lambda: premiums(workers()["pay"]), DataError, "Series is not a data frame"),
+    (lambda: premiums({"ai": [1, 2], "pay": [1.0]}), DataError, "dict cannot be made a data frame", "same length"),
+    (lambda: premiums(wg.simulate_panel(countries=2, workers=9, rng=1)), DataError, "Simulation", ".panel"),
+    (lambda: wg.read_panel("none.csv"), DataError, "no file 'none.csv'"),
+    (lambda: wg.datasets.read_piaac("none.parquet"), DataError, "no file 'none.parquet'", "piaac_c1.parquet"),
+    # tables of published figures
+    (lambda: table(b=[np.nan, 0.1]), DataError, "1 of 2", "'b'"),
+    (lambda: table(se=[-0.1, 0.1]), CovarianceError, "1 of 2", "'se'", "negative"),
+    (lambda: Estimates.from_table(pd.DataFrame({"iso3": ["KOR"], "b": [1.3], "se": [0.1]}), unit="share"), UnitError,
+     "'b'", "1 of 1", "1.3", "per cent"),
+    # the link
+    (lambda: wg.fit_link("net_migration ~ premium", wg.datasets.talent_migration(),
+                         wg.datasets.country_premiums("kaggle")),
+     ReliabilityError, "0.30, below 0.5", "Naive slope", "49 cells", "force=True"),
+    (lambda: link("net_migraton ~ premium"), ColumnError, "'net_migraton'", "Did you mean 'net_migration'"),
+    (lambda: link("net_migration ~ premum"), ColumnError, "'premum'", "Did you mean 'premium'"),
+    (lambda: link(on="iso"), ColumnError, "'iso'", "Did you mean 'iso3'"),
+    (lambda: link("net_migration ~ premium + gdp"), ColumnError, "'gdp'"),
+    (lambda: wg.fit_link("a ~ premium", None, None), DataError, "NoneType", "from_table"),
+    (lambda: wg.fit_link("net_migration ~ premium", wg.datasets.talent_migration().select(iso3="KOR"),
+                         wg.datasets.country_premiums("kaggle").select(iso3="KOR")), WagegapError, "premium"),
+    # studies
+    (lambda: wg.study("none.toml"), StudyError, "none.toml", "No such file"),
+    (lambda: wg.study(3), StudyError, "a path to a TOML file", "int"),
+    (lambda: wg.study({}), StudyError, "[premiums.NAME]", "nothing to do"),
+    (lambda: study(premum=1), StudyError, "'premum'", "Did you mean 'premiums'"),
+    (lambda: study(seed="a"), StudyError, "seed = 'a'", "whole number"),
+    (lambda: study(watch=["KROE"]), CountryError, "'watch'", "'KROE'", "Did you mean"),
+    (lambda: study(watch=3), StudyError, "watch = 3", "list of countries"),
+    (lambda: study(links={"name": "a"}), StudyError, "[[links]]"),
+    (lambda: study(links=[{"nane": "a"}]), StudyError, "'nane'", "Did you mean 'name'"),
+    (lambda: study(panels={"w": {"path": "none.csv"}}), DataError, "[panels.w]", "no file 'none.csv'"),
+    (lambda: study(panels={"w": {"worker": "pid"}}), StudyError, "'w'", "path ="),
+    (lambda: study(panels={"w": {"path": "none.csv", "wrker": "pid"}}), StudyError, "[panels.w]", "'wrker'",
+     "Did you mean 'worker'"),
+    (lambda: study(rates={"r": {"panel": "w"}}), StudyError, "'w'", "not defined"),
+    (lambda: study(rates={"r": {"shipped": "income"}}), StudyError, "[rates.r]", "covariates"),
+    (lambda: study(covariates={"c": {"shipped": "published_premiums"}}), StudyError, "[covariates.c]", "'income'"),
+    (lambda: study(premiums={"p": {"shipped": "publshed_premiums"}}), StudyError, "Did you mean 'published_premiums'"),
+    (lambda: study(premiums={"p": {"shipped": "country_premiums"}}), StudyError, "country_premiums:NAME"),
+    (lambda: study(premiums={"p": {"shipped": "published_premiums:a"}}), StudyError, "says too much"),
+    (lambda: study(premiums={"p": {"shipped": "published_premiums", "by": "x"}}), StudyError, "[premiums.p]", "by"),
+    (lambda: study(premiums={"p": {"shipped": "developer_pay"}}), StudyError, "[premiums.p] lacks 'premium'"),
+    (lambda: caution(flow="x"), StudyError, "'flow'", "Did you mean 'flows'"),
+    (lambda: caution(year=None), StudyError, "[caution] lacks 'year'"),
+    (lambda: caution(year=1999), DataError, "[caution]", "1999"),
+    (lambda: caution(flows="income"), StudyError, "[caution]", "yearly"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "kind", "pieces"), [pytest.param(c, k, p, id=" ".join(p)[:60]) for c, k, *p in ASKED])
+def test_what_is_wrong_is_said(call, kind, pieces):
+    with pytest.raises(kind) as caught:
+        call()
+    message = str(caught.value)
+    assert type(caught.value) is kind or kind is WagegapError
+    assert re.search(".*".join(re.escape(piece) for piece in pieces), message, re.DOTALL), message
+    assert len(message) < 700
+
+
+@pytest.mark.parametrize("spelling", ["kor", "kOR", "south korea", "Korea, Rep.", " KOR "])
+def test_spellings_of_a_country_are_accepted(spelling):
+    panel = read(put("iso3", spelling, range(1, N, 3)))
+    assert set(panel.frame["iso3"]) == {"FRA", "KOR", "USA"}
+
+
+def test_a_missing_key_is_in_the_ledger():
+    found = premiums(put("iso3", None, range(7)))
+    assert [(loss.reason, loss.rows) for loss in found.ledger.losses] == [("missing iso3", 7)]
+
+
+def test_a_country_without_weight_is_not_silently_gone():
+    frame = workers()
+    frame["w"] = frame["w"].where(frame["iso3"] != "KOR", 0.0)
+    found = premiums(frame, weights="w")
+    assert [(loss.reason, loss.rows) for loss in found.ledger.losses] == [("zero w", 200)]
+
+
+def test_a_collinear_control_is_named_with_what_makes_it():
+    with pytest.warns(IdentificationWarning, match=r"months = 12\*exper \(in FRA, KOR, USA\)"):
+        premiums(workers(months=12 * workers()["exper"]), FORMULA + " + months")
+
+
+FRAMES = {
+    "polars": lambda frame: pytest.importorskip("polars").from_pandas(frame),
+    "arrow": lambda frame: pytest.importorskip("pyarrow").Table.from_pandas(frame),
+    "batch": lambda frame: pytest.importorskip("pyarrow").RecordBatch.from_pandas(frame),
+    "nullable": lambda frame: frame.convert_dtypes(),
+    "arrow types": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    "dict": lambda frame: frame.to_dict("list"),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frames_of_every_kind_give_the_same(kind):
+    np.testing.assert_allclose(premiums(FRAMES[kind](workers())).params, premiums().params, rtol=1e-12)
+
+
+def test_a_lazy_frame_is_asked_to_collect():
+    lazy = FRAMES["polars"](workers()).lazy()
+    with pytest.raises(DataError, match=r"LazyFrame is not a data frame.*collect\(\)"):
+        premiums(lazy)
+
+
+def write_report(target):
+    return study().save(target)
+
+
+def test_an_output_that_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "tables").write_text("mine")
+    (tmp_path / "odd" / "report.html").mkdir(parents=True)
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    for name in ("file", "file/below", "full", "odd"):
+        with pytest.raises(OutputError, match=r"cannot write the report.*Nothing was written"):
+            write_report(tmp_path / name)
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+def test_the_command_looks_at_the_folder_before_it_works(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main(["-o", str(tmp_path / "file")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("wagegap: cannot write the report")
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path):
+    import subprocess
+    import sys
+
+    (tmp_path / "s.toml").write_text('title = "A"\n[premiums.p]\nshipped = "published_premiums"\n')
+    command = f"{sys.executable} -m wagegap -q s.toml | true"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.stderr == ""
+    assert (tmp_path / "wagegap-report" / "report.html").exists()

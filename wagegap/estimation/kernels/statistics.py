@@ -1,0 +1,966 @@
+"""Statistics of a weighted distribution, each with its recentred influence function.
+
+The influence function of a statistic says how it moves when a little weight is put on one value; the recentred
+influence function (RIF) adds the statistic itself, so that its mean is the statistic. A RIF holds quantities that are
+estimated as well (a quantile, the density there, a mean), and so each statistic also says how its RIF moves with those
+and how they move with the data: what the standard error of a RIF regression needs.
+
+Two conventions of quantiles and densities exist. In R's (`density()`, `Hmisc::wtd.quantile`, package rifreg) the kernel
+is Gaussian, the bandwidth Silverman's rule of thumb without regard to weights, the density is read off 512 points
+within four bandwidths, and values equal to the quantile lie below it. In Stata's (`pctile`, `kdensity`) the kernel is
+Epanechnikov's with support of sqrt(5) bandwidths, evaluated exactly, a quantile is the mean of two neighbours where
+n p is whole, and values equal to it lie above.
+
+References
+----------
+Firpo, S., N. Fortin and T. Lemieux (2009). Unconditional quantile regressions. Econometrica 77, 953-973.
+Firpo, S., N. Fortin and T. Lemieux (2018). Decomposing wage distributions using recentered influence function
+regressions. Econometrics 6(2), 28.
+Cowell, F. and E. Flachaire (2007). Income distribution and inequality measurement: the problem of extreme values.
+Journal of Econometrics 141, 1044-1072.
+Essama-Nssah, B. and P. Lambert (2012). Influence functions for policy impact analysis. Research on Economic Inequality
+20, 135-159.
+Silverman, B. (1986). Density Estimation for Statistics and Data Analysis. Chapman and Hall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from wagegap._typing import BoolArray, FloatArray
+from wagegap.errors import DataError, OptionError, check_option, did_you_mean
+
+__all__ = [
+    "DENSITY_RULES",
+    "STATISTICS",
+    "CustomStatistic",
+    "DensityRule",
+    "Distribution",
+    "Function",
+    "Recentred",
+    "Statistic",
+    "StatisticLike",
+    "Step",
+    "bandwidth",
+    "density_at",
+    "density_rule",
+    "distribution",
+    "influence_of",
+    "parse_statistics",
+    "quantile",
+]
+
+Function: TypeAlias = Callable[[FloatArray], FloatArray]
+
+_GRID = 512
+_KNOTS = 400
+_ROOT5 = float(np.sqrt(5.0))
+
+
+# conventions ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DensityRule:
+    """How quantiles, and densities at them, are estimated.
+
+    Attributes
+    ----------
+    quantile : {"hmisc", "pctile"}
+        Between neighbours by position (R), or the value at n p, the mean of two where n p is whole (Stata).
+    ties : {"below", "above"}
+        Side of the quantile on which values equal to it lie.
+    kernel : {"gaussian", "epanechnikov"}
+        Kernel with a standard deviation of one bandwidth.
+    binned : bool
+        Read off R's 512 points; else evaluated exactly.
+    iqr_divisor : float
+        What the interquartile range is divided by in the rule of thumb: 1.34 (R), 1.349 (Stata).
+    weighted_bandwidth : bool
+        Whether weights enter the rule of thumb.
+    bandwidth : float, optional
+        Bandwidth in units of the outcome; the rule of thumb where absent.
+    """
+
+    quantile: Literal["hmisc", "pctile"] = "hmisc"
+    ties: Literal["below", "above"] = "below"
+    kernel: Literal["gaussian", "epanechnikov"] = "gaussian"
+    binned: bool = True
+    iqr_divisor: float = 1.34
+    weighted_bandwidth: bool = False
+    bandwidth: float | None = None
+
+    def __post_init__(self) -> None:
+        check_option("quantile", self.quantile, ("hmisc", "pctile"))
+        check_option("ties", self.ties, ("below", "above"))
+        check_option("kernel", self.kernel, ("gaussian", "epanechnikov"))
+        if self.bandwidth is not None and not (np.isfinite(self.bandwidth) and self.bandwidth > 0):
+            raise OptionError(f"bandwidth={self.bandwidth!r} must be positive, in units of the outcome.")
+
+    def below(self, y: FloatArray, point: float) -> BoolArray:
+        """Say which values lie below a point, ties on the side of the convention."""
+        return y <= point if self.ties == "below" else y < point
+
+    def shape(self, u: FloatArray) -> FloatArray:
+        """Kernel at u bandwidths."""
+        if self.kernel == "gaussian":
+            return np.asarray(np.exp(-0.5 * u * u) / np.sqrt(2 * np.pi))
+        return np.where(np.abs(u) < _ROOT5, 0.75 * (1 - u * u / 5) / _ROOT5, 0.0)
+
+    def slope(self, u: FloatArray) -> FloatArray:
+        """Derivative of the kernel at u bandwidths."""
+        if self.kernel == "gaussian":
+            return -u * self.shape(u)
+        return np.where(np.abs(u) < _ROOT5, -0.3 * u / _ROOT5, 0.0)
+
+    @property
+    def support(self) -> float:
+        """Bandwidths beyond which the kernel is zero, to double precision."""
+        return 8.5 if self.kernel == "gaussian" else _ROOT5
+
+
+DENSITY_RULES = {
+    "r": DensityRule(),
+    "stata": DensityRule("pctile", "above", "epanechnikov", False, 1.349, True),
+}
+
+
+def density_rule(
+    density: str | DensityRule,
+    bandwidth: float | None = None,
+    kernel: Literal["gaussian", "epanechnikov"] | None = None,
+) -> DensityRule:
+    """Return the convention that an option names, with another bandwidth or kernel where given.
+
+    >>> density_rule("stata", bandwidth=0.1).bandwidth
+    0.1
+    """
+    if not isinstance(density, DensityRule):
+        check_option("density", density, tuple(DENSITY_RULES))
+        density = DENSITY_RULES[density]
+    if kernel is not None:
+        check_option("kernel", kernel, ("gaussian", "epanechnikov"))
+        density = replace(density, kernel=kernel)
+    return density if bandwidth is None else replace(density, bandwidth=float(bandwidth))
+
+
+# distributions -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distribution:
+    """Values of a sample in order, with weights that add up to the number of observations.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+        Values, smallest first.
+    weights : ndarray, shape (n,)
+        Weights in that order.
+    counts : ndarray, shape (n,), optional
+        Observations behind each row; one each where absent.
+    cumulative : ndarray, shape (n,)
+        Running sums of the weights.
+    """
+
+    y: FloatArray
+    weights: FloatArray
+    counts: FloatArray | None
+    cumulative: FloatArray = field(repr=False)
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(self.cumulative[-1])
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the weights are anything but the observations behind each row."""
+        return bool((self.weights != (1.0 if self.counts is None else self.counts)).any())
+
+    def mean(self, values: FloatArray) -> float:
+        """Weighted mean of one number for each row, in the order of the rows."""
+        return float(self.weights @ values) / self.total
+
+    def window(self, point: float, width: float) -> slice:
+        """Rows whose values lie within a distance of a point."""
+        low = int(np.searchsorted(self.y, point - width, side="left"))
+        return slice(low, int(np.searchsorted(self.y, point + width, side="right")))
+
+
+def distribution(y: FloatArray, weights: FloatArray | None = None, counts: FloatArray | None = None) -> Distribution:
+    """Sort the values of a sample.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Values.
+    weights : ndarray, shape (n,), optional
+        Weights, zero or more, of any scale.
+    counts : ndarray, shape (n,), optional
+        Observations behind each row (frequency weights, or draws of a bootstrap): they say how many observations
+        quantiles and bandwidths count.
+
+    Raises
+    ------
+    DataError
+        For values that are not finite, or weights that are negative or add up to zero.
+
+    Examples
+    --------
+    >>> distribution(np.array([3.0, 1.0, 2.0])).y
+    array([1., 2., 3.])
+    """
+    y = np.asarray(y, dtype=float)
+    if y.size == 0 or not np.isfinite(y).all():
+        raise DataError(f"the outcome must be finite numbers; {int((~np.isfinite(y)).sum()):,} of {y.size:,} are not.")
+    order = None if bool((y[1:] >= y[:-1]).all()) else np.argsort(y, kind="stable")
+    raw = np.ones(len(y)) if weights is None and counts is None else np.asarray(_or(weights, counts), dtype=float)
+    _check_weights(raw)
+    if order is not None:
+        y, raw = y[order], raw[order]
+        counts = None if counts is None else np.asarray(counts, dtype=float)[order]
+    observations = float(len(y)) if counts is None else float(np.sum(counts))
+    scaled = raw if weights is None else raw * (observations / raw.sum())
+    return Distribution(y, scaled, counts, np.cumsum(scaled))
+
+
+def _or(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+    return second if first is None else first
+
+
+def _check_weights(weights: FloatArray) -> None:
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        bad = int((~np.isfinite(weights) | (weights < 0)).sum())
+        raise DataError(f"{bad:,} of {len(weights):,} weights are missing, infinite or negative.")
+    if not weights.sum() > 0:
+        raise DataError(f"the weights of {len(weights):,} rows add up to zero.")
+
+
+def quantile(sample: Distribution, prob: float, rule: Literal["hmisc", "pctile"] = "hmisc") -> float:
+    """Return a weighted quantile.
+
+    Parameters
+    ----------
+    sample : Distribution
+        The values.
+    prob : float
+        Probability, between 0 and 1.
+    rule : {"hmisc", "pctile"}
+        Position 1 + (N - 1) p, between neighbours where it is not whole; or N p, the mean of two where it is whole.
+
+    Examples
+    --------
+    >>> sample = distribution(np.array([1.0, 2.0, 3.0, 5.0]))
+    >>> quantile(sample, 0.5), quantile(sample, 0.25), quantile(sample, 0.25, "pctile")
+    (2.5, 1.75, 1.5)
+    """
+    return _positioned(sample.y, sample.cumulative, prob, rule)
+
+
+def _positioned(y: FloatArray, cumulative: FloatArray, prob: float, rule: str) -> float:
+    total, last = cumulative[-1], len(y) - 1
+    slack = 1e-12 * total
+    if rule == "hmisc":
+        position = 1 + (total - 1) * prob if total > 1 else total * prob
+        low = max(float(np.floor(position + slack)), min(1.0, total))
+        share = max(position - low, 0.0)
+        at = np.searchsorted(cumulative, (low - slack, min(low + 1, total) - slack), side="left")
+        first, second = y[np.minimum(at, last)]
+        return float(first) if first == second else float((1 - share) * first + share * second)
+    first = y[min(int(np.searchsorted(cumulative, total * prob - slack, side="left")), last)]
+    second = y[min(int(np.searchsorted(cumulative, total * prob + slack, side="right")), last)]
+    return float(first) if first == second else float((first + second) / 2)
+
+
+def bandwidth(sample: Distribution, rule: DensityRule) -> float:
+    """Return the bandwidth of a convention: 0.9 min(s, IQR / 1.34) N^(-1/5), unless the rule states one.
+
+    Raises
+    ------
+    DataError
+        When all values are equal.
+
+    Examples
+    --------
+    >>> round(bandwidth(distribution(np.arange(10.0)), DENSITY_RULES["r"]), 6)
+    1.719286
+    """
+    if rule.bandwidth is not None:
+        return rule.bandwidth
+    n = float(len(sample.y)) if sample.counts is None else float(sample.counts.sum())
+    if rule.weighted_bandwidth:
+        w, cumulative = sample.weights, sample.cumulative
+    else:
+        w = np.ones(len(sample.y)) if sample.counts is None else sample.counts
+        cumulative = np.cumsum(w)
+    centred = sample.y - float(w @ sample.y) / w.sum()
+    spread = float(np.sqrt(w @ centred**2 / w.sum() * n / (n - 1))) if n > 1 else 0.0
+    low, high = (_positioned(sample.y, cumulative, p, rule.quantile) for p in (0.25, 0.75))
+    inner = (high - low) / rule.iqr_divisor
+    if spread <= 1e-14 * max(abs(float(sample.y[0])), abs(float(sample.y[-1])), 1e-300):
+        raise DataError("the outcome is the same in all rows, and so has no density; nothing is left to decompose.")
+    return float(0.9 * (min(spread, inner) if inner > 0 else spread) * n**-0.2)
+
+
+# recentred influence functions ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A jump of a function: `height` at values below `point`, ties as `ties` says."""
+
+    point: float
+    ties: Literal["below", "above"]
+    height: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recentred:
+    """A statistic of one sample and its recentred influence function,
+
+    RIF(y) = base + sum of the steps that y lies below + smooth(y) + minimum E_t min(y, t).
+
+    Attributes
+    ----------
+    value : float
+        The statistic.
+    base : float
+        Constant of the RIF.
+    steps : tuple of Step
+        Its jumps.
+    smooth : callable, optional
+        The rest of it: from values (b,) to (b,).
+    minimum : float
+        Multiple of the mean of the lesser of y and another value of the sample, which the RIF of the Gini has.
+    nuisance : callable, optional
+        Influence of a value on each estimated quantity in the RIF: from (b,) to (b, r).
+    slopes : callable, optional
+        Derivatives of the RIF with respect to those quantities: from (b,) to (b, r).
+    least : callable, optional
+        E_t min(y, t) as a function of y.
+    known : bool
+        Whether the estimated quantities in the RIF are all named; false for functions of the user's.
+    """
+
+    value: float
+    base: float = 0.0
+    steps: tuple[Step, ...] = ()
+    smooth: Function | None = None
+    minimum: float = 0.0
+    nuisance: Function | None = None
+    slopes: Function | None = None
+    least: Function | None = None
+    known: bool = True
+
+    def rif(self, y: FloatArray) -> FloatArray:
+        """Recentred influence function at some values, shape (b,)."""
+        out = np.full(len(y), self.base)
+        for step in self.steps:
+            out += step.height * (y <= step.point if step.ties == "below" else y < step.point)
+        return out + self.continuous(y)
+
+    def continuous(self, y: FloatArray) -> FloatArray:
+        """Return what is left of the RIF without its constant and its jumps, shape (b,)."""
+        out = np.zeros(len(y))
+        if self.smooth is not None:
+            out += self.smooth(y)
+        if self.least is not None and self.minimum:
+            out += self.minimum * self.least(y)
+        return out
+
+    def influence(self, y: FloatArray) -> FloatArray:
+        """Influence function at some values, shape (b,)."""
+        return self.rif(y) - self.value
+
+
+Builder: TypeAlias = Callable[[Distribution, DensityRule], Recentred]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistic:
+    """A statistic by name.
+
+    Attributes
+    ----------
+    name : str
+        Name with its parameter, such as `"quantile(0.1)"`.
+    family : str
+        Name without it.
+    probs : tuple of float
+        Probabilities of quantiles and Lorenz ordinates, smallest first.
+    build : callable
+        From a distribution and a convention to the statistic with its RIF.
+    """
+
+    name: str
+    family: str
+    probs: tuple[float, ...]
+    build: Builder
+
+    @property
+    def prob(self) -> float | None:
+        """The probability, where there is one."""
+        return self.probs[0] if len(self.probs) == 1 else None
+
+    @property
+    def in_units(self) -> bool:
+        """Whether the statistic has the unit of the outcome."""
+        return self.family in _IN_UNITS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CustomStatistic:
+    """A statistic of the user's own.
+
+    Attributes
+    ----------
+    value : callable
+        From values (n,) and weights (n,) to a number; it must not depend on the scale of the weights or on the order.
+    rif : callable, optional
+        From values (n,) and weights (n,) to the recentred influence function (n,); by small changes of the weights
+        where absent, which needs a `value` that is smooth in them.
+    name : str
+        What to call it.
+    """
+
+    value: Callable[[FloatArray, FloatArray], float]
+    rif: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    name: str = "custom"
+
+
+StatisticLike: TypeAlias = str | Callable[[FloatArray, FloatArray], float] | CustomStatistic | Statistic
+
+
+def influence_of(
+    statistics: Sequence[Statistic],
+    y: FloatArray,
+    weights: FloatArray | None = None,
+    *,
+    counts: FloatArray | None = None,
+    rule: DensityRule | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return statistics of a sample, and the influence function of each at every row.
+
+    Parameters
+    ----------
+    statistics : sequence of Statistic
+        See `parse_statistics`.
+    y : ndarray, shape (n,)
+        Values.
+    weights, counts : ndarray, shape (n,), optional
+        Weights, and observations behind each row.
+    rule : DensityRule, optional
+        Convention of quantiles and densities; R's where absent.
+
+    Returns
+    -------
+    values : ndarray, shape (m,)
+        The statistics.
+    influence : ndarray, shape (n, m)
+        Influence functions in the order of the rows, neither weighted nor divided by n.
+
+    Examples
+    --------
+    >>> values, influence = influence_of(parse_statistics(["mean", "variance"]), np.array([1.0, 2.0, 6.0]))
+    >>> values.round(6), influence[:, 0]
+    (array([3.      , 4.666667]), array([-2., -1.,  3.]))
+    """
+    sample = distribution(y, weights, counts)
+    found = [statistic.build(sample, rule or DENSITY_RULES["r"]) for statistic in statistics]
+    influence = np.column_stack([one.influence(np.asarray(y, dtype=float)) for one in found])
+    return np.array([one.value for one in found]), influence
+
+
+# building blocks -----------------------------------------------------------------------------------------------------
+
+
+def _moment(sample: Distribution, function: Function) -> Recentred:
+    """Mean of a function of the outcome, whose RIF is the function."""
+    return Recentred(sample.mean(function(sample.y)), smooth=function)
+
+
+def _compose(
+    parts: Sequence[Recentred], value: float, gradient: Sequence[float], hessian: FloatArray | None = None
+) -> Recentred:
+    """RIF of a smooth function of statistics, g + sum_j g_j (RIF_j - T_j); the T_j are estimated in it as well."""
+    base = value + sum(g * (part.base - part.value) for g, part in zip(gradient, parts, strict=True))
+    steps = tuple(replace(s, height=g * s.height) for g, part in zip(gradient, parts, strict=True) for s in part.steps)
+    least = next((part.least for part in parts if part.least is not None), None)
+    curvature = np.zeros((len(parts), len(parts))) if hessian is None else np.asarray(hessian, dtype=float)
+    curved = bool(curvature.any())
+
+    def smooth(y: FloatArray) -> FloatArray:
+        out = np.zeros(len(y))
+        for g, part in zip(gradient, parts, strict=True):
+            if part.smooth is not None:
+                out += g * part.smooth(y)
+        return out
+
+    def influences(y: FloatArray) -> FloatArray:
+        return np.column_stack([part.influence(y) for part in parts])
+
+    def nuisance(y: FloatArray) -> FloatArray:
+        inner = [part.nuisance(y) for part in parts if part.nuisance is not None]
+        return np.column_stack([*inner, *([influences(y)] if curved else []), np.zeros((len(y), 0))])
+
+    def slopes(y: FloatArray) -> FloatArray:
+        inner = [g * part.slopes(y) for g, part in zip(gradient, parts, strict=True) if part.slopes is not None]
+        return np.column_stack([*inner, *([influences(y) @ curvature] if curved else []), np.zeros((len(y), 0))])
+
+    minimum = sum(g * part.minimum for g, part in zip(gradient, parts, strict=True))
+    known = all(part.known for part in parts)
+    return Recentred(value, base, steps, smooth, minimum, nuisance, slopes, least, known)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kernel:
+    """A kernel density at one point: its value by the convention, its slope there, and each value's part of it."""
+
+    density: float
+    exact: float
+    slope: float
+    at: Function
+
+
+def density_at(sample: Distribution, point: float, rule: DensityRule, width: float) -> float:
+    """Return the kernel density at a point by a convention, with a bandwidth.
+
+    >>> round(density_at(distribution(np.arange(9.0)), 4.0, DENSITY_RULES["stata"], 1.0), 6)
+    0.111803
+    """
+    return _kernel(sample, point, rule, width).density
+
+
+def _kernel(sample: Distribution, point: float, rule: DensityRule, width: float) -> _Kernel:
+    near = sample.window(point, rule.support * width)
+    u = (point - sample.y[near]) / width
+    w = sample.weights[near] / sample.total
+    exact = float(w @ rule.shape(u)) / width
+    slope = float(w @ rule.slope(u)) / width**2
+    value = _binned_density(sample, point, rule, width) if rule.binned else exact
+    return _Kernel(value, exact, slope, lambda y: rule.shape((point - y) / width) / width)
+
+
+def _binned_density(sample: Distribution, point: float, rule: DensityRule, width: float) -> float:
+    """R's density() asked for one point: linear binning on 512 points within four bandwidths, two of them averaged."""
+    low, span = point - 4 * width, 8 * width
+    rows = sample.window(point, 4 * width * (1 + 2 / (_GRID - 1)))
+    place = (sample.y[rows] - low) / (span / (_GRID - 1))
+    left = np.floor(place)
+    share = place - left
+    cell = left.astype(np.intp) + 1
+    w = sample.weights[rows] / sample.total
+    inside = (cell >= 0) & (cell <= _GRID)
+    cell, share, w = cell[inside], share[inside], w[inside]
+    mass = np.bincount(cell, w * (1 - share), _GRID + 2) + np.bincount(cell + 1, w * share, _GRID + 2)
+    offsets = np.asarray(np.arange(_GRID) * (2 * span / (2 * _GRID - 1)) / width, dtype=float)
+    shape = rule.shape(offsets) / width
+    middle = (_GRID - 1) // 2
+    distance = np.abs(np.arange(_GRID)[:, None] - np.array([middle, middle + 1]))
+    return float(mass[1 : _GRID + 1] @ shape[distance].mean(axis=1))
+
+
+def _quantile(prob: float) -> Builder:
+    """RIF of a quantile: q + (p - 1{y <= q}) / f(q)."""
+
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        width = bandwidth(sample, rule)
+        point = quantile(sample, prob, rule.quantile)
+        kernel = _kernel(sample, point, rule, width)
+        f = kernel.density
+        if not f > 1e-12 / width:
+            raise DataError(
+                f"the density at the quantile {prob:g} ({point:.6g}) is zero with a bandwidth of {width:.3g}: give a "
+                "larger bandwidth, or another probability."
+            )
+        share = sample.mean(rule.below(sample.y, point).astype(float))
+
+        def nuisance(y: FloatArray) -> FloatArray:
+            moved = (share - rule.below(y, point)) / f
+            return np.column_stack([moved, kernel.at(y) - kernel.exact + kernel.slope * moved])
+
+        def slopes(y: FloatArray) -> FloatArray:
+            return np.column_stack([1 - kernel.at(y) / f, (rule.below(y, point) - prob) / f**2])
+
+        steps = (Step(point, rule.ties, -1 / f),)
+        return Recentred(point, point + prob / f, steps, nuisance=nuisance, slopes=slopes)
+
+    return build
+
+
+def _generalized_lorenz(prob: float) -> Builder:
+    """Mean of the outcome below a quantile, times its share: E y 1{y <= q} + q (p - F(q))."""
+
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        inner = _quantile(prob)(sample, rule)
+        point, inner_nuisance = inner.value, inner.nuisance
+        assert inner_nuisance is not None
+        below = rule.below(sample.y, point)
+        value = sample.mean(np.where(below, sample.y - point, 0.0)) + point * prob
+        return Recentred(
+            value,
+            point * prob,
+            smooth=lambda y: np.where(rule.below(y, point), y - point, 0.0),
+            nuisance=lambda y: inner_nuisance(y)[:, :1],
+            slopes=lambda y: np.asarray(prob - rule.below(y, point), dtype=float)[:, None],
+        )
+
+    return build
+
+
+def _mean_of_lesser(sample: Distribution) -> Recentred:
+    """E min(y, t) over pairs of the sample, whose RIF is 2 E_t min(y, t) - E min."""
+    y, w = sample.y, sample.weights / sample.total
+    above = 1.0 - np.cumsum(w)
+    at = y * above + np.cumsum(w * y)  # min(y, t) = y where t is greater, t else
+    value = float(w @ at)
+
+    def least(values: FloatArray) -> FloatArray:
+        inside = np.interp(values, y, at)
+        return np.where(values < y[0], values, inside)
+
+    return Recentred(
+        value,
+        -value,
+        minimum=2.0,
+        least=least,
+        nuisance=lambda v: 2 * (least(v) - value)[:, None],
+        slopes=lambda v: np.full((len(v), 1), -1.0),
+    )
+
+
+# statistics ----------------------------------------------------------------------------------------------------------
+
+
+def _mean(sample: Distribution, rule: DensityRule) -> Recentred:
+    del rule
+    return _moment(sample, lambda y: np.array(y, dtype=float))
+
+
+def _variance(sample: Distribution, rule: DensityRule) -> Recentred:
+    """E (y - mu)^2, with divisor n."""
+    del rule
+    centre = sample.mean(sample.y)
+    first = _moment(sample, lambda y: y - centre)
+    second = _moment(sample, lambda y: (y - centre) ** 2)
+    return _compose([first, second], second.value, (0.0, 1.0), np.array([[-2.0, 0.0], [0.0, 0.0]]))
+
+
+def _standard_deviation(sample: Distribution, rule: DensityRule) -> Recentred:
+    part = _variance(sample, rule)
+    if not part.value > 0:
+        raise DataError("the outcome is the same in all rows: its standard deviation has no influence function.")
+    root = float(np.sqrt(part.value))
+    return _compose([part], root, (0.5 / root,), np.array([[-0.25 / root**3]]))
+
+
+def _gini(sample: Distribution, rule: DensityRule) -> Recentred:
+    """1 - E min(y, t) / mu."""
+    lesser, mean = _mean_of_lesser(sample), _positive_mean(sample, rule, "gini")
+    m, mu = lesser.value, mean.value
+    hessian = np.array([[0.0, 1 / mu**2], [1 / mu**2, -2 * m / mu**3]])
+    return _compose([lesser, mean], 1 - m / mu, (-1 / mu, m / mu**2), hessian)
+
+
+def _lorenz(prob: float) -> Builder:
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        lower, mean = _generalized_lorenz(prob)(sample, rule), _positive_mean(sample, rule, "lorenz")
+        return _ratio(lower, mean)
+
+    return build
+
+
+def _theil(sample: Distribution, rule: DensityRule) -> Recentred:
+    """E (y / mu) log(y / mu)."""
+    _check_positive(sample, "theil")
+    nu, mean = _moment(sample, lambda y: y * np.log(y)), _mean(sample, rule)
+    v, mu = nu.value, mean.value
+    hessian = np.array([[0.0, -1 / mu**2], [-1 / mu**2, 2 * v / mu**3 + 1 / mu**2]])
+    return _compose([nu, mean], v / mu - float(np.log(mu)), (1 / mu, -v / mu**2 - 1 / mu), hessian)
+
+
+def _mld(sample: Distribution, rule: DensityRule) -> Recentred:
+    """Mean log deviation, log mu - E log y."""
+    _check_positive(sample, "mld")
+    logs, mean = _moment(sample, np.log), _mean(sample, rule)
+    mu = mean.value
+    return _compose([logs, mean], float(np.log(mu)) - logs.value, (-1.0, 1 / mu), np.diag([0.0, -1 / mu**2]))
+
+
+def _atkinson(epsilon: float) -> Builder:
+    """1 - (E y^(1-e))^(1/(1-e)) / mu, and 1 - exp(E log y) / mu for e = 1."""
+
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        _check_positive(sample, "atkinson")
+        mean = _mean(sample, rule)
+        mu, power = mean.value, 1 - epsilon
+        if abs(power) < 1e-12:
+            inner = _moment(sample, np.log)
+            level = float(np.exp(inner.value))
+            first, second = level, level
+        else:
+            inner = _moment(sample, lambda y: y**power)
+            level = float(inner.value ** (1 / power))
+            first = level / (power * inner.value)
+            second = first * (1 / power - 1) / inner.value
+        hessian = np.array([[-second / mu, first / mu**2], [first / mu**2, -2 * level / mu**3]])
+        return _compose([inner, mean], 1 - level / mu, (-first / mu, level / mu**2), hessian)
+
+    return build
+
+
+def _interquantile(probs: tuple[float, float], *, ratio: bool) -> Builder:
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        high, low = (_quantile(p)(sample, rule) for p in (max(probs), min(probs)))
+        if not ratio:
+            return _compose([high, low], high.value - low.value, (1.0, -1.0))
+        if not low.value > 0:
+            raise DataError(
+                f"the quantile {min(probs):g} is {low.value:.6g}: a ratio of quantiles needs a positive one."
+            )
+        return _ratio(high, low)
+
+    return build
+
+
+def _ratio(above: Recentred, below: Recentred) -> Recentred:
+    a, b = above.value, below.value
+    hessian = np.array([[0.0, -1 / b**2], [-1 / b**2, 2 * a / b**3]])
+    return _compose([above, below], a / b, (1 / b, -a / b**2), hessian)
+
+
+def _share_below(line: float) -> Builder:
+    """Share with an outcome under a line that is given."""
+
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        del rule
+        return Recentred(sample.mean((sample.y < line).astype(float)), 0.0, (Step(line, "above", 1.0),))
+
+    return build
+
+
+def _share_below_median(multiple: float) -> Builder:
+    """Share with an outcome under a multiple of the median, which is estimated."""
+
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        width = bandwidth(sample, rule)
+        median = _quantile(0.5)(sample, rule)
+        middle = _kernel(sample, median.value, rule, width)
+        line = multiple * median.value
+        kernel = _kernel(sample, line, rule, width)
+        value = sample.mean((sample.y < line).astype(float))
+        scale = multiple * kernel.density
+        inner_nuisance = median.nuisance
+        assert inner_nuisance is not None
+
+        def nuisance(y: FloatArray) -> FloatArray:
+            moved = inner_nuisance(y)
+            at_line = kernel.at(y) - kernel.exact + kernel.slope * multiple * moved[:, 0]
+            return np.column_stack([moved, at_line])
+
+        def slopes(y: FloatArray) -> FloatArray:
+            along = multiple * (kernel.at(y) - kernel.density * middle.at(y) / middle.density)
+            influence = median.influence(y)
+            return np.column_stack([along, -scale * influence / middle.density, multiple * influence])
+
+        steps = (Step(line, "above", 1.0), *(replace(s, height=scale * s.height) for s in median.steps))
+        base = scale * (median.base - median.value)
+        return Recentred(value, base, steps, nuisance=nuisance, slopes=slopes)
+
+    return build
+
+
+def _positive_mean(sample: Distribution, rule: DensityRule, name: str) -> Recentred:
+    mean = _mean(sample, rule)
+    if not mean.value > 0:
+        raise DataError(f"{name}: the mean of the outcome is {mean.value:.6g}; it must be positive.")
+    return mean
+
+
+def _check_positive(sample: Distribution, name: str) -> None:
+    bad = int(((sample.y <= 0) & (sample.weights > 0)).sum())
+    if bad:
+        raise DataError(f"{name} is defined for positive outcomes; {bad:,} of {len(sample.y):,} are zero or negative.")
+
+
+# statistics of the user's ---------------------------------------------------------------------------------------------
+
+
+def _custom(given: CustomStatistic) -> Builder:
+    def build(sample: Distribution, rule: DensityRule) -> Recentred:
+        del rule
+        value = _call(given, sample.y, sample.weights)
+        if given.rif is None:
+            knots, influence = _numerical_influence(given, sample, value)
+        else:
+            knots = sample.y
+            influence = np.asarray(given.rif(sample.y, sample.weights), dtype=float) - value
+            if influence.shape != knots.shape or not np.isfinite(influence).all():
+                raise DataError(
+                    f"the RIF of {given.name!r} must return a finite number for each of {len(knots):,} rows; it "
+                    f"returned shape {influence.shape} with {int((~np.isfinite(influence)).sum()):,} not finite."
+                )
+        return Recentred(value, value, smooth=lambda y: np.interp(y, knots, influence), known=False)
+
+    return build
+
+
+def _call(given: CustomStatistic, y: FloatArray, weights: FloatArray) -> float:
+    value = float(given.value(y, weights))
+    if not np.isfinite(value):
+        raise DataError(
+            f"the statistic {given.name!r} returned {value} for {len(y):,} rows: a number is needed for every sample."
+        )
+    return value
+
+
+def _numerical_influence(given: CustomStatistic, sample: Distribution, value: float) -> tuple[FloatArray, FloatArray]:
+    """Influence function at distinct values, at most 400 of them, by second-order differences in the weights."""
+    first = np.flatnonzero(np.r_[True, np.diff(sample.y) > 0])
+    chosen = first if len(first) <= _KNOTS else first[np.linspace(0, len(first) - 1, _KNOTS).astype(np.intp)]
+    step, w = 1e-4, sample.weights
+    out = np.empty(len(chosen))
+    for i, row in enumerate(chosen):
+        moved = []
+        for h in (step, 2 * step):
+            mixed = w * (1 - h)
+            mixed[row] += h * sample.total
+            moved.append(_call(given, sample.y, mixed))
+        out[i] = (4 * moved[0] - 3 * value - moved[1]) / (2 * step)
+    knots = sample.y[chosen]
+    return knots, out - sample.mean(np.interp(sample.y, knots, out))
+
+
+# names ---------------------------------------------------------------------------------------------------------------
+
+_PLAIN: dict[str, Builder] = {
+    "mean": _mean,
+    "variance": _variance,
+    "standard_deviation": _standard_deviation,
+    "gini": _gini,
+    "theil": _theil,
+    "mld": _mld,
+}
+_BY_PROB: dict[str, Callable[[float], Builder]] = {
+    "quantile": _quantile,
+    "lorenz": _lorenz,
+    "generalized_lorenz": _generalized_lorenz,
+}
+_BY_PAIR = ("interquantile_range", "interquantile_ratio")
+_BY_NUMBER = ("atkinson", "share_below")
+
+_IN_UNITS = ("mean", "quantile", "standard_deviation", "interquantile_range", "generalized_lorenz")
+
+STATISTICS: tuple[str, ...] = (*_PLAIN, *_BY_PROB, *_BY_PAIR, *_BY_NUMBER)
+
+
+def parse_statistics(
+    statistic: StatisticLike | Sequence[StatisticLike], probs: Sequence[float] = (0.1, 0.5, 0.9)
+) -> tuple[Statistic, ...]:
+    """Say which statistics are meant.
+
+    Parameters
+    ----------
+    statistic : str, callable, CustomStatistic, or sequence of them
+        Names of `STATISTICS`, with their parameter behind a colon or in parentheses: `"atkinson:0.5"`,
+        `"share_below:10"` (a line in units of the outcome), `"share_below:0.6 median"`; probabilities may stand there
+        as well, `"quantile:0.9"`, `"interquantile_range:0.75,0.25"`. A callable takes values and weights and returns a
+        number.
+    probs : sequence of float
+        Probabilities of quantiles and Lorenz ordinates that are named without one; ranges and ratios take the largest
+        and the smallest.
+
+    Raises
+    ------
+    OptionError
+        For an unknown name, a probability outside (0, 1), or a parameter that is missing or no number.
+
+    Examples
+    --------
+    >>> [one.name for one in parse_statistics(["quantile", "gini"], probs=(0.1, 0.9))]
+    ['quantile(0.1)', 'quantile(0.9)', 'gini']
+    """
+    several = isinstance(statistic, Sequence) and not isinstance(statistic, str)
+    wanted: Sequence[StatisticLike] = statistic if several else (statistic,)  # type: ignore[assignment]
+    levels = tuple(_probability(p) for p in np.atleast_1d(np.asarray(probs, dtype=float)))
+    out = [one for each in wanted for one in _parse_one(each, levels)]
+    if not out:
+        raise OptionError("no statistic is named: give statistic='quantile' with probs, or another of its names.")
+    repeated = {one.name for one in out if sum(other.name == one.name for other in out) > 1}
+    if repeated:
+        raise OptionError(f"{sorted(repeated)[0]!r} is asked for twice.")
+    return tuple(out)
+
+
+def _parse_one(given: StatisticLike, probs: tuple[float, ...]) -> list[Statistic]:
+    if isinstance(given, Statistic):
+        return [given]
+    if isinstance(given, CustomStatistic):
+        return [Statistic(given.name, given.name, (), _custom(given))]
+    if callable(given):
+        name = getattr(given, "__name__", "custom")
+        name = "custom" if name == "<lambda>" else name
+        return [Statistic(name, name, (), _custom(CustomStatistic(given, None, name)))]
+    if not isinstance(given, str):
+        raise OptionError(f"statistic={given!r} is neither a name nor a function of values and weights.")
+    name, _, parameter = (part.strip() for part in given.rstrip(")").replace("(", ":").partition(":"))
+    if name not in STATISTICS:
+        raise OptionError(
+            f"statistic={given!r} is not known.{did_you_mean(name, STATISTICS)} Known: {', '.join(STATISTICS)}."
+        )
+    if name in _PLAIN:
+        if parameter:
+            raise OptionError(f"statistic={given!r}: {name} takes no parameter.")
+        return [Statistic(name, name, (), _PLAIN[name])]
+    if name in _BY_NUMBER:
+        return [_by_number(name, parameter)]
+    levels = tuple(_probability(p) for p in _numbers(name, parameter)) if parameter else probs
+    if name in _BY_PROB:
+        return [Statistic(f"{name}({p:g})", name, (p,), _BY_PROB[name](p)) for p in levels]
+    return [_by_pair(name, levels)]
+
+
+def _by_pair(name: str, levels: tuple[float, ...]) -> Statistic:
+    low, high = min(levels), max(levels)
+    if low == high:
+        raise OptionError(f"{name} needs two different probabilities: probs=(0.9, 0.1).")
+    build = _interquantile((low, high), ratio=name == "interquantile_ratio")
+    return Statistic(f"{name}({high:g}, {low:g})", name, (low, high), build)
+
+
+def _by_number(name: str, parameter: str) -> Statistic:
+    relative = name == "share_below" and parameter.endswith("median")
+    if not parameter:
+        raise OptionError(
+            f"{name} needs a number: 'atkinson:0.5'." if name == "atkinson"
+            else "share_below needs a line: 'share_below:10', or 'share_below:0.6 median'."
+        )  # fmt: skip
+    number = _numbers(name, parameter.removesuffix("median").strip(" *"))[0]
+    if name == "atkinson":
+        if not number > 0:
+            raise OptionError(f"atkinson:{number:g}: the aversion to inequality must be positive.")
+        return Statistic(f"atkinson({number:g})", name, (), _atkinson(number))
+    if relative:
+        return Statistic(f"share_below({number:g} median)", name, (), _share_below_median(number))
+    return Statistic(f"share_below({number:g})", name, (), _share_below(number))
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = (np.nan,)
+    if not np.isfinite(values).all():
+        raise OptionError(f"{name}:{text!r} is no number.")
+    return values
+
+
+def _probability(value: float) -> float:
+    if not 0 < value < 1:
+        raise OptionError(f"probs: {value:g} is no probability between 0 and 1: the median is 0.5, not 50.")
+    return float(value)

@@ -1,0 +1,57 @@
+"""Values of an event for every row: a 0/1 column, a share, or an expression of columns.
+
+An event is missing where a column of its expression is, unless the expression itself asks for missing values.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray
+from wagegap.errors import DataError, UnitError, no_column
+from wagegap.estimation.units import check_share
+from wagegap.panel.panel import Panel
+
+__all__ = ["event_values", "numbers"]
+
+
+def numbers(column: pd.Series[Any]) -> FloatArray:
+    """Return values as floats, booleans as 0 and 1; missing and text become NaN."""
+    plain = column.astype(object).where(column.notna(), np.nan) if column.dtype == object else column
+    return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+
+
+def event_values(panel: Panel, name: str, column: str) -> FloatArray:
+    """Values of an event for every row: of a column, or of an expression; NaN where unknown."""
+    if column in panel.frame:
+        raw = panel.frame[column]
+    elif not isinstance(column, str) or column.isidentifier():
+        raise no_column(column, panel.frame.columns, f"for event {name!r}")
+    else:
+        raw = _evaluated(panel.frame, name, column)
+    values = numbers(raw)
+    text = int((np.isnan(values) & raw.notna().to_numpy()).sum())
+    if text:
+        raise UnitError(f"event {name!r} ({column}) is text in {text:,} of {len(values):,} rows: make it 0/1.")
+    check_share(values, "share", f"event {name!r}")
+    return values
+
+
+def _evaluated(frame: pd.DataFrame, name: str, expression: str) -> pd.Series[Any]:
+    """Value of an expression; missing where a column in it is, unless it asks for missing values itself."""
+    try:
+        values = pd.Series(frame.eval(expression), index=frame.index)
+    except pd.errors.UndefinedVariableError as error:
+        word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
+        raise no_column(word, frame.columns, f"for event {name!r}, {expression!r}") from error
+    except Exception as error:
+        raise DataError(f"cannot evaluate event {name!r}, {expression!r}: {error}.") from error
+    if re.search(r"isna|notna|isnull|notnull|fillna", expression):
+        return values
+    inside = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
+    used = [c for c in frame.columns if re.search(rf"(?<!\w){re.escape(str(c))}(?!\w)", inside)]
+    return values.astype(object).where(frame[used].notna().all(axis=1), np.nan)

@@ -1,0 +1,203 @@
+"""Rows of flows or rates, checked: outcome in its bounds, regressors that absorbed effects do not take up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import CodeArray, FloatArray
+from wagegap.errors import (
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    IdentificationError,
+    OptionError,
+    check_option,
+    listing,
+    no_column,
+)
+from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.fit import combination_in_words
+from wagegap.estimation.kernels.absorb import absorb
+from wagegap.estimation.kernels.irls import ENGINES, Engine, Family
+from wagegap.estimation.kernels.lstsq import fit_lstsq
+from wagegap.estimation.units import check_share
+from wagegap.panel.panel import Panel
+from wagegap.panel.sampling import weighted_rows
+
+__all__ = ["SWALLOWED", "FlowCall", "FlowFamily", "Link", "flow_design"]
+
+FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
+Link = Literal["log", "logit", "probit", "cloglog", "identity"]
+
+_FAMILIES = ("poisson", "binomial", "fractional", "gaussian")
+_LINKS = {
+    "poisson": ("log",),
+    "binomial": ("logit", "probit", "cloglog"),
+    "fractional": ("logit", "probit", "cloglog"),
+    "gaussian": ("identity",),
+}
+SWALLOWED = 1e-8  # what effects leave of a column, relative to its size, that counts as nothing
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCall:
+    """What kind of fit is asked for, checked.
+
+    Attributes
+    ----------
+    family, link, trials, method, engine
+        As given to `fit_flows`; the link filled in.
+    """
+
+    family: str
+    link: str | None
+    trials: str | None
+    method: str
+    engine: Engine
+
+    def __post_init__(self) -> None:
+        check_option("family", self.family, _FAMILIES)
+        check_option("method", self.method, ("ml", "berkson"))
+        check_option("engine", self.engine, ENGINES)
+        object.__setattr__(self, "link", self.link or _LINKS[self.family][0])
+        check_option("link", self.link, tuple(dict.fromkeys(link for links in _LINKS.values() for link in links)))
+        if self.link not in _LINKS[self.family]:
+            raise OptionError(f"link={self.link!r} does not go with family={self.family!r}: {_LINKS[self.family]}.")
+        if (self.trials is None) == (self.family == "binomial"):
+            raise OptionError(
+                "family='binomial' counts movers among trials='column' of those at risk; for a share itself "
+                "use family='fractional'."
+                if self.trials is None
+                else f"trials={self.trials!r} goes with family='binomial', not with {self.family!r}."
+            )
+        if self.method == "berkson" and (self.family, self.link) != ("binomial", "logit"):
+            raise OptionError("method='berkson' is least squares of log odds: family='binomial', link='logit'.")
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether least squares does it."""
+        return self.family == "gaussian" or self.method == "berkson"
+
+    @property
+    def kernel(self) -> Family:
+        """Name of the family and link in the kernel."""
+        return "poisson" if self.family == "poisson" else self.link  # type: ignore[return-value]
+
+
+def flow_design(panel: Panel, formula: str, chosen: FlowCall) -> tuple[Design, FloatArray | None]:
+    """Return the arrays of the regression and those at risk; the constant is left to effects where there are any.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, UnitError, EmptyDataError, IdentificationError
+    """
+    parts = split_formula(formula)
+    also = [] if chosen.trials is None else [chosen.trials]
+    if chosen.trials is not None and chosen.trials not in panel.frame:
+        raise no_column(chosen.trials, panel.frame.columns, "for trials")
+    weights, positive, ledger = weighted_rows(panel)
+    if weights is not None and chosen.method == "berkson":
+        raise OptionError("method='berkson' has weights of their own, the inverse variances of the log odds.")
+    if weights is not None and panel.roles.weight_kind == "frequency" and chosen.family != "gaussian":
+        raise OptionError("frequency weights are for repeated workers: repeat the rows, or sum the flows first.")
+    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=also)
+    if design.effects:
+        varies = np.array([name != "Intercept" for name in design.names])
+        terms = tuple(term for term, own in zip(design.terms, varies, strict=True) if own)
+        names = tuple(name for name, own in zip(design.names, varies, strict=True) if own)
+        design = replace(design, x=design.x[:, varies], names=names, terms=terms)
+    if design.x.shape[1] == 0:
+        raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
+    at_risk = None if chosen.trials is None else _at_risk(panel, design, chosen.trials)
+    design = _checked_outcome(design, at_risk, chosen)
+    _check_identified(panel, design)
+    return design, at_risk
+
+
+def _at_risk(panel: Panel, design: Design, trials: str) -> FloatArray:
+    values = pd.to_numeric(panel.frame[trials], errors="coerce").to_numpy(dtype=float)[design.rows]
+    bad = ~(values > 0) | ~np.isfinite(values)
+    if bad.any():
+        raise DataError(f"trials {trials!r} are not positive numbers in {int(bad.sum()):,} of {len(values):,} rows.")
+    return values
+
+
+def _checked_outcome(design: Design, at_risk: FloatArray | None, chosen: FlowCall) -> Design:
+    """Design with the outcome in the kernel's terms: a count, a share, or log odds."""
+    y, n = design.y, len(design.y)
+    if chosen.family == "poisson":
+        negative = int((y < 0).sum())
+        if negative:
+            raise DataError(
+                f"{design.outcome!r} is negative in {negative:,} of {n:,} rows: Poisson flows are gross; net flows "
+                "need family='gaussian'."
+            )
+        if not y.any():
+            raise EmptyDataError(f"{design.outcome!r} is zero in all {n:,} rows: there is nothing to explain.")
+    elif chosen.family == "fractional":
+        check_share(y, "share", f"outcome {design.outcome!r}")
+    elif at_risk is not None:
+        return replace(design, y=_rates(design, at_risk, chosen))
+    return design
+
+
+def _rates(design: Design, at_risk: FloatArray, chosen: FlowCall) -> FloatArray:
+    """Shares of those at risk who moved, or their log odds."""
+    y, n = design.y, len(design.y)
+    outside = (y < 0) | (y > at_risk)
+    if outside.any():
+        raise DataError(
+            f"{design.outcome!r} is negative or more than {chosen.trials!r} in {int(outside.sum()):,} of {n:,} rows, "
+            f"first {y[outside][0]:g} of {at_risk[outside][0]:g}."
+        )
+    if chosen.method == "ml":
+        return np.asarray(y / at_risk)
+    bound = (y == 0) | (y == at_risk)
+    if bound.any():
+        raise DataError(
+            f"{int(bound.sum()):,} of {n:,} rows have no movers or nobody else, and so no log odds: use method='ml', "
+            "which keeps them."
+        )
+    return np.asarray(np.log(y / (at_risk - y)))
+
+
+def _check_identified(panel: Panel, design: Design) -> None:
+    """Raise where absorbed effects take up a regressor, or regressors make up one another."""
+    within = absorb(design.x, design.effects) if design.effects else design.x
+    size = np.linalg.norm(design.x, axis=0)
+    swallowed = np.linalg.norm(within, axis=0) <= SWALLOWED * size
+    if design.effects and swallowed.any():
+        j = int(np.flatnonzero(swallowed)[0])
+        by = [
+            name
+            for name, codes in zip(design.effect_names, design.effects, strict=True)
+            if _constant_within(design.x[:, j], codes)
+        ]
+        reason = (
+            f"it does not vary within {' or '.join(by)}, whose effects are absorbed"
+            if by
+            else f"the absorbed effects ({', '.join(design.effect_names)}) make it up together"
+        )
+        others = [design.names[i] for i in np.flatnonzero(swallowed)[1:]]
+        also = f" The same holds of {listing(others)}." if others else ""
+        raise IdentificationError(
+            f"{design.names[j]!r} is not identified: {reason}.{also} Leave it out, absorb coarser effects, or let it "
+            "vary by pair or group (a gap between destination and origin, an interaction)."
+        )
+    found = fit_lstsq(np.zeros(len(within)), within).collinear
+    if found:
+        words = listing(combination_in_words(one, design.names) for one in found)
+        raise IdentificationError(f"regressors cannot be told apart: {words}. Leave one of them out.")
+
+
+def _constant_within(values: FloatArray, codes: CodeArray) -> bool:
+    lowest = np.full(int(codes.max()) + 1, np.inf)
+    highest = -lowest
+    np.minimum.at(lowest, codes, values)
+    np.maximum.at(highest, codes, values)
+    spread = highest - lowest
+    return bool(np.nanmax(np.where(np.isfinite(spread), spread, 0.0)) <= 1e-12 * max(np.abs(values).max(), 1e-300))

@@ -1,0 +1,455 @@
+"""Likelihood of the structural model, for many data sets or many parameters at once.
+
+Observed (p, y) have means Z d and Z g, free, and the covariance
+
+    O(b, s, t) = V + s (aa') x I + t (ee') x I,    a = (1, b), e = (0, 1),
+
+with V known, s the variance of true premiums given Z and t that of true rates given premium and Z. The means are
+profiled out by generalised least squares; the restricted likelihood integrates them out, which counts the degrees of
+freedom that they take. A point is (b, s, t); arrays of points are climbed together, one step of all at a time, so that
+the profile on a grid of slopes, every deletion of a row, or a thousand simulated data sets cost one sweep of array
+operations.
+
+Where no two rows have correlated errors, O falls into 2 x 2 blocks and everything is elementwise; else it is dense.
+
+References
+----------
+Fuller, W. A. (1987). Measurement Error Models. Wiley, section 3.2.
+Harville, D. A. (1977). Maximum likelihood approaches to variance component estimation and to related problems. Journal
+of the American Statistical Association 72, 320-338.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+from wagegap._typing import BoolArray, FloatArray, IntArray
+
+__all__ = ["DenseLikelihood", "Likelihood", "Point", "RowLikelihood", "climb"]
+
+_LOWEST = -1e300
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """Likelihood at some points.
+
+    Attributes
+    ----------
+    value : ndarray, shape (m,)
+        Log likelihood; -1e300 where the covariance is none.
+    gradient : ndarray, shape (m, 3)
+        By slope, variance of premiums, variance of rates.
+    information : ndarray, shape (m, 3, 3)
+        Expected information; by rows, that of the restricted likelihood is the one of equal errors: near enough to
+        climb.
+    means : ndarray, shape (m, 2 q)
+        Coefficients of the means of premiums, then of rates.
+    bread : ndarray, shape (m, 2 q, 2 q)
+        Their covariance.
+    """
+
+    value: FloatArray
+    gradient: FloatArray
+    information: FloatArray
+    means: FloatArray
+    bread: FloatArray
+
+
+class Likelihood(Protocol):
+    """A likelihood of (b, s, t) for m data sets."""
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the means are integrated out."""
+
+    @property
+    def floor(self) -> FloatArray:
+        """Smallest variances allowed, shape (2,)."""
+
+    @property
+    def size(self) -> int:
+        """Number of data sets m."""
+
+    def at(self, theta: FloatArray) -> Point:
+        """Evaluate every data set at its point, shape (m, 3)."""
+
+    def take(self, which: IntArray) -> Self:
+        """Return the data sets of these numbers, with repetition where asked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowLikelihood:
+    """Independent rows.
+
+    Attributes
+    ----------
+    p, y : ndarray, shape (m, n)
+        Premiums and rates.
+    z : ndarray, shape (n, q)
+        Exact columns.
+    v : ndarray, shape (3, m, n)
+        Variances of p, covariances, variances of y.
+    used : ndarray, shape (m, n)
+        One for rows that count, zero for those left out.
+    restricted : bool
+        Whether the means are integrated out.
+    floor : ndarray, shape (2,)
+        Smallest variances allowed: zero unless rows without any error would make the covariance singular.
+    """
+
+    p: FloatArray
+    y: FloatArray
+    z: FloatArray
+    v: FloatArray
+    used: FloatArray
+    restricted: bool
+    floor: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Number of data sets."""
+        return len(self.p)
+
+    def take(self, which: IntArray) -> RowLikelihood:
+        """Return the data sets of these numbers."""
+        return RowLikelihood(
+            self.p[which], self.y[which], self.z, self.v[:, which], self.used[which], self.restricted, self.floor
+        )
+
+    def at(self, theta: FloatArray) -> Point:
+        """Evaluate every data set at its point."""
+        b, s, t = theta.T[:, :, None]
+        i11, i12, i22, logdet, good = self._inverse(b, s, t)
+        squares = (self.z[:, :, None] * self.z[:, None, :]).reshape(len(self.z), -1)
+        normal = _paired(i11 @ squares, i12 @ squares, i22 @ squares, self.z.shape[1])
+        right = np.hstack([(i11 * self.p + i12 * self.y) @ self.z, (i12 * self.p + i22 * self.y) @ self.z])
+        bread, log_normal = _inverted(normal)
+        means = np.einsum("mij,mj->mi", bread, right)
+        q = self.z.shape[1]
+        r_p, r_y = self.p - means[:, :q] @ self.z.T, self.y - means[:, q:] @ self.z.T
+        g_p, g_y = i11 * r_p + i12 * r_y, i12 * r_p + i22 * r_y
+        value = -0.5 * (logdet + np.sum(g_p * r_p + g_y * r_y, axis=1))
+        a1, a2 = i11 + b * i12, i12 + b * i22
+        gradient = _gradient(s, a1 + b * a2, a2, i22, g_p + b * g_y, g_y)
+        if self.restricted:
+            value = value - 0.5 * log_normal
+            gradient += 0.5 * self._restriction(s, a1, a2, i12, i22, squares, bread)
+        information = _information(s[:, 0], a1 + b * a2, a2, i22)
+        if self.restricted:
+            rows = np.sum(self.used, axis=1)
+            information *= (1 - self.z.shape[1] / rows)[:, None, None]
+        return Point(np.where(good, value, _LOWEST), gradient, information, means, bread)
+
+    def scores(self, theta: FloatArray) -> FloatArray:
+        """Derivative of each row's log likelihood at given means, centred, shape (m, n, 3)."""
+        b, s, t = theta.T[:, :, None]
+        i11, i12, i22, _, _ = self._inverse(b, s, t)
+        means, q = self.at(theta).means, self.z.shape[1]
+        r_p, r_y = self.p - means[:, :q] @ self.z.T, self.y - means[:, q:] @ self.z.T
+        g_p, g_y = i11 * r_p + i12 * r_y, i12 * r_p + i22 * r_y
+        a2, g_a = i12 + b * i22, g_p + b * g_y
+        parts = s * (g_y * g_a - a2), 0.5 * (g_a**2 - (i11 + b * (i12 + a2))), 0.5 * (g_y**2 - i22)
+        out = np.stack(parts, axis=2)
+        used = self.used[:, :, None]
+        return np.asarray(used * (out - np.sum(out * used, axis=1, keepdims=True) / used.sum(axis=1, keepdims=True)))
+
+    def _inverse(
+        self, b: FloatArray, s: FloatArray, t: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
+        """Elements of the inverse of each 2 x 2 block, zero for rows left out, and the log determinant."""
+        v_p, v_py, v_y = self.v
+        o11, o12, o22 = v_p + s, v_py + b * s, v_y + b * b * s + t
+        det = o11 * o22 - o12 * o12
+        wrong = (det <= 0) & (self.used > 0)
+        det = np.where(det > 0, det, 1.0)
+        scale = self.used / det
+        logdet = np.sum(self.used * np.log(det), axis=1)
+        return o22 * scale, -o12 * scale, o11 * scale, logdet, ~wrong.any(axis=1)
+
+    def _restriction(
+        self,
+        s: FloatArray,
+        a1: FloatArray,
+        a2: FloatArray,
+        i12: FloatArray,
+        i22: FloatArray,
+        squares: FloatArray,
+        bread: FloatArray,
+    ) -> FloatArray:
+        """tr((X'O^-1 X)^-1 X'O^-1 dO O^-1 X) for each parameter."""
+        q = self.z.shape[1]
+        blocks = (
+            (2 * s * i12 * a1, s * (i12 * a2 + i22 * a1), 2 * s * i22 * a2),
+            (a1 * a1, a1 * a2, a2 * a2),
+            (i12 * i12, i12 * i22, i22 * i22),
+        )
+        if q == 1:
+            ones = squares[:, 0]
+            return np.stack(
+                [
+                    (o11 @ ones) * bread[:, 0, 0] + 2 * (o12 @ ones) * bread[:, 0, 1] + (o22 @ ones) * bread[:, 1, 1]
+                    for o11, o12, o22 in blocks
+                ],
+                axis=1,
+            )
+        return np.stack(
+            [
+                np.einsum("mij,mij->m", bread, _paired(o11 @ squares, o12 @ squares, o22 @ squares, q))
+                for o11, o12, o22 in blocks
+            ],
+            axis=1,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseLikelihood:
+    """Rows whose errors are correlated.
+
+    Attributes
+    ----------
+    data : ndarray, shape (m, 2 n)
+        Premiums, then rates.
+    x : ndarray, shape (m, 2 n, 2 q)
+        Exact columns, for each of the two.
+    v : ndarray, shape (m, 2 n, 2 n)
+        Covariance of the errors of premiums and rates.
+    restricted : bool
+        Whether the means are integrated out.
+    floor : ndarray, shape (2,)
+        Smallest variances allowed.
+    """
+
+    data: FloatArray
+    x: FloatArray
+    v: FloatArray
+    restricted: bool
+    floor: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Number of data sets."""
+        return len(self.data)
+
+    def take(self, which: IntArray) -> DenseLikelihood:
+        """Return the data sets of these numbers."""
+        return DenseLikelihood(self.data[which], self.x[which], self.v[which], self.restricted, self.floor)
+
+    def at(self, theta: FloatArray) -> Point:
+        """Evaluate every data set at its point."""
+        n = self.data.shape[1] // 2
+        b, s, t = theta.T
+        inverse, logdet, good = _inverted_covariance(self.v, b, s, t)
+        ix = inverse @ self.x
+        bread, log_normal = _inverted(np.swapaxes(self.x, 1, 2) @ ix)
+        means = np.einsum("mij,maj,ma->mi", bread, ix, self.data)
+        rest = self.data - np.einsum("mai,mi->ma", self.x, means)
+        g = np.einsum("mab,mb->ma", inverse, rest)
+        value = -0.5 * (logdet + np.sum(g * rest, axis=1))
+        weight = inverse
+        if self.restricted:
+            value = value - 0.5 * log_normal
+            weight = inverse - ix @ bread @ np.swapaxes(ix, 1, 2)
+        w11, w12, w22 = weight[:, :n, :n], weight[:, :n, n:], weight[:, n:, n:]
+        b_ = b[:, None, None]
+        a2 = w12 + b_ * w22
+        aa = w11 + b_ * (w12 + np.swapaxes(w12, 1, 2)) + b_**2 * w22
+        d_aa, d_a2, d_22 = (np.einsum("mii->mi", part) for part in (aa, a2, w22))
+        gradient = _gradient(s[:, None], d_aa, d_a2, d_22, g[:, :n] + b[:, None] * g[:, n:], g[:, n:])
+        return Point(np.where(good, value, _LOWEST), gradient, _dense_information(s, aa, a2, w22), means, bread)
+
+
+def climb(
+    model: Likelihood,
+    theta: FloatArray,
+    *,
+    free: tuple[bool, bool, bool] = (True, True, True),
+    steps: int = 60,
+    tolerance: float = 1e-12,
+) -> tuple[FloatArray, Point]:
+    """Climb from every point by Fisher scoring, variances held at or above their floor.
+
+    A step that would not rise is cut to a quarter; a variance at its floor that wants to fall stays there.
+
+    Parameters
+    ----------
+    model : Likelihood
+        m data sets.
+    theta : ndarray, shape (m, 3)
+        Where each starts.
+    free : tuple of bool
+        Whether the slope, the variance of premiums and that of rates move.
+    steps : int
+        At most so many evaluations.
+    tolerance : float
+        Expected gain of log likelihood at which a climb ends.
+
+    Returns
+    -------
+    tuple
+        Points reached, shape (m, 3), and the likelihood there.
+    """
+    lower = np.array([-np.inf, *model.floor])
+    theta = np.maximum(theta, lower)
+    here = model.at(theta)
+    step, gain = _step(theta, here, lower, free)
+    active = gain > tolerance
+    for _ in range(steps):
+        which = np.flatnonzero(active)
+        if which.size == 0:
+            break
+        part = model if which.size == model.size else model.take(which)
+        trial = np.maximum(theta[which] + step[which], lower)
+        there = part.at(trial)
+        better = there.value > here.value[which] - 1e-13 * (1 + np.abs(here.value[which]))
+        moved = which[better]
+        theta[moved] = trial[better]
+        here = _replaced(here, there, moved, better)
+        step[which[~better]] *= 0.25
+        gain[which[~better]] *= 0.25
+        if moved.size:
+            step[moved], gain[moved] = _step(theta[moved], _rows(there, np.flatnonzero(better)), lower, free)
+        active[which] = gain[which] > tolerance
+    return theta, here
+
+
+def _step(
+    theta: FloatArray, here: Point, lower: FloatArray, free: tuple[bool, bool, bool]
+) -> tuple[FloatArray, FloatArray]:
+    """Scoring step of every point, and the gain that it promises."""
+    moves = ((theta > lower) | (here.gradient > 0)) & np.array(free)
+    moves[:, 0] &= theta[:, 1] > lower[1]
+    gradient = np.where(moves, here.gradient, 0.0)
+    information = np.where(moves[:, :, None] & moves[:, None, :], here.information, 0.0)
+    diagonal = np.einsum("mii->mi", information)
+    ridge = np.where(moves, 1e-12 * diagonal + 1e-200, 1.0)
+    information = information + ridge[:, :, None] * np.eye(3)
+    step = _solved(information, gradient)
+    widest = np.maximum(np.abs(step[:, 0]) / (2.0 + np.abs(theta[:, 0])), 1.0)
+    step = step / widest[:, None]
+    # What clipping at the floor takes away of a step promises nothing.
+    clipped = np.maximum(theta + step, lower) - theta
+    return step, np.abs(np.sum(gradient * clipped, axis=1))
+
+
+def _solved(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Solve m symmetric systems of three equations."""
+    a00, a01, a02 = a[:, 0, 0], a[:, 0, 1], a[:, 0, 2]
+    a11, a12, a22 = a[:, 1, 1], a[:, 1, 2], a[:, 2, 2]
+    c00, c01, c02 = a11 * a22 - a12 * a12, a02 * a12 - a01 * a22, a01 * a12 - a02 * a11
+    c11, c12, c22 = a00 * a22 - a02 * a02, a01 * a02 - a00 * a12, a00 * a11 - a01 * a01
+    det = a00 * c00 + a01 * c01 + a02 * c02
+    det = np.where(np.abs(det) > 0, det, np.inf)
+    b0, b1, b2 = b.T
+    return (
+        np.stack(
+            [
+                c00 * b0 + c01 * b1 + c02 * b2,
+                c01 * b0 + c11 * b1 + c12 * b2,
+                c02 * b0 + c12 * b1 + c22 * b2,
+            ],
+            axis=1,
+        )
+        / det[:, None]
+    )
+
+
+def _gradient(
+    s: FloatArray, aa: FloatArray, a2: FloatArray, i22: FloatArray, g_a: FloatArray, g_y: FloatArray
+) -> FloatArray:
+    """Half of g'dO g - tr(O^-1 dO), by slope and variances, shape (m, 3)."""
+    return np.stack(
+        [
+            np.sum(s * (g_y * g_a - a2), axis=1),
+            0.5 * np.sum(g_a * g_a - aa, axis=1),
+            0.5 * np.sum(g_y * g_y - i22, axis=1),
+        ],
+        axis=1,
+    )
+
+
+def _information(s: FloatArray, aa: FloatArray, a2: FloatArray, i22: FloatArray) -> FloatArray:
+    """Half of tr(O^-1 dO_j O^-1 dO_k) for blocks of two."""
+    out = np.empty((len(s), 3, 3))
+    out[:, 0, 0] = s * s * np.sum(a2 * a2 + aa * i22, axis=1)
+    out[:, 0, 1] = out[:, 1, 0] = s * np.sum(a2 * aa, axis=1)
+    out[:, 0, 2] = out[:, 2, 0] = s * np.sum(i22 * a2, axis=1)
+    out[:, 1, 1] = 0.5 * np.sum(aa * aa, axis=1)
+    out[:, 1, 2] = out[:, 2, 1] = 0.5 * np.sum(a2 * a2, axis=1)
+    out[:, 2, 2] = 0.5 * np.sum(i22 * i22, axis=1)
+    return out
+
+
+def _dense_information(s: FloatArray, aa: FloatArray, a2: FloatArray, w22: FloatArray) -> FloatArray:
+    """The same for full matrices; a2 is e'W a, not symmetric."""
+    out = np.empty((len(s), 3, 3))
+    turned = np.swapaxes(a2, 1, 2)
+    out[:, 0, 0] = s * s * (_trace(a2, a2) + _trace(aa, w22))
+    out[:, 0, 1] = out[:, 1, 0] = s * _trace(a2, aa)
+    out[:, 0, 2] = out[:, 2, 0] = s * _trace(a2, w22)
+    out[:, 1, 1] = 0.5 * _trace(aa, aa)
+    out[:, 1, 2] = out[:, 2, 1] = 0.5 * _trace(a2, turned)
+    out[:, 2, 2] = 0.5 * _trace(w22, w22)
+    return out
+
+
+def _trace(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("mij,mji->m", a, b))
+
+
+def _paired(o11: FloatArray, o12: FloatArray, o22: FloatArray, q: int) -> FloatArray:
+    """Normal matrix of the two means from its flattened blocks, shape (m, 2 q, 2 q)."""
+    out = np.empty((len(o11), 2 * q, 2 * q))
+    out[:, :q, :q] = o11.reshape(-1, q, q)
+    out[:, :q, q:] = out[:, q:, :q] = o12.reshape(-1, q, q)
+    out[:, q:, q:] = o22.reshape(-1, q, q)
+    return out
+
+
+def _inverted(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Inverse and log determinant of m normal matrices; a column that no row has left counts for nothing."""
+    if normal.shape[1] == 2:
+        n00, n01, n11 = normal[:, 0, 0], normal[:, 0, 1], normal[:, 1, 1]
+        det = np.maximum(n00 * n11 - n01 * n01, 1e-300)
+        out = np.empty_like(normal)
+        out[:, 0, 0], out[:, 1, 1] = n11 / det, n00 / det
+        out[:, 0, 1] = out[:, 1, 0] = -n01 / det
+        return out, np.log(det)
+    diagonal = np.einsum("mii->mi", normal)
+    empty = diagonal <= 1e-12 * diagonal.max(axis=1, keepdims=True)
+    filled = normal + np.where(empty, 1.0, 0.0)[:, :, None] * np.eye(normal.shape[1])
+    bread = np.linalg.inv(filled)
+    return np.asarray(bread), np.asarray(np.linalg.slogdet(filled)[1])
+
+
+def _inverted_covariance(
+    v: FloatArray, b: FloatArray, s: FloatArray, t: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Inverse and log determinant of O; the identity where it is no covariance."""
+    n = v.shape[1] // 2
+    full = v.copy()
+    at = np.arange(n)
+    full[:, at, at] += s[:, None]
+    full[:, at, n + at] += (b * s)[:, None]
+    full[:, n + at, at] += (b * s)[:, None]
+    full[:, n + at, n + at] += (b * b * s + t)[:, None]
+    sign, logdet = np.linalg.slogdet(full)
+    good = (sign > 0) & np.isfinite(logdet)
+    full[~good] = np.eye(2 * n)
+    return np.asarray(np.linalg.inv(full)), np.where(good, logdet, 0.0), np.asarray(good)
+
+
+def _rows(point: Point, which: IntArray) -> Point:
+    return Point(
+        point.value[which], point.gradient[which], point.information[which], point.means[which], point.bread[which]
+    )
+
+
+def _replaced(old: Point, new: Point, at: IntArray, which: BoolArray) -> Point:
+    """The old point with some data sets replaced, in place: `climb` made it."""
+    old.value[at], old.gradient[at], old.information[at] = new.value[which], new.gradient[which], new.information[which]
+    old.means[at], old.bread[at] = new.means[which], new.bread[which]
+    return old

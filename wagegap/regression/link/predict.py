@@ -1,0 +1,212 @@
+"""What if this country paid another premium? Its rate, had its premium been X and all else stayed as it is.
+
+The country keeps its own deviation from the line, so the answer is Y_c + b (X - P_c), estimated by y_c + b (X - p_c).
+Its errors are those of the country's own figures, e_c - b v_c (and of another country's premium where X is that), whose
+covariance is known, and that of the slope, whose interval may be lopsided; the two are put together by the method of
+variance estimates recovery.
+
+References
+----------
+Zou, G. Y. and A. Donner (2008). Construction of confidence limits about effect measures: a general approach. Statistics
+in Medicine 27, 1693-1702.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._display.axes import PALETTE, ellipses, line_band, new_axes
+from wagegap._display.numbers import format_number
+from wagegap._typing import FloatArray
+from wagegap.errors import DataError, OptionError, public
+from wagegap.regression.link.answer import Answer, cell_at, interval_in_words, named, scale_of, setup_of
+
+if TYPE_CHECKING:
+    from wagegap.regression.link.result import Link
+
+__all__ = ["Prediction", "predict"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction(Answer):
+    """A country's rate under another premium.
+
+    Attributes
+    ----------
+    country : str
+        The cell.
+    premium, own_premium : float
+        Premium supposed, and as estimated.
+    rate, low, high : float
+        Rate under it, with its interval.
+    own_rate : float
+        Rate as estimated.
+    change, change_low, change_high : float
+        Change of the rate that the other premium makes.
+    extrapolates : bool
+        Whether the premium lies outside those of the countries in the link.
+    known : bool
+        Whether the errors of premiums are known; else the interval holds only the spread of the line.
+    alpha : float
+        One minus the coverage.
+    link : Link
+        The link.
+    """
+
+    country: str
+    premium: float
+    own_premium: float
+    rate: float
+    low: float
+    high: float
+    own_rate: float
+    change: float
+    change_low: float
+    change_high: float
+    extrapolates: bool
+    known: bool
+    alpha: float
+    link: Link
+
+    def tidy(self) -> pd.DataFrame:
+        """Return one row."""
+        names = (
+            "country", "premium", "own_premium", "rate", "low", "high", "own_rate", "change", "change_low",
+            "change_high", "extrapolates",
+        )  # fmt: skip
+        return pd.DataFrame([{name: getattr(self, name) for name in names}])
+
+    def in_words(self) -> str:
+        """Say what would change, how little is known of it, and that it is an association."""
+        factor, unit = scale_of(self.link.cells.units[0])
+        sign = np.sign(self.change_low) * np.sign(self.change_high)
+        known = "the data do not say whether it would rise or fall" if sign <= 0 else "its direction is settled"
+        if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
+            return (
+                f"If {named(self.country)}'s premium were {_premium(self.premium, self.link)}, its "
+                f"{_plain(self.link.cells.outcome)} could be anything: these data do not bound the slope."
+            )
+        tail = " The premium is outside those observed." if self.extrapolates else ""
+        tail += "" if self.known else " The error of the premiums is unknown and not in the interval."
+        span = interval_in_words(factor * self.change_low, factor * self.change_high, unit)
+        return (
+            f"If the association across {self.link.cells.n} countries were causal and {named(self.country)}'s premium "
+            f"were {_premium(self.premium, self.link)} instead of {_premium(self.own_premium, self.link)}, its "
+            f"{_plain(self.link.cells.outcome)} would change by {factor * self.change:+.3g}"
+            f"{f' {unit}' if unit else ''} ({100 * (1 - self.alpha):g} % interval {span}): {known}.{tail}"
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the country as it is and as it would be, beside the others and the line."""
+        cells = self.link.cells
+        ax = new_axes(6.3, 4.6) if ax is None else ax
+        p, y = cells.p[:, 0], cells.y
+        ends = np.append(p, self.premium)
+        pad = 0.06 * float(np.ptp(ends))
+        at = np.linspace(ends.min() - pad, ends.max() + pad, 60)
+        ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names)
+        ax = line_band(ax, at, *self.link.line(at, self.alpha))
+        ax.annotate(
+            "", (self.premium, self.rate), (self.own_premium, self.own_rate),
+            arrowprops={"arrowstyle": "->", "color": PALETTE[1]},
+        )  # fmt: skip
+        if np.isfinite([self.low, self.high]).all():
+            ax.plot([self.premium] * 2, [self.low, self.high], color=PALETTE[1], linewidth=1.6)
+        ax.plot([self.premium], [self.rate], "s", color=PALETTE[1], markersize=5)
+        room = 0.5 * float(np.ptp(y))
+        ax.set_xlim(float(at[0]), float(at[-1]))
+        ax.set_ylim(min(float(y.min()), self.rate) - room, max(float(y.max()), self.rate) + room)
+        ax.set_xlabel(f"premium ({cells.units[1]})")
+        ax.set_ylabel(f"{_plain(cells.outcome)} ({cells.units[0]})")
+        return ax
+
+
+@public
+def predict(link: Link, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
+    """Say a country's rate under another premium.
+
+    Parameters
+    ----------
+    link : Link
+        With one premium, linear in it.
+    country : str
+        The cell.
+    premium : float or str
+        Premium supposed, in the link's unit, or another cell, whose estimated premium (error and all) is supposed.
+    alpha : float
+        One minus the coverage of intervals.
+
+    Raises
+    ------
+    DataError, OptionError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> net = wg.datasets.talent_migration("ai")
+    >>> link = wg.fit_link("net_migration ~ premium", net, wg.datasets.published_premiums())
+    >>> answer = predict(link, country="KOR", premium="USA")
+    >>> answer.premium, answer.extrapolates
+    (25.0, False)
+    """
+    setup_of(link)
+    if link.method in ("fractional", "poisson"):
+        raise OptionError(
+            f"predict needs a link that is linear in the premium, not {link.method!r}: use 'ml' or 'eiv'."
+        )
+    i = cell_at(link, country)
+    p = link.cells.p[:, 0]
+    target, other = _target(link, premium)
+    own, rate = float(p[i]), float(link.cells.y[i])
+    gap = target - own
+    slope, (low, high) = link.slope, link.slope_interval(alpha)
+    z = float(stats.norm.isf(alpha / 2))
+    ends = sorted((gap * low, gap * high)) if gap != 0 else [0.0, 0.0]
+    change = slope * gap
+    noise_gap = z**2 * _noise(link, slope, i, other, with_rate=False)
+    noise = z**2 * _noise(link, slope, i, other, with_rate=True)
+    return Prediction(
+        link.cells.names[i], target, own, rate + change,
+        rate + change - float(np.hypot(np.sqrt(noise), change - ends[0])),
+        rate + change + float(np.hypot(np.sqrt(noise), ends[1] - change)),
+        rate, change, change - float(np.hypot(np.sqrt(noise_gap), change - ends[0])),
+        change + float(np.hypot(np.sqrt(noise_gap), ends[1] - change)),
+        bool(target < p.min() or target > p.max()), link.cells.known(1), alpha, link,
+    )  # fmt: skip
+
+
+def _target(link: Link, premium: float | str) -> tuple[float, int | None]:
+    if isinstance(premium, str):
+        other = cell_at(link, premium)
+        return float(link.cells.p[other, 0]), other
+    value = float(premium)
+    if not np.isfinite(value):
+        raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
+    return value, None
+
+
+def _noise(link: Link, slope: float, i: int, other: int | None, *, with_rate: bool) -> float:
+    """Known variance of e_c - b v_c (+ b v_other); unknown errors count for nothing and are told."""
+    v_y, v_p, v_py = (np.nan_to_num(link.cells.block(a, b)) for a, b in ((0, 0), (1, 1), (1, 0)))
+    weight_p: FloatArray = np.zeros(link.cells.n)
+    weight_p[i] -= slope
+    if other is not None:
+        weight_p[other] += slope
+    total = float(weight_p @ v_p @ weight_p)
+    if with_rate:
+        total += float(v_y[i, i] + 2 * weight_p @ v_py[:, i])
+    return max(total, 0.0)
+
+
+def _premium(value: float, link: Link) -> str:
+    unit = link.cells.units[1]
+    return f"{100 * value:.0f} log points" if unit == "log points" else f"{format_number(value)} {unit}".strip()
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,267 @@
+"""Several outcomes at once: emigration and switching on premiums, with the covariance across equations.
+
+Each equation is corrected by moments with the joint error covariance of its rate, its premiums, and those of the other
+equations. With block-diagonal weights the estimates are those of separate fits, and only the covariance is joint; with
+`weighting="sur"` equations are weighted by the covariance of their residuals, which helps where their regressors
+differ.
+
+References
+----------
+Zellner, A. (1962). An efficient method of estimating seemingly unrelated regressions and tests for aggregation bias.
+Journal of the American Statistical Association 57, 348-368.
+Fuller, W. A. (1987). Measurement Error Models. Wiley, section 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.result import Result
+from wagegap.estimation.roots import PlainRoot
+from wagegap.regression.link.cells import estimates_of, match_cells
+from wagegap.regression.link.setup import Setup, build_setup
+from wagegap.regression.reliability import annihilator
+
+__all__ = ["LinkSystem", "fit_link_system"]
+
+Weighting = Literal["separate", "sur"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LinkSystem(Result):
+    """Several links with a joint covariance; terms are `outcome: regressor`.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        Coefficients of every equation.
+    outcomes : tuple of str
+        The equations.
+    residual_correlation : DataFrame
+        Of the equations' residuals.
+    weighting : str
+        How equations are weighted.
+    """
+
+    outcomes: tuple[str, ...]
+    residual_correlation: pd.DataFrame
+    weighting: str
+
+
+@public
+def fit_link_system(
+    formulas: Sequence[str],
+    rates: Any,
+    premiums: Any,
+    *,
+    data: pd.DataFrame | None = None,
+    on: str | Sequence[str] | None = None,
+    weighting: Weighting = "separate",
+) -> LinkSystem:
+    """Fit links of several outcomes jointly, on the cells that all of them have.
+
+    Parameters
+    ----------
+    formulas : sequence of str
+        One for each outcome, as in `fit_link`.
+    rates : Rates or Estimates
+        With a term for each outcome.
+    premiums : Premiums, Estimates, or dict of name -> these
+        Estimated regressors, with known errors.
+    data : DataFrame, optional
+        Covariates.
+    on : str or sequence of str, optional
+        Keys to match.
+    weighting : {"separate", "sur"}
+        Block-diagonal weights, or seemingly unrelated regressions.
+
+    Returns
+    -------
+    LinkSystem
+        `.test("emigration: premium = switching: premium")` tests across equations.
+
+    Raises
+    ------
+    CovarianceError
+        When errors of the premiums are unknown.
+    DataError, OptionError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> made = wg.simulate_panel(countries=10, workers=500, premium_sd=0.2, link_slope=-0.2, rng=1)
+    >>> premiums = wg.fit_premiums(made.panel, "log(hourly_wage) ~ ai + exper", premium="ai", by="iso3")
+    >>> rates = wg.fit_rates(made.panel, {"emigration": "abroad_next", "switching": "new_field_next"},
+    ...                      among="ai", by="iso3")
+    >>> system = fit_link_system(["emigration ~ premium", "switching ~ premium"], rates, premiums)
+    >>> system.params.index.tolist()
+    ['emigration: Intercept', 'emigration: premium', 'switching: Intercept', 'switching: premium']
+    """
+    check_option("weighting", weighting, ("separate", "sur"))
+    if isinstance(formulas, str) or len(formulas) < 2:
+        raise OptionError("a system needs two formulas at least, in a list; fit_link takes one.")
+    setups = _setups(formulas, rates, premiums, data, on)
+    equations, v_y = _equations(setups), _outcome_covariance(setups, rates)
+    weights: FloatArray = np.eye(len(equations))
+    b = _solved(equations, weights, v_y)[0]
+    residuals = np.column_stack([e.y - e.x @ part for e, part in zip(equations, _parts(equations, b), strict=True)])
+    if weighting == "sur":
+        weights = np.asarray(np.linalg.inv(residuals.T @ residuals / len(residuals)))
+    b, cov = _solved(equations, weights, v_y)
+    return _result(setups, equations, b, cov, residuals, weighting)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Equation:
+    """One outcome.
+
+    Attributes
+    ----------
+    y, x : ndarray, shapes (n,) and (n, k)
+        Outcome and regressors.
+    estimated : list of int
+        Positions of the premiums.
+    m : ndarray, shape (n, n)
+        Annihilator of the exact columns.
+    v_x : ndarray, shape (p, p, n, n)
+        Error covariance of the premiums, which every equation shares.
+    v_xy : ndarray, shape (p, n, n)
+        Error covariance of the premiums with the outcome.
+    """
+
+    y: FloatArray
+    x: FloatArray
+    estimated: list[int]
+    m: FloatArray
+    v_x: FloatArray
+    v_xy: FloatArray
+
+
+def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: Any) -> list[Setup]:
+    """Setups on the cells that all outcomes have."""
+    every = [match_cells(formula, rates, premiums, data=data, on=on) for formula in formulas]
+    names = [cells.outcome for cells in every]
+    if len(set(names)) < len(names):
+        raise OptionError(f"an outcome stands in two formulas: {listing(names)}.")
+    shared = set(every[0].names).intersection(*(cells.names for cells in every[1:]))
+    own = estimates_of(rates, "rates")
+    keys = list(every[0].keys.columns)
+    kept = every[0].keys[[name in shared for name in every[0].names]]
+    if kept.empty:
+        raise DataError(f"no cell has all of {listing(names)}.")
+    there = own.labels[keys].merge(kept, on=keys, how="left", indicator=True)["_merge"].eq("both").to_numpy()
+    some = own.select(there)
+    return [
+        build_setup(
+            match_cells(formula, some, premiums, data=data, on=on), data, cov=None, cluster=None, tau2="REML",
+            test="knha", rng=0,
+        )
+        for formula in formulas
+    ]  # fmt: skip
+
+
+def _equations(setups: Sequence[Setup]) -> list[_Equation]:
+    equations = []
+    for setup in setups:
+        if not all(setup.cells.known(1 + i) for i in range(len(setup.estimated))):
+            raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
+        problem = setup.problem()
+        m = annihilator(problem.controls)
+        equations.append(_Equation(problem.y, problem.x, list(problem.estimated), m, problem.v_x, problem.v_xy))
+    return equations
+
+
+def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
+    """Error covariance of the outcomes, shape (J, J, n, n); unknown ones are left to the residuals."""
+    own = estimates_of(rates, "rates")
+    keys = list(setups[0].cells.keys.columns)
+    at = []
+    for setup in setups:
+        part = own.labels[[*keys, "term"]].assign(_at=np.arange(len(own.values))).query("term == @setup.cells.outcome")
+        at.append(setup.cells.keys.merge(part, on=keys, how="left")["_at"].to_numpy(dtype=int))
+    v = np.nan_to_num(own.covariance)
+    return np.array([[v[np.ix_(a, c)] for c in at] for a in at])
+
+
+def _parts(equations: Sequence[_Equation], b: FloatArray) -> list[FloatArray]:
+    """Coefficients of each equation."""
+    ends = np.cumsum([e.x.shape[1] for e in equations])
+    return list(np.split(b, ends[:-1]))
+
+
+def _solved(equations: Sequence[_Equation], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Corrected, weighted normal equations, and the sandwich of their scores by cell."""
+    sizes = [e.x.shape[1] for e in equations]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    total, n = int(starts[-1]), len(equations[0].y)
+    moments, right = np.zeros((total, total)), np.zeros(total)
+    for i, a in enumerate(equations):
+        rows = slice(starts[i], starts[i + 1])
+        for j, c in enumerate(equations):
+            block = a.x.T @ c.x
+            block[np.ix_(a.estimated, c.estimated)] -= np.einsum("ab,jlba->jl", a.m, a.v_x)
+            moments[rows, starts[j] : starts[j + 1]] += weights[i, j] * block
+            side = a.x.T @ c.y
+            side[a.estimated] -= np.einsum("ab,jba->j", a.m, c.v_xy)
+            right[rows] += weights[i, j] * side
+    bread = np.linalg.inv(moments)
+    b = np.asarray(bread @ right)
+    scores = _scores(equations, weights, b) * np.sqrt(np.repeat([n / (n - k) for k in sizes], sizes))
+    meat = scores.T @ scores + _across(equations, weights, b, v_y)
+    return b, bread @ meat @ bread.T
+
+
+def _scores(equations: Sequence[_Equation], weights: FloatArray, b: FloatArray) -> FloatArray:
+    """Corrected score of every cell, shape (n, total)."""
+    columns = []
+    for i, a in enumerate(equations):
+        total = np.zeros_like(a.x)
+        for j, (c, part) in enumerate(zip(equations, _parts(equations, b), strict=True)):
+            own = a.x * (c.y - c.x @ part)[:, None]
+            noise = np.einsum("ab,jlba,l->aj", a.m, a.v_x, part[c.estimated]) - np.einsum("ab,jba->aj", a.m, c.v_xy)
+            own[:, a.estimated] += noise
+            total += weights[i, j] * own
+        columns.append(total)
+    return np.hstack(columns)
+
+
+def _across(equations: Sequence[_Equation], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
+    """Known covariance of the deviations of different cells, in the meat."""
+    n, parts = len(equations[0].y), _parts(equations, b)
+    off = ~np.eye(n, dtype=bool)
+    designs = [np.hstack([weights[i, j] * a.x for i, a in enumerate(equations)]) for j in range(len(equations))]
+    meat = np.zeros((len(b), len(b)))
+    for i, (a, own) in enumerate(zip(equations, parts, strict=True)):
+        for j, (c, other) in enumerate(zip(equations, parts, strict=True)):
+            first, second = own[a.estimated], other[c.estimated]
+            omega = v_y[i, j] + np.einsum("j,l,jlab->ab", first, second, a.v_x)
+            omega = omega - np.einsum("j,jab->ab", first, c.v_xy) - np.einsum("l,lab->ba", second, a.v_xy)
+            meat += designs[i].T @ np.where(off, omega, 0.0) @ designs[j]
+    return meat
+
+
+def _result(
+    setups: Sequence[Setup], equations: Sequence[_Equation], b: FloatArray, cov: FloatArray, residuals: FloatArray,
+    weighting: Weighting,
+) -> LinkSystem:  # fmt: skip
+    starts = np.concatenate([[0], np.cumsum([e.x.shape[1] for e in equations])])
+    at = [int(start) + j for start, setup in zip(starts[:-1], setups, strict=True) for j in setup.shown]
+    terms = [f"{s.cells.outcome}: {s.names[j]}" for s in setups for j in s.shown]
+    units = [s.cells.units[0] for s in setups for _ in s.shown]
+    free = np.repeat([float(s.cells.n - s.x.shape[1]) for s in setups], [len(s.shown) for s in setups])
+    names = tuple(s.cells.outcome for s in setups)
+    how = "separate equations" if weighting == "separate" else "seemingly unrelated regressions"
+    root = PlainRoot("link system", cov[np.ix_(at, at)], free, f"sandwich of corrected scores, {how}")
+    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": ""})
+    title = f"{' and '.join(names)} on premiums"
+    estimates = Estimates(labels, b[at], (root,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)
+    r = np.corrcoef(residuals, rowvar=False)
+    return LinkSystem(estimates, names, pd.DataFrame(r, index=list(names), columns=list(names)), weighting)
