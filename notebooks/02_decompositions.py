@@ -31,7 +31,6 @@ import numpy as np
 import pandas as pd
 
 import wagegap as wg
-from wagegap.decomposition.rif_oaxaca import rif_oaxaca
 
 DEMOGRAPHY = ["age00", "msa", "ctrlcity", "north_central", "south00", "west", "hispanic", "black"]
 EDUCATION = ["sch_10", "diploma_hs", "ged_hs", "smcol", "bachelor_col", "master_col", "doctor_col"]
@@ -161,7 +160,7 @@ print(full.shares().query("term == 'total'").round(3).to_string(index=False))
 # %%
 BASE = (["sch_10", "sch10_12", "diploma_hs", "ged_hs", "bachelor_col", "master_col", "doctor_col"], INDUSTRY)
 options = {"group": "female", "groups": (0, 1), "density": "stata", "bandwidth": 0.10}
-table4 = rif_oaxaca(rows, formula(*BASE), probs=(0.1, 0.5, 0.9), detail="none", **options)
+table4 = wg.rif_oaxaca(rows, formula(*BASE), probs=(0.1, 0.5, 0.9), detail="none", **options)
 printed4 = {
     "difference": [(0.180, 0.023), (0.241, 0.019), (0.260, 0.026)],
     "explained": [(0.274, 0.035), (0.208, 0.025), (0.136, 0.028)],
@@ -180,7 +179,7 @@ print(own.round(3).to_string())
 # %%
 probs = tuple(np.round(np.arange(1, 20) / 20, 2))
 detail = {**GROUPS, "education": BASE[0], "industry": INDUSTRY}
-process = rif_oaxaca(rows, formula(*BASE), probs=probs, detail=detail, **options)
+process = wg.rif_oaxaca(rows, formula(*BASE), probs=probs, detail=detail, **options)
 process.plot().figure
 
 # %%

@@ -368,7 +368,7 @@ def test_chosen_by_name_by_formula_and_refit():
     by_formula = fit(sets, "took ~ pay + dist + place", chosen=None)
     for other in (by_name, by_formula, plain.refit(sets)):
         np.testing.assert_allclose(other.params, plain.params, rtol=1e-12)
-    assert "100 choices among 3 alternatives." in plain.notes
+    assert "100 choices among 3 alternatives, base home." in plain.notes
 
 
 def test_speed_of_five_thousand_choices():
@@ -455,6 +455,17 @@ def test_bad_options_are_refused():
         fitted.elasticities("pya")
     with pytest.raises(errors.DataError, match="was not in the fit"):
         fitted.shares(sets.assign(place=sets["place"].replace("far", "mars")))
+
+
+def test_alternatives_may_be_numbers_and_the_frame_polars():
+    polars = pytest.importorskip("polars")
+    sets = make_choices(150)
+    plain = fit(sets, "pay + place + age:place")
+    numbers = sets.assign(place=sets["place"].map({"home": 7, "near": 8, "far": 9}))
+    coded = fit(polars.from_pandas(numbers), "pay + place + age:place", base=7)
+    assert coded.params["place[T.8]"] == pytest.approx(plain.params["place[T.near]"], rel=1e-9)
+    assert len(coded.params) == len(plain.params)
+    assert coded.elasticities("pay").params["7 7"] == pytest.approx(plain.elasticities("pay").params["home home"])
 
 
 def test_results_are_small_and_print():

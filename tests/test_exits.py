@@ -171,6 +171,16 @@ def test_groups_without_variation_are_left_out_and_counted():
     assert "without variation of the exit" in found.ledger.line()
 
 
+def test_effects_of_factors_are_from_the_base_of_the_formula():
+    frame = spells(300)
+    plain = fit_exits(frame, "abroad ~ pay + group").effects
+    other = fit_exits(frame, "abroad ~ pay + C(group, contr.treatment('b'))").effects
+    assert plain.labels["term"].tolist() == ["pay", "group[b]", "group[c]"]
+    assert other.labels["term"].tolist() == ["pay", "group[a]", "group[c]"]
+    assert other.values[1] == pytest.approx(-plain.values[1], rel=1e-8)
+    assert other.values[2] == pytest.approx(plain.values[2] - plain.values[1], rel=1e-8)
+
+
 # incidence -----------------------------------------------------------------------------------------------------------
 
 

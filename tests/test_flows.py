@@ -15,6 +15,9 @@ from scipy import sparse
 import wagegap as wg
 from wagegap import errors
 from wagegap.estimation.groupings import Grouping
+from wagegap.estimation.kernels.binary import fit_binary
+from wagegap.estimation.kernels.irls import fit_irls
+from wagegap.estimation.kernels.separation import find_separated
 from wagegap.estimation.pairs import Dyads, Places, Spells
 
 GRAVITY = "trade ~ ln_distw + contig + colony + comlang_off + comleg + fta | isoexp^year + isoimp^year"
@@ -167,6 +170,32 @@ def test_poisson_agrees_with_statsmodels():
     peer = sm.GLM(pairs["flow"], x, family=sm.families.Poisson()).fit(tol=1e-14, cov_type="HC0")
     np.testing.assert_allclose(fitted.params, peer.params, rtol=1e-9)
     np.testing.assert_allclose(fitted.bse, peer.bse, rtol=1e-8)
+
+
+def random_shares(seed, link):
+    """Shares with badly scaled regressors and weights, two sets of effects, separated rows taken out."""
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(40, 200)), int(rng.integers(1, 4))
+    x = rng.normal(size=(n, k)) * 10.0 ** rng.uniform(-3, 3, k)
+    keys = [rng.integers(0, 5, n), rng.integers(0, 4, n)]
+    index = (x / np.abs(x).max(axis=0)) @ rng.normal(size=k) * 2 + rng.normal(size=5)[keys[0]]
+    trials = int(rng.integers(2, 30))
+    y, w = rng.binomial(trials, 1 / (1 + np.exp(-index)), n) / trials, rng.uniform(0.2, 3, n)
+    codes = [np.unique(key, return_inverse=True)[1].astype(np.int32) for key in keys]
+    left = ~find_separated((y == 1).astype(int) - (y == 0), x, codes).rows
+    codes = [np.unique(key[left], return_inverse=True)[1].astype(np.int32) for key in keys]
+    return y[left], x[left], codes, w[left]
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_irls_reaches_the_maximum_that_newton_steps_reach(link):
+    """Far from the maximum the complementary log-log has no information left: 183 and 283 once stopped there."""
+    for seed in (*range(25), 183, 283):
+        y, x, codes, w = random_shares(seed, link)
+        dummies = [np.eye(int(code.max()) + 1)[code][:, j:] for j, code in enumerate(codes)]
+        newton = fit_binary(y, np.column_stack([x, *dummies]), w, link)
+        fitted = fit_irls(y, x, codes, w, family=link)
+        np.testing.assert_allclose(fitted.params, newton.params[: x.shape[1]], rtol=1e-6, err_msg=f"seed {seed}")
 
 
 def test_separated_rows_are_dropped_listed_and_harmless():

@@ -451,3 +451,13 @@ def test_low_reliability_is_refused_with_what_would_help():
         wg.fit_link("r ~ premium", *tables(*parts))
     with pytest.warns(wg.errors.ReliabilityWarning):
         assert wg.fit_link("r ~ premium", *tables(*parts), force=True).method == "ml"
+
+
+def test_likelihood_and_moments_that_disagree_say_so():
+    both = wg.datasets.stem_graduates()
+    link = wg.fit_link("outside ~ premium", both.select(term="outside"), both.select(term="premium"))
+    least, most = link.beside.slope_interval()
+    assert not least <= link.slope <= most
+    assert "the slope is not settled" in " ".join(link.always_printed())
+    parts = drawn(2, n=40, share=0.95)
+    assert "not settled" not in " ".join(wg.fit_link("r ~ premium", *tables(*parts)).always_printed())

@@ -464,6 +464,12 @@ def test_instrument_constant_across_countries():
         )
 
 
+def test_instrument_of_the_same_workers(micro):
+    _, link = micro
+    with pytest.raises(CovarianceError, match="method='split'"):
+        link.call.again(method="iv", instruments=link.call.premiums)
+
+
 def test_options_that_do_not_exist_or_do_not_fit():
     names = list("ABCDEFGH")
     rng = np.random.default_rng(0)

@@ -847,6 +847,26 @@ def test_words_and_ledger(rows):
     assert (glance["method"], glance["nobs"], glance["n_comparisons"]) == ("oaxaca", found.nobs, 1)
 
 
+def test_words_that_need_the_name_of_the_group(rows):
+    data = rows.assign(abroad=np.where(rows["country"] == "USA", "yes", "no"))
+    found = wg.oaxaca(data, FORMULA, group="abroad", groups=("yes", "no"))
+    assert found.comparisons["direction"].tolist() == ["abroad yes minus abroad no"]
+    odd = rows.replace({"country": {"USA": "a minus b"}})
+    assert "a minus b minus KOR" in wg.oaxaca(odd, FORMULA, group="country", groups=("a minus b", "KOR")).summary()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "float32", "boolean", "bool"])
+def test_plain_columns_are_what_the_formula_engine_makes_of_them(rows, dtype):
+    """A sum of numeric columns is put together without the engine; `I(...)` calls for it."""
+    data = rows.assign(educ=(rows["educ"] > 14 if "bool" in dtype else rows["educ"]).astype(dtype))
+    own = wg.oaxaca(data, "pay ~ educ + exper + educ", **USA_KOR)
+    engine = wg.oaxaca(data, "pay ~ educ + I(exper)", **USA_KOR)
+    np.testing.assert_allclose(own.params, engine.params, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(own.bse, engine.bse, rtol=1e-12, atol=1e-14)
+    without = wg.oaxaca(data, "pay ~ educ + exper - 1", **USA_KOR)
+    assert without.detail("explained").estimates.labels["term"].tolist() == ["educ", "exper"]
+
+
 # bad input ----------------------------------------------------------------------------------------------------------
 
 

@@ -216,6 +216,11 @@ def test_corrections_recover_the_slope():
         assert abs(found.params["error rho"] - 0.8) < 4 * found.bse["error rho"]
 
 
+def test_a_likelihood_that_rises_to_the_edge_is_refused():
+    with pytest.raises(IdentificationError, match="rises to rho = 1"):
+        fit_selection(frame_of(2000, rho=1.0), "pay ~ x", selection="works ~ x + z", method="ml")
+
+
 def test_many_places_recover_the_slope():
     data = movers(30_000)
     for method in ("lee", "dubin-mcfadden", "dahl"):
@@ -246,9 +251,10 @@ def test_errors_are_those_of_the_bootstrap():
     analytic = fit_selection(data, **call)
     drawn = fit_selection(data, **call, cov=wg.cov.Bootstrap(200, rng=1))
     assert np.abs(np.log(drawn.bse / analytic.bse)).max() < 0.25  # 200 draws: .05; four of them, skewness
+    pair = data.index.isin([data["works"].idxmax(), data["works"].idxmin()]) * 1.0  # one works, the other does not
     with pytest.raises(CovarianceError, match="cannot be fitted"):
-        fit_selection(data.assign(one=(np.arange(800) < 3) * data["works"]), "pay ~ x",
-                      selection="works ~ x + z + one", cov=wg.cov.Bootstrap(20, rng=1))  # fmt: skip
+        fit_selection(data.assign(pair=pair), "pay ~ x", selection="works ~ x + z + pair",
+                      cov=wg.cov.Bootstrap(20, rng=1))  # fmt: skip
 
 
 # the waist -----------------------------------------------------------------------------------------------------------

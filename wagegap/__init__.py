@@ -22,11 +22,13 @@ _HOME = {
     "fit_choice": "wagegap.regression.choice",
     "fit_flows": "wagegap.regression.flows",
     "fit_link": "wagegap.regression.link",
+    "fit_link_system": "wagegap.regression.link",
+    "specification_curve": "wagegap.regression.link",
     "oaxaca": "wagegap.decomposition.oaxaca",
     "rif_oaxaca": "wagegap.decomposition.rif_oaxaca",
     "dfl": "wagegap.decomposition.dfl",
     "counterfactual": "wagegap.decomposition.counterfactual",
-    "kitagawa": "wagegap.decomposition.rates",
+    "kitagawa": "wagegap.decomposition.kitagawa",
     "fairlie": "wagegap.decomposition.rates",
     "yun": "wagegap.decomposition.rates",
     "fit_exits": "wagegap.regression.exits",
@@ -55,6 +57,7 @@ __all__ = [
     "fit_exits",
     "fit_flows",
     "fit_link",
+    "fit_link_system",
     "fit_premiums",
     "fit_rates",
     "fit_selection",
@@ -64,6 +67,7 @@ __all__ = [
     "read_panel",
     "rif_oaxaca",
     "simulate_panel",
+    "specification_curve",
     "study",
     "table",
     "yun",
@@ -74,9 +78,9 @@ if TYPE_CHECKING:
     from wagegap import errors as errors
     from wagegap.decomposition.counterfactual import counterfactual as counterfactual
     from wagegap.decomposition.dfl import dfl as dfl
+    from wagegap.decomposition.kitagawa import kitagawa as kitagawa
     from wagegap.decomposition.oaxaca import oaxaca as oaxaca
     from wagegap.decomposition.rates import fairlie as fairlie
-    from wagegap.decomposition.rates import kitagawa as kitagawa
     from wagegap.decomposition.rates import yun as yun
     from wagegap.decomposition.rif_oaxaca import rif_oaxaca as rif_oaxaca
     from wagegap.estimation import cov as cov
@@ -89,6 +93,8 @@ if TYPE_CHECKING:
     from wagegap.regression.exits import fit_exits as fit_exits
     from wagegap.regression.flows import fit_flows as fit_flows
     from wagegap.regression.link import fit_link as fit_link
+    from wagegap.regression.link import fit_link_system as fit_link_system
+    from wagegap.regression.link import specification_curve as specification_curve
     from wagegap.regression.mobility import fit_rates as fit_rates
     from wagegap.regression.premium import fit_premiums as fit_premiums
     from wagegap.regression.selection import fit_selection as fit_selection

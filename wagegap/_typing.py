@@ -17,7 +17,6 @@ WeightKind: TypeAlias = Literal["sampling", "analytic", "frequency"]
 ReplicateKind: TypeAlias = Literal["BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"]
 SmallSample: TypeAlias = Literal["stata", "fixest", "metafor", "clubsandwich", "joint", "none"]
 PremiumMethod: TypeAlias = Literal["separate", "stacked"]
-LinkMethod: TypeAlias = Literal["auto", "ols", "meta", "eiv", "ml", "york"]
 Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
 RngLike: TypeAlias = np.random.Generator | int | None

@@ -41,6 +41,7 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_option",
+    "check_rng",
     "did_you_mean",
     "listing",
     "no_column",
@@ -214,9 +215,28 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
             if name not in signature.parameters:
                 hint = f"{did_you_mean(name, named)} It takes: {listing(named, 30)}."
                 raise ArgumentError(f"{function.__name__}() takes no keyword {name!r}.{hint}")
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            takes = listing((name for name in named if name not in ("self", "cls")), 30)
+            raise ArgumentError(f"{function.__name__}(): {error}. It takes: {takes}.") from None
+        if "rng" in kwargs:
+            check_rng(kwargs["rng"])
         return function(*args, **kwargs)
 
     return checked
+
+
+def check_rng(rng: object) -> None:
+    """Raise `OptionError` unless `rng` is a numpy generator, a whole number that seeds one, or None.
+
+    >>> check_rng(1)
+    """
+    whole = hasattr(rng, "__index__") and not isinstance(rng, bool) and rng.__index__() >= 0
+    if not (rng is None or whole or hasattr(rng, "bit_generator")):
+        raise OptionError(
+            f"rng={rng!r} must be a numpy Generator, a whole number that is not negative (a seed), or None."
+        )
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

@@ -44,7 +44,6 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.cov import Bootstrap, CovLike, Robust, Survey
 from wagegap.estimation.estimates import Estimates
@@ -54,7 +53,7 @@ from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.quantreg import check_probs
 from wagegap.estimation.kernels.rearrange import Convention, pooled_quantiles
 from wagegap.estimation.roots import ReplicateRoot
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["CounterfactualGap", "counterfactual"]
@@ -233,7 +232,7 @@ class CounterfactualGap(Decomposition):
         return frame
 
 
-@public
+@refittable
 def counterfactual(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -330,15 +329,10 @@ def counterfactual(  # noqa: PLR0913
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     grouped = _with_replicates(grouped, cov)
-    arguments = dict(
-        formula=formula, group=group, groups=groups, by=by, model=model, probs=probs, reference=reference, bands=bands,
-        regressions=regressions, trimming=trimming, convention=convention, refit=refit, cov=cov,
-        weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
     own = grouped.weights(np.arange(len(grouped.sample.y)))
     gaps = _fit(grouped, plan, own)
     levels = _levels(grouped, plan, gaps, own)
-    estimates = replace(_components(grouped, levels, plan, gaps), spec=Spec(counterfactual, tuple(arguments.items())))
+    estimates = _components(grouped, levels, plan, gaps)
     return CounterfactualGap(
         estimates, "counterfactual", _COMPONENTS, grouped.sizes(), levels, plan.words, model, bands
     )  # fmt: skip

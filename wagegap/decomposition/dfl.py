@@ -42,7 +42,7 @@ from wagegap.decomposition.reweighting import (
     reweight,
     warn_overlap,
 )
-from wagegap.errors import DataError, OptionError, check_option, did_you_mean, listing, public
+from wagegap.errors import DataError, OptionError, check_option, did_you_mean, listing
 from wagegap.estimation.cov import CovLike, Robust
 from wagegap.estimation.design import Design, required_columns
 from wagegap.estimation.estimates import Estimates
@@ -60,12 +60,11 @@ from wagegap.estimation.kernels.statistics import (
 )
 from wagegap.estimation.replication import ReplicateWeights
 from wagegap.estimation.roots import PlainRoot, Root
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["ReweightedGap", "dfl"]
 
-_IN_UNITS = ("mean", "quantile", "standard_deviation", "interquantile_range", "generalized_lorenz")
 _RELATIVE = ("gini", "theil", "mld", "atkinson", "lorenz", "interquantile_ratio")
 _GRID, _BINS = 256, 1024
 _SCORES_AT_MOST = 30_000_000
@@ -128,7 +127,7 @@ class ReweightedGap(Decomposition):
         return ax
 
 
-@public
+@refittable
 def dfl(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -213,14 +212,9 @@ def dfl(  # noqa: PLR0913
     warn_overlap(
         [(f"{gap.words} ({step.name})", w) for gap in gaps for step, w in zip(steps, gap.weights, strict=True)]
     )
-    arguments = dict(
-        formula=formula, group=group, groups=groups, statistics=statistics, probs=probs, sequence=sequence, by=by,
-        reference=reference, reweight=reweight, trim=trim, density=density, cov=cov, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind, keep_units=keep_units,
-    )  # fmt: skip
     lean = not (_fits_in_memory(grouped, gaps, plan) if keep_units is None else keep_units)
     levels = _levels(grouped, gaps, plan, small_sample, lean=lean)
-    estimates = replace(_components(grouped, levels, plan), spec=Spec(dfl, tuple(arguments.items())))
+    estimates = _components(grouped, levels, plan)
     done = ReweightedGap(
         estimates, "dfl", ("difference", "explained", "unexplained"), grouped.sizes(), levels, plan.words,
         **_diagnostics(grouped, gaps, plan),
@@ -540,7 +534,7 @@ def _level_labels(grouped: GroupedSample, plan: _Plan) -> pd.DataFrame:
 def _unit(grouped: GroupedSample, statistic: Statistic) -> str:
     if statistic.family == "share_below":
         return "share"
-    return unit_of_outcome(grouped.design.outcome) if statistic.family in _IN_UNITS else "none"
+    return unit_of_outcome(grouped.design.outcome) if statistic.in_units else "none"
 
 
 def _components(grouped: GroupedSample, levels: Estimates, plan: _Plan) -> Estimates:

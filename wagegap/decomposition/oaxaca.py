@@ -49,17 +49,16 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
     warn,
 )
-from wagegap.estimation.cov import CovLike, Robust, Survey
+from wagegap.estimation.cov import Analytic, CovLike, Robust
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.fit import combination_in_words
 from wagegap.estimation.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.replication import ReplicateWeights
 from wagegap.estimation.roots import PlainRoot, Root
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
 __all__ = [
@@ -88,7 +87,7 @@ _SIMPLE = {
 _NAMED = ("A", "B", "pooled", "neumark", "cotton", "reimers")
 
 
-@public
+@refittable
 def oaxaca(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -189,12 +188,6 @@ def oaxaca(  # noqa: PLR0913
         )  # fmt: skip
         estimates, levels = _analytic(grouped, plan, fits, products=convention == "ddecompose")
     check_identified(grouped, fits, absent_levels)
-    arguments = dict(
-        formula=formula, group=group, groups=groups, by=by, reference=reference, threefold=threefold, split=split,
-        normalize=normalize, detail=detail, convention=convention, absent_levels=absent_levels, cov=cov,
-        small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind, keep_units=keep_units,
-    )  # fmt: skip
-    estimates = replace(estimates, spec=Spec(oaxaca, tuple(arguments.items())))
     return Decomposition(estimates, "oaxaca", plan.parts.names, grouped.sizes(), levels, plan.words)
 
 
@@ -352,11 +345,11 @@ def _check_analytic(convention: str, grouped: GroupedSample) -> None:
         )
 
 
-def _analytic_cov(grouped: GroupedSample, plan: _Plan, convention: str, *, asked: bool) -> Robust | Survey:
+def _analytic_cov(grouped: GroupedSample, plan: _Plan, convention: str, *, asked: bool) -> Analytic:
     """Covariance in force: classical by Stata's convention, unless asked for another or declared otherwise."""
     cov = grouped.cov
-    assert isinstance(cov, Robust | Survey)
-    declared = grouped.sample.weight_kind == "sampling" or isinstance(cov, Survey) or bool(cov.clusters)
+    assert isinstance(cov, Analytic)
+    declared = grouped.sample.weight_kind == "sampling" or not isinstance(cov, Robust) or bool(cov.clusters)
     if convention != "full" and not (asked or plan.poolings or declared):
         return Robust("iid")
     if isinstance(cov, Robust) and cov.kind == "iid" and convention == "full":

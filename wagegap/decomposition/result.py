@@ -193,8 +193,9 @@ class Decomposition(Result):
     def _notes(self) -> tuple[str, ...]:
         sizes = self.comparisons
         rows = f"Rows: {sizes['n_first'].sum():,} first, {sizes['n_second'].sum():,} second."
-        if len(sizes) == 1:
-            first, second = sizes["direction"].iloc[0].split(" minus ")
+        words = sizes["direction"].iloc[0].split(" minus ")
+        if len(sizes) == 1 and len(words) == 2:
+            first, second = words
             rows = f"Rows: {sizes['n_first'].iloc[0]:,} {first}, {sizes['n_second'].iloc[0]:,} {second}."
         lines = [f"Reference: {self.reference}."] if self.reference else []
         lines += [rows, f"Covariance: {self.estimates.describe()}."]

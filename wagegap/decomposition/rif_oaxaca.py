@@ -51,8 +51,8 @@ from wagegap.decomposition.reweighting import (
     reweight,
     warn_overlap,
 )
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, public
-from wagegap.estimation.cov import CovLike, Replicates, Robust, Survey
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option
+from wagegap.estimation.cov import Analytic, CovLike, Replicates, Robust
 from wagegap.estimation.design import design_matrix, required_columns
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.kernels.rif import RifFit, classical_covariance, fit_rif, replicate_rif, rif_covariance
@@ -68,7 +68,7 @@ from wagegap.estimation.kernels.statistics import (
 from wagegap.estimation.mean_slopes import MeanSlopeFits
 from wagegap.estimation.replication import ReplicateWeights
 from wagegap.estimation.roots import Block, PlainRoot, Root, ScoreRoot
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["RifDecomposition", "rif_oaxaca"]
@@ -127,7 +127,7 @@ class RifDecomposition(Decomposition):
     balance: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-@public
+@refittable
 def rif_oaxaca(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -239,13 +239,6 @@ def rif_oaxaca(  # noqa: PLR0913
         root = _root(grouped, plan, fits, _Errors.parse(grouped, plan, convention, cov, small_sample, keep_units))
         matrix = np.vstack([_jacobian(plan, fits, fits.values, c) for c in range(len(fits.members))])
         estimates, levels = _made(grouped, plan, _evaluate(plan, fits, fits.values), root, matrix)
-    arguments = dict(
-        formula=formula, group=group, groups=groups, statistic=statistic, probs=probs, by=by, reference=reference,
-        reweight=reweight, propensity=propensity, trim=trim, density=density, bandwidth=bandwidth,
-        convention=convention, normalize=normalize, detail=detail, absent_levels=absent_levels, cov=cov,
-        small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind, keep_units=keep_units,
-    )  # fmt: skip
-    estimates = replace(estimates, spec=Spec(rif_oaxaca, tuple(arguments.items())))
     if keep_units is False:
         estimates, levels = estimates.without_units(), levels.without_units()
     return RifDecomposition(
@@ -663,7 +656,7 @@ class _Errors:
 
     Attributes
     ----------
-    cov : Robust or Survey
+    cov : Analytic
         Covariance in force; `iid` is the classical one.
     rule : str
         Small-sample rule.
@@ -673,7 +666,7 @@ class _Errors:
         Whether scores are kept.
     """
 
-    cov: Robust | Survey
+    cov: Analytic
     rule: SmallSample
     full: bool
     keep_units: bool | None
@@ -690,8 +683,8 @@ class _Errors:
     ) -> _Errors:
         """Read the options."""
         cov, full = grouped.cov, convention == "full"
-        assert isinstance(cov, Robust | Survey)
-        declared = grouped.sample.weight_kind == "sampling" or isinstance(cov, Survey) or bool(cov.clusters)
+        assert isinstance(cov, Analytic)
+        declared = grouped.sample.weight_kind == "sampling" or not isinstance(cov, Robust) or bool(cov.clusters)
         if not full and plan.propensity is not None:
             raise OptionError("convention='stata' knows no reweighting: use the full convention, or the bootstrap.")
         if not full and asked is None and not declared:

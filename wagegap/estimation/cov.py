@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from wagegap._typing import FloatArray, ReplicateKind, RngLike
-from wagegap.errors import OptionError, check_option, did_you_mean
+from wagegap.errors import OptionError, check_option, check_rng, did_you_mean
 
 __all__ = [
     "Analytic",
@@ -240,6 +240,7 @@ class Bootstrap:
 
     def __post_init__(self) -> None:
         check_option("kind", self.kind, ("pairs", "bayesian"))
+        check_rng(self.rng)
         for name, least in (("reps", 2), ("workers", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -6,14 +6,19 @@ samples) is handed them and asks the result to refit itself; the asker knows no 
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from wagegap._typing import FloatArray
-from wagegap.errors import OptionError, did_you_mean, listing
+from wagegap.errors import OptionError, did_you_mean, listing, public
 
-__all__ = ["NotKept", "Refittable", "Spec", "kept"]
+__all__ = ["NotKept", "Refittable", "Spec", "kept", "refittable"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Refittable(Protocol):
@@ -82,3 +87,28 @@ class Spec:
     def __str__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.arguments if value is not None)
         return f"{self.function.__name__}({inside})"
+
+
+def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make a stage public, and let its result remember the call, but for the data, its first argument.
+
+    The result holds `estimates`, whose keys are those of the cells. Where the cells were left to the panel's roles
+    they are remembered by name, so that the call can be made again on a plain frame.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def remembering(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        done: Any = function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])
+        if "group" not in arguments and arguments.get("by", "") is None:
+            arguments["by"] = list(done.estimates.by)
+        arguments["weights"] = kept("weights", arguments.get("weights"))
+        estimates = replace(done.estimates, spec=Spec(shown, tuple(arguments.items())))
+        made: _R = replace(done, estimates=estimates)
+        return made
+
+    shown = public(remembering)
+    return shown

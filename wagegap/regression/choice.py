@@ -122,6 +122,20 @@ class Choice(Result):
         data : data frame, optional
             Choice sets over which elasticities are averaged, weighted by the probability of j; where absent they are
             taken at one set that has each alternative's means.
+
+        Raises
+        ------
+        OptionError
+            Where the variable is no number of the formula, or the formula has no value at means.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> sets = pd.DataFrame({"who": [1, 1, 2, 2, 3, 3], "place": ["home", "away"] * 3,
+        ...                      "pay": [1.0, 2.0, 1.0, 1.5, 1.0, 1.2], "took": [0, 1, 1, 0, 0, 1]})
+        >>> fitted = wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took")
+        >>> fitted.matrix(fitted.elasticities("pay")).round(2).loc["home"].to_dict()
+        {'away': -1.23, 'home': 0.79}
         """
         known = self.model.variables
         if variable not in known:
@@ -139,6 +153,15 @@ class Choice(Result):
         ----------
         data : data frame, optional
             Choice sets to add up over; where absent one set that has each alternative's means.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> sets = pd.DataFrame({"who": [1, 1, 2, 2, 3, 3], "place": ["home", "away"] * 3,
+        ...                      "pay": [1.0, 2.0, 1.0, 1.5, 1.0, 1.2], "took": [0, 1, 1, 0, 0, 1]})
+        >>> fitted = wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took")
+        >>> fitted.substitution().params.round(6).to_dict()
+        {'away home': 1.0, 'home away': 1.0}
         """
         rows = self.model.typical() if data is None else self._at(data)
         return self._pairs(rows.diversion, "diversion", "share", "Substitution")
@@ -327,7 +350,8 @@ def _result(choices: Choices, fit: ChoiceFit, root: Root, spec: Spec) -> Choice:
 
 def _notes(choices: Choices, fit: ChoiceFit) -> tuple[str, ...]:
     """Number of choices, and dissimilarities at odds with random utility."""
-    notes = [f"{len(choices.first):,} choices among {len(choices.model.levels)} alternatives."]
+    levels = choices.model.levels
+    notes = [f"{len(choices.first):,} choices among {len(levels)} alternatives, base {levels[0]}."]
     found = fit.params[len(choices.design.names) :]
     outside = [
         f"{name} {value:.3f}" for name, value in zip(choices.dissimilarities, found, strict=True) if not 0 < value <= 1

@@ -145,7 +145,14 @@ class Flows(Result):
         )
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
-        """Draw the coefficients with their intervals, on new axes where none are given."""
+        """Draw the coefficients with their intervals, on new axes where none are given.
+
+        Examples
+        --------
+        >>> data = pd.DataFrame({"flow": [9, 4, 2, 1.0], "dist": [1, 2, 4, 9.0]})
+        >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
+        'Flows, Poisson, 95 % intervals'
+        """
         from wagegap._display.axes import intervals, new_axes
 
         tidy = self.tidy(alpha)

@@ -39,14 +39,13 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cov import CovLike
 from wagegap.estimation.design import Design, FormulaParts, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.result import Result
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, check_unit, conversion
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel, as_panel
@@ -188,7 +187,7 @@ class Rates(Result):
         top = PER_ONE[self.unit]
         p, v = self.estimates.values / top, np.diag(self.estimates.covariance) / top**2
         same = (p <= 1e-12) | (p >= 1 - 1e-12)
-        p = np.clip(p, 0.0, 1.0)
+        p = np.where(same, np.round(p), np.clip(p, 0.0, 1.0))
         with np.errstate(divide="ignore", invalid="ignore"):
             return p, np.where(same, self._workers(), p * (1 - p) / v), top
 
@@ -225,7 +224,7 @@ class Rates(Result):
         return ax
 
 
-@public
+@refittable
 def fit_rates(  # noqa: PLR0913
     data: Any,
     events: Mapping[str, str] | str | Sequence[str],
@@ -284,12 +283,8 @@ def fit_rates(  # noqa: PLR0913
     ]
     _warn_small([part.absent for part in parts], min_rows)
     estimates = join(parts[0].estimates, *(part.estimates for part in parts[1:]), title="Rates")
-    arguments = dict(
-        events=dict(named), among=among, by=keys, cov=cov, small_sample=small_sample, weights=kept("weights", weights),
-        weight_kind=weight_kind, min_rows=min_rows, keep_units=keep_units,
-    )  # fmt: skip
     notes = (*((f"Among: {among}.",) if among else ()), *_censoring(panel))
-    estimates = replace(estimates, notes=notes, spec=Spec(fit_rates, tuple(arguments.items())))
+    estimates = replace(estimates, notes=notes)
     cells = pd.concat([part.cells for part in parts], ignore_index=True)
     absent = pd.concat([part.absent for part in parts], ignore_index=True)
     done = Rates(estimates, tuple(named), among or "everyone", cells, absent)

@@ -174,8 +174,15 @@ class Evaluator:
         column = self.frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             present = set(column.unique())
-            return [level for level in column.cat.categories if level in present]
-        return sorted(column.unique().tolist())
+            levels = [level for level in column.cat.categories if level in present]
+        else:
+            levels = sorted(column.unique().tolist())
+        stated = re.search(
+            rf"C\(\s*`?{re.escape(name)}`?\s*,\s*(?:contr\.)?[tT]reatment\((?:base\s*=|reference\s*=)?\s*['\"]?([^'\")]+)",
+            self.expression,
+        )
+        base = [level for level in levels if stated is not None and str(level) == stated.group(1).strip()]
+        return [*base, *(level for level in levels if level not in base)]
 
     def at(self, values: Mapping[str, Any], rows: IntArray | None = None) -> FloatArray:
         """Return the regressors of some rows with some columns changed, shape (len(rows), k + e).

@@ -39,7 +39,6 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     no_column,
-    public,
     warn,
 )
 from wagegap.estimation.cov import CovLike
@@ -49,7 +48,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
@@ -149,7 +148,7 @@ class Premiums(Result):
         return ax
 
 
-@public
+@refittable
 def fit_premiums(  # noqa: PLR0913
     data: Any,
     formula: str | None = None,
@@ -242,15 +241,8 @@ def fit_premiums(  # noqa: PLR0913
         panel, design, replace(cells, wanted=count.wanted), columns, cov=resolve_cov(panel, cov, design.rows),
         small_sample=small_sample, method=method, compress=compress,
     )  # fmt: skip
-    arguments = dict(
-        formula=formula, premium=premium, by=keys, base=base, cov=cov, method=method, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind, min_treated=min_treated,
-        min_comparison=min_comparison, empty_cells=empty_cells, compress=compress, keep_units=keep_units,
-        comparison=comparison,
-    )  # fmt: skip
     words = comparison or _comparison(panel, design, columns, premium, base)
     estimates = _estimates(design, cells, columns, count, fitted, premium, words)
-    estimates = replace(estimates, spec=Spec(fit_premiums, tuple(arguments.items())))
     frame = count.frame[count.used].reset_index(drop=True).assign(sigma=fitted.sigma)
     done = Premiums(estimates, premium, frame, count.frame_of_absent())
     return done if keep_units else done.without_units()

@@ -30,7 +30,8 @@ from scipy import linalg, special
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, check_option, listing
 from wagegap.estimation.kernels.lstsq import Collinear, fit_lstsq
-from wagegap.estimation.kernels.resampling import unpack_moments
+from wagegap.estimation.kernels.newton_update import solve_scaled
+from wagegap.estimation.kernels.resampling import column_products, unpack_moments
 
 __all__ = [
     "LINKS",
@@ -433,7 +434,7 @@ def _climb(problem: _Problem, start: FloatArray, tolerance: float, steps: int) -
     last, settled, active = np.zeros((m, k)), np.zeros(m, dtype=bool), np.arange(m)
     state = _evaluate(problem, start)
     for taken in range(1, steps + 1):
-        step = _solve(state)
+        step = solve_scaled(state.hessian, state.gradient, _RIDGE)
         near = np.einsum("mk,mk->m", step, state.gradient) <= tolerance
         if near.any():
             settled[active[near]] = _moves(problem.take(near), step[near]) <= _SETTLED
@@ -483,33 +484,10 @@ def _evaluate(problem: _Problem, params: FloatArray) -> _State:
         value += terms[0].sum(axis=1)
         gradient += terms[1] @ x
         if together:
-            hessian += terms[2] @ _products(x)
+            hessian += terms[2] @ column_products(x).T
         else:
             hessian += np.stack([((x.T * v) @ x).ravel() for v in terms[2]])
     return _State(value, gradient, unpack_moments(hessian) if together else hessian.reshape(m, k, k))
-
-
-def _products(x: FloatArray) -> FloatArray:
-    """Products of all pairs of columns, shape (rows, k (k + 1) / 2)."""
-    columns = np.ascontiguousarray(x.T)
-    k = len(columns)
-    out = np.empty((k * (k + 1) // 2, x.shape[0]))
-    at = 0
-    for j in range(k):
-        np.multiply(columns[j], columns[j:], out=out[at : at + k - j])
-        at += k - j
-    return out.T
-
-
-def _solve(state: _State) -> FloatArray:
-    """Newton steps; a column without information stays where it is."""
-    k = state.gradient.shape[1]
-    diagonal = np.einsum("mkk->mk", state.hessian)
-    root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = state.hessian * root[:, :, None] * root[:, None, :]
-    at = np.arange(k)
-    scaled[:, at, at] = 1 + _RIDGE
-    return np.asarray(np.linalg.solve(scaled, (state.gradient * root)[..., None])[..., 0] * root)
 
 
 def _moves(problem: _Problem, step: FloatArray) -> FloatArray:

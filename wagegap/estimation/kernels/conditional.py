@@ -32,9 +32,10 @@ from wagegap.estimation.kernels.distreg import (
     refit_distribution,
 )
 from wagegap.estimation.kernels.location import LocationFit, fit_location, refit_location
-from wagegap.estimation.kernels.newton_update import NewtonUpdate, column_products
+from wagegap.estimation.kernels.newton_update import NewtonUpdate
 from wagegap.estimation.kernels.quantreg import QuantileFit, fit_quantiles, score_update
 from wagegap.estimation.kernels.rearrange import Convention, Levels, invert_distribution, pooled_quantiles
+from wagegap.estimation.kernels.resampling import column_products
 
 __all__ = ["MODELS", "Conditional", "Model", "Process", "fit_conditional"]
 
@@ -217,7 +218,7 @@ class _Location:
     @cached_property
     def products(self) -> FloatArray:
         """Products of the columns, which replicates share."""
-        return column_products(self.x)
+        return column_products(self.x).T
 
     @property
     def fitted(self) -> LocationFit:

@@ -42,7 +42,8 @@ __all__ = [
 
 _STEPS = 200
 _TOLERANCE = 1e-12
-_RHO_AT_MOST = 0.99
+_RHO_AT_MOST = 0.999
+_ARTANH_AT_MOST = 8.0  # where a step still leads further, rho is 1 to seven digits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -386,6 +387,8 @@ def _maximise(model: _Likelihood, params: FloatArray) -> tuple[FloatArray, int]:
                 break
             step = step / 2
         params = params + step
+        if abs(params[-1]) > _ARTANH_AT_MOST:
+            _check_inside(params)
         value, scores, information = model.evaluate(params)
     raise IdentificationError(
         f"Heckman's likelihood has no maximum after {_STEPS} steps (rho = {np.tanh(params[-1]):.4f}): use the two "

@@ -21,7 +21,7 @@ Santos Silva, J. and S. Tenreyro (2006). The log of gravity. Review of Economics
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Literal, TypeAlias
 
@@ -31,7 +31,7 @@ from scipy import special
 from wagegap._typing import CodeArray, FloatArray
 from wagegap.errors import DataError, ExtraMissingError, IdentificationError, check_option
 from wagegap.estimation.kernels.absorb import absorb
-from wagegap.estimation.kernels.binary import probability, slope
+from wagegap.estimation.kernels.binary import probability
 
 __all__ = ["ENGINES", "FAMILIES", "Engine", "Family", "IrlsFit", "absorber", "fit_irls", "loglik"]
 
@@ -44,6 +44,7 @@ Absorber: TypeAlias = Callable[[FloatArray, Sequence[CodeArray], FloatArray, flo
 _SETTLED = 1e-9  # root mean square change of the index, weighted, at which the steps stop
 _STEPS = 200
 _HALVINGS = 30
+_FAR = 1e30
 _LOOSE, _TIGHT = 1e-6, 1e-12
 
 
@@ -131,7 +132,7 @@ def fit_irls(
     shift = np.zeros(len(y)) if offset is None else offset
     model = _Model(y, w, family)
     take_out = absorber(engine) if effects else _nothing
-    index = model.start()
+    index, flat = model.start(), shift + model.centre(constant=bool(effects) or _has_constant(x))
     rest, params = x, np.zeros(x.shape[1])
     deviance, change, known = np.inf, 1.0, index - shift  # the start is no combination of the columns
     for step in range(1, _STEPS + 1):
@@ -142,6 +143,9 @@ def fit_irls(
         params = _solve(rest, response, working)
         move = residual - (response - rest @ params)
         taken, after = _shortened(model, index, move, deviance)
+        if step == 1 and not after <= model.deviance(flat):
+            index, deviance, known = flat, model.deviance(flat), flat - shift
+            continue
         change = float(np.sqrt(np.sum(working * (taken * move) ** 2) / working.sum()))
         index = index + taken * move
         deviance = after if taken == 1.0 or np.isfinite(deviance) else np.inf
@@ -204,12 +208,22 @@ class _Model:
 
     def start(self) -> FloatArray:
         """Index of a mean half way between the outcome and its centre."""
+        middle = (self.y + np.average(self.y, weights=self.w)) / 2
+        return replace(self, y=middle if self.family == "poisson" else (self.y + 0.5) / 2).inverse()
+
+    def centre(self, *, constant: bool) -> float:
+        """Index of the outcome's mean, where a constant can have it, else zero."""
+        if not constant:
+            return 0.0
+        return float(replace(self, y=np.atleast_1d(np.average(self.y, weights=self.w)), w=np.ones(1)).inverse()[0])
+
+    def inverse(self) -> FloatArray:
+        """Index whose mean is the outcome."""
         if self.family == "poisson":
-            return np.log((self.y + np.average(self.y, weights=self.w)) / 2)
-        middle = (self.y + 0.5) / 2
+            return np.log(self.y)
         if self.family == "logit":
-            return np.asarray(special.logit(middle))
-        return np.asarray(special.ndtri(middle)) if self.family == "probit" else np.log(-np.log1p(-middle))
+            return np.asarray(special.logit(self.y))
+        return np.asarray(special.ndtri(self.y)) if self.family == "probit" else np.log(-np.log1p(-self.y))
 
     def mean(self, index: FloatArray) -> FloatArray:
         """Mean at an index."""
@@ -217,12 +231,29 @@ class _Model:
 
     def working(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(y - m)/m', and the working weights."""
-        mean = self.mean(index)
         if self.family == "poisson":
+            mean = np.exp(index)
             return self.y / mean - 1, self.w * mean
-        rise = np.maximum(slope(index, self.family), 1e-300)
-        spread = np.maximum(mean * (1 - mean), 1e-300)
-        return (self.y - mean) / rise, self.w * rise**2 / spread
+        up, down = self._distances(index)
+        return self.y * up - (1 - self.y) * down, self.w / (up * down)
+
+    def _distances(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(1 - m)/m' and m/m', without loss of digits in either tail."""
+        with np.errstate(over="ignore"):
+            if self.family == "logit":
+                up, down = 1 / special.expit(index), 1 / special.expit(-index)
+            elif self.family == "probit":
+                density = -0.5 * index**2 - 0.5 * np.log(2 * np.pi)
+                up, down = (np.exp(special.log_ndtr(sign * index) - density) for sign in (-1, 1))
+            else:
+                up, down = np.exp(-index), -np.expm1(-np.exp(index)) * np.exp(np.exp(index) - index)
+        return np.clip(up, 1 / _FAR, _FAR), np.clip(down, 1 / _FAR, _FAR)
+
+    def _complement(self, index: FloatArray) -> FloatArray:
+        """1 - m."""
+        if self.family == "cloglog":
+            return np.asarray(np.exp(-np.exp(np.minimum(index, 500.0))))
+        return probability(-index, self.family)  # type: ignore[arg-type]
 
     def deviance(self, index: FloatArray) -> float:
         """Twice the log likelihood lost against a perfect fit; infinite where the mean is not finite."""
@@ -231,9 +262,13 @@ class _Model:
             if self.family == "poisson":
                 lost = special.xlogy(self.y, self.y / mean) - (self.y - mean)
             else:
-                lost = special.rel_entr(self.y, mean) + special.rel_entr(1 - self.y, 1 - mean)
+                lost = special.rel_entr(self.y, mean) + special.rel_entr(1 - self.y, self._complement(index))
             total = 2 * float(np.sum(self.w * lost))
         return total if np.isfinite(total) else np.inf
+
+
+def _has_constant(x: FloatArray) -> bool:
+    return bool(x.shape[1] and (np.ptp(x, axis=0) == 0).any())
 
 
 def _check_outcome(y: FloatArray, family: Family) -> None:

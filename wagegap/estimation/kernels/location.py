@@ -114,10 +114,10 @@ def refit_location(
 
     Examples
     --------
-    >>> from wagegap.estimation.kernels.newton_update import column_products
+    >>> from wagegap.estimation.kernels.resampling import column_products
     >>> y, x = np.array([1.0, 2.0, 3.0, 6.0]), np.ones((4, 1))
     >>> fit = fit_location(y, x, np.array([0.5]))
-    >>> refit_location(fit, y, x, np.array([0.5]), np.array([1.0, 1.0, 1.0, 0.0]), column_products(x)).params.round(6)
+    >>> refit_location(fit, y, x, np.array([0.5]), np.array([1.0, 1.0, 1.0, 0.0]), column_products(x).T).params.round(6)
     array([2.])
     """
     normal = unpack_moments((weights @ products)[None])

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wagegap._typing import FloatArray
-from wagegap.estimation.kernels.resampling import unpack_moments
+from wagegap.estimation.kernels.resampling import column_products, unpack_moments
 
-__all__ = ["NewtonUpdate", "column_products", "newton_update", "solve_scaled"]
+__all__ = ["NewtonUpdate", "newton_update", "solve_scaled"]
 
 _OWN_MATRIX = 50_000  # rows up to which a replicate has a matrix of second derivatives of its own
 _AT_ONCE = 1 << 22  # numbers weighted together
@@ -113,20 +113,10 @@ def newton_update(
             own[j] = curvature(j)
         elif matrices is not None:
             matrices[j] = (x.T * (curvature(j) * weights)) @ x / weights.sum()
-    return NewtonUpdate(x, psi, own, None if own is None else column_products(x), matrices)
+    return NewtonUpdate(x, psi, own, None if own is None else column_products(x).T, matrices)
 
 
-def column_products(x: FloatArray) -> FloatArray:
-    """Return products of all pairs of columns, shape (n, k (k + 1) / 2).
-
-    >>> column_products(np.array([[2.0, 3.0]]))
-    array([[4., 6., 9.]])
-    """
-    i, j = np.triu_indices(x.shape[1])
-    return np.asarray(x[:, i] * x[:, j])
-
-
-def solve_scaled(matrices: FloatArray, right: FloatArray) -> FloatArray:
+def solve_scaled(matrices: FloatArray, right: FloatArray, ridge: float = _RIDGE) -> FloatArray:
     """Solve symmetric systems after scaling them to a unit diagonal; a column without rows stays where it is.
 
     >>> solve_scaled(np.array([[[4.0, 0.0], [0.0, 0.0]]]), np.array([[2.0, 0.0]])).round(6)
@@ -136,5 +126,5 @@ def solve_scaled(matrices: FloatArray, right: FloatArray) -> FloatArray:
     root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = matrices * root[:, :, None] * root[:, None, :]
     at = np.arange(matrices.shape[1])
-    scaled[:, at, at] = 1 + _RIDGE
+    scaled[:, at, at] = 1 + ridge
     return np.asarray(np.linalg.solve(scaled, (right * root)[:, :, None])[:, :, 0] * root)

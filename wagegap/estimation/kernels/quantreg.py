@@ -39,8 +39,8 @@ from scipy import linalg, optimize, sparse, special
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, OptionError, listing
 from wagegap.estimation.kernels.lstsq import fit_lstsq
-from wagegap.estimation.kernels.newton_update import NewtonUpdate, column_products, newton_update
-from wagegap.estimation.kernels.resampling import unpack_moments
+from wagegap.estimation.kernels.newton_update import NewtonUpdate, newton_update
+from wagegap.estimation.kernels.resampling import column_products, unpack_moments
 
 __all__ = ["QuantileFit", "check_probs", "fit_quantiles", "hall_sheather", "score_update"]
 
@@ -325,7 +325,7 @@ def _interior(problem: _Problem, probs: FloatArray) -> tuple[FloatArray, FloatAr
     at = _Iterate(
         (1 - probs[:, None]) * w, probs[:, None] * w, np.broadcast_to(z, shape).copy(), np.broadcast_to(v, shape).copy()
     )
-    products = column_products(q) if m > 4 else None
+    products = column_products(q).T if m > 4 else None
     rests, duals, active = np.empty(shape), np.empty(shape), np.arange(m)
     for _ in range(_STEPS):
         done = at.gap() <= _GAP * spread * float(w.sum())

@@ -39,6 +39,7 @@ __all__ = [
     "Multipliers",
     "Progress",
     "Resamples",
+    "column_products",
     "draw_blocks",
     "draw_resamples",
     "jackknife_moments",
@@ -55,6 +56,7 @@ Progress: TypeAlias = bool | Callable[[int, int], None]
 _T = TypeVar("_T")
 _V = TypeVar("_V")
 
+_DOUBLE = np.dtype(np.float64)
 _BLOCK = 16_384  # units drawn together; part of what a seed means, a power of two of at most 16 bits
 _ROWS = 2_048  # rows whose products are formed together: they should stay in the cache
 _AT_ONCE = 32 * 2**20  # bytes of multipliers held together
@@ -371,6 +373,23 @@ def replicate_moments(
     return out[0] if cells is None else out
 
 
+def column_products(z: FloatArray, weights: FloatArray | None = None, dtype: np.dtype[Any] = _DOUBLE) -> AnyArray:
+    """Products of each pair of columns, weighted, shape (p (p + 1) / 2, n): upper triangles, as `unpack_moments` reads.
+
+    >>> column_products(np.array([[2.0, 3.0]])).T
+    array([[4., 6., 9.]])
+    """
+    columns = np.ascontiguousarray(z.T, dtype=dtype)
+    weighted = columns if weights is None else columns * weights.astype(dtype)
+    p, n = columns.shape
+    out = np.empty((p * (p + 1) // 2, n), dtype=dtype)
+    at = 0
+    for j in range(p):
+        np.multiply(weighted[j], columns[j:], out=out[at : at + p - j])
+        at += p - j
+    return out
+
+
 def unpack_moments(packed: FloatArray) -> FloatArray:
     """Turn upper triangles, shape (..., p (p + 1) / 2), into symmetric matrices, shape (..., p, p).
 
@@ -549,26 +568,15 @@ class _BlockMoments:
         out = np.zeros((len(drawn), p * (p + 1) // 2))
         for at in range(start, stop, _ROWS):
             span = slice(at, min(at + _ROWS, stop))
-            products = _products(self.z, self.weights, self.pieces.rows(span), self.dtype)
+            rows = self.pieces.rows(span)
+            weights = None if self.weights is None else self.weights[rows]
+            products = column_products(self.z[rows], weights, self.dtype)
             place = self.pieces.place[span]
             new = np.flatnonzero(np.diff(place, prepend=-1))
             if len(new) < len(place):
                 products, place = np.add.reduceat(products, new, axis=1), place[new]
             out += _columns(drawn, place).astype(self.dtype) @ products.T
         return out
-
-
-def _products(z: FloatArray, weights: FloatArray | None, rows: slice | IntArray, dtype: np.dtype[Any]) -> AnyArray:
-    """Products of each pair of columns, shape (p (p + 1) / 2, m)."""
-    columns = np.ascontiguousarray(z[rows].T, dtype=dtype)
-    weighted = columns if weights is None else columns * weights[rows].astype(dtype)
-    p, m = columns.shape
-    out = np.empty((p * (p + 1) // 2, m), dtype=dtype)
-    at = 0
-    for j in range(p):
-        np.multiply(weighted[j], columns[j:], out=out[at : at + p - j])
-        at += p - j
-    return out
 
 
 def _unit_moments(z: FloatArray, units: IntArray, weights: FloatArray | None, n_units: int) -> FloatArray:
@@ -578,7 +586,8 @@ def _unit_moments(z: FloatArray, units: IntArray, weights: FloatArray | None, n_
     for at in range(0, len(order), _ROWS):
         rows = order[at : at + _ROWS]
         new = np.flatnonzero(np.diff(units[rows], prepend=-1))
-        out[units[rows][new]] += np.add.reduceat(_products(z, weights, rows, np.dtype(float)), new, axis=1).T
+        products = column_products(z[rows], None if weights is None else weights[rows])
+        out[units[rows][new]] += np.add.reduceat(products, new, axis=1).T
     return out
 
 

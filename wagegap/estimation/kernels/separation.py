@@ -42,7 +42,7 @@ _ZERO = 1e-8  # size of a column on the interior rows, relative to its size on a
 _NOISE = 1e-6  # size of a direction on a row that counts as zero
 _TINY = 1e-10  # the same, relative to the largest entry of the direction, where columns are exact
 _LARGE = 1e5  # bound of the programme's coefficients
-_TOGETHER = 64  # random directions projected together
+_FIRST, _TOGETHER = 4, 64  # random directions projected together, at first and after
 _STEPS = 5_000
 
 
@@ -149,10 +149,10 @@ def _vanishing(x: FloatArray, effects: Sequence[CodeArray], free: BoolArray) -> 
     scale = np.abs(x).max(axis=0, initial=0.0)
     scale = np.where(scale > 0, scale, 1.0)
     scaled = x / scale
-    if free.all():
+    if free.all() or not x.shape[1]:
         return np.diag(1 / scale)
     inside = [np.unique(own[~free], return_inverse=True)[1].ravel().astype(np.int32) for own in effects]
-    within = absorb(scaled[~free], inside) if effects and x.shape[1] else scaled[~free]
+    within = absorb(scaled[~free], inside) if effects else scaled[~free]
     _, sizes, vectors = linalg.svd(within, full_matrices=within.shape[0] < x.shape[1])
     known = np.zeros(x.shape[1])
     known[: len(sizes)] = sizes
@@ -188,9 +188,12 @@ def _null_directions(x: FloatArray, effects: Sequence[CodeArray], free: BoolArra
     rng = np.random.default_rng(0)
     found = np.empty((outside.shape[0], 0))
     while True:
-        coefficients = _project_on_null_space(gram, rng.normal(size=(gram.shape[0], _TOGETHER)))
+        together = _TOGETHER if found.shape[1] else _FIRST
+        coefficients = _project_on_null_space(gram, rng.normal(size=(gram.shape[0], together)))
         found = np.hstack([found, np.asarray(outside @ (shrink @ coefficients))])
         busy = np.abs(found).max(axis=1, initial=0.0) > _NOISE
+        if not busy.any():
+            return sparse.csr_array((len(busy), 0))
         basis, sizes, _ = linalg.svd(found[busy], full_matrices=False)
         rank = int((sizes > _NOISE * max(1.0, float(sizes.max(initial=0.0)))).sum())
         if rank < found.shape[1]:

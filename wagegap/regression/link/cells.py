@@ -26,7 +26,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 
-__all__ = ["LinkCells", "estimates_of", "match_cells"]
+__all__ = ["LinkCells", "are_related", "estimates_of", "match_cells"]
 
 PREMIUM = "premium"
 
@@ -250,11 +250,12 @@ def _joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
     relabelled = [
         est.map(np.eye(len(est.values)), labels=est.labels.assign(term=str(i))) for i, est in enumerate(values)
     ]
-    related = all(_related(relabelled[0], other) for other in relabelled[1:])
+    related = all(are_related(relabelled[0], other) for other in relabelled[1:])
     return join(relabelled[0], *relabelled[1:], independent=True), related
 
 
-def _related(a: Estimates, b: Estimates) -> bool:
+def are_related(a: Estimates, b: Estimates) -> bool:
+    """Say whether two results share sampled units, so that their errors may be correlated."""
     return any(x is y or x.relates(y) for x in a.roots for y in b.roots)
 
 

@@ -29,7 +29,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.regression.link import fits
-from wagegap.regression.link.cells import LinkCells, estimates_of, match_cells
+from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells
 from wagegap.regression.link.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import METHODS, LinkCall, Method, Setup, build_setup
@@ -127,7 +127,10 @@ def fit_link(  # noqa: PLR0913
     chosen = _chosen(method, cells, instruments)
     number = _DRAWS.get(chosen, 1) if draws is None else _checked_draws(draws)
     stages = fits.Stages(rates, _single(premiums), workers, number, progress)
-    z = _instrument_columns(cells, data, instruments) if chosen == "iv" else None
+    z = None
+    if chosen == "iv":
+        _check_other_source(instruments, premiums)
+        z = _instrument_columns(cells, data, instruments)
     link = _fitted(setup, chosen, stages, z, force=force)
     options = dict(
         on=on, method=method, instruments=instruments, tau2=tau2, test=test, cov=cov, cluster=cluster, draws=draws,
@@ -222,6 +225,19 @@ def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments
             f"instruments are missing in {int(lost.sum())} of {cells.n} cells: {listing(names_lost)}. Leave those out."
         )
     return np.asarray(values)
+
+
+def _check_other_source(instruments: Any, premiums: Any) -> None:
+    """Refuse premiums of the same workers as instruments: their errors are related."""
+    if isinstance(instruments, str | list | tuple):
+        return
+    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
+    own = estimates_of(instruments, "instruments")
+    if any(are_related(own, estimates_of(part, "premiums")) for part in given):
+        raise CovarianceError(
+            "the instruments are estimated from the workers behind the premiums, so that their errors are related: "
+            "take another source, or method='split', which halves the workers."
+        )
 
 
 def _reliability(setup: Setup) -> float:

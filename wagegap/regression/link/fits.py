@@ -158,7 +158,10 @@ def ml_link(setup: Setup, plain: Link, share: float) -> Link:
     problem = setup.problem()
     fit = fit_ml(problem)
     phrase = "curvature; interval of the premium from the restricted profile"
-    estimates = stated_estimates(setup, fit.params, fit.cov, phrase, free=fit.df)
+    notes: tuple[str, ...] = ()
+    if setup.groups is not None:
+        notes = ("Likelihood takes deviations as independent; the corrected moments allow for the clusters.",)
+    estimates = stated_estimates(setup, fit.params, fit.cov, phrase, free=fit.df, notes=notes)
     try:
         beside = eiv_link(setup, plain, share)
     except WagegapError:

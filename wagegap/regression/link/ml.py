@@ -138,12 +138,13 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     (2.0, True)
     """
     scaled = likelihood_of(problem, restricted=restricted)
-    theta, value = maximise(scaled.model)
-    _, point = climb(scaled.model, theta, steps=0)
+    hills = _hills(scaled.model, _GRID)
+    theta, value = _highest(scaled.model, *hills)
+    point = scaled.model.at(theta)
     params, cov = _coefficients(problem, scaled, theta, point)
     wider = float(stretch(scaled.model, theta, problem.k)[0])
-    interval = _interval(problem, scaled, theta, (float(value[0]), wider), alpha)
-    ratio = 2 * float(value[0] - profile_at(scaled.model, np.zeros(1), tolerance=1e-10)[1][0]) / wider
+    interval = _interval(problem, scaled, (theta, hills), (float(value[0]), wider), alpha)
+    ratio = 2 * float(value[0] - profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0]) / wider
     return MlFit(
         params, cov, interval, ratio_p_value(problem, ratio, restricted=restricted),
         float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2,
@@ -154,9 +155,10 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
 def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
     """Slopes whose profile likelihood is near enough to the maximum."""
     scaled = likelihood_of(problem, restricted=restricted)
-    theta, value = maximise(scaled.model)
+    hills = _hills(scaled.model, _GRID)
+    theta, value = _highest(scaled.model, *hills)
     wider = float(stretch(scaled.model, theta, problem.k)[0])
-    return _interval(problem, scaled, theta, (float(value[0]), wider), alpha)
+    return _interval(problem, scaled, (theta, hills), (float(value[0]), wider), alpha)
 
 
 def likelihood_ratio(problem: LinkProblem, slope: float, fit: MlFit) -> float:
@@ -236,13 +238,23 @@ def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArra
     tuple
         Points, shape (m, 3), and log likelihoods, shape (m,).
     """
+    return _highest(model, *_hills(model, slopes))
+
+
+def _hills(model: Likelihood, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points of a rough profile on a grid of slopes, shape (m, g, 3), and log likelihoods there, (m, g)."""
     m, g = model.size, len(slopes)
-    which = np.repeat(np.arange(m), g)
     start = np.column_stack([np.tile(slopes, m), np.full(m * g, _STARTS[0, 0]), np.full(m * g, _STARTS[0, 1])])
-    held = (False, True, True)
-    theta, point = climb(model.take(which), start, free=held, steps=12, tolerance=1e-3)
-    order = np.argsort(-point.value.reshape(m, g), axis=1)
-    tops = [theta.reshape(m, g, 3)[np.arange(m), order[:, j]] for j in range(2)]
+    every = model.take(np.repeat(np.arange(m), g))
+    theta, point = climb(every, start, free=(False, True, True), steps=12, tolerance=1e-3)
+    return theta.reshape(m, g, 3), point.value.reshape(m, g)
+
+
+def _highest(model: Likelihood, theta: FloatArray, profile: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Climb from the two highest points of a rough profile, and keep the higher top."""
+    m = model.size
+    order = np.argsort(-profile, axis=1)
+    tops = [theta[np.arange(m), order[:, j]] for j in range(2)]
     for top in tops:
         top[:, 1] = np.maximum(top[:, 1], 0.05)
     theta, point = climb(model.take(np.tile(np.arange(m), 2)), np.concatenate(tops), steps=200, tolerance=1e-20)
@@ -328,20 +340,24 @@ def _variance(model: Likelihood, slope: float, variances: FloatArray) -> float:
 
 
 def _interval(
-    problem: LinkProblem, scaled: _Scaled, theta: FloatArray, top: tuple[float, float], alpha: float
+    problem: LinkProblem,
+    scaled: _Scaled,
+    found: tuple[FloatArray, tuple[FloatArray, FloatArray]],
+    top: tuple[float, float],
+    alpha: float,
 ) -> tuple[float, float]:
-    """Ends of the set of slopes whose profile is above the cut, from the maximum and the stretch."""
-    model, (value, wider) = scaled.model, top
+    """Ends of the set of slopes whose profile is above the cut, from the top, a rough profile, and the stretch."""
+    model, (value, wider), (theta, (points, profile)) = scaled.model, top, found
     drop = 0.5 * wider * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
     flat = np.array([[0.0, model.floor[0], t] for t in (0.9, 0.1)])
-    nothing = climb(_copies(model, 2), flat, free=(False, False, True))[1].value.max()
+    nothing = climb(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
     if nothing >= value - drop:
         return -np.inf, np.inf
-    grid = np.sort(np.append(_GRID, theta[0, 0]))
-    starts = np.vstack([_STARTS[:1], theta[:, 1:]])
-    points, profile, _ = profile_at(_copies(model, len(grid)), grid, starts, steps=12, tolerance=1e-3)
-    inside = np.flatnonzero(profile >= value - drop)[[0, -1]]
-    begin, variances = grid[inside], points[inside, 1:]
+    order = np.argsort(np.append(points[0, :, 0], theta[0, 0]))
+    grid, above = np.vstack([points[0], theta])[order], np.append(profile[0], value)[order] >= value - drop
+    inside = np.flatnonzero(above)[[0, -1]]
+    grid, variances = grid[:, 0], grid[inside, 1:]
+    begin = grid[inside]
     end = np.array([*grid[inside[:1] - 1], *grid[(inside[1:] + 1) % len(grid)]])
     missing = np.array([inside[0] == 0, inside[1] == len(grid) - 1])
     end[missing] = np.where([True, False], begin - 1 - np.abs(begin), begin + 1 + np.abs(begin))[missing]
@@ -354,34 +370,35 @@ def _crossings(
 ) -> FloatArray:
     """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, both ends at once.
 
-    The brackets are widened first where they do not hold a crossing, then narrowed by false position (Illinois).
+    The brackets are widened first where they do not hold a crossing, then narrowed by Newton's method, which needs no
+    derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
     """
-    pair = _copies(model, 2)
+    pair, start = _copies(model, 2), variances.copy()
 
-    def excess(b: FloatArray) -> FloatArray:
+    def excess(b: FloatArray) -> tuple[FloatArray, FloatArray]:
         theta, point = climb(pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9)
         start[:] = theta[:, 1:]
-        return np.asarray(np.sqrt(np.maximum(top[0] - point.value, 0.0)) - np.sqrt(top[1]))
+        root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
+        return root - np.sqrt(top[1]), -0.5 * point.gradient[:, 0] / root
 
-    start = variances.copy()
-    a, b, at_a, at_b = inside.copy(), outside.copy(), excess(inside), excess(outside)
+    a, b = inside.copy(), outside.copy()
+    at_b, rise = excess(b)
     for _ in range(60):
         short = at_b < 0
         if not short.any():
             break
-        a, at_a = np.where(short, b, a), np.where(short, at_b, at_a)
-        b = np.where(short, b + 2 * (b - inside), b)
-        at_b = excess(b)
+        a, b = np.where(short, b, a), np.where(short, b + 2 * (b - inside), b)
+        at_b, rise = excess(b)
+    point = b
     for _ in range(60):
-        middle = b - at_b * (b - a) / np.where(at_b != at_a, at_b - at_a, 1.0)
-        at_middle = excess(middle)
-        if (np.abs(at_middle) < 1e-8).all():
+        if (np.abs(at_b) < 1e-8).all():
             break
-        crosses = at_middle * at_b < 0
-        at_a = np.where(crosses, at_b, 0.5 * at_a)
-        a = np.where(crosses, b, a)
-        b, at_b = middle, at_middle
-    return middle
+        step = point - at_b / np.where(rise != 0, rise, 1.0)
+        held = (step - a) * (step - b) < 0
+        point = np.where(held, step, 0.5 * (a + b))
+        at_b, rise = excess(point)
+        a, b = np.where(at_b < 0, point, a), np.where(at_b < 0, b, point)
+    return np.asarray(point)
 
 
 def _copies(model: Likelihood, m: int) -> Likelihood:

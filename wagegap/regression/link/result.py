@@ -214,11 +214,11 @@ class Link(Result):
         if self.beside is not None:
             how, error = _IN_WORDS[self.beside.method], format_number(_error(self.beside))
             lines.append(f"Beside it, {how}: {format_number(self.beside.slope)} ({error}).")
-            low, high = self.conf_int().loc[self.cells.premiums[0]].to_numpy(dtype=float)
-            if not low <= self.beside.slope <= high:
+            (low, high), (least, most) = self.slope_interval(), self.beside.slope_interval()
+            if not (low <= self.beside.slope <= high and least <= self.slope <= most):
                 lines.append(
-                    "The corrected moments are outside the likelihood's interval: the two lean on different "
-                    "features of the data (likelihood on normality and on unequal errors), the slope is not settled."
+                    "One of the two is outside the other's interval: they lean on different features of the data "
+                    "(likelihood on normality and on unequal errors), the slope is not settled."
                 )
         return lines
 
