@@ -148,15 +148,23 @@ class Estimates:
         """Return the covariance with names."""
         return pd.DataFrame(self.covariance, index=self.names, columns=self.names)
 
+    @cached_property
+    def variances(self) -> FloatArray:
+        """Variances of the parameters, shape (p,), without their covariances; NaN where unknown."""
+        total = np.zeros(len(self.values))
+        for root, matrix in zip(self.roots, self.maps, strict=True):
+            total += _sandwich_diagonal(matrix, root.covariance())
+        return total
+
     @property
     def bse(self) -> pd.Series[float]:
         """Standard errors; NaN where unknown."""
-        return pd.Series(np.sqrt(np.maximum(np.diag(self.covariance), 0.0)), index=self.names, name="std_error")
+        return pd.Series(np.sqrt(np.maximum(self.variances, 0.0)), index=self.names, name="std_error")
 
     @cached_property
     def df(self) -> FloatArray:
         """Degrees of freedom of each parameter."""
-        return np.array([self.degrees(row) for row in np.eye(len(self.values))])
+        return np.array([self._degrees([matrix[i] for matrix in self.maps]) for i in range(len(self.values))])
 
     @property
     def df_resid(self) -> float:
@@ -188,7 +196,10 @@ class Estimates:
 
     def degrees(self, contrast: FloatArray) -> float:
         """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several roots."""
-        images = [contrast @ matrix for matrix in self.maps]
+        return self._degrees([contrast @ matrix for matrix in self.maps])
+
+    def _degrees(self, images: Sequence[FloatArray]) -> float:
+        """Degrees of freedom of a contrast that is these contrasts of the roots' columns."""
         used = [(root, image) for root, image in zip(self.roots, images, strict=True) if np.any(image != 0)]
         if not used:
             return np.inf
@@ -510,6 +521,14 @@ def _sandwich(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
     spoilt = (matrix[:, unknown] != 0).any(axis=1)
     out[np.ix_(spoilt, spoilt)] = np.where(np.eye(int(spoilt.sum())) > 0, np.nan, out[np.ix_(spoilt, spoilt)])
     return out
+
+
+def _sandwich_diagonal(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Diagonal of A V A', in which an unknown variance spoils only what depends on it."""
+    unknown = np.isnan(np.diag(covariance))
+    known = np.nan_to_num(covariance) if unknown.any() else covariance
+    out = np.einsum("ij,ij->i", matrix @ known, matrix)
+    return np.where((matrix[:, unknown] != 0).any(axis=1), np.nan, out)
 
 
 def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:

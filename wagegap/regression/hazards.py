@@ -180,7 +180,7 @@ class Shift:
 def premium_shifts(
     risk: AtRisk, premiums: Mapping[str, Estimates], questions: Questions, margins: bool
 ) -> tuple[Shift, ...]:
-    """Every premium moved, for the derivatives in it."""
+    """Return every premium moved, for the derivatives in it."""
     out = []
     evaluator = risk.evaluator()
     for name, own in premiums.items():
@@ -202,7 +202,23 @@ def premium_shifts(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HazardTask:
-    """What is fitted in every cell."""
+    """What is fitted in every cell.
+
+    Attributes
+    ----------
+    risk : AtRisk
+        Rows, exits and regressors.
+    model : str
+        Logit, probit, cloglog, lpm or multinomial.
+    sample : Sample
+        Weights and cells of the rows.
+    questions : Questions
+        What is read off the coefficients.
+    shifts : tuple of Shift
+        One for each premium.
+    premiums : tuple of str
+        Names of the premiums.
+    """
 
     risk: AtRisk
     model: ExitModel
@@ -213,6 +229,7 @@ class HazardTask:
 
     @property
     def response(self) -> Response:
+        """Probabilities of the exits as functions of their indices."""
         link: ExitLink = self.model
         return Response(link)
 
@@ -232,7 +249,25 @@ class _Coefficients:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellFit:
-    """Values of a cell, NaN where not identified, with their influence, classical covariance and derivatives."""
+    """Values of a cell, NaN where not identified.
+
+    Attributes
+    ----------
+    values : ndarray, shape (q,)
+        Reported coefficients, effects, elasticities, hazards, incidence.
+    influence : ndarray, shape (n, q)
+        Influence of each row on them.
+    classical : ndarray, shape (q, q)
+        Covariance by the inverse information.
+    by_premium : tuple of ndarray, each of shape (q, P)
+        Derivatives in the parameters of each premium.
+    n_params : int
+        Coefficients estimated.
+    collinear : tuple of str
+        Columns left out, in words.
+    loglik : float
+        Log likelihood.
+    """
 
     values: FloatArray
     influence: FloatArray
@@ -263,7 +298,24 @@ def _coefficients(task: HazardTask, rows: IntArray, weights: FloatArray | None) 
 
 
 def fit_cell(task: HazardTask, c: int, rows: IntArray, weights: FloatArray | None) -> CellFit:
-    """Coefficients of a cell and everything that is read off them."""
+    """Return coefficients of a cell and everything that is read off them.
+
+    Parameters
+    ----------
+    task : HazardTask
+        What is fitted.
+    c : int
+        Number of the cell.
+    rows : ndarray of int, shape (n,)
+        Its rows.
+    weights : ndarray, shape (n,), optional
+        Their weights.
+
+    Raises
+    ------
+    IdentificationError
+        Where an exit does not vary, outcomes are separated, or a premium is swallowed by other columns; names the cell.
+    """
     name = task.risk.cells.names[c]
     _check_varies(task, rows, name)
     try:

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize, sparse
 from scipy.sparse import csgraph
+from scipy.sparse.linalg import norm
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError
@@ -40,9 +41,9 @@ __all__ = ["Separated", "find_separated"]
 
 _ZERO = 1e-8  # size of a column on the interior rows, relative to its size on all, that counts as zero
 _NOISE = 1e-6  # size of a direction on a row that counts as zero
-_TINY = 1e-10  # the same, relative to the largest entry of the direction, where columns are exact
-_LARGE = 1e5  # bound of the programme's coefficients
+_TINY = 1e-9  # the same, of an entry relative to the largest of its direction
 _FIRST, _TOGETHER = 4, 64  # random directions projected together, at first and after
+_DENSE = 4_000_000  # numbers in a matrix that is taken as dense
 _STEPS = 5_000
 
 
@@ -227,13 +228,14 @@ def _project_on_null_space(gram: sparse.csr_array, start: FloatArray) -> FloatAr
 def _programmes(directions: sparse.csr_array) -> BoolArray:
     """Rows in which some combination of directions that is nowhere positive is negative.
 
-    Rows found are taken out and the others looked at again, since a small direction hides behind a large one.
+    Rows found are taken out, since a multiple of what separates them lets others do as they like there, and the rest is
+    looked at again until nothing is found.
     """
     out = np.zeros(directions.shape[0], dtype=bool)
-    left = _scaled(directions, _TINY)
+    left = _independent(directions)
     busy = np.flatnonzero(np.diff(left.indptr) > 0)
     while busy.size:
-        part = _scaled(sparse.csr_array(left[busy]), 0.0)
+        part = _independent(sparse.csr_array(left[busy]))
         found = _programme(part)
         if not found.any():
             return out
@@ -242,35 +244,33 @@ def _programmes(directions: sparse.csr_array) -> BoolArray:
     return out
 
 
-def _scaled(directions: sparse.csr_array, tiny: float) -> sparse.csr_array:
-    """Columns with a largest entry of one, without entries below `tiny`."""
-    if not directions.nnz:
-        return directions
-    size = np.asarray(abs(directions).max(axis=0).toarray()).ravel()
-    scaled = sparse.csr_array(directions @ sparse.diags_array(1 / np.where(size > 0, size, 1.0)))
-    scaled.data[np.abs(scaled.data) <= tiny] = 0.0
-    scaled.eliminate_zeros()
-    return scaled
+def _independent(directions: sparse.csr_array) -> sparse.csr_array:
+    """Columns of length one that span the directions: orthogonal ones, unless they are too many to be dense."""
+    n, width = directions.shape
+    size = norm(directions, axis=0) if directions.nnz else np.zeros(width)
+    used = np.flatnonzero(size > 0)
+    scaled = sparse.csr_array(directions[:, used] @ sparse.diags_array(1 / size[used]))
+    if not used.size or n * used.size > _DENSE:
+        return scaled
+    basis, sizes, _ = linalg.svd(scaled.toarray(), full_matrices=False)
+    kept = basis[:, sizes > _NOISE * sizes[0]]
+    kept = kept / np.abs(kept).max(axis=0)
+    return sparse.csr_array(np.where(np.abs(kept) > _TINY, kept, 0.0))
 
 
 def _programme(directions: sparse.csr_array) -> BoolArray:
-    """Maximise the sum of s over bounded coefficients g and 0 <= s <= 1 with Zg + s <= 0, and return where s is one.
-
-    The bound keeps rounding errors in Z from being blown up to a separation.
-    """
+    """Minimise the sum of Zg over coefficients -1 <= g <= 1 with Zg <= 0, and return where Zg is negative."""
     n, width = directions.shape
+    if not width:
+        return np.zeros(n, dtype=bool)
     problem = dict(
-        c=np.concatenate([np.zeros(width), -np.ones(n)]),
-        A_ub=sparse.hstack([directions, sparse.eye_array(n)], format="csr"),
-        b_ub=np.zeros(n),
-        bounds=[(-_LARGE, _LARGE)] * width + [(0.0, 1.0)] * n,
+        c=np.asarray(directions.sum(axis=0)).ravel(), A_ub=directions, b_ub=np.zeros(n), bounds=[(-1.0, 1.0)] * width
     )
-    solved = optimize.linprog(**problem, method="highs")
-    if solved.status != 0:
-        solved = optimize.linprog(**problem, method="highs-ipm")
-    if solved.status != 0:
-        raise IdentificationError(f"the check for separated rows was not solved: {solved.message}")
-    return np.asarray(np.asarray(solved.x)[width:] > 0.5)
+    for method in ("highs", "highs-ipm", "highs-ds"):
+        solved = optimize.linprog(**problem, method=method, options={"presolve": method != "highs-ds"})
+        if solved.status == 0:
+            return np.asarray(directions @ solved.x < -_NOISE)
+    raise IdentificationError(f"the check for separated rows was not solved: {solved.message}")
 
 
 def _dummies(codes: CodeArray) -> sparse.csr_array:
