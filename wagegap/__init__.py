@@ -33,6 +33,13 @@ _HOME = {
     "yun": "wagegap.decomposition.rates",
     "fit_exits": "wagegap.regression.exits",
     "fit_selection": "wagegap.regression.selection",
+    "oaxaca_offers": "wagegap.decomposition.offers",
+    "fit_roy": "wagegap.regression.roy",
+    "fit_transitions": "wagegap.regression.standardisation",
+    "stock_rates": "wagegap.regression.standardisation",
+    "grogger_hanson": "wagegap.regression.grogger_hanson",
+    "occupation_gravity": "wagegap.regression.occupations",
+    "common_correlated_effects": "wagegap.regression.common_effects",
     "table": "wagegap.report.table",
     "study": "wagegap.report.study",
 }
@@ -46,6 +53,7 @@ _ROOMS = {
 __all__ = [
     "Estimates",
     "Panel",
+    "common_correlated_effects",
     "counterfactual",
     "cov",
     "datasets",
@@ -60,14 +68,20 @@ __all__ = [
     "fit_link_system",
     "fit_premiums",
     "fit_rates",
+    "fit_roy",
     "fit_selection",
+    "fit_transitions",
+    "grogger_hanson",
     "join",
     "kitagawa",
     "oaxaca",
+    "oaxaca_offers",
+    "occupation_gravity",
     "read_panel",
     "rif_oaxaca",
     "simulate_panel",
     "specification_curve",
+    "stock_rates",
     "study",
     "table",
     "yun",
@@ -80,6 +94,7 @@ if TYPE_CHECKING:
     from wagegap.decomposition.dfl import dfl as dfl
     from wagegap.decomposition.kitagawa import kitagawa as kitagawa
     from wagegap.decomposition.oaxaca import oaxaca as oaxaca
+    from wagegap.decomposition.offers import oaxaca_offers as oaxaca_offers
     from wagegap.decomposition.rates import fairlie as fairlie
     from wagegap.decomposition.rates import yun as yun
     from wagegap.decomposition.rif_oaxaca import rif_oaxaca as rif_oaxaca
@@ -90,14 +105,20 @@ if TYPE_CHECKING:
     from wagegap.panel.panel import Panel as Panel
     from wagegap.panel.simulate import simulate_panel as simulate_panel
     from wagegap.regression.choice import fit_choice as fit_choice
+    from wagegap.regression.common_effects import common_correlated_effects as common_correlated_effects
     from wagegap.regression.exits import fit_exits as fit_exits
     from wagegap.regression.flows import fit_flows as fit_flows
+    from wagegap.regression.grogger_hanson import grogger_hanson as grogger_hanson
     from wagegap.regression.link import fit_link as fit_link
     from wagegap.regression.link import fit_link_system as fit_link_system
     from wagegap.regression.link import specification_curve as specification_curve
     from wagegap.regression.mobility import fit_rates as fit_rates
+    from wagegap.regression.occupations import occupation_gravity as occupation_gravity
     from wagegap.regression.premium import fit_premiums as fit_premiums
+    from wagegap.regression.roy import fit_roy as fit_roy
     from wagegap.regression.selection import fit_selection as fit_selection
+    from wagegap.regression.standardisation import fit_transitions as fit_transitions
+    from wagegap.regression.standardisation import stock_rates as stock_rates
     from wagegap.report import figures as figures
     from wagegap.report.study import study as study
     from wagegap.report.table import table as table

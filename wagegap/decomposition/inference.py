@@ -18,15 +18,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from wagegap._typing import FloatArray, IntArray, SmallSample
-from wagegap.decomposition.groups import Comparison, GroupedSample, subset
-from wagegap.errors import CovarianceError
-from wagegap.estimation.cov import Bootstrap, Replicates, Robust
+from wagegap.decomposition.groups import Comparison, GroupedSample
+from wagegap.estimation.cov import Bootstrap, Replicates
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.influence import InfluenceBlock, influence_root
 from wagegap.estimation.replication import ReplicateWeights, root_of_values
-from wagegap.estimation.roots import Block, ReplicateRoot, ScoreRoot
+from wagegap.estimation.roots import ReplicateRoot
 from wagegap.panel.sampling import replicate_scopes, replicate_weights
 
 __all__ = ["Estimated", "estimates_from_influence", "estimates_from_replicates", "is_replicated", "replicate_values"]
@@ -141,21 +140,9 @@ def _labels(one: Estimated) -> pd.DataFrame:
 
 
 def _from_scores(grouped: GroupedSample, one: Estimated, rule: SmallSample) -> Estimates:
-    cov = grouped.cov
-    if isinstance(cov, Replicates | Bootstrap) or (isinstance(cov, Robust) and cov.kind not in _ANALYTIC):
-        raise CovarianceError(
-            f"cov={str(cov)!r} is not defined for influence functions: use HC0, HC1, CR0:COLUMN, CR1:COLUMN, a "
-            "survey's design, replicates or the bootstrap."
-        )
     assert one.influence is not None
-    part = subset(grouped, one.comparison)
-    n, q = one.influence.shape
-    block = Block(one.comparison.direction, part.observations(np.arange(n)), one.n_params)
-    root = ScoreRoot(
-        part.source, sparse.csr_array(one.influence), np.zeros(q, dtype=np.intp), np.zeros(n, dtype=np.int32), (block,),
-        part.groupings, cov, rule, None, part.repeats,
-    )  # fmt: skip
-    return Estimates(grouped.label(one.comparison, _labels(one)), one.values, (root,), (np.eye(q),))
-
-
-_ANALYTIC = ("HC0", "HC1", "CR0", "CR1")
+    assert not isinstance(grouped.cov, Replicates | Bootstrap)
+    rows = np.concatenate(grouped.rows(one.comparison))
+    block = InfluenceBlock(one.comparison.direction, rows, one.influence, one.n_params)
+    root = influence_root(grouped.sample, [block], cov=grouped.cov, rule=rule)
+    return Estimates(grouped.label(one.comparison, _labels(one)), one.values, (root,), (np.eye(root.size),))

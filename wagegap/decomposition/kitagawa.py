@@ -14,7 +14,7 @@ Das Gupta, P. (1993). Standardization and Decomposition of Rates: A User's Manua
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -30,12 +30,12 @@ from wagegap.decomposition.inference import (
 )
 from wagegap.decomposition.rates import LEVEL, check_shares, split_levels
 from wagegap.decomposition.result import TOTAL, Decomposition
-from wagegap.errors import OptionError, check_option, listing, no_column, public
+from wagegap.errors import OptionError, check_option, listing, no_column
 from wagegap.estimation.cov import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.kernels.dasgupta import decompose_rates
 from wagegap.estimation.roots import PlainRoot
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import with_weights
 
@@ -45,7 +45,7 @@ _CELL = "cell_of_factors"
 _CELLS_AT_MOST = 2_000
 
 
-@public
+@refittable
 def kitagawa(  # noqa: PLR0913
     data: Any,
     outcome: str,
@@ -114,12 +114,7 @@ def kitagawa(  # noqa: PLR0913
         both = _of_tables(grouped, labels, found, title)
     else:
         both = _of_workers(grouped, labels, found, cells, detail, small_sample, title)
-    arguments = dict(
-        outcome=outcome, factors=names, group=group, groups=groups, by=by, size=size, detail=detail, cov=cov,
-        small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
-    done = split_levels(both, grouped, "kitagawa", ("difference", "composition", "rates"))
-    return replace(done, estimates=replace(done.estimates, spec=Spec(kitagawa, tuple(arguments.items()))))
+    return split_levels(both, grouped, "kitagawa", ("difference", "composition", "rates"))
 
 
 # cells ---------------------------------------------------------------------------------------------------------------

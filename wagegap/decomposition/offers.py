@@ -48,13 +48,12 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     no_column,
-    public,
 )
 from wagegap.estimation.cov import CovLike
 from wagegap.estimation.design import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.kernels.heckman import fit_two_step
 from wagegap.estimation.kernels.lstsq import fit_lstsq
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_panel
@@ -65,7 +64,7 @@ __all__ = ["oaxaca_offers"]
 _LEVEL = "level"
 
 
-@public
+@refittable
 def oaxaca_offers(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -147,13 +146,8 @@ def oaxaca_offers(  # noqa: PLR0913
         both = estimates_from_replicates(grouped, estimated, again, title=title)
     else:
         both = estimates_from_influence(grouped, estimated, rule=small_sample, title=title)
-    arguments = dict(
-        formula=formula, group=group, selection=selection, groups=groups, by=by, reference=reference,
-        threefold=threefold, normalize=normalize, detail=detail, cov=cov, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
     notes = (*both.notes, *_raw_gaps(grouped, plan))
-    both = replace(both, spec=Spec(oaxaca_offers, tuple(arguments.items())), notes=notes)
+    both = replace(both, notes=notes)
     is_level = (both.labels["component"] == _LEVEL).to_numpy()
     levels = both.select(is_level)
     levels = replace(levels, labels=levels.labels.drop(columns="component"), title="Mean offers")

@@ -40,7 +40,6 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.cov import CovLike
 from wagegap.estimation.estimates import Estimates
@@ -53,7 +52,7 @@ from wagegap.estimation.kernels.fairlie import (
     switch_blocks,
     switch_influence,
 )
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.panel.sampling import check_count
 
 __all__ = ["LEVEL", "check_shares", "fairlie", "split_levels", "yun"]
@@ -71,7 +70,7 @@ _COMPONENTS = ("difference", "explained", "unexplained")
 _BLOCKS_AT_MOST = 12
 
 
-@public
+@refittable
 def fairlie(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -154,16 +153,11 @@ def fairlie(  # noqa: PLR0913
     seed = int(generator.integers(2**32))
     task = _Fairlie(model, reference, blocks, plan, match, reps, seed, convention)
     done = _decomposed(grouped, task, names if len(names) and detail != "none" else (), small_sample, "fairlie")
-    arguments = dict(
-        formula=formula, group=group, groups=groups, by=by, model=model, reference=reference, detail=detail,
-        order=order, match=match, reps=reps, rng=rng, convention=convention, cov=cov, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
     note = "Standard errors are given the regressors of the matched rows." if convention == "conditional" else ""
-    return _finished(done, Spec(fairlie, tuple(arguments.items())), _WORDS[reference], model, note)
+    return _finished(done, _WORDS[reference], model, note)
 
 
-@public
+@refittable
 def yun(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -226,11 +220,7 @@ def yun(  # noqa: PLR0913
     rows, sums = detail_rows(columns, detail)
     task = _Yun(model, reference == "A", columns.of_means, columns.of_coefs, sums)
     done = _decomposed(grouped, task, rows, small_sample, "yun")
-    arguments = dict(
-        formula=formula, group=group, groups=groups, by=by, model=model, reference=reference, normalize=normalize,
-        detail=detail, cov=cov, small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
-    return _finished(done, Spec(yun, tuple(arguments.items())), _WORDS[reference], model, "")
+    return _finished(done, _WORDS[reference], model, "")
 
 
 # estimators ----------------------------------------------------------------------------------------------------------
@@ -582,7 +572,7 @@ def _rows(grouped: GroupedSample, c: Comparison, weights: FloatArray | None) -> 
     return _Rows(sample.y[rows], sample.x[rows], own, len(first), sample.names, c.direction)
 
 
-def _finished(done: Decomposition, spec: Spec, reference: str, model: Link, note: str) -> Decomposition:
+def _finished(done: Decomposition, reference: str, model: Link, note: str) -> Decomposition:
     words = f"{reference}, {model}"
     notes = (*done.estimates.notes, *([note] if note else []))
-    return replace(done, estimates=replace(done.estimates, spec=spec, notes=notes), reference=words)
+    return replace(done, estimates=replace(done.estimates, notes=notes), reference=words)

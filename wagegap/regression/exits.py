@@ -37,7 +37,6 @@ from wagegap.errors import (
     OptionError,
     check_option,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
@@ -48,7 +47,7 @@ from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.sampling import (
     build_sample,
@@ -220,7 +219,7 @@ class Exits(Result):
         return replace(self, **changed)
 
 
-@public
+@refittable
 def fit_exits(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -230,7 +229,7 @@ def fit_exits(  # noqa: PLR0913
     time: str | None = None,
     mundlak: str | Sequence[str] = (),
     premiums: Any = None,
-    by: str | Sequence[str] | None = (),
+    by: str | Sequence[str] = (),
     base: str | None = None,
     gaps: Literal["raise", "keep"] = "raise",
     margins: bool = True,
@@ -313,12 +312,6 @@ def fit_exits(  # noqa: PLR0913
     questions = Questions.of(risk, given) if margins else Questions((), (), (), np.arange(0))
     task = HazardTask(risk, chosen, sample, questions, premium_shifts(risk, given, questions, margins), tuple(given))
     estimates, loglik = _estimated(task, resolved, small_sample, given)
-    arguments = dict(
-        formula=formula, exit=exit, model=model, time=time, mundlak=mundlak, premiums=premiums, by=keys, base=base,
-        gaps=gaps, margins=margins, cov=cov, small_sample=small_sample, weights=kept("weights", weights),
-        weight_kind=weight_kind, keep_units=keep_units,
-    )  # fmt: skip
-    estimates = replace(estimates, spec=Spec(fit_exits, tuple(arguments.items())))
     done = _result(task, estimates, loglik)
     return done if keep_units else done.without_units()
 

@@ -17,14 +17,14 @@ Barrett, G. and S. Donald (2003). Consistent tests for stochastic dominance. Eco
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import DataError, EmptyDataError, OptionError, check_option, public
+from wagegap.errors import DataError, EmptyDataError, OptionError, check_option
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.design import FormulaParts, build_design
 from wagegap.estimation.estimates import Estimates
@@ -36,7 +36,7 @@ from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
@@ -115,7 +115,7 @@ class Roy(Result):
         )
 
 
-@public
+@refittable
 def fit_roy(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -182,11 +182,6 @@ def fit_roy(  # noqa: PLR0913
     grid = _grid(rows)
     curves = pd.DataFrame({"at": grid, **{n: _distribution(rows, m, grid) for n, m in _sides(rows).items()}})
     tests = _dominance(rows, grid, orders, reps, np.random.default_rng(rng))
-    arguments = dict(
-        formula=formula, leave=leave, parts=parts, orders=orders, reps=reps, rng=rng, cov=cov,
-        small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
-    estimates = replace(estimates, spec=Spec(fit_roy, tuple(arguments.items())))
     return Roy(estimates, leave, rows.outcome, curves, tests)
 
 

@@ -38,7 +38,6 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     no_column,
-    public,
     warn,
 )
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
@@ -54,7 +53,7 @@ from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample, check_weights_allow
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_panel
@@ -141,7 +140,7 @@ class Selection(Result):
         return replace(super().without_units(), uncorrected=self.uncorrected.without_units())
 
 
-@public
+@refittable
 def fit_selection(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -151,7 +150,7 @@ def fit_selection(  # noqa: PLR0913
     places: str | Sequence[str] | None = None,
     probabilities: str | Sequence[str] = (),
     degree: int = 2,
-    by: str | Sequence[str] | None = (),
+    by: str | Sequence[str] = (),
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
@@ -223,12 +222,6 @@ def fit_selection(  # noqa: PLR0913
     task = _Task(rows, sample, method, chosen, more, degree)
     _check_iid(task, resolved)
     estimates, uncorrected = _estimated(task, panel, resolved, small_sample)
-    arguments = dict(
-        formula=formula, selection=selection, method=method, places=places, probabilities=probabilities, degree=degree,
-        by=keys, cov=cov, small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind,
-        keep_units=keep_units,
-    )  # fmt: skip
-    estimates = replace(estimates, spec=Spec(fit_selection, tuple(arguments.items())))
     size = len(rows.cells.names)
     cells = rows.cells.keys.assign(
         n=np.bincount(rows.cells.codes, minlength=size),

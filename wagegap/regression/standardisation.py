@@ -39,7 +39,7 @@ from wagegap.estimation.cov import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.sampling import cell_keys, check_count, with_weights
 from wagegap.regression.mobility import Rates, fit_rates
@@ -351,13 +351,13 @@ class Transitions(Result):
         return own.map(lambda _: values, labels=frame, jacobian=lambda _: matrix, title="Mobility")
 
 
-@public
+@refittable
 def fit_transitions(  # noqa: PLR0913
     data: Any,
     origin: str,
     destination: str,
     *,
-    by: str | Sequence[str] | None = (),
+    by: str | Sequence[str] = (),
     among: str | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
@@ -413,13 +413,6 @@ def fit_transitions(  # noqa: PLR0913
     )
     own = rates.estimates
     labels = own.labels.assign(term=own.labels["term"].map({name: str(level) for name, level in events.items()}))
-    arguments = dict(
-        origin=origin, destination=destination, by=keys, among=among, cov=cov, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind, min_rows=min_rows,
-    )  # fmt: skip
-    estimates = replace(
-        own, labels=labels, title=f"Moves from {origin} to {destination}",
-        spec=Spec(fit_transitions, tuple(arguments.items())),
-    )  # fmt: skip
+    estimates = replace(own, labels=labels, title=f"Moves from {origin} to {destination}", spec=None)
     first = rates.cells[rates.cells["event"] == next(iter(events))]
     return Transitions(estimates, origin, destination, first.drop(columns=["event", "happened"]).reset_index(drop=True))

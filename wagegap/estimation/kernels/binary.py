@@ -29,8 +29,8 @@ from scipy import linalg, special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, check_option, listing
+from wagegap.estimation.kernels.linear_systems import invert_information, solve_scaled
 from wagegap.estimation.kernels.lstsq import Collinear, fit_lstsq
-from wagegap.estimation.kernels.newton_update import solve_scaled
 from wagegap.estimation.kernels.resampling import column_products, unpack_moments
 
 __all__ = [
@@ -145,7 +145,7 @@ class BinaryFit:
         own = x[:, self.kept]
         out = np.zeros_like(self.bread)
         w = curvature if self.weights is None else curvature * self.weights
-        out[np.ix_(self.kept, self.kept)] = _invert((own.T * w) @ own)
+        out[np.ix_(self.kept, self.kept)] = invert_information((own.T * w) @ own)
         return out
 
 
@@ -586,7 +586,7 @@ def _finish(
     value, residuals, curvature = _PARTS[problem.link](index, y)
     w = np.ones(len(y)) if weights is None else weights
     information = (problem.x.T * (w * curvature)) @ problem.x
-    inverse = _invert(information)
+    inverse = invert_information(information)
     if basis.back is not None:
         inverse = basis.back @ inverse @ basis.back.T
     k = len(basis.kept)
@@ -597,18 +597,6 @@ def _finish(
         problem.link, params, bread, index, probability(index, problem.link), residuals, weights, float(w @ value),
         basis.kept, basis.collinear, path.steps, found,
     )  # fmt: skip
-
-
-def _invert(information: FloatArray) -> FloatArray:
-    """Inverse of an information matrix, scaled to a unit diagonal first; minimum norm where it is singular."""
-    diagonal = np.diag(information)
-    root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = information * np.outer(root, root)
-    try:
-        inverse = linalg.cho_solve(linalg.cho_factor(scaled), np.eye(len(scaled)))
-    except linalg.LinAlgError:
-        inverse = np.asarray(linalg.pinvh(scaled), dtype=float)
-    return np.asarray((inverse + inverse.T) / 2 * np.outer(root, root))
 
 
 def _fit_linear(y: FloatArray, x: FloatArray, weights: FloatArray | None, offset: FloatArray | None) -> BinaryFit:

@@ -18,8 +18,8 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError
+from wagegap.estimation.kernels.linear_systems import solve_scaled
 from wagegap.estimation.kernels.lstsq import fit_lstsq
-from wagegap.estimation.kernels.newton_update import solve_scaled
 from wagegap.estimation.kernels.rearrange import Convention, Levels, pooled_quantiles
 from wagegap.estimation.kernels.resampling import unpack_moments
 

@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, listing
+from wagegap.estimation.kernels.linear_systems import invert_information
 from wagegap.estimation.kernels.lstsq import Collinear, fit_lstsq
 
 __all__ = ["MultinomialFit", "fit_multinomial", "softmax"]
@@ -207,7 +208,7 @@ def _climb(problem: _Problem, params: FloatArray) -> _Path:
     value = problem.value(params)
     for taken in range(1, _STEPS + 1):
         gradient, information = problem.derivatives(params)
-        step = (_solved(information) @ gradient.ravel()).reshape(gradient.shape)
+        step = (invert_information(information) @ gradient.ravel()).reshape(gradient.shape)
         near = float(np.sum(step * gradient)) <= _TOLERANCE
         if near or taken == _STEPS:
             moved = float(np.abs(problem.x[problem.weights > 0] @ step.T).max())
@@ -221,18 +222,6 @@ def _climb(problem: _Problem, params: FloatArray) -> _Path:
     raise AssertionError("the last step returns")
 
 
-def _solved(information: FloatArray) -> FloatArray:
-    """Inverse after scaling to a unit diagonal; of minimum norm where the matrix is singular."""
-    diagonal = np.diag(information)
-    root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = information * np.outer(root, root)
-    try:
-        inverse = np.asarray(linalg.cho_solve(linalg.cho_factor(scaled), np.eye(len(scaled))), dtype=float)
-    except linalg.LinAlgError:
-        inverse = np.asarray(linalg.pinvh(scaled), dtype=float)
-    return np.asarray((inverse + inverse.T) / 2 * np.outer(root, root))
-
-
 def _finish(
     problem: _Problem, path: _Path, design: _Scaled, weights: FloatArray | None, scale: float
 ) -> MultinomialFit:
@@ -242,7 +231,7 @@ def _finish(
     params = np.full((m, k), np.nan)
     params[:, design.kept] = path.params / size
     repeated = np.tile(size, m)
-    inverse = _solved(problem.derivatives(path.params)[1]) / np.outer(repeated, repeated) / scale
+    inverse = invert_information(problem.derivatives(path.params)[1]) / np.outer(repeated, repeated) / scale
     bread = np.zeros((m * k, m * k))
     at = np.flatnonzero(np.tile(design.kept, m))
     bread[np.ix_(at, at)] = inverse

@@ -25,13 +25,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from wagegap._typing import FloatArray
+from wagegap.estimation.kernels.linear_systems import solve_scaled
 from wagegap.estimation.kernels.resampling import column_products, unpack_moments
 
-__all__ = ["NewtonUpdate", "newton_update", "solve_scaled"]
+__all__ = ["NewtonUpdate", "newton_update"]
 
 _OWN_MATRIX = 50_000  # rows up to which a replicate has a matrix of second derivatives of its own
 _AT_ONCE = 1 << 22  # numbers weighted together
-_RIDGE = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,17 +114,3 @@ def newton_update(
         elif matrices is not None:
             matrices[j] = (x.T * (curvature(j) * weights)) @ x / weights.sum()
     return NewtonUpdate(x, psi, own, None if own is None else column_products(x).T, matrices)
-
-
-def solve_scaled(matrices: FloatArray, right: FloatArray, ridge: float = _RIDGE) -> FloatArray:
-    """Solve symmetric systems after scaling them to a unit diagonal; a column without rows stays where it is.
-
-    >>> solve_scaled(np.array([[[4.0, 0.0], [0.0, 0.0]]]), np.array([[2.0, 0.0]])).round(6)
-    array([[0.5, 0. ]])
-    """
-    diagonal = np.einsum("mkk->mk", matrices)
-    root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = matrices * root[:, :, None] * root[:, None, :]
-    at = np.arange(matrices.shape[1])
-    scaled[:, at, at] = 1 + ridge
-    return np.asarray(np.linalg.solve(scaled, (right * root)[:, :, None])[:, :, 0] * root)

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, optimize, sparse
@@ -40,8 +41,8 @@ from wagegap.estimation.kernels.absorb import absorb
 __all__ = ["Separated", "find_separated"]
 
 _ZERO = 1e-8  # size of a column on the interior rows, relative to its size on all, that counts as zero
-_NOISE = 1e-6  # size of a direction on a row that counts as zero
-_TINY = 1e-9  # the same, of an entry relative to the largest of its direction
+_NOISE = 1e-7  # size of a direction on a row that counts as zero
+_CLEAR = 1e-5  # what a separating combination moves a row by, at least; the programme's tolerance is 1e-7
 _FIRST, _TOGETHER = 4, 64  # random directions projected together, at first and after
 _DENSE = 4_000_000  # numbers in a matrix that is taken as dense
 _STEPS = 5_000
@@ -121,7 +122,9 @@ def _beyond_levels(signs: IntArray, x: FloatArray, effects: Sequence[CodeArray])
     """Separated rows where no level of the effects has all its rows at one boundary."""
     free = signs != 0
     codes = [np.unique(own, return_inverse=True)[1].ravel().astype(np.int32) for own in effects]
-    turned = sparse.csr_array(sparse.diags_array(-signs[free].astype(float)) @ _directions(x, codes, free))
+    directions = _directions(x, codes, free)
+    directions.data[np.abs(directions.data) <= _NOISE] = 0.0
+    turned = sparse.csr_array(sparse.diags_array(-signs[free].astype(float)) @ directions)
     out = np.zeros(len(signs), dtype=bool)
     out[free] = _programmes(turned)
     return out
@@ -200,7 +203,7 @@ def _null_directions(x: FloatArray, effects: Sequence[CodeArray], free: BoolArra
         if rank < found.shape[1]:
             out = np.zeros((len(busy), rank))
             out[busy] = basis[:, :rank]
-            return sparse.csr_array(np.where(np.abs(out) > _NOISE, out, 0.0))
+            return sparse.csr_array(out)
 
 
 def _project_on_null_space(gram: sparse.csr_array, start: FloatArray) -> FloatArray:
@@ -208,7 +211,7 @@ def _project_on_null_space(gram: sparse.csr_array, start: FloatArray) -> FloatAr
     rest = gram @ start
     solution, direction = np.zeros_like(start), rest
     square = np.sum(rest**2, axis=0)
-    enough = 1e-20 * square
+    enough = 1e-24 * square
     for _ in range(_STEPS):
         if (square <= enough).all():
             return start - solution
@@ -255,7 +258,7 @@ def _independent(directions: sparse.csr_array) -> sparse.csr_array:
     basis, sizes, _ = linalg.svd(scaled.toarray(), full_matrices=False)
     kept = basis[:, sizes > _NOISE * sizes[0]]
     kept = kept / np.abs(kept).max(axis=0)
-    return sparse.csr_array(np.where(np.abs(kept) > _TINY, kept, 0.0))
+    return sparse.csr_array(np.where(np.abs(kept) > _NOISE, kept, 0.0))
 
 
 def _programme(directions: sparse.csr_array) -> BoolArray:
@@ -263,13 +266,13 @@ def _programme(directions: sparse.csr_array) -> BoolArray:
     n, width = directions.shape
     if not width:
         return np.zeros(n, dtype=bool)
-    problem = dict(
+    problem: dict[str, Any] = dict(
         c=np.asarray(directions.sum(axis=0)).ravel(), A_ub=directions, b_ub=np.zeros(n), bounds=[(-1.0, 1.0)] * width
     )
     for method in ("highs", "highs-ipm", "highs-ds"):
         solved = optimize.linprog(**problem, method=method, options={"presolve": method != "highs-ds"})
         if solved.status == 0:
-            return np.asarray(directions @ solved.x < -_NOISE)
+            return np.asarray(directions @ solved.x < -_CLEAR)
     raise IdentificationError(f"the check for separated rows was not solved: {solved.message}")
 
 
