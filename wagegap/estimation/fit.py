@@ -205,7 +205,7 @@ def _absorbed_counts(sample: Sample, rows: IntArray, codes: Sequence[CodeArray])
             for group in sample.groupings.values()
             if isinstance(group, Grouping) and _is_nested(codes[j], group.codes[rows])
         )
-        counts.append(AbsorbedCount(name, total - before, nested))
+        counts.append(AbsorbedCount(name, total - before, nested, int(codes[j].max()) + 1))
         before = total
     return tuple(counts)
 

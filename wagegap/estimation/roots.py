@@ -67,11 +67,14 @@ class AbsorbedCount:
         Effects estimated.
     nested_in : tuple of str
         Groupings within whose groups the effects are nested.
+    levels : int, optional
+        Levels of the grouping, which fixest counts whether or not they can be told apart; the rank where absent.
     """
 
     name: str
     rank: int
     nested_in: tuple[str, ...] = ()
+    levels: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,12 +102,17 @@ class Block:
     iid: FloatArray | None = None
 
     def counted(self, rule: SmallSample, clusters: tuple[str, ...]) -> int:
-        """Parameters that the rule counts."""
-        total = self.n_params
-        for effect in self.absorbed:
-            nested = rule == "fixest" and any(name in effect.nested_in for name in clusters)
-            total += 1 if nested else effect.rank
-        return total
+        """Parameters that the rule counts.
+
+        fixest counts the levels of every set of effects that is not nested in a cluster, less one for each further
+        set, and one where all are nested; the others count the effects that are estimated.
+        """
+        if rule != "fixest" or not self.absorbed:
+            return self.n_params + sum(effect.rank for effect in self.absorbed)
+        apart = [effect for effect in self.absorbed if not any(name in effect.nested_in for name in clusters)]
+        if not apart:
+            return self.n_params + 1
+        return self.n_params + sum(effect.levels or effect.rank for effect in apart) - (len(apart) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
