@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from wagegap.errors import CovarianceError
@@ -42,6 +44,32 @@ def test_means_slopes_and_bread(weighted):
     assert fit.total == pytest.approx(own.sum())
     assert (fit.n, fit.collinear) == (len(y), ())
     assert fit.kept.all()
+
+
+HANDBOOK = (
+    "age00 msa ctrlcity north_central south00 west hispanic black sch_10 diploma_hs ged_hs smcol bachelor_col "
+    "master_col doctor_col afqtp89 famrspb wkswk_18 yrsmil78_00 pcntpt_22 primary manuf eduheal othind female"
+).split()
+
+
+@pytest.mark.parametrize("model", range(4), ids=["men", "women", "men, other base", "pooled with female"])
+def test_regressions_of_the_handbook(shared, model):
+    """Fortin, Lemieux and Firpo (2011), table 2: Stata's log prints seven digits of single-precision numbers."""
+    log = json.loads((shared / "reference" / "stata_flf2011_table2_regressions.json").read_text())["results"][model]
+    table = pd.read_csv(shared / "refdata" / "nlsy00_flf.csv")
+    rows = table[table["female"] == {0: 0, 1: 1, 2: 0}[model]] if model < 3 else table
+    short = {name.replace("north_central", "north_cent~l"): name for name in HANDBOOK}
+    names = [name for name in log["coef"] if name != "_cons"]
+    x = np.column_stack([np.ones(len(rows)), rows[[short[name] for name in names]]])
+    y = rows["lropc00"].to_numpy(dtype=float)
+    fit = fit_mean_slopes(y, x)
+    variance = fit.residuals @ fit.residuals / (len(y) - x.shape[1])
+    assert len(y) == log["n"]
+    order = ["_cons", *names]
+    np.testing.assert_allclose(fit.params, [log["coef"][name] for name in order], rtol=2e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        np.sqrt(variance * np.diag(fit.bread)), [log["se"][name] for name in order], rtol=2e-6, atol=1e-7
+    )
 
 
 def test_without_a_constant():

@@ -326,6 +326,43 @@ def test_rifreg_interquantile_ratio_lacks_a_division(shared):
     np.testing.assert_allclose(done.params[2], right, rtol=1e-10)
 
 
+def men8385(shared, case):
+    """Results of rifreg, and the outcome, columns and weights that they were computed on."""
+    reference = json.loads((shared / "reference" / f"{case}.json").read_text())
+    table = pd.read_parquet(shared / "refdata" / "men8385.parquet")
+    y, w = np.log(table["wage"].to_numpy(dtype=float)), table["weights"].to_numpy(dtype=float)
+    columns = [np.ones(len(y))]
+    for name in ("union", "nonwhite", "married", "education", "experience"):
+        levels = reference["data"]["factor_levels"][name]
+        columns += [(table[name].astype(str) == level).to_numpy(dtype=float) for level in levels[1:]]
+    return reference["results"], y, np.column_stack(columns), w
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "column"),
+    [
+        ("rifreg_men8385_variance", "variance", "rif_variance"),
+        ("rifreg_men8385_interquantile_range", "interquantile_range:0.9,0.1", "rif_iq_range_0.9_0.1"),
+    ],
+)
+def test_rifreg_on_weighted_spread(shared, case, name, column):
+    """The variance has no ties; of the range, each end's heap lies on the side where R's rounding leaves it."""
+    results, y, x, w = men8385(shared, case)
+    expected = pd.DataFrame(results["estimates"])[column].to_numpy(dtype=float)
+    own = replace(R, bandwidth=bandwidth(distribution(y), R))
+    if name == "variance":
+        fits = [fit(y, x, [name], rule=own, counts=w)]
+        found = [fits[0].params[0]]
+        errors = np.sqrt(np.diag(rif_covariance(fits[0], y, x, w, estimated=False)))[x.shape[1] :]
+        factor = np.sqrt(len(y) / (len(y) - x.shape[1]))
+        np.testing.assert_allclose(errors * factor, list(results["se_hc1"][column].values()), rtol=1e-6)
+    else:
+        ends = ["quantile:0.9", "quantile:0.1"]
+        fits = [fit(y, x, ends, rule=replace(own, ties=side), counts=w) for side in ("below", "above")]
+        found = [high.params[0] - low.params[1] for high in fits for low in fits]
+    assert sum(np.allclose(one, expected, rtol=1e-8, atol=1e-10) for one in found) == 1
+
+
 @pytest.mark.parametrize(
     ("case", "rule"),
     [
@@ -341,15 +378,9 @@ def test_rifreg_on_weighted_deciles(shared, case, rule):
     agrees with the heap on one side, and on one side only. Hmisc takes weights for counts of observations; R's
     bandwidth takes no weights at all.
     """
-    reference = json.loads((shared / "reference" / f"{case}.json").read_text())
-    results, table = reference["results"], pd.read_parquet(shared / "refdata" / "men8385.parquet")
-    y, w = np.log(table["wage"].to_numpy(dtype=float)), table["weights"].to_numpy(dtype=float)
-    columns = [np.ones(len(y))]
-    for name in ("union", "nonwhite", "married", "education", "experience"):
-        levels = reference["data"]["factor_levels"][name]
-        columns += [(table[name].astype(str) == level).to_numpy(dtype=float) for level in levels[1:]]
-    x, above = np.column_stack(columns), 0
-    k, names, estimates = len(columns), [f"quantile:{i / 10}" for i in range(1, 10)], pd.DataFrame(results["estimates"])
+    results, y, x, w = men8385(shared, case)
+    k, above = x.shape[1], 0
+    names, estimates = [f"quantile:{i / 10}" for i in range(1, 10)], pd.DataFrame(results["estimates"])
     own = replace(rule, bandwidth=bandwidth(distribution(y), rule))
     fits = [fit(y, x, names, rule=replace(own, ties=side), counts=w) for side in ("below", "above")]
     meats = [rif_covariance(one, y, x, w, estimated=False) * len(y) / (len(y) - k) for one in fits]

@@ -127,15 +127,11 @@ def read_panel(  # noqa: PLR0913
     check_option("invalid_wage", invalid_wage, ("raise", "missing", "drop"))
     check_option("country_names", country_names, ("normalise", "keep"))
     check_option("duplicates", duplicates, ("raise", "keep"))
-    for role, column in (
-        ("worker", worker), ("country", country), ("period", period), ("wage", wage), ("field", field),
-        ("occupation", occupation), ("weight", weight), ("strata", strata),
-    ):  # fmt: skip
-        _check_name(role, column)
-    for role, names in (("cluster", cluster), ("replicate_weights", replicate_weights), ("columns", columns)):
-        _check_names(role, names)
-    if units is not None and not isinstance(units, Mapping):
-        raise OptionError(f"units={units!r} must give a unit to each column, such as {{'rate': 'share'}}.")
+    _check_given(
+        dict(worker=worker, country=country, period=period, wage=wage, field=field, occupation=occupation,
+             weight=weight, strata=strata),
+        dict(cluster=cluster, replicate_weights=replicate_weights, columns=columns), units,
+    )  # fmt: skip
     pattern = replicate_weights if isinstance(replicate_weights, str) else None
     roles = Roles(
         worker, country, period, wage, field, occupation, weight, weight_kind or ("sampling" if weight else None),
@@ -146,11 +142,7 @@ def read_panel(  # noqa: PLR0913
     _check_options(roles, pattern)
     needed = _needed(roles)
     wanted = None if columns is None else _Wanted(frozenset([*needed, *columns]), pattern)
-    frame, name = _read(source, wanted, progress)
-    name = source_name or name
-    check_columns(frame, name)
-    for column in [*needed, *(columns or ())]:
-        _check_column(frame, column, name)
+    frame, name = _read_checked(source, wanted, [*needed, *(columns or ())], source_name, progress)
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
     if country is not None:
@@ -183,6 +175,28 @@ def _check_names(role: str, names: object) -> None:
     """Raise unless a role names columns, or none."""
     if names is not None and not isinstance(names, str | Sequence):
         raise OptionError(f"{role}={names!r} must be the name of a column, or a list of names.")
+
+
+def _check_given(named: Mapping[str, Any], lists: Mapping[str, Any], units: Any) -> None:
+    """Raise unless roles name columns by text, and units are a mapping."""
+    for role, column in named.items():
+        _check_name(role, column)
+    for role, names in lists.items():
+        _check_names(role, names)
+    if units is not None and not isinstance(units, Mapping):
+        raise OptionError(f"units={units!r} must give a unit to each column, such as {{'rate': 'share'}}.")
+
+
+def _read_checked(
+    source: Any, wanted: _Wanted | None, needed: Sequence[str], source_name: str | None, progress: bool
+) -> tuple[pd.DataFrame, str]:
+    """Rows with the columns needed, and the name of the data."""
+    frame, name = _read(source, wanted, progress)
+    name = source_name or name
+    check_columns(frame, name)
+    for column in needed:
+        _check_column(frame, column, name)
+    return frame, name
 
 
 def _check_options(roles: Roles, pattern: str | None) -> None:
