@@ -40,6 +40,7 @@ _HOME = {
     "grogger_hanson": "wagegap.regression.grogger_hanson",
     "occupation_gravity": "wagegap.regression.occupations",
     "common_correlated_effects": "wagegap.regression.common_effects",
+    "wild_bootstrap": "wagegap.regression.wild",
     "table": "wagegap.report.table",
     "study": "wagegap.report.study",
 }
@@ -84,6 +85,7 @@ __all__ = [
     "stock_rates",
     "study",
     "table",
+    "wild_bootstrap",
     "yun",
 ]
 
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
     from wagegap.regression.selection import fit_selection as fit_selection
     from wagegap.regression.standardisation import fit_transitions as fit_transitions
     from wagegap.regression.standardisation import stock_rates as stock_rates
+    from wagegap.regression.wild import wild_bootstrap as wild_bootstrap
     from wagegap.report import figures as figures
     from wagegap.report.study import study as study
     from wagegap.report.table import table as table

@@ -236,6 +236,7 @@ class _Rows:
     n_first: int
     columns: tuple[str, ...]
     direction: str
+    repeats: FloatArray | None
 
     @property
     def first(self) -> slice:
@@ -270,6 +271,11 @@ class _Rows:
         influence[side] = share * (values - mean)
         return mean, influence
 
+    def errors(self, influence: FloatArray) -> FloatArray:
+        """Heteroskedasticity-robust errors of what the rows have an influence on; repeated rows are independent."""
+        squares = influence**2 if self.repeats is None else influence**2 / self.repeats[:, None]
+        return np.asarray(np.sqrt(squares.sum(axis=0)))
+
 
 _Answer: TypeAlias = tuple[FloatArray, FloatArray | None]
 
@@ -303,7 +309,7 @@ class _Fairlie:
         if not influence:
             return values, None
         if self.convention == "full":
-            gradient = self._gradient(rows, coef, np.sqrt((on_coef**2).sum(axis=0)))
+            gradient = self._gradient(rows, coef, rows.errors(on_coef))
         on_parts = on_coef @ gradient.T
         if self.convention == "full":
             on_parts = on_parts + np.vstack([*switch_influence(left, right, self.model, self.plan)])
@@ -569,7 +575,8 @@ def _rows(grouped: GroupedSample, c: Comparison, weights: FloatArray | None) -> 
     rows = np.concatenate([first, second])
     sample = grouped.sample
     own = grouped.weights(rows) if weights is None else weights[rows]
-    return _Rows(sample.y[rows], sample.x[rows], own, len(first), sample.names, c.direction)
+    repeats = None if sample.repeats is None else sample.repeats[rows]
+    return _Rows(sample.y[rows], sample.x[rows], own, len(first), sample.names, c.direction, repeats)
 
 
 def _finished(done: Decomposition, reference: str, model: Link, note: str) -> Decomposition:

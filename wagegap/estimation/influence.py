@@ -49,14 +49,21 @@ class InfluenceBlock:
     classical: FloatArray | None = None
 
 
-def check_influence_cov(cov: Covariance) -> None:
+def check_influence_cov(cov: Covariance, *, classical: bool = True) -> None:
     """Raise for a covariance that influence functions do not have.
+
+    Parameters
+    ----------
+    cov : covariance
+        Covariance in force.
+    classical : bool
+        Whether the model has a covariance of its own where it is true, for `iid`.
 
     Raises
     ------
     CovarianceError
     """
-    if isinstance(cov, Robust) and cov.kind not in _KINDS:
+    if isinstance(cov, Robust) and cov.kind not in (_KINDS if classical else _KINDS[1:]):
         raise CovarianceError(
             f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
             "survey's design, replicates or the bootstrap."
@@ -83,7 +90,7 @@ def influence_root(
     ------
     CovarianceError
     """
-    check_influence_cov(cov)
+    check_influence_cov(cov, classical=all(block.classical is not None for block in blocks))
     rows = np.concatenate([block.rows for block in blocks])
     part = sample.take(rows)
     sizes = [block.influence.shape for block in blocks]

@@ -76,6 +76,8 @@ class Spec:
                 )
         arguments.update(changes)
         if weights is not None:
+            if "weights" not in arguments:
+                raise OptionError(f"{self.function.__name__} takes no weights.")
             arguments["weights"] = weights
         lost = [name for name, value in arguments.items() if isinstance(value, NotKept)]
         if lost:
@@ -105,7 +107,8 @@ def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
         arguments = dict(list(bound.arguments.items())[1:])
         if "group" not in arguments and arguments.get("by", "") is None:
             arguments["by"] = list(done.estimates.by)
-        arguments["weights"] = kept("weights", arguments.get("weights"))
+        if "weights" in arguments:
+            arguments["weights"] = kept("weights", arguments["weights"])
         estimates = replace(done.estimates, spec=Spec(shown, tuple(arguments.items())))
         made: _R = replace(done, estimates=estimates)
         return made

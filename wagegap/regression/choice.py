@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, SmallSample, WeightKind
-from wagegap.errors import DataError, DataWarning, OptionError, check_option, did_you_mean, listing, public, warn
+from wagegap.errors import DataError, DataWarning, OptionError, check_option, did_you_mean, listing, warn
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.groupings import Grouping
@@ -39,7 +39,7 @@ from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample, check_weights_allow
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.sampling import (
     build_sample,
@@ -191,7 +191,7 @@ class Choice(Result):
         return self.estimates.map(lambda b: function(b)[known], labels=labels, title=title)
 
 
-@public
+@refittable
 def fit_choice(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -274,12 +274,7 @@ def fit_choice(  # noqa: PLR0913
     resolved = resolve_cov(choices.panel, cov, choices.first)
     fit = _fit(choices, choices.weights)
     root = _root(choices, fit, resolved, small_sample, sampled_by_choice=population is not None)
-    arguments = dict(
-        formula=formula, chooser=chooser, alternative=alternative, chosen=chosen, nests=nests,
-        common_dissimilarity=common_dissimilarity, scaled=scaled, base=base, population=population, cov=cov,
-        small_sample=small_sample, weights=kept("weights", weights), weight_kind=weight_kind, keep_units=keep_units,
-    )  # fmt: skip
-    done = _result(choices, fit, root, Spec(fit_choice, tuple(arguments.items())))
+    done = _result(choices, fit, root)
     return done if keep_units else done.without_units()
 
 
@@ -325,14 +320,14 @@ def _sample_of_choosers(choices: Choices, cov: Covariance) -> Sample:
     return replace(sample, groupings={**sample.groupings, "row": row}, weights=choices.weights)
 
 
-def _result(choices: Choices, fit: ChoiceFit, root: Root, spec: Spec) -> Choice:
+def _result(choices: Choices, fit: ChoiceFit, root: Root) -> Choice:
     model, rows = choices.model, choices.rows
     terms = [*choices.design.names, *choices.dissimilarities]
     labels = pd.DataFrame({"term": terms, "unit": "none", "comparison": f"base {model.levels[0]}"})
     title = "Choice, nested logit" if choices.dissimilarities else "Choice, conditional logit"
     values = fit.params
     estimates = Estimates(
-        labels, values, (root,), (np.eye(len(values)),), title=title, ledger=choices.design.ledger, spec=spec,
+        labels, values, (root,), (np.eye(len(values)),), title=title, ledger=choices.design.ledger,
         notes=_notes(choices, fit),
     )  # fmt: skip
     shares = rows.shares(values)

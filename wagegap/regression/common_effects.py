@@ -25,12 +25,12 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.errors import FormulaError, IdentificationError, OptionError, check_option, listing, no_column, public
+from wagegap.errors import FormulaError, IdentificationError, OptionError, check_option, listing, no_column
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust
 from wagegap.estimation.design import Design, build_design, split_formula
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.roots import AbsorbedCount, Root, ScoreRoot
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import fit_sample, index_cells, resolve_cov, weighted_rows, with_weights
@@ -41,7 +41,7 @@ __all__ = ["common_correlated_effects"]
 _KINDS = ("HC0", "HC1", "CR0", "CR1")
 
 
-@public
+@refittable
 def common_correlated_effects(
     data: Any,
     formula: str,
@@ -99,15 +99,10 @@ def common_correlated_effects(
     cells = index_cells(panel.frame.iloc[design.rows], [])
     columns = list(range(within.x.shape[1]))
     fitted = fit_sample(panel, within, cells, columns, cov=parsed, small_sample=small_sample)
-    arguments = dict(
-        formula=formula, unit=unit, period=period, cov=cov, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind,
-    )  # fmt: skip
     labels = pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""})
     estimates = Estimates(
         labels, fitted.values[0], (_counting(fitted.root, unit, taken),), (np.eye(len(columns)),),
         title="Common correlated effects, pooled", ledger=design.ledger,
-        spec=Spec(common_correlated_effects, tuple(arguments.items())),
         notes=(f"Each {unit} has a constant and loadings on the means of all over each {period}.",),
     )  # fmt: skip
     slopes = np.concatenate([[1.0], np.zeros(len(columns))])

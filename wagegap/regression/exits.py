@@ -52,6 +52,7 @@ from wagegap.panel.panel import as_panel
 from wagegap.panel.sampling import (
     build_sample,
     cell_keys,
+    observations,
     replicate_scopes,
     replicate_weights,
     resolve_cov,
@@ -436,8 +437,12 @@ def _result(task: HazardTask, everything: Estimates, loglik: float) -> Exits:
             drop += ["time", *(["exit"] if task.model != "multinomial" else [])]
         parts[kind] = replace(own, labels=own.labels.drop(columns=drop), title=_TITLES[kind].format(task.model))
     size = len(risk.cells.names)
-    counted = [np.bincount(risk.cells.codes[risk.outcome == j + 1], minlength=size) for j in range(len(risk.exits))]
-    cells = risk.cells.keys.assign(n=np.bincount(risk.cells.codes), **dict(zip(risk.exits, counted, strict=True)))
+    times = observations(risk.panel, risk.design.rows)
+    n, *counted = (
+        np.bincount(risk.cells.codes, weights=times * who, minlength=size).astype(int)
+        for who in (np.ones(len(times)), *(risk.outcome == j + 1 for j in range(len(risk.exits))))
+    )
+    cells = risk.cells.keys.assign(n=n, **dict(zip(risk.exits, counted, strict=True)))
     if risk.panel.roles.worker is not None:
         worker = risk.panel.groupings(risk.design.rows)["worker"].codes
         cells["workers"] = pd.Series(worker).groupby(risk.cells.codes).nunique().to_numpy()

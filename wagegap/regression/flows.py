@@ -42,7 +42,6 @@ from wagegap.errors import (
     IdentificationWarning,
     check_option,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates
@@ -57,7 +56,7 @@ from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
-from wagegap.estimation.spec import Spec, kept
+from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
@@ -163,7 +162,7 @@ class Flows(Result):
         return ax
 
 
-@public
+@refittable
 def fit_flows(  # noqa: PLR0913
     data: Any,
     formula: str,
@@ -242,11 +241,7 @@ def fit_flows(  # noqa: PLR0913
         fitted = _linear(panel, design, at_risk, chosen, parsed, small_sample)
     else:
         fitted = _generalised(panel, design, at_risk, chosen, parsed, small_sample)
-    arguments = dict(
-        formula=formula, family=family, link=link, trials=trials, method=method, cov=cov, small_sample=small_sample,
-        weights=kept("weights", weights), weight_kind=weight_kind, engine=engine, keep_units=keep_units,
-    )  # fmt: skip
-    done = _result(fitted, chosen, Spec(fit_flows, tuple(arguments.items())))
+    done = _result(fitted, chosen)
     return done if keep_units else done.without_units()
 
 
@@ -485,7 +480,7 @@ def _notes(clean: _Clean, chosen: FlowCall) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _result(fitted: _Fitted, chosen: FlowCall, spec: Spec) -> Flows:
+def _result(fitted: _Fitted, chosen: FlowCall) -> Flows:
     unit = {"poisson": "log points", "gaussian": unit_of_outcome(fitted.design.outcome)}.get(chosen.family, "none")
     titles = {"poisson": "Flows, Poisson", "binomial": "Rates, binomial", "fractional": "Shares, fractional"}
     how = f" {chosen.link}" if chosen.family in ("binomial", "fractional") else ""
@@ -495,7 +490,7 @@ def _result(fitted: _Fitted, chosen: FlowCall, spec: Spec) -> Flows:
     notes = (f"Absorbed: {', '.join(absorbed)}.",) * bool(absorbed) + fitted.notes
     estimates = Estimates(
         labels, fitted.values, (fitted.root,), (np.eye(len(fitted.values)),), title=title,
-        ledger=fitted.design.ledger, spec=spec, notes=notes,
+        ledger=fitted.design.ledger, notes=notes,
     )  # fmt: skip
     return Flows(
         estimates, chosen.family, str(chosen.link), absorbed, fitted.separated, fitted.deviance, fitted.loglik,

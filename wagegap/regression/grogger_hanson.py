@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, EmptyDataError, OptionError, no_column, public, warn
+from wagegap.errors import DataError, EmptyDataError, OptionError, no_column, warn
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust, parse_cov
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.spec import Spec
+from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.regression.flows import fit_flows
 
@@ -81,7 +81,7 @@ class GroggerHanson(Result):
         return chosen.map(factor, labels=labels, title="Predicted selection")
 
 
-@public
+@refittable
 def grogger_hanson(  # noqa: PLR0913
     data: Any,
     *,
@@ -138,11 +138,10 @@ def grogger_hanson(  # noqa: PLR0913
     fits, said = _fits(frame, columns, costs, origin, chosen)
     if said:
         warn(*said)
-    arguments = dict(origin=origin, destination=destination, **columns, costs=costs, cov=cov)
     joined = join(fits[0], *fits[1:], title="Scale, selection and sorting")
     gap = {wages: float(np.mean(_gap(frame, columns, wages))) for wages in _WAGES}
     notes = tuple(f"Mean gap of gaps, {wages} wages: {value:.3f}." for wages, value in gap.items())
-    joined = replace(joined, ledger=ledger, notes=notes, spec=Spec(grogger_hanson, tuple(arguments.items())))
+    joined = replace(joined, ledger=ledger, notes=notes)
     return GroggerHanson(joined, (movers[0], movers[1]), gap)
 
 

@@ -21,16 +21,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError, check_option, listing, no_column, public
+from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError, check_option, listing, no_column
 from wagegap.estimation.cov import CovLike
-from wagegap.estimation.spec import Spec
+from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.regression.flows import Flows, fit_flows
 
 __all__ = ["occupation_gravity"]
 
 
-@public
+@refittable
 def occupation_gravity(
     data: Any,
     distance: str,
@@ -88,10 +88,8 @@ def occupation_gravity(
     outcome = "per_stayer" if family == "poisson" else "log(per_stayer)"
     chosen = cov if cov is not None else f"CR1:{origin}+{target}"
     fitted = fit_flows(moves, f"{outcome} ~ {distance} | {origin} + {target}", family=family, cov=chosen)
-    arguments = dict(distance=distance, origin=origin, target=target, flow=flow, family=family, cov=cov)
-    spec = Spec(occupation_gravity, tuple(arguments.items()))
     title = f"Flows over stayers, {'Poisson' if family == 'poisson' else 'log-linear'}"
-    return replace(fitted, estimates=replace(fitted.estimates, spec=spec, title=title))
+    return replace(fitted, estimates=replace(fitted.estimates, title=title))
 
 
 def _stayers(frame: pd.DataFrame, stays: Any, origin: str, flow: str) -> Any:

@@ -18,7 +18,10 @@ from scipy import linalg
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, IdentificationError, MissingValueError
 
-__all__ = ["annihilator", "reliability"]
+__all__ = ["REFUSED_BELOW", "WARNED_BELOW", "annihilator", "reliability"]
+
+WARNED_BELOW, REFUSED_BELOW = 0.9, 0.5
+"""Reliability below which a corrected link warns, and below which it is refused unless forced."""
 
 
 def reliability(values: FloatArray, cov: FloatArray, others: FloatArray | None = None) -> float:

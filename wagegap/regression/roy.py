@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
 from wagegap.errors import DataError, EmptyDataError, OptionError, check_option
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.design import FormulaParts, build_design
@@ -187,17 +187,22 @@ def fit_roy(  # noqa: PLR0913
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Pay (n,), who leaves, weights, units that are drawn together, and what the covariance needs."""
+    """Pay (n,), who leaves, weights, clusters that are drawn together, and what the covariance needs."""
 
     outcome: str
     y: FloatArray
     leaves: FloatArray
     weights: FloatArray
-    units: IntArray
+    units: CodeArray | None
     sample: Sample
     rows: IntArray
     cov: Covariance
     ledger: Ledger
+    order: IntArray
+
+    def places(self, grid: FloatArray) -> IntArray:
+        """Rows, in the order of pay, up to the points of a grid."""
+        return np.asarray(np.searchsorted(self.y[self.order], grid, side="right"))
 
 
 def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
@@ -224,9 +229,10 @@ def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
     sample = build_sample(panel, design, index_cells(panel.frame.iloc[design.rows], []), resolved)
     clusters = resolved.clusters if isinstance(resolved, Robust) else ()
     group = sample.groupings[clusters[0]] if len(clusters) == 1 else None
-    units = group.codes if isinstance(group, Grouping) else np.arange(len(who))
+    units = group.codes if isinstance(group, Grouping) else None
     words = f"{outcome} given {regressors}" if regressors else outcome
-    return _Rows(words, y, who, own, np.asarray(units, dtype=np.intp), sample, design.rows, resolved, design.ledger)
+    order = np.argsort(y, kind="stable")
+    return _Rows(words, y, who, own, units, sample, design.rows, resolved, design.ledger, order)
 
 
 def _sides(rows: _Rows) -> dict[str, FloatArray]:
@@ -240,9 +246,26 @@ def _sides(rows: _Rows) -> dict[str, FloatArray]:
 
 def _distribution(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
     """Distribution function on a grid."""
-    order = np.argsort(rows.y, kind="stable")
-    total = np.concatenate([[0.0], np.cumsum(share[order])])
-    return np.asarray(total[np.searchsorted(rows.y[order], grid, side="right")])
+    return np.asarray(np.concatenate([[0.0], np.cumsum(share[rows.order])])[rows.places(grid)])
+
+
+def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
+    """Integral of the distribution function up to the points of a grid: the mean of what pay falls short of them."""
+    short = _distribution(rows, share * (rows.y - grid[0]), grid)
+    return np.asarray((grid - grid[0]) * _distribution(rows, share, grid) - short)
+
+
+def _squares(rows: _Rows, share: FloatArray) -> float:
+    """Inverse of the number of observations that weighted shares are worth; repeated rows are independent."""
+    return float(np.sum(share**2 if rows.sample.repeats is None else share**2 / rows.sample.repeats))
+
+
+def _multipliers(rows: _Rows, generator: np.random.Generator) -> FloatArray:
+    """Normal multipliers, one for each cluster, or for each observation: their mean in repeated rows."""
+    if rows.units is not None:
+        return np.asarray(generator.standard_normal(int(rows.units.max()) + 1)[rows.units])
+    drawn = generator.standard_normal(len(rows.y))
+    return drawn if rows.sample.repeats is None else drawn / np.sqrt(rows.sample.repeats)
 
 
 def _grid(rows: _Rows) -> FloatArray:
@@ -313,7 +336,7 @@ def _density_ratio(rows: _Rows, go: FloatArray, stay: FloatArray, cut: float) ->
     """Leavers' density over stayers' at a point, by a normal kernel with a common width."""
     centre = stay @ rows.y
     spread = np.sqrt(stay @ (rows.y - centre) ** 2)
-    size = 1 / max(float(np.sum(go**2)), float(np.sum(stay**2)))
+    size = 1 / max(_squares(rows, go), _squares(rows, stay))
     kernel = np.exp(-0.5 * ((rows.y - cut) / (1.06 * spread * size**-0.2)) ** 2)
     return float(go @ kernel / (stay @ kernel))
 
@@ -323,23 +346,21 @@ def _dominance(
 ) -> pd.DataFrame:
     """Barrett and Donald's tests of dominance, by multipliers of units."""
     sides = _sides(rows)
-    scale = np.sqrt(1 / (np.sum(sides["leavers"] ** 2) + np.sum(sides["stayers"] ** 2)))
-    curves = {name: _distribution(rows, share, grid) for name, share in sides.items()}
-    signed = sides["leavers"] - sides["stayers"]
-    count = int(rows.units.max()) + 1
-    draws = np.empty((reps, len(grid)))
+    scale = np.sqrt(1 / sum(_squares(rows, share) for share in sides.values()))
+    curves = {order: _distribution if order == 1 else _integrated for order in orders}
+    known = {order: [curve(rows, share, grid) for share in sides.values()] for order, curve in curves.items()}
+    noise = {order: np.empty((reps, len(grid))) for order in orders}
     for r in range(reps):
-        w = generator.standard_normal(count)[rows.units]
-        draws[r] = _distribution(rows, signed * w, grid)
-        for name, sign in (("leavers", 1.0), ("stayers", -1.0)):
-            draws[r] -= sign * curves[name] * float(sides[name] @ w)
+        w = _multipliers(rows, generator)
+        leavers, stayers = sides["leavers"] * w, sides["stayers"] * w
+        for order, curve in curves.items():
+            centre = known[order][0] * leavers.sum() - known[order][1] * stayers.sum()
+            noise[order][r] = curve(rows, leavers - stayers, grid) - centre
     found = []
-    gap = curves["leavers"] - curves["stayers"]
-    width = np.diff(grid, prepend=grid[0])
     for order in orders:
-        d, noise = (gap, draws) if order == 1 else (np.cumsum(gap * width), np.cumsum(draws * width, axis=1))
+        gap = known[order][0] - known[order][1]
         for words, sign in (("leavers dominate", 1.0), ("stayers dominate", -1.0)):
-            statistic = scale * max(float((sign * d).max()), 0.0)
-            p = (1 + np.sum(scale * (sign * noise).max(axis=1) >= statistic)) / (reps + 1)
+            statistic = scale * max(float((sign * gap).max()), 0.0)
+            p = (1 + np.sum(scale * (sign * noise[order]).max(axis=1) >= statistic)) / (reps + 1)
             found.append((words, order, statistic, float(p)))
     return pd.DataFrame(found, columns=["hypothesis", "order", "statistic", "p_value"])

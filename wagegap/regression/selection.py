@@ -63,6 +63,7 @@ from wagegap.panel.sampling import (
     cell_keys,
     check_count,
     index_cells,
+    observations,
     replicate_scopes,
     replicate_weights,
     resolve_cov,
@@ -222,10 +223,10 @@ def fit_selection(  # noqa: PLR0913
     task = _Task(rows, sample, method, chosen, more, degree)
     _check_iid(task, resolved)
     estimates, uncorrected = _estimated(task, panel, resolved, small_sample)
-    size = len(rows.cells.names)
+    size, times = len(rows.cells.names), observations(panel, rows.selection.rows)
     cells = rows.cells.keys.assign(
-        n=np.bincount(rows.cells.codes, minlength=size),
-        n_observed=np.bincount(rows.cells.codes[rows.observed], minlength=size),
+        n=np.bincount(rows.cells.codes, weights=times, minlength=size).astype(int),
+        n_observed=np.bincount(rows.cells.codes, weights=times * rows.observed, minlength=size).astype(int),
     )
     named = tuple(rows.levels[m] for m in chosen)
     done = Selection(estimates, method, uncorrected, cells.reset_index(drop=True), named)
@@ -575,7 +576,7 @@ def _fit_plain(task: _Task, c: int, at: IntArray, weights: FloatArray | None) ->
         values.append(np.nan_to_num(fit.params))
         influence.append(out)
         square = fit.residuals @ fit.residuals if w is None else w @ fit.residuals**2
-        classical.append(fit.bread * float(square) / max(len(x) - fit.rank, 1))
+        classical.append(fit.bread * float(square) / max(task.sample.observations(at[mine]) - fit.rank, 1))
     whole = classical[0] if len(classical) == 1 else None
     return _Fit(tuple(labels), np.concatenate(values), np.column_stack(influence), whole, len(rows.names))
 

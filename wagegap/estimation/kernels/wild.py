@@ -5,9 +5,9 @@ the restricted version the residuals are those of the fit on which the restricti
 every draw. The statistic is the cluster-robust t, whose small-sample factor cancels. Where all vectors of multipliers
 are no more than the draws asked for, each is taken once, with its probability.
 
-A draw needs sums by cluster alone. With A = (X'WX)^-1, a = A R', s_g = X_g'W_g e_g of the base residuals and multipliers
-v, the drawn coefficients move by A sum_g v_g s_g, R of that is v'u with u_g = a's_g, and the influence of a cluster on
-it is
+A draw needs sums by cluster alone. With A = (X'WX)^-1, a = A R', s_g = X_g'W_g e_g of the base residuals and
+multipliers v, the drawn coefficients move by A sum_g v_g s_g, R of that is v'u with u_g = a's_g, and the influence of a
+cluster on it is
 
     v_g u_g - a'X_g'W_g X_g A sum_h v_h s_h,
 
@@ -126,7 +126,7 @@ class WildDraws:
         return (1 + float(beyond.sum())) / (1 + len(size)) if ties else float(beyond.mean())
 
 
-def pose(  # noqa: PLR0913
+def pose(
     y: FloatArray,
     x: FloatArray,
     row: FloatArray,
@@ -189,7 +189,9 @@ def pose(  # noqa: PLR0913
     base = fit.residuals + x @ (a * (gap / float(row @ a))) if restricted else fit.residuals
     u = _sums(direction * base, groups)
     if effects and not all(_is_nested(codes, groups) for codes in effects):
-        return WildProblem(fit, gap, own, u, np.eye(n_groups), _spread(base, x, direction, groups, fit, weights, effects))
+        return WildProblem(
+            fit, gap, own, u, np.eye(n_groups), _spread(base, x, direction, groups, fit, weights, effects)
+        )
     member = sparse.csr_array((np.ones(len(y)), (groups, np.arange(len(y)))), shape=(n_groups, len(y)))
     left = np.asarray(member @ (x * (w * base)[:, None])) @ fit.bread
     return WildProblem(fit, gap, own, u, left, np.asarray(member @ (x * direction[:, None])).T)
@@ -238,7 +240,7 @@ def _vectors(
             yield points[np.searchsorted(edges, generator.random((size, n_groups)), side="right")], None
 
 
-def _spread(  # noqa: PLR0913
+def _spread(
     base: FloatArray,
     x: FloatArray,
     direction: FloatArray,

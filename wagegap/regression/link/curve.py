@@ -28,13 +28,11 @@ from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, EmptyDataError, OptionError, check_option, listing, public
 from wagegap.regression.link.answer import Answer
 from wagegap.regression.link.cells import LinkCells, match_cells
-from wagegap.regression.reliability import annihilator
+from wagegap.regression.reliability import REFUSED_BELOW, annihilator
 
 __all__ = ["SpecificationCurve", "specification_curve"]
 
 CurveMethod = Literal["ols", "meta", "eiv"]
-
-_REFUSE_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +225,7 @@ def specification_curve(  # noqa: PLR0913
                 if deals is None or found is None:
                     continue
                 row, sign = _row(found, deals, alpha)
-                row["refused"] = method == "eiv" and not found[2] >= _REFUSE_BELOW
+                row["refused"] = method == "eiv" and not found[2] >= REFUSED_BELOW
                 named = {"source": source, "controls": " + ".join(subset) or "none", "method": method, "sample": sample}
                 rows.append({**named, **row})
                 signs.append(sign)

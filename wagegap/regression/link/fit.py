@@ -33,11 +33,10 @@ from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, 
 from wagegap.regression.link.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import METHODS, LinkCall, Method, Setup, build_setup
-from wagegap.regression.reliability import reliability
+from wagegap.regression.reliability import REFUSED_BELOW, WARNED_BELOW, reliability
 
 __all__ = ["fit_link"]
 
-_WARN_BELOW, _REFUSE_BELOW = 0.9, 0.5
 _CORRECTED = ("eiv", "ml", "york", "simex", "bootstrap")
 _NEEDS_PREMIUM = (*_CORRECTED, "iv", "split", "fractional", "poisson")
 _DRAWS = {"simex": 2_000, "fractional": 500, "poisson": 500, "split": 10, "bootstrap": 1_000}
@@ -246,9 +245,9 @@ def _reliability(setup: Setup) -> float:
 
 
 def _check_reliability(share: float, setup: Setup, plain: Link, *, force: bool) -> None:
-    if share >= _WARN_BELOW:
+    if share >= WARNED_BELOW:
         return
-    if share >= _REFUSE_BELOW or force:
+    if share >= REFUSED_BELOW or force:
         warn(
             f"reliability of the premiums is {share:.2f}: sampling error makes up {100 * (1 - share):.0f} % of their "
             "spread given the controls, and the correction rests on its covariance.",
@@ -257,7 +256,7 @@ def _check_reliability(share: float, setup: Setup, plain: Link, *, force: bool) 
         return
     name = setup.cells.premiums[0]
     raise ReliabilityError(
-        f"reliability of the premiums is {share:.2f}, below {_REFUSE_BELOW}: sampling error makes up "
+        f"reliability of the premiums is {share:.2f}, below {REFUSED_BELOW}: sampling error makes up "
         f"{100 * (1 - share):.0f} % of their spread given the controls, and a corrected interval would mean little. "
         f"Naive slope {plain.slope:.4g} (standard error {float(plain.bse[name]):.3g}, {setup.cells.n} cells). "
         f"{_workers_needed(share)} force=True reports it anyway; method='ols' gives the naive fit."

@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
+_NO_SPREAD = 1e-3  # share of the premiums' spread that is true, below which it is none
 _COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
 _STARTS = np.array([[0.6, 0.3], [0.02, 0.8], [0.9, 0.02]])
 """Variances of premiums and rates, as shares of what is observed, from which a profile is climbed."""
@@ -283,7 +284,10 @@ def profile_at(
 
 
 def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
-    """Slope of the restricted fit without each row, or each group of rows (in sorted order), all in one climb."""
+    """Slope of the restricted fit without each row, or each group of rows (in sorted order), all in one climb.
+
+    NaN where the likelihood takes all of the premiums' spread for error, and no slope for less likely than another.
+    """
     scaled = likelihood_of(problem)
     labels = np.arange(problem.n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups = int(labels.max()) + 1
@@ -292,17 +296,23 @@ def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> Floa
         used = (labels[None, :] != np.arange(n_groups)[:, None]).astype(float)
         every = model.take(np.zeros(n_groups, dtype=int))
         part = RowLikelihood(every.p, every.y, every.z, every.v, used, True, every.floor)
-        return np.asarray(maximise(part)[0][:, 0] * scaled.unit)
+        return _slopes_of(maximise(part)[0]) * scaled.unit
     assert isinstance(model, DenseLikelihood)
-    return np.array([_without(model, np.flatnonzero(labels != g)) for g in range(n_groups)]) * scaled.unit
+    found = [_without(model, np.flatnonzero(labels != g)) for g in range(n_groups)]
+    return _slopes_of(np.array(found)) * scaled.unit
 
 
-def _without(model: DenseLikelihood, rows: IntArray) -> float:
+def _slopes_of(theta: FloatArray) -> FloatArray:
+    """Slopes of points (m, 3), where there is any true spread of premiums."""
+    return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan)
+
+
+def _without(model: DenseLikelihood, rows: IntArray) -> FloatArray:
     at = np.concatenate([rows, rows + model.data.shape[1] // 2])
     part = DenseLikelihood(
         model.data[:, at], model.x[:, at], model.v[:, at[:, None], at[None, :]], model.restricted, model.floor
     )
-    return float(maximise(part, _COARSE[1::3])[0][0, 0])
+    return np.asarray(maximise(part, _COARSE[1::3])[0][0])
 
 
 def _floor(v_p: FloatArray, v_y: FloatArray, both: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from scipy import stats
 from wagegap._display.numbers import format_number
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
-from wagegap.errors import OptionError
+from wagegap.errors import IdentificationError, OptionError, listing
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.few import FewCountries, few_countries
@@ -27,6 +27,7 @@ from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.setup import LinkCall, Setup
 from wagegap.regression.link.swap import Swap, swap
 from wagegap.regression.link.two_stage import expanded_percentiles
+from wagegap.regression.reliability import REFUSED_BELOW, reliability
 
 __all__ = ["Link"]
 
@@ -228,13 +229,45 @@ class Link(Result):
             least = 1 / self.permutation.orders if self.permutation.exact else 1 / (self.permutation.orders + 1)
             lines.append(f"Naive slope: {self.permutation}; the smallest attainable is {least:.2g}.")
         if len(self.leave_one_out):
-            named = self.leave_one_out.dropna().sort_values("slope")
+            lines += self._without_one()
+        return lines
+
+    def _without_one(self) -> list[str]:
+        """Range of the slope without one cell, and the cells without which there is none."""
+        weak, slopes = self.unreliable_without(), self.leave_one_out
+        none = slopes.loc[slopes["slope"].isna() & ~slopes["cell"].isin(weak), "cell"]
+        lines = []
+        if weak:
+            words = f"the reliability falls below {REFUSED_BELOW}, and no corrected slope would be given"
+            lines.append(f"Without {listing(weak, 4)} {words}.")
+        if len(none):
+            lines.append(f"Without {listing(none, 4)} no slope can be told from another.")
+        named = slopes[slopes["slope"].notna() & ~slopes["cell"].isin(weak)].sort_values("slope")
+        if len(named):
             low, high = named.iloc[0], named.iloc[-1]
+            which = "another" if lines else "one"
             lines.append(
-                f"Without one cell the slope is between {format_number(low['slope'])} (without {low['cell']}) and "
+                f"Without {which} cell the slope is between {format_number(low['slope'])} (without {low['cell']}) and "
                 f"{format_number(high['slope'])} (without {high['cell']})."
             )
         return lines
+
+    def unreliable_without(self) -> list[str]:
+        """Cells without which a corrected slope would be refused for low reliability, where it is given with them."""
+        problem = self.problem
+        if problem is None or self.reliability is None or self.reliability < REFUSED_BELOW:
+            return []
+        p, v, z = problem.premiums[:, 0], problem.v_x[0, 0], problem.controls
+        found = []
+        for i, name in enumerate(self.cells.names):
+            rows = np.delete(np.arange(problem.n), i)
+            try:
+                share = reliability(p[rows], v[np.ix_(rows, rows)], z[rows])
+            except IdentificationError:
+                continue
+            if share < REFUSED_BELOW:
+                found.append(name)
+        return found
 
     def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
         """Return the result as a table, for any renderer."""
