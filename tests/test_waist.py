@@ -13,6 +13,7 @@ from wagegap.estimation.cov import parse_cov
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.fit import fit_cells
 from wagegap.estimation.groupings import Grouping
+from wagegap.estimation.hypothesis import parse_hypothesis
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.sample import Sample, compress_sample
 
@@ -224,3 +225,14 @@ def test_collinear_columns_are_named():
     fit = fit_lstsq(np.arange(10.0) ** 2, x)
     assert fit.rank == 2
     assert [found.column for found in fit.collinear] == [2]
+
+
+def test_hypotheses_on_names_with_asterisks():
+    names = ["I(exper ** 2)", "a", "I(x**2)"]
+    found = {"I(x**2) = 0.1": [0, 0, 1], "2*a - I(x**2)": [0, 2, -1], "2 * I(exper ** 2) = a": [2, -1, 0]}
+    for text, row in found.items():
+        assert parse_hypothesis(text, 0.0, names)[0].tolist() == [row]
+    with pytest.raises(OptionError, match="'x' in 'x\\*a' is not a number"):
+        parse_hypothesis("x*a", 0.0, names)
+    with pytest.raises(OptionError, match="no parameter 'b'"):
+        parse_hypothesis("b", 0.0, names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import numbers
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -40,6 +41,8 @@ __all__ = [
     "WageError",
     "WagegapError",
     "WagegapWarning",
+    "check_alpha",
+    "check_count",
     "check_option",
     "check_rng",
     "did_you_mean",
@@ -222,6 +225,8 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
             raise ArgumentError(f"{function.__name__}(): {error}. It takes: {takes}.") from None
         if "rng" in kwargs:
             check_rng(kwargs["rng"])
+        if "alpha" in kwargs:
+            check_alpha(kwargs["alpha"])
         return function(*args, **kwargs)
 
     return checked
@@ -237,6 +242,24 @@ def check_rng(rng: object) -> None:
         raise OptionError(
             f"rng={rng!r} must be a numpy Generator, a whole number that is not negative (a seed), or None."
         )
+
+
+def check_alpha(alpha: object) -> None:
+    """Raise `OptionError` unless `alpha` is a number between 0 and 1.
+
+    >>> check_alpha(0.05)
+    """
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < 1:
+        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")
+
+
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Raise `OptionError` unless `value` is a whole number of at least `least`.
+
+    >>> check_count("reps", 99)
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise OptionError(f"{name}={value!r} must be a whole number, {least} or more.")
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

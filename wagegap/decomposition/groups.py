@@ -179,6 +179,8 @@ def group_samples(
 
 
 def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
+    if not isinstance(group, str):
+        raise OptionError(f"group={group!r} must be the name of one column.")
     if group not in panel.frame:
         raise no_column(group, panel.frame.columns, "for group")
     if group in keys:

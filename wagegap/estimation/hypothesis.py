@@ -111,7 +111,8 @@ def _parse_side(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:
         if _NUMBER.match(piece):
             constant += factor * float(piece)
             continue
-        coefficient, star, name = piece.rpartition("*")
+        # Names of powers and interactions hold asterisks themselves.
+        coefficient, star, name = ("", "", piece) if piece.strip() in position else _split_coefficient(piece)
         if star:
             if not _NUMBER.match(coefficient):
                 raise OptionError(f"{coefficient.strip()!r} in {text!r} is not a number.")
@@ -121,3 +122,9 @@ def _parse_side(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:
             raise OptionError(f"no parameter {name!r}.{did_you_mean(name, names)} There are {listing(names)}.")
         row[position[name]] += factor
     return row, constant
+
+
+def _split_coefficient(piece: str) -> tuple[str, str, str]:
+    """Split `2 * name` at the first asterisk, so that the name may hold more of them."""
+    before, star, after = piece.partition("*")
+    return (before, star, after) if _NUMBER.match(before) else piece.rpartition("*")

@@ -92,6 +92,8 @@ class NestTree:
 
     def names(self, levels: Sequence[Any]) -> dict[Any, str]:
         """Nest of each alternative; checked."""
+        if self.nests is not None and not isinstance(self.nests, Mapping):
+            raise OptionError(f"nests={self.nests!r} must be a dict of nest -> alternatives.")
         found: dict[Any, str] = {}
         for name, members in (self.nests or {}).items():
             for member in [members] if isinstance(members, str) else members:

@@ -360,6 +360,8 @@ def _outcomes(
     """Code of the exit of every row (NaN where unknown), its value, names of the exits and of staying, notes."""
     if isinstance(exit, str) and several is True:
         return _levels(panel, exit, base)
+    if not isinstance(exit, str | Mapping):
+        raise OptionError(f"exit={exit!r} must be a column, or a dict of name -> column: {{'abroad': 'abroad_next'}}.")
     named = {exit: exit} if isinstance(exit, str) else dict(exit)
     if not named:
         raise OptionError("exit={} names no exit, such as {'abroad': 'abroad_next', 'field': 'new_field_next'}.")

@@ -269,6 +269,8 @@ def table(
     Standard errors in parentheses.
     """
     check_option("layout", layout, LAYOUTS)
+    if labels is not None and not isinstance(labels, Mapping):
+        raise OptionError(f"labels={labels!r} must be a dict of name -> label shown.")
     entries = _read(results, dict(labels or {}))
     keys = _chosen_keys(entries, rows)
     names = _row_labels(entries, keys, labels or {})
@@ -305,7 +307,7 @@ def _read(results: tuple[Any, ...], labels: dict[str, str]) -> list[_Entry]:
         if isinstance(result, Mapping) and not hasattr(result, "tidy"):
             named += [(str(name), member) for name, member in result.items()]
         else:
-            named.append((str(getattr(result, "title", "") or ""), result))
+            named.append(("" if isinstance(result, str) else str(getattr(result, "title", "") or ""), result))
     if not named:
         raise EmptyDataError("table() was given no results; give it one or more, or frames with a column 'estimate'.")
     numbered = [name or f"({at})" for at, (name, _) in enumerate(named, start=1)]

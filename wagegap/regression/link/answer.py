@@ -46,7 +46,7 @@ class Answer(ABC):
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:
-        return self.in_words()
+        return textwrap.fill(self.in_words(), WIDTH)
 
 
 def setup_of(link: Link) -> Setup:

@@ -207,6 +207,10 @@ def specification_curve(  # noqa: PLR0913
     """
     if not isinstance(premiums, Mapping) or not premiums:
         raise OptionError("premiums must be a dict of source -> premiums.")
+    controls, methods = _listed(controls), _listed(methods)
+    if samples is not None and not isinstance(samples, Mapping):
+        raise OptionError("samples must be a dict of name -> countries left out.")
+    check_count("reps", reps)
     for method in methods:
         check_option("methods", method, ("ols", "meta", "eiv"))
     chosen = {"all": ()} if samples is None else samples
@@ -236,6 +240,11 @@ def specification_curve(  # noqa: PLR0913
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
 
 
+def _listed(given: str | Sequence[Any]) -> Sequence[Any]:
+    """One name, or several, as a sequence."""
+    return [given] if isinstance(given, str) else given
+
+
 def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: float, outcome: str) -> SpecificationCurve:
     if frame.empty or frame["refused"].all():
         raise EmptyDataError("no specification can be estimated: too few countries, or premiums that are mostly noise.")
@@ -250,7 +259,7 @@ def _deals(
     cells: LinkCells, left_out: Sequence[str], keys: dict[str, FloatArray], reps: int, rng: np.random.Generator
 ) -> _Deals | None:
     """Deal the rates of a sample; a country has the same random numbers in every specification."""
-    absent = {str(name) for name in left_out}
+    absent = {str(name) for name in _listed(left_out)}
     here = np.array([name not in absent and not (set(name.split(" ")) & absent) for name in cells.names])
     rows = np.flatnonzero(here)
     for i in rows:

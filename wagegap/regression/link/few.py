@@ -130,6 +130,7 @@ def few_countries(
     for name, value in (("alpha", alpha), ("power", power)):
         if not 0 < value < 1:
             raise OptionError(f"{name}={value!r} must lie between 0 and 1.")
+    check_count("reps", reps)
     setup = setup_of(link)
     j, y = setup.estimated[0], link.cells.y
     rows = [*_robust(setup, y, j, alpha), _permutation(setup, y, j, reps, rng), *_wild(setup, y, j, reps, rng)]

@@ -212,6 +212,8 @@ def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments
         for name in names:
             if name not in data:
                 raise no_column(name, data.columns, "in data for that instrument")
+            if not is_numeric_dtype(data[name]):
+                raise DataError(f"instrument {name!r} holds {data[name].dtype}, not numbers.")
         side, columns = data[[*keys, *names]], list(names)
     else:
         own = estimates_of(instruments, "instruments")

@@ -411,6 +411,8 @@ def _paired(o11: FloatArray, o12: FloatArray, o22: FloatArray, q: int) -> FloatA
 
 def _inverted(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Inverse and log determinant of m normal matrices; a column that no row has left counts for nothing."""
+    if normal.shape[1] == 0:  # no constant and no control
+        return normal, np.zeros(len(normal))
     if normal.shape[1] == 2:
         n00, n01, n11 = normal[:, 0, 0], normal[:, 0, 1], normal[:, 1, 1]
         det = np.maximum(n00 * n11 - n01 * n01, 1e-300)

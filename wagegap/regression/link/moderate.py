@@ -198,7 +198,7 @@ def moderate(
 
 def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
     """Values of the trait, in the order of the cells."""
-    frame = data if data is not None else call_of(link).data
+    frame = as_pandas(data) if data is not None else call_of(link).data
     if frame is None:
         raise OptionError(f"where is {trait!r}? The link was fitted without data: pass data=.")
     keys = list(link.cells.keys.columns)
@@ -215,6 +215,8 @@ def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
             f"{trait!r} is missing in {int(missing.sum())} of {link.cells.n} cells: {listing(names)}. Fit the link "
             "without those."
         )
+    if not is_numeric_dtype(values):
+        raise DataError(f"{trait!r} holds {values.dtype}, not numbers: code it as 0 and 1, or take another trait.")
     return values.to_numpy(dtype=float)
 
 

@@ -184,7 +184,7 @@ def _target(link: Link, premium: float | str) -> tuple[float, int | None]:
     if isinstance(premium, str):
         other = cell_at(link, premium)
         return float(link.cells.p[other, 0]), other
-    value = float(premium)
+    value = float(premium) if isinstance(premium, Real) and not isinstance(premium, bool) else np.nan
     if not np.isfinite(value):
         raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
     return value, None

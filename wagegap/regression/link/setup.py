@@ -159,6 +159,11 @@ def build_setup(
     estimated = tuple(names.index(name) for name in cells.premiums if name in names)
     if len(estimated) < len(cells.premiums):
         lost = [name for name in cells.premiums if name not in names]
+        values = cells.p[:, cells.premiums.index(lost[0])]
+        if np.ptp(values) <= 1e-12 * np.abs(values).max():
+            raise IdentificationError(
+                f"{lost[0]!r} is {values[0]:g} in all {cells.n} cells: a slope needs premiums that differ."
+            )
         raise OptionError(f"{lost[0]!r} cannot be told apart from the controls and effects: leave some of them out.")
     shown = tuple(i for i, j in enumerate(kept) if j < own)
     groups = None if cluster is None else _groups(cells, data, cluster)
