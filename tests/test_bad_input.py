@@ -93,6 +93,23 @@ def caution(**changes):
     return study(caution={key: value for key, value in entries.items() if value is not None})
 
 
+def covariates(**columns):
+    """A covariate for each country of the shipped premiums."""
+    keys = wg.datasets.country_premiums("stack_overflow").labels["iso3"].to_numpy()
+    return pd.DataFrame({"iso3": keys, "gdp": np.random.default_rng(0).random(len(keys))}).assign(**columns)
+
+
+def curve(**options):
+    net, shipped = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("stack_overflow")
+    return wg.specification_curve("net_migration", net, {"shipped": shipped}, **options)
+
+
+def choice(**options):
+    sets = pd.DataFrame({"who": [1, 1, 2, 2], "place": ["a", "b"] * 2, "pay": [1.0, 2, 3, 1], "took": [1, 0, 0, 1]})
+    return wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took", **options)
+
+
+GAPS = [wg.oaxaca, wg.rif_oaxaca, wg.dfl, wg.counterfactual, wg.yun]
 WHOSE = workers()["iso3"]
 ASKED = [
     # no rows
@@ -267,6 +284,31 @@ ASKED = [
     (lambda: wg.fit_link("a ~ premium", None, None), DataError, "NoneType", "from_table"),
     (lambda: wg.fit_link("net_migration ~ premium", wg.datasets.talent_migration().select(iso3="KOR"),
                          wg.datasets.country_premiums("kaggle").select(iso3="KOR")), WagegapError, "premium"),
+    (lambda: link("net_migration ~ premium + gdp", data=[1]), DataError, "list is not a data frame"),
+    (lambda: link("net_migration ~ premium + gpd", data=covariates()), ColumnError, "'gpd'", "There are: iso3, gdp, p"),
+    (lambda: link(method="iv", data=covariates(gdp="x"), instruments="gdp"), DataError, "'gdp'", "not numbers"),
+    (lambda: wg.fit_link("net_migration ~ premium", wg.datasets.talent_migration("ai"),
+                         Estimates.from_table(covariates(b=0.1, se=0.1))),
+     IdentificationError, "'premium' is 0.1 in all", "premiums that differ"),
+    (lambda: link(method="ols").moderate("gdp", data=covariates(gdp="x")), DataError, "'gdp'", "0 and 1"),
+    (lambda: link(method="ols").moderate("gdp", data=[1]), DataError, "list is not a data frame"),
+    (lambda: link(method="ols").predict(country="USA", premium=None), DataError, "premium=None", "a number"),
+    (lambda: link(method="ols").predict(country="USA", premium=[0.1]), DataError, "premium=[0.1]", "a number"),
+    (lambda: link(method="ols").predict(country="USA", premium=0.1, alpha=5), OptionError, "alpha=5", "0 and 1"),
+    (lambda: link(method="ols").outlier("USA", alpha=95), OptionError, "alpha=95", "0 and 1"),
+    (lambda: link(method="ols").few_countries(reps=-1), OptionError, "reps=-1", "whole number"),
+    (lambda: curve(reps=-1), OptionError, "reps=-1", "whole number"),
+    (lambda: curve(samples=[["KOR"]]), OptionError, "samples", "dict"),
+    (lambda: curve(controls="gdp"), ColumnError, "'gdp'"),
+    (lambda: curve(methods="olss"), OptionError, "'olss'", "Did you mean 'ols'"),
+    # gaps, moves and tables
+    *[(lambda gap=gap: gap(workers(), FORMULA, group=["field"]), OptionError, "group=['field']", "one column")
+      for gap in GAPS],
+    (lambda: wg.fit_exits(workers(), "~ ai", exit=["leaves"]), OptionError, "exit=['leaves']", "name -> column"),
+    (lambda: wg.fit_transitions(workers(), "field", "w"), DataError, "'w' has 600 values", "a code"),
+    (lambda: choice(nests=["a"]), OptionError, "nests=['a']", "nest -> alternatives"),
+    (lambda: wg.table("a"), DataError, "(1) is a str", "tidy()"),
+    (lambda: wg.table(premiums(), labels=["x"]), OptionError, "labels=['x']", "name -> label"),
     # studies
     (lambda: wg.study("none.toml"), StudyError, "none.toml", "No such file"),
     (lambda: wg.study(3), StudyError, "a path to a TOML file", "int"),
@@ -348,6 +390,28 @@ def test_a_lazy_frame_is_asked_to_collect():
     lazy = FRAMES["polars"](workers()).lazy()
     with pytest.raises(DataError, match=r"LazyFrame is not a data frame.*collect\(\)"):
         premiums(lazy)
+
+
+@pytest.mark.filterwarnings("ignore:reliability")
+def test_covariates_may_be_polars_and_a_link_without_constant():
+    frame = covariates()
+    own, other = (link("net_migration ~ 0 + premium", data=data) for data in (frame, FRAMES["polars"](frame)))
+    np.testing.assert_array_equal(own.params, other.params)
+    assert own.method == "ml"
+    assert list(own.params.index) == ["premium"]
+
+
+def test_one_control_and_one_method_need_no_list():
+    options = dict(data=covariates(), reps=9)
+    found = curve(controls="gdp", methods="ols", **options).frame
+    pd.testing.assert_frame_equal(found, curve(controls=["gdp"], methods=["ols"], **options).frame)
+
+
+def test_answers_are_printed_within_80_columns():
+    fitted = link(method="ols")
+    for answer in (fitted.outlier("USA"), fitted.predict(country="USA", premium=0.1), fitted.pool()):
+        assert max(map(len, str(answer).splitlines())) <= 80
+        assert " ".join(str(answer).split()) == answer.in_words()
 
 
 def write_report(target):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import textwrap
 import time
 
 import numpy as np
@@ -377,7 +378,7 @@ def test_answers_are_frozen_and_say_themselves(link):
         link.few_countries(reps=99),
     ]  # fmt: skip
     for answer in answers:
-        assert str(answer) == answer.in_words()
+        assert str(answer) == textwrap.fill(answer.in_words(), 80)
         assert answer.in_words().endswith((".", ")"))
         assert len(answer.tidy())
         with pytest.raises(AttributeError):

@@ -42,7 +42,6 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
-    "check_count",
     "check_option",
     "check_rng",
     "did_you_mean",
@@ -249,17 +248,8 @@ def check_alpha(alpha: object) -> None:
 
     >>> check_alpha(0.05)
     """
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < alpha < 1:
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")
-
-
-def check_count(name: str, value: object, least: int = 1) -> None:
-    """Raise `OptionError` unless `value` is a whole number of at least `least`.
-
-    >>> check_count("reps", 99)
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise OptionError(f"{name}={value!r} must be a whole number, {least} or more.")
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

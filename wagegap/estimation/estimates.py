@@ -34,6 +34,7 @@ from wagegap.errors import (
     JoinError,
     MissingValueError,
     OptionError,
+    check_alpha,
     check_option,
     listing,
     no_column,
@@ -190,7 +191,7 @@ class Estimates:
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return intervals that cover with probability 1 - alpha."""
-        _check_alpha(alpha)
+        check_alpha(alpha)
         half = stats.t.isf(alpha / 2, self.df) * self.bse.to_numpy()
         return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
 
@@ -616,8 +617,3 @@ def _own(result: Any) -> Estimates:
     if not isinstance(found, Estimates):
         raise DataError(f"results or Estimates can be joined, not {type(result).__name__}.")
     return found
-
-
-def _check_alpha(alpha: float) -> None:
-    if not isinstance(alpha, float | int | np.floating) or not 0 < alpha < 1:
-        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")

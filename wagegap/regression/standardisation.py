@@ -46,6 +46,8 @@ from wagegap.regression.mobility import Rates, fit_rates
 
 __all__ = ["Transitions", "fit_transitions", "standardised", "stock_rates"]
 
+_MOST_LEVELS = 1_000
+
 
 # standardisation -----------------------------------------------------------------------------------------------------
 
@@ -404,6 +406,8 @@ def fit_transitions(  # noqa: PLR0913
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
         raise DataError(f"{destination!r} has fewer than two values: there are no moves to count.")
+    if len(levels) > _MOST_LEVELS:
+        raise DataError(f"{destination!r} has {len(levels):,} values: moves are counted between levels of a code.")
     events = {f"to_{i}_of_moves": level for i, level in enumerate(levels)}
     marked = panel.assign(
         **{name: np.where(column.isna(), np.nan, (column == level) * 1.0) for name, level in events.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Answer(ABC):
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:
-        return textwrap.fill(self.in_words(), WIDTH)
+        return textwrap.fill(self.in_words(), 80)
 
 
 def setup_of(link: Link) -> Setup:

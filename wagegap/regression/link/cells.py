@@ -223,7 +223,8 @@ def _evaluated(
         frame = frame.assign(**{name: est.values[frame[f"_row {name}"].to_numpy(dtype=int)]})
     frame = frame.assign(_outcome=0.0)
     before = ledger
-    design = build_design(frame, FormulaParts("_outcome", parts.regressors, parts.effects), ledger=before)
+    seen = frame.drop(columns=[f"_row {name}" for name in ("", *named)])
+    design = build_design(seen, FormulaParts("_outcome", parts.regressors, parts.effects), ledger=before)
     for name in named:
         _check_linear(design, name, parts.regressors)
     kept = frame.iloc[design.rows]

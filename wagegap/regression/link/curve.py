@@ -26,6 +26,8 @@ from scipy import stats
 from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, EmptyDataError, OptionError, check_option, listing, public
+from wagegap.panel.panel import as_pandas
+from wagegap.panel.sampling import check_count
 from wagegap.regression.link.answer import Answer
 from wagegap.regression.link.cells import LinkCells, match_cells
 from wagegap.regression.reliability import REFUSED_BELOW, annihilator
@@ -211,6 +213,7 @@ def specification_curve(  # noqa: PLR0913
     if samples is not None and not isinstance(samples, Mapping):
         raise OptionError("samples must be a dict of name -> countries left out.")
     check_count("reps", reps)
+    data = None if data is None else as_pandas(data)
     for method in methods:
         check_option("methods", method, ("ols", "meta", "eiv"))
     chosen = {"all": ()} if samples is None else samples

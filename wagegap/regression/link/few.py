@@ -26,6 +26,7 @@ from wagegap._display.numbers import format_number
 from wagegap._typing import AnyArray, FloatArray, RngLike
 from wagegap.errors import OptionError, public
 from wagegap.estimation.kernels.covariance import adjust_clusters, satterthwaite
+from wagegap.panel.sampling import check_count
 from wagegap.regression.link.answer import Answer, named, scale_of, setup_of, step_of
 from wagegap.regression.link.permutation import ENUMERATED_ROWS, permute_slope
 from wagegap.regression.link.setup import Setup

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from wagegap._typing import FloatArray, MetaTest, RngLike, Tau2Method
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
+    DataError,
     MissingValueError,
     OptionError,
     ReliabilityError,
@@ -28,6 +30,7 @@ from wagegap.errors import (
     public,
     warn,
 )
+from wagegap.panel.panel import as_pandas
 from wagegap.regression.link import fits
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells
 from wagegap.regression.link.meta import META_TESTS, TAU2_METHODS
@@ -121,6 +124,7 @@ def fit_link(  # noqa: PLR0913
     check_option("method", method, METHODS)
     check_option("tau2", tau2, TAU2_METHODS)
     check_option("test", test, META_TESTS)
+    data = None if data is None else as_pandas(data)
     cells = match_cells(formula, rates, premiums, data=data, on=on)
     setup = build_setup(cells, data, cov=cov, cluster=cluster, tau2=tau2, test=test, rng=rng)
     chosen = _chosen(method, cells, instruments)

@@ -403,9 +403,9 @@ def _trace(a: FloatArray, b: FloatArray) -> FloatArray:
 def _paired(o11: FloatArray, o12: FloatArray, o22: FloatArray, q: int) -> FloatArray:
     """Normal matrix of the two means from its flattened blocks, shape (m, 2 q, 2 q)."""
     out = np.empty((len(o11), 2 * q, 2 * q))
-    out[:, :q, :q] = o11.reshape(-1, q, q)
-    out[:, :q, q:] = out[:, q:, :q] = o12.reshape(-1, q, q)
-    out[:, q:, q:] = o22.reshape(-1, q, q)
+    out[:, :q, :q] = o11.reshape(len(o11), q, q)
+    out[:, :q, q:] = out[:, q:, :q] = o12.reshape(len(o11), q, q)
+    out[:, q:, q:] = o22.reshape(len(o11), q, q)
     return out
 
 

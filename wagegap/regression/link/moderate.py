@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from scipy import stats
 
 from wagegap._display.axes import PALETTE, line_band, new_axes
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, MissingValueError, OptionError, ReliabilityError, listing, no_column, public
+from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.answer import Answer, call_of, interval_in_words, scale_of, setup_of, step_of
 from wagegap.regression.link.eiv import fit_eiv
 from wagegap.regression.link.problem import LinkProblem

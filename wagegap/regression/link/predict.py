@@ -14,6 +14,7 @@ in Medicine 27, 1693-1702.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,14 +181,13 @@ def predict(link: Link, *, country: str, premium: float | str, alpha: float = 0.
     )  # fmt: skip
 
 
-def _target(link: Link, premium: float | str) -> tuple[float, int | None]:
+def _target(link: Link, premium: Any) -> tuple[float, int | None]:
     if isinstance(premium, str):
         other = cell_at(link, premium)
         return float(link.cells.p[other, 0]), other
-    value = float(premium) if isinstance(premium, Real) and not isinstance(premium, bool) else np.nan
-    if not np.isfinite(value):
+    if isinstance(premium, bool) or not isinstance(premium, Real) or not np.isfinite(float(premium)):
         raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
-    return value, None
+    return float(premium), None
 
 
 def _noise(link: Link, slope: float, i: int, other: int | None, *, with_rate: bool) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray, MetaTest, RngLike, Tau2Method
-from wagegap.errors import CovarianceError, DataError, OptionError, listing, no_column
+from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError, listing, no_column
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.roots import PlainRoot

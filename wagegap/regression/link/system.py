@@ -26,6 +26,7 @@ from wagegap.errors import CovarianceError, DataError, OptionError, check_option
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
+from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import estimates_of, match_cells
 from wagegap.regression.link.setup import Setup, build_setup
 from wagegap.regression.reliability import annihilator
@@ -108,7 +109,7 @@ def fit_link_system(
     check_option("weighting", weighting, ("separate", "sur"))
     if isinstance(formulas, str) or len(formulas) < 2:
         raise OptionError("a system needs two formulas at least, in a list; fit_link takes one.")
-    setups = _setups(formulas, rates, premiums, data, on)
+    setups = _setups(formulas, rates, premiums, None if data is None else as_pandas(data), on)
     equations, v_y = _equations(setups), _outcome_covariance(setups, rates)
     weights: FloatArray = np.eye(len(equations))
     b = _solved(equations, weights, v_y)[0]
