@@ -46,7 +46,7 @@ from wagegap.regression.mobility import Rates, fit_rates
 
 __all__ = ["Transitions", "fit_transitions", "standardised", "stock_rates"]
 
-_MOST_LEVELS = 1_000
+_MOST_LEVELS = 500
 
 
 # standardisation -----------------------------------------------------------------------------------------------------
@@ -409,9 +409,9 @@ def fit_transitions(  # noqa: PLR0913
     if len(levels) > _MOST_LEVELS:
         raise DataError(f"{destination!r} has {len(levels):,} values: moves are counted between levels of a code.")
     events = {f"to_{i}_of_moves": level for i, level in enumerate(levels)}
-    marked = panel.assign(
-        **{name: np.where(column.isna(), np.nan, (column == level) * 1.0) for name, level in events.items()}
-    )
+    marks = {name: np.where(column.isna(), np.nan, (column == level) * 1.0) for name, level in events.items()}
+    frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
+    marked = replace(panel, frame=frame)
     rates = fit_rates(
         marked, list(events), among=among, by=[*keys, origin], cov=cov, small_sample=small_sample, min_rows=min_rows
     )
