@@ -46,7 +46,7 @@ from wagegap.regression.mobility import Rates, fit_rates
 
 __all__ = ["Transitions", "fit_transitions", "standardised", "stock_rates"]
 
-_MOST_LEVELS = 500
+_MOST_LEVELS = 500  # more are no code: occupations of ISCO at four digits number 436
 
 
 # standardisation -----------------------------------------------------------------------------------------------------
