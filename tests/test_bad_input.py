@@ -104,6 +104,11 @@ def curve(**options):
     return wg.specification_curve("net_migration", net, {"shipped": shipped}, **options)
 
 
+def stocks(**columns):
+    frame = pd.DataFrame({"iso3": ["KOR", "USA"], "abroad": [160.0, 10], "domestic": [840.0, 900], "se": [9.0, 1]})
+    return wg.stock_rates(frame.assign(**columns), abroad_error="se")
+
+
 def choice(**options):
     sets = pd.DataFrame({"who": [1, 1, 2, 2], "place": ["a", "b"] * 2, "pay": [1.0, 2, 3, 1], "took": [1, 0, 0, 1]})
     return wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took", **options)
@@ -306,6 +311,15 @@ ASKED = [
       for gap in GAPS],
     (lambda: wg.fit_exits(workers(), "~ ai", exit=["leaves"]), OptionError, "exit=['leaves']", "name -> column"),
     (lambda: wg.fit_transitions(workers(), "field", "w"), DataError, "'w' has 600 values", "a code"),
+    (lambda: wg.fit_transitions(workers(), ["field"], "leaves"), OptionError, "one column", "['field']"),
+    (lambda: stocks(abroad="1,000"), DataError, "'abroad' is text", "2 of 2", "'1,000'", "to_numeric"),
+    (lambda: stocks(abroad=-1.0), UnitError, "2 of 2", "first KOR, -1.0, 840.0"),
+    (lambda: stocks(iso3=[None, "USA"]), MissingValueError, "iso3", "1 of 2"),
+    (lambda: stocks(se=[-1.0, 1]), CovarianceError, "1 standard errors", "negative"),
+    (lambda: stocks(se="a"), DataError, "'se' is text", "2 of 2"),
+    (lambda: wg.stock_rates([1]), DataError, "list is not a data frame"),
+    (lambda: wg.stock_rates({"iso3": [], "abroad": [], "domestic": []}), EmptyDataError, "no rows"),
+    (lambda: link(method="ols").one_step(workers(), event="leaves", skill="ai", reps=-1), OptionError, "reps=-1"),
     (lambda: choice(nests=["a"]), OptionError, "nests=['a']", "nest -> alternatives"),
     (lambda: wg.table("a"), DataError, "(1) is a str", "tidy()"),
     (lambda: wg.table(premiums(), labels=["x"]), OptionError, "labels=['x']", "name -> label"),

@@ -23,9 +23,11 @@ import pandas as pd
 
 from wagegap._typing import FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
+    CovarianceError,
     DataError,
     EmptyDataError,
     IdentificationError,
+    MissingValueError,
     OptionError,
     SmallCellWarning,
     UnitError,
@@ -40,7 +42,8 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
 from wagegap.estimation.spec import refittable
-from wagegap.panel.panel import as_panel
+from wagegap.panel.events import numbers
+from wagegap.panel.panel import as_pandas, as_panel
 from wagegap.panel.sampling import cell_keys, check_count, with_weights
 from wagegap.regression.mobility import Rates, fit_rates
 
@@ -252,7 +255,7 @@ def stock_rates(
 
     Raises
     ------
-    ColumnError, DataError, UnitError
+    ColumnError, CovarianceError, DataError, EmptyDataError, MissingValueError, UnitError
 
     Examples
     --------
@@ -261,21 +264,29 @@ def stock_rates(
     >>> stock_rates(stocks).params.tolist()
     [0.16]
     """
+    table = as_pandas(table)
+    if table.empty:
+        raise EmptyDataError("the table of stocks has no rows.")
     keys = [by] if isinstance(by, str) else list(by)
     for name in [*keys, abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
         if name not in table:
             raise no_column(name, table.columns, "in the table of stocks")
-    a, d = (table[name].to_numpy(dtype=float) for name in (abroad, domestic))
+    lost = int(table[keys].isna().any(axis=1).sum())
+    if lost:
+        raise MissingValueError(f"{listing(keys)} is missing in {lost} of {len(table)} rows of stocks: fill it in.")
+    a, d = (_numbers(table, name) for name in (abroad, domestic))
     bad = ~(np.isfinite(a) & np.isfinite(d)) | (a < 0) | (d < 0) | (a + d <= 0)
     if bad.any():
         raise UnitError(
             f"stocks must be counts that are not negative, nor both zero: {int(bad.sum())} of {len(a)} rows are not, "
-            f"first {table.loc[bad, [*keys, abroad, domestic]].iloc[0].tolist()}."
+            f"first {listing(table.loc[bad, [*keys, abroad, domestic]].iloc[0])}."
         )
     errors = [
-        np.full(len(a), np.nan) if name is None else table[name].to_numpy(dtype=float)
-        for name in (abroad_error, domestic_error)
+        np.full(len(a), np.nan) if name is None else _numbers(table, name) for name in (abroad_error, domestic_error)
     ]
+    negative = int(sum((error < 0).sum() for error in errors))
+    if negative:
+        raise CovarianceError(f"{negative} standard errors of stocks are negative.")
     if abroad_error is not None and domestic_error is None:
         errors[1] = np.zeros(len(a))
     variance = (d**2 * errors[0] ** 2 + a**2 * errors[1] ** 2) / (a + d) ** 4
@@ -284,6 +295,18 @@ def stock_rates(
     estimates = Estimates(labels, a / (a + d), (root,), (np.eye(len(a)),), title="Stock abroad")
     cells = table[keys].reset_index(drop=True).assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
     return Rates(estimates, ("stock_abroad",), "everyone counted", cells)
+
+
+def _numbers(table: pd.DataFrame, name: str) -> FloatArray:
+    """A column of stocks as floats; text is refused."""
+    values = numbers(table[name])
+    text = np.isnan(values) & table[name].notna().to_numpy()
+    if text.any():
+        raise DataError(
+            f"{name!r} is text in {int(text.sum())} of {len(text)} rows of stocks, first "
+            f"{table[name][text].iloc[0]!r}: turn it into numbers with pandas.to_numeric."
+        )
+    return values
 
 
 # transitions ---------------------------------------------------------------------------------------------------------
@@ -399,6 +422,8 @@ def fit_transitions(  # noqa: PLR0913
     check_count("min_rows", min_rows)
     panel = with_weights(as_panel(data), weights, weight_kind)
     for name in (origin, destination):
+        if not isinstance(name, str):
+            raise OptionError(f"origin and destination must each be the name of one column, not {name!r}.")
         if name not in panel.frame:
             raise no_column(name, panel.frame.columns, "of moves")
     keys = [name for name in cell_keys(panel, by or ()) if name != origin]

@@ -29,7 +29,7 @@ from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, OptionError, no_column, public
 from wagegap.estimation.design import FormulaParts, build_design
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.sampling import weighted_rows
+from wagegap.panel.sampling import check_count, weighted_rows
 from wagegap.regression.link.answer import Answer, interval_in_words, scale_of, setup_of, step_of
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def one_step(
     setup_of(link)
     if len(link.cells.premiums) > 1:
         raise OptionError("one_step takes a link with one premium.")
+    check_count("reps", reps)
     panel = as_panel(workers)
     keys = list(link.cells.keys.columns)
     for name in (event, skill, *keys):
