@@ -359,6 +359,8 @@ def test_frequency_weights_are_repeated_rows():
     np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-9)
     np.testing.assert_allclose(weighted.bse, repeated.bse, rtol=1e-9)
     np.testing.assert_allclose(weighted.effects.bse, repeated.effects.bse, rtol=1e-9)
+    columns = ["n", *weighted.exits]
+    pd.testing.assert_frame_equal(weighted.cells[columns], repeated.cells[columns])
 
 
 def test_sampling_weights_have_no_scale():

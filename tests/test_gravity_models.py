@@ -159,6 +159,8 @@ def test_flows_over_stayers_fall_with_task_distance(family):
     assert "14 stayers" in fitted.ledger.line()
     again = fitted.refit(pairs)
     np.testing.assert_allclose(again.params, fitted.params, rtol=1e-12)
+    with pytest.raises(errors.OptionError, match="takes no weights"):
+        fitted.refit(pairs, weights=np.ones(len(pairs)))
 
 
 def test_stayers_must_be_there_once():

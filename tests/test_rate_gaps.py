@@ -364,6 +364,7 @@ def test_bad_input():
             pd.concat([data] * 10).assign(x=np.arange(3000)), "y", "x", group="g")),
         (OptionError, "leave weights and cov out", lambda: wg.kitagawa(data, "y", "z", group="g", size="w", cov="HC0")),
         (CovarianceError, "is not defined for this model", lambda: wg.yun(data, **call, cov="HC3")),
+        (CovarianceError, "is not defined for this model", lambda: wg.kitagawa(data, "y", "z", group="g", cov="iid")),
     ]  # fmt: skip
     for kind, words, make in cases:
         with pytest.raises(kind, match=words):

@@ -378,6 +378,47 @@ def test_dominance_holds_its_size():
     assert (np.mean(np.array(p) < 0.05, axis=0) < 0.096).all()
 
 
+def test_dominance_of_the_second_order_by_hand():
+    """The integral of a distribution function up to z is the mean of what falls short of z."""
+    data = pd.DataFrame({"pay": [0.0, 0, 2, 1, 1, 5], "leaves": [1, 1, 1, 0, 0, 0]})
+    found = fit_roy(data, "pay", leave="leaves", parts=2, reps=9, cov="HC1").dominance
+    points = np.unique(data["pay"])
+    go, stay = (np.maximum(points[:, None] - part.to_numpy(), 0).mean(axis=1)
+                for part in (data["pay"][:3], data["pay"][3:]))  # fmt: skip
+    expected = np.sqrt(1 / (1 / 3 + 1 / 3)) * np.array([(go - stay).max(), max((stay - go).max(), 0.0)])
+    np.testing.assert_allclose(found.loc[found["order"] == 2, "statistic"], expected, atol=1e-12)
+
+
+def test_frequency_weights_of_roy_are_repeated_rows():
+    """p-values are of different draws: three Monte Carlo errors of a difference of two of 999, .067 at most."""
+    data = leavers(300, 3, 0.1)
+    times = np.random.default_rng(1).integers(1, 9, 300)
+    weighted = fit_roy(data.assign(k=times), "pay", leave="leaves", weights="k", weight_kind="frequency")
+    repeated = fit_roy(data.loc[data.index.repeat(times)].reset_index(drop=True), "pay", leave="leaves")
+    np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-10)
+    np.testing.assert_allclose(weighted.bse, repeated.bse, rtol=1e-9)
+    one, two = weighted.dominance, repeated.dominance
+    np.testing.assert_allclose(one["statistic"], two["statistic"], rtol=1e-9, atol=1e-12)
+    assert np.abs(one["p_value"] - two["p_value"]).max() < 0.067
+
+
+@pytest.mark.parametrize("cov", ["iid", "HC1"])
+def test_frequency_weights_of_selection_are_repeated_rows(cov):
+    data = frame_of(300)
+    times = np.arange(300) % 3 + 1
+    weighted, repeated = (
+        fit_selection(rows, "pay ~ x", selection="~ x + z", cov=cov, **weights)
+        for rows, weights in (
+            (data.assign(k=times), {"weights": "k", "weight_kind": "frequency"}),
+            (data.loc[data.index.repeat(times)].reset_index(drop=True), {}),
+        )
+    )
+    for one, two in ((weighted, repeated), (weighted.uncorrected, repeated.uncorrected)):
+        np.testing.assert_allclose(one.params, two.params, rtol=1e-9)
+        np.testing.assert_allclose(one.bse, two.bse, rtol=1e-8)
+    pd.testing.assert_frame_equal(weighted.cells, repeated.cells)
+
+
 def test_bad_input_of_roy():
     data = leavers(200, 0, 0.5)
     with pytest.raises(EmptyDataError, match="nobody to compare"):
@@ -386,3 +427,5 @@ def test_bad_input_of_roy():
         fit_roy(data.assign(pay=data["pay"] > 0), "pay", leave="leaves")
     with pytest.raises(OptionError, match="at least two parts"):
         fit_roy(data, "pay", leave="leaves", parts=1)
+    with pytest.raises(CovarianceError, match="is not defined for this model"):
+        fit_roy(data, "pay", leave="leaves", cov="iid")
