@@ -17,11 +17,13 @@ from typing import ParamSpec, TypeVar
 
 __all__ = [
     "ArgumentError",
+    "ChecksumError",
     "ColumnError",
     "CountryError",
     "CovarianceError",
     "DataError",
     "DataWarning",
+    "DownloadError",
     "DuplicateKeyError",
     "EmptyDataError",
     "ExtraMissingError",
@@ -128,6 +130,14 @@ class StudyError(WagegapError, ValueError):
 
 class OutputError(WagegapError, OSError):
     """The output cannot be written; nothing was."""
+
+
+class DownloadError(WagegapError, OSError):
+    """A file that could not be fetched in whole; what was fetched of it is kept apart."""
+
+
+class ChecksumError(DataError):
+    """A file that is not, byte for byte, the one that was published."""
 
 
 class ExtraMissingError(WagegapError, ImportError):

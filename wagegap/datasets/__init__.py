@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap.datasets import harmonise
+from wagegap.datasets.download import download, downloads
 from wagegap.datasets.harmonise import read_kaggle, read_piaac, read_stack_overflow
 from wagegap.datasets.products import unpack
 from wagegap.errors import check_option, public
@@ -24,6 +25,8 @@ from wagegap.estimation.roots import PlainRoot
 __all__ = [
     "country_premiums",
     "developer_pay",
+    "download",
+    "downloads",
     "facts",
     "income",
     "published_premiums",
