@@ -17,6 +17,7 @@ from wagegap.datasets import harmonise
 from wagegap.datasets.download import download, downloads
 from wagegap.datasets.harmonise import read_kaggle, read_piaac, read_stack_overflow
 from wagegap.datasets.products import unpack
+from wagegap.datasets.stack_overflow import read_stack_overflow_year
 from wagegap.errors import check_option, public
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
@@ -33,6 +34,7 @@ __all__ = [
     "read_kaggle",
     "read_piaac",
     "read_stack_overflow",
+    "read_stack_overflow_year",
     "stem_graduates",
     "table_hashes",
     "talent_migration",

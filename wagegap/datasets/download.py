@@ -23,7 +23,7 @@ import pandas as pd
 from wagegap.datasets.transfer import KnownFile, difference, fetch, part_of
 from wagegap.errors import ChecksumError, DataError, OptionError, OutputError, check_option, public
 
-__all__ = ["download", "downloads"]
+__all__ = ["data_folder", "download", "downloads", "known_file"]
 
 _EVERY_SECONDS = 0.5
 _EVERY_SHARE = 0.1
@@ -94,11 +94,13 @@ def download(
     Traceback (most recent call last):
     wagegap.errors.OptionError: name='stack_overflow_1999' is not known. Did you mean 'stack_overflow_2019'? ...
     """
+    if not isinstance(name, str | list | tuple):
+        raise OptionError(f"name={name!r} must be a name, or a list of names; downloads() lists them.")
     names = [name] if isinstance(name, str) else list(name)
     for each in names:
         check_option("name", each, list(_registry()))
     _check_address(url, names)
-    if not timeout > 0:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0.")
     home = data_folder(folder)
     paths = [_ensure(_registry()[each], home, overwrite, url, timeout, progress) for each in names]
@@ -145,18 +147,30 @@ def downloads(*, folder: str | os.PathLike[str] | None = None, verify: bool = Fa
     return pd.DataFrame(rows)
 
 
+def known_file(name: str) -> tuple[KnownFile, str]:
+    """Return a published file, and its path below the folder of downloads.
+
+    >>> known_file("stack_overflow_2019")[1]
+    'so_survey/stack_overflow_2019.csv'
+    """
+    entry = _registry()[name]
+    return entry.known, entry.file
+
+
 def data_folder(folder: str | os.PathLike[str] | None) -> Path:
     """Return the folder given, or the one that `WAGEGAP_DATA` names.
 
     Raises
     ------
-    DataError
+    DataError, OptionError
     """
     named = folder if folder is not None else os.environ.get("WAGEGAP_DATA")
     if not named:
         raise DataError(
             "no folder for downloads: pass folder=, or set WAGEGAP_DATA to the folder that is to hold them."
         )
+    if not isinstance(named, str | os.PathLike):
+        raise OptionError(f"folder={named!r} must be the path of a folder.")
     home = Path(named)
     if not home.is_dir():
         raise DataError(f"no folder {str(home)!r}: make it first, or name another by folder= or WAGEGAP_DATA.")

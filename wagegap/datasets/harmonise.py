@@ -6,12 +6,15 @@ The files are not shipped. `WAGEGAP_DATA` names the folder that holds local copi
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from wagegap.datasets.local import local_file
+from wagegap.datasets.stack_overflow import COLUMNS
+from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError, OptionError, listing, public
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -71,21 +74,24 @@ _PAY_KINDS = ("exact", "exact_trimmed", "band10k", "band20k")
 _STEM_OCCUPATIONS = ("21", "25", "31", "35")
 
 
-def read_stack_overflow(path: str | os.PathLike[str] | None = None) -> Panel:
+@public
+def read_stack_overflow(
+    source: str | os.PathLike[str] | Panel | list[Panel] | tuple[Panel, ...] | None = None,
+) -> Panel:
     """Read full-time respondents with pay, experience and the kind of work, the top and bottom 1 % of pay left out.
 
     Parameters
     ----------
-    path : path, optional
-        The table so_micro.parquet; `WAGEGAP_DATA`/so_survey/so_micro.parquet where absent.
+    source : path, Panel, or list of Panel, optional
+        The table so_micro.parquet, or years as `read_stack_overflow_year` reads them;
+        `WAGEGAP_DATA`/so_survey/so_micro.parquet where absent.
 
     Raises
     ------
-    DataError
+    DataError, OptionError
+        No such file; panels that are none of years, or a year twice.
     """
-    rows = pd.read_parquet(local_file(path, "so_survey/so_micro.parquet"))
-    rows["iso3"] = rows["iso3"].astype("object")
-    panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
+    panel = _respondents(source)
     frame = panel.frame
     complete = frame["pay_usd"].gt(500) & frame["exp_years"].notna() & frame["ai"].notna()
     panel = panel.filter(
@@ -168,6 +174,39 @@ def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
         outside=1.0 - occupation.isin(_STEM_OCCUPATIONS).astype(float),
         paid=(paid & graduate & ~health).astype(int),
     )  # fmt: skip
+
+
+def _respondents(source: str | os.PathLike[str] | Panel | list[Panel] | tuple[Panel, ...] | None) -> Panel:
+    """Return all respondents with a country, of the table or of the years given."""
+    if isinstance(source, Panel | list | tuple):
+        return _joined([source] if isinstance(source, Panel) else source)
+    if source is not None and not isinstance(source, str | os.PathLike):
+        raise OptionError(
+            f"source={source!r} must be the path of so_micro.parquet, or panels that read_stack_overflow_year made."
+        )
+    rows = pd.read_parquet(local_file(source, "so_survey/so_micro.parquet"))
+    rows["iso3"] = rows["iso3"].astype("object")
+    return read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
+
+
+def _joined(panels: Sequence[Panel]) -> Panel:
+    """Return years of the survey, each read by itself, as one panel."""
+    for panel in panels:
+        missing = [name for name in COLUMNS if name not in getattr(panel, "frame", {})]
+        if missing:
+            raise DataError(
+                f"source must hold panels that read_stack_overflow_year made; one lacks {len(missing)} columns "
+                f"({listing(missing)})."
+            )
+    if not panels:
+        raise EmptyDataError("source holds no panel: read the years first, by read_stack_overflow_year.")
+    years = [year for panel in panels for year in sorted(panel.frame["year"].unique().tolist())]
+    twice = sorted({year for year in years if years.count(year) > 1})
+    if twice:
+        raise DuplicateKeyError(f"source holds {listing(twice)} more than once: give each year once.")
+    rows = pd.concat([panel.frame[list(COLUMNS)] for panel in panels], ignore_index=True)
+    name = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
+    return read_panel(rows, country="iso3", period="year", source_name=name)
 
 
 def _sex(frame: pd.DataFrame) -> pd.Series[str]:

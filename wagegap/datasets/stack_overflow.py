@@ -1,0 +1,406 @@
+"""The yearly files of the Stack Overflow survey in one set of columns, whatever each year asked and called it.
+
+Which column of which year holds what is data, in `survey_columns.csv`; how answers become numbers is one rule for each
+column, for all years. Answers that no rule knows are taken as missing, and said. What differs between years and cannot
+be mended: 2015-16 ask for degrees in computer science only, and for pay in bands; 2025 asks for years of coding in
+all, not as a profession, and not for full-time work; sex is not asked after 2022, nor age in 2017.
+
+Column names are those of the published files as the schemas of 2016 and 2025 and public code that reads each year
+agree on them. The files of 2011-14 have another form (questions as headings, regions instead of countries), which is
+not established here, so that those years are refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap.datasets.download import known_file
+from wagegap.datasets.local import local_file
+from wagegap.datasets.transfer import difference
+from wagegap.errors import (
+    ChecksumError,
+    ColumnError,
+    CountryError,
+    DataError,
+    DataWarning,
+    EmptyDataError,
+    OptionError,
+    did_you_mean,
+    listing,
+    public,
+    warn,
+)
+from wagegap.panel.countries import normalise_countries
+from wagegap.panel.panel import Panel, make_panel
+from wagegap.panel.roles import Roles
+
+__all__ = ["COLUMNS", "ai_work", "read_stack_overflow_year"]
+
+COLUMNS = (
+    "year", "country", "iso3", "pay_usd", "pay_lo", "pay_hi", "pay_kind", "role", "ai", "exp_years", "educ", "age",
+    "female", "org_size", "employment", "fulltime",
+)  # fmt: skip
+
+_OPEN_BAND = 10_000.0  # what the survey itself adds to the lower end of its top band
+_NO_ANSWER = ["", "NA", "N/A"]
+_NO_COUNTRY = {
+    "I prefer not to say", "Netherlands Antilles", "Nomadic", "Other", "Other (please specify)",
+    "Other Country (Not Listed Above)",
+}  # fmt: skip
+_AI = re.compile(r"data scientist|machine learning|developer, ai|ai/ml|applied scientist", re.IGNORECASE)
+_SEX = {"Male": 0.0, "Man": 0.0, "Female": 1.0, "Woman": 1.0}
+_AGES = {
+    "< 20": 18.0, "20-24": 22.0, "25-29": 27.0, "30-34": 32.0, "35-39": 37.0, "40-50": 45.0, "51-60": 55.0,
+    "> 60": 65.0,
+    "under 18 years old": 17.0, "18-24 years old": 21.0, "25-34 years old": 30.0, "35-44 years old": 40.0,
+    "45-54 years old": 50.0, "55-64 years old": 60.0, "65 years or older": 67.0,
+}  # fmt: skip
+_DEGREES = (
+    ("bachelor", "bachelor"), ("master", "master"), ("professional degree", "phd_prof"),
+    ("other doctoral", "phd_prof"), ("doctoral", "phd_prof"), ("associate", "below_ba"), ("some college", "below_ba"),
+    ("secondary school", "below_ba"), ("primary", "below_ba"), ("i never completed", "below_ba"),
+    ("something else", None), ("other (please", None), ("i prefer not", None), ("prefer not", None),
+)  # fmt: skip
+_COMPUTING_DEGREES = ((r"\bPhD\b", "phd_prof"), (r"\bMasters\b", "master"), (r"\bB\.?[SA]\b|\bBachelor", "bachelor"))
+
+
+@public
+def read_stack_overflow_year(year: int, path: str | os.PathLike[str] | None = None) -> Panel:
+    """Read the respondents of one year's published file.
+
+    Parameters
+    ----------
+    year : int
+        2015 to 2025.
+    path : path, optional
+        The file; the one that `download("stack_overflow_YEAR")` puts below `WAGEGAP_DATA` where absent, which must be
+        the published one to the last byte.
+
+    Returns
+    -------
+    Panel
+        A row per respondent with a country: year; country as answered and iso3; pay_usd, a year's pay in US dollars
+        (the middle of a band, and 10,000 above the beginning of the open one), between pay_lo and pay_hi; pay_kind
+        ("exact", "band10k", "band20k"); role as answered; ai, whether a role is one of data science, machine learning
+        or AI; exp_years, years of coding as a profession (2025: of coding); educ; age; female; org_size and employment
+        as answered; fulltime.
+
+    Raises
+    ------
+    OptionError
+        A year whose columns are not established.
+    DataError, ChecksumError, ColumnError
+        No such file, one that cannot be read, not the published one, without the columns of its year.
+
+    Examples
+    --------
+    >>> read_stack_overflow_year(2012)
+    Traceback (most recent call last):
+    wagegap.errors.OptionError: year=2012: the files of 2011-14 ask for regions instead of countries, ...
+    """
+    layout = _layout(year)
+    file = _published(layout.year, path)
+    raw = _read(file, layout)
+    answers = _Answers()
+    frame = _harmonised(raw, layout, answers)
+    answers.tell(f"Stack Overflow survey {year}")
+    panel = make_panel(frame, Roles(country="iso3", period="year"), f"Stack Overflow survey {year}")
+    return panel.filter(frame["iso3"].notna(), reason="no country")
+
+
+def ai_work(roles: pd.Series[Any]) -> pd.Series[Any]:
+    """Return whether roles are of data science, machine learning or AI; missing where the role is.
+
+    >>> ai_work(pd.Series(["Data scientist; Web developer", "Developer, AI", "Designer", None])).tolist()
+    [True, True, False, <NA>]
+    """
+    return _mapped(roles, lambda text: _AI.search(text) is not None).astype("boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where a year's file has what; several columns where an answer is spread over them."""
+
+    year: int
+    header: int
+    pay_kind: str
+    columns: Mapping[str, tuple[str, ...]]
+
+    @property
+    def needed(self) -> list[str]:
+        return [name for names in self.columns.values() for name in names]
+
+
+@dataclass(slots=True)
+class _Answers:
+    """Answers that no rule knows, by column, with their number."""
+
+    unknown: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def note(self, column: str, values: Iterable[str], counts: Mapping[str, int]) -> None:
+        found = {value: counts[value] for value in values}
+        if found:
+            self.unknown[column] = found
+
+    def tell(self, source: str) -> None:
+        if not self.unknown:
+            return
+        parts = [
+            f"{column}: {listing([f'{value!r} ({n:,})' for value, n in found.items()], 4)}"
+            for column, found in self.unknown.items()
+        ]
+        rows = sum(n for found in self.unknown.values() for n in found.values())
+        warn(
+            f"{source}: {rows:,} answers are none that is known, and were taken as missing ({'; '.join(parts)}). Look "
+            "whether the file is of that year.",
+            DataWarning,
+        )
+
+
+@cache
+def _layouts() -> dict[int, _Layout]:
+    text = files("wagegap.datasets").joinpath("survey_columns.csv").read_text(encoding="utf-8")
+    found = {}
+    for row in csv.DictReader(text.splitlines()):
+        year, header, kind = int(row.pop("year")), int(row.pop("header")), row.pop("pay_kind")
+        columns = {what: tuple(filter(None, names.split("|"))) for what, names in row.items()}
+        found[year] = _Layout(year, header, kind, columns)
+    return found
+
+
+def _layout(year: int) -> _Layout:
+    known = _layouts()
+    if year in range(2011, min(known)):
+        raise OptionError(
+            f"year={year}: the files of 2011-14 ask for regions instead of countries, and their columns are not "
+            f"established here. Known: {min(known)} to {max(known)}."
+        )
+    if isinstance(year, bool) or year not in known:
+        raise OptionError(f"year={year!r} is no year of the survey that is known: {min(known)} to {max(known)}.")
+    return known[year]
+
+
+def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
+    """Return the file to read; a copy in the folder of downloads must be the published one."""
+    name = f"stack_overflow_{year}"
+    known, file = known_file(name)
+    try:
+        found = local_file(path, file)
+    except DataError as error:
+        raise DataError(f"{error} It can be fetched: wagegap.datasets.download({name!r}).") from None
+    wrong = difference(found, known) if path is None else ""
+    if wrong:
+        raise ChecksumError(
+            f"{found} is not {name} as published: {wrong}. Fetch it anew, download({name!r}, overwrite=True), or pass "
+            "path= to read it as it is."
+        )
+    return found
+
+
+def _read(path: Path, layout: _Layout) -> pd.DataFrame:
+    """Read the columns needed, all as text."""
+    options: dict[str, Any] = dict(
+        header=layout.header, dtype=str, keep_default_na=False, na_values=_NO_ANSWER, encoding_errors="replace"
+    )
+    try:
+        there = pd.read_csv(path, nrows=0, **options).columns
+        missing = [name for name in layout.needed if name not in there]
+        if missing:
+            raise ColumnError(
+                f"{path} lacks {len(missing)} of {len(layout.needed)} columns of the survey of {layout.year}: "
+                f"{listing(repr(name) for name in missing)}.{did_you_mean(missing[0], there)} Is it of another year?"
+            )
+        return pd.DataFrame(pd.read_csv(path, usecols=layout.needed, **options))
+    except pd.errors.EmptyDataError as error:
+        raise EmptyDataError(f"{path} has no rows.") from error
+    except (OSError, pd.errors.ParserError, UnicodeError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as the survey of {layout.year}: {error}") from error
+
+
+def _harmonised(raw: pd.DataFrame, layout: _Layout, answers: _Answers) -> pd.DataFrame:
+    """Turn a year's columns into the common ones."""
+    asked = {what: _one(raw, names) for what, names in layout.columns.items() if what != "educ"}
+    low, high = _pay(asked["pay"], layout, answers)
+    employment = asked["employment"]
+    frame = pd.DataFrame(
+        {
+            "year": layout.year, "country": asked["country"], "iso3": _countries(asked["country"], answers),
+            "pay_usd": np.where(np.isinf(high), low + _OPEN_BAND, (low + high) / 2), "pay_lo": low, "pay_hi": high,
+            "pay_kind": layout.pay_kind, "role": asked["role"], "ai": ai_work(asked["role"]),
+            "exp_years": _numbers(asked["exp_years"], "exp_years", years, answers),
+            "educ": _education(raw, layout.columns["educ"], answers),
+            "age": _numbers(asked["age"], "age", _age, answers),
+            "female": _mapped(asked["gender"], _SEX.get).astype(float), "org_size": asked["org_size"],
+            "employment": employment, "fulltime": _mapped(employment.fillna(""), full_time).astype("boolean"),
+        }
+    )  # fmt: skip
+    texts = ["country", "pay_kind", "role", "educ", "org_size", "employment"]
+    return frame.astype(dict.fromkeys(texts, "category"))[list(COLUMNS)]
+
+
+def _one(raw: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[Any]:
+    """Return one column; several are joined by semicolons, and none is all missing."""
+    if not names:
+        return pd.Series(np.nan, index=raw.index, dtype=object)
+    joined = raw[names[0]]
+    for name in names[1:]:
+        both = joined + "; " + raw[name]
+        joined = both.fillna(joined).fillna(raw[name])
+    return joined
+
+
+def _mapped(column: pd.Series[Any], rule: Callable[[str], Any]) -> pd.Series[Any]:
+    """Apply a rule once to each distinct answer; missing stays missing."""
+    known = {value: rule(value) for value in column.dropna().unique()}
+    return column.map(known)
+
+
+def _counts(column: pd.Series[Any]) -> dict[str, int]:
+    """Count the answers, the commonest first."""
+    return {str(value): int(n) for value, n in column.value_counts().items()}
+
+
+def _numbers(
+    column: pd.Series[Any], name: str, rule: Callable[[str], float | None], answers: _Answers
+) -> pd.Series[Any]:
+    """Turn answers into numbers; those with a figure that no rule reads are noted."""
+    counts = _counts(column)
+    known = {value: rule(value) for value in counts}
+    answers.note(name, (v for v, number in known.items() if number is None and re.search(r"\d", v)), counts)
+    return column.map(known).astype(float)
+
+
+def years(answer: str) -> float | None:
+    """Return the years that an answer stands for: a number, the middle of a band; 2 above an open one.
+
+    Half of "less than 1", and 1 above "more than 50", as those who answer so are few beyond.
+
+    >>> [years(text) for text in ("7", "2 - 5 years", "20 or more years", "11+ years", "Less than a year")]
+    [7.0, 3.5, 22.0, 13.0, 0.5]
+    >>> years("More than 50 years"), years("none")
+    (51.0, None)
+    """
+    text = answer.strip().lower()
+    figures = [float(figure) for figure in re.findall(r"\d+(?:\.\d+)?", text)]
+    if text.startswith("less than"):
+        return figures[0] / 2 if figures else 0.5
+    if len(figures) == 2 and re.search(r"-|–| to ", text):
+        return sum(figures) / 2
+    if len(figures) != 1:
+        return None
+    if text.startswith("more than"):
+        return figures[0] + 1
+    if "or more" in text or "+" in text:
+        return figures[0] + 2
+    return figures[0] if re.fullmatch(r"[\d.]+( years?)?", text) else None
+
+
+def _age(answer: str) -> float | None:
+    """Return the age in years: a number, or what stands for a band."""
+    text = re.sub(r"\s*-\s*", "-", answer.strip().lower())
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    return _AGES.get(text)
+
+
+def full_time(answer: str) -> bool | None:
+    """Return whether one of the answers is full-time employment; missing where only employment was asked (2025).
+
+    >>> [full_time(text) for text in ("Employed full-time", "Student, part-time;Employed, full-time", "Employed", "")]
+    [True, True, None, False]
+    """
+    chosen = {part.strip().replace(",", "").lower() for part in answer.split(";")}
+    if "employed full-time" in chosen:
+        return True
+    return None if "employed" in chosen else False
+
+
+def _pay(column: pd.Series[Any], layout: _Layout, answers: _Answers) -> tuple[Any, Any]:
+    """Lower and upper ends of a year's pay; equal where it is exact."""
+    read = _exact if layout.pay_kind == "exact" else band
+    counts = _counts(column)
+    known = {value: read(value) for value in counts}
+    answers.note("pay", (v for v, ends in known.items() if ends is None and re.search(r"\d", v)), counts)
+    ends = column.map({value: ends for value, ends in known.items() if ends is not None})
+    low = ends.map(lambda pair: pair[0], na_action="ignore").astype(float).to_numpy()
+    high = ends.map(lambda pair: pair[1], na_action="ignore").astype(float).to_numpy()
+    return low, high
+
+
+def _exact(answer: str) -> tuple[float, float] | None:
+    try:
+        value = float(answer)
+    except ValueError:
+        return None
+    return (value, value) if np.isfinite(value) else None
+
+
+def band(answer: str) -> tuple[float, float] | None:
+    """Return the ends of a band of pay; of an open one, infinity.
+
+    >>> band("$20,000 - $40,000"), band("Less than $10,000"), band("More than $200,000"), band("Rather not say")
+    ((20000.0, 40000.0), (0.0, 10000.0), (200000.0, inf), None)
+    """
+    text = answer.strip().lower()
+    figures = [float(figure.replace(",", "")) for figure in re.findall(r"\d[\d,]*", text)]
+    if len(figures) == 2:
+        return figures[0], figures[1]
+    if len(figures) == 1 and re.match(r"less than|<|under", text):
+        return 0.0, figures[0]
+    if len(figures) == 1 and re.match(r"more than|>|over", text):
+        return figures[0], np.inf
+    return None
+
+
+def _education(raw: pd.DataFrame, names: tuple[str, ...], answers: _Answers) -> pd.Series[Any]:
+    """Return the highest degree: of any field, or in 2015-16 of computing."""
+    if len(names) > 1:  # a column for each degree, blank for those who have it not
+        ticked = pd.DataFrame({name: raw[name].notna().map({True: name, False: ""}) for name in names})
+        return _mapped(ticked.agg(";".join, axis=1), computing_degree)
+    column = raw[names[0]]
+    if names[0] == "education":
+        return _mapped(column, computing_degree)
+    counts = _counts(column)
+    rules = {value: _degree(value) for value in counts}
+    answers.note("educ", (value for value, found in rules.items() if found is None), counts)
+    return column.map({value: found[0] for value, found in rules.items() if found is not None})
+
+
+def computing_degree(answer: str) -> str:
+    """Return the highest of the degrees in computing that were ticked.
+
+    >>> computing_degree("On-the-job training; B.S. in Computer Science (or related field)")
+    'bachelor'
+    """
+    found = (code for pattern, code in _COMPUTING_DEGREES if re.search(pattern, answer))
+    return next(found, "below_ba_or_not_cs")
+
+
+def _degree(answer: str) -> tuple[str | None] | None:
+    """Return the code of an answer, in a tuple; nothing where the answer is not known."""
+    text = answer.strip().lower()
+    return next(((code,) for prefix, code in _DEGREES if text.startswith(prefix)), None)
+
+
+def _countries(column: pd.Series[Any], answers: _Answers) -> pd.Series[Any]:
+    """Return codes of countries; answers that are none are missing."""
+    counts = _counts(column)
+    codes: dict[str, str | None] = {}
+    for name in counts:
+        try:
+            codes[name] = None if name in _NO_COUNTRY else str(normalise_countries([name])[0])
+        except CountryError:
+            codes[name] = None
+    answers.note("country", (name for name, code in codes.items() if code is None and name not in _NO_COUNTRY), counts)
+    return column.map(codes).astype(object)
