@@ -30,6 +30,7 @@ from wagegap.errors import ReliabilityWarning
 
 def main() -> None:
     """Run the draws and print coverage."""
+    warnings.simplefilter("ignore", ReliabilityWarning)
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--draws", type=int, default=1000)
     draws = arguments.parse_args().draws
@@ -53,9 +54,7 @@ def noisy(seed: int, error: float, correction: str | None) -> tuple[float, bool]
     """Slope of one draw, and whether its interval holds -2."""
     frame, premium = draw_of_noisy_premiums(seed, error)
     call = dict(premiums=premium, margins=False, cov="HC1", correction=correction, draws=20)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReliabilityWarning)
-        found = fit_exits(frame, "left ~ premium + age", **call)
+    found = fit_exits(frame, "left ~ premium + age", **call)
     low, high = found.conf_int().loc["premium"]
     return float(found.params["premium"]), bool(low <= -2 <= high)
 
