@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, did_you_mean
+from wagegap.datasets.local import local_file
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -84,7 +83,7 @@ def read_stack_overflow(path: str | os.PathLike[str] | None = None) -> Panel:
     ------
     DataError
     """
-    rows = pd.read_parquet(_local(path, "so_survey/so_micro.parquet"))
+    rows = pd.read_parquet(local_file(path, "so_survey/so_micro.parquet"))
     rows["iso3"] = rows["iso3"].astype("object")
     panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
     frame = panel.frame
@@ -119,7 +118,7 @@ def read_kaggle(path: str | os.PathLike[str] | None = None) -> Panel:
     ------
     DataError
     """
-    rows = pd.read_parquet(_local(path, "kaggle_survey/kaggle_2019_2022.parquet"))
+    rows = pd.read_parquet(local_file(path, "kaggle_survey/kaggle_2019_2022.parquet"))
     rows["iso3"] = rows["iso3"].astype("object")
     panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DATA_SCIENTISTS.source)
     title = panel.frame["title"].astype("object").fillna("")
@@ -152,7 +151,7 @@ def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
     ------
     DataError
     """
-    rows = pd.read_parquet(_local(path, "piaac/piaac_c1.parquet"))
+    rows = pd.read_parquet(local_file(path, "piaac/piaac_c1.parquet"))
     rows["iso3"] = rows["iso3"].astype("object")
     panel = read_panel(rows, worker="pid", country="iso3", weight="SPFWT0", source_name=GRADUATES.source)
     frame = panel.frame
@@ -169,22 +168,6 @@ def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
         outside=1.0 - occupation.isin(_STEM_OCCUPATIONS).astype(float),
         paid=(paid & graduate & ~health).astype(int),
     )  # fmt: skip
-
-
-def _local(path: str | os.PathLike[str] | None, name: str) -> Path:
-    if path is not None:
-        given = Path(path)
-        if not given.is_file():
-            near = [str(beside) for beside in given.parent.iterdir()] if given.parent.is_dir() else []
-            raise DataError(f"no file {str(given)!r}.{did_you_mean(given, near)} It should be a copy of {name}.")
-        return given
-    folder = os.environ.get("WAGEGAP_DATA")
-    if folder is None:
-        raise DataError(f"no local copy of {name}: give its path, or set WAGEGAP_DATA to the folder that holds it.")
-    found = Path(folder) / name
-    if not found.exists():
-        raise DataError(f"no file {name} in the folder that WAGEGAP_DATA names ({folder}).")
-    return found
 
 
 def _sex(frame: pd.DataFrame) -> pd.Series[str]:
