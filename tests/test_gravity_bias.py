@@ -188,6 +188,8 @@ def test_clusters_of_whole_pairs_are_taken_and_results_join(flows):
     both = wg.join(by_pair, square).cov_params().to_numpy()
     assert np.sqrt(np.diag(both)) == pytest.approx([by_pair.bse["x"], square.bse.iloc[0]], rel=1e-12)
     assert both[0, 1] != 0
+    again = by_pair.refit(flows)
+    assert (again.params["x"], again.bias["x"]) == (by_pair.params["x"], by_pair.bias["x"])
     lean = wg.fit_flows(flows, THREE, bias="analytic", keep_units=False)
     assert lean.bse["x"] == pytest.approx(by_pair.bse["x"], rel=1e-12)
 
@@ -239,16 +241,17 @@ def test_a_flow_stands_once(flows):
 
 @pytest.mark.slow
 def test_bias_shrinks_and_intervals_hold_the_truth():
-    """Twenty places, three periods, standard deviation of a flow as large as its mean (Weidner and Zylkin's third)."""
+    """Twenty places, three periods, the variance of a flow its mean; `benchmarks/coverage_gravity.py` has more."""
     draws = 250
-    found = np.array([slopes_of_draw(seed, variance="constant") for seed in range(draws)])
+    found = np.array([slopes_of_draw(seed) for seed in range(draws)])
     spread = found[:, :, 0].std(axis=0)
     bias = (found[:, :, 0].mean(axis=0) - 1) / spread
-    # Three errors of simulation of a mean in units of its spread.
-    assert abs(bias[0]) > 3 / np.sqrt(draws)
-    assert abs(bias[1]) < min(3 / np.sqrt(draws), 0.6 * abs(bias[0]))
-    ratio = found[:, :, 1].mean(axis=0) / spread
-    assert ratio[0] < 0.93 < ratio[1]
+    # Three errors of simulation of a mean in units of its spread; what is left is of second order.
+    assert bias[0] > 3 / np.sqrt(draws)
+    assert abs(bias[1]) < min(bias[0] / 2, 3 / np.sqrt(draws) + 0.05)
+    error = found[:, :, 1].mean(axis=0) / spread
+    # A standard deviation of 250 draws is known to 3 / sqrt(500) = .13.
+    assert error[0] + 0.03 < error[1] < 1.13
     cover = found[:, :, 2].mean(axis=0)
-    assert cover[1] > cover[0]
-    assert cover[1] > 0.93 - 3 * np.sqrt(0.0475 / draws)
+    assert cover[1] > cover[0] + 0.02
+    assert cover[1] > 0.95 - 3 * np.sqrt(0.0475 / draws)
