@@ -7,8 +7,9 @@ The number that move from origin o to destination d in period t is
 fitted by Poisson pseudo-maximum likelihood, which keeps the zeros and stays right under heteroskedasticity, with the
 effects absorbed. Rows that the effects and regressors predict perfectly are found first, all of them, dropped and
 listed. With few periods and all three sets of effects the slopes have a bias of the order of their errors, which
-`bias="analytic"` takes off. Shares of those at risk who move are fitted by fractional logit, probit or complementary log-log; counts of
-movers among those at risk by the binomial likelihood or by Berkson's log odds, whose errors have a known variance.
+`bias="analytic"` takes off. Shares of those at risk who move are fitted by fractional logit, probit or complementary
+log-log; counts of movers among those at risk by the binomial likelihood or by Berkson's log odds, whose errors have a
+known variance.
 
 What absorbed effects take up is refused by name: beside origin-period effects nothing that varies by origin and period
 alone, such as an origin's premium, can be told apart from them.
