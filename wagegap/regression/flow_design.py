@@ -49,7 +49,7 @@ class FlowCall:
 
     Attributes
     ----------
-    family, link, trials, method, engine
+    family, link, trials, method, engine, bias
         As given to `fit_flows`; the link filled in.
     """
 
@@ -58,6 +58,7 @@ class FlowCall:
     trials: str | None
     method: str
     engine: Engine
+    bias: str | None = None
 
     def __post_init__(self) -> None:
         check_option("family", self.family, _FAMILIES)
@@ -76,6 +77,10 @@ class FlowCall:
             )
         if self.method == "berkson" and (self.family, self.link) != ("binomial", "logit"):
             raise OptionError("method='berkson' is least squares of log odds: family='binomial', link='logit'.")
+        if self.bias is not None:
+            check_option("bias", self.bias, ("analytic",))
+            if self.family != "poisson":
+                raise OptionError(f"bias='analytic' is derived for family='poisson', not for {self.family!r}.")
 
     @property
     def is_linear(self) -> bool:
