@@ -23,11 +23,13 @@ import numpy as np
 import pandas as pd
 
 from wagegap.datasets.codes import with_countries
-from wagegap.datasets.local import PathLike, Years, keep_rows, local_table, within_years
-from wagegap.errors import ColumnError, DataError, check_option, did_you_mean, listing, public
+from wagegap.datasets.local import PathLike, Years, carried, checked_years, keep_rows, local_table, within_years
+from wagegap.errors import ColumnError, DataError, OptionError, check_option, did_you_mean, listing, public
 
 __all__ = [
+    "ScholarSource",
     "complete_pairs",
+    "long_by_year",
     "read_emigrant_stocks",
     "read_linkedin_pairs",
     "read_migrant_stocks",
@@ -104,7 +106,7 @@ def read_migrant_stocks(*, years: Years = None, path: PathLike | None = None) ->
     """
     needed = ["year", "dest", "origin", "stock"]
     frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", needed)
-    frame = within_years(frame[[*needed]].pipe(_with_attrs, frame), years)
+    frame = within_years(frame[[*needed]].pipe(carried, frame), years)
     frame = keep_rows(frame, ~frame["dest"].isin(["Micronesia"]), "a region (Micronesia)")
     frame = with_countries(frame, {"dest": "destination", "origin": "origin"}, what="a region")
     return _laid_out(_apart(frame), ["stock"])
@@ -138,7 +140,7 @@ def read_emigrant_stocks(
     check_option("sex", sex, ("total", "male", "female"))
     needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
-    frame = frame[frame["sex"] == sex].reset_index(drop=True).pipe(_with_attrs, frame, f"sex other than {sex}")
+    frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
     frame = within_years(frame, years).rename(columns={"origin": "origin_name"})
     frame = with_countries(frame, {"dest": "destination", "origin_iso3": "origin"}, what="an origin without code")
     return _laid_out(_apart(frame), ["stock"])
@@ -168,9 +170,8 @@ def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) ->
     """
     needed = ["base_iso3", "target_iso3", *(f"{_NET}{year}" for year in range(2015, 2020))]
     frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
-    long = long_by_year(frame[needed].pipe(_with_attrs, frame), ["base_iso3", "target_iso3"])
-    long = within_years(long, years)
-    long = with_countries(long, {"target_iso3": "origin", "base_iso3": "destination"})
+    coded = with_countries(carried(frame[needed], frame), {"target_iso3": "origin", "base_iso3": "destination"})
+    long = long_by_year(coded, ["origin", "destination"], years)
     return _laid_out(long, ["net_per_10k"])
 
 
@@ -231,14 +232,17 @@ def complete_pairs(
     return whole
 
 
-def long_by_year(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """LinkedIn's columns of years as rows, per 10,000."""
-    columns = [name for name in frame if str(name).startswith(_NET)]
+def long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.DataFrame:
+    """LinkedIn's columns of years as rows, per 10,000; the ledger goes on counting the publisher's rows."""
+    columns = {int(str(name).removeprefix(_NET)): str(name) for name in frame if str(name).startswith(_NET)}
+    first, last = checked_years(years) or (min(columns), max(columns))
+    inside = {year: name for year, name in columns.items() if first <= year <= last}
+    if not inside:
+        raise OptionError(f"years={years!r}: the table has {min(columns)} to {max(columns)}.")
     parts = [
-        frame[[*keys, name]].rename(columns={name: "net_per_10k"}).assign(year=int(str(name).removeprefix(_NET)))
-        for name in columns
+        frame[[*keys, name]].rename(columns={name: "net_per_10k"}).assign(year=year) for year, name in inside.items()
     ]
-    return _with_attrs(pd.concat(parts, ignore_index=True), frame)
+    return carried(pd.concat(parts, ignore_index=True), frame)
 
 
 def _counted(flows: pd.DataFrame, value: str | None) -> str:
@@ -274,11 +278,4 @@ def _apart(frame: pd.DataFrame) -> pd.DataFrame:
 def _laid_out(frame: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
     keys = ["origin", "destination", "year"]
     done = frame[[*keys, *values]].sort_values(keys, ignore_index=True)
-    return _with_attrs(done, frame)
-
-
-def _with_attrs(frame: pd.DataFrame, other: pd.DataFrame, reason: str = "") -> pd.DataFrame:
-    """Attributes of another frame; rows lost on the way are counted where a reason is given."""
-    ledger = other.attrs["ledger"]
-    frame.attrs = {**other.attrs, "ledger": ledger.lose(reason, len(other) - len(frame)) if reason else ledger}
-    return frame
+    return carried(done, frame)

@@ -18,7 +18,7 @@ from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, 
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.load import read_file
 
-__all__ = ["PathLike", "Years", "keep_rows", "local_file", "local_table", "within_years"]
+__all__ = ["PathLike", "Years", "carried", "checked_years", "keep_rows", "local_file", "local_table", "within_years"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Years: TypeAlias = tuple[int, int] | None
@@ -88,6 +88,28 @@ def keep_rows(frame: pd.DataFrame, mask: Any, reason: str) -> pd.DataFrame:
     return kept
 
 
+def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame the attributes of the one it was made from."""
+    frame.attrs = dict(other.attrs)
+    return frame
+
+
+def checked_years(years: Years) -> Years:
+    """Return the first and the last year; None where all are wanted.
+
+    Raises
+    ------
+    OptionError
+        Where they are no pair in order.
+    """
+    if years is None:
+        return None
+    ends = list(years) if isinstance(years, Iterable) else []
+    if len(ends) != 2 or not all(isinstance(end, int | np.integer) for end in ends) or ends[0] > ends[1]:
+        raise OptionError(f"years={years!r} must be the first and the last, such as (2010, 2018).")
+    return int(ends[0]), int(ends[1])
+
+
 def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
     """Keep the years from first to last, both included; all where None.
 
@@ -96,11 +118,9 @@ def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
     OptionError
         Where the years are no pair in order, or the table has none of them.
     """
-    if years is None:
+    ends = checked_years(years)
+    if ends is None:
         return frame
-    ends = list(years) if isinstance(years, Iterable) else []
-    if len(ends) != 2 or not all(isinstance(end, int | np.integer) for end in ends) or ends[0] > ends[1]:
-        raise OptionError(f"years={years!r} must be the first and the last, such as (2010, 2018).")
     low, high = int(frame["year"].min()), int(frame["year"].max())
     inside = (frame["year"] >= ends[0]) & (frame["year"] <= ends[1])
     if not inside.any():
