@@ -29,6 +29,7 @@ PAIRS = "trade ~ fta | isoexp^year + isoimp^year + isoexp^isoimp"
 FIXEST = {
     "fta_pair_cluster": (PAIRS, "CR1:pair", 1.0),
     "fta_iid": (PAIRS, "iid", np.sqrt((5950 - 1) / (5950 - 1539))),
+    "fta_hetero": (PAIRS, "HC1", 1.0),
     "fta_3way": (PAIRS, "CR1:isoexp+isoimp+year", 1.0),
     "gravity_pair_cluster": (GRAVITY, "CR1:pair", 1.0),
     "gravity_2way": (GRAVITY, "CR1:isoexp+isoimp", 1.0),

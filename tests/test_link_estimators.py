@@ -12,12 +12,13 @@ import statsmodels.api as sm
 
 import wagegap as wg
 from wagegap.errors import ReliabilityError
+from wagegap.estimation.kernels.simex import extrapolate
 from wagegap.regression.link import fit_link_system
 from wagegap.regression.link.bounded import quasi_likelihood
 from wagegap.regression.link.eiv import fit_eiv
 from wagegap.regression.link.instruments import anderson_rubin, fit_instruments
 from wagegap.regression.link.problem import LinkProblem
-from wagegap.regression.link.simex import extrapolate, fit_simex, least_squares
+from wagegap.regression.link.simex import fit_simex, least_squares
 from wagegap.regression.link.two_stage import Half, draw_first_stage, fit_bootstrap, fit_split
 from wagegap.regression.reliability import reliability
 

@@ -41,15 +41,6 @@ def test_enumerated_wild_bootstrap(grunfeld, shared, name, restricted):
     assert found.statistic == pytest.approx(expected["t"] * np.sqrt(10 / 9 * 199 / 197), rel=1e-10)
 
 
-def test_multipliers_have_mean_zero_and_variance_one():
-    from wagegap.regression.link.wild import _POINTS
-
-    for points, chance in _POINTS.values():
-        assert chance.sum() == pytest.approx(1)
-        assert points @ chance == pytest.approx(0, abs=1e-15)
-        assert points**2 @ chance == pytest.approx(1)
-
-
 @pytest.mark.parametrize(("weights", "points"), [("webb", 6), ("mammen", 2), ("rademacher", 2)])
 def test_enumeration_is_the_limit_of_random_draws(weights, points):
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import wagegap as wg
 from wagegap.errors import ArgumentError, ColumnError, FewClustersWarning, IdentificationError, OptionError
 from wagegap.estimation.kernels.lstsq import fit_lstsq
-from wagegap.estimation.kernels.wild import MULTIPLIERS, draw_wild, pose
+from wagegap.estimation.kernels.wild import MULTIPLIERS, draw_wild, pose, pose_sums
 
 FORMULA = "invest ~ value + capital"
 # Of 1,024 sign vectors of Grunfeld's ten firms: ties counted, and strictly larger (own brute force in numpy; pyfixest
@@ -119,6 +120,7 @@ def test_multipliers_have_mean_zero_and_variance_one():
 
 
 @pytest.mark.parametrize("multipliers", MULTIPLIERS)
+@pytest.mark.filterwarnings("ignore::wagegap.errors.FewClustersWarning")
 def test_random_draws_tend_to_the_enumeration(noisy, multipliers):
     few = noisy[noisy["g"] < 6]
     call = dict(cluster="g", multipliers=multipliers)
@@ -147,6 +149,9 @@ def test_p_is_free_of_order_names_scale_and_origin(seed, scale, shift):
     first, second = (wg.wild_bootstrap(d.reset_index(drop=True), "y ~ x", "x", cluster="g") for d in (frame, other))
     assert first.p_value == second.p_value
     assert abs(first.statistic) == pytest.approx(abs(second.statistic), rel=1e-7)
+    # The slope changes its sign alone. A step of p is where two t are equal, found from sums of rounded products.
+    low, high = second.conf_int(0.1)
+    assert first.conf_int(0.1) == pytest.approx((-high, -low), rel=1e-5, abs=1e-6)
 
 
 def test_frequency_weights_repeat_rows(noisy):
@@ -165,20 +170,123 @@ def test_draws_do_not_depend_on_blocks(noisy, monkeypatch):
     np.testing.assert_allclose(wg.wild_bootstrap(noisy, "y ~ x", "x", **call).distribution, whole.distribution)
 
 
+def test_sums_of_clusters_pose_the_same_problem_as_rows(noisy):
+    y, x, group = noisy["y"].to_numpy(), noisy[["x", "z"]].to_numpy(), noisy["g"].to_numpy()
+    rows = draw_wild(pose(y, x, np.array([1.0, 0.0]), group, null=0.1, effects=[group.astype(np.int32)]))
+    flat = pd.DataFrame(x).assign(y=y)
+    flat = (flat - flat.groupby(group).transform("mean")).to_numpy()
+    parts = [flat[group == g] for g in range(7)]
+    xx, xy = (np.array([p[:, :2].T @ p[:, at] for p in parts]) for at in (slice(0, 2), 2))
+    sums = draw_wild(pose_sums(xx, xy, np.array([1.0, 0.0]), null=0.1))
+    # The same numbers by two ways of adding up: rounding only.
+    np.testing.assert_allclose(sums.drawn, rows.drawn, rtol=1e-8, atol=1e-10)
+    assert sums.interval() == pytest.approx(rows.interval(), rel=1e-7)
+
+
+@pytest.mark.parametrize("call", [
+    dict(formula="y ~ x + z"),
+    dict(formula="y ~ x + z", restricted=False),
+    dict(formula="y ~ x + z", ties="strict"),
+    dict(formula="y ~ x + z", weights="w", weight_kind="sampling"),
+    dict(formula="y ~ x + z", multipliers="webb", reps=499),
+    dict(formula="y ~ x + z", multipliers="mammen", alpha=0.2),
+    dict(formula="y ~ x + z | team"),
+    dict(formula="y ~ x + z | year", hypothesis="x - z", alpha=0.1),
+    dict(formula="y ~ x + z | year", restricted=False, multipliers="webb", reps=199),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore::wagegap.errors.FewClustersWarning")
+def test_interval_ends_where_the_test_begins_to_reject(noisy, call):
+    call = dict(hypothesis="x", cluster="g", value=0.3) | call
+    alpha = call.pop("alpha", 0.05)
+    found = wg.wild_bootstrap(noisy, **call)
+    low, high = found.conf_int(alpha)
+    assert low < found.estimate + 0.3 < high
+    step = 1e-7 * (high - low)  # wider than the rounding of the place of a step, and no wider than that needs
+
+    def p_by_refitting(value):
+        return wg.wild_bootstrap(noisy, **call | dict(value=value)).p_value
+
+    assert min(p_by_refitting(low + step), p_by_refitting(high - step)) >= alpha
+    assert max(p_by_refitting(low - step), p_by_refitting(high + step)) < alpha
+    for value in (low - 1, low, 0.0, 0.25, high + 0.5):
+        assert found.p_value_at(value + 1e-9) == pytest.approx(p_by_refitting(value + 1e-9), abs=1e-12)
+
+
+def test_interval_without_the_null_is_a_quantile_of_t(noisy):
+    found = wg.wild_bootstrap(noisy, "y ~ x", "x", cluster="g", restricted=False, multipliers="webb", reps=999)
+    # p = (1 + draws at least as large) / 1,000 is .05 at the 49th largest |t| and less beyond.
+    half = np.sort(np.abs(found.distribution))[-49] * found.std_error
+    # Ties are counted within a relative 1e-9.
+    assert found.conf_int() == pytest.approx((found.estimate - half, found.estimate + half), rel=1e-7)
+
+
+@pytest.mark.parametrize("multipliers", MULTIPLIERS)
+def test_smallest_p_is_that_of_far_values(noisy, multipliers):
+    few = noisy[noisy["g"] < 5]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = wg.wild_bootstrap(few, "y ~ x", "x", cluster="g", multipliers=multipliers)
+    # Vectors of one value have the t of the data: two of 2^5, six of 6^5, and Mammen's two with their chances.
+    expected = {
+        "rademacher": 2 / 2**5,
+        "webb": 6 / 6**5,
+        "mammen": (5**0.5 + 1) ** 5 / 20**2.5 + (5**0.5 - 1) ** 5 / 20**2.5,
+    }
+    assert found.smallest == pytest.approx(expected[multipliers])
+    assert found.p_value_at(1e4) == pytest.approx(found.smallest, rel=1e-9)
+
+
+def test_interval_is_the_whole_line_with_too_few_clusters(grunfeld):
+    few = grunfeld[grunfeld["firm"].isin(grunfeld["firm"].unique()[:4])]
+    with pytest.warns(FewClustersWarning):
+        found = wg.wild_bootstrap(few, FORMULA, "capital", cluster="firm")
+    with pytest.warns(FewClustersWarning, match=r"whole line: with 4 clusters of 'firm' no value has a p below 0\.05"):
+        assert found.conf_int() == (-np.inf, np.inf)
+    assert np.isfinite(found.conf_int(0.2)).all()  # a fifth of 16 vectors is three, two of which always tie
+    with pytest.raises(OptionError, match="alpha=95"):
+        found.conf_int(95)
+
+
+# Stata's boottest, `unit tests.log` of its repository (droodman/boottest): regress wage tenure ttl_exp collgrad on NLSW
+# 1988; 999 random Rademacher draws, null imposed, strictly larger draws counted: t, p, 95 % confidence set.
+BOOTTEST = {"industry": (1.0772, 0.2843, -0.03531, 0.1968), "row": (1.2941, 0.2002, -0.0196, 0.0829)}
+
+
+@pytest.mark.parametrize("cluster", BOOTTEST)
+def test_interval_agrees_with_boottest(shared, cluster):
+    frame = pd.read_csv(shared / "refdata" / "nlsw88.csv")
+    frame = frame.dropna(subset=["tenure", "industry"] if cluster == "industry" else ["tenure"])
+    formula = "wage ~ tenure + ttl_exp + collgrad"
+    found = wg.wild_bootstrap(frame, formula, "tenure", cluster=cluster, ties="strict", reps=4_096, rng=1)
+    t, p, low, high = BOOTTEST[cluster]
+    # HC1 there has n / (n - k); CR1 of single rows has n / (n - 1) (n - 1) / (n - k): the same.
+    assert found.statistic == pytest.approx(t, abs=5e-5)
+    error = np.sqrt(1 / 999 + (0 if found.enumerated else 1 / 4_096))
+    # Their ends are random as p is: at each, ours is .05 but for three errors of simulation.
+    assert found.p_value == pytest.approx(p, abs=3 * error * np.sqrt(p * (1 - p)))
+    for end in (low, high):
+        assert found.p_value_at(end) == pytest.approx(0.05, abs=3 * error * np.sqrt(0.0475))
+
+
 @pytest.mark.slow
 def test_null_is_rejected_as_often_as_said():
     """Ten clusters with a common shock, a regressor that varies between them: the usual t rejects too often."""
-    rng, reps, wild, usual = np.random.default_rng(0), 600, 0, 0
+    rng, reps, wild, usual, covered = np.random.default_rng(0), 600, 0, 0, 0
     group = np.repeat(np.arange(10), 12)
     for _ in range(reps):
         x = np.column_stack([rng.normal(size=10)[group], np.ones(120)])
         y = rng.normal(size=10)[group] + rng.normal(size=120)
         draws = draw_wild(pose(y, x, np.array([1.0, 0.0]), group), reps=1024)
         wild += draws.p_value() <= 0.05
+        low, high = draws.interval()
+        covered += low <= 0 <= high
         usual += abs(draws.statistic) * np.sqrt(9 / 10) > 1.96
     # .05 within three errors of simulation; the normal quantile shows what is mended.
     assert wild / reps == pytest.approx(0.05, abs=3 * np.sqrt(0.0475 / reps))
     assert usual / reps > 0.09
+    # The interval covers zero wherever the test does not reject it, and now and then where stretches lie apart.
+    assert covered >= reps - wild
+    assert covered / reps == pytest.approx(0.95, abs=3 * np.sqrt(0.0475 / reps))
 
 
 def test_time_depends_on_rows_through_sums_alone():
@@ -197,6 +305,8 @@ def test_what_it_says(grunfeld):
     test = wg.wild_bootstrap(grunfeld, FORMULA, "capital", cluster="firm")
     assert str(test) == repr(test) == test.in_words()
     assert test.in_words().startswith("capital = 0: 0.2307 (0.08497), t = 2.71, wild bootstrap p = 0.0234 (all 1,024")
+    low, high = test.conf_int()
+    assert test.in_words().endswith(f"ties counted). 95 % interval [{low:.4g}, {high:.4g}].")
     assert wg.wild_bootstrap(grunfeld, FORMULA, "capital", value=0.1, cluster="firm").hypothesis == "capital = 0.1"
     rows = wg.wild_bootstrap(grunfeld, FORMULA, np.array([0.0, 0.0, 1.0]), value=0.1, cluster="firm")
     words = wg.wild_bootstrap(grunfeld, FORMULA, "capital = 0.1", cluster="firm")

@@ -47,7 +47,7 @@ def main():
     write(graduates_table(adults, graduates), "stem_graduates.csv")
     write(migration(data), "talent_migration.csv")
     write(migration_by_year(data), "talent_migration_by_year.csv")
-    write(income(data), "income.csv")
+    write(income(), "income.csv")
 
 
 def premium_table(panel, spec, source, min_comparison=30):
@@ -129,11 +129,9 @@ def linkedin(data):
     return table[["skill", "iso3", *years]].astype(dict.fromkeys(years, float)), years
 
 
-def income(data):
-    table = pd.read_parquet(data / "covariates" / "gdppc_owid.parquet")
-    table = table[table["year"].between(min(YEARS), max(YEARS))].astype({"iso3": object})
-    means = table.groupby("iso3")["gdppc_ppp_const2017"].mean().dropna()
-    return means.rename("gdp_per_head").reset_index()
+def income():
+    table = wg.datasets.read_income(years=(min(YEARS), max(YEARS)))
+    return table.groupby("iso3")["gdp_per_head"].mean().reset_index()
 
 
 def write(frame, name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOME = {
     "read_panel": "wagegap.panel.load",
@@ -21,6 +21,8 @@ _HOME = {
     "fit_rates": "wagegap.regression.mobility",
     "fit_choice": "wagegap.regression.choice",
     "fit_flows": "wagegap.regression.flows",
+    "fit_linear": "wagegap.regression.linear",
+    "hausman": "wagegap.regression.linear",
     "fit_link": "wagegap.regression.link",
     "fit_link_system": "wagegap.regression.link",
     "specification_curve": "wagegap.regression.link",
@@ -65,6 +67,7 @@ __all__ = [
     "fit_choice",
     "fit_exits",
     "fit_flows",
+    "fit_linear",
     "fit_link",
     "fit_link_system",
     "fit_premiums",
@@ -73,6 +76,7 @@ __all__ = [
     "fit_selection",
     "fit_transitions",
     "grogger_hanson",
+    "hausman",
     "join",
     "kitagawa",
     "oaxaca",
@@ -111,6 +115,8 @@ if TYPE_CHECKING:
     from wagegap.regression.exits import fit_exits as fit_exits
     from wagegap.regression.flows import fit_flows as fit_flows
     from wagegap.regression.grogger_hanson import grogger_hanson as grogger_hanson
+    from wagegap.regression.linear import fit_linear as fit_linear
+    from wagegap.regression.linear import hausman as hausman
     from wagegap.regression.link import fit_link as fit_link
     from wagegap.regression.link import fit_link_system as fit_link_system
     from wagegap.regression.link import specification_curve as specification_curve

@@ -1,7 +1,8 @@
-"""Published figures, and tables that this package produced, shipped with their sources.
+"""Published figures and tables that this package produced, shipped; and readers of public tables that are not.
 
-Each function returns a fresh object, so that nothing a user does to it reaches another. What was produced here is made
-by `tools/produce_tables.py`; the sources and licences are in `tables/NOTICE.md`.
+`catalogue()` lists the readers with terms, units, coverage and traps. Of what is shipped, each function returns a fresh
+object, so that nothing a user does to it reaches another; what was produced here is made by `tools/produce_tables.py`,
+and the sources and licences are in `tables/NOTICE.md`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,45 @@ import numpy as np
 import pandas as pd
 
 from wagegap.datasets import harmonise
+from wagegap.datasets.covariates import (
+    read_ageing,
+    read_dismissal_rules,
+    read_distances,
+    read_doctor_engineer_pay,
+    read_doctor_pay,
+    read_hourly_earnings,
+    read_income,
+    read_penn_world_table,
+    read_ppp_factors,
+    read_public_pay,
+    read_technology,
+    read_unions,
+)
 from wagegap.datasets.download import download, downloads
+from wagegap.datasets.fields import read_degree_relatedness, read_major_pay, read_out_of_field
+from wagegap.datasets.flows import (
+    complete_pairs,
+    read_emigrant_stocks,
+    read_linkedin_pairs,
+    read_migrant_stocks,
+    read_scholar_flows,
+)
 from wagegap.datasets.harmonise import read_kaggle, read_piaac, read_stack_overflow
+from wagegap.datasets.occupations import (
+    read_ai_exposure,
+    read_ai_exposure_soc,
+    read_ai_tasks,
+    read_licences,
+    read_us_wages,
+)
 from wagegap.datasets.products import unpack
+from wagegap.datasets.rates import (
+    read_emigration_rates,
+    read_linkedin_industries,
+    read_linkedin_skills,
+    read_scholar_rates,
+)
+from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
 from wagegap.errors import check_option, public
 from wagegap.estimation.cross_products import CrossProducts
@@ -24,17 +61,49 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.roots import PlainRoot
 
 __all__ = [
+    "Source",
+    "catalogue",
+    "complete_pairs",
     "country_premiums",
+    "describe",
     "developer_pay",
     "download",
     "downloads",
     "facts",
     "income",
     "published_premiums",
+    "read_ageing",
+    "read_ai_exposure",
+    "read_ai_exposure_soc",
+    "read_ai_tasks",
+    "read_degree_relatedness",
+    "read_dismissal_rules",
+    "read_distances",
+    "read_doctor_engineer_pay",
+    "read_doctor_pay",
+    "read_emigrant_stocks",
+    "read_emigration_rates",
+    "read_hourly_earnings",
+    "read_income",
     "read_kaggle",
+    "read_licences",
+    "read_linkedin_industries",
+    "read_linkedin_pairs",
+    "read_linkedin_skills",
+    "read_major_pay",
+    "read_migrant_stocks",
+    "read_out_of_field",
+    "read_penn_world_table",
     "read_piaac",
+    "read_ppp_factors",
+    "read_public_pay",
+    "read_scholar_flows",
+    "read_scholar_rates",
     "read_stack_overflow",
     "read_stack_overflow_year",
+    "read_technology",
+    "read_unions",
+    "read_us_wages",
     "stem_graduates",
     "table_hashes",
     "talent_migration",

@@ -6,15 +6,17 @@ The files are not shipped. `WAGEGAP_DATA` names the folder that holds local copi
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.local import local_file
-from wagegap.datasets.stack_overflow import COLUMNS
-from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError, OptionError, listing, public
+from wagegap._typing import AnyArray
+from wagegap.datasets.local import PathLike, local_file
+from wagegap.datasets.stack_overflow import join_years
+from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -72,12 +74,13 @@ GRADUATES = Specification(
 
 _PAY_KINDS = ("exact", "exact_trimmed", "band10k", "band20k")
 _STEM_OCCUPATIONS = ("21", "25", "31", "35")
+_HEALTH_OCCUPATIONS = ("22", "32")
+_FIELDS = {1: "general", 2: "education", 3: "humanities", 4: "social, business, law", 5: "science", 6: "engineering",
+           7: "agriculture", 8: "health", 9: "services"}  # fmt: skip
 
 
 @public
-def read_stack_overflow(
-    source: str | os.PathLike[str] | Panel | list[Panel] | tuple[Panel, ...] | None = None,
-) -> Panel:
+def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | None = None) -> Panel:
     """Read full-time respondents with pay, experience and the kind of work, the top and bottom 1 % of pay left out.
 
     Parameters
@@ -112,7 +115,7 @@ def read_stack_overflow(
     )
 
 
-def read_kaggle(path: str | os.PathLike[str] | None = None) -> Panel:
+def read_kaggle(path: PathLike | None = None) -> Panel:
     """Read employed respondents with a pay band (its midpoint) and coding experience.
 
     Parameters
@@ -142,44 +145,58 @@ def read_kaggle(path: str | os.PathLike[str] | None = None) -> Panel:
     return panel.filter(known, reason="no pay over 1,000 dollars or no experience")
 
 
-def read_piaac(path: str | os.PathLike[str] | None = None) -> Panel:
+@public
+def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = False) -> Panel:
     """Read adults of the skills survey: field of degree, occupation, hourly pay, weights.
 
-    Adds `graduate`, `stem`, `health`, `working_stem` (employed STEM graduates with a known occupation, whose rate of
-    working outside STEM `outside` is), and `paid` (graduates of fields other than health, with pay and experience).
+    Adds `graduate`, `stem`, `health` (fields of degree), `working_stem` (employed STEM graduates with a known
+    occupation), the kind of occupation `kind` and what it means for these: `outside` (not a STEM occupation: ISCO 21,
+    25, 31, 35), `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32); and `paid` (graduates of fields other
+    than health, with pay and experience).
 
     Parameters
     ----------
     path : path, optional
         The table piaac_c1.parquet; `WAGEGAP_DATA`/piaac/piaac_c1.parquet where absent.
+    replicates : bool or path
+        Join the 80 replicate weights (JK2) from this table, or from piaac_c1_repwt_kor_usa_jpn.parquet beside the other
+        one, and keep the countries that it has; they are then the default covariance of whatever is fitted.
 
     Raises
     ------
-    DataError
+    DataError, ColumnError, DuplicateKeyError
     """
-    rows = pd.read_parquet(local_file(path, "piaac/piaac_c1.parquet"))
+    source = local_file(path, "piaac/piaac_c1.parquet")
+    rows = pd.read_parquet(source)
     rows["iso3"] = rows["iso3"].astype("object")
-    panel = read_panel(rows, worker="pid", country="iso3", weight="SPFWT0", source_name=GRADUATES.source)
+    roles: dict[str, Any] = {"worker": "pid", "country": "iso3", "weight": "SPFWT0", "source_name": GRADUATES.source}
+    if replicates is not False:
+        beside = source.with_name("piaac_c1_repwt_kor_usa_jpn.parquet") if replicates is True else replicates
+        rows, names = _with_replicates(rows, local_file(beside, "piaac/piaac_c1_repwt_kor_usa_jpn.parquet"))
+        roles |= {"replicate_weights": names, "replicate_kind": "JK2"}
+    panel = read_panel(rows, **roles)
     frame = panel.frame
     occupation = frame["ISCO2C"].astype("object").fillna("")
     known = occupation.str.fullmatch(r"\d\d") & ~occupation.str.startswith("99")
     graduate = _bool(frame["EDCAT7"].between(5, 8))
     stem, health = _bool(frame["B_Q01b"].isin([5, 6])), _bool(frame["B_Q01b"].eq(8))
     paid = _bool(frame["EARNHRPPP"].between(1, 200)) & frame["C_Q09_C"].notna() & frame["B_Q01b"].notna()
+    in_stem, manager = occupation.isin(_STEM_OCCUPATIONS), occupation.str.startswith("1")
     return panel.assign(
         graduate=graduate.astype(int), stem=stem.astype(int), health=health.astype(int), exp_years=frame["C_Q09_C"],
-        sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"),
-        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str),
+        sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"), field=frame["B_Q01b"].map(_FIELDS).astype(object),
+        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str), kind=_kinds(occupation, known.astype(bool)),
         working_stem=(graduate & stem & known & _bool(frame["C_D05"].eq(1))).astype(int),
-        outside=1.0 - occupation.isin(_STEM_OCCUPATIONS).astype(float),
+        outside=1.0 - in_stem.astype(float), outside_or_manager=1.0 - (in_stem | manager).astype(float),
+        to_health=occupation.isin(_HEALTH_OCCUPATIONS).astype(float),
         paid=(paid & graduate & ~health).astype(int),
     )  # fmt: skip
 
 
-def _respondents(source: str | os.PathLike[str] | Panel | list[Panel] | tuple[Panel, ...] | None) -> Panel:
+def _respondents(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | None) -> Panel:
     """Return all respondents with a country, of the table or of the years given."""
     if isinstance(source, Panel | list | tuple):
-        return _joined([source] if isinstance(source, Panel) else source)
+        return join_years([source] if isinstance(source, Panel) else source)
     if source is not None and not isinstance(source, str | os.PathLike):
         raise OptionError(
             f"source={source!r} must be the path of so_micro.parquet, or panels that read_stack_overflow_year made."
@@ -189,24 +206,33 @@ def _respondents(source: str | os.PathLike[str] | Panel | list[Panel] | tuple[Pa
     return read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
 
 
-def _joined(panels: Sequence[Panel]) -> Panel:
-    """Return years of the survey, each read by itself, as one panel."""
-    for panel in panels:
-        missing = [name for name in COLUMNS if name not in getattr(panel, "frame", {})]
-        if missing:
-            raise DataError(
-                f"source must hold panels that read_stack_overflow_year made; one lacks {len(missing)} columns "
-                f"({listing(missing)})."
-            )
-    if not panels:
-        raise EmptyDataError("source holds no panel: read the years first, by read_stack_overflow_year.")
-    years = [year for panel in panels for year in sorted(panel.frame["year"].unique().tolist())]
-    twice = sorted({year for year in years if years.count(year) > 1})
+def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of the countries that have replicate weights, with these."""
+    weights = pd.read_parquet(path)
+    names = [name for name in weights if str(name).startswith("SPFWT") and name != "SPFWT0"]
+    keys = ["iso3", "pid"]
+    if not names or not set(keys) <= set(weights):
+        raise ColumnError(f"{path.name} has no replicate weights SPFWT1, SPFWT2, ... with iso3 and pid.")
+    weights = weights[[*keys, *names]].astype({"iso3": object})
+    twice = int(weights.duplicated(keys).sum())
     if twice:
-        raise DuplicateKeyError(f"source holds {listing(twice)} more than once: give each year once.")
-    rows = pd.concat([panel.frame[list(COLUMNS)] for panel in panels], ignore_index=True)
-    name = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
-    return read_panel(rows, country="iso3", period="year", source_name=name)
+        raise DuplicateKeyError(f"{path.name} has {twice:,} persons twice.")
+    own = rows[rows["iso3"].isin(weights["iso3"].unique())]
+    merged = own.merge(weights, on=keys, how="left")
+    lost = int(merged[names[0]].isna().sum())
+    if lost:
+        raise DataError(f"{lost:,} of {len(merged):,} persons have no replicate weights in {path.name}.")
+    return merged, [str(name) for name in names]
+
+
+def _kinds(occupation: pd.Series[str], known: pd.Series[bool]) -> AnyArray:
+    """Kind of occupation in words; None where it is unknown."""
+    conditions = [
+        ~known, occupation.isin(_STEM_OCCUPATIONS), occupation.str.startswith("1"),
+        occupation.isin(_HEALTH_OCCUPATIONS), occupation.eq("23"), occupation.str[:1].isin(["2", "3"]),
+    ]  # fmt: skip
+    words = [None, "STEM", "managers", "health", "teaching", "other professionals"]
+    return np.select([np.asarray(c, dtype=bool) for c in conditions], np.array(words, dtype=object), "other")
 
 
 def _sex(frame: pd.DataFrame) -> pd.Series[str]:

@@ -1,35 +1,36 @@
-"""Where local copies of public files are: the path given, or the folder that `WAGEGAP_DATA` names. Nowhere else."""
+"""Local copies of tables that are not shipped: where they are, and reading them as what they should be.
+
+`WAGEGAP_DATA` names the folder that holds local copies; every reader also takes a path. A file that lacks the columns
+of its table is refused by name, so that one table is never read as another.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from wagegap.errors import DataError, did_you_mean
+import numpy as np
+import pandas as pd
 
-__all__ = ["local_file"]
+from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, did_you_mean, listing
+from wagegap.estimation.ledger import Ledger
+from wagegap.panel.load import read_file
+
+__all__ = ["PathLike", "Years", "carried", "checked_years", "keep_rows", "local_file", "local_table", "within_years"]
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Years: TypeAlias = tuple[int, int] | None
 
 
-def local_file(path: str | os.PathLike[str] | None, name: str) -> Path:
-    """Return the path of a local copy of `name`, a path below the folder that `WAGEGAP_DATA` names.
-
-    Parameters
-    ----------
-    path : path, optional
-        The file itself, wherever it is; the copy in the folder where absent.
-    name : str
-        Such as `so_survey/so_micro.parquet`.
+def local_file(path: PathLike | None, name: str) -> Path:
+    """Return the path of a local copy: the one given, or `name` in the folder that WAGEGAP_DATA names.
 
     Raises
     ------
     DataError
-        No such file, no such folder, or no folder named.
-
-    Examples
-    --------
-    >>> local_file("nowhere.csv", "so_survey/so_micro.parquet")
-    Traceback (most recent call last):
-    wagegap.errors.DataError: no file 'nowhere.csv'. It should be a copy of so_survey/so_micro.parquet.
+        Where there is no such file.
     """
     if path is not None:
         given = Path(path)
@@ -44,3 +45,84 @@ def local_file(path: str | os.PathLike[str] | None, name: str) -> Path:
     if not found.exists():
         raise DataError(f"no file {name} in the folder that WAGEGAP_DATA names ({folder}).")
     return found
+
+
+def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a local copy, check that it has the columns of its table, and make its types plain.
+
+    Categories become text and single precision double, so that means and products keep their digits.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError
+    """
+    found = local_file(path, name)
+    frame = read_file(str(found))
+    lost = [column for column in columns if column not in frame]
+    if lost:
+        near = "".join(did_you_mean(column, frame.columns) for column in lost[:1])
+        raise ColumnError(
+            f"{found.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
+        )
+    if frame.empty:
+        raise EmptyDataError(f"{found.name} has no rows.")
+    kinds: dict[str, Any] = {}
+    for column, kind in frame.dtypes.items():
+        if isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind):
+            kinds[str(column)] = object
+        elif kind == np.float32:
+            kinds[str(column)] = np.float64
+    frame = frame.astype(kinds)
+    frame.attrs["ledger"] = Ledger(len(frame), float(len(frame)))
+    return frame
+
+
+def keep_rows(frame: pd.DataFrame, mask: Any, reason: str) -> pd.DataFrame:
+    """Keep some rows; the ledger in the frame's attributes says how many went, and why."""
+    keep = np.asarray(mask, dtype=bool)
+    ledger: Ledger = frame.attrs["ledger"].lose(reason, int((~keep).sum()))
+    if not keep.any():
+        raise EmptyDataError(f"no rows are left.\n{ledger}")
+    kept = frame[keep].reset_index(drop=True)
+    kept.attrs = {**frame.attrs, "ledger": ledger}
+    return kept
+
+
+def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame the attributes of the one it was made from."""
+    frame.attrs = dict(other.attrs)
+    return frame
+
+
+def checked_years(years: Years) -> Years:
+    """Return the first and the last year; None where all are wanted.
+
+    Raises
+    ------
+    OptionError
+        Where they are no pair in order.
+    """
+    if years is None:
+        return None
+    ends = list(years) if isinstance(years, Iterable) else []
+    if len(ends) != 2 or not all(isinstance(end, int | np.integer) for end in ends) or ends[0] > ends[1]:
+        raise OptionError(f"years={years!r} must be the first and the last, such as (2010, 2018).")
+    return int(ends[0]), int(ends[1])
+
+
+def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
+    """Keep the years from first to last, both included; all where None.
+
+    Raises
+    ------
+    OptionError
+        Where the years are no pair in order, or the table has none of them.
+    """
+    ends = checked_years(years)
+    if ends is None:
+        return frame
+    low, high = int(frame["year"].min()), int(frame["year"].max())
+    inside = (frame["year"] >= ends[0]) & (frame["year"] <= ends[1])
+    if not inside.any():
+        raise OptionError(f"years={years!r}: the table has {low} to {high}.")
+    return keep_rows(frame, inside, f"outside {ends[0]}-{ends[1]}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -34,6 +34,7 @@ from wagegap.errors import (
     CountryError,
     DataError,
     DataWarning,
+    DuplicateKeyError,
     EmptyDataError,
     OptionError,
     did_you_mean,
@@ -42,10 +43,11 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.panel.countries import normalise_countries
+from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel, make_panel
 from wagegap.panel.roles import Roles
 
-__all__ = ["COLUMNS", "ai_work", "read_stack_overflow_year"]
+__all__ = ["COLUMNS", "ai_work", "join_years", "read_stack_overflow_year"]
 
 COLUMNS = (
     "year", "country", "iso3", "pay_usd", "pay_lo", "pay_hi", "pay_kind", "role", "ai", "exp_years", "educ", "age",
@@ -117,6 +119,32 @@ def read_stack_overflow_year(year: int, path: str | os.PathLike[str] | None = No
     answers.tell(f"Stack Overflow survey {year}")
     panel = make_panel(frame, Roles(country="iso3", period="year"), f"Stack Overflow survey {year}")
     return panel.filter(frame["iso3"].notna(), reason="no country")
+
+
+def join_years(panels: Sequence[Panel]) -> Panel:
+    """Return years of the survey, each read by itself, as one panel.
+
+    Raises
+    ------
+    EmptyDataError, DataError, DuplicateKeyError
+        No panel, one that is no year of the survey, a year twice.
+    """
+    for panel in panels:
+        missing = [name for name in COLUMNS if name not in getattr(panel, "frame", {})]
+        if missing:
+            raise DataError(
+                f"source must hold panels that read_stack_overflow_year made; one lacks {len(missing)} columns "
+                f"({listing(missing)})."
+            )
+    if not panels:
+        raise EmptyDataError("source holds no panel: read the years first, by read_stack_overflow_year.")
+    years = [year for panel in panels for year in sorted(panel.frame["year"].unique().tolist())]
+    twice = sorted({year for year in years if years.count(year) > 1})
+    if twice:
+        raise DuplicateKeyError(f"source holds {listing(twice)} more than once: give each year once.")
+    rows = pd.concat([panel.frame[list(COLUMNS)] for panel in panels], ignore_index=True)
+    name = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
+    return read_panel(rows, country="iso3", period="year", source_name=name)
 
 
 def ai_work(roles: pd.Series[Any]) -> pd.Series[Any]:

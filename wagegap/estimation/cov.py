@@ -18,6 +18,7 @@ from wagegap.errors import OptionError, check_option, check_rng, did_you_mean
 
 __all__ = [
     "Analytic",
+    "BeckKatz",
     "Bootstrap",
     "Conley",
     "CovLike",
@@ -173,6 +174,23 @@ class NeweyWest:
 
 
 @dataclass(frozen=True, slots=True)
+class BeckKatz:
+    """Errors of units are correlated within a period, alike in all periods (Beck and Katz 1995); for `fit_linear`.
+
+    Attributes
+    ----------
+    unit, period : str
+        Columns; every unit must stand in every period once.
+    """
+
+    unit: str
+    period: str
+
+    def __str__(self) -> str:
+        return f"BeckKatz({self.unit}, {self.period})"
+
+
+@dataclass(frozen=True, slots=True)
 class Replicates:
     """Replicate weights that the survey supplies.
 
@@ -258,7 +276,7 @@ Covariance: TypeAlias = Analytic | Replicates | Bootstrap
 CovLike: TypeAlias = str | Covariance
 
 
-def parse_cov(cov: CovLike) -> Covariance:
+def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     """Say what a `cov` option means.
 
     >>> parse_cov("CR1:firm+year")
@@ -267,6 +285,8 @@ def parse_cov(cov: CovLike) -> Covariance:
     if not isinstance(cov, str):
         if isinstance(cov, Covariance):
             return cov
+        if isinstance(cov, BeckKatz):
+            raise OptionError(f"cov={cov} is a covariance of fit_linear; elsewhere DriscollKraay is near to it.")
         raise OptionError(f"cov={cov!r} is neither a string nor an object of wagegap.cov.")
     kind, _, clusters = cov.partition(":")
     names = tuple(name.strip() for name in clusters.split("+") if name.strip())

@@ -226,11 +226,19 @@ class Estimates:
         Returns
         -------
         TestResult
-            A t test for one row, an F test for several.
+            A t test for one row, an F test for several; under CR2 and CR3 an approximate Hotelling test with degrees
+            of its own (Pustejovsky and Tipton's HTZ).
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
         free = min(self.degrees(row) for row in rows)
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, free, text)
+        joint = self._joint_degrees(rows) if len(rows) > 1 else None
+        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, free, text, joint=joint)
+
+    def _joint_degrees(self, rows: FloatArray) -> float | None:
+        """Degrees of a test of several contrasts, where the one root that they stand on has its own."""
+        used = [(r, rows @ m) for r, m in zip(self.roots, self.maps, strict=True) if np.any(rows @ m != 0)]
+        single = used[0] if len(used) == 1 else None
+        return single[0].joint_degrees(single[1]) if single and isinstance(single[0], ScoreRoot) else None
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,19 +76,37 @@ def parse_hypothesis(
     return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)
 
 
-def wald_test(gap: FloatArray, covariance: FloatArray, free: float, text: str) -> TestResult:
-    """Test that a vector of estimates is zero."""
+def wald_test(
+    gap: FloatArray, covariance: FloatArray, free: float, text: str, *, joint: float | None = None
+) -> TestResult:
+    """Test that a vector of estimates is zero; `joint` is eta of an approximate Hotelling T-squared."""
     errors = tuple(float(e) for e in np.sqrt(np.maximum(np.diag(covariance), 0.0)))
     estimate = tuple(float(g) for g in gap)
     if len(gap) == 1:
         t = float(gap[0] / errors[0]) if errors[0] > 0 else np.nan
         return TestResult(text, estimate, errors, t, 1, free, float(2 * stats.t.sf(abs(t), free)))
+    shrunk, free = (1.0, free) if joint is None else _hotelling(len(gap), joint)
     try:
-        statistic = float(gap @ linalg.solve(covariance, gap, assume_a="pos")) / len(gap)
-    except (linalg.LinAlgError, ValueError) as error:
-        raise IdentificationError(f"the {len(gap)} hypotheses are not independent, or an error is unknown.") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", linalg.LinAlgWarning)
+            statistic = shrunk * float(gap @ linalg.solve(covariance, gap, assume_a="pos")) / len(gap)
+    except (linalg.LinAlgError, linalg.LinAlgWarning, ValueError) as error:
+        raise IdentificationError(
+            f"the {len(gap)} hypotheses are not independent, their clusters are too few, or an error is unknown."
+        ) from error
     p = stats.chi2.sf(statistic * len(gap), len(gap)) if np.isinf(free) else stats.f.sf(statistic, len(gap), free)
     return TestResult(text, estimate, errors, statistic, len(gap), free, float(p))
+
+
+def _hotelling(q: int, eta: float) -> tuple[float, float]:
+    """What turns a Wald statistic over q into F, (eta - q + 1)/eta, and the denominator's degrees, eta - q + 1."""
+    left = eta - q + 1
+    if not left > 0:
+        raise IdentificationError(
+            f"{q} hypotheses at once are too many for these clusters, whose covariance has {eta:.1f} degrees of "
+            "freedom: test fewer, or use wild_bootstrap."
+        )
+    return left / eta, left
 
 
 def _parse_row(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:

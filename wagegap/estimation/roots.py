@@ -20,7 +20,7 @@ from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, JoinError, listing
 from wagegap.estimation.cov import Analytic, Covariance, Robust, Survey
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
-from wagegap.estimation.kernels.covariance import DegreesMatrices, satterthwaite
+from wagegap.estimation.kernels.covariance import DegreesMatrices, hotelling, satterthwaite
 
 __all__ = ["AbsorbedCount", "Block", "PlainRoot", "ReplicateRoot", "Root", "ScoreRoot"]
 
@@ -176,7 +176,7 @@ class ScoreRoot:
         if present.size == 0:
             return np.inf
         if self.cluster_degrees is not None:
-            return satterthwaite(self._pairs(contrast, present))
+            return satterthwaite(self._pairs(contrast, contrast))
         if isinstance(self.cov, Survey):
             return float(self._design().take(self._rows_of(present)).degrees)
         if not isinstance(self.cov, Robust):
@@ -358,15 +358,19 @@ class ScoreRoot:
         variances = np.array(parts)
         return float(variances.sum() ** 2 / np.sum(variances**2 / free[present]))
 
-    def _pairs(self, contrast: FloatArray, present: IntArray) -> FloatArray:
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an approximate Hotelling T-squared of contrasts, shape (q, size), under CR2 and CR3."""
+        return None if self.cluster_degrees is None else hotelling(self._pairs, contrasts)
+
+    def _pairs(self, contrast: FloatArray, other: FloatArray) -> FloatArray:
         """Pairs of clusters, added over blocks."""
         assert self.cluster_degrees is not None
         assert isinstance(self.cov, Robust)
         group = self._grouping(self.cov.clusters[0])
         total = np.zeros((group.n_groups, group.n_groups))
-        for b in present:
-            codes = group.codes[self.row_block == b]
-            total[np.ix_(codes, codes)] += self.cluster_degrees[b].pairs(contrast[self.column_block == b])
+        for b in np.intersect1d(*(self.column_block[c != 0] for c in (contrast, other))):
+            codes, own = group.codes[self.row_block == b], self.column_block == b
+            total[np.ix_(codes, codes)] += self.cluster_degrees[b].pairs(contrast[own], other[own])
         return total
 
     def _iid(self) -> FloatArray:

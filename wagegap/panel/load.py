@@ -39,7 +39,7 @@ from wagegap.panel.countries import normalise_countries
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
 
-__all__ = ["read_panel"]
+__all__ = ["read_file", "read_panel"]
 
 
 @public
@@ -243,12 +243,13 @@ def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataF
     for path in paths:
         if progress:
             print(f"reading {path}", file=sys.stderr)
-        frames.append(_read_file(path, wanted))
+        frames.append(read_file(path, wanted))
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     return frame, Path(text).name
 
 
-def _read_file(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+def read_file(path: str, wanted: _Wanted | None = None) -> pd.DataFrame:
+    """Read a file by what its name ends with: csv, csv.gz, parquet, dta, sav, xlsx; all columns, or those wanted."""
     suffix = next((s for s in sorted(_READERS, key=len, reverse=True) if path.lower().endswith(s)), None)
     if suffix is None or not os.path.isfile(path):
         raise DataError(f"{path!r} is no file of a kind that is read. Known: {listing(_READERS)}.")

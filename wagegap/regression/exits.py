@@ -31,11 +31,13 @@ from scipy import stats
 
 from wagegap._typing import FloatArray, IntArray, RngLike, SmallSample, WeightKind
 from wagegap.errors import (
+    CovarianceError,
     DataError,
     IdentificationError,
     IdentificationWarning,
     OptionError,
     check_option,
+    check_rng,
     listing,
     warn,
 )
@@ -52,6 +54,7 @@ from wagegap.panel.panel import as_panel
 from wagegap.panel.sampling import (
     build_sample,
     cell_keys,
+    check_count,
     observations,
     replicate_scopes,
     replicate_weights,
@@ -60,6 +63,7 @@ from wagegap.panel.sampling import (
 )
 from wagegap.regression.hazards import CellFit, ExitModel, HazardTask, Questions, fit_cell, premium_shifts
 from wagegap.regression.person_periods import ExitCall, ExitLike, as_estimates, rows_at_risk
+from wagegap.regression.premium_errors import Simulated, extrapolated_cells, reliability_notes
 
 __all__ = ["Exits", "fit_exits"]
 
@@ -234,6 +238,10 @@ def fit_exits(  # noqa: PLR0913
     base: str | None = None,
     gaps: Literal["raise", "keep"] = "raise",
     margins: bool = True,
+    correction: Literal["simex"] | None = None,
+    draws: int = 50,
+    rng: RngLike = 0,
+    progress: bool = False,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
@@ -270,6 +278,12 @@ def fit_exits(  # noqa: PLR0913
         What to do where a worker misses a period in between.
     margins : bool
         Whether to evaluate effects, elasticities, hazards and incidence.
+    correction : {"simex"}, optional
+        What to do about the errors of premiums. They are carried into all errors in any case; "simex" takes out besides
+        what they add to the spread of the premiums, which pulls coefficients towards zero, by simulation and
+        extrapolation. Errors that exits and premiums of the same workers share are not corrected for: `fit_link` does.
+    draws, rng, progress
+        Pseudo-errors at each of four multiples, their source, and whether to say on stderr how far it is.
     cov : str or object of `wagegap.cov`, optional
         HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap, or iid (the
         inverse of the information). What the panel declares, else clusters of workers where they have several rows,
@@ -298,6 +312,8 @@ def fit_exits(  # noqa: PLR0913
     if model is not None:
         check_option("model", model, _MODELS)
     check_option("gaps", gaps, ("raise", "keep"))
+    if correction is not None:
+        _check_correction(correction, premiums, draws, rng)
     panel = with_weights(as_panel(data), weights, weight_kind)
     keys = cell_keys(panel, by or ())
     taken = [name for name in keys if name in ("exit", "time")]
@@ -312,7 +328,8 @@ def fit_exits(  # noqa: PLR0913
     check_weights_allow(resolved, sample.weight_kind)
     questions = Questions.of(risk, given) if margins else Questions((), (), (), np.arange(0))
     task = HazardTask(risk, chosen, sample, questions, premium_shifts(risk, given, questions, margins), tuple(given))
-    estimates, loglik = _estimated(task, resolved, small_sample, given)
+    simulated = None if correction is None else Simulated(draws, rng, progress)
+    estimates, loglik = _estimated(task, resolved, small_sample, given, simulated)
     done = _result(task, estimates, loglik)
     return done if keep_units else done.without_units()
 
@@ -320,8 +337,20 @@ def fit_exits(  # noqa: PLR0913
 # from fits to results ------------------------------------------------------------------------------------------------
 
 
+def _check_correction(correction: str, premiums: Any, draws: int, rng: RngLike) -> None:
+    check_option("correction", correction, ("simex",))
+    check_count("draws", draws)
+    check_rng(rng)
+    if premiums is None:
+        raise OptionError("correction='simex' corrects for the errors of premiums=, of which none are given.")
+
+
 def _estimated(
-    task: HazardTask, cov: Covariance, rule: SmallSample, premiums: Mapping[str, Estimates]
+    task: HazardTask,
+    cov: Covariance,
+    rule: SmallSample,
+    premiums: Mapping[str, Estimates],
+    simulated: Simulated | None,
 ) -> tuple[Estimates, float]:
     """All values of all cells, their root, and the errors of the premiums joined."""
     by_cell = task.sample.rows_by_cell()
@@ -330,16 +359,31 @@ def _estimated(
     lost = [(name, words) for name, cell in zip(task.risk.cells.names, cells, strict=True) for words in cell.collinear]
     if lost:
         warn(describe_collinear(lost), IdentificationWarning)
+    loglik = float(sum(cell.loglik for cell in cells))
+    if simulated is not None:
+        _check_analytic(cov)
+        cells = extrapolated_cells(task, premiums, cells, simulated)
     values = np.concatenate([cell.values for cell in cells])
     root = _root(task, cov, rule, by_cell, cells)
     labels = _labels(task)
+    notes = task.risk.notes + reliability_notes(task, premiums, corrected=simulated is not None)
+    if simulated is not None:
+        notes += (f"Corrected for the errors of premiums by simulation and extrapolation, {simulated.draws} draws.",)
     own = Estimates(
         labels, values, (root,), (np.eye(len(values)),), title=f"Exits ({task.model})", ledger=task.risk.design.ledger,
-        notes=task.risk.notes,
+        notes=notes,
     )  # fmt: skip
     for i, (name, premium) in enumerate(premiums.items()):
         own = _joined(own, premium, np.vstack([cell.by_premium[i] for cell in cells]), name)
-    return own, float(sum(cell.loglik for cell in cells))
+    return own, loglik
+
+
+def _check_analytic(cov: Covariance) -> None:
+    """Extended fits have influences, and neither replicates nor an information matrix."""
+    if isinstance(cov, Replicates | Bootstrap) or (isinstance(cov, Robust) and cov.kind == "iid"):
+        raise CovarianceError(
+            f"cov={str(cov)!r} does not go with correction='simex': use HC1, a cluster or the survey's design."
+        )
 
 
 def _root(

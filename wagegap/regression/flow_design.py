@@ -28,7 +28,7 @@ from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
 from wagegap.panel.sampling import weighted_rows
 
-__all__ = ["SWALLOWED", "FlowCall", "FlowFamily", "Link", "flow_design"]
+__all__ = ["SWALLOWED", "FlowCall", "FlowFamily", "Link", "check_identified", "flow_design"]
 
 FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
 Link = Literal["log", "logit", "probit", "cloglog", "identity"]
@@ -49,7 +49,7 @@ class FlowCall:
 
     Attributes
     ----------
-    family, link, trials, method, engine
+    family, link, trials, method, engine, bias
         As given to `fit_flows`; the link filled in.
     """
 
@@ -58,6 +58,7 @@ class FlowCall:
     trials: str | None
     method: str
     engine: Engine
+    bias: str | None = None
 
     def __post_init__(self) -> None:
         check_option("family", self.family, _FAMILIES)
@@ -76,6 +77,10 @@ class FlowCall:
             )
         if self.method == "berkson" and (self.family, self.link) != ("binomial", "logit"):
             raise OptionError("method='berkson' is least squares of log odds: family='binomial', link='logit'.")
+        if self.bias is not None:
+            check_option("bias", self.bias, ("analytic",))
+            if self.family != "poisson":
+                raise OptionError(f"bias='analytic' is derived for family='poisson', not for {self.family!r}.")
 
     @property
     def is_linear(self) -> bool:
@@ -114,7 +119,7 @@ def flow_design(panel: Panel, formula: str, chosen: FlowCall) -> tuple[Design, F
         raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
     at_risk = None if chosen.trials is None else _at_risk(panel, design, chosen.trials)
     design = _checked_outcome(design, at_risk, chosen)
-    _check_identified(panel, design)
+    check_identified(design)
     return design, at_risk
 
 
@@ -165,7 +170,7 @@ def _rates(design: Design, at_risk: FloatArray, chosen: FlowCall) -> FloatArray:
     return np.asarray(np.log(y / (at_risk - y)))
 
 
-def _check_identified(panel: Panel, design: Design) -> None:
+def check_identified(design: Design) -> None:
     """Raise where absorbed effects take up a regressor, or regressors make up one another."""
     within = absorb(design.x, design.effects) if design.effects else design.x
     size = np.linalg.norm(design.x, axis=0)

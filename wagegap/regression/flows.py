@@ -6,8 +6,10 @@ The number that move from origin o to destination d in period t is
 
 fitted by Poisson pseudo-maximum likelihood, which keeps the zeros and stays right under heteroskedasticity, with the
 effects absorbed. Rows that the effects and regressors predict perfectly are found first, all of them, dropped and
-listed. Shares of those at risk who move are fitted by fractional logit, probit or complementary log-log; counts of
-movers among those at risk by the binomial likelihood or by Berkson's log odds, whose errors have a known variance.
+listed. With few periods and all three sets of effects the slopes have a bias of the order of their errors, which
+`bias="analytic"` takes off. Shares of those at risk who move are fitted by fractional logit, probit or complementary
+log-log; counts of movers among those at risk by the binomial likelihood or by Berkson's log odds, whose errors have a
+known variance.
 
 What absorbed effects take up is refused by name: beside origin-period effects nothing that varies by origin and period
 alone, such as an origin's premium, can be told apart from them.
@@ -68,13 +70,15 @@ from wagegap.panel.sampling import (
     resolve_cov,
     with_weights,
 )
+from wagegap.regression.flow_bias import correct_bias, pair_clusters
 from wagegap.regression.flow_design import SWALLOWED, FlowCall, FlowFamily, Link, flow_design
 
 __all__ = ["Flows", "fit_flows"]
 
 _THREE_WAY = (
     "Three sets of crossed effects: Poisson coefficients are consistent, but their bias is of the order of their "
-    "standard errors, and clustered errors are too small, where periods are few (Weidner and Zylkin 2021)."
+    "standard errors, and clustered errors are too small, where periods are few (Weidner and Zylkin 2021). "
+    "bias='analytic' corrects both."
 )
 _MANY_EFFECTS = (
     "Effects of a share or a binomial rate are estimated with the slopes: with few rows for each effect the slopes "
@@ -103,6 +107,8 @@ class Flows(Result):
         Of the fit; NaN where there is no such number.
     slopes : ndarray, shape (1 + k,)
         Mean derivative of the mean in the index, and its derivative in the coefficients.
+    bias : Series or None
+        What `bias="analytic"` subtracted from each coefficient.
     """
 
     family: str
@@ -112,6 +118,7 @@ class Flows(Result):
     deviance: float = np.nan
     loglik: float = np.nan
     slopes: FloatArray = field(default_factory=lambda: np.empty(0))
+    bias: pd.Series | None = None
 
     def marginal_effects(self) -> Estimates:
         """Return average marginal effects, b times the mean slope of the mean, with the rows held fixed.
@@ -173,6 +180,7 @@ def fit_flows(  # noqa: PLR0913
     method: Literal["ml", "berkson"] = "ml",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     engine: Engine = "auto",
@@ -201,6 +209,11 @@ def fit_flows(  # noqa: PLR0913
     small_sample : str
         Small-sample factor, by the software whose convention it is; "stata" counts all absorbed effects, "fixest" not
         those nested in clusters.
+    bias : {"analytic"}, optional
+        Poisson with effects of origin and period, destination and period, and pair (or the first two): subtract the
+        bias that few periods leave in the coefficients with all three (kept as `.bias`), and correct residuals for the
+        leverage of the effects; errors are then clustered by pair unless a cluster of whole pairs is given, times
+        G/(G - 1).
     weights, weight_kind
         Other weights than the panel's: a column, or values of shape (n,).
     engine : {"auto", "own", "pyfixest"}
@@ -218,7 +231,8 @@ def fit_flows(  # noqa: PLR0913
 
     Notes
     -----
-    Coefficients of counts are semi-elasticities; of a logarithm, elasticities.
+    Coefficients of counts are semi-elasticities; of a logarithm, elasticities. The deviance, the likelihood and mean
+    slopes are those of the fit, whatever `bias` then takes off the coefficients.
 
     Examples
     --------
@@ -232,11 +246,14 @@ def fit_flows(  # noqa: PLR0913
     >>> gravity.params.round(2).to_dict()
     {'log(dist)': -1.01}
     """
-    chosen = FlowCall(family, link, trials, method, engine)
+    chosen = FlowCall(family, link, trials, method, engine, bias)
     check_option("small_sample", small_sample, SMALL_SAMPLE)
     panel = with_weights(as_panel(data), weights, weight_kind)
     design, at_risk = flow_design(panel, formula, chosen)
-    parsed = resolve_cov(panel, cov, design.rows)
+    if chosen.bias is not None:
+        panel, parsed = pair_clusters(panel, design, cov)
+    else:
+        parsed = resolve_cov(panel, cov, design.rows)
     if chosen.is_linear:
         fitted = _linear(panel, design, at_risk, chosen, parsed, small_sample)
     else:
@@ -258,6 +275,7 @@ class _Fitted:
     deviance: float = np.nan
     loglik: float = np.nan
     slopes: FloatArray = field(default_factory=lambda: np.array([1.0]))
+    bias: FloatArray | None = None
 
 
 def _linear(
@@ -324,10 +342,14 @@ def _generalised(
     else:
         fit = _fit(clean, clean.weights, chosen)
         values, root = _from_least_squares(panel, clean.design, fit, chosen, cov, rule)
+    notes, bias = _notes(clean, chosen), None
+    if chosen.bias is not None and isinstance(root, ScoreRoot):
+        done = correct_bias(panel, clean.design, fit, values, root)
+        values, root, bias, notes = done.values, done.root, done.bias, (*notes, done.note)
     return _Fitted(
-        values, root, clean.design, clean.design.names, clean.separated, _notes(clean, chosen), fit.deviance,
+        values, root, clean.design, clean.design.names, clean.separated, notes, fit.deviance,
         np.nan if chosen.family == "fractional" else loglik(clean.design.y, fit.index, clean.weights, chosen.kernel),
-        _mean_slopes(fit, clean.weights, chosen),
+        _mean_slopes(fit, clean.weights, chosen), bias,
     )  # fmt: skip
 
 
@@ -473,7 +495,7 @@ def _notes(clean: _Clean, chosen: FlowCall) -> tuple[str, ...]:
         notes.append(f"{len(clean.separated):,} separated rows were dropped; .separated lists them.")
     if clean.lost:
         notes.append(f"Left out, since only separated rows told them apart: {listing(clean.lost)}.")
-    if chosen.family == "poisson" and len(clean.design.effects) > 2:
+    if chosen.family == "poisson" and len(clean.design.effects) > 2 and chosen.bias is None:
         notes.append(_THREE_WAY)
     if chosen.family in ("binomial", "fractional") and clean.design.effects:
         notes.append(_MANY_EFFECTS)
@@ -495,6 +517,7 @@ def _result(fitted: _Fitted, chosen: FlowCall) -> Flows:
     return Flows(
         estimates, chosen.family, str(chosen.link), absorbed, fitted.separated, fitted.deviance, fitted.loglik,
         np.resize(fitted.slopes, 1 + len(fitted.values)) if len(fitted.slopes) > 1 else _flat(len(fitted.values)),
+        None if fitted.bias is None else pd.Series(fitted.bias, list(fitted.names), name="bias"),
     )  # fmt: skip
 
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import FloatArray
+from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import CovarianceError, DataError, IdentificationError, MissingValueError
 
-__all__ = ["REFUSED_BELOW", "WARNED_BELOW", "annihilator", "reliability"]
+__all__ = ["REFUSED_BELOW", "WARNED_BELOW", "annihilator", "reliability", "reliability_of_rows"]
 
 WARNED_BELOW, REFUSED_BELOW = 0.9, 0.5
 """Reliability below which a corrected link warns, and below which it is refused unless forced."""
@@ -85,6 +85,47 @@ def reliability(values: FloatArray, cov: FloatArray, others: FloatArray | None =
         what = "the constant" if others is None else "the constant and the other regressors"
         raise IdentificationError(f"The {n} estimates do not vary once {what} are taken out: no reliability exists.")
     return 1.0 - float(np.sum(m * v)) / spread
+
+
+def reliability_of_rows(
+    values: FloatArray, cov: FloatArray, codes: IntArray, others: FloatArray, weights: FloatArray | None = None
+) -> float:
+    """Share of the spread of estimates among rows that is not sampling noise, other regressors held fixed.
+
+    lambda = 1 - tr(A V) / p'A p with A = D'WD - D'WZ (Z'WZ)^-1 Z'WD, D the estimate of each row, Z the others.
+
+    Parameters
+    ----------
+    values, cov : ndarray, shapes (P,) and (P, P)
+        Estimates and the covariance of their errors.
+    codes : ndarray of int, shape (n,)
+        Which estimate each row has.
+    others : ndarray, shape (n, q)
+        Other regressors; a constant may be among them.
+    weights : ndarray, shape (n,), optional
+        Weights of the rows.
+
+    Examples
+    --------
+    One row for each estimate is `reliability`:
+
+    >>> import numpy as np
+    >>> p = np.array([-1.5, -0.5, 0.5, 1.5])
+    >>> round(reliability_of_rows(p, 0.5 * np.eye(4), np.arange(4), np.ones((4, 1))), 2)
+    0.7
+    """
+    w = np.ones(len(codes)) if weights is None else weights
+    root = np.sqrt(w)
+    z = np.column_stack([np.ones(len(codes)), others]) * root[:, None]
+    length = np.linalg.norm(z, axis=0)
+    q, r, _ = linalg.qr(z[:, length > 0] / length[length > 0], mode="economic", pivoting=True)
+    rank = int(np.sum(np.abs(np.diag(r)) > 16 * max(z.shape) ** 0.5 * np.finfo(float).eps))
+    sums = np.array([np.bincount(codes, weights=root * column, minlength=len(values)) for column in q[:, :rank].T])
+    a = np.diag(np.bincount(codes, weights=w, minlength=len(values))) - sums.T @ sums
+    spread = float(values @ a @ values)
+    if spread <= 1e-12 * float(values**2 @ np.bincount(codes, weights=w, minlength=len(values))):
+        return -np.inf
+    return 1.0 - float(np.sum(a * cov)) / spread
 
 
 def annihilator(others: FloatArray) -> FloatArray:

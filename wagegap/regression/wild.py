@@ -3,7 +3,7 @@
 In y = x'b + a + e, with errors that may be correlated within clusters, the cluster-robust t of a hypothesis R b = r is
 compared with its distribution over draws in which the residuals of a cluster change sign or size together. The null is
 imposed on them unless asked otherwise, and where 2^G vectors of signs are no more than the draws asked for, all of them
-are taken: the p-value then has no error of simulation.
+are taken: the p-value then has no error of simulation. The values that such tests do not reject make an interval.
 
 References
 ----------
@@ -82,6 +82,10 @@ class WildBootstrap:
         Observations.
     ledger : Ledger
         Rows read, used and lost.
+    value : float
+        Right side of the hypothesis.
+    draws : WildDraws
+        The draws as functions of that value.
     """
 
     hypothesis: str
@@ -99,6 +103,55 @@ class WildBootstrap:
     clusters: int
     nobs: int
     ledger: Ledger
+    value: float
+    draws: WildDraws
+
+    def p_value_at(self, value: float) -> float:
+        """Return the p-value with another right side of the hypothesis, from the same draws."""
+        return self.draws.p_value_at(value - self.value, ties=self.ties == "count")
+
+    def conf_int(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Return the interval of right sides that the test does not reject: p is at least `alpha` at its ends.
+
+        With the null imposed the draws are taken again at every value; without, the interval is the estimate and its
+        standard error times a quantile of |t|. Where several stretches are not rejected, the interval spans them.
+
+        Parameters
+        ----------
+        alpha : float
+            One less the coverage.
+
+        Returns
+        -------
+        tuple of float
+            Both infinite, with a warning, where no p-value below `alpha` can come out.
+
+        Raises
+        ------
+        OptionError
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> import wagegap as wg
+        >>> rng = np.random.default_rng(1)
+        >>> data = pd.DataFrame({"firm": np.repeat(np.arange(10), 20), "x": rng.normal(size=200)})
+        >>> data["y"] = 0.2 * data.x + rng.normal(size=10)[data.firm] + rng.normal(size=200)
+        >>> test = wg.wild_bootstrap(data, "y ~ x", "x", cluster="firm")
+        >>> low, high = test.conf_int()
+        >>> test.p_value_at(low - 1e-6) < 0.05 <= test.p_value_at(low)
+        True
+        """
+        if not 0 < alpha < 1:
+            raise OptionError(f"alpha={alpha!r} is not between 0 and 1: 0.05 gives a 95 % interval.")
+        low, high = (self.value + end for end in self.draws.interval(alpha, ties=self.ties == "count"))
+        if not np.isfinite([low, high]).all():
+            warn(
+                f"the {100 * (1 - alpha):g} % interval is the whole line: with {self.clusters:,} clusters of "
+                f"{self.cluster!r} no value has a p below {alpha:g}." + _more_vectors(self.multipliers),
+                FewClustersWarning,
+            )
+        return low, high
 
     def in_words(self) -> str:
         """Say what was tested and found."""
@@ -111,8 +164,9 @@ class WildBootstrap:
             f"clusters of {self.cluster}, {null}, {counted})."
         )
         if self.smallest > _COARSE:
-            text += f" No p-value below {self.smallest:.3f} could come out of so few clusters."
-        return text
+            return text + f" No p-value below {self.smallest:.3f} could come out of so few clusters."
+        low, high = (self.value + end for end in self.draws.interval(_COARSE, ties=self.ties == "count"))
+        return f"{text} 95 % interval [{low:.4g}, {high:.4g}]."
 
     def __str__(self) -> str:
         return self.in_words()
@@ -197,11 +251,15 @@ def wild_bootstrap(  # noqa: PLR0913
     draws = draw_wild(problem, multipliers=multipliers, reps=reps, rng=rng)
     if draws.smallest > _COARSE and draws.enumerated:
         warn(
-            f"{len(problem.u)} clusters of {cluster!r}: no p-value below {draws.smallest:.3f} can come out; "
-            "multipliers='webb' has more vectors.",
+            f"{len(problem.own)} clusters of {cluster!r}: no p-value below {draws.smallest:.3f} can come out."
+            + _more_vectors(multipliers),
             FewClustersWarning,
         )
-    return _result(panel, design, problem, draws, text, cluster, restricted=restricted, ties=ties)
+    return _result(panel, design, problem, draws, (text, null), cluster, restricted=restricted, ties=ties)
+
+
+def _more_vectors(multipliers: str) -> str:
+    return "" if multipliers == "webb" else " multipliers='webb' has more vectors."
 
 
 def _restriction(hypothesis: str | AnyArray, value: float, names: Sequence[str]) -> tuple[FloatArray, float, str]:
@@ -234,21 +292,21 @@ def _result(
     design: Design,
     problem: WildProblem,
     draws: WildDraws,
-    hypothesis: str,
+    hypothesis: tuple[str, float],
     cluster: str,
     *,
     restricted: bool,
     ties: Literal["count", "strict"],
 ) -> WildBootstrap:
     """Scale the statistic as CR1 does, and say everything."""
-    nobs, groups = float(observations(panel, design.rows).sum()), len(problem.u)
-    free = nobs - problem.fit.rank - effects_rank(design.effects)
+    nobs, groups = float(observations(panel, design.rows).sum()), len(problem.own)
+    free = nobs - problem.rank - effects_rank(design.effects)
     if free <= 0:
         raise IdentificationError(f"there are {nobs:g} observations for {nobs - free:g} parameters: drop controls.")
     factor = float(np.sqrt(groups / (groups - 1) * (nobs - 1) / free))
-    error = factor * float(np.sqrt(np.sum(problem.own**2)))
+    error = factor * draws.error
     return WildBootstrap(
-        hypothesis, problem.estimate, error, draws.statistic / factor, draws.p_value(ties=ties == "count"), ties,
+        hypothesis[0], problem.estimate, error, draws.statistic / factor, draws.p_value(ties=ties == "count"), ties,
         draws.drawn / factor, draws.smallest, draws.enumerated, restricted, draws.multipliers, cluster, groups,
-        int(nobs), design.ledger,
+        int(nobs), design.ledger, hypothesis[1], draws,
     )  # fmt: skip

@@ -15,6 +15,7 @@ testing in fixed effects models. Journal of Business & Economic Statistics 36, 6
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +24,7 @@ from scipy import linalg
 
 from wagegap._typing import CodeArray, FloatArray
 
-__all__ = ["ClusterAdjusted", "ClusterKind", "DegreesMatrices", "adjust_clusters", "satterthwaite"]
+__all__ = ["ClusterAdjusted", "ClusterKind", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
 
 ClusterKind = Literal["CR0", "CR1", "CR2", "CR3"]
 
@@ -52,13 +53,14 @@ class DegreesMatrices:
     right: FloatArray
     middle: FloatArray
 
-    def pairs(self, contrast: FloatArray) -> FloatArray:
-        """Return the matrix whose trace and norm give the degrees, shape (m, m)."""
-        left = np.einsum("r,mrk->mk", contrast, self.left)
-        right = np.einsum("mkr,r->mk", self.right, contrast)
-        crossed = left @ right.T
-        own = np.einsum("r,mrs,s->m", contrast, self.own, contrast)
-        return np.asarray(np.diag(own) - crossed - crossed.T + right @ self.middle @ right.T)
+    def pairs(self, contrast: FloatArray, other: FloatArray | None = None) -> FloatArray:
+        """Covariance of what each cluster adds to one contrast and to another (or the same), shape (m, m)."""
+        second = contrast if other is None else other
+        left, left_too = (np.einsum("r,mrk->mk", c, self.left) for c in (contrast, second))
+        right, right_too = (np.einsum("mkr,r->mk", self.right, c) for c in (contrast, second))
+        own = np.einsum("r,mrs,s->m", contrast, self.own, second)
+        crossed = left @ right_too.T + right @ left_too.T
+        return np.asarray(np.diag(own) - crossed + right @ self.middle @ right_too.T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +138,34 @@ def satterthwaite(pairs: FloatArray) -> float:
     """Degrees of freedom from the matrix of pairs: tr(G)^2 / |G|^2."""
     norm = float(np.sum(pairs**2))
     return float(np.trace(pairs) ** 2 / norm) if norm > 0 else np.nan
+
+
+def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: FloatArray) -> float:
+    """Degrees of freedom eta of an approximate Hotelling T-squared, for a test of several contrasts.
+
+    With D the covariance estimate of the contrasts scaled so that its mean is the identity,
+    eta = q (q + 1) / sum_st var(D_st); Satterthwaite's degrees for a single contrast.
+
+    Parameters
+    ----------
+    pairs : callable
+        Covariance of what each cluster adds to two contrasts, shape (m, m).
+    contrasts : ndarray, shape (q, r)
+        The contrasts.
+    """
+    q = len(contrasts)
+    mean = np.array([[np.trace(pairs(a, b)) for b in contrasts] for a in contrasts])
+    values, vectors = linalg.eigh((mean + mean.T) / 2)
+    if not values[0] > 1e-12 * values[-1]:
+        return np.nan
+    scaled = (vectors / np.sqrt(values)) @ vectors.T @ contrasts
+    blocks = [[pairs(a, b) for b in scaled] for a in scaled]
+    total = sum(
+        float(np.sum(blocks[s][s] * blocks[t][t]) + np.sum(blocks[s][t] * blocks[s][t].T))
+        for s in range(q)
+        for t in range(q)
+    )
+    return float(q * (q + 1) / total) if total > 0 else np.nan
 
 
 def _adjusted_wx(

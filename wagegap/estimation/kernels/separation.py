@@ -42,6 +42,7 @@ __all__ = ["Separated", "find_separated"]
 
 _ZERO = 1e-8  # size of a column on the interior rows, relative to its size on all, that counts as zero
 _NOISE = 1e-7  # size of a direction on a row that counts as zero
+_MOVES = 1e-9  # size of a random direction on a row below which none moves it; projections are exact to 1e-12
 _CLEAR = 1e-5  # what a separating combination moves a row by, at least; the programme's tolerance is 1e-7
 _FIRST, _TOGETHER = 4, 64  # random directions projected together, at first and after
 _DENSE = 4_000_000  # numbers in a matrix that is taken as dense
@@ -190,20 +191,24 @@ def _null_directions(x: FloatArray, effects: Sequence[CodeArray], free: BoolArra
     shrink = sparse.diags_array(1 / np.where(size > 0, size, 1.0))
     gram = sparse.csr_array(shrink @ gram @ shrink)
     rng = np.random.default_rng(0)
-    found = np.empty((outside.shape[0], 0))
-    while True:
-        together = _TOGETHER if found.shape[1] else _FIRST
+
+    def project(rows: sparse.csr_array, together: int) -> FloatArray:
         coefficients = _project_on_null_space(gram, rng.normal(size=(gram.shape[0], together)))
-        found = np.hstack([found, np.asarray(outside @ (shrink @ coefficients))])
-        busy = np.abs(found).max(axis=1, initial=0.0) > _NOISE
-        if not busy.any():
-            return sparse.csr_array((len(busy), 0))
-        basis, sizes, _ = linalg.svd(found[busy], full_matrices=False)
+        return np.asarray(rows @ (shrink @ coefficients))
+
+    found = project(outside, _FIRST)
+    busy = np.abs(found).max(axis=1, initial=0.0) > _MOVES  # a row that no random direction moves, none does
+    if not busy.any():
+        return sparse.csr_array((len(busy), 0))
+    found, outside = found[busy], sparse.csr_array(outside[busy])
+    while True:
+        basis, sizes, _ = linalg.svd(found, full_matrices=False)
         rank = int((sizes > _NOISE * max(1.0, float(sizes.max(initial=0.0)))).sum())
         if rank < found.shape[1]:
             out = np.zeros((len(busy), rank))
             out[busy] = basis[:, :rank]
             return sparse.csr_array(out)
+        found = np.hstack([found, project(outside, _TOGETHER)])
 
 
 def _project_on_null_space(gram: sparse.csr_array, start: FloatArray) -> FloatArray:

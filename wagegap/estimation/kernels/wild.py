@@ -14,6 +14,10 @@ cluster on it is
 so that B draws of G clusters and k regressors cost B G k, whatever the number of rows. Absorbed effects that are not
 nested in the clusters spread what a cluster draws over the others; then the second term is a matrix of G by G.
 
+Residuals under the null R b = r + d are those under R b = r less d X a / (R a): linear in d. So are the numerator of a
+drawn t and the influence of every cluster, and the square of its denominator is quadratic. Five numbers for each draw
+give the p-value of any null, and so the interval of values that are not rejected, without drawing again.
+
 References
 ----------
 Cameron, A. C., J. Gelbach and D. Miller (2008). Bootstrap-based improvements for inference with clustered errors.
@@ -38,7 +42,7 @@ from wagegap.errors import IdentificationError, check_option
 from wagegap.estimation.kernels.absorb import absorb
 from wagegap.estimation.kernels.lstsq import LstsqFit, fit_lstsq
 
-__all__ = ["MULTIPLIERS", "Multipliers", "WildDraws", "WildProblem", "draw_wild", "pose"]
+__all__ = ["MULTIPLIERS", "Multipliers", "WildBase", "WildDraws", "WildProblem", "draw_wild", "pose", "pose_sums"]
 
 Multipliers: TypeAlias = Literal["rademacher", "webb", "mammen"]
 
@@ -52,6 +56,28 @@ MULTIPLIERS: dict[str, tuple[FloatArray, FloatArray]] = {
     ),
 }
 _TIE, _NOTHING, _BLOCK, _COLUMNS = 1e-9, 1e-13, 1 << 21, 16
+_GRID, _HALVINGS, _DOUBLINGS = 64, 60, 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WildBase:
+    """What a draw makes of some residuals: multipliers v move R b by v @ u.
+
+    Attributes
+    ----------
+    u : ndarray, shape (G,)
+        Influence of each cluster's residuals.
+    left, right : ndarray, shapes (G, m) and (m, G)
+        Their product takes multipliers to what the refit takes off the influence of each cluster.
+    """
+
+    u: FloatArray
+    left: FloatArray
+    right: FloatArray
+
+    def influence(self, v: FloatArray) -> FloatArray:
+        """Influence of each cluster in each draw, shape (B, G)."""
+        return np.asarray(v * self.u - (v @ self.left) @ self.right)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,24 +86,23 @@ class WildProblem:
 
     Attributes
     ----------
-    fit : LstsqFit
-        The unrestricted fit.
+    rank : int
+        Regressors estimated.
     estimate : float
         R b less its value under the null.
     own : ndarray, shape (G,)
         Influence of each cluster on R b in the unrestricted fit.
-    u : ndarray, shape (G,)
-        Influence of each cluster's base residuals.
-    left, right : ndarray, shapes (G, m) and (m, G)
-        Their product takes multipliers to what the refit takes off the influence of each cluster.
+    base : WildBase
+        Of the residuals that are multiplied.
+    tilt : WildBase or None
+        What a null that is higher by one adds to it; None where the null is not imposed.
     """
 
-    fit: LstsqFit
+    rank: int
     estimate: float
     own: FloatArray
-    u: FloatArray
-    left: FloatArray
-    right: FloatArray
+    base: WildBase
+    tilt: WildBase | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,12 +119,23 @@ class WildDraws:
         Probability of each draw where all were taken; None where they are random.
     multipliers : str
         Distribution of the multipliers.
+    clusters : int
+        Clusters.
+    gap, error : float
+        R b less its value under the null, and its standard error, without a small-sample factor.
+    curve : ndarray, shape (5, B), or None
+        Where the null is higher by d, a draw's t is (c0 + c1 d) / sqrt(c2 + c3 d + c4 d^2); None where no null is
+        imposed.
     """
 
     statistic: float
     drawn: FloatArray
     chance: FloatArray | None
     multipliers: str
+    clusters: int
+    gap: float
+    error: float
+    curve: FloatArray | None = None
 
     @property
     def enumerated(self) -> bool:
@@ -108,10 +144,16 @@ class WildDraws:
 
     @property
     def smallest(self) -> float:
-        """Smallest p-value that could come out, ties counted."""
+        """Smallest p-value that could come out, ties counted.
+
+        Where the null is imposed, vectors that multiply all clusters alike have the t of the data; where it is not, it
+        is the step by which p-values differ.
+        """
         if self.chance is None:
             return 1 / (1 + len(self.drawn))
-        return float(self.chance.min()) * (1 if self.multipliers == "mammen" else 2)
+        if self.curve is None:
+            return float(self.chance.min()) * (1 if self.multipliers == "mammen" else 2)
+        return float(np.sum(MULTIPLIERS[self.multipliers][1] ** self.clusters))
 
     def p_value(self, *, ties: bool = True) -> float:
         """Two-sided p-value.
@@ -119,7 +161,52 @@ class WildDraws:
         Draws as large as the statistic count, the data's own among them; random draws gain one for the data. Without
         `ties` only strictly larger ones count, and the p-value can be zero.
         """
-        size, own = np.abs(self.drawn), abs(self.statistic)
+        return self._share(np.abs(self.drawn), abs(self.statistic), ties)
+
+    def p_value_at(self, shift: float, *, ties: bool = True) -> float:
+        """P-value of a null that is higher by `shift`, from the same multipliers."""
+        moved = abs(self.gap - shift)
+        own = moved / self.error if self.error > 0 else (np.inf if moved > 0 else 0.0)
+        return self._share(np.abs(self._drawn_at(shift)), own, ties)
+
+    def interval(self, alpha: float = 0.05, *, ties: bool = True) -> tuple[float, float]:
+        """Lowest and highest shift of the null whose p-value is not below `alpha`; infinite where all are."""
+        if not 0 < self.error < np.inf:
+            return self.gap, self.gap
+        return self._end(-1.0, alpha, ties), self._end(1.0, alpha, ties)
+
+    def _end(self, side: float, alpha: float, ties: bool) -> float:
+        """Walk out until the p-value is below alpha, look back for the last value inside, and halve to the step."""
+
+        def inside(distance: float) -> bool:
+            return self.p_value_at(self.gap + side * distance, ties=ties) >= alpha * (1 - _TIE)
+
+        far = 4 * self.error
+        for _ in range(_DOUBLINGS):
+            if not inside(far):
+                break
+            far *= 2
+        else:
+            return side * np.inf
+        grid = np.linspace(0.0, far, _GRID)
+        last = max((i for i in range(_GRID - 1) if inside(grid[i])), default=0)
+        near, far = float(grid[last]), float(grid[last + 1])
+        for _ in range(_HALVINGS):
+            middle = (near + far) / 2
+            near, far = (middle, far) if inside(middle) else (near, middle)
+        return self.gap + side * near
+
+    def _drawn_at(self, d: float) -> FloatArray:
+        if self.curve is None:
+            return self.drawn
+        c0, c1, c2, c3, c4 = self.curve
+        square, size = c2 + d * (c3 + d * c4), c2 + abs(d * c3) + d * d * c4
+        move, moves = c0 + d * c1, np.abs(c0) + abs(d) * np.abs(c1)
+        error = np.sqrt(np.where(square <= _NOTHING * size, 0.0, square))
+        return _quotient(np.where(np.abs(move) <= _NOTHING * moves, 0.0, move), error)
+
+    def _share(self, size: FloatArray, own: float, ties: bool) -> float:
+        """Share of draws as large as the statistic, or larger."""
         beyond = size >= own * (1 - _TIE) if ties else size > own * (1 + _TIE)
         if self.chance is not None:
             return float(self.chance[beyond].sum())
@@ -171,30 +258,75 @@ def pose(
     (64, True, 0.03125)
     """
     n_groups = int(groups.max()) + 1
-    if n_groups < 2:
-        raise IdentificationError("a wild bootstrap needs two clusters at least.")
-    if effects:
-        both = absorb(np.column_stack([y, x]), effects, weights)
-        swallowed = np.linalg.norm(both[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
-        y, x = both[:, 0], np.where(swallowed, 0.0, both[:, 1:])
+    _check_groups(n_groups)
+    y, x = _within(y, x, effects, weights)
     fit = fit_lstsq(y, x, weights)
     if np.any(row[~fit.kept] != 0) or row @ fit.bread @ row <= 0:
         raise IdentificationError("the hypothesis is on coefficients that the data do not identify.")
     b = np.where(fit.kept, fit.params, 0.0)
     a = fit.bread @ row
-    gap = float(row @ b - null)
+    gap, reach = float(row @ b - null), float(row @ a)
     w = np.ones(len(y)) if weights is None else weights
     direction = w * (x @ a)
     own = _sums(direction * fit.residuals, groups)
-    base = fit.residuals + x @ (a * (gap / float(row @ a))) if restricted else fit.residuals
-    u = _sums(direction * base, groups)
+    residuals = [fit.residuals + x @ (a * (gap / reach)), x @ (-a / reach)] if restricted else [fit.residuals]
     if effects and not all(_is_nested(codes, groups) for codes in effects):
-        return WildProblem(
-            fit, gap, own, u, np.eye(n_groups), _spread(base, x, direction, groups, fit, weights, effects)
-        )
-    member = sparse.csr_array((np.ones(len(y)), (groups, np.arange(len(y)))), shape=(n_groups, len(y)))
-    left = np.asarray(member @ (x * (w * base)[:, None])) @ fit.bread
-    return WildProblem(fit, gap, own, u, left, np.asarray(member @ (x * direction[:, None])).T)
+        bases = [_spread(base, x, direction, groups, fit, weights, effects) for base in residuals]
+    else:
+        member = sparse.csr_array((np.ones(len(y)), (groups, np.arange(len(y)))), shape=(n_groups, len(y)))
+        turned = np.asarray(member @ (x * direction[:, None]))
+        bases = [_nested(np.asarray(member @ (x * (w * base)[:, None])), turned, fit.bread, a) for base in residuals]
+    return WildProblem(fit.rank, gap, own, bases[0], bases[1] if restricted else None)
+
+
+def pose_sums(xx: FloatArray, xy: FloatArray, row: FloatArray, *, null: float = 0.0) -> WildProblem:
+    """Pose a test of `row @ b = null`, the null imposed, from the cross-products of each cluster.
+
+    Parameters
+    ----------
+    xx, xy : ndarray, shapes (G, k, k) and (G, k)
+        X_g'W_g X_g and X_g'W_g y_g; effects that are nested in clusters taken out before.
+    row : ndarray, shape (k,)
+        The restriction.
+    null : float
+        Value under the null.
+
+    Raises
+    ------
+    IdentificationError
+        With a single cluster, or regressors that cannot be told apart.
+    """
+    _check_groups(len(xx))
+    try:
+        bread = np.linalg.inv(xx.sum(axis=0))
+    except np.linalg.LinAlgError as error:
+        raise IdentificationError("the regressors cannot be told apart: leave one of them out.") from error
+    b, a = bread @ xy.sum(axis=0), bread @ row
+    gap, reach = float(row @ b - null), float(row @ a)
+    scores, turned = xy - xx @ b, xx @ a
+    base = _nested(scores + turned * (gap / reach), turned, bread, a)
+    return WildProblem(len(row), gap, scores @ a, base, _nested(-turned / reach, turned, bread, a))
+
+
+def _check_groups(n_groups: int) -> None:
+    if n_groups < 2:
+        raise IdentificationError("a wild bootstrap needs two clusters at least.")
+
+
+def _within(
+    y: FloatArray, x: FloatArray, effects: Sequence[CodeArray], weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Outcome and regressors without the effects; regressors that these take up are zero."""
+    if not effects:
+        return y, x
+    both = absorb(np.column_stack([y, x]), effects, weights)
+    swallowed = np.linalg.norm(both[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
+    return both[:, 0], np.where(swallowed, 0.0, both[:, 1:])
+
+
+def _nested(scores: FloatArray, turned: FloatArray, bread: FloatArray, a: FloatArray) -> WildBase:
+    """Sums where what a cluster draws moves the others through the coefficients alone; `turned` is X_g'W_g X_g a."""
+    return WildBase(scores @ a, scores @ bread, turned.T)
 
 
 def draw_wild(
@@ -202,21 +334,37 @@ def draw_wild(
 ) -> WildDraws:
     """Draw the statistic: all vectors of multipliers where they are at most `reps`, else so many random ones."""
     check_option("multipliers", multipliers, tuple(MULTIPLIERS))
-    drawn, chances = [], []
-    for v, chance in _vectors(len(problem.u), multipliers, reps, rng):
-        influence = v * problem.u - (v @ problem.left) @ problem.right
-        drawn.append(_ratio(v @ problem.u, influence, float(np.abs(problem.u).sum())))
+    drawn, chances, curves = [], [], []
+    base, tilt, scale = problem.base, problem.tilt, float(np.abs(problem.base.u).sum())
+    for v, chance in _vectors(len(base.u), multipliers, reps, rng):
+        move, influence = v @ base.u, base.influence(v)
+        drawn.append(_ratio(move, influence, scale))
         chances.append(chance)
+        if tilt is not None:
+            curves.append(_curve(move, influence, v @ tilt.u, tilt.influence(v)))
     own = float(_ratio(np.array([problem.estimate]), problem.own[None], float(np.abs(problem.own).sum()))[0])
     every = None if chances[0] is None else np.concatenate([c for c in chances if c is not None])
-    return WildDraws(own, np.concatenate(drawn), every, multipliers)
+    return WildDraws(
+        own, np.concatenate(drawn), every, multipliers, len(problem.own), problem.estimate,
+        float(np.sqrt(np.sum(problem.own**2))), np.concatenate(curves, axis=1) if curves else None,
+    )  # fmt: skip
+
+
+def _curve(move: FloatArray, influence: FloatArray, turn: FloatArray, tilted: FloatArray) -> FloatArray:
+    """Numerator, and square of the denominator, of each draw as polynomials of the null, shape (5, B)."""
+    pairs = ((influence, influence), (influence, tilted), (tilted, tilted))
+    squares = [np.einsum("ij,ij->i", first, second) for first, second in pairs]
+    return np.stack([move, turn, squares[0], 2 * squares[1], squares[2]])
 
 
 def _ratio(move: FloatArray, influence: FloatArray, scale: float) -> FloatArray:
     """Return t; a draw without error has a t of infinity, or of zero where it does not move either."""
     error = np.sqrt(np.einsum("ij,ij->i", influence, influence))
     error = np.where(error <= _NOTHING * scale, 0.0, error)
-    move = np.where(np.abs(move) <= _NOTHING * scale, 0.0, move)
+    return _quotient(np.where(np.abs(move) <= _NOTHING * scale, 0.0, move), error)
+
+
+def _quotient(move: FloatArray, error: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = move / error
     return np.where(np.isnan(t), 0.0, t)
@@ -248,8 +396,8 @@ def _spread(
     fit: LstsqFit,
     weights: FloatArray | None,
     effects: Sequence[CodeArray],
-) -> FloatArray:
-    """What each cluster's residuals take off the influence of every cluster, shape (G, G), effects absorbed anew."""
+) -> WildBase:
+    """Sums where what a cluster draws moves the others through the effects too, which are absorbed anew."""
     n_groups = int(groups.max()) + 1
     w = np.ones(len(base)) if weights is None else weights
     out = np.empty((n_groups, n_groups))
@@ -260,7 +408,7 @@ def _spread(
         removed = alone - within + x @ (fit.bread @ (x.T @ (w[:, None] * alone)))
         for j, h in enumerate(these):
             out[h] = _sums(direction * removed[:, j], groups)
-    return out
+    return WildBase(_sums(direction * base, groups), np.eye(n_groups), out)
 
 
 def _sums(values: FloatArray, groups: CodeArray | IntArray) -> FloatArray:

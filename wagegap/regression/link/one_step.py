@@ -28,6 +28,7 @@ from wagegap._display.axes import intervals, new_axes
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, OptionError, no_column, public
 from wagegap.estimation.design import FormulaParts, build_design
+from wagegap.estimation.kernels.wild import draw_wild, pose_sums
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import check_count, weighted_rows
 from wagegap.regression.link.answer import Answer, interval_in_words, scale_of, setup_of, step_of
@@ -155,16 +156,12 @@ def one_step(
     premium = panel.frame[keys].merge(link.cells.keys.assign(_p=link.cells.p[:, 0]), on=keys, how="left")["_p"]
     y, x, weights, codes = _rows(panel.assign(_premium=premium.to_numpy()), event, skill, controls, keys)
     xx, xy = _by_country(y, x, weights, codes)
-    total = xx.sum(axis=0)
-    bread = np.linalg.inv(total)
-    b = bread @ xy.sum(axis=0)
     n_groups, n, k = len(xx), len(y), x.shape[1]
-    scores = xy - xx @ b
+    draws = draw_wild(pose_sums(xx, xy, np.eye(k)[0]), reps=reps, rng=rng)
     factor = n_groups / (n_groups - 1) * (n - 1) / (n - k - n_groups)
-    error = float(np.sqrt(factor * np.sum((scores @ bread[0]) ** 2)))
+    b, error = draws.gap, float(np.sqrt(factor)) * draws.error
     half = float(stats.t.isf(0.025, n_groups - 1)) * error
-    p, draws, every = _wild(xx, xy, bread, reps, rng)
-    return OneStep(float(b[0]), error, float(b[0]) - half, float(b[0]) + half, p, draws, every, n, n_groups, link)
+    return OneStep(b, error, b - half, b + half, draws.p_value(), len(draws.drawn), draws.enumerated, n, n_groups, link)
 
 
 def _rows(
@@ -203,30 +200,3 @@ def _by_country(y: FloatArray, x: FloatArray, w: FloatArray, codes: IntArray) ->
         wx = dx * weight[:, None]
         xx[g], xy[g] = wx.T @ dx, wx.T @ dy
     return xx, xy
-
-
-def _wild(xx: FloatArray, xy: FloatArray, bread: FloatArray, reps: int, rng: RngLike) -> tuple[float, int, bool]:
-    """Wild cluster bootstrap of the first coefficient from cross-products; the null is imposed."""
-    n_groups, k = xy.shape
-    null = np.zeros(k)
-    null[1:] = np.linalg.solve(xx.sum(axis=0)[1:, 1:], xy.sum(axis=0)[1:]) if k > 1 else 0.0
-    rest = xy - xx @ null
-    every = 2**n_groups <= reps
-    if every:
-        bits = np.arange(2**n_groups)[:, None] >> np.arange(n_groups)[None, :] & 1
-        signs = np.where(bits == 1, -1.0, 1.0)
-    else:
-        signs = np.where(np.random.default_rng(rng).random((reps, n_groups)) < 0.5, -1.0, 1.0)
-    drawn = _statistics(signs, rest, xx, bread)
-    own = _statistics(np.ones((1, n_groups)), rest, xx, bread)[0]
-    count = float(np.sum(np.abs(drawn) >= abs(own) * (1 - 1e-9)))
-    p = count / len(signs) if every else (1 + count) / (1 + reps)
-    return p, len(signs), every
-
-
-def _statistics(signs: FloatArray, rest: FloatArray, xx: FloatArray, bread: FloatArray) -> FloatArray:
-    """Cluster-robust t of the first coefficient for every vector of signs."""
-    shift = signs @ rest @ bread.T
-    influence = signs * (rest @ bread[0]) - shift @ np.einsum("k,gkl->lg", bread[0], xx)
-    error = np.sqrt(np.sum(influence**2, axis=1))
-    return np.asarray(shift[:, 0] / np.maximum(error, 1e-300))

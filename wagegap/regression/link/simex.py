@@ -16,23 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from scipy import optimize
 
 from wagegap._typing import FloatArray, RngLike
 from wagegap.errors import check_option
+from wagegap.estimation.kernels.simex import GRID, Extrapolant, extrapolate, paired_draws
 from wagegap.regression.link.problem import LinkProblem
 
-__all__ = ["Naive", "SimexFit", "extrapolate", "fit_simex", "least_squares"]
+__all__ = ["Naive", "SimexFit", "fit_simex", "least_squares"]
 
 Naive = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 """From outcomes (R, n) and regressors (R, n, k) to coefficients (R, k) and covariances (R, k, k)."""
-
-Extrapolant = Literal["quadratic", "linear", "rational"]
-
-_GRID = np.array([0.5, 1.0, 1.5, 2.0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +85,7 @@ def fit_simex(
     """
     check_option("extrapolant", extrapolant, ("quadratic", "linear", "rational"))
     errors = _pseudo_errors(problem, draws, np.random.default_rng(rng))
-    scales = np.concatenate([[0.0], _GRID])
+    scales = np.concatenate([[0.0], GRID])
     path, spread = [], []
     for c in scales:
         b, v = naive(*_worsened(problem, errors[:1] if c == 0 else errors, float(np.sqrt(c))))
@@ -102,21 +97,6 @@ def fit_simex(
     return SimexFit(params, flat.reshape(spreads.shape[1:]), scales, means)
 
 
-def extrapolate(scales: FloatArray, values: FloatArray, extrapolant: Extrapolant) -> FloatArray:
-    """Value of each curve at c = -1, shape (m,) from values (s, m).
-
-    >>> import numpy as np
-    >>> c = np.array([0.0, 0.5, 1.0, 2.0])
-    >>> extrapolate(c, (1 / (1.5 + c))[:, None], "rational").round(6)
-    array([2.])
-    """
-    quadratic = np.polyfit(scales, values, 1 if extrapolant == "linear" else 2)
-    ends = np.array([np.polyval(column, -1.0) for column in quadratic.T])
-    if extrapolant != "rational":
-        return ends
-    return np.array([_rational(scales, column, end) for column, end in zip(values.T, ends, strict=True)])
-
-
 def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Least squares with its classical covariance, for many data sets at once."""
     bread = np.linalg.inv(np.swapaxes(x, 1, 2) @ x)
@@ -125,32 +105,9 @@ def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]
     return b, bread * (np.sum(rest**2, axis=1) / (x.shape[1] - x.shape[2]))[:, None, None]
 
 
-def _rational(scales: FloatArray, values: FloatArray, otherwise: float) -> float:
-    """A + d / (g + c) through the points, at c = -1, where g is safely above one."""
-    if np.ptp(values) <= 1e-12 * max(float(np.abs(values).max()), 1e-300):
-        return otherwise
-
-    def parts(g: float) -> tuple[FloatArray, FloatArray]:
-        basis = np.column_stack([np.ones_like(scales), 1 / (g + scales)])
-        found = np.linalg.lstsq(basis, values, rcond=None)[0]
-        return np.asarray(found), np.asarray(values - basis @ found)
-
-    best = optimize.minimize_scalar(
-        lambda u: float(np.sum(parts(1 + np.exp(u))[1] ** 2)), bounds=(-3.0, 5.0), method="bounded"
-    )
-    u = float(best.x)
-    if not -2.9 < u < 4.9:
-        return otherwise
-    a, d = parts(1 + float(np.exp(u)))[0]
-    return float(a + d / np.exp(u))
-
-
 def _pseudo_errors(problem: LinkProblem, draws: int, rng: np.random.Generator) -> FloatArray:
     """Draws of (e, v_1, ..., v_p), shape (draws, 1 + p, n), with mean exactly zero."""
-    values, vectors = np.linalg.eigh(problem.joint())
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    half = rng.standard_normal(((draws + 1) // 2, len(root))) @ root.T
-    return np.concatenate([half, -half])[:draws].reshape(-1, 1 + len(problem.estimated), problem.n)
+    return paired_draws(problem.joint(), draws, rng).reshape(-1, 1 + len(problem.estimated), problem.n)
 
 
 def _worsened(problem: LinkProblem, errors: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:

@@ -23,8 +23,6 @@ from wagegap.estimation.kernels.wild import Multipliers as WildWeights
 
 __all__ = ["WildTest", "WildWeights", "wild_test"]
 
-_POINTS = MULTIPLIERS
-
 
 @dataclass(frozen=True, slots=True)
 class WildTest:
@@ -107,5 +105,5 @@ def wild_test(  # noqa: PLR0913
     problem = pose(y, x, np.eye(x.shape[1])[j], codes, null=null, restricted=restricted)
     found = draw_wild(problem, multipliers=weights, reps=reps, rng=rng)
     return WildTest(
-        found.statistic, found.p_value(), len(found.drawn), len(problem.u), found.enumerated, found.smallest, weights
+        found.statistic, found.p_value(), len(found.drawn), len(problem.own), found.enumerated, found.smallest, weights
     )

@@ -1,0 +1,281 @@
+"""People between countries: flows of scholars, stocks of migrants, net moves of LinkedIn members.
+
+All tables come out in one layout: `origin` and `destination` (ISO 3166, three letters), `year`, and what was counted.
+Pairs that a publisher does not list are absent, not zero: `complete_pairs` adds the zeros, which a gravity equation
+needs, over the countries and years that a table covers. `frame.attrs["ledger"]` says which rows were left out.
+
+References
+----------
+Akbaritabar, A., T. Theile and E. Zagheni (2024). Bilateral flows and rates of international migration of scholars.
+Scientific Data 11, 816.
+Bruecker, H., S. Capuano and A. Marfouk (2013). Education, gender and international migration: insights from a
+panel-dataset 1980-2010. Institute for Employment Research, Nuremberg.
+United Nations, Department of Economic and Social Affairs (2019). International migrant stock 2019.
+World Bank Group and LinkedIn (2020). Digital Data for Development: jobs, skills and migration trends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from wagegap.datasets.codes import with_countries
+from wagegap.datasets.local import PathLike, Years, carried, checked_years, keep_rows, local_table, within_years
+from wagegap.errors import ColumnError, DataError, OptionError, check_option, did_you_mean, listing, public
+
+__all__ = [
+    "ScholarSource",
+    "complete_pairs",
+    "long_by_year",
+    "read_emigrant_stocks",
+    "read_linkedin_pairs",
+    "read_migrant_stocks",
+    "read_scholar_flows",
+]
+
+ScholarSource = Literal["scopus", "openalex"]
+_NET = "net_per_10K_"
+_LAST_WHOLE_YEAR = 2018  # OpenAlex's later years are incomplete
+
+
+@public
+def read_scholar_flows(
+    source: ScholarSource = "scopus", *, years: Years = None, path: PathLike | None = None
+) -> pd.DataFrame:
+    """Read moves of researchers between countries, from the affiliations of their publications.
+
+    Parameters
+    ----------
+    source : {"scopus", "openalex"}
+        Bibliographic database; the two differ in coverage and must not be mixed.
+    years : (int, int), optional
+        First and last year, both included; all up to 2018 where absent. OpenAlex lists later ones, which are not
+        complete.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/scholarly_migration/scopus_2024_flows.parquet or openalex_2023_flows.parquet where
+        absent.
+
+    Returns
+    -------
+    DataFrame
+        origin, destination, year, moves (researchers). Pairs without moves are not listed: `complete_pairs`.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+
+    Notes
+    -----
+    A missing country of OpenAlex may be Namibia, whose code NA is read as missing: such rows are left out and counted.
+    """
+    check_option("source", source, ("scopus", "openalex"))
+    name = {"scopus": "scopus_2024_flows", "openalex": "openalex_2023_flows"}[source]
+    ends = ("iso3codefrom", "iso3codeto") if source == "scopus" else ("migrationfrom", "migrationto")
+    frame = local_table(path, f"scholarly_migration/{name}.parquet", [*ends, "year", "n_migrations"])
+    frame["year"] = frame["year"].astype(int)
+    first = int(frame["year"].min())
+    frame = within_years(frame, years or (min(first, _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR))
+    frame = with_countries(frame, dict(zip(ends, ("origin", "destination"), strict=True)))
+    frame = _apart(frame).rename(columns={"n_migrations": "moves"})
+    return _laid_out(frame, ["moves"])
+
+
+@public
+def read_migrant_stocks(*, years: Years = None, path: PathLike | None = None) -> pd.DataFrame:
+    """Read who lives abroad: migrants by country of origin and of residence, every fifth year 1990-2015, and 2019.
+
+    Parameters
+    ----------
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/un_desa_2019/bilateral_stock.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        origin, destination, year, stock (persons, of any age and skill). Regions are left out: the region Micronesia is
+        not the country, though files give it the country's code.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    needed = ["year", "dest", "origin", "stock"]
+    frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", needed)
+    frame = within_years(frame[[*needed]].pipe(carried, frame), years)
+    frame = keep_rows(frame, ~frame["dest"].isin(["Micronesia"]), "a region (Micronesia)")
+    frame = with_countries(frame, {"dest": "destination", "origin": "origin"}, what="a region")
+    return _laid_out(_apart(frame), ["stock"])
+
+
+@public
+def read_emigrant_stocks(
+    *, sex: Literal["total", "male", "female"] = "total", years: Years = None, path: PathLike | None = None
+) -> pd.DataFrame:
+    """Read emigrants aged 25 and over in twenty OECD countries, every fifth year 1980-2010.
+
+    Parameters
+    ----------
+    sex : {"total", "male", "female"}
+        Whom; total is the sum of the others.
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/iab_brain_drain/bilateral_stock_by_sex.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        origin, destination, year, stock (persons). Serbia and Montenegro, and unknown origins, have no code and are
+        left out.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    check_option("sex", sex, ("total", "male", "female"))
+    needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
+    frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
+    frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
+    frame = within_years(frame, years).rename(columns={"origin": "origin_name"})
+    frame = with_countries(frame, {"dest": "destination", "origin_iso3": "origin"}, what="an origin without code")
+    return _laid_out(_apart(frame), ["stock"])
+
+
+@public
+def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) -> pd.DataFrame:
+    """Read net moves of LinkedIn members between pairs of countries, 2015-19.
+
+    Parameters
+    ----------
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/wb_linkedin/country_migration.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        origin (the other country), destination (the base), year, net_per_10k: arrivals from the origin less departures
+        to it, for 10,000 members in the destination. A pair stands twice, seen from either side, with denominators that
+        differ, so that the two are not each other's negative. Net moves have no logarithm.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    needed = ["base_iso3", "target_iso3", *(f"{_NET}{year}" for year in range(2015, 2020))]
+    frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
+    coded = with_countries(carried(frame[needed], frame), {"target_iso3": "origin", "base_iso3": "destination"})
+    long = long_by_year(coded, ["origin", "destination"], years)
+    return _laid_out(long, ["net_per_10k"])
+
+
+@public
+def complete_pairs(
+    flows: pd.DataFrame,
+    countries: Sequence[str] | int | None = None,
+    *,
+    value: str | None = None,
+    by_year: bool = True,
+) -> pd.DataFrame:
+    """Return every ordered pair of countries, with zero where a table lists nothing.
+
+    Parameters
+    ----------
+    flows : DataFrame
+        origin, destination, a column of counts, and year where `by_year`.
+    countries : sequence of str, int, or None
+        Codes; or so many countries, those with the most departures; all that occur on either side where absent.
+    value : str, optional
+        Column of counts; the only other column where absent.
+    by_year : bool
+        A row for each pair and year of the table; otherwise sums over the years.
+
+    Returns
+    -------
+    DataFrame
+        origin, destination, (year,) and the counts; no country with itself.
+
+    Raises
+    ------
+    ColumnError, DataError
+        For columns that are not there, a country twice, one that has no row, or counts that are negative (a net flow
+        has no zeros to add).
+
+    Examples
+    --------
+    >>> flows = pd.DataFrame({"origin": ["KOR", "JPN"], "destination": ["USA", "USA"], "year": 2018, "moves": [5, 3]})
+    >>> complete_pairs(flows, ["JPN", "KOR", "USA"])["moves"].tolist()
+    [0, 3, 0, 5, 0, 0]
+    """
+    keys = ["origin", "destination", *(["year"] if by_year else [])]
+    for name in keys:
+        if name not in flows:
+            raise ColumnError(f"the flows have no column {name!r}. There are: {listing(flows.columns, 12)}.")
+    value = _counted(flows, value)
+    if (flows[value] < 0).any():
+        raise DataError(
+            f"{value!r} is negative in {int((flows[value] < 0).sum()):,} rows: net flows have no zeros to add."
+        )
+    chosen = _countries(flows, countries, value)
+    sides = [chosen, chosen, *([sorted(flows["year"].unique())] if by_year else [])]
+    grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False)
+    grid = grid[grid["origin"] != grid["destination"]]
+    sums = flows.groupby(keys, as_index=False)[value].sum()
+    whole = grid.merge(sums, how="left", on=keys)
+    whole[value] = whole[value].fillna(0).astype(flows[value].dtype)
+    return whole
+
+
+def long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.DataFrame:
+    """LinkedIn's columns of years as rows, per 10,000; the ledger goes on counting the publisher's rows."""
+    columns = {int(str(name).removeprefix(_NET)): str(name) for name in frame if str(name).startswith(_NET)}
+    first, last = checked_years(years) or (min(columns), max(columns))
+    inside = {year: name for year, name in columns.items() if first <= year <= last}
+    if not inside:
+        raise OptionError(f"years={years!r}: the table has {min(columns)} to {max(columns)}.")
+    parts = [
+        frame[[*keys, name]].rename(columns={name: "net_per_10k"}).assign(year=year) for year, name in inside.items()
+    ]
+    return carried(pd.concat(parts, ignore_index=True), frame)
+
+
+def _counted(flows: pd.DataFrame, value: str | None) -> str:
+    others = [str(name) for name in flows if name not in ("origin", "destination", "year")]
+    if value is None and len(others) == 1:
+        return others[0]
+    if value is None or value not in flows:
+        near = "" if value is None else did_you_mean(value, others)
+        raise ColumnError(f"value={value!r} must name the column of counts.{near} There are: {listing(others, 12)}.")
+    return value
+
+
+def _countries(flows: pd.DataFrame, wanted: Sequence[str] | int | None, value: str) -> list[str]:
+    there = sorted({*flows["origin"], *flows["destination"]})
+    if wanted is None:
+        return there
+    if isinstance(wanted, int | np.integer):
+        largest = flows.groupby("origin")[value].sum().sort_values(ascending=False, kind="stable")
+        return sorted(largest.index[: int(wanted)])
+    codes = [str(code) for code in wanted]
+    unknown = [code for code in codes if code not in there]
+    if unknown:
+        raise DataError(f"no flow from or to {listing(unknown)}.{did_you_mean(unknown[0], there)}")
+    if len(set(codes)) < len(codes):
+        raise DataError(f"countries name {listing(sorted({c for c in codes if codes.count(c) > 1}))} twice.")
+    return codes
+
+
+def _apart(frame: pd.DataFrame) -> pd.DataFrame:
+    return keep_rows(frame, frame["origin"] != frame["destination"], "a country with itself")
+
+
+def _laid_out(frame: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
+    keys = ["origin", "destination", "year"]
+    done = frame[[*keys, *values]].sort_values(keys, ignore_index=True)
+    return carried(done, frame)
