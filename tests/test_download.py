@@ -30,7 +30,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.tricks, self.asked, self.body = set(), [], BODY
+        self.tricks, self.cuts, self.asked, self.body = set(), [], [], BODY
 
     @property
     def url(self):
@@ -88,7 +88,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if "silent" in tricks:
             time.sleep(1.5)
-        self.wfile.write(body[:CUT] if "cut" in tricks else body)
+        if "cut" in tricks:
+            body = body[:CUT]
+        if self.server.cuts:
+            body = body[: self.server.cuts.pop()]
+        self.wfile.write(body)
 
 
 @pytest.fixture
@@ -149,6 +153,29 @@ def test_a_lost_connection_is_resumed(server, tmp_path, target, part):
     assert get(tmp_path).read_bytes() == BODY
     assert server.asked == [None, "bytes=400000-", "bytes=800000-"]
     assert not part.exists()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_wherever_it_is_cut_the_whole_comes_in_the_end(server, tmp_path, target, part, seed):
+    """Cuts anywhere, at the first byte and the last included: each call adds what came, and none is fetched twice."""
+    rng = np.random.default_rng(seed)
+    server.cuts = [int(cut) for cut in rng.integers(1, len(BODY) // 3, 12)] + [0, 1, len(BODY) - 1][: seed % 4]
+    there = 0
+    for _ in range(40):
+        try:
+            get(tmp_path)
+            break
+        except DownloadError:
+            assert not target.exists()
+            now = part.stat().st_size if part.exists() else 0
+            assert now >= there
+            assert BODY.startswith(part.read_bytes() if now else b"")
+            there = now
+    assert len(server.asked) > 1
+    assert target.read_bytes() == BODY
+    assert os.listdir(target.parent) == ["example.csv"]
+    starts = [int(asked[6:-1]) if asked else 0 for asked in server.asked]
+    assert starts == sorted(starts)
 
 
 @pytest.mark.parametrize("trick", ["range refused", "range forgotten", "wrong range"])
