@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import re
@@ -77,6 +78,10 @@ class Handler(BaseHTTPRequestHandler):
         if "pointer" in tricks:
             oid = hashlib.sha256(self.server.body).hexdigest()
             return 200, f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\n".encode()
+        if "redirect to nowhere" in tricks:
+            return 302, b"", {"Location": "http://a..b/"}
+        if "packed" in tricks:
+            return 200, gzip.compress(self.server.body), {"Content-Encoding": "gzip"}
         if "redirect" in tricks and self.path != "/moved":
             return 302, b"", {"Location": "/moved"}
         if "redirect to a file" in tricks:
@@ -236,6 +241,9 @@ def test_a_wrong_checksum_is_refused_and_leaves_nothing(server, tmp_path, target
         ({403}, "answered 403 Forbidden.*in a browser"),
         ({503}, "answered 503 Service Unavailable.*later"),
         ({"redirect", "redirect to a file"}, "file:///etc/hostname"),
+        ({"redirect", "redirect to nowhere"}, "label empty"),
+        ({"packed"}, r"sends the file packed \(gzip\)"),
+        ({"packed", "no length"}, r"sends the file packed \(gzip\)"),
     ],
     ids=in_words,
 )
@@ -451,6 +459,10 @@ def test_a_full_disk(server, tmp_path, part, monkeypatch):
         ({"name": "exampel"}, OptionError, "Did you mean 'example'"),
         ({"url": "ftp://host/file"}, OptionError, "http:// or https://"),
         ({"url": "file:///etc/passwd"}, OptionError, "http:// or https://"),
+        ({"url": "http://a..b/file"}, OptionError, "http:// or https://"),
+        ({"url": "http://[::1/file"}, OptionError, "http:// or https://"),
+        ({"url": "http://host:port/file"}, OptionError, "http:// or https://"),
+        ({"url": 5}, OptionError, "url=5 must be an address"),
         ({"name": ["example", "example"], "url": "http://host/file"}, OptionError, "2 names are given"),
         ({"timeout": 0}, OptionError, "timeout=0 must be"),
         ({"folder": None}, DataError, "pass folder=, or set WAGEGAP_DATA"),

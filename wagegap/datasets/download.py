@@ -23,7 +23,7 @@ import pandas as pd
 from wagegap.datasets.transfer import KnownFile, difference, fetch, part_of
 from wagegap.errors import ChecksumError, DataError, OptionError, OutputError, check_option, public
 
-__all__ = ["data_folder", "download", "downloads", "known_file"]
+__all__ = ["data_folder", "download", "downloads", "known_file", "year_by_size"]
 
 _EVERY_SECONDS = 0.5
 _EVERY_SHARE = 0.1
@@ -147,6 +147,15 @@ def downloads(*, folder: str | os.PathLike[str] | None = None, verify: bool = Fa
     return pd.DataFrame(rows)
 
 
+def year_by_size(size: int) -> int | None:
+    """Return the year whose published file has a size; None where none has.
+
+    >>> year_by_size(196_592_730), year_by_size(7)
+    (2019, None)
+    """
+    return next((entry.year for entry in _registry().values() if entry.known.size == size), None)
+
+
 def known_file(name: str) -> tuple[KnownFile, str]:
     """Return a published file, and its path below the folder of downloads.
 
@@ -203,9 +212,25 @@ def _check_address(url: str | None, names: list[str]) -> None:
         return
     if len(names) != 1:
         raise OptionError(f"url= is the address of one file; {len(names)} names are given.")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not _is_address(url):
         raise OptionError(f"url={url!r} must be an address that begins with http:// or https://.")
+
+
+def _is_address(url: object) -> bool:
+    """Whether something is an address of the web, with a host that can be asked for.
+
+    >>> [_is_address(url) for url in ("https://host/file", "ftp://host/file", "http://a..b/", "http://[::1/", 5)]
+    [True, False, False, False, False]
+    """
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # brackets without an end, a port that is no number, an empty part of a host's name
+        return False
+    return named and parts.scheme in ("http", "https")
 
 
 def _ensure(

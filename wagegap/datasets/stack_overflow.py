@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.download import known_file
+from wagegap.datasets.download import known_file, year_by_size
 from wagegap.datasets.local import local_file
 from wagegap.datasets.transfer import difference
 from wagegap.errors import (
@@ -227,6 +227,9 @@ def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
         found = local_file(path, file)
     except DataError as error:
         raise DataError(f"{error} It can be fetched: wagegap.datasets.download({name!r}).") from None
+    other = year_by_size(found.stat().st_size) or year
+    if path is not None and other != year:  # files of neighbouring years have the same headings
+        raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
     wrong = difference(found, known) if path is None else ""
     if wrong:
         raise ChecksumError(

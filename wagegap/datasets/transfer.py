@@ -249,7 +249,7 @@ def _telling(wanted: KnownFile, part: _Part) -> Iterator[None]:
         raise DownloadError(
             f"{wanted.name}: {wanted.url} sent nothing for longer than timeout= allows. {_kept(wanted, part)}"
         ) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # a redirection to what is no address, too
         raise DownloadError(f"{wanted.name}: the connection was lost ({error!r}). {_kept(wanted, part)}") from error
 
 
@@ -278,6 +278,7 @@ def _receive(wanted: KnownFile, part: _Part, timeout: float, report: Callable[[i
         chunk = response.read1(_CHUNK)
         if start == 0:
             _check_content(wanted, chunk, response.headers.get("Content-Type", ""))
+        _check_encoding(wanted, response.headers.get("Content-Encoding", ""))
         _check_length(wanted, response.headers.get("Content-Length"), start)
         if start != part.size:
             part.restart()
@@ -357,6 +358,15 @@ def _check_content(wanted: KnownFile, chunk: bytes, kind: str) -> None:
         raise DownloadError(
             f"{wanted.name}: {wanted.url} sends a page, not the file: a sign-in of the network, or a notice of the "
             "server. Open the address in a browser to see it, or give another as url=."
+        )
+
+
+def _check_encoding(wanted: KnownFile, encoding: str) -> None:
+    """Raise where a server packs what was asked for as it is: a part of packed bytes could not be continued."""
+    if encoding.strip().lower() not in ("", "identity"):
+        raise DownloadError(
+            f"{wanted.name}: {wanted.url} sends the file packed ({encoding}), though it was asked not to. Nothing of "
+            "it was kept; give another address as url=."
         )
 
 
