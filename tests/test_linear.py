@@ -146,6 +146,15 @@ def test_two_stage_scores_by_hand():
     np.testing.assert_allclose(fitted.cov_params(), inverse @ scores.T @ scores @ inverse.T, rtol=1e-9)
 
 
+def test_exogenous_regressors_may_stand_among_the_instruments():
+    rows = panel()
+    short, long = (
+        wg.fit_linear(rows, "pay ~ moved + exper", instruments=f"moved ~ offer{more}") for more in ("", " + exper")
+    )
+    np.testing.assert_array_equal(long.params, short.params)
+    pd.testing.assert_frame_equal(long.diagnostics, short.diagnostics)
+
+
 def test_instrumented_by_itself_is_least_squares():
     """An instrument that is the regressor in another unit leaves nothing to correct."""
     rows = panel().assign(hundredths=lambda f: 100 * f["moved"])
@@ -369,7 +378,7 @@ BAD = [
     ({"model": "random", "unit": "unit", "instruments": "moved ~ offer"}, errors.OptionError, "model='pooled'"),
     ({"instruments": "moved"}, errors.FormulaError, "must read"),
     ({"instruments": "exper ~ offer"}, errors.FormulaError, "exper of instruments= is not among the regressors"),
-    ({"instruments": "moved ~ moved"}, errors.FormulaError, "both a regressor and an instrument"),
+    ({"instruments": "moved ~ moved"}, errors.FormulaError, "both endogenous and an instrument"),
     ({"instruments": "moved ~ offer | unit"}, errors.FormulaError, "stand in the formula"),
     ({"instruments": "moved ~ ofer"}, errors.ColumnError, "'ofer'"),
     ({"formula": "pay ~ moved + exper", "instruments": "moved + exper ~ offer"}, errors.IdentificationError,

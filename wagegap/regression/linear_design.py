@@ -131,11 +131,12 @@ def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaPart
     ends, outside = ends - {"Intercept"}, outside - {"Intercept"}
     if ends - regressors:
         raise FormulaError(f"{listing(sorted(ends - regressors))} of instruments= is not among the regressors.")
-    if outside & regressors:
+    if outside & ends:
         raise FormulaError(
-            f"{listing(sorted(outside & regressors))} is both a regressor and an instrument: instruments stand outside "
-            "the formula; regressors that are not instrumented serve for themselves."
+            f"{listing(sorted(outside & ends))} is both endogenous and an instrument: instruments are columns outside the "
+            "formula. Regressors that are not endogenous serve for themselves."
         )
+    outside -= regressors
     is_instrument = np.array([name in outside for name in design.names])
     own = _columns(design, ~is_instrument)
     endogenous = np.array([name in ends for name in own.names])
