@@ -282,7 +282,7 @@ def read_unions(
 
 @public
 def read_dismissal_rules(path: PathLike | None = None) -> pd.DataFrame:
-    """Read rules of dismissal and fixed-term contracts as text, of the ILO's EPLex: a row for each of 110 countries.
+    """Read rules of dismissal and fixed-term contracts as text, of the ILO's EPLex: a row for each of 103 countries.
 
     Parameters
     ----------
@@ -292,8 +292,9 @@ def read_dismissal_rules(path: PathLike | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        iso3, year (of the latest entry) and the publisher's columns, mostly "Yes" or "No", such as ftc_reg (fixed-term
-        contracts regulated), vd_economic (dismissal for economic reasons), spd_pregnant, pd_tum.
+        iso3, year (of the latest entry; topics of six countries are of different years) and the publisher's columns,
+        mostly "Yes" or "No", such as ftc_reg (fixed-term contracts regulated), vd_economic (dismissal for economic
+        reasons), spd_pregnant, pd_tum.
 
     Raises
     ------
@@ -301,7 +302,9 @@ def read_dismissal_rules(path: PathLike | None = None) -> pd.DataFrame:
     """
     frame = local_table(path, "institutions/ilo_eplex_rules.parquet", ["iso3", "year", "ftc_reg", "vd_economic"])
     frame = with_countries(frame, {"iso3": "iso3"})
-    return _table(frame, ["iso3", "year"], [str(name) for name in frame if name not in ("iso3", "year")])
+    # Six countries have topics in rows of their own: the latest entry of each column counts.
+    single = carried(frame.sort_values(["iso3", "year"]).groupby("iso3", as_index=False).last(), frame)
+    return _table(single, ["iso3", "year"], [str(name) for name in frame if name not in ("iso3", "year")])
 
 
 @public
@@ -390,8 +393,9 @@ def read_hourly_earnings(
     Returns
     -------
     DataFrame
-        iso3, year, group ("total", "1" managers, "2" professionals, ... "9", "0" armed forces, "X" unknown), hourly
-        (levels agree with PPP dollars), over_total. Sources change within countries.
+        iso3, year, group ("1" managers, "2" professionals, ... "9", "0" armed forces, "X" unknown), over_total: hourly
+        earnings over those of all. Levels are not given, since their currency is not stated and changes within a
+        country (Albania has 42.0 in 2012 and 5.6 in 2018); sources change too.
 
     Raises
     ------
@@ -402,15 +406,13 @@ def read_hourly_earnings(
     frame = local_table(path, "oww/ilostat_hourly_earnings_isco1.parquet", ["iso3", "year", f"{stem}total"])
     frame = with_countries(within_years(frame, years), {"iso3": "iso3"})
     frame = keep_rows(frame, frame[f"{stem}total"].notna(), f"no earnings by {classification}")
+    total = frame[f"{stem}total"]
+    groups = [str(name) for name in frame if str(name).startswith(stem) and not str(name).endswith("_total")]
     parts = [
-        frame[["iso3", "year"]].assign(
-            group=str(name).removeprefix(stem), hourly=frame[name], over_total=frame[name] / frame[f"{stem}total"]
-        )
-        for name in frame
-        if str(name).startswith(stem)
+        frame[["iso3", "year"]].assign(group=name.removeprefix(stem), over_total=frame[name] / total) for name in groups
     ]
     long = pd.concat(parts, ignore_index=True)
-    return _table(carried(long[long["hourly"].notna()], frame), ["iso3", "year", "group"], ["hourly", "over_total"])
+    return _table(carried(long[long["over_total"].notna()], frame), ["iso3", "year", "group"], ["over_total"])
 
 
 @public

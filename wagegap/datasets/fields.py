@@ -22,6 +22,7 @@ __all__ = ["read_degree_relatedness", "read_major_pay", "read_out_of_field"]
 
 _REASONS = ("career_change", "family", "location", "pay", "conditions", "no_job", "other")
 _RECENT_ONLY = (2001, 2006, 2008)
+_NO_PAY = 999_999
 _TABLES: Mapping[int, int] = MappingProxyType({2017: 6837, 2019: 5294, 2021: 7763})
 _PATH = "level_and_field_of_highest_degree_full_path"
 _LEVELS = ("Bachelor", "Master", "Doctorate", "Professional")
@@ -47,17 +48,18 @@ def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: 
     Returns
     -------
     DataFrame
-        major, year, employed (persons), salary_median (dollars), and for each reason (career_change, family, location,
-        pay, conditions, no_job, other) the share of the employed who tick it. Respondents tick all that apply, so that
-        shares of different reasons must not be added (they reach 187 %): none is a rate of working outside the field.
-        Mean salaries are spoilt by a code for missing (999,999) and left out.
+        major, year, employed (persons), salary_median (dollars), spoilt (whether 999,999, which means no pay, was
+        counted as pay, so that the median is somewhat high: 1993, and a few majors of 1995), and for each reason
+        (career_change, family, location, pay, conditions, no_job, other) the share of the employed who tick it.
+        Respondents tick all that apply, so that shares of different reasons must not be added (they reach 187 %): none
+        is a rate of working outside the field. Mean salaries are of no use for the same code, and left out.
 
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
     columns = [f"out_{reason}" for reason in _REASONS]
-    needed = ["year", "major", "employed", "salary_median", *columns]
+    needed = ["year", "major", "employed", "salary_median", "salary_max", *columns]
     frame = local_table(path, "us_fields/nscg_graduates_by_major_year.parquet", needed)
     frame = within_years(frame, years)
     if not recent_waves:
@@ -65,7 +67,9 @@ def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: 
     frame = keep_rows(frame, frame["employed"] > 0, "nobody employed")
     shares = {reason: frame[f"out_{reason}"] / frame["employed"] for reason in _REASONS}
     median = frame["salary_median"].where(frame["salary_median"] > 0, np.nan)
-    made = frame[["major", "year", "employed"]].assign(salary_median=median, **shares)
+    made = frame[["major", "year", "employed"]].assign(
+        salary_median=median, spoilt=frame["salary_max"] == _NO_PAY, **shares
+    )
     return carried(made.sort_values(["major", "year"], ignore_index=True), frame)
 
 

@@ -69,7 +69,8 @@ def read_scholar_flows(
 
     Notes
     -----
-    A missing country of OpenAlex may be Namibia, whose code NA is read as missing: such rows are left out and counted.
+    Four fifths of OpenAlex's moves have an end without a code, most of them arrivals in the United States: a tenth of
+    its rows, which are left out and counted. Namibia, whose code NA is read as missing, is among them.
     """
     check_option("source", source, ("scopus", "openalex"))
     name = {"scopus": "scopus_2024_flows", "openalex": "openalex_2023_flows"}[source]

@@ -151,8 +151,8 @@ def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = Fa
 
     Adds `graduate`, `stem`, `health` (fields of degree), `working_stem` (employed STEM graduates with a known
     occupation), the kind of occupation `kind` and what it means for these: `outside` (not a STEM occupation: ISCO 21,
-    25, 31, 35), `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32); and `paid` (graduates of fields other
-    than health, with pay and experience).
+    25, 31, 35) and its opposite `in_field`, `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32); `has_pay`
+    (graduates of a known field with pay and experience), and `paid` (those of fields other than health).
 
     Parameters
     ----------
@@ -187,9 +187,10 @@ def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = Fa
         sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"), field=frame["B_Q01b"].map(_FIELDS).astype(object),
         educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str), kind=_kinds(occupation, known.astype(bool)),
         working_stem=(graduate & stem & known & _bool(frame["C_D05"].eq(1))).astype(int),
-        outside=1.0 - in_stem.astype(float), outside_or_manager=1.0 - (in_stem | manager).astype(float),
+        outside=1.0 - in_stem.astype(float), in_field=in_stem.astype(int),
+        outside_or_manager=1.0 - (in_stem | manager).astype(float),
         to_health=occupation.isin(_HEALTH_OCCUPATIONS).astype(float),
-        paid=(paid & graduate & ~health).astype(int),
+        has_pay=(paid & graduate).astype(int), paid=(paid & graduate & ~health).astype(int),
     )  # fmt: skip
 
 

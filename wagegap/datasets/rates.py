@@ -152,7 +152,8 @@ def read_emigration_rates(
     -------
     DataFrame
         iso3, year, total, low, medium, high: emigrants aged 25 and over with so much education, as shares of residents
-        and emigrants together (a stock, not a flow). The world and Serbia and Montenegro are left out.
+        and emigrants together (a stock, not a flow). Countries go by name, since the publisher's codes have Guinea and
+        Guinea-Bissau in each other's place. The world and Serbia and Montenegro are left out.
 
     Raises
     ------
@@ -160,9 +161,11 @@ def read_emigration_rates(
     """
     check_option("sex", sex, tuple(_WHOM))
     names = {"tot_rate": "total", "low_rate": "low", "med_rate": "medium", "high_rate": "high"}
-    frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", ["iso3", "gender", "year", *names])
+    needed = ["origin", "gender", "year", *names]
+    frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", needed)
     frame = keep_rows(frame, frame["gender"] == _WHOM[sex], f"sex other than {sex}")
-    frame = with_countries(within_years(frame, years), {"iso3": "iso3"})
+    # By name: the publisher's codes have Guinea and Guinea-Bissau in each other's place.
+    frame = with_countries(within_years(frame, years), {"origin": "iso3"})
     return _sorted(frame.rename(columns=names), ["iso3", "year"], list(names.values()))
 
 

@@ -133,7 +133,7 @@ def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaPart
         raise FormulaError(f"{listing(sorted(ends - regressors))} of instruments= is not among the regressors.")
     if outside & ends:
         raise FormulaError(
-            f"{listing(sorted(outside & ends))} is both endogenous and an instrument: instruments are columns outside the "
+            f"{listing(sorted(outside & ends))} is both endogenous and an instrument: instruments stand outside the "
             "formula. Regressors that are not endogenous serve for themselves."
         )
     outside -= regressors
