@@ -15,8 +15,9 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
 from wagegap.regression.link import Link
+from wagegap.report.corridors import plot_corridors
 
-__all__ = ["plot_forest", "plot_link"]
+__all__ = ["plot_corridors", "plot_forest", "plot_link"]
 
 _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
