@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wagegap._display.axes import _STYLE, FAINT, INK, SMALL, _literal, figure_of
+from wagegap._display.panels import filled
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError
 
@@ -42,6 +43,7 @@ GREY = "#D9D9D9"
 RIBBON_GID, ARC_GID, NAME_GID = "wagegap-ribbon", "wagegap-arc", "wagegap-name"
 _INNER, _TIP, _BASE = 0.945, 0.915, 0.84
 _GAP, _ROOM = 0.035, 0.8
+_STARTS = 12
 _SIZES = (SMALL, 7.0, 6.0)
 _LETTERS, _LINES = 16, 2
 _PAD = 4.0
@@ -158,20 +160,42 @@ def ring_order(origin: IntArray, destination: IntArray, flow: FloatArray, n: int
     weights = _summed(inverse.ravel(), flow, len(pairs)) / float(flow.sum())
     ties = np.zeros((n, n))
     ties[pairs[:, 0], pairs[:, 1]] = ties[pairs[:, 1], pairs[:, 0]] = weights
-    order = [int(np.argmax(ties.sum(axis=0)))]
-    while len(order) < n:
-        rest = np.setdiff1d(np.arange(n), order)
+    largest = np.argsort(-ties.sum(axis=0), kind="stable")
+    tried = [_improved(_inserted(int(first), ties, pairs, weights), pairs, weights) for first in largest[:_STARTS]]
+    order = min(tried, key=lambda one: round(_cost(one, pairs, weights), 12))
+    first = order.index(int(largest[0]))
+    return np.array(order[first:] + order[:first], dtype=np.intp)
+
+
+def _inserted(first: int, ties: FloatArray, pairs: IntArray, weights: FloatArray) -> list[int]:
+    """An order from one place on: next the place most tied to those that stand, where it costs least."""
+    order = [first]
+    while len(order) < len(ties):
+        rest = np.setdiff1d(np.arange(len(ties)), order)
         near = ties[rest][:, order].sum(axis=1)
         v = int(rest[np.lexsort((rest, -ties[rest].sum(axis=1), -near))[0]])
         order.insert(_best_position(v, order, pairs, weights)[0], v)
+    return order
+
+
+def _improved(order: list[int], pairs: IntArray, weights: FloatArray) -> list[int]:
+    """The order with places moved one by one until none gains."""
     for _ in range(8):
         before = list(order)
-        for v in range(n):
+        for v in range(len(order)):
             order = _moved(v, order, pairs, weights)
         if order == before:
             break
-    first = order.index(int(np.argmax(ties.sum(axis=0))))
-    return np.array(order[first:] + order[:first], dtype=np.intp)
+    return order
+
+
+def _cost(order: list[int], pairs: IntArray, weights: FloatArray) -> float:
+    """Cost of a whole order."""
+    ends = np.sort(np.argsort(order)[pairs], axis=1)
+    a, b = ends[:, :1], ends[:, 1:]
+    crossed = (a < a.T) & (b > a.T) & (b < b.T)
+    steps = np.minimum((b - a)[:, 0], len(order) - (b - a)[:, 0])
+    return float(weights @ crossed @ weights + 1e-3 * (steps @ weights) / len(order))
 
 
 def _moved(v: int, order: list[int], pairs: IntArray, weights: FloatArray) -> list[int]:
@@ -299,8 +323,8 @@ def _laid_out(ax: Axes, words: Sequence[str], total: FloatArray, caption: str) -
     placed, radius = _flat_names(ax, words, total, room) or _turned_names(ax, words, total, room)
     unnamed = int((~placed.shown).sum())
     if unnamed:
-        said = _filled(f"{unnamed} of {len(words)} places have no room for their name.", ax)
-        ax.set_xlabel("\n".join(part for part in (caption, said) if part))
+        said = f"{unnamed} of {len(words)} places have no room for their name."
+        ax.set_xlabel(filled(ax, f"{caption} {said}"))
         room = _room(ax)
         placed, radius = _turned_names(ax, words, total, room)
     half = room / 2 / radius
@@ -316,14 +340,8 @@ def _frame(ax: Axes, caption: str) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set_aspect("auto")
-    ax.set_xlabel(caption)
+    ax.set_xlabel(filled(ax, caption))
     ax.xaxis.label.set(fontsize=SMALL, color=INK)
-
-
-def _filled(text: str, ax: Axes) -> str:
-    """Text in lines that are as wide as the axes' part of the figure."""
-    inches = float(ax.get_window_extent().width) / figure_of(ax).dpi
-    return textwrap.fill(text, max(int(inches * 72 / (0.5 * SMALL)), 20))
 
 
 def _room(ax: Axes) -> FloatArray:

@@ -18,11 +18,13 @@ import numpy as np
 
 from wagegap._display.axes import _STYLE, INK, SMALL, _literal, apply_style, figure_of
 from wagegap._display.numbers import format_number
+from wagegap._display.panels import filled
 from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 __all__ = ["cell_colors", "contrasting", "heat"]
 
@@ -31,6 +33,7 @@ VALUE_GID, ERROR_GID, CELL_GID = "wagegap-value", "wagegap-error", "wagegap-cell
 _SMALLEST, _UNDER = 5.5, 0.76
 _FILL = 0.86
 _LETTERS = 14
+_NO_ROOM = "Standard errors have no room in the cells."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,9 +76,10 @@ def heat(  # noqa: PLR0913
     limit : float, optional
         Absolute value of the darkest colour; the largest of the cells on the scale where absent.
     decimals : int
-        Decimals of values; errors have the same.
+        Decimals of values; errors have the same. None where cells have room for whole numbers only.
     caption : str or None
-        Text under the matrix; what had no room is said after it. None where the caller says both.
+        Text under the matrix; after it the reader is told of standard errors, and of what had no room. None where the
+        caller says all.
     unit : str
         What the numbers are in, for the bar of colours.
 
@@ -107,15 +111,14 @@ def heat(  # noqa: PLR0913
     colors = cell_colors(matrix, off, top or 1.0)
     _cells(ax, matrix, colors, off)
     _frame(ax, rows, columns, caption)
-    _name_columns(ax, columns)
+    _name_cells(ax, rows, columns)
     numbers = _fitting(ax, _written(matrix, decimals, "{}"), _written(errors, decimals, "({})"))
-    left_out = _left_out(numbers, errors)
-    if left_out and caption is not None:
-        ax.set_xlabel("\n".join(part for part in (caption, left_out) if part))
+    if numbers.size == 0 and decimals > 0:
+        numbers = _fitting(ax, _written(matrix, 0, "{}"), _written(None, 0, ""))
+    if caption is not None:
+        _say(ax, f"{caption} {_errors_words(numbers, errors)}")
     if numbers.size == 0:
         _color_bar(ax, top or 1.0, bool((matrix[on_scale] < 0).any()), unit)
-    elif left_out:
-        numbers = _fitting(ax, numbers.values, _written(None, decimals, ""))
     _write(ax, numbers, colors)
     return ax
 
@@ -207,32 +210,44 @@ def _frame(ax: Axes, rows: Sequence[str], columns: Sequence[str], caption: str |
     for spine in ax.spines.values():
         spine.set_visible(False)
     if caption is not None:
-        ax.set_xlabel(caption, fontsize=SMALL, color=INK)
+        # as long as it can become, so that cells do not shrink once numbers are fitted to them
+        _say(ax, f"{caption} {_NO_ROOM}")
+
+
+def _say(ax: Axes, text: str) -> None:
+    """Write a text under the matrix that ends at its right edge, so that it has the room under the names of rows."""
+    ax.set_xlabel(filled(ax, text), fontsize=SMALL, color=INK, x=1.0, ha="right")
+    ax.xaxis.label.set_multialignment("left")
 
 
 def _wrapped(name: str) -> str:
     return "\n".join(_literal(line) for line in textwrap.wrap(name, _LETTERS) or [" "])
 
 
-def _name_columns(ax: Axes, columns: Sequence[str]) -> None:
-    """Turn the names of columns upright where they do not fit side by side, and shrink names that still do not fit."""
-    from matplotlib.text import Text
+def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Turn the names of columns upright where they do not fit side by side; shrink what does not fit in a line."""
+    from matplotlib import rc_context
 
-    labels = ax.get_xticklabels()
-    width, height = _cell(ax)
-    if max(Text.get_window_extent(label).width for label in labels) > 0.95 * width:
-        for label, name in zip(labels, columns, strict=True):
-            label.set(rotation=90, va="top", ha="center", text=_literal(name))
-        ax.set_xticks(range(len(columns)), [label.get_text() for label in labels], rotation=90)
-        width, height = _cell(ax)
-        _shrink(ax.get_xticklabels(), max(Text.get_window_extent(t).width for t in ax.get_xticklabels()), width)
-    _shrink(ax.get_yticklabels(), max(Text.get_window_extent(t).height for t in ax.get_yticklabels()), height)
+    with rc_context(_STYLE):
+        if _size(ax.get_xticklabels(), 0) > 0.95 * _cell(ax)[0]:
+            ax.set_xticks(range(len(columns)), [_wrapped(name) for name in columns], rotation=90)
+            if _size(ax.get_xticklabels(), 0) > 0.95 * _cell(ax)[0]:
+                ax.set_xticks(range(len(columns)), [_literal(name) for name in columns], rotation=90)
+            _shrink(ax.get_xticklabels(), _size(ax.get_xticklabels(), 0), _cell(ax)[0])
+        if _size(ax.get_yticklabels(), 1) > 0.95 * _cell(ax)[1]:
+            ax.set_yticks(range(len(rows)), [_literal(name) for name in rows])
+            _shrink(ax.get_yticklabels(), _size(ax.get_yticklabels(), 1), _cell(ax)[1])
 
 
-def _shrink(labels: Sequence[object], size: float, room: float) -> None:
+def _size(labels: Sequence[Text], side: int) -> float:
+    """Largest width (0) or height (1) of labels in pixels."""
+    return max(float(label.get_window_extent().size[side]) for label in labels)
+
+
+def _shrink(labels: Sequence[Text], size: float, room: float) -> None:
     if size > 0.95 * room:
         for label in labels:
-            label.set_fontsize(max(SMALL * 0.95 * room / size, 4.5))  # type: ignore[attr-defined]
+            label.set_fontsize(max(SMALL * 0.95 * room / size, 4.5))
 
 
 def _cell(ax: Axes) -> tuple[float, float]:
@@ -285,11 +300,15 @@ def _extent(ax: Axes, words: AnyArray, size: float) -> tuple[float, float]:
     return max(float(box.width) for box in boxes), max(float(box.height) for box in boxes)
 
 
-def _left_out(numbers: _Numbers, errors: FloatArray | None) -> str:
+def _errors_words(numbers: _Numbers, errors: FloatArray | None) -> str:
+    """What a reader is told of numbers and their errors."""
     if numbers.size == 0:
         return "Numbers have no room in the cells."
-    unknown = errors is None or not np.isfinite(np.asarray(errors, dtype=float)).any()
-    return "" if numbers.with_errors or unknown else "Standard errors have no room in the cells."
+    if errors is None:
+        return ""
+    if not np.isfinite(np.asarray(errors, dtype=float)).any():
+        return "Standard errors are unknown."
+    return "Standard errors in brackets." if numbers.with_errors else _NO_ROOM
 
 
 def _write(ax: Axes, numbers: _Numbers, colors: FloatArray) -> None:

@@ -1,4 +1,4 @@
-"""Several axes on one figure, alike, and lines whose names stand at their ends.
+"""Several axes on one figure, alike, lines whose names stand at their ends, and text under axes.
 
 A name at the end of its line needs no legend to be looked up in; names that would overlap are moved apart, as little as
 possible, in the order of their lines.
@@ -7,6 +7,7 @@ possible, in the order of their lines.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ from wagegap.errors import OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["apart", "name_ends", "new_panels"]
+__all__ = ["apart", "filled", "filled_lines", "name_ends", "new_panels"]
 
 END_GID = "wagegap-end"
+_LETTERS_PER_INCH = 17.0
 
 
 def new_panels(n: int, *, across: int, width: float, height: float, share: bool = False) -> list[Axes]:
@@ -67,6 +70,35 @@ def new_panels(n: int, *, across: int, width: float, height: float, share: bool 
             first = axes[0] if share and axes else None
             axes.append(apply_style(figure.add_subplot(rows, columns, i + 1, sharex=first, sharey=first)))
     return axes
+
+
+def filled(ax: Axes, text: str) -> str:
+    """Break a text into lines that fit the part of the figure that axes have, at the size of small text.
+
+    >>> from wagegap._display.axes import new_axes
+    >>> print(filled(new_axes(2, 2), "one two three four five six seven eight nine ten"))
+    one two three four five six
+    seven eight nine ten
+    """
+    spec = ax.get_subplotspec()
+    share = ax.get_position().width if spec is None else len(spec.colspan) / spec.get_gridspec().ncols
+    return filled_lines(figure_of(ax), text, share * float(figure_of(ax).get_size_inches()[0]))
+
+
+def filled_lines(figure: Figure, text: str, inches: float) -> str:
+    """Break a text into lines that are no wider than so many inches, at the size of small text."""
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    for letters in range(max(int(_LETTERS_PER_INCH * inches), 16), 11, -2):
+        broken = "\n".join(_literal(line) for line in textwrap.wrap(text, letters))
+        with rc_context(_STYLE):
+            drawn = figure.text(0.0, 0.0, broken, fontsize=SMALL)
+        wide = float(Text.get_window_extent(drawn).width)
+        drawn.remove()
+        if wide <= inches * figure.dpi - 12:
+            break
+    return broken
 
 
 def name_ends(ax: Axes, names: Sequence[str], x: Sequence[float], y: Sequence[float], colors: Sequence[str]) -> Axes:

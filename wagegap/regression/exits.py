@@ -185,7 +185,7 @@ class Exits(Result):
 
         chosen, name = self.of_exit("effects", exit)
         on = f" on {name}" if name else ""
-        return draw_effects({"": chosen}, what=f"average effect{on}", ax=ax, alpha=alpha)
+        return draw_effects({"": chosen}, what=f"average effect{{of}}{on}", ax=ax, alpha=alpha)
 
     def plot_incidence(
         self,

@@ -6,17 +6,27 @@ They take estimates and frames, and know no stage, so that each result can draw 
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import FAINT, PALETTE, SMALL, _literal, figure_of, intervals, line_band, new_axes
-from wagegap._display.heat import VALUE_GID, heat
-from wagegap._display.panels import name_ends, new_panels
+from wagegap._display.axes import (
+    FAINT,
+    INK,
+    MEDIUM,
+    PALETTE,
+    SMALL,
+    _literal,
+    figure_of,
+    intervals,
+    line_band,
+    new_axes,
+)
+from wagegap._display.heat import ERROR_GID, VALUE_GID, heat
+from wagegap._display.panels import filled_lines, name_ends, new_panels
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.estimates import Estimates
@@ -24,9 +34,7 @@ from wagegap.panel.countries import country_name
 
 __all__ = ["Curves", "Moves", "chosen_cells", "curves_of", "draw_effects", "draw_incidence", "draw_moves", "draw_pairs"]
 
-_LETTERS_PER_INCH = 15.0
 _PANELS, _LINES = 12, 8
-_MANY_COLUMNS = 8
 _DASHES = ("-", "--")
 
 
@@ -75,14 +83,12 @@ def _plain(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _under(text: str, inches: float) -> str:
-    """Text in lines as wide as a figure of so many inches."""
-    return "\n".join(_literal(line) for line in textwrap.wrap(text, max(int(_LETTERS_PER_INCH * inches), 24)))
+def _title(ax: Any, name: str) -> None:
+    ax.set_title(_literal(name), loc="left", fontsize=MEDIUM, fontweight="bold", color=INK)
 
 
-def _inches(ax: Any) -> float:
-    """Width of the axes' place in their figure."""
-    return float(figure_of(ax).get_size_inches()[0] * ax.get_position(original=True).width / 0.8)
+def _leftmost(ax: Any) -> bool:
+    return bool(ax.get_subplotspec().is_first_col())
 
 
 # matrices ------------------------------------------------------------------------------------------------------------
@@ -171,6 +177,8 @@ def _matrix(moves: Moves, frame: pd.DataFrame, cell: str) -> _Matrix:
     values, errors = (np.full((len(origins), len(columns)), np.nan) for _ in range(2))
     values[at, to], errors[at, to] = 100 * frame["share"].to_numpy(), 100 * frame["error"].to_numpy()
     stay = np.array([[_plain(a) == b for b in columns] for a in origins])
+    if stay.sum() < len(origins) / 2:  # fields and occupations, say, that share a name by chance
+        stay[:] = False
     own = moves.cells.assign(_cell=_cell_names(moves.cells, moves.keys))
     count = own[own["_cell"] == cell].groupby(moves.origin)["n"].sum()
     n = [f"{int(count[level]):,}" if level in count.index else "" for level in origins]
@@ -183,8 +191,8 @@ def _one_matrix(moves: Moves, matrix: _Matrix, cell: str, ax: Any) -> Any:
     if ax is None:
         ax = new_axes(min(2.2 + 0.62 * max(c, 4), 12.0), min(1.9 + 0.42 * max(r, 3), 11.0))
     if cell:
-        ax.set_title(_literal(cell), loc="left")
-    return _drawn(ax, moves, matrix, None, _under(_matrix_words(moves, matrix), _inches(ax)), counts=True)
+        _title(ax, cell)
+    return _drawn(ax, moves, matrix, None, _matrix_words(moves, matrix), counts=True)
 
 
 def _many_matrices(moves: Moves, matrices: Mapping[str, _Matrix], words: str) -> AnyArray:
@@ -196,17 +204,32 @@ def _many_matrices(moves: Moves, matrices: Mapping[str, _Matrix], words: str) ->
     )
     limit = max(float(np.nanmax(np.where(m.stay, np.nan, m.values))) for m in matrices.values())
     figure = figure_of(axes[0])
-    inches = float(figure.get_size_inches()[0])
-    figure.supxlabel(_under(words + _matrix_words(moves, some), inches), fontsize=SMALL)
+    _below(figure, f"{words}{_matrix_words(moves, some)} Standard errors have no room in the cells.")
     for _ in range(2):
         for ax, (name, matrix) in zip(axes, matrices.items(), strict=True):
             ax.clear()
             _drawn(ax, moves, matrix, limit, None, counts=False)
-            ax.set_title(_literal(name), loc="left")
-    if not any(text.get_gid() == VALUE_GID for text in axes[0].texts):
-        more = " Numbers have no room in the cells."
-        figure.supxlabel(_under(words + _matrix_words(moves, some) + more, inches), fontsize=SMALL)
+            _title(ax, name)
+            if not _leftmost(ax):
+                ax.set_ylabel("")
+    _below(figure, f"{words}{_matrix_words(moves, some)} {_errors_words(axes, matrices.values())}".strip())
     return np.array(axes, dtype=object)
+
+
+def _below(figure: Any, text: str) -> None:
+    """Text under all panels."""
+    figure.supxlabel(filled_lines(figure, text, float(figure.get_size_inches()[0])), fontsize=SMALL)
+
+
+def _errors_words(axes: Sequence[Any], matrices: Iterable[_Matrix]) -> str:
+    """What a reader of several matrices is told of numbers and errors."""
+    drawn = [{text.get_gid() for text in ax.texts} for ax in axes]
+    if not all(VALUE_GID in gids for gids in drawn):
+        return "Numbers have no room in the cells."
+    if not any(np.isfinite(matrix.errors).any() for matrix in matrices):
+        return "Standard errors are unknown."
+    inside = all(ERROR_GID in gids for gids in drawn)
+    return "Standard errors in brackets." if inside else "Standard errors have no room in the cells."
 
 
 def _drawn(ax: Any, moves: Moves, matrix: _Matrix, limit: float | None, caption: str | None, *, counts: bool) -> Any:
@@ -214,15 +237,13 @@ def _drawn(ax: Any, moves: Moves, matrix: _Matrix, limit: float | None, caption:
     ax.set_ylabel(_literal(moves.origin.replace("_", " ")))
     return heat(
         ax, rows, matrix.columns, matrix.values, errors=matrix.errors, set_off=matrix.stay, limit=limit,
-        decimals=1 if len(matrix.columns) <= _MANY_COLUMNS else 0, caption=caption, unit="per cent",
+        decimals=1, caption=caption, unit="per cent",
     )  # fmt: skip
 
 
 def _matrix_words(moves: Moves, matrix: _Matrix) -> str:
     to, start = moves.destination.replace("_", " "), moves.origin.replace("_", " ")
-    known = bool(np.isfinite(matrix.errors).any())
     words = [f"{to}, per cent of each {start}: rows sum to 100"]
-    words += ["standard errors in brackets"] if known else ["errors unknown"]
     words += ["grey: those who stay, not on the scale of colours"] if matrix.stay.any() else []
     words += ["beside the names: how many" if any(matrix.n) and not moves.keys else ""]
     return "; ".join(word for word in words if word) + "."
@@ -256,10 +277,10 @@ def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: An
     names = [country_name(str(level)) for level in levels]
     own = np.eye(size, dtype=bool)
     ax.set_ylabel("share of")
-    words = f"{what}; standard errors in brackets" + ("; grey: own." if np.isfinite(values[own]).any() else ".")
+    words = f"{what}" + ("; grey: its own." if np.isfinite(values[own]).any() else ".")
     return heat(
         ax, names, names, values, errors=errors, set_off=own & np.isfinite(values),
-        decimals=2 if scale == 1 else 1, caption=_under(words, _inches(ax)), unit="per cent" if scale > 1 else "",
+        decimals=2 if scale == 1 else 1, caption=words, unit="per cent" if scale > 1 else "",
     )  # fmt: skip
 
 
@@ -340,12 +361,14 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
         raise OptionError(f"there are {len(curves)} fits and cells, of which {_PANELS} can be drawn: name some.")
     axes = new_panels(len(curves), across=3 if len(curves) != 4 else 2, width=3.4, height=2.8, share=True)
     for one, panel in zip(curves, axes, strict=True):
-        _panel(panel, one, words if panel is axes[-1] else "", stacked=stacked)
+        _panel(panel, one, "", stacked=stacked)
     top = max(panel.get_ylim()[1] for panel in axes)
     for panel in axes:
         panel.set_ylim(0.0, top)
         panel.set_xlabel("period")
-    figure_of(axes[0]).supxlabel(words, fontsize=SMALL)
+        if not _leftmost(panel):
+            panel.set_ylabel("")
+    figure_of(axes[0]).supxlabel(f"black: any exit, {words}" if stacked else words, fontsize=SMALL)
     return np.array(axes, dtype=object)
 
 
@@ -363,10 +386,11 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
 def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
     if stacked:
         _areas(ax, one)
+        words = f"black: any exit, {words}" if words else ""
     else:
         _lines(ax, one.lines, bands=True)
     if one.name:
-        ax.set_title(_literal(one.name), loc="left")
+        _title(ax, one.name)
     ax.set_ylabel("cumulative incidence")
     return _time_axis(ax, words)
 
@@ -437,7 +461,7 @@ def draw_effects(
     named : mapping of name to Estimates
         Each of one exit, or with exits among the labels; rows are terms, or cells and terms.
     what : str
-        What they are, for the axis.
+        What they are, for the axis; `{of}` in it is where a regressor is named that all rows are of.
     ax : Axes, optional
         Where to draw; new axes of a fitting height where absent.
     alpha : float
@@ -460,10 +484,12 @@ def draw_effects(
     if len(units) > 1:
         raise DataError(f"one axis has one unit: the results are in {listing(units)}. Draw them apart.")
     frame = pd.concat([_rows(name, own, alpha) for name, own in named.items()], ignore_index=True)
+    only = frame["term"].nunique() == 1 and bool((frame["cell"] != "").all())
+    of = f" of {frame['term'].iloc[0]}" if only else ""
     groups = list(dict.fromkeys(frame["group"]))
     if len(groups) > _LINES:
         raise OptionError(f"there are {len(groups)} results and exits, of which {_LINES} can be told apart: name some.")
-    labels = frame["label"].tolist()
+    labels = frame["cell"].tolist() if only else (frame["cell"] + " " + frame["term"]).str.strip().tolist()
     if ax is None:
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
     shown = frame["group"].tolist() if len(groups) > 1 else None
@@ -472,16 +498,15 @@ def draw_effects(
     unit = "" if units[0] == "none" else f" ({units[0]})"
     known = bool(np.isfinite(columns[1]).any())
     said = f"{100 * (1 - alpha):g} % intervals" if known else "errors unknown"
-    ax.set_xlabel(_literal(f"{what}{unit}, {said}"))
+    ax.set_xlabel(_literal(f"{what.replace('{of}', of)}{unit}, {said}"))
     return ax
 
 
 def _rows(name: str, own: Estimates, alpha: float) -> pd.DataFrame:
-    """Rows of one result: label of the row, group, and the interval."""
+    """Rows of one result: cell, term, group, and the interval."""
     frame = own.tidy(alpha)
-    keys = [key for key in own.by if key != "exit"]
-    cells = _cell_names(frame, keys)
-    labels = [f"{cell} {term}".strip() for cell, term in zip(cells, frame["term"].astype(str), strict=True)]
+    cells = _cell_names(frame, [key for key in own.by if key != "exit"])
     exits = frame["exit"].astype(str).tolist() if "exit" in frame else [""] * len(frame)
     groups = [", ".join(part for part in (name, exit) if part) for exit in exits]
-    return frame[["estimate", "conf_low", "conf_high"]].assign(label=labels, group=groups)
+    numbers = frame[["estimate", "conf_low", "conf_high"]]
+    return numbers.assign(cell=cells, term=frame["term"].astype(str), group=groups)

@@ -174,7 +174,7 @@ class Selection(Result):
             for name, own in (("corrected", corrected), ("uncorrected", self.uncorrected))
         }
         outcome = self.title.removesuffix(" corrected for selection")
-        return draw_effects(named, what=f"coefficients of {outcome}", ax=ax, alpha=alpha)
+        return draw_effects(named, what=f"coefficient{{of}} in the equation of {outcome}", ax=ax, alpha=alpha)
 
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
         """Return the same result under another covariance, where what was kept allows it."""

@@ -6,7 +6,6 @@ circle, so that a corridor that is not drawn is not taken for one that nobody ta
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import figure_of, new_axes
+from wagegap._display.axes import new_axes
 from wagegap._display.chord import chord
 from wagegap._display.numbers import format_number
 from wagegap._typing import BoolArray, FloatArray, IntArray
@@ -33,8 +32,6 @@ from wagegap.panel.events import numbers
 from wagegap.panel.panel import as_pandas
 
 __all__ = ["plot_corridors"]
-
-_LETTERS_PER_INCH = 16.0
 
 
 @public
@@ -109,7 +106,6 @@ def plot_corridors(  # noqa: PLR0913
     words = _words(corridors, chosen, unit or flow.replace("_", " "), at_most)
     if lit:
         words.insert(1, f"In colour: {listing(_name(place, labels) for place in lit)}")
-    width = int(_LETTERS_PER_INCH * _inches(ax))
     return chord(
         ax,
         [_name(place, labels) for place in chosen.places],
@@ -117,13 +113,8 @@ def plot_corridors(  # noqa: PLR0913
         chosen.destination,
         chosen.flow,
         faint=None if not lit else ~chosen.touching(lit),
-        caption=textwrap.fill(". ".join(words) + ".", max(width, 24)).replace("$", r"\$"),
+        caption=". ".join(words) + ".",
     )
-
-
-def _inches(ax: Any) -> float:
-    """Width of the axes' place in the figure."""
-    return float(ax.get_position(original=True).width / 0.8 * figure_of(ax).get_size_inches()[0])
 
 
 def _name(place: str, labels: Mapping[str, str] | None) -> str:

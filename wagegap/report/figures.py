@@ -264,7 +264,7 @@ def plot_effects(
     found = {str(name): _effects(result, which, exit) for name, result in named.items()}
     exits = list(dict.fromkeys(name for _, name in found.values()))
     on = f" on {exits[0]}" if len(exits) == 1 and exits[0] else ""
-    what = "average effect" if which == "effects" else "average elasticity"
+    what = "average effect{of}" if which == "effects" else "average elasticity{of}"
     return draw_effects({name: own for name, (own, _) in found.items()}, what=f"{what}{on}", ax=ax, alpha=alpha)
 
 

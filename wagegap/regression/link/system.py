@@ -84,7 +84,7 @@ class LinkSystem(Result):
             chosen = ((outcome == name) & (term != "Intercept")).to_numpy()
             part = own.select(chosen)
             named[name.replace("_", " ")] = replace(part, labels=part.labels.assign(term=term[chosen].to_numpy()))
-        return draw_effects(named, what="slopes", ax=ax, alpha=alpha)
+        return draw_effects(named, what="slope", ax=ax, alpha=alpha)
 
 
 @public
