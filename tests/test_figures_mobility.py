@@ -352,9 +352,20 @@ def test_the_primitive_refuses_what_is_no_flow():
         chord(new_axes(3, 3), ["a", "b", "c"], *two, np.ones(2))
     with pytest.raises(DataError, match="too small"):
         chord(Figure(figsize=(1, 1)).add_axes((0.4, 0.4, 0.1, 0.1)), ["a", "b"], *two, np.ones(2))
-    cramped = chord(new_axes(1.2, 1.4), ["unpronounceable", "uncomfortable"], *two, np.array([2.0, 1.0]))
-    assert not texts(cramped, NAME_GID)
-    assert "2 of 2 places have no room for their name" in " ".join(cramped.get_xlabel().split())
+
+
+def test_names_without_room_are_left_out_smallest_first_and_counted():
+    places = np.arange(60)
+    flow = np.linspace(1.0, 20.0, 60)
+    names = [f"place {i}" for i in places]
+    ax = chord(new_axes(2.4, 3.4), names, places, (places + 1) % 60, flow, caption="Flows.")
+    shown = {text.get_text() for text in texts(ax, NAME_GID)}
+    said = re.search(r"Flows. (\d+) of 60 places have no room", " ".join(ax.get_xlabel().split()))
+    assert int(said.group(1)) == 60 - len(shown)
+    assert 5 < len(shown) < 60
+    total = flow + np.roll(flow, 1)
+    assert shown == {names[i] for i in np.argsort(-total, kind="stable")[: len(shown)]}
+    assert_readable(ax)
 
 
 @pytest.mark.shared
