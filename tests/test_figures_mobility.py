@@ -453,10 +453,10 @@ def test_numbers_stay_in_their_cells_and_go_where_there_is_no_room():
     assert len(ax.child_axes) == 1  # a bar of colours
 
 
-@pytest.mark.parametrize("size", [(4, 4), (8, 6)])
-def test_names_of_rows_and_columns_do_not_overlap(size):
-    names = ["social, business, law", "engineering", "other professionals", "health", "services", "x y z"]
-    ax = heat(new_axes(*size), names, names, np.ones((6, 6)), caption="words " * 30)
+@pytest.mark.parametrize(("size", "copies"), [((4, 4), 1), ((8, 6), 1), ((5, 5), 6)])
+def test_names_of_rows_and_columns_do_not_overlap(size, copies):
+    names = ["social, business, law", "engineering", "other professionals", "health", "services", "x y z"] * copies
+    ax = heat(new_axes(*size), names, names, np.ones((len(names),) * 2), caption="words " * 30, unit="per cent")
     assert_uncut(ax)
     for labels, side in ((ax.get_xticklabels(), 0), (ax.get_yticklabels(), 1)):
         boxes = sorted(Text.get_window_extent(text).get_points()[:, side].tolist() for text in labels)
@@ -523,6 +523,15 @@ def test_a_shared_name_alone_makes_no_stayers(workers):
     faces = ax.collections[0].get_facecolor()[:, :3]
     assert (np.ptp(faces, axis=1) > 0.01).all()
     assert "those who stay" not in ax.get_xlabel()
+
+
+def test_codes_of_fields_are_not_taken_for_countries():
+    rng = np.random.default_rng(0)
+    for levels, shown in ((["CHE", "PHY"], ["CHE", "PHY"]), (["CHE", "KOR"], ["Switzerland", "South Korea"])):
+        frame = pd.DataFrame({"now": np.array(levels)[rng.integers(0, 2, 200)]})
+        frame["next"] = np.array(levels)[rng.integers(0, 2, 200)]
+        ax = wg.fit_transitions(frame, "now", "next").plot()
+        assert [text.get_text() for text in ax.get_xticklabels()] == shown
 
 
 # incidence -----------------------------------------------------------------------------------------------------------

@@ -119,6 +119,7 @@ def heat(  # noqa: PLR0913
         _say(ax, f"{caption} {_errors_words(numbers, errors)}")
     if numbers.size == 0:
         _color_bar(ax, top or 1.0, bool((matrix[on_scale] < 0).any()), unit)
+        _name_cells(ax, rows, columns)  # the bar has made cells narrower
     _write(ax, numbers, colors)
     return ax
 
@@ -247,7 +248,7 @@ def _size(labels: Sequence[Text], side: int) -> float:
 def _shrink(labels: Sequence[Text], size: float, room: float) -> None:
     if size > 0.95 * room:
         for label in labels:
-            label.set_fontsize(max(SMALL * 0.95 * room / size, 4.5))
+            label.set_fontsize(max(float(label.get_fontsize()) * 0.93 * room / size, 4.0))
 
 
 def _cell(ax: Axes) -> tuple[float, float]:

@@ -75,8 +75,15 @@ def _cell_names(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """A name for each row: the values of its keys, countries written out."""
     if not keys:
         return [""] * len(frame)
-    rows = frame[list(keys)].itertuples(index=False, name=None)
-    return [" ".join(country_name(_plain(value)) for value in row) for row in rows]
+    columns = [_written(frame[key].tolist()) for key in keys]
+    return [" ".join(row) for row in zip(*columns, strict=True)]
+
+
+def _written(values: Sequence[object]) -> list[str]:
+    """Values as text; where all of them are codes of countries, their names ("CHE" can also be chemistry)."""
+    plain = [_plain(value) for value in values]
+    known = {value: country_name(value) for value in plain}
+    return [known[value] for value in plain] if all(name != code for code, name in known.items()) else plain
 
 
 def _plain(value: object) -> str:
@@ -182,8 +189,7 @@ def _matrix(moves: Moves, frame: pd.DataFrame, cell: str) -> _Matrix:
     own = moves.cells.assign(_cell=_cell_names(moves.cells, moves.keys))
     count = own[own["_cell"] == cell].groupby(moves.origin)["n"].sum()
     n = [f"{int(count[level]):,}" if level in count.index else "" for level in origins]
-    names = [country_name(_plain(level)) for level in origins]
-    return _Matrix(names, [country_name(name) for name in columns], values, errors, stay, n)
+    return _Matrix(_written(origins), _written(columns), values, errors, stay, n)
 
 
 def _one_matrix(moves: Moves, matrix: _Matrix, cell: str, ax: Any) -> Any:
@@ -274,7 +280,7 @@ def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: An
     values[i, j], errors[i, j] = scale * estimates.values, scale * estimates.bse.to_numpy()
     if ax is None:
         ax = new_axes(min(2.2 + 0.62 * max(size, 4), 12.0), min(1.9 + 0.42 * max(size, 3), 11.0))
-    names = [country_name(str(level)) for level in levels]
+    names = _written(levels)
     own = np.eye(size, dtype=bool)
     ax.set_ylabel("share of")
     words = f"{what}" + ("; grey: its own." if np.isfinite(values[own]).any() else ".")
