@@ -216,7 +216,7 @@ def test_bands_hold_the_curve_and_uniform_ones_are_wider():
     assert (whole["conf_high"] >= point["conf_high"]).all()
     assert whole["conf_high"].between(0, 1).all()
     ax = found.plot_incidence(uniform=True)
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["abroad", "field"]
+    assert [t.get_text() for t in ax.texts] == ["abroad", "field"]
 
 
 # errors of everything that is estimated ------------------------------------------------------------------------------

@@ -172,6 +172,44 @@ class Choice(Result):
         wide = frame.pivot_table(index="alternative", columns="changed", values="value", sort=False)
         return wide.reindex(index=self.model.levels, columns=self.model.levels)
 
+    def plot(self, ax: Any = None, *, variable: str | None = None, data: Any = None) -> Any:
+        """Draw where those go who give up an alternative, or the elasticities in an attribute, as a matrix.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        variable : str, optional
+            Attribute whose elasticities are drawn; substitution where absent.
+        data : data frame, optional
+            Choice sets, as in `elasticities` and `substitution`.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        OptionError
+            Where the variable is no number of the formula, or the formula has no value at means.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> sets = pd.DataFrame({"who": [1, 1, 2, 2, 3, 3], "place": ["home", "away"] * 3,
+        ...                      "pay": [1.0, 2.0, 1.0, 1.5, 1.0, 1.2], "took": [0, 1, 1, 0, 0, 1]})
+        >>> fitted = wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took")
+        >>> [text.get_text() for text in fitted.plot(variable="pay").get_yticklabels()]
+        ['away', 'home']
+        """
+        from wagegap.regression.figures import draw_pairs
+
+        if variable is None:
+            what = "Per cent of those who give up the column's alternative that go to the row's"
+            return draw_pairs(self.substitution(data), self.model.levels, what=what, ax=ax)
+        what = f"Per cent by which the row's share changes when {variable} of the column's rises by 1 %"
+        return draw_pairs(self.elasticities(variable, data), self.model.levels, what=what, ax=ax)
+
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
         gain = 1 - self.loglik / self.loglik_equal if self.loglik_equal else np.nan

@@ -38,7 +38,6 @@ from wagegap.errors import (
     OptionError,
     check_option,
     check_rng,
-    listing,
     warn,
 )
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
@@ -65,7 +64,7 @@ from wagegap.regression.hazards import CellFit, ExitModel, HazardTask, Questions
 from wagegap.regression.person_periods import ExitCall, ExitLike, as_estimates, rows_at_risk
 from wagegap.regression.premium_errors import Simulated, extrapolated_cells, reliability_notes
 
-__all__ = ["Exits", "fit_exits"]
+__all__ = ["Exits", "band_words", "fit_exits"]
 
 _MODELS = ("logit", "probit", "cloglog", "lpm", "multinomial")
 
@@ -160,7 +159,20 @@ class Exits(Result):
         return frame.assign(conf_low=np.where(inside, low, f), conf_high=np.where(inside, high, f))
 
     def plot(self, ax: Any = None, *, exit: str | None = None, alpha: float = 0.05) -> Any:
-        """Draw the average marginal effects on one exit with their intervals, on new axes where none are given.
+        """Draw the average marginal effects with their intervals, exits beside each other, on new axes by itself.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        exit : str, optional
+            The exit; all where absent.
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Axes
 
         Examples
         --------
@@ -169,49 +181,129 @@ class Exits(Result):
         >>> wg.fit_exits(data, "abroad_next ~ ai + exper").plot().get_xlabel()
         'average effect on abroad_next (share), 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap.regression.figures import draw_effects
 
-        if self.effects is None:
-            raise OptionError("there are no effects to draw: fit with margins=True.")
-        chosen, name = _of_exit(self.effects, exit, self.exits)
-        tidy = chosen.tidy(alpha).assign(name=chosen.names)
-        ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax
-        ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-        ax.set_xlabel(f"average effect on {name} (share), {100 * (1 - alpha):g} % intervals")
-        return ax
+        chosen, name = self.of_exit("effects", exit)
+        on = f" on {name}" if name else ""
+        return draw_effects({"": chosen}, what=f"average effect{{of}}{on}", ax=ax, alpha=alpha)
 
-    def plot_incidence(self, ax: Any = None, *, alpha: float = 0.05, uniform: bool = False, **keys: Any) -> Any:
-        """Draw the cumulative incidence of every exit with its band.
+    def plot_incidence(
+        self,
+        ax: Any = None,
+        *,
+        exit: str | None = None,
+        alpha: float = 0.05,
+        uniform: bool = False,
+        stacked: bool = False,
+        **keys: Any,
+    ) -> Any:
+        """Draw the cumulative incidence of exits with its band.
 
         Parameters
         ----------
         ax : Axes, optional
             Where to draw.
+        exit : str, optional
+            One exit, of all cells in one panel; where absent all exits, in a panel for each cell.
         alpha : float
             One minus the coverage.
         uniform : bool
             Bands that cover whole curves.
+        stacked : bool
+            Exits one upon the other, with the band of their sum.
         **keys
-            Which cell, where there are several: `iso3="KOR"`.
-        """
-        from wagegap._display.axes import PALETTE, line_band, new_axes
+            Which cells, where there are several: `iso3="KOR"`, or a list.
 
-        frame = self.bands(alpha, uniform=uniform)
-        for key, value in keys.items():
-            frame = frame[frame[key] == value]
-        if frame.duplicated(["exit", "time"]).any():
-            cells = [name for name in self._incidence().by if name not in ("exit", "time")]
-            raise OptionError(f"there are several cells: name one by {listing(cells)}.")
-        ax = new_axes(6.3, 4.0) if ax is None else ax
-        for i, (name, part) in enumerate(frame.groupby("exit", sort=False)):
-            columns = [part[c].to_numpy(dtype=float) for c in ("time", "estimate", "conf_low", "conf_high")]
-            line_band(ax, *columns, color=PALETTE[i % len(PALETTE)], label=str(name))
-        ax.set_ylim(bottom=0.0)
-        ax.legend(frameon=False, fontsize=8.0, loc="best")
-        ax.set_xlabel("period")
-        kind = "uniform" if uniform else "pointwise"
-        ax.set_ylabel(f"cumulative incidence, {kind} {100 * (1 - alpha):g} % bands")
-        return ax
+        Returns
+        -------
+        Axes, or ndarray of Axes
+            One for each cell where there are several cells and exits.
+
+        Raises
+        ------
+        OptionError
+            For an exit, a key or a cell that is not there; without a duration; several panels for the axes given.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> data = wg.simulate_panel(countries=2, workers=500, periods=4, rng=1).panel
+        >>> found = wg.fit_exits(data, "abroad_next ~ ai", time="year")
+        >>> found.plot_incidence().get_ylabel()
+        'cumulative incidence'
+        """
+        from wagegap.regression.figures import draw_incidence
+
+        curves = self.curves(exit=exit, alpha=alpha, uniform=uniform, total=stacked, **keys)
+        return draw_incidence(curves, words=band_words(alpha, uniform=uniform), stacked=stacked, ax=ax)
+
+    def curves(
+        self,
+        name: str = "",
+        *,
+        exit: str | None = None,
+        alpha: float = 0.05,
+        uniform: bool = False,
+        total: bool = False,
+        **keys: Any,
+    ) -> list[Any]:
+        """Return cumulative incidence with bands for each cell, ready to be drawn.
+
+        Parameters
+        ----------
+        name : str
+            What the fit is called.
+        exit, alpha, uniform
+            As in `plot_incidence`.
+        total : bool
+            Whether to add the incidence of any of the exits.
+        **keys
+            Which cells.
+
+        Returns
+        -------
+        list of Curves
+        """
+        from wagegap.regression.figures import chosen_cells, curves_of
+
+        if exit is not None:
+            check_option("exit", exit, self.exits)
+        by = [key for key in self._incidence().by if key not in ("exit", "time")]
+        frame = chosen_cells(self.bands(alpha, uniform=uniform), by, keys)
+        frame = frame if exit is None else frame[frame["exit"] == exit]
+        whole = chosen_cells(self._any_exit().bands(alpha, uniform=uniform), by, keys) if total else None
+        return curves_of(name, frame, by, whole)
+
+    def _any_exit(self) -> Self:
+        """The same with the incidence of any exit, the sum of those of each."""
+        own = self._incidence()
+        keys = [key for key in own.by if key != "exit"]
+        cells = own.labels.groupby(keys, sort=False).ngroup().to_numpy()
+        matrix = (np.arange(cells.max() + 1)[:, None] == cells) * 1.0
+        first = ~pd.Series(cells).duplicated().to_numpy()
+        return replace(self, incidence=own.map(matrix, labels=own.labels[first].assign(exit="any")))
+
+    def of_exit(self, kind: str, exit: str | None) -> tuple[Estimates, str]:
+        """Return effects or elasticities of one exit, or of all, and its name where it is one.
+
+        Parameters
+        ----------
+        kind : {"effects", "elasticities"}
+            Which.
+        exit : str, optional
+            The exit.
+        """
+        own = getattr(self, kind)
+        if own is None:
+            raise OptionError(f"there are no {kind} to draw: fit with margins=True and a regressor.")
+        if exit is not None:
+            check_option("exit", exit, self.exits)
+        name = exit or (self.exits[0] if len(self.exits) == 1 else "")
+        several = "exit" in own.labels
+        chosen = own.select(exit=exit) if several and exit is not None else own
+        if name and several:
+            chosen = replace(chosen, labels=chosen.labels.drop(columns="exit"))
+        return chosen, name
 
     def _incidence(self) -> Estimates:
         if self.incidence is None:
@@ -506,8 +598,10 @@ _TITLES = {
 }
 
 
-def _of_exit(estimates: Estimates, exit: str | None, exits: Sequence[str]) -> tuple[Estimates, str]:
-    """Estimates of one exit, the first by itself, and its name."""
-    name = exit or exits[0]
-    check_option("exit", name, exits)
-    return (estimates.select(exit=name) if "exit" in estimates.labels else estimates), name
+def band_words(alpha: float, *, uniform: bool) -> str:
+    """What the bands are.
+
+    >>> band_words(0.05, uniform=False)
+    'pointwise 95 % bands'
+    """
+    return f"{'uniform' if uniform else 'pointwise'} {100 * (1 - alpha):g} % bands"

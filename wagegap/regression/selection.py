@@ -129,6 +129,53 @@ class Selection(Result):
             chosen, labels=chosen.labels.drop(columns="equation"), title=f"Premium of {term}, selection corrected"
         )
 
+    def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
+        """Draw coefficients of the outcome equation, corrected beside uncorrected, with their intervals.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        term : str, optional
+            One regressor, in every cell and place; where absent all that both have, the intercept left out.
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        OptionError
+            For a term that is not in the outcome equation.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> rng = np.random.default_rng(1)
+        >>> u, z, x = rng.normal(size=(3, 2000))
+        >>> data = pd.DataFrame({"pay": np.where(z + x + u > 0, 1 + 0.5 * x + u, np.nan), "x": x, "z": z})
+        >>> ax = wg.fit_selection(data, "pay ~ x", selection="~ x + z").plot()
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['corrected', 'uncorrected']
+        """
+        from wagegap.regression.figures import draw_effects
+
+        corrected = self.estimates.select(self.estimates.labels["equation"].str.startswith("outcome").to_numpy())
+        if not self.places:
+            corrected = replace(corrected, labels=corrected.labels.drop(columns="equation"))
+        known = [name for name in self.uncorrected.labels["term"].unique() if name != "Intercept"]
+        if term is not None:
+            check_option("term", term, known)
+        wanted = known if term is None else [term]
+        named = {
+            name: own.select(own.labels["term"].isin(wanted).to_numpy())
+            for name, own in (("corrected", corrected), ("uncorrected", self.uncorrected))
+        }
+        outcome = self.title.removesuffix(" corrected for selection")
+        return draw_effects(named, what=f"coefficient{{of}} in the equation of {outcome}", ax=ax, alpha=alpha)
+
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
         """Return the same result under another covariance, where what was kept allows it."""
         return replace(

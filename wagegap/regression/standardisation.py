@@ -341,6 +341,40 @@ class Transitions(Result):
         table = frame.pivot_table(index=self.origin, columns="term", values="share", observed=True)
         return table.rename_axis(columns=self.destination)
 
+    def plot(self, ax: Any = None, *, at_most: int = 12, **keys: Any) -> Any:
+        """Draw the matrix: shares in per cent with their standard errors, origins in rows, stayers set off.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw one matrix.
+        at_most : int
+            Cells drawn where there are several, those with most rows.
+        **keys
+            Which cells: `iso3="KOR"`, or a list; all where absent.
+
+        Returns
+        -------
+        Axes, or ndarray of Axes
+            One for each cell where there are several, on one scale of colours.
+
+        Raises
+        ------
+        OptionError
+            For a cell that is not there, or several for the axes given.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> panel = wg.simulate_panel(countries=2, workers=400, periods=2, rng=1).panel.transitions()
+        >>> fit_transitions(panel, "field", "next_field").plot().get_ylabel()
+        'field'
+        """
+        from wagegap.regression.figures import Moves, draw_moves
+
+        moves = Moves(self.estimates, self.origin, self.destination, self.cells)
+        return draw_moves(moves, ax=ax, at_most=at_most, **keys)
+
     def mobility(self) -> Estimates:
         """Return indices of mobility of each cell, with their joint covariance.
 

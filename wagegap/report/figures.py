@@ -1,22 +1,27 @@
-"""Figures composed of results: premiums of several sources side by side, and rates against premiums."""
+"""Figures composed of results: premiums side by side, rates against premiums, who leaves, how and whither."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from wagegap._display.axes import figure_of, intervals, new_axes
 from wagegap._typing import AnyArray
-from wagegap.errors import DataError, OptionError, listing, public
+from wagegap.errors import DataError, OptionError, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
+from wagegap.regression.exits import Exits, band_words
+from wagegap.regression.figures import draw_effects, draw_incidence
+from wagegap.regression.flows import Flows
 from wagegap.regression.link import Link
+from wagegap.regression.standardisation import Transitions
+from wagegap.report.corridors import plot_corridors
 
-__all__ = ["plot_forest", "plot_link"]
+__all__ = ["plot_corridors", "plot_effects", "plot_forest", "plot_incidence", "plot_link", "plot_transitions"]
 
 _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
@@ -99,6 +104,185 @@ def plot_link(link: Link, *, ax: Any = None, alpha: float = 0.05) -> Any:
     'outside (share)'
     """
     return link.plot(ax, alpha=alpha)
+
+
+@public
+def plot_transitions(
+    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: Any = None
+) -> Any:
+    """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
+
+    Parameters
+    ----------
+    transitions : Transitions
+        Of one or several cells.
+    cells : mapping of key to value or values, optional
+        Which cells, such as `{"iso3": "KOR"}`; all where absent.
+    at_most : int
+        Cells drawn where there are several, those with most rows.
+    ax : Axes, optional
+        Where to draw one matrix.
+
+    Returns
+    -------
+    Axes, or ndarray of Axes
+        One for each cell where there are several, on one scale of colours.
+
+    Raises
+    ------
+    DataError
+        For something that is no matrix of moves.
+    OptionError
+        For a cell that is not there, or several for the axes given.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=400, periods=2, rng=1).panel.transitions()
+    >>> moves = wg.fit_transitions(panel, "field", "next_field", by="iso3")
+    >>> len(plot_transitions(moves))
+    2
+    """
+    if not isinstance(transitions, Transitions):
+        raise DataError(f"a matrix of moves needs Transitions of fit_transitions, not {type(transitions).__name__}.")
+    return transitions.plot(ax, at_most=at_most, **dict(cells or {}))
+
+
+@public
+def plot_incidence(
+    fits: Any,
+    *,
+    exit: str | None = None,
+    cells: Mapping[str, Any] | None = None,
+    stacked: bool = False,
+    uniform: bool = False,
+    alpha: float = 0.05,
+    ax: Any = None,
+) -> Any:
+    """Draw the cumulative incidence of exits of one or several fits, side by side or together.
+
+    Parameters
+    ----------
+    fits : Exits, or mapping of name to Exits
+        With a duration. Fits and cells of one exit share a panel; where there are several exits each fit and cell has
+        a panel of its own, all with the same limits.
+    exit : str, optional
+        One exit; all where absent.
+    cells : mapping of key to value or values, optional
+        Which cells, such as `{"iso3": "KOR"}`; all where absent.
+    stacked : bool
+        Exits one upon the other, with the band of their sum.
+    uniform : bool
+        Bands that cover whole curves.
+    alpha : float
+        One minus the coverage.
+    ax : Axes, optional
+        Where to draw a single panel.
+
+    Returns
+    -------
+    Axes, or ndarray of Axes
+        One for each panel where there are several.
+
+    Raises
+    ------
+    DataError
+        For something that is no fit of exits.
+    OptionError
+        For an exit, key or cell that is not there; without a duration; several panels for the axes given, or more
+        lines or panels than can be told apart.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> data = wg.simulate_panel(countries=2, workers=500, periods=4, rng=1).panel
+    >>> leaving = {"abroad": "abroad_next", "field": "new_field_next"}
+    >>> found = wg.fit_exits(data, "~ ai", exit=leaving, time="year", by="iso3")
+    >>> len(plot_incidence(found)), plot_incidence(found, exit="abroad").get_ylabel()
+    (2, 'cumulative incidence of abroad')
+    """
+    named = fits if isinstance(fits, Mapping) else {"": fits}
+    curves: list[Any] = []
+    for name, fit in named.items():
+        if not isinstance(fit, Exits):
+            raise DataError(f"cumulative incidence needs Exits of fit_exits, not {type(fit).__name__}.")
+        curves += fit.curves(str(name), exit=exit, alpha=alpha, uniform=uniform, total=stacked, **dict(cells or {}))
+    if not curves:
+        raise DataError("there are no fits of exits to draw.")
+    return draw_incidence(curves, words=band_words(alpha, uniform=uniform), stacked=stacked, ax=ax)
+
+
+@public
+def plot_effects(
+    results: Any,
+    *,
+    which: Literal["effects", "elasticities"] = "effects",
+    exit: str | None = None,
+    alpha: float = 0.05,
+    ax: Any = None,
+) -> Any:
+    """Draw average marginal effects or elasticities of one or several results, with intervals and a line at zero.
+
+    Parameters
+    ----------
+    results : Exits, Flows, Estimates, or mapping of name to these
+        Estimates are drawn as they are, such as those of `Choice.elasticities`.
+    which : {"effects", "elasticities"}
+        Which of them, of exits.
+    exit : str, optional
+        One exit; all, beside each other, where absent.
+    alpha : float
+        One minus the coverage.
+    ax : Axes, optional
+        Where to draw; new axes of a fitting height where absent.
+
+    Returns
+    -------
+    Axes
+        A row for each regressor; the unit is on the axis.
+
+    Raises
+    ------
+    DataError
+        Results in two units, or something without effects.
+    OptionError
+        For an exit that is not there, or results without effects or elasticities.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> data = wg.simulate_panel(countries=2, workers=500, rng=1).panel
+    >>> fits = {name: wg.fit_exits(data, "abroad_next ~ ai + exper", model=name) for name in ("logit", "lpm")}
+    >>> ax = plot_effects(fits)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['logit', 'lpm']
+    """
+    check_option("which", which, ("effects", "elasticities"))
+    named = results if isinstance(results, Mapping) else {"": results}
+    if not named:
+        raise DataError("there are no results to draw.")
+    found = {str(name): _effects(result, which, exit) for name, result in named.items()}
+    exits = list(dict.fromkeys(name for _, name in found.values()))
+    on = f" on {exits[0]}" if len(exits) == 1 and exits[0] else ""
+    what = "average effect{of}" if which == "effects" else "average elasticity{of}"
+    return draw_effects({name: own for name, (own, _) in found.items()}, what=f"{what}{on}", ax=ax, alpha=alpha)
+
+
+def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]:
+    """Effects or elasticities of a result, and the exit they are on."""
+    if isinstance(result, Exits):
+        return result.of_exit(which, exit)
+    if exit is not None:
+        raise OptionError(f"exit={exit!r} goes with results of fit_exits, not with {type(result).__name__}.")
+    if isinstance(result, Flows):
+        if which == "elasticities":
+            raise OptionError(
+                "flows have no elasticities of their own: a coefficient of log(x) is one. which='effects'."
+            )
+        return result.marginal_effects(), ""
+    if isinstance(result, Estimates):
+        return result, ""
+    raise DataError(f"{type(result).__name__} has no effects to draw: give Exits, Flows or Estimates.")
 
 
 _ROW = np.dtype([("name", "U80"), ("group", "U80"), ("estimate", float), ("low", float), ("high", float)])

@@ -15,7 +15,7 @@ Fuller, W. A. (1987). Measurement Error Models. Wiley, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,36 @@ class LinkSystem(Result):
     outcomes: tuple[str, ...]
     residual_correlation: pd.DataFrame
     weighting: str
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the slopes of every outcome with their intervals, outcomes beside each other.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        DataError
+            Where outcomes are in several units.
+        """
+        from wagegap.regression.figures import draw_effects
+
+        own = self.estimates
+        outcome, term = (own.labels["term"].str.partition(": ")[part] for part in (0, 2))
+        named = {}
+        for name in self.outcomes:
+            chosen = ((outcome == name) & (term != "Intercept")).to_numpy()
+            part = own.select(chosen)
+            named[name.replace("_", " ")] = replace(part, labels=part.labels.assign(term=term[chosen].to_numpy()))
+        return draw_effects(named, what="slope", ax=ax, alpha=alpha)
 
 
 @public
