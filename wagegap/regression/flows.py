@@ -159,14 +159,9 @@ class Flows(Result):
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
         'Flows, Poisson, 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap.regression.figures import draw_coefficients
 
-        tidy = self.tidy(alpha)
-        tidy = tidy[tidy["term"] != "Intercept"]
-        ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax
-        ax = intervals(ax, tidy["term"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-        ax.set_xlabel(f"{self.title}, {100 * (1 - alpha):g} % intervals")
-        return ax
+        return draw_coefficients(self.estimates, ax=ax, alpha=alpha)
 
 
 @refittable

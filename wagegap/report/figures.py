@@ -17,6 +17,7 @@ from wagegap.panel.countries import country_name
 from wagegap.regression.exits import Exits, band_words
 from wagegap.regression.figures import draw_effects, draw_incidence
 from wagegap.regression.flows import Flows
+from wagegap.regression.linear import Linear
 from wagegap.regression.link import Link
 from wagegap.regression.standardisation import Transitions
 from wagegap.report.corridors import plot_corridors
@@ -225,8 +226,9 @@ def plot_effects(
 
     Parameters
     ----------
-    results : Exits, Flows, Estimates, or mapping of name to these
-        Estimates are drawn as they are, such as those of `Choice.elasticities`.
+    results : Exits, Flows, Linear, Estimates, or mapping of name to these
+        Coefficients of a linear model are its effects. Estimates are drawn as they are, such as those of
+        `Choice.elasticities`.
     which : {"effects", "elasticities"}
         Which of them, of exits.
     exit : str, optional
@@ -280,9 +282,12 @@ def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]
                 "flows have no elasticities of their own: a coefficient of log(x) is one. which='effects'."
             )
         return result.marginal_effects(), ""
+    if isinstance(result, Linear):
+        own = result.estimates
+        return own.select(own.labels["term"].to_numpy() != "Intercept"), ""
     if isinstance(result, Estimates):
         return result, ""
-    raise DataError(f"{type(result).__name__} has no effects to draw: give Exits, Flows or Estimates.")
+    raise DataError(f"{type(result).__name__} has no effects to draw: give Exits, Flows, Linear or Estimates.")
 
 
 _ROW = np.dtype([("name", "U80"), ("group", "U80"), ("estimate", float), ("low", float), ("high", float)])
