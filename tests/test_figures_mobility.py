@@ -139,8 +139,8 @@ def angles(ribbon):
     points = ribbon.get_path().vertices
     radius, angle = np.hypot(*points.T), np.unwrap(np.arctan2(points[:, 0], points[:, 1]))
     start = np.isclose(radius, 0.945) & (np.arange(len(points)) < len(points) - 1)
-    base = np.flatnonzero(np.isclose(radius, 0.84))
-    end = [np.arctan2(*points[k]) for k in (base[0], base[-1])]
+    curves = np.flatnonzero(ribbon.get_path().codes == ribbon.get_path().CURVE4)
+    end = [np.arctan2(*points[k]) for k in (curves[2], curves[3] - 1)]
     return np.ptp(angle[start]), (end[1] - end[0]) % (2 * np.pi)
 
 
