@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -139,8 +140,8 @@ def angles(ribbon):
     points = ribbon.get_path().vertices
     radius, angle = np.hypot(*points.T), np.unwrap(np.arctan2(points[:, 0], points[:, 1]))
     start = np.isclose(radius, 0.945) & (np.arange(len(points)) < len(points) - 1)
-    base = np.flatnonzero(np.isclose(radius, 0.84))
-    end = [np.arctan2(*points[k]) for k in (base[0], base[-1])]
+    curves = np.flatnonzero(ribbon.get_path().codes == ribbon.get_path().CURVE4)
+    end = [np.arctan2(*points[k]) for k in (curves[2], curves[3] - 1)]
     return np.ptp(angle[start]), (end[1] - end[0]) % (2 * np.pi)
 
 
@@ -525,6 +526,34 @@ def test_a_shared_name_alone_makes_no_stayers(workers):
     assert "those who stay" not in ax.get_xlabel()
 
 
+def test_numbers_in_names_are_sorted_as_numbers():
+    rows = pd.DataFrame({"now": [9, 10] * 40, "next": ([9, 10, 10, 9] * 20)})
+    ax = wg.fit_transitions(rows, "now", "next").plot()
+    assert [text.get_text().split()[0] for text in ax.get_yticklabels()] == ["9", "10"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["9", "10"]
+
+
+def test_shares_of_exactly_nobody_have_no_error_and_a_matrix_of_stayers_is_drawn():
+    rows = pd.DataFrame({"now": ["a"] * 40 + ["b"] * 40, "next": ["a"] * 40 + ["a", "b"] * 20, "place": "x"})
+    ax = wg.fit_transitions(rows, "now", "next").plot()
+    assert [text.get_text() for text in texts(ax, VALUE_GID)] == ["100.0", "0.0", "50.0", "50.0"]
+    assert len(texts(ax, ERROR_GID)) == 2
+    assert "exactly 0 and 100 have no standard error" in " ".join(ax.get_xlabel().split())
+    stay = pd.concat([rows.assign(next=rows["now"], place=place) for place in ("x", "y")])
+    panels = wg.fit_transitions(stay, "now", "next", by="place").plot()
+    assert [text.get_text() for text in texts(panels[1], VALUE_GID)] == ["100.0", "0.0", "0.0", "100.0"]
+    mixed = wg.fit_transitions(pd.concat([rows, rows.assign(next=rows["now"], place="y")]), "now", "next", by="place")
+    below = figure_of(mixed.plot()[0]).get_supxlabel()
+    assert "Standard errors in brackets" in below
+
+
+def test_a_named_cell_says_what_stands_beside_the_names(many_transitions):
+    code = many_transitions.cells["iso3"].iloc[0]
+    one, all_ = many_transitions.plot(iso3=code), many_transitions.plot()
+    assert "beside the names: how many" in " ".join(one.get_xlabel().split())
+    assert "beside" not in figure_of(all_[0]).get_supxlabel()
+
+
 def test_codes_of_fields_are_not_taken_for_countries():
     rng = np.random.default_rng(0)
     for levels, shown in ((["CHE", "PHY"], ["CHE", "PHY"]), (["CHE", "KOR"], ["Switzerland", "South Korea"])):
@@ -568,6 +597,22 @@ def test_cells_stand_side_by_side_with_the_same_limits_or_together_for_one_exit(
     assert [text.get_text() for text in texts(two, END_GID)] == ["first", "again"]
     boxes = [Text.get_window_extent(text) for text in texts(two, END_GID)]
     assert boxes[0].y1 <= boxes[1].y0 or boxes[1].y1 <= boxes[0].y0
+
+
+def test_many_lines_have_intervals_at_their_points_in_place_of_bands(one_exit):
+    named = {f"fit {i}": one_exit for i in range(6)}
+    ax = wg.figures.plot_incidence(named)
+    bars = [bar for bar in ax.collections if isinstance(bar, LineCollection)]
+    bands = one_exit.bands()
+    assert len(bars) == 6
+    ends = np.array([[segment[:, 1] for segment in bar.get_segments()] for bar in bars])
+    np.testing.assert_allclose(ends, np.broadcast_to(bands[["conf_low", "conf_high"]].to_numpy(), ends.shape))
+    at = np.sort([segment[0, 0] for bar in bars for segment in bar.get_segments()])
+    assert np.diff(at).min() > 0.05
+    assert np.abs(at - np.round(at)).max() < 0.25
+    assert "pointwise 95 % intervals" in ax.get_xlabel()
+    assert "bands" in wg.figures.plot_incidence(dict(list(named.items())[:4])).get_xlabel()
+    assert_uncut(ax)
 
 
 def test_stacked_areas_add_up_to_the_incidence_of_any_exit(exits):

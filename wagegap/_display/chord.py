@@ -41,8 +41,10 @@ HUES = ("#004488", "#BB5566", "#DDAA33", "#117733", "#66AACC", "#882255", "#7A6A
 
 GREY = "#D9D9D9"
 RIBBON_GID, ARC_GID, NAME_GID = "wagegap-ribbon", "wagegap-arc", "wagegap-name"
-_INNER, _TIP, _BASE = 0.945, 0.915, 0.84
-_GAP, _ROOM = 0.035, 0.8
+_INNER, _TIP = 0.945, 0.915
+_LEAST_POINT, _MOST_POINT = 0.075, 0.25
+_GAP, _ROOM, _LONGEST = 0.035, 0.8, 0.9
+_EDGE, _EDGE_SHARE = 0.4, 0.12
 _STARTS = 12
 _SIZES = (SMALL, 7.0, 6.0)
 _LETTERS, _LINES = 16, 2
@@ -273,18 +275,22 @@ def place_ring(arcs: FloatArray, origin: IntArray, destination: IntArray, flow: 
 
 
 def _arcs(total: FloatArray, needed: FloatArray) -> FloatArray:
-    """Arcs in proportion to totals, with the gaps that names need between the middles of neighbours, shape (n, 2)."""
+    """Arcs in proportion to totals, with the gaps that names need between the middles of neighbours, shape (n, 2).
+
+    Few places do not fill the circle, lest a single ribbon does: arcs have a length of 0.9 at most, on average.
+    """
     after = np.roll(total, -1)
 
     def gaps(scale: float) -> FloatArray:
         return np.asarray(np.maximum(_GAP, needed - scale * (total + after) / 2))
 
-    low, high = 0.0, 2 * np.pi / float(total.sum())
+    low, high = 0.0, min(2 * np.pi, _LONGEST * len(total)) / float(total.sum())
     for _ in range(60):
         middle = (low + high) / 2
         fits = middle * float(total.sum()) + float(gaps(middle).sum()) <= 2 * np.pi
         low, high = (middle, high) if fits else (low, middle)
     sizes, space = low * total, gaps(low)
+    space = space + max(2 * np.pi - float(sizes.sum() + space.sum()), 0.0) / len(total)
     begin = np.concatenate([[0.0], np.cumsum(sizes + space)[:-1]])
     return np.asarray(np.column_stack([begin, begin + sizes]) - sizes[0] / 2)
 
@@ -488,14 +494,21 @@ def _draw(ax: Axes, names: Sequence[str], ring: Ring, origin: IntArray, destinat
             PathPatch(_arc(begin, end), facecolor=hues[i] if lit[i] else FAINT, linewidth=0, zorder=3,
                       gid=f"{ARC_GID}:{names[i]}")
         )  # fmt: skip
+    edges = np.minimum(_EDGE, _EDGE_SHARE * _INNER * width * _points(ax))
     for rank, k in enumerate(np.lexsort((np.arange(len(width)), -width, ~grey))):
         ax.add_patch(
             PathPatch(
                 _ribbon(ring.leave[k], ring.arrive[k]), facecolor=GREY if grey[k] else hues[int(origin[k])],
-                alpha=0.9 if grey[k] else 0.78, edgecolor="white", linewidth=0.4, zorder=1 + rank / (len(width) + 1),
+                alpha=0.9 if grey[k] else 0.78, edgecolor="white", linewidth=float(edges[k]),
+                zorder=1 + rank / (len(width) + 1),
                 gid=f"{RIBBON_GID}:{names[int(origin[k])]}>{names[int(destination[k])]}",
             )
         )  # fmt: skip
+
+
+def _points(ax: Axes) -> float:
+    """Points in a radius."""
+    return float(ax.get_window_extent().height / np.diff(ax.get_ylim())[0] * 72 / figure_of(ax).dpi)
 
 
 def _hues(ties: FloatArray) -> list[str]:
@@ -542,7 +555,8 @@ def _ribbon(leave: FloatArray, arrive: FloatArray) -> Path:
     there = _steps(arrive[0], arrive[1])
     there = np.linspace(arrive[0], arrive[1], 2 * len(there) + 1)
     rise = 1 - np.abs(np.linspace(-1.0, 1.0, len(there)))
-    head = _on_circle(there, _BASE + (_TIP - _BASE) * rise)
+    point = float(np.clip(0.4 * (arrive[1] - arrive[0]), _LEAST_POINT, _MOST_POINT))
+    head = _on_circle(there, _TIP - point * (1 - rise))
     over, back = _pull(leave[1], arrive[0]), _pull(arrive[1], leave[0])
     curves = [
         np.vstack([over * start[-1], over * head[0], head[0]]),

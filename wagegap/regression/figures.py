@@ -6,6 +6,7 @@ They take estimates and frames, and know no stage, so that each result can draw 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from wagegap._display.axes import (
 )
 from wagegap._display.heat import ERROR_GID, VALUE_GID, heat
 from wagegap._display.panels import filled_lines, name_ends, new_panels
-from wagegap._typing import AnyArray, FloatArray
+from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.panel.countries import country_name
@@ -44,7 +45,7 @@ __all__ = [
     "draw_pairs",
 ]
 
-_PANELS, _LINES = 12, 8
+_PANELS, _LINES, _POINTS = 12, 8, 20
 _DASHES = ("-", "--")
 
 
@@ -98,6 +99,16 @@ def _written(values: Sequence[object]) -> list[str]:
 
 def _plain(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Key that sorts the numbers in names as numbers: 9 before 10.
+
+    >>> sorted(["field 10", "field 9", "b"], key=_natural)
+    ['b', 'field 9', 'field 10']
+    """
+    parts = (part for part in re.split(r"(\d+)", text) if part)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
 def _title(ax: Any, name: str) -> None:
@@ -187,12 +198,13 @@ def _largest(moves: Moves, frame: pd.DataFrame, names: list[str], at_most: int) 
 
 
 def _matrix(moves: Moves, frame: pd.DataFrame, cell: str) -> _Matrix:
-    origins = sorted(frame[moves.origin].drop_duplicates().tolist(), key=str)
-    columns = list(dict.fromkeys(moves.estimates.labels["term"].astype(str)))
+    origins = sorted(frame[moves.origin].drop_duplicates().tolist(), key=lambda level: _natural(_plain(level)))
+    columns = sorted(dict.fromkeys(moves.estimates.labels["term"].astype(str)), key=_natural)
     at = frame[moves.origin].map({level: i for i, level in enumerate(origins)}).to_numpy(dtype=int)
     to = frame["term"].astype(str).map({level: j for j, level in enumerate(columns)}).to_numpy(dtype=int)
     values, errors = (np.full((len(origins), len(columns)), np.nan) for _ in range(2))
     values[at, to], errors[at, to] = 100 * frame["share"].to_numpy(), 100 * frame["error"].to_numpy()
+    errors[_exact(values)] = np.nan  # a formula's zero: it does not say that the share is known exactly
     stay = np.array([[_plain(a) == b for b in columns] for a in origins])
     if stay.sum() < len(origins) / 2:  # fields and occupations, say, that share a name by chance
         stay[:] = False
@@ -202,13 +214,18 @@ def _matrix(moves: Moves, frame: pd.DataFrame, cell: str) -> _Matrix:
     return _Matrix(_written(origins), _written(columns), values, errors, stay, n)
 
 
+def _exact(values: FloatArray) -> BoolArray:
+    """Which shares in per cent are nobody or everybody, up to rounding."""
+    return np.asarray((np.abs(values) < 1e-9) | (np.abs(values - 100) < 1e-9))
+
+
 def _one_matrix(moves: Moves, matrix: _Matrix, cell: str, ax: Any) -> Any:
     r, c = matrix.values.shape
     if ax is None:
         ax = new_axes(min(2.2 + 0.62 * max(c, 4), 12.0), min(1.9 + 0.42 * max(r, 3), 11.0))
     if cell:
         _title(ax, cell)
-    return _drawn(ax, moves, matrix, None, _matrix_words(moves, matrix), counts=True)
+    return _drawn(ax, moves, matrix, None, _matrix_words(moves, [matrix], counts=True), counts=True)
 
 
 def _many_matrices(moves: Moves, matrices: Mapping[str, _Matrix], words: str) -> AnyArray:
@@ -219,22 +236,22 @@ def _many_matrices(moves: Moves, matrices: Mapping[str, _Matrix], words: str) ->
         len(matrices), across=2 if c > 5 else 3, width=1.0 + 0.42 * max(c, 4), height=1.2 + 0.34 * max(r, 4)
     )
     limit = max(float(np.nanmax(np.where(m.stay, np.nan, m.values))) for m in matrices.values())
-    figure = figure_of(axes[0])
-    _below(figure, f"{words}{_matrix_words(moves, some)} Standard errors have no room in the cells.")
+    figure, said = figure_of(axes[0]), words + _matrix_words(moves, list(matrices.values()), counts=False)
+    _below(figure, f"{said} Standard errors have no room in the cells.")
     for _ in range(2):
         for ax, (name, matrix) in zip(axes, matrices.items(), strict=True):
             ax.clear()
-            _drawn(ax, moves, matrix, limit, None, counts=False)
+            _drawn(ax, moves, matrix, limit or None, None, counts=False)
             _title(ax, name)
             if not _leftmost(ax):
                 ax.set_ylabel("")
-    _below(figure, f"{words}{_matrix_words(moves, some)} {_errors_words(axes, matrices.values())}".strip())
+    _below(figure, f"{said} {_errors_words(axes, matrices.values())}".strip())
     return np.array(axes, dtype=object)
 
 
 def _below(figure: Any, text: str) -> None:
     """Text under all panels."""
-    figure.supxlabel(filled_lines(figure, text, float(figure.get_size_inches()[0])), fontsize=SMALL)
+    figure.supxlabel(filled_lines(figure, text, float(figure.get_size_inches()[0])), fontsize=SMALL, color=INK)
 
 
 def _errors_words(axes: Sequence[Any], matrices: Iterable[_Matrix]) -> str:
@@ -242,9 +259,10 @@ def _errors_words(axes: Sequence[Any], matrices: Iterable[_Matrix]) -> str:
     drawn = [{text.get_gid() for text in ax.texts} for ax in axes]
     if not all(VALUE_GID in gids for gids in drawn):
         return "Numbers have no room in the cells."
-    if not any(np.isfinite(matrix.errors).any() for matrix in matrices):
+    known = [bool(np.isfinite(matrix.errors).any()) for matrix in matrices]
+    if not any(known):
         return "Standard errors are unknown."
-    inside = all(ERROR_GID in gids for gids in drawn)
+    inside = all(ERROR_GID in gids for gids, some in zip(drawn, known, strict=True) if some)
     return "Standard errors in brackets." if inside else "Standard errors have no room in the cells."
 
 
@@ -257,12 +275,15 @@ def _drawn(ax: Any, moves: Moves, matrix: _Matrix, limit: float | None, caption:
     )  # fmt: skip
 
 
-def _matrix_words(moves: Moves, matrix: _Matrix) -> str:
+def _matrix_words(moves: Moves, matrices: Sequence[_Matrix], *, counts: bool) -> str:
     to, start = moves.destination.replace("_", " "), moves.origin.replace("_", " ")
-    words = [f"{to}, per cent of each {start}: rows sum to 100"]
-    words += ["grey: those who stay, not on the scale of colours"] if matrix.stay.any() else []
-    words += ["beside the names: how many" if any(matrix.n) and not moves.keys else ""]
-    return "; ".join(word for word in words if word) + "."
+    words = [f"Columns: {to}, in per cent of each {start}; rows sum to 100"]
+    words += ["grey: those who stay, not on the scale of colours"] if any(m.stay.any() for m in matrices) else []
+    exact = any(_exact(m.values).any() for m in matrices)
+    known = any(np.isfinite(m.errors).any() for m in matrices)
+    words += ["exactly 0 and 100 have no standard error"] if exact and known else []
+    words += ["beside the names: how many"] if counts and any(any(m.n) for m in matrices) else []
+    return "; ".join(words) + "."
 
 
 def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: Any = None) -> Any:
@@ -384,17 +405,21 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
         panel.set_xlabel("period")
         if not _leftmost(panel):
             panel.set_ylabel("")
-    figure_of(axes[0]).supxlabel(f"black: any exit, {words}" if stacked else words, fontsize=SMALL)
+    figure_of(axes[0]).supxlabel(f"black: any exit, {words}" if stacked else words, fontsize=SMALL, color=INK)
     return np.array(axes, dtype=object)
 
 
 def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
-    """Lines of one exit, of several fits or cells."""
+    """Lines of one exit, of several fits or cells; where bands would hide each other, a bar at each point."""
     if len(curves) > _LINES:
         raise OptionError(f"there are {len(curves)} lines, of which {_LINES} can be told apart: name some cells.")
     ax = new_axes(6.3, 4.0) if ax is None else ax
     lines = {one.name: one.lines[exit] for one in curves}
-    _lines(ax, lines, bands=len(lines) <= len(PALETTE))
+    if len(lines) <= len(PALETTE):
+        _lines(ax, lines)
+    else:
+        _barred_lines(ax, lines)
+        words = words.replace("bands", "intervals")
     ax.set_ylabel(_literal(f"cumulative incidence of {exit.replace('_', ' ')}"))
     return _time_axis(ax, words)
 
@@ -404,25 +429,52 @@ def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
         _areas(ax, one)
         words = f"black: any exit, {words}" if words else ""
     else:
-        _lines(ax, one.lines, bands=True)
+        _lines(ax, one.lines)
     if one.name:
         _title(ax, one.name)
     ax.set_ylabel("cumulative incidence")
     return _time_axis(ax, words)
 
 
-def _lines(ax: Any, lines: Mapping[str, pd.DataFrame], *, bands: bool) -> None:
-    colors = [PALETTE[i % len(PALETTE)] for i in range(len(lines))]
+def _lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
+    """Lines with bands."""
     for i, frame in enumerate(lines.values()):
         time, value, low, high = _columns(frame)
-        unknown = np.full(len(value), np.nan)
-        line_band(ax, time, value, low if bands else unknown, high if bands else unknown, color=colors[i])
-        ax.lines[-1].set_linestyle(_DASHES[i // len(PALETTE) % len(_DASHES)])
-        if len(time) <= 20:
-            ax.plot(time, value, "o", color=colors[i], markersize=3, zorder=4)
+        line_band(ax, time, value, low, high, color=_color(i))
+        if i >= len(PALETTE):
+            ax.lines[-1].set_linestyle(_dashes(i))
+        if len(time) <= _POINTS:
+            ax.plot(time, value, "o", color=_color(i), markersize=3, zorder=4)
+    _end_lines(ax, lines)
+
+
+def _barred_lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
+    """Lines with an interval at each point, each line a little beside the others."""
+    periods = np.unique(np.concatenate([_columns(frame)[0] for frame in lines.values()]))
+    step = float(np.diff(periods).min()) if len(periods) > 1 else 1.0
+    for i, frame in enumerate(lines.values()):
+        time, value, low, high = _columns(frame)
+        at = time + 0.5 * step * ((i + 0.5) / len(lines) - 0.5)
+        ax.plot(at, value, linestyle=_dashes(i), color=_color(i), linewidth=1.2, zorder=3)
+        ax.plot(at, value, "o", color=_color(i), markersize=3, zorder=4)
+        ax.vlines(at, low, high, color=_color(i), linewidth=0.8, alpha=0.7, zorder=2)
+    _end_lines(ax, lines, 0.25 * step)
+
+
+def _color(i: int) -> str:
+    return PALETTE[i % len(PALETTE)]
+
+
+def _dashes(i: int) -> str:
+    return _DASHES[i // len(PALETTE) % len(_DASHES)]
+
+
+def _end_lines(ax: Any, lines: Mapping[str, pd.DataFrame], beyond: float = 0.0) -> None:
+    """Begin the axis at zero, and write names at the ends of lines."""
     ax.set_ylim(bottom=0.0)
-    last = [frame.iloc[-1] for frame in lines.values()]
-    _ends(ax, list(lines), [float(row["time"]) for row in last], [float(row["estimate"]) for row in last], colors)
+    last = [_columns(frame) for frame in lines.values()]
+    x, y = [float(time[-1]) + beyond for time, *_ in last], [float(value[-1]) for _, value, *_ in last]
+    _ends(ax, list(lines), x, y, [_color(i) for i in range(len(last))])
 
 
 def _areas(ax: Any, one: Curves) -> None:

@@ -236,12 +236,13 @@ def _words(everything: _Corridors, drawn: _Corridors, what: str, at_most: int) -
     if m == n:
         words = [f"All {n:,} corridors, {_amount(whole)} {what}" if n > 1 else f"One corridor, {_amount(whole)} {what}"]
     else:
-        which = f"The {m:,} largest" if m <= at_most else f"The {at_most:,} largest, and {m - at_most:,} kept,"
+        most = "The largest" if m == 1 else f"The {m:,} largest"
+        which = most if m <= at_most else f"The {at_most:,} largest, and {m - at_most:,} kept,"
         share = f"{format_number(100 * part / whole, decimals=0)} % of all {what}"
         words = [f"{which} of {n:,} corridors: {share} ({_amount(part)} of {_amount(whole)})"]
     names = [country_name(drawn.places[int(side[0])]) for side in (drawn.origin, drawn.destination)]
     words.append(f"Widest: {names[0]} to {names[1]}, {_amount(float(drawn.flow[0]))}" if m > 1 else "")
-    words.append("Colour: country left; point: country reached")
+    words.append("A ribbon has the colour of the country left and points to the one reached")
     words.append(f"{everything.rows:,} rows added up" if everything.rows > n else "")
     left = f"{everything.own:,} within a country ({_amount(everything.own_flow)}) left out"
     return [word for word in [*words, left if everything.own else ""] if word]
