@@ -109,6 +109,17 @@ def stocks(**columns):
     return wg.stock_rates(frame.assign(**columns), abroad_error="se")
 
 
+def few(method, n=3):
+    """A link of a few countries whose premiums and rates have small errors."""
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "FRA", "JPN"], "b": [0.1, 0.2, 0.35, 0.4], "se": 0.01}).head(n)
+    rates = Estimates.from_table(frame.assign(b=[0.3, 0.2, 0.15, 0.1][:n], term="leaving"), term="term")
+    return wg.fit_link("leaving ~ premium", rates, Estimates.from_table(frame), method=method)
+
+
+def moves(origin="field", destination="next", frame=None, **options):
+    return wg.fit_transitions(workers(next=MOVED) if frame is None else frame, origin, destination, **options)
+
+
 def choice(**options):
     sets = pd.DataFrame({"who": [1, 1, 2, 2], "place": ["a", "b"] * 2, "pay": [1.0, 2, 3, 1], "took": [1, 0, 0, 1]})
     return wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took", **options)
@@ -116,6 +127,8 @@ def choice(**options):
 
 GAPS = [wg.oaxaca, wg.rif_oaxaca, wg.dfl, wg.counterfactual, wg.yun]
 WHOSE = workers()["iso3"]
+MOVED = workers()["field"].iloc[::-1].to_numpy()
+NO_LEAVERS = workers()[~((WHOSE == "KOR") & (workers()["leaves"] == 1))]
 ASKED = [
     # no rows
     (lambda: read(workers().head(0)), EmptyDataError, "no rows", "look at"),
@@ -302,6 +315,26 @@ ASKED = [
     (lambda: link(method="ols").predict(country="USA", premium=0.1, alpha=5), OptionError, "alpha=5", "0 and 1"),
     (lambda: link(method="ols").outlier("USA", alpha=95), OptionError, "alpha=95", "0 and 1"),
     (lambda: link(method="ols").few_countries(reps=-1), OptionError, "reps=-1", "whole number"),
+    (lambda: link(method="ols").predict("KOR", 0.1), ArgumentError, "predict()", "positional", "country=, premium="),
+    (lambda: link(method="ols").predict(country="KOR", premum=0.1), ArgumentError, "Did you mean 'premium'",
+     "It takes: country, premium"),
+    (lambda: link(method="ols").moderate("log(gdp)", data=covariates()), ColumnError, "'log(gdp)'", "as it stands",
+     "data.assign", "There are: iso3, gdp"),
+    (lambda: link("net_migration ~ premium + gdp", data=covariates(gdp=None)), EmptyDataError, "'net_migration'",
+     "missing gdp"),
+    (lambda: few("eiv"), IdentificationError, "without each cell", "3 cells for 2", "where 4 are needed", "'ols'"),
+    (lambda: few("bootstrap"), IdentificationError, "3 cells for 2", "where 4 are needed"),
+    (lambda: few("eiv", 2), DataError, "2 cells", "at least 3"),
+    (lambda: wg.join(), ArgumentError, "'first'", "It takes: first, *others, independent="),
+    (lambda: wg.join(premiums(), indep=True), ArgumentError, "'indep'", "Did you mean 'independent'"),
+    (lambda: wg.join(premiums(), 1), DataError, "not int"),
+    (lambda: curve(samples={"few": ["CHN", "KRO"]}), OptionError, "samples['few']", "'KRO'", "There are"),
+    (lambda: curve(samples={"few": ["USB"]}), OptionError, "'USB'", "Did you mean 'USA'"),
+    (lambda: curve(samples={"few": 3}), OptionError, "samples['few']=3", "list of the countries"),
+    (lambda: wg.specification_curve("net_migration ~ premium", wg.datasets.talent_migration("ai"), {"a": table()}),
+     FormulaError, "name of a rate (net_migration)", "not a formula"),
+    (lambda: wg.specification_curve("net_migraton", wg.datasets.talent_migration("ai"), {"a": table()}),
+     ColumnError, "'net_migraton'", "Did you mean 'net_migration'"),
     (lambda: curve(reps=-1), OptionError, "reps=-1", "whole number"),
     (lambda: curve(samples=[["KOR"]]), OptionError, "samples", "dict"),
     (lambda: curve(controls="gdp"), ColumnError, "'gdp'"),
@@ -310,6 +343,27 @@ ASKED = [
     *[(lambda gap=gap: gap(workers(), FORMULA, group=["field"]), OptionError, "group=['field']", "one column")
       for gap in GAPS],
     (lambda: wg.fit_exits(workers(), "~ ai", exit=["leaves"]), OptionError, "exit=['leaves']", "name -> column"),
+    (lambda: wg.fit_exits(workers(), "leaves ~ ai", base="leave"), OptionError, "base='leave'", "'leaves' is an exit"),
+    (lambda: wg.fit_exits(workers(), "~ ai", exit={"abroad": "leaves", "law": "field == 'law'"}, base="abrod"),
+     OptionError, "base='abrod'", "'abroad' is an exit", "compared with staying", "multinomial"),
+    (lambda: wg.fit_exits(workers(), "field ~ ai", model="multinomial", base="laww"), OptionError, "'laww'",
+     "Did you mean 'law'"),
+    (lambda: wg.fit_exits(workers(), "leaves ~ ai", base=3), OptionError, "base=3", "must be text"),
+    (lambda: wg.fit_exits(workers(), "leaves ~ aii"), ColumnError, "'aii'", "Did you mean 'ai'", "field."),
+    (lambda: wg.fit_selection(workers(), "log(pay) ~ ai", selection="~"), FormulaError, "selection='~'",
+     "names no regressors"),
+    (lambda: wg.fit_selection(workers(gone=None), "log(pay) ~ ai", selection="leaves ~ gone"), EmptyDataError,
+     "'leaves'", "missing gone"),
+    (lambda: wg.fit_selection(workers(), "log(pay) ~ ai", selection="leaves ~ aii"), ColumnError, "'aii'", "field."),
+    (lambda: choice(base="c"), OptionError, "'c'", "There are: a, b"),
+    (lambda: wg.oaxaca(NO_LEAVERS, FORMULA, group="leaves", by="iso3"), EmptyDataError, "1 comparison lacks",
+     "leaves 1.0 in iso3 KOR", "filter these cells out"),
+    (lambda: wg.fit_roy(workers(), None, leave="leaves"), FormulaError, "formula=None", "'log(wage)'"),
+    (lambda: wg.fit_roy(workers(), "log(pay) ~ ai | psu", leave="leaves"), FormulaError, "psu", "C(...)"),
+    (lambda: moves("field", "field"), OptionError, "'field' is origin and destination", "'next_field'"),
+    (lambda: moves(by="field"), OptionError, "by='field' is the origin"),
+    (lambda: moves(by=["iso3", "next"]), OptionError, "by='next' is the destination"),
+    (lambda: moves(min_rows=500), EmptyDataError, "'next cs'", "min_rows"),
     (lambda: wg.fit_transitions(workers(), "field", "w"), DataError, "'w' has 600 values", "a code"),
     (lambda: wg.fit_transitions(workers(), ["field"], "leaves"), OptionError, "one column", "['field']"),
     (lambda: stocks(abroad="1,000"), DataError, "'abroad' is text", "2 of 2", "'1,000'", "to_numeric"),
@@ -371,6 +425,57 @@ def test_spellings_of_a_country_are_accepted(spelling):
 def test_a_missing_key_is_in_the_ledger():
     found = premiums(put("iso3", None, range(7)))
     assert [(loss.reason, loss.rows) for loss in found.ledger.losses] == [("missing iso3", 7)]
+
+
+def test_what_is_missing_is_named_in_the_words_of_the_call():
+    holes = workers(next=pd.Series(MOVED).where(np.arange(N) > 6))
+    assert [loss.reason for loss in moves(frame=holes).ledger.losses] == ["unknown next"]
+    keyless = rates(put("iso3", None, range(7)))
+    assert [loss.reason for loss in keyless.ledger.losses] == ["missing iso3"]
+
+
+def test_columns_named_as_ours_are_the_users():
+    frame = workers(selected=workers()["exper"], exit=workers()["exper"], selection_code=0.0)
+    frame["pay"] = frame["pay"].where(frame["leaves"] == 1)
+    plain, own = (
+        wg.fit_selection(frame, "log(pay) ~ ai", selection=f"~ ai + {name}") for name in ("exper", "selected")
+    )
+    np.testing.assert_array_equal(plain.estimates.values, own.estimates.values)
+    plain, own = (wg.fit_exits(frame, f"leaves ~ ai + {name}") for name in ("exper", "exit"))
+    np.testing.assert_array_equal(plain.estimates.values, own.estimates.values)
+    names = {"to_0_of_moves": 1, "destination 0": 1}
+    found = moves(frame=workers(next=MOVED).assign(**names))
+    np.testing.assert_array_equal(found.estimates.values, moves().estimates.values)
+
+
+def test_a_constant_covariate_leaves_the_link_with_a_warning():
+    with pytest.warns(IdentificationWarning, match="gdp is 3 in all 38 cells"):
+        found = link("net_migration ~ premium + gdp", data=covariates(gdp=3.0), method="ols")
+    assert "gdp" not in found.params
+    twice = covariates().assign(again=lambda frame: 2 * frame["gdp"])
+    with pytest.warns(IdentificationWarning, match="again is made up by the other columns"):
+        link("net_migration ~ premium + gdp + again", data=twice, method="ols")
+
+
+def test_a_name_of_staying_is_free_where_it_is_no_exit():
+    exits = wg.fit_exits(workers(), "leaves ~ ai", base="remains")
+    assert exits.base == "remains"
+
+
+def test_units_of_a_heading_leave_out_what_has_none():
+    found = wg.dfl(workers(), FORMULA, group="leaves")
+    assert found.heading().endswith("(log points, or without unit)")
+    roy = wg.fit_roy(workers(), "log(pay)", leave="leaves", reps=9)
+    assert roy.estimates.labels["unit"].tolist() == ["log points", *["none"] * 5]
+
+
+def test_a_reliability_below_zero_is_said_in_words():
+    noisy = pd.DataFrame({"iso3": ["KOR", "USA", "FRA", "JPN"], "b": [0.1, 0.11, 0.1, 0.12], "se": 5.0})
+    known = Estimates.from_table(noisy.assign(b=[0.3, 0.2, 0.15, 0.1], term="leaving"), term="term")
+    with pytest.raises(ReliabilityError, match=r"is below 0: sampling error alone would make more than all of their"):
+        wg.fit_link("leaving ~ premium", known, Estimates.from_table(noisy), method="eiv")
+    printed = " ".join(str(wg.fit_link("leaving ~ premium", known, Estimates.from_table(noisy), method="ols")).split())
+    assert "given the controls: below 0, they spread less" in printed
 
 
 def test_a_country_without_weight_is_not_silently_gone():

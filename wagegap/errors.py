@@ -209,7 +209,8 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
     wagegap.errors.ArgumentError: <lambda>() takes no keyword 'metod'. Did you mean 'method'? It takes: method.
     """
     signature = inspect.signature(function)
-    named = [name for name, value in signature.parameters.items() if value.kind is not value.POSITIONAL_ONLY]
+    shown = [value for name, value in signature.parameters.items() if name not in ("self", "cls")]
+    named = [value.name for value in shown if value.kind in (value.POSITIONAL_OR_KEYWORD, value.KEYWORD_ONLY)]
 
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -220,7 +221,7 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
-            takes = listing((name for name in named if name not in ("self", "cls")), 30)
+            takes = listing(map(_said, shown), 30)
             raise ArgumentError(f"{function.__name__}(): {error}. It takes: {takes}.") from None
         if "rng" in kwargs:
             check_rng(kwargs["rng"])
@@ -229,6 +230,12 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*args, **kwargs)
 
     return checked
+
+
+def _said(parameter: inspect.Parameter) -> str:
+    """Name of a parameter: `name=` where it is given by name only, `*names` where there may be several."""
+    several, by_name = parameter.kind is parameter.VAR_POSITIONAL, parameter.kind is parameter.KEYWORD_ONLY
+    return f"{'*' * several}{parameter.name}{'=' * by_name}"
 
 
 def check_rng(rng: object) -> None:

@@ -28,7 +28,15 @@ from wagegap.errors import (
 )
 from wagegap.estimation.ledger import Ledger
 
-__all__ = ["Design", "FormulaParts", "build_design", "design_matrix", "required_columns", "split_formula"]
+__all__ = [
+    "Design",
+    "FormulaParts",
+    "build_design",
+    "design_matrix",
+    "free_name",
+    "required_columns",
+    "split_formula",
+]
 
 _WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -164,6 +172,7 @@ def build_design(
     weights: FloatArray | None = None,
     keep: BoolArray | None = None,
     also: Sequence[str] = (),
+    said: str | None = None,
 ) -> Design:
     """Evaluate a formula.
 
@@ -181,11 +190,14 @@ def build_design(
         Rows to use at all; the others must be in the ledger already.
     also : sequence of str
         Further columns that must not be missing (cell keys).
+    said : str, optional
+        What messages and the account call an outcome that is a column made by the caller.
 
     Raises
     ------
     ColumnError, FormulaError, WageError, EmptyDataError
     """
+    words = said or parts.outcome
     outcome_columns = required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
     _check_present(parts.effect_columns, frame)
@@ -193,24 +205,37 @@ def build_design(
     mask = np.ones(len(frame), dtype=bool) if keep is None else keep.copy()
     for name in needed:
         lost = mask & frame[name].isna().to_numpy()
-        ledger = ledger.lose(f"missing {name}", int(lost.sum()), _weight_of(lost, weights))
+        ledger = ledger.lose(
+            f"missing {said if said and name in outcome_columns else name}", int(lost.sum()), _weight_of(lost, weights)
+        )
         mask &= ~lost
     rows = np.flatnonzero(mask)
     if rows.size == 0:
-        raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
+        raise EmptyDataError(f"no rows are left for {words!r}.\n{ledger}")
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
     _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
     _check_numbers(used, regressor_columns, DataError, text=False)
     y, _, _ = design_matrix(used, f"{parts.outcome} - 1")
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
-    _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
+    _check_finite(y[:, 0], words, used, [] if said else outcome_columns, WageError)
     x, names, terms = design_matrix(used, parts.regressors)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
     effects = tuple(_effect_codes(used, effect) for effect in parts.effects)
-    return Design(parts.outcome, y[:, 0], x, names, terms, effects, parts.effects, rows, ledger)
+    return Design(words, y[:, 0], x, names, terms, effects, parts.effects, rows, ledger)
+
+
+def free_name(frame: pd.DataFrame, name: str) -> str:
+    """Return a name that no column of the frame has, for a column of the caller's own.
+
+    >>> free_name(pd.DataFrame(columns=["exit", "exit_"]), "exit")
+    'exit__'
+    """
+    while name in frame.columns:
+        name += "_"
+    return name
 
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
@@ -398,7 +423,8 @@ def _check_finite(
         kinds += [f"{column} {kind} in {count}" for kind, count in counts.items() if count]
     raise kind(
         f"{name!r} is not a finite number in {int(bad.sum()):,} of {len(values):,} rows"
-        f"{' (' + listing(kinds) + ')' if kinds else ''}, first {source}: filter or mend these rows before the fit."
+        f"{' (' + listing(kinds) + ')' if kinds else ''}{f', first {source}' if columns else ''}: filter or mend these "
+        "rows before the fit."
     )
 
 

@@ -29,7 +29,15 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.design import Design, FormulaParts, build_design, design_matrix, required_columns, split_formula
+from wagegap.estimation.design import (
+    Design,
+    FormulaParts,
+    build_design,
+    design_matrix,
+    free_name,
+    required_columns,
+    split_formula,
+)
 from wagegap.estimation.kernels.choice import ChoiceSets, Nests, choice_sets, respond
 from wagegap.panel.panel import Panel
 from wagegap.panel.sampling import weighted_rows
@@ -389,12 +397,14 @@ def _design(panel: Panel, columns: ChoiceColumns) -> Design:
     """Attributes and what is taken, without choosers who lack a row."""
     outcome = columns.outcome()
     weights, positive, ledger = weighted_rows(panel)
-    frame, left = panel.frame, outcome
+    frame, left, said = panel.frame, outcome, None
     if outcome in frame:
-        frame, left = frame.assign(_taken=_taken(frame, columns, outcome)), "_taken"
+        left, said = free_name(frame, "taken"), outcome
+        frame = frame.assign(**{left: _taken(frame, columns, outcome)})
     parts = FormulaParts(left, _with_constant(columns.regressors), ())
     also = [columns.chooser, columns.alternative]
-    design = build_design(frame, parts, ledger=ledger, weights=weights, keep=positive, also=also)
+    required_columns(parts.regressors, panel.frame)
+    design = build_design(frame, parts, ledger=ledger, weights=weights, keep=positive, also=also, said=said)
     taken = np.isin(design.y, (0.0, 1.0))
     if not taken.all():
         first = design.y[~taken][0]

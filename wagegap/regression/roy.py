@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import DataError, EmptyDataError, OptionError, check_option
+from wagegap.errors import DataError, EmptyDataError, FormulaError, OptionError, check_option, listing
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.design import FormulaParts, build_design
+from wagegap.estimation.design import FormulaParts, build_design, split_formula
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
@@ -37,6 +37,7 @@ from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
@@ -190,6 +191,7 @@ class _Rows:
     """Pay (n,), who leaves, weights, clusters that are drawn together, and what the covariance needs."""
 
     outcome: str
+    unit: str
     y: FloatArray
     leaves: FloatArray
     weights: FloatArray
@@ -205,8 +207,20 @@ class _Rows:
         return np.asarray(np.searchsorted(self.y[self.order], grid, side="right"))
 
 
+def _sides_of(formula: str) -> tuple[str, str]:
+    """What is compared, and given what; nothing where the right side is absent."""
+    if not isinstance(formula, str) or not formula.strip():
+        raise FormulaError(f"formula={formula!r} must be text: 'log(wage)', or 'log(wage) ~ age + educ' for residuals.")
+    if "~" not in formula:
+        return formula.strip(), ""
+    parts = split_formula(formula)
+    if parts.effects:
+        raise FormulaError(f"formula {formula!r}: put {listing(parts.effects)} among the regressors, as C(...).")
+    return parts.outcome, parts.regressors
+
+
 def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
-    outcome, _, regressors = (part.strip() for part in formula.partition("~"))
+    outcome, regressors = _sides_of(formula)
     leaves = event_values(panel, leave, leave)
     if not np.isin(leaves[~np.isnan(leaves)], (0.0, 1.0)).all():
         raise DataError(f"leave={leave!r} must be 0/1.")
@@ -232,7 +246,9 @@ def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
     units = group.codes if isinstance(group, Grouping) else None
     words = f"{outcome} given {regressors}" if regressors else outcome
     order = np.argsort(y, kind="stable")
-    return _Rows(words, y, who, own, units, sample, design.rows, resolved, design.ledger, order)
+    return _Rows(
+        words, unit_of_outcome(outcome), y, who, own, units, sample, design.rows, resolved, design.ledger, order
+    )
 
 
 def _sides(rows: _Rows) -> dict[str, FloatArray]:
@@ -306,8 +322,9 @@ def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallS
         root = influence_root(
             rows.sample, [InfluenceBlock("", np.arange(len(rows.y)), influence, 1)], cov=cov, rule=rule
         )  # fmt: skip
-    labels = pd.DataFrame({"term": ["mean gap", *(f"ratio {p + 1}" for p in range(parts))], "unit": "none",
-                           "comparison": "stayers"})  # fmt: skip
+    terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
+    units = [rows.unit, *["none"] * parts]
+    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
     return Estimates(
         labels, values, (root,), (np.eye(len(values)),), title=f"Selection of those who leave, by {rows.outcome}",
         ledger=rows.ledger,

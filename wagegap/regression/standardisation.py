@@ -38,12 +38,14 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cov import CovLike
+from wagegap.estimation.design import free_name
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import numbers
-from wagegap.panel.panel import as_pandas, as_panel
+from wagegap.panel.panel import Panel, as_pandas, as_panel
 from wagegap.panel.sampling import cell_keys, check_count, with_weights
 from wagegap.regression.mobility import Rates, fit_rates
 
@@ -421,27 +423,66 @@ def fit_transitions(  # noqa: PLR0913
     """
     check_count("min_rows", min_rows)
     panel = with_weights(as_panel(data), weights, weight_kind)
-    for name in (origin, destination):
-        if not isinstance(name, str):
-            raise OptionError(f"origin and destination must each be the name of one column, not {name!r}.")
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "of moves")
-    keys = [name for name in cell_keys(panel, by or ()) if name != origin]
+    keys = _keys_of_moves(panel, origin, destination, by)
     column = panel.frame[destination]
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
         raise DataError(f"{destination!r} has fewer than two values: there are no moves to count.")
     if len(levels) > _MOST_LEVELS:
         raise DataError(f"{destination!r} has {len(levels):,} values: moves are counted between levels of a code.")
-    events = {f"to_{i}_of_moves": level for i, level in enumerate(levels)}
-    marks = {name: np.where(column.isna(), np.nan, (column == level) * 1.0) for name, level in events.items()}
-    frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
-    marked = replace(panel, frame=frame)
+    marked, events = _marked(panel, destination, levels)
     rates = fit_rates(
-        marked, list(events), among=among, by=[*keys, origin], cov=cov, small_sample=small_sample, min_rows=min_rows
+        marked, events, among=among, by=[*keys, origin], cov=cov, small_sample=small_sample, min_rows=min_rows
     )
     own = rates.estimates
-    labels = own.labels.assign(term=own.labels["term"].map({name: str(level) for name, level in events.items()}))
-    estimates = replace(own, labels=labels, title=f"Moves from {origin} to {destination}", spec=None)
+    names = {event: str(level) for event, level in zip(events, levels, strict=True)}
+    labels = own.labels.assign(term=own.labels["term"].map(names))
+    assert own.ledger is not None
+    ledger = _said_once(own.ledger, next(iter(events)), destination)
+    title = f"Moves from {origin} to {destination}"
+    estimates = replace(own, labels=labels, ledger=ledger, title=title, spec=None)
     first = rates.cells[rates.cells["event"] == next(iter(events))]
     return Transitions(estimates, origin, destination, first.drop(columns=["event", "happened"]).reset_index(drop=True))
+
+
+def _keys_of_moves(panel: Panel, origin: str, destination: str, by: str | Sequence[str]) -> list[str]:
+    """Keys of the cells, once origin and destination are two columns, and neither of them a key."""
+    for name in (origin, destination):
+        if not isinstance(name, str):
+            raise OptionError(f"origin and destination must each be the name of one column, not {name!r}.")
+        if name not in panel.frame:
+            raise no_column(name, panel.frame.columns, "of moves")
+    if origin == destination:
+        raise OptionError(
+            f"{origin!r} is origin and destination: moves are from a column of now to one of next, such as 'field' and "
+            "'next_field' (panel.transitions() adds the second)."
+        )
+    keys = cell_keys(panel, by or ())
+    both = [name for name in (origin, destination) if name in keys]
+    if both:
+        raise OptionError(
+            f"by={both[0]!r} is the {'origin' if both[0] == origin else 'destination'} of the moves, which the matrix "
+            "has already: by= names what splits people into matrices of their own, such as a country."
+        )
+    return keys
+
+
+def _marked(panel: Panel, destination: str, levels: Sequence[Any]) -> tuple[Panel, dict[str, str]]:
+    """The panel with a 0/1 column for each destination, and these columns by the name of the event."""
+    column = panel.frame[destination]
+    marks, events = {}, {}
+    for i, level in enumerate(levels):
+        name = free_name(panel.frame, f"destination {i}")
+        events[f"{destination} {level}"] = name
+        marks[name] = np.where(column.isna(), np.nan, (column == level) * 1.0)
+    frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
+    return replace(panel, frame=frame), events
+
+
+def _said_once(ledger: Ledger, event: str, destination: str) -> Ledger:
+    """Rows without a destination, which the first event counted, by the name of the column."""
+    losses = tuple(
+        replace(loss, reason=f"unknown {destination}") if loss.reason == f"unknown {event}" else loss
+        for loss in ledger.losses
+    )
+    return replace(ledger, losses=losses)
