@@ -35,6 +35,7 @@ from wagegap.errors import (
     WagegapError,
 )
 from wagegap.estimation.estimates import Estimates
+from wagegap.regression.grogger_hanson import simulate_migrants
 
 N = 600
 FORMULA = "log(pay) ~ ai + exper"
@@ -120,6 +121,39 @@ def moves(origin="field", destination="next", frame=None, **options):
     return wg.fit_transitions(workers(next=MOVED) if frame is None else frame, origin, destination, **options)
 
 
+def migrants(**changes):
+    """Scale, selection and sorting of simulated migrants; columns, or options, replaced."""
+    frame = simulate_migrants(origins=12, destinations=8, rng=1)
+    names = dict(movers=["skilled", "primary"], stayers=["stay_skilled", "stay_primary"], costs="log(dist)")
+    pay = dict(origin_wages=["wo_skilled", "wo_primary"], destination_wages=["wd_skilled", "wd_primary"])
+    columns = {key: value for key, value in changes.items() if key not in {**names, **pay, "cov": 0}}
+    options = {**names, **pay, **{key: value for key, value in changes.items() if key not in columns}}
+    return wg.grogger_hanson(frame.assign(**columns), origin="o", destination="d", **options)
+
+
+def gravity(distance="dist", drop=(), **columns):
+    """Moves between eight occupations, stayers on the diagonal."""
+    pairs = pd.MultiIndex.from_product([range(8), range(8)], names=["left", "entered"]).to_frame(index=False)
+    rng = np.random.default_rng(0)
+    pairs = pairs.assign(dist=rng.random(64), moved=rng.poisson(20, 64) + 1.0).assign(**columns).drop(index=list(drop))
+    return wg.occupation_gravity(pairs, distance, origin="left", target="entered", flow="moved")
+
+
+def effects(formula="y ~ x", **columns):
+    """Ten units over twelve periods, in common correlated effects."""
+    rows = pd.MultiIndex.from_product([range(10), range(12)], names=["unit", "year"]).to_frame(index=False)
+    rng = np.random.default_rng(0)
+    rows = rows.assign(x=rng.normal(size=120), y=rng.normal(size=120)).assign(**columns)
+    return wg.common_correlated_effects(rows, formula, unit="unit", period="year")
+
+
+def selection(formula="log(pay) ~ ai", selected="leaves ~ ai + exper", frame=None, **options):
+    return wg.fit_selection(workers() if frame is None else frame, formula, selection=selected, **options)
+
+
+LISTS = [[1]] * N
+
+
 def choice(**options):
     sets = pd.DataFrame({"who": [1, 1, 2, 2], "place": ["a", "b"] * 2, "pay": [1.0, 2, 3, 1], "took": [1, 0, 0, 1]})
     return wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took", **options)
@@ -200,7 +234,7 @@ ASKED = [
     (lambda: read().filter("pay >"), FormulaError, "'pay >'", "Columns"),
     (lambda: read().filter(np.ones(3, dtype=bool)), DataError, "each of the 600 rows"),
     (lambda: read().assign(x=[1, 2]), DataError, "columns x", "600 rows", "one value"),
-    (lambda: premiums(pd.concat([workers(), workers()[["ai"]]], axis=1)), ColumnError, "1 names", "'ai'", "Rename"),
+    (lambda: premiums(pd.concat([workers(), workers()[["ai"]]], axis=1)), ColumnError, "1 name that", "'ai'", "Rename"),
     # misspelt options
     (lambda: premiums(covv="HC1"), ArgumentError, "'covv'", "Did you mean 'cov'", "It takes"),
     (lambda: read(contry="iso3"), ArgumentError, "'contry'", "Did you mean 'country'"),
@@ -360,6 +394,42 @@ ASKED = [
      "leaves 1.0 in iso3 KOR", "filter these cells out"),
     (lambda: wg.fit_roy(workers(), None, leave="leaves"), FormulaError, "formula=None", "'log(wage)'"),
     (lambda: wg.fit_roy(workers(), "log(pay) ~ ai | psu", leave="leaves"), FormulaError, "psu", "C(...)"),
+    # selection, choice, moves and gravity under attack
+    (lambda: migrants(skilled="many"), DataError, "'skilled' is text", "96 of 96", "'many'", "to_numeric"),
+    (lambda: migrants(skilled=-1.0), DataError, "'skilled'", "negative or infinite", "96 of 96"),
+    (lambda: migrants(wd_primary=np.inf), DataError, "'wd_primary'", "zero, negative or infinite", "96 of 96"),
+    (lambda: migrants(stay_primary=pd.Timestamp("2020")), DataError, "'stay_primary' holds dates", "not numbers"),
+    (lambda: migrants(o=[[1]] * 96), DataError, "'o' holds a list", "96 of 96", "numbers or text"),
+    (lambda: migrants(costs="log(dit)"), ColumnError, "'dit'", "Did you mean 'dist'"),
+    (lambda: migrants(costs="wage_gap", wage_gap=1.0), OptionError, "'wage_gap' of their own", "rename"),
+    (lambda: migrants(costs="log(dist) | o"), FormulaError, "costs='log(dist) | o'", "no bar"),
+    (lambda: migrants(costs=["dist"]), OptionError, "costs=['dist']", "text"),
+    (lambda: migrants(movers=["skilled"]), OptionError, "movers=['skilled']", "two columns"),
+    (lambda: gravity(moved="ten"), DataError, "'moved' is text", "64 of 64"),
+    (lambda: gravity(moved=-1.0), DataError, "'moved' is negative", "64 of 64"),
+    (lambda: gravity(moved=1.0), DataError, "'per_stayer' is 1 in all 56 rows", "nothing to explain"),
+    (lambda: gravity(left=[[1]] * 64), DataError, "'left' holds a list"),
+    (lambda: gravity(drop=[0]), DataError, "1 occupation has no stayers: 0", "Leave out"),
+    (lambda: gravity("per_stayer", per_stayer=1.0), OptionError, "'per_stayer'", "rename"),
+    (lambda: gravity("dits"), ColumnError, "'dits'", "Did you mean 'dist'"),
+    (lambda: wg.fit_flows({"y": [2.0] * 9, "x": range(9)}, "y ~ x"), DataError, "'y' is 2 in all 9 rows"),
+    (lambda: effects(year=np.repeat(np.arange(12), 10) // 2), DuplicateKeyError, "of 120 rows", "'unit' and 'year'"),
+    (lambda: effects(unit=[[1]] * 120), DataError, "'unit' holds a list", "120 of 120"),
+    (lambda: effects(x=pd.Timestamp("2020")), FormulaError, "'x'", "x is datetime64", "numbers are needed", "dt.year"),
+    (lambda: selection(selected="leaves ~ ai + w", frame=workers(w=1.0)), IdentificationError, "w cannot be told"),
+    (lambda: selection(selected="leaves ~ ai + w", frame=workers(w=1.0), method="ml"), IdentificationError, "w cannot"),
+    (lambda: selection(frame=workers(pay=3.0)), IdentificationError, "one number", "no error"),
+    (lambda: selection(frame=workers(pay=3.0), method="ml"), IdentificationError, "one number"),
+    (lambda: selection(selected="field ~ exper", frame=workers(field=None), method="lee"), IdentificationError,
+     "'field' has no place"),
+    (lambda: selection(selected="field ~ exper", frame=workers(field=LISTS), method="lee"), DataError, "holds a list"),
+    (lambda: selection(frame=workers(leaves=1 + 2j)), DataError, "'leaves' holds complex"),
+    (lambda: wg.fit_roy(workers(leaves=1 + 2j), "pay", leave="leaves"), DataError, "'leaves' holds complex"),
+    (lambda: moves(frame=workers(next=LISTS)), DataError, "'next' holds a list", "600 of 600"),
+    (lambda: wg.wild_bootstrap(workers(psu=LISTS), FORMULA, "ai", cluster="psu"), DataError, "'psu' holds a list"),
+    (lambda: premiums(workers(field=LISTS), FORMULA + " | field"), DataError, "'field' holds a list"),
+    (lambda: stocks(iso3="KOR"), DuplicateKeyError, "1 of 2 rows", "iso3 of another", "KOR", "add them up"),
+    (lambda: stocks(iso3=[[1], [2]]), DataError, "'iso3' holds a list"),
     (lambda: moves("field", "field"), OptionError, "'field' is origin and destination", "'next_field'"),
     (lambda: moves(by="field"), OptionError, "by='field' is the origin"),
     (lambda: moves(by=["iso3", "next"]), OptionError, "by='next' is the destination"),

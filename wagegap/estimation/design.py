@@ -32,6 +32,7 @@ __all__ = [
     "Design",
     "FormulaParts",
     "build_design",
+    "check_keys",
     "design_matrix",
     "free_name",
     "required_columns",
@@ -201,6 +202,7 @@ def build_design(
     outcome_columns = required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
     _check_present(parts.effect_columns, frame)
+    check_keys(frame, [*parts.effect_columns, *also])
     needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *parts.effect_columns, *also]))
     mask = np.ones(len(frame), dtype=bool) if keep is None else keep.copy()
     for name in needed:
@@ -238,6 +240,23 @@ def free_name(frame: pd.DataFrame, name: str) -> str:
     return name
 
 
+def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise where a column holds lists, dicts or arrays, by which no row can be told from another.
+
+    >>> check_keys(pd.DataFrame({"iso3": ["KOR", "USA"]}), ["iso3"])
+    """
+    for name in names:
+        column = frame[name]
+        if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) != "mixed":
+            continue
+        odd = [value for value in column if isinstance(value, list | dict | set | np.ndarray)]
+        if odd:
+            raise DataError(
+                f"{name!r} holds a {type(odd[0]).__name__} in {len(odd):,} of {len(column):,} rows, such as "
+                f"{str(odd[0])[:40]}: they cannot be keys by which rows are told apart. Use numbers or text."
+            )
+
+
 def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
     """Evaluate one side of a formula on rows without missing values: matrix, names, and the term of each column."""
     columns = _sum_of_columns(frame, expression)
@@ -261,17 +280,23 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tup
             raise ColumnError(
                 f"{word!r} in {expression!r} is not among the columns.{did_you_mean(word, frame.columns)}"
             ) from error
-        odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
-        kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
-        raise FormulaError(
-            f"cannot evaluate {expression!r}: {_first_line(error)}{f' ({kinds})' * bool(odd)}."
-        ) from error
+        raise FormulaError(f"cannot evaluate {expression!r}: {_why_not(error, frame, expression)}.") from error
     spec: Any = matrix.model_spec
     terms = [""] * matrix.shape[1]
     for term, places in spec.term_indices.items():
         for j in places:
             terms[j] = str(term)
     return values, tuple(_whole_levels(str(c), frame) for c in matrix.columns), tuple(terms)
+
+
+def _why_not(error: BaseException, frame: pd.DataFrame, expression: str) -> str:
+    """What the formula engine says, or which columns are no numbers where that is what it stumbles over."""
+    odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
+    kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
+    said = _first_line(error)
+    if odd and re.search(r"TypeError|ufunc|dtype|not supported|could not convert", f"{type(error).__name__} {said}"):
+        return f"{kinds}, where numbers are needed; pandas.to_numeric makes numbers of text, .dt.year of dates"
+    return f"{said}{f' ({kinds})' * bool(odd)}"
 
 
 def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:

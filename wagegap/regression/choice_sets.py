@@ -33,12 +33,14 @@ from wagegap.estimation.design import (
     Design,
     FormulaParts,
     build_design,
+    check_keys,
     design_matrix,
     free_name,
     required_columns,
     split_formula,
 )
 from wagegap.estimation.kernels.choice import ChoiceSets, Nests, choice_sets, respond
+from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel
 from wagegap.panel.sampling import weighted_rows
 
@@ -328,6 +330,7 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     for name, purpose in ((columns.chooser, "for chooser"), (columns.alternative, "for alternative")):
         if name not in panel.frame:
             raise no_column(name, panel.frame.columns, purpose)
+        check_keys(panel.frame, [name])
     levels = _levels(panel.frame[columns.alternative], base)
     panel = replace(panel, frame=_with_levels(panel.frame, columns.alternative, levels))
     design = _design(panel, columns)
@@ -424,7 +427,8 @@ def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArra
     """0/1 of what is taken, from numbers, truth values, or the alternative's name."""
     column = frame[outcome]
     if pd.api.types.is_numeric_dtype(column) and not isinstance(column.dtype, pd.CategoricalDtype):
-        return column.astype(float).to_numpy()
+        return numbers(column)
+    check_keys(frame, [outcome])
     said = column.astype(object)
     levels = set(frame[columns.alternative].cat.categories)
     odd = [word for word in pd.unique(said.dropna()) if word not in levels]

@@ -25,7 +25,15 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.errors import FormulaError, IdentificationError, OptionError, check_option, listing, no_column
+from wagegap.errors import (
+    DuplicateKeyError,
+    FormulaError,
+    IdentificationError,
+    OptionError,
+    check_option,
+    listing,
+    no_column,
+)
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust
 from wagegap.estimation.design import Design, build_design, split_formula
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
@@ -118,6 +126,12 @@ def _design(panel: Panel, formula: str, unit: str, period: str) -> Design:
             raise no_column(name, panel.frame.columns)
     weights, positive, ledger = weighted_rows(panel)
     design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=[unit, period])
+    twice = int(panel.frame.iloc[design.rows].duplicated([unit, period]).sum())
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} of {len(design.rows):,} rows have the {unit!r} and {period!r} of another: one row of each is "
+            "needed. Sum them, or name the unit by what tells them apart (a corridor, not its origin)."
+        )
     varies = np.array([name != "Intercept" for name in design.names])
     if not varies.any():
         raise FormulaError(f"formula {formula!r} has no regressor.")

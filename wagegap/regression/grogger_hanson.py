@@ -28,12 +28,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, EmptyDataError, OptionError, no_column, warn
+from wagegap.errors import DataError, EmptyDataError, FormulaError, OptionError, no_column, warn
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust, parse_cov
+from wagegap.estimation.design import check_keys, required_columns
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
+from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_panel
 from wagegap.regression.flows import fit_flows
 
@@ -41,6 +43,7 @@ __all__ = ["GroggerHanson", "grogger_hanson", "simulate_migrants"]
 
 _EQUATIONS = ("scale", "selection", "sorting")
 _WAGES = ("linear", "log")
+_MADE = ("log_odds", "wage_gap", "second_skill")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +137,7 @@ def grogger_hanson(  # noqa: PLR0913
     chosen = cov if cov is not None else f"CR1:{destination}"
     _check_cov(chosen)
     panel = as_panel(data)
+    _check_costs(panel.frame, costs)
     frame, ledger = _pairs(panel.frame, panel.ledger, (origin, destination), columns)
     fits, said = _fits(frame, columns, costs, origin, chosen)
     if said:
@@ -181,6 +185,18 @@ def _check_cov(cov: CovLike) -> None:
         )
 
 
+def _check_costs(frame: pd.DataFrame, costs: str) -> None:
+    """Raise unless costs are regressors of the data, none of them named as the equations name their own."""
+    if not isinstance(costs, str):
+        raise OptionError(f"costs={costs!r} must be text, such as 'log(dist) + contig'.")
+    if "~" in costs or "|" in costs:
+        raise FormulaError(f"costs={costs!r} are regressors alone, such as 'log(dist) + contig': no tilde and no bar.")
+    used = required_columns(costs, frame) if costs.strip() else []
+    taken = [name for name in used if name in _MADE]
+    if taken:
+        raise OptionError(f"costs={costs!r}: the equations have a {taken[0]!r} of their own; rename your column.")
+
+
 def _pairs(
     frame: pd.DataFrame, ledger: Ledger, places: tuple[str, str], columns: dict[str, Sequence[str]]
 ) -> tuple[pd.DataFrame, Ledger]:
@@ -193,16 +209,19 @@ def _pairs(
                 raise no_column(name, frame.columns, f"for {purpose}")
     for name in places:
         if name not in frame:
-            raise no_column(name, frame.columns)
+            raise no_column(name, frame.columns, "for origin or destination")
     everything = [name for names in columns.values() for name in names]
+    check_keys(frame, places)
+    frame = frame.assign(**{name: known_numbers(frame, name) for name in everything})
     known = frame[[*everything, *places]].notna().all(axis=1)
     ledger = ledger.lose("missing movers, stayers, pay or place", int((~known).sum()))
     used = frame[known]
     for name in everything:
         bad = (used[name] < 0) if name in columns["movers"] else (used[name] <= 0)
+        bad |= np.isinf(used[name])
         if bad.any():
-            words = "negative" if name in columns["movers"] else "zero or negative"
-            raise DataError(f"{name!r} is {words} in {int(bad.sum()):,} of {len(used):,} rows.")
+            words = "negative" if name in columns["movers"] else "zero, negative"
+            raise DataError(f"{name!r} is {words} or infinite in {int(bad.sum()):,} of {len(used):,} rows.")
     moved = (used[list(columns["movers"])] > 0).all(axis=1)
     ledger = ledger.lose("pairs without movers of either skill", int((~moved).sum()))
     if not moved.any():
@@ -221,7 +240,7 @@ def _fits(
         for wages in _WAGES:
             for equation in _EQUATIONS:
                 rows = _equation(frame, columns, equation, wages)
-                formula = f"_log_odds ~ wage_gap{more}"
+                formula = f"log_odds ~ wage_gap{more}"
                 formula += {"scale": " + second_skill", "selection": "", "sorting": f" | {origin}"}[equation]
                 found = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
                 labels = found.labels.assign(equation=equation, wages=wages, unit="log points")
@@ -237,13 +256,13 @@ def _equation(frame: pd.DataFrame, columns: dict[str, Sequence[str]], equation: 
     home, away = (_pay(frame, columns[side], wages) for side in ("origin_wages", "destination_wages"))
     if equation == "scale":
         parts = [
-            frame.assign(_log_odds=moved - stayed, wage_gap=there - here, second_skill=float(second))
+            frame.assign(log_odds=moved - stayed, wage_gap=there - here, second_skill=float(second))
             for second, (moved, stayed, there, here) in enumerate(zip((one, two), stay, away, home, strict=True))
         ]
         return pd.concat(parts, ignore_index=True)
     if equation == "selection":
-        return frame.assign(_log_odds=one - two - (stay[0] - stay[1]), wage_gap=away[0] - away[1] - (home[0] - home[1]))
-    return frame.assign(_log_odds=one - two, wage_gap=away[0] - away[1])
+        return frame.assign(log_odds=one - two - (stay[0] - stay[1]), wage_gap=away[0] - away[1] - (home[0] - home[1]))
+    return frame.assign(log_odds=one - two, wage_gap=away[0] - away[1])
 
 
 def _pay(frame: pd.DataFrame, names: Sequence[str], wages: str) -> list[pd.Series[Any]]:

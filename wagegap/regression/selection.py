@@ -46,6 +46,7 @@ from wagegap.estimation.design import (
     Design,
     FormulaParts,
     build_design,
+    check_keys,
     free_name,
     required_columns,
     split_formula,
@@ -356,6 +357,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return False, np.full(len(panel), np.nan), ("out", "in")
     if first.outcome not in panel.frame:
         raise no_column(first.outcome, panel.frame.columns, "for selection")
+    check_keys(panel.frame, [first.outcome])
     column = panel.frame[first.outcome]
     if binary:
         values = numbers(column)
@@ -364,7 +366,8 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return True, values, ("out", "in")
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
-        raise IdentificationError(f"{first.outcome!r} has a single place: there is no selection to correct for.")
+        places = "a single place" if levels else "no place"
+        raise IdentificationError(f"{first.outcome!r} has {places}: there is no selection to correct for.")
     return True, column.map({level: float(i) for i, level in enumerate(levels)}).to_numpy(dtype=float), tuple(
         str(level) for level in levels
     )  # fmt: skip

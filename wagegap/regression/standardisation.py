@@ -25,6 +25,7 @@ from wagegap._typing import FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
+    DuplicateKeyError,
     EmptyDataError,
     IdentificationError,
     MissingValueError,
@@ -38,13 +39,13 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cov import CovLike
-from wagegap.estimation.design import free_name
+from wagegap.estimation.design import check_keys, free_name
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import numbers
+from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import Panel, as_pandas, as_panel
 from wagegap.panel.sampling import cell_keys, check_count, with_weights
 from wagegap.regression.mobility import Rates, fit_rates
@@ -257,7 +258,8 @@ def stock_rates(
 
     Raises
     ------
-    ColumnError, CovarianceError, DataError, EmptyDataError, MissingValueError, UnitError
+    ColumnError, OptionError, CovarianceError, DataError, DuplicateKeyError, EmptyDataError, MissingValueError
+    UnitError
 
     Examples
     --------
@@ -270,13 +272,22 @@ def stock_rates(
     if table.empty:
         raise EmptyDataError("the table of stocks has no rows.")
     keys = [by] if isinstance(by, str) else list(by)
+    if not keys:
+        raise OptionError("by=[] names no column: stocks are of cells, such as countries.")
     for name in [*keys, abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
         if name not in table:
             raise no_column(name, table.columns, "in the table of stocks")
     lost = int(table[keys].isna().any(axis=1).sum())
     if lost:
         raise MissingValueError(f"{listing(keys)} is missing in {lost} of {len(table)} rows of stocks: fill it in.")
-    a, d = (_numbers(table, name) for name in (abroad, domestic))
+    check_keys(table, keys)
+    twice = table.duplicated(keys).to_numpy()
+    if twice.any():
+        raise DuplicateKeyError(
+            f"{int(twice.sum())} of {len(table)} rows of stocks have the {listing(keys)} of another, first "
+            f"{listing(table.loc[twice, keys].iloc[0])}: add them up, or name what tells them apart in by=."
+        )
+    a, d = (known_numbers(table, name) for name in (abroad, domestic))
     bad = ~(np.isfinite(a) & np.isfinite(d)) | (a < 0) | (d < 0) | (a + d <= 0)
     if bad.any():
         raise UnitError(
@@ -284,7 +295,8 @@ def stock_rates(
             f"first {listing(table.loc[bad, [*keys, abroad, domestic]].iloc[0])}."
         )
     errors = [
-        np.full(len(a), np.nan) if name is None else _numbers(table, name) for name in (abroad_error, domestic_error)
+        np.full(len(a), np.nan) if name is None else known_numbers(table, name)
+        for name in (abroad_error, domestic_error)
     ]
     negative = int(sum((error < 0).sum() for error in errors))
     if negative:
@@ -297,18 +309,6 @@ def stock_rates(
     estimates = Estimates(labels, a / (a + d), (root,), (np.eye(len(a)),), title="Stock abroad")
     cells = table[keys].reset_index(drop=True).assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
     return Rates(estimates, ("stock_abroad",), "everyone counted", cells)
-
-
-def _numbers(table: pd.DataFrame, name: str) -> FloatArray:
-    """A column of stocks as floats; text is refused."""
-    values = numbers(table[name])
-    text = np.isnan(values) & table[name].notna().to_numpy()
-    if text.any():
-        raise DataError(
-            f"{name!r} is text in {int(text.sum())} of {len(text)} rows of stocks, first "
-            f"{table[name][text].iloc[0]!r}: turn it into numbers with pandas.to_numeric."
-        )
-    return values
 
 
 # transitions ---------------------------------------------------------------------------------------------------------
@@ -424,6 +424,7 @@ def fit_transitions(  # noqa: PLR0913
     check_count("min_rows", min_rows)
     panel = with_weights(as_panel(data), weights, weight_kind)
     keys = _keys_of_moves(panel, origin, destination, by)
+    check_keys(panel.frame, [origin, destination])
     column = panel.frame[destination]
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
@@ -474,7 +475,8 @@ def _marked(panel: Panel, destination: str, levels: Sequence[Any]) -> tuple[Pane
     for i, level in enumerate(levels):
         name = free_name(panel.frame, f"destination {i}")
         events[f"{destination} {level}"] = name
-        marks[name] = np.where(column.isna(), np.nan, (column == level) * 1.0)
+        same = (column == level).to_numpy(dtype=float, na_value=np.nan)
+        marks[name] = np.where(column.isna(), np.nan, same)
     frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
     return replace(panel, frame=frame), events
 
