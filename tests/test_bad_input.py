@@ -151,6 +151,10 @@ def selection(formula="log(pay) ~ ai", selected="leaves ~ ai + exper", frame=Non
     return wg.fit_selection(workers() if frame is None else frame, formula, selection=selected, **options)
 
 
+def wild(hypothesis="ai", cluster="psu", value=0.0, **columns):
+    return wg.wild_bootstrap(workers(**columns), FORMULA, hypothesis, cluster=cluster, value=value, reps=9)
+
+
 LISTS = [[1]] * N
 
 
@@ -428,6 +432,28 @@ ASKED = [
     (lambda: moves(frame=workers(next=LISTS)), DataError, "'next' holds a list", "600 of 600"),
     (lambda: wg.wild_bootstrap(workers(psu=LISTS), FORMULA, "ai", cluster="psu"), DataError, "'psu' holds a list"),
     (lambda: premiums(workers(field=LISTS), FORMULA + " | field"), DataError, "'field' holds a list"),
+    (lambda: wg.stock_rates({"abroad": [1.0], "domestic": [9.0]}, by=None), OptionError, "by=None", "countries"),
+    (lambda: wg.stock_rates({"term": ["a"], "abroad": [1], "domestic": [9]}, by="term"), OptionError, "by='term'"),
+    (lambda: choice(base="a", weights=[1.0] * 3), DataError, "3 weights for 4 rows"),
+    (lambda: wg.fit_choice(workers(), "exper | psu", chooser="pid", alternative="field", chosen="leaves"), FormulaError,
+     "'exper | psu' has a bar", "C(...)"),
+    (lambda: wg.fit_choice(workers(), "exper", chooser=["pid"], alternative="field", chosen="leaves"), OptionError,
+     "['pid'] for chooser", "one column"),
+    (lambda: wg.common_correlated_effects(workers(), "pay ~ ai", unit=["pid"], period="year"), OptionError,
+     "['pid'] for unit", "one column"),
+    (lambda: wg.common_correlated_effects(workers(), "pay ~ ai", unit="pid", period="pid"), OptionError, "both 'pid'"),
+    (lambda: effects(y=1.0), DataError, "nothing of 'y' is left", "each unit"),
+    (lambda: wild(pay=2.0), DataError, "'log(pay)' is 0.693147 in all 600 rows"),
+    (lambda: wild(value="a"), OptionError, "value='a'", "a number"),
+    (lambda: wild(cluster=["psu"]), OptionError, "['psu'] to group by", "one column"),
+    (lambda: wild(cluster="psuu"), ColumnError, "'psuu'", "Did you mean 'psu'"),
+    (lambda: wild(hypothesis="aii"), OptionError, "'aii'", "Did you mean 'ai'"),
+    (lambda: wild(hypothesis=np.array([0, np.nan, 1])), OptionError, "coefficients of a hypothesis", "missing"),
+    (lambda: wg.fit_roy(workers(), "log(pay)", leave="leaves", orders=3), OptionError, "orders=3", "1, 2"),
+    (lambda: wg.fit_roy(workers(), "log(pay)", leave="leaves", orders=()), OptionError, "orders=[]"),
+    (lambda: wg.fit_roy(workers(), "log(pay)", leave=None), OptionError, "None for leave"),
+    (lambda: wg.fit_roy(workers(pay=2.0), "log(pay)", leave="leaves", parts=2), DataError, "in all 600 rows"),
+    (lambda: wg.fit_roy(workers(), "pay", leave="leaves", reps=9).verdict(5), OptionError, "alpha=5"),
     (lambda: stocks(iso3="KOR"), DuplicateKeyError, "1 of 2 rows", "iso3 of another", "KOR", "add them up"),
     (lambda: stocks(iso3=[[1], [2]]), DataError, "'iso3' holds a list"),
     (lambda: moves("field", "field"), OptionError, "'field' is origin and destination", "'next_field'"),

@@ -12,7 +12,7 @@ import inspect
 import numbers
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
+    "check_column",
     "check_option",
     "check_rng",
     "did_you_mean",
@@ -198,6 +199,22 @@ def no_column(name: object, columns: Iterable[object], purpose: str = "") -> Col
     known = list(columns)
     hint = did_you_mean(name, known) or f" There are: {listing(known, 12)}."
     return ColumnError(f"no column {name!r}{' ' if purpose else ''}{purpose}.{hint}")
+
+
+def check_column(name: object, columns: Iterable[object], purpose: str = "") -> None:
+    """Raise unless `name` is one column, not a list of them, and is there.
+
+    >>> check_column("iso3", ["iso3", "year"], "for origin")
+    >>> check_column(["iso3"], ["iso3", "year"], "for origin")
+    Traceback (most recent call last):
+    wagegap.errors.OptionError: ['iso3'] for origin must be the name of one column.
+    """
+    said = f"{name!r}{' ' if purpose else ''}{purpose}"
+    if name is None or not isinstance(name, Hashable) or isinstance(name, tuple):
+        raise OptionError(f"{said} must be the name of one column.")
+    known = list(columns)
+    if name not in known:
+        raise no_column(name, known, purpose)
 
 
 def public(function: Callable[_P, _R]) -> Callable[_P, _R]:

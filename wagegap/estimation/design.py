@@ -259,6 +259,11 @@ def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
     """Evaluate one side of a formula on rows without missing values: matrix, names, and the term of each column."""
+    if len(_split_top(expression, "|")) > 1:
+        raise FormulaError(
+            f"{expression!r} has a bar, behind which effects are absorbed elsewhere, and not here: put them among the "
+            "regressors as C(...); a condition with a bar stands in brackets."
+        )
     columns = _sum_of_columns(frame, expression)
     if columns is not None:
         constant = ("Intercept",) * (not _NO_CONSTANT.search(expression))

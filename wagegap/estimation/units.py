@@ -71,7 +71,11 @@ def check_share(values: FloatArray, unit: str, where: str) -> None:
     outside = (values < 0) | (values > top)
     if outside.any():
         worst = values[outside][0]
-        hint = " Is it per cent? Then say so in units." if unit == "share" and worst > 1 else ""
+        hint = (
+            " Is it per cent? Divide by 100, or say so where the call takes a unit."
+            if unit == "share" and worst > 1
+            else ""
+        )
         raise UnitError(
             f"{where}: {int(outside.sum())} of {len(values)} values are outside 0 to {top:g} "
             f"({unit}); the first is {worst:g}.{hint}"

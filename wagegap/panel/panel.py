@@ -18,7 +18,16 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
-from wagegap.errors import ColumnError, DataError, EmptyDataError, FormulaError, MissingValueError, listing, no_column
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    MissingValueError,
+    check_column,
+    listing,
+    no_column,
+)
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.ledger import Ledger
@@ -178,6 +187,8 @@ class Panel:
             where = nowhere if self.roles.worker_scope == "global" else scope
             found["worker"] = Grouping.from_keys("worker", self.source, where, workers)
         strata = [self.roles.strata] if self.roles.strata else []
+        for name in extra:
+            check_column(name, self.frame.columns, "to group by")
         for name in dict.fromkeys([*self.roles.cluster, *strata, *extra]):
             everywhere = name in (self.roles.country, self.roles.period)
             where = nowhere if everywhere else scope
@@ -200,8 +211,7 @@ class Panel:
         ------
         ColumnError, MissingValueError
         """
-        if name not in self.frame:
-            raise no_column(name, self.frame.columns, "to group by")
+        check_column(name, self.frame.columns, "to group by")
         check_keys(self.frame, [name])
         column = self.frame[name].iloc[rows]
         missing = int(column.isna().sum())

@@ -36,7 +36,7 @@ from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.kernels.choice import ChoiceFit, fit_conditional_logit, fit_nested_logit
 from wagegap.estimation.replication import replicate_root
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample, check_weights_allow
 from wagegap.estimation.spec import refittable
@@ -83,6 +83,15 @@ class Choice(Result):
     loglik: float
     loglik_equal: float
     model: ChoiceModel
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the coefficients with their intervals, on new axes where none are given.
+
+        Returns
+        -------
+        Axes
+        """
+        return draw_estimates(self.estimates, ax, alpha, self.title)
 
     def shares(self, data: Any = None) -> Estimates:
         """Return predicted shares of the alternatives: of the sample, or of other choice sets.

@@ -24,6 +24,7 @@ from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
     no_column,
@@ -328,8 +329,7 @@ class Choices:
 def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree) -> Choices:
     """Choice sets from a panel."""
     for name, purpose in ((columns.chooser, "for chooser"), (columns.alternative, "for alternative")):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, purpose)
+        check_column(name, panel.frame.columns, purpose)
         check_keys(panel.frame, [name])
     levels = _levels(panel.frame[columns.alternative], base)
     panel = replace(panel, frame=_with_levels(panel.frame, columns.alternative, levels))

@@ -26,13 +26,14 @@ import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
+    DataError,
     DuplicateKeyError,
     FormulaError,
     IdentificationError,
     OptionError,
+    check_column,
     check_option,
     listing,
-    no_column,
 )
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust
 from wagegap.estimation.design import Design, build_design, split_formula
@@ -121,9 +122,10 @@ def _design(panel: Panel, formula: str, unit: str, period: str) -> Design:
     parts = split_formula(formula)
     if parts.effects:
         raise FormulaError(f"formula {formula!r}: leave out the effects behind the bar; each {unit} has its own.")
-    for name in (unit, period):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns)
+    for name, purpose in ((unit, "for unit"), (period, "for period")):
+        check_column(name, panel.frame.columns, purpose)
+    if unit == period:
+        raise OptionError(f"unit and period are both {unit!r}: who is observed, and when, are two columns.")
     weights, positive, ledger = weighted_rows(panel)
     design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=[unit, period])
     twice = int(panel.frame.iloc[design.rows].duplicated([unit, period]).sum())
@@ -160,6 +162,11 @@ def _without_own_columns(panel: Panel, design: Design, unit: str, period: str) -
     for rows in members:
         out[rows], rank = _residuals(values[rows], own[rows], w[rows])
         taken += rank
+    if np.linalg.norm(out[:, 0]) <= 1e-9 * np.linalg.norm(design.y):
+        raise DataError(
+            f"nothing of {design.outcome!r} is left beside the constant and loadings of each {unit}: it does not vary "
+            "over time, or is the same for all at a time."
+        )
     size = np.linalg.norm(design.x, axis=0)
     lost = np.linalg.norm(out[:, 1:], axis=0) <= 1e-9 * size
     if lost.any():

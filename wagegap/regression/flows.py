@@ -53,7 +53,7 @@ from wagegap.estimation.kernels.irls import Engine, IrlsFit, fit_irls, loglik
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.separation import find_separated
 from wagegap.estimation.replication import replicate_root
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
@@ -152,14 +152,8 @@ class Flows(Result):
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
         'Flows, Poisson, 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
-
-        tidy = self.tidy(alpha)
-        tidy = tidy[tidy["term"] != "Intercept"]
-        ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax
-        ax = intervals(ax, tidy["term"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-        ax.set_xlabel(f"{self.title}, {100 * (1 - alpha):g} % intervals")
-        return ax
+        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        return draw_estimates(own, ax, alpha, self.title)
 
 
 @refittable

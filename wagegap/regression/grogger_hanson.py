@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, EmptyDataError, FormulaError, OptionError, no_column, warn
+from wagegap.errors import DataError, EmptyDataError, FormulaError, OptionError, check_column, no_column, warn
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust, parse_cov
 from wagegap.estimation.design import check_keys, required_columns
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_panel
@@ -72,6 +72,16 @@ class GroggerHanson(Result):
             columns[wages] = pay.loc[wages, "estimate"]
             columns[f"{wages}_std_error"] = pay.loc[wages, "std_error"]
         return pd.DataFrame(columns).loc[list(_EQUATIONS)]
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the coefficients of pay in logarithms, which have no unit of money, on new axes where none are given.
+
+        Returns
+        -------
+        Axes
+        """
+        chosen = self.estimates.select(term="wage_gap", wages="log")
+        return draw_estimates(chosen, ax, alpha, "coefficient of the gap of log pay")
 
     def predicted_selection(self) -> Estimates:
         """Return the mean selection that pay predicts, the coefficient of the selection equation times the mean gap.
@@ -208,8 +218,7 @@ def _pairs(
             if name not in frame:
                 raise no_column(name, frame.columns, f"for {purpose}")
     for name in places:
-        if name not in frame:
-            raise no_column(name, frame.columns, "for origin or destination")
+        check_column(name, frame.columns, "for origin or destination")
     everything = [name for names in columns.values() for name in names]
     check_keys(frame, places)
     frame = frame.assign(**{name: known_numbers(frame, name) for name in everything})

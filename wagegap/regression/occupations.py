@@ -26,9 +26,9 @@ from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
     OptionError,
+    check_column,
     check_option,
     listing,
-    no_column,
 )
 from wagegap.estimation.cov import CovLike
 from wagegap.estimation.design import check_keys, required_columns
@@ -88,8 +88,7 @@ def occupation_gravity(
     check_option("family", family, ("poisson", "gaussian"))
     panel = as_panel(data)
     for name, purpose in ((origin, "for origin"), (target, "for target"), (flow, "for flow")):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, purpose)
+        check_column(name, panel.frame.columns, purpose)
     if "per_stayer" in required_columns(distance, panel.frame):
         raise OptionError(f"distance={distance!r}: the outcome is named 'per_stayer'; rename your column.")
     panel = _known_pairs(panel, origin, target, flow)

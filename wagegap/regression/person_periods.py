@@ -343,7 +343,8 @@ def _check_periods(panel: Panel, time: str | None, gaps: str) -> tuple[str, ...]
         )
     if holes.any():
         of = len(np.unique(worker[order][1:][same][holes]))
-        words = f"{int(holes.sum()):,} gaps between the {time!r} of {of:,} workers"
+        many, several = int(holes.sum()), of > 1
+        words = f"{many:,} gap{'s' * (many > 1)} between the {time!r} of {of:,} worker{'s' * several}"
         if gaps == "raise":
             raise DataError(
                 f"{words}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "

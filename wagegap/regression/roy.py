@@ -24,7 +24,16 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import DataError, EmptyDataError, FormulaError, OptionError, check_option, listing
+from wagegap.errors import (
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    OptionError,
+    check_alpha,
+    check_column,
+    check_option,
+    listing,
+)
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.design import FormulaParts, build_design, split_formula
 from wagegap.estimation.estimates import Estimates
@@ -108,6 +117,7 @@ class Roy(Result):
             "positive": that stayers dominate is rejected, that leavers do is not; "negative" the reverse; "none":
             neither is, the distributions may be the same; "mixed": both are, the distributions cross.
         """
+        check_alpha(alpha)
         rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
         check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
         leavers, stayers = rows["leavers dominate"] < alpha, rows["stayers dominate"] < alpha
@@ -123,7 +133,7 @@ def fit_roy(  # noqa: PLR0913
     *,
     leave: str,
     parts: int = 5,
-    orders: Sequence[int] = (1, 2),
+    orders: int | Sequence[int] = (1, 2),
     reps: int = 999,
     rng: RngLike = 0,
     cov: CovLike | None = None,
@@ -144,7 +154,7 @@ def fit_roy(  # noqa: PLR0913
         0/1 column, or an expression, that says who leaves.
     parts : int
         Parts of the stayers' distribution, of equal size, whose selection ratios are reported.
-    orders : sequence of int
+    orders : int or sequence of int
         Orders of dominance, 1 and 2.
     reps : int
         Multiplier draws of the tests.
@@ -173,8 +183,12 @@ def fit_roy(  # noqa: PLR0913
     """
     check_count("parts", parts)
     check_count("reps", reps)
+    orders = [orders] if isinstance(orders, int) else list(orders)
+    if not orders:
+        raise OptionError("orders=[] names no order of dominance: 1, 2, or both.")
     for order in orders:
         check_option("orders", order, (1, 2))
+    check_column(leave, [leave], "for leave")
     if parts < 2:
         raise OptionError("parts=1: at least two parts are needed for a ratio.")
     panel = with_weights(as_panel(data), weights, weight_kind)
@@ -306,6 +320,8 @@ def _values(y: FloatArray, leaves: FloatArray, w: FloatArray, parts: int) -> tup
 
 def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallSample) -> Estimates:
     values, cuts, part = _values(rows.y, rows.leaves, rows.weights, parts)
+    if np.ptp(rows.y) == 0:
+        raise DataError(f"{rows.outcome} is {rows.y[0]:g} in all {len(rows.y):,} rows: nobody is drawn from anywhere.")
     if len(np.unique(cuts)) < len(cuts):
         raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
     if isinstance(cov, Replicates | Bootstrap):

@@ -59,7 +59,7 @@ from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.multinomial import fit_multinomial
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.replication import replicate_root
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample, check_weights_allow
 from wagegap.estimation.spec import refittable
@@ -136,6 +136,17 @@ class Selection(Result):
         return replace(
             chosen, labels=chosen.labels.drop(columns="equation"), title=f"Premium of {term}, selection corrected"
         )
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the outcome equation, its corrections included, with intervals; on new axes where none are given.
+
+        Returns
+        -------
+        Axes
+        """
+        labels = self.estimates.labels
+        wanted = labels["equation"].str.startswith("outcome") & (labels["term"] != "Intercept")
+        return draw_estimates(self.estimates.select(wanted.to_numpy()), ax, alpha, self.title)
 
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
         """Return the same result under another covariance, where what was kept allows it."""

@@ -32,6 +32,7 @@ from wagegap.errors import (
     OptionError,
     SmallCellWarning,
     UnitError,
+    check_column,
     did_you_mean,
     listing,
     no_column,
@@ -42,11 +43,11 @@ from wagegap.estimation.cov import CovLike
 from wagegap.estimation.design import check_keys, free_name
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import PlainRoot
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
-from wagegap.panel.panel import Panel, as_pandas, as_panel
+from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import cell_keys, check_count, with_weights
 from wagegap.regression.mobility import Rates, fit_rates
 
@@ -268,15 +269,12 @@ def stock_rates(
     >>> stock_rates(stocks).params.tolist()
     [0.16]
     """
-    table = as_pandas(table)
-    if table.empty:
-        raise EmptyDataError("the table of stocks has no rows.")
-    keys = [by] if isinstance(by, str) else list(by)
+    panel = as_panel(table)
+    table, keys = panel.frame, cell_keys(panel, by)
     if not keys:
-        raise OptionError("by=[] names no column: stocks are of cells, such as countries.")
-    for name in [*keys, abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
-        if name not in table:
-            raise no_column(name, table.columns, "in the table of stocks")
+        raise OptionError(f"by={by!r} names no column: stocks are of cells, such as countries.")
+    for name in [abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
+        check_column(name, table.columns, "in the table of stocks")
     lost = int(table[keys].isna().any(axis=1).sum())
     if lost:
         raise MissingValueError(f"{listing(keys)} is missing in {lost} of {len(table)} rows of stocks: fill it in.")
@@ -343,6 +341,16 @@ class Transitions(Result):
         table = frame.pivot_table(index=self.origin, columns="term", values="share", observed=True)
         return table.rename_axis(columns=self.destination)
 
+    def plot(self, ax: Any = None, *, alpha: float = 0.05, **keys: Any) -> Any:
+        """Draw the shares with their intervals, of one cell (`iso3="KOR"`) or of all.
+
+        Returns
+        -------
+        Axes
+        """
+        own = self.estimates.select(**keys) if keys else self.estimates
+        return draw_estimates(own, ax, alpha, f"share of each {self.origin} by {self.destination}")
+
     def mobility(self) -> Estimates:
         """Return indices of mobility of each cell, with their joint covariance.
 
@@ -357,7 +365,7 @@ class Transitions(Result):
         own = self.estimates
         keys = [name for name in own.by if name != self.origin]
         cells = list(zip(*(own.labels[name] for name in keys), strict=True)) if keys else [()] * len(own.values)
-        stays = (own.labels[self.origin].astype(str) == own.labels["term"].astype(str)).to_numpy()
+        stays = (own.labels[self.origin].map(_name_of) == own.labels["term"].astype(str)).to_numpy()
         rows, labels, shift = [], [], []
         for cell in dict.fromkeys(cells):
             here = np.array([c == cell for c in cells]) & stays
@@ -365,8 +373,8 @@ class Transitions(Result):
             origins = own.labels[self.origin][[c == cell for c in cells]].nunique()
             if k < 2 or k < origins:
                 raise IdentificationError(
-                    f"{' '.join(map(str, cell)) or 'the data'} has {origins} origins and {k} that are destinations "
-                    "too: an index of mobility needs the same, at least two."
+                    f"{' '.join(map(str, cell)) or 'the matrix'} has {origins} origin{'s' * (origins != 1)} and {k} "
+                    "that are destinations too: an index of mobility needs the same, at least two."
                 )
             for name, scale in (("shorrocks", 1 / (k - 1)), ("moved", 1 / k)):
                 rows.append(-scale * here)
@@ -436,7 +444,7 @@ def fit_transitions(  # noqa: PLR0913
         marked, events, among=among, by=[*keys, origin], cov=cov, small_sample=small_sample, min_rows=min_rows
     )
     own = rates.estimates
-    names = {event: str(level) for event, level in zip(events, levels, strict=True)}
+    names = {event: _name_of(level) for event, level in zip(events, levels, strict=True)}
     labels = own.labels.assign(term=own.labels["term"].map(names))
     assert own.ledger is not None
     ledger = _said_once(own.ledger, next(iter(events)), destination)
@@ -474,11 +482,17 @@ def _marked(panel: Panel, destination: str, levels: Sequence[Any]) -> tuple[Pane
     marks, events = {}, {}
     for i, level in enumerate(levels):
         name = free_name(panel.frame, f"destination {i}")
-        events[f"{destination} {level}"] = name
+        events[f"{destination} {_name_of(level)}"] = name
         same = (column == level).to_numpy(dtype=float, na_value=np.nan)
         marks[name] = np.where(column.isna(), np.nan, same)
     frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
     return replace(panel, frame=frame), events
+
+
+def _name_of(level: Any) -> str:
+    """Name of a level, in which codes that missing values made decimal are whole: 2512.0 is '2512'."""
+    whole = isinstance(level, float | np.floating) and float(level).is_integer()
+    return str(int(level)) if whole else str(level)
 
 
 def _said_once(ledger: Ledger, event: str, destination: str) -> Ledger:
