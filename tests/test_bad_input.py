@@ -356,6 +356,11 @@ ASKED = [
     (lambda: link(method="ols").predict("KOR", 0.1), ArgumentError, "predict()", "positional", "country=, premium="),
     (lambda: link(method="ols").predict(country="KOR", premum=0.1), ArgumentError, "Did you mean 'premium'",
      "It takes: country, premium"),
+    (lambda: link(method="ols").moderate(["gdp"], data=covariates()), OptionError, "['gdp'] in data", "one column"),
+    (lambda: link(method="ols").swap(), ArgumentError, "'premiums'", "It takes: premiums, **options"),
+    (lambda: link(method="ols").few_countries(9), ArgumentError, "positional", "It takes: **options"),
+    (lambda: link(method="ols").few_countries(rep=9), ArgumentError, "'rep'", "Did you mean 'reps'"),
+    (lambda: link(method="ols").one_step(), ArgumentError, "'workers'", "It takes: workers, **options"),
     (lambda: link(method="ols").moderate("log(gdp)", data=covariates()), ColumnError, "'log(gdp)'", "as it stands",
      "data.assign", "There are: iso3, gdp"),
     (lambda: link("net_migration ~ premium + gdp", data=covariates(gdp=None)), EmptyDataError, "'net_migration'",
@@ -408,6 +413,8 @@ ASKED = [
     (lambda: migrants(costs="wage_gap", wage_gap=1.0), OptionError, "'wage_gap' of their own", "rename"),
     (lambda: migrants(costs="log(dist) | o"), FormulaError, "costs='log(dist) | o'", "no bar"),
     (lambda: migrants(costs=["dist"]), OptionError, "costs=['dist']", "text"),
+    (lambda: migrants(o=1), DuplicateKeyError, "88 of 96 rows", "'o' and 'd' of another", "one period"),
+    (lambda: migrants(d=0, o=range(96)), IdentificationError, "one 'd'", "several"),
     (lambda: migrants(movers=["skilled"]), OptionError, "movers=['skilled']", "two columns"),
     (lambda: gravity(moved="ten"), DataError, "'moved' is text", "64 of 64"),
     (lambda: gravity(moved=-1.0), DataError, "'moved' is negative", "64 of 64"),
@@ -415,6 +422,9 @@ ASKED = [
     (lambda: gravity(left=[[1]] * 64), DataError, "'left' holds a list"),
     (lambda: gravity(drop=[0]), DataError, "1 occupation has no stayers: 0", "Leave out"),
     (lambda: gravity("per_stayer", per_stayer=1.0), OptionError, "'per_stayer'", "rename"),
+    (lambda: gravity(entered=np.arange(64) // 8, left=np.repeat([*range(8)], 8)), DuplicateKeyError, "several rows"),
+    (lambda: gravity(entered=np.where(np.arange(64) == 2, 1, np.tile(range(8), 8))), DuplicateKeyError, "1 rows have",
+     "'left' and 'entered' of another"),
     (lambda: gravity("dits"), ColumnError, "'dits'", "Did you mean 'dist'"),
     (lambda: wg.fit_flows({"y": [2.0] * 9, "x": range(9)}, "y ~ x"), DataError, "'y' is 2 in all 9 rows"),
     (lambda: effects(year=np.repeat(np.arange(12), 10) // 2), DuplicateKeyError, "of 120 rows", "'unit' and 'year'"),
@@ -551,6 +561,13 @@ def test_a_constant_covariate_leaves_the_link_with_a_warning():
     twice = covariates().assign(again=lambda frame: 2 * frame["gdp"])
     with pytest.warns(IdentificationWarning, match="again is made up by the other columns"):
         link("net_migration ~ premium + gdp + again", data=twice, method="ols")
+
+
+def test_a_factor_of_one_level_is_said_to_have_no_coefficient():
+    for formula in (FORMULA + " + field", FORMULA + " + C(year)"):
+        with pytest.warns(IdentificationWarning, match=r"('field' is 'cs'|'year' is 2020) in all 600 rows used"):
+            found = premiums(workers(field="cs", year=2020), formula)
+        np.testing.assert_array_equal(found.params, premiums(workers(field="cs", year=2020)).params)
 
 
 def test_a_name_of_staying_is_free_where_it_is_no_exit():

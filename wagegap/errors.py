@@ -227,12 +227,13 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """
     signature = inspect.signature(function)
     shown = [value for name, value in signature.parameters.items() if name not in ("self", "cls")]
+    free = any(value.kind is value.VAR_KEYWORD for value in shown)
     named = [value.name for value in shown if value.kind in (value.POSITIONAL_OR_KEYWORD, value.KEYWORD_ONLY)]
 
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         for name in kwargs:
-            if name not in signature.parameters:
+            if name not in signature.parameters and not free:
                 hint = f"{did_you_mean(name, named)} It takes: {listing(named, 30)}."
                 raise ArgumentError(f"{function.__name__}() takes no keyword {name!r}.{hint}")
         try:
@@ -250,9 +251,10 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _said(parameter: inspect.Parameter) -> str:
-    """Name of a parameter: `name=` where it is given by name only, `*names` where there may be several."""
-    several, by_name = parameter.kind is parameter.VAR_POSITIONAL, parameter.kind is parameter.KEYWORD_ONLY
-    return f"{'*' * several}{parameter.name}{'=' * by_name}"
+    """Name of a parameter: `name=` where it is given by name only, `*names`, `**options` where there may be several."""
+    kind = parameter.kind
+    stars = 2 if kind is parameter.VAR_KEYWORD else int(kind is parameter.VAR_POSITIONAL)
+    return f"{'*' * stars}{parameter.name}{'=' * (kind is parameter.KEYWORD_ONLY)}"
 
 
 def check_rng(rng: object) -> None:

@@ -21,10 +21,12 @@ from wagegap.errors import (
     DataError,
     EmptyDataError,
     FormulaError,
+    IdentificationWarning,
     WageError,
     did_you_mean,
     listing,
     no_column,
+    warn,
 )
 from wagegap.estimation.ledger import Ledger
 
@@ -222,6 +224,7 @@ def build_design(
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
     _check_finite(y[:, 0], words, used, [] if said else outcome_columns, WageError)
     x, names, terms = design_matrix(used, parts.regressors)
+    _warn_one_level(used, regressor_columns, names)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
@@ -456,6 +459,22 @@ def _check_finite(
         f"{' (' + listing(kinds) + ')' if kinds else ''}{f', first {source}' if columns else ''}: filter or mend these "
         "rows before the fit."
     )
+
+
+def _warn_one_level(frame: pd.DataFrame, columns: Sequence[str], names: Sequence[str]) -> None:
+    """Say which factors have one level, and so no column."""
+    lost = []
+    for name in columns:
+        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", column) for column in names):
+            continue
+        first = frame[name].iloc[0]
+        if len(frame) > 1 and not isinstance(first, list | dict | np.ndarray) and (frame[name] == first).all():
+            lost.append(f"{name!r} is {first!r}" if isinstance(first, str) else f"{name!r} is {first}")
+    if lost:
+        warn(
+            f"{listing(lost)} in all {len(frame):,} rows used: a factor of one level has no coefficient.",
+            IdentificationWarning,
+        )
 
 
 def _effect_codes(frame: pd.DataFrame, effect: str) -> CodeArray:

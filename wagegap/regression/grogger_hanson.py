@@ -28,7 +28,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, EmptyDataError, FormulaError, OptionError, check_column, no_column, warn
+from wagegap.errors import (
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    FormulaError,
+    IdentificationError,
+    OptionError,
+    check_column,
+    no_column,
+    warn,
+)
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust, parse_cov
 from wagegap.estimation.design import check_keys, required_columns
 from wagegap.estimation.estimates import Estimates, join
@@ -130,7 +140,7 @@ def grogger_hanson(  # noqa: PLR0913
 
     Raises
     ------
-    ColumnError, OptionError, DataError, EmptyDataError, IdentificationError
+    ColumnError, OptionError, FormulaError, DataError, DuplicateKeyError, EmptyDataError, IdentificationError
 
     Examples
     --------
@@ -217,10 +227,8 @@ def _pairs(
         for name in names:
             if name not in frame:
                 raise no_column(name, frame.columns, f"for {purpose}")
-    for name in places:
-        check_column(name, frame.columns, "for origin or destination")
     everything = [name for names in columns.values() for name in names]
-    check_keys(frame, places)
+    _check_places(frame, places)
     frame = frame.assign(**{name: known_numbers(frame, name) for name in everything})
     known = frame[[*everything, *places]].notna().all(axis=1)
     ledger = ledger.lose("missing movers, stayers, pay or place", int((~known).sum()))
@@ -236,6 +244,23 @@ def _pairs(
     if not moved.any():
         raise EmptyDataError(f"no pair has movers of both skills.\n{ledger}")
     return used[moved].reset_index(drop=True), ledger
+
+
+def _check_places(frame: pd.DataFrame, places: tuple[str, str]) -> None:
+    """Raise unless each origin stands once with each of several destinations."""
+    for name in places:
+        check_column(name, frame.columns, "for origin or destination")
+    check_keys(frame, places)
+    if places[0] == places[1]:
+        raise OptionError(f"origin and destination are both {places[0]!r}: people move between two columns of places.")
+    twice = int(frame.duplicated(list(places)).sum())
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} of {len(frame):,} rows have the {places[0]!r} and {places[1]!r} of another: one row of each is "
+            "needed. Choose one period, or add the rows up."
+        )
+    if frame[places[1]].nunique() == 1:
+        raise IdentificationError(f"there is one {places[1]!r}: where people go is compared between several.")
 
 
 def _fits(

@@ -94,6 +94,11 @@ def occupation_gravity(
     panel = _known_pairs(panel, origin, target, flow)
     stays = (panel.frame[origin].astype(object) == panel.frame[target].astype(object)).to_numpy(dtype=bool)
     per_stayer = panel.frame[flow].to_numpy() / _stayers(panel.frame, stays, origin, flow)
+    twice = int(panel.frame[~stays].duplicated([origin, target]).sum())
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} rows have the {origin!r} and {target!r} of another: add them up first, or choose one period."
+        )
     moves = panel.assign(per_stayer=per_stayer).filter(~stays, reason="stayers")
     if family == "gaussian":
         moves = moves.filter("per_stayer > 0", reason="pairs that nobody takes")

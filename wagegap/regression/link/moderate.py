@@ -30,8 +30,8 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     ReliabilityError,
+    check_column,
     listing,
-    no_column,
     public,
 )
 from wagegap.panel.panel import as_pandas
@@ -219,8 +219,7 @@ def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
             f"data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
         )
     for name in (trait, *keys):
-        if name not in frame:
-            raise no_column(name, frame.columns, "in data")
+        check_column(name, frame.columns, "in data")
     values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
     if len(values) != link.cells.n:
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")

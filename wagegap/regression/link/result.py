@@ -284,6 +284,7 @@ class Link(Result):
 
     # questions -------------------------------------------------------------------------------------------------
 
+    @public
     def few_countries(self, **options: Any) -> FewCountries:
         """Return every small-sample test of the slope; see `link.few.few_countries`."""
         return few_countries(self, **options)
@@ -298,14 +299,17 @@ class Link(Result):
         """Return a country against the line of the others; see `link.outlier.outlier`."""
         return outlier(self, country, alpha=alpha)
 
+    @public
     def moderate(self, trait: str, **options: Any) -> Moderation:
         """Return how the slope differs with a trait of countries; see `link.moderate.moderate`."""
         return moderate(self, trait, **options)
 
+    @public
     def swap(self, premiums: Any, **options: Any) -> Swap:
         """Return the link under another source of premiums; see `link.swap.swap`."""
         return swap(self, premiums, **options)
 
+    @public
     def one_step(self, workers: Any, **options: Any) -> OneStep:
         """Return the micro model beside the link; see `link.one_step.one_step`."""
         return one_step(self, workers, **options)
