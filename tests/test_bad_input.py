@@ -35,6 +35,7 @@ from wagegap.errors import (
     WagegapError,
 )
 from wagegap.estimation.estimates import Estimates
+from wagegap.regression.grogger_hanson import simulate_migrants
 
 N = 600
 FORMULA = "log(pay) ~ ai + exper"
@@ -109,6 +110,54 @@ def stocks(**columns):
     return wg.stock_rates(frame.assign(**columns), abroad_error="se")
 
 
+def few(method, n=3):
+    """A link of a few countries whose premiums and rates have small errors."""
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "FRA", "JPN"], "b": [0.1, 0.2, 0.35, 0.4], "se": 0.01}).head(n)
+    rates = Estimates.from_table(frame.assign(b=[0.3, 0.2, 0.15, 0.1][:n], term="leaving"), term="term")
+    return wg.fit_link("leaving ~ premium", rates, Estimates.from_table(frame), method=method)
+
+
+def moves(origin="field", destination="next", frame=None, **options):
+    return wg.fit_transitions(workers(next=MOVED) if frame is None else frame, origin, destination, **options)
+
+
+def migrants(**changes):
+    """Scale, selection and sorting of simulated migrants; columns, or options, replaced."""
+    frame = simulate_migrants(origins=12, destinations=8, rng=1)
+    names = dict(movers=["skilled", "primary"], stayers=["stay_skilled", "stay_primary"], costs="log(dist)")
+    pay = dict(origin_wages=["wo_skilled", "wo_primary"], destination_wages=["wd_skilled", "wd_primary"])
+    columns = {key: value for key, value in changes.items() if key not in {**names, **pay, "cov": 0}}
+    options = {**names, **pay, **{key: value for key, value in changes.items() if key not in columns}}
+    return wg.grogger_hanson(frame.assign(**columns), origin="o", destination="d", **options)
+
+
+def gravity(distance="dist", drop=(), **columns):
+    """Moves between eight occupations, stayers on the diagonal."""
+    pairs = pd.MultiIndex.from_product([range(8), range(8)], names=["left", "entered"]).to_frame(index=False)
+    rng = np.random.default_rng(0)
+    pairs = pairs.assign(dist=rng.random(64), moved=rng.poisson(20, 64) + 1.0).assign(**columns).drop(index=list(drop))
+    return wg.occupation_gravity(pairs, distance, origin="left", target="entered", flow="moved")
+
+
+def effects(formula="y ~ x", **columns):
+    """Ten units over twelve periods, in common correlated effects."""
+    rows = pd.MultiIndex.from_product([range(10), range(12)], names=["unit", "year"]).to_frame(index=False)
+    rng = np.random.default_rng(0)
+    rows = rows.assign(x=rng.normal(size=120), y=rng.normal(size=120)).assign(**columns)
+    return wg.common_correlated_effects(rows, formula, unit="unit", period="year")
+
+
+def selection(formula="log(pay) ~ ai", selected="leaves ~ ai + exper", frame=None, **options):
+    return wg.fit_selection(workers() if frame is None else frame, formula, selection=selected, **options)
+
+
+def wild(hypothesis="ai", cluster="psu", value=0.0, **columns):
+    return wg.wild_bootstrap(workers(**columns), FORMULA, hypothesis, cluster=cluster, value=value, reps=9)
+
+
+LISTS = [[1]] * N
+
+
 def choice(**options):
     sets = pd.DataFrame({"who": [1, 1, 2, 2], "place": ["a", "b"] * 2, "pay": [1.0, 2, 3, 1], "took": [1, 0, 0, 1]})
     return wg.fit_choice(sets, "pay", chooser="who", alternative="place", chosen="took", **options)
@@ -116,6 +165,8 @@ def choice(**options):
 
 GAPS = [wg.oaxaca, wg.rif_oaxaca, wg.dfl, wg.counterfactual, wg.yun]
 WHOSE = workers()["iso3"]
+MOVED = workers()["field"].iloc[::-1].to_numpy()
+NO_LEAVERS = workers()[~((WHOSE == "KOR") & (workers()["leaves"] == 1))]
 ASKED = [
     # no rows
     (lambda: read(workers().head(0)), EmptyDataError, "no rows", "look at"),
@@ -187,7 +238,7 @@ ASKED = [
     (lambda: read().filter("pay >"), FormulaError, "'pay >'", "Columns"),
     (lambda: read().filter(np.ones(3, dtype=bool)), DataError, "each of the 600 rows"),
     (lambda: read().assign(x=[1, 2]), DataError, "columns x", "600 rows", "one value"),
-    (lambda: premiums(pd.concat([workers(), workers()[["ai"]]], axis=1)), ColumnError, "1 names", "'ai'", "Rename"),
+    (lambda: premiums(pd.concat([workers(), workers()[["ai"]]], axis=1)), ColumnError, "1 name that", "'ai'", "Rename"),
     # misspelt options
     (lambda: premiums(covv="HC1"), ArgumentError, "'covv'", "Did you mean 'cov'", "It takes"),
     (lambda: read(contry="iso3"), ArgumentError, "'contry'", "Did you mean 'country'"),
@@ -313,6 +364,31 @@ ASKED = [
     (lambda: link(method="ols").predict(country="USA", premium=0.1, alpha=5), OptionError, "alpha=5", "0 and 1"),
     (lambda: link(method="ols").outlier("USA", alpha=95), OptionError, "alpha=95", "0 and 1"),
     (lambda: link(method="ols").few_countries(reps=-1), OptionError, "reps=-1", "whole number"),
+    (lambda: link(method="ols").predict("KOR", 0.1), ArgumentError, "predict()", "positional", "country=, premium="),
+    (lambda: link(method="ols").predict(country="KOR", premum=0.1), ArgumentError, "Did you mean 'premium'",
+     "It takes: country, premium"),
+    (lambda: link(method="ols").moderate(["gdp"], data=covariates()), OptionError, "['gdp'] in data", "one column"),
+    (lambda: link(method="ols").swap(), ArgumentError, "'premiums'", "It takes: premiums, **options"),
+    (lambda: link(method="ols").few_countries(9), ArgumentError, "positional", "It takes: **options"),
+    (lambda: link(method="ols").few_countries(rep=9), ArgumentError, "'rep'", "Did you mean 'reps'"),
+    (lambda: link(method="ols").one_step(), ArgumentError, "'workers'", "It takes: workers, **options"),
+    (lambda: link(method="ols").moderate("log(gdp)", data=covariates()), ColumnError, "'log(gdp)'", "as it stands",
+     "data.assign", "There are: iso3, gdp"),
+    (lambda: link("net_migration ~ premium + gdp", data=covariates(gdp=None)), EmptyDataError, "'net_migration'",
+     "missing gdp"),
+    (lambda: few("eiv"), IdentificationError, "without each cell", "3 cells for 2", "where 4 are needed", "'ols'"),
+    (lambda: few("bootstrap"), IdentificationError, "3 cells for 2", "where 4 are needed"),
+    (lambda: few("eiv", 2), DataError, "2 cells", "at least 3"),
+    (lambda: wg.join(), ArgumentError, "'first'", "It takes: first, *others, independent="),
+    (lambda: wg.join(premiums(), indep=True), ArgumentError, "'indep'", "Did you mean 'independent'"),
+    (lambda: wg.join(premiums(), 1), DataError, "not int"),
+    (lambda: curve(samples={"few": ["CHN", "KRO"]}), OptionError, "samples['few']", "'KRO'", "There are"),
+    (lambda: curve(samples={"few": ["USB"]}), OptionError, "'USB'", "Did you mean 'USA'"),
+    (lambda: curve(samples={"few": 3}), OptionError, "samples['few']=3", "list of the countries"),
+    (lambda: wg.specification_curve("net_migration ~ premium", wg.datasets.talent_migration("ai"), {"a": table()}),
+     FormulaError, "name of a rate (net_migration)", "not a formula"),
+    (lambda: wg.specification_curve("net_migraton", wg.datasets.talent_migration("ai"), {"a": table()}),
+     ColumnError, "'net_migraton'", "Did you mean 'net_migration'"),
     (lambda: curve(reps=-1), OptionError, "reps=-1", "whole number"),
     (lambda: curve(samples=[["KOR"]]), OptionError, "samples", "dict"),
     (lambda: curve(controls="gdp"), ColumnError, "'gdp'"),
@@ -321,6 +397,90 @@ ASKED = [
     *[(lambda gap=gap: gap(workers(), FORMULA, group=["field"]), OptionError, "group=['field']", "one column")
       for gap in GAPS],
     (lambda: wg.fit_exits(workers(), "~ ai", exit=["leaves"]), OptionError, "exit=['leaves']", "name -> column"),
+    (lambda: wg.fit_exits(workers(), "leaves ~ ai", base="leave"), OptionError, "base='leave'", "'leaves' is an exit"),
+    (lambda: wg.fit_exits(workers(), "~ ai", exit={"abroad": "leaves", "law": "field == 'law'"}, base="abrod"),
+     OptionError, "base='abrod'", "'abroad' is an exit", "compared with staying", "multinomial"),
+    (lambda: wg.fit_exits(workers(), "field ~ ai", model="multinomial", base="laww"), OptionError, "'laww'",
+     "Did you mean 'law'"),
+    (lambda: wg.fit_exits(workers(), "leaves ~ ai", base=3), OptionError, "base=3", "must be text"),
+    (lambda: wg.fit_exits(workers(), "leaves ~ aii"), ColumnError, "'aii'", "Did you mean 'ai'", "field."),
+    (lambda: wg.fit_selection(workers(), "log(pay) ~ ai", selection="~"), FormulaError, "selection='~'",
+     "names no regressors"),
+    (lambda: wg.fit_selection(workers(gone=None), "log(pay) ~ ai", selection="leaves ~ gone"), EmptyDataError,
+     "'leaves'", "missing gone"),
+    (lambda: wg.fit_selection(workers(), "log(pay) ~ ai", selection="leaves ~ aii"), ColumnError, "'aii'", "field."),
+    (lambda: choice(base="c"), OptionError, "'c'", "There are: a, b"),
+    (lambda: wg.oaxaca(NO_LEAVERS, FORMULA, group="leaves", by="iso3"), EmptyDataError, "1 comparison lacks",
+     "leaves 1.0 in iso3 KOR", "filter these cells out"),
+    (lambda: wg.fit_roy(workers(), None, leave="leaves"), FormulaError, "formula=None", "'log(wage)'"),
+    (lambda: wg.fit_roy(workers(), "log(pay) ~ ai | psu", leave="leaves"), FormulaError, "psu", "C(...)"),
+    # selection, choice, moves and gravity under attack
+    (lambda: migrants(skilled="many"), DataError, "'skilled' is text", "96 of 96", "'many'", "to_numeric"),
+    (lambda: migrants(skilled=-1.0), DataError, "'skilled'", "negative or infinite", "96 of 96"),
+    (lambda: migrants(wd_primary=np.inf), DataError, "'wd_primary'", "zero, negative or infinite", "96 of 96"),
+    (lambda: migrants(stay_primary=pd.Timestamp("2020")), DataError, "'stay_primary' holds dates", "not numbers"),
+    (lambda: migrants(o=[[1]] * 96), DataError, "'o' holds a list", "96 of 96", "numbers or text"),
+    (lambda: migrants(costs="log(dit)"), ColumnError, "'dit'", "Did you mean 'dist'"),
+    (lambda: migrants(costs="wage_gap", wage_gap=1.0), OptionError, "'wage_gap' of their own", "rename"),
+    (lambda: migrants(costs="log(dist) | o"), FormulaError, "costs='log(dist) | o'", "no bar"),
+    (lambda: migrants(costs=["dist"]), OptionError, "costs=['dist']", "text"),
+    (lambda: migrants(o=1), DuplicateKeyError, "88 of 96 rows", "'o' and 'd' of another", "one period"),
+    (lambda: migrants(d=0, o=range(96)), IdentificationError, "one 'd'", "several"),
+    (lambda: migrants(movers=["skilled"]), OptionError, "movers=['skilled']", "two columns"),
+    (lambda: gravity(moved="ten"), DataError, "'moved' is text", "64 of 64"),
+    (lambda: gravity(moved=-1.0), DataError, "'moved' is negative", "64 of 64"),
+    (lambda: gravity(moved=1.0), DataError, "'per_stayer' is 1 in all 56 rows", "nothing to explain"),
+    (lambda: gravity(left=[[1]] * 64), DataError, "'left' holds a list"),
+    (lambda: gravity(drop=[0]), DataError, "1 occupation has no stayers: 0", "Leave out"),
+    (lambda: gravity("per_stayer", per_stayer=1.0), OptionError, "'per_stayer'", "rename"),
+    (lambda: gravity(entered=np.arange(64) // 8, left=np.repeat([*range(8)], 8)), DuplicateKeyError, "several rows"),
+    (lambda: gravity(entered=np.where(np.arange(64) == 2, 1, np.tile(range(8), 8))), DuplicateKeyError, "1 rows have",
+     "'left' and 'entered' of another"),
+    (lambda: gravity("dits"), ColumnError, "'dits'", "Did you mean 'dist'"),
+    (lambda: wg.fit_flows({"y": [2.0] * 9, "x": range(9)}, "y ~ x"), DataError, "'y' is 2 in all 9 rows"),
+    (lambda: effects(year=np.repeat(np.arange(12), 10) // 2), DuplicateKeyError, "of 120 rows", "'unit' and 'year'"),
+    (lambda: effects(unit=[[1]] * 120), DataError, "'unit' holds a list", "120 of 120"),
+    (lambda: effects(x=pd.Timestamp("2020")), FormulaError, "'x'", "x is datetime64", "numbers are needed", "dt.year"),
+    (lambda: selection(selected="leaves ~ ai + w", frame=workers(w=1.0)), IdentificationError, "w cannot be told"),
+    (lambda: selection(selected="leaves ~ ai + w", frame=workers(w=1.0), method="ml"), IdentificationError, "w cannot"),
+    (lambda: selection(frame=workers(pay=3.0)), IdentificationError, "one number", "no error"),
+    (lambda: selection(frame=workers(pay=3.0), method="ml"), IdentificationError, "one number"),
+    (lambda: selection(selected="field ~ exper", frame=workers(field=None), method="lee"), IdentificationError,
+     "'field' has no place"),
+    (lambda: selection(selected="field ~ exper", frame=workers(field=LISTS), method="lee"), DataError, "holds a list"),
+    (lambda: selection(frame=workers(leaves=1 + 2j)), DataError, "'leaves' holds complex"),
+    (lambda: wg.fit_roy(workers(leaves=1 + 2j), "pay", leave="leaves"), DataError, "'leaves' holds complex"),
+    (lambda: moves(frame=workers(next=LISTS)), DataError, "'next' holds a list", "600 of 600"),
+    (lambda: wg.wild_bootstrap(workers(psu=LISTS), FORMULA, "ai", cluster="psu"), DataError, "'psu' holds a list"),
+    (lambda: premiums(workers(field=LISTS), FORMULA + " | field"), DataError, "'field' holds a list"),
+    (lambda: wg.stock_rates({"abroad": [1.0], "domestic": [9.0]}, by=None), OptionError, "by=None", "countries"),
+    (lambda: wg.stock_rates({"term": ["a"], "abroad": [1], "domestic": [9]}, by="term"), OptionError, "by='term'"),
+    (lambda: choice(base="a", weights=[1.0] * 3), DataError, "3 weights for 4 rows"),
+    (lambda: wg.fit_choice(workers(), "exper | psu", chooser="pid", alternative="field", chosen="leaves"), FormulaError,
+     "'exper | psu' has a bar", "C(...)"),
+    (lambda: wg.fit_choice(workers(), "exper", chooser=["pid"], alternative="field", chosen="leaves"), OptionError,
+     "['pid'] for chooser", "one column"),
+    (lambda: wg.common_correlated_effects(workers(), "pay ~ ai", unit=["pid"], period="year"), OptionError,
+     "['pid'] for unit", "one column"),
+    (lambda: wg.common_correlated_effects(workers(), "pay ~ ai", unit="pid", period="pid"), OptionError, "both 'pid'"),
+    (lambda: effects(y=1.0), DataError, "nothing of 'y' is left", "each unit"),
+    (lambda: wild(pay=2.0), DataError, "'log(pay)' is 0.693147 in all 600 rows"),
+    (lambda: wild(value="a"), OptionError, "value='a'", "a number"),
+    (lambda: wild(cluster=["psu"]), OptionError, "['psu'] to group by", "one column"),
+    (lambda: wild(cluster="psuu"), ColumnError, "'psuu'", "Did you mean 'psu'"),
+    (lambda: wild(hypothesis="aii"), OptionError, "'aii'", "Did you mean 'ai'"),
+    (lambda: wild(hypothesis=np.array([0, np.nan, 1])), OptionError, "coefficients of a hypothesis", "missing"),
+    (lambda: wg.fit_roy(workers(), "log(pay)", leave="leaves", orders=3), OptionError, "orders=3", "1, 2"),
+    (lambda: wg.fit_roy(workers(), "log(pay)", leave="leaves", orders=()), OptionError, "orders=[]"),
+    (lambda: wg.fit_roy(workers(), "log(pay)", leave=None), OptionError, "None for leave"),
+    (lambda: wg.fit_roy(workers(pay=2.0), "log(pay)", leave="leaves", parts=2), DataError, "in all 600 rows"),
+    (lambda: wg.fit_roy(workers(), "pay", leave="leaves", reps=9).verdict(5), OptionError, "alpha=5"),
+    (lambda: stocks(iso3="KOR"), DuplicateKeyError, "1 of 2 rows", "iso3 of another", "KOR", "add them up"),
+    (lambda: stocks(iso3=[[1], [2]]), DataError, "'iso3' holds a list"),
+    (lambda: moves("field", "field"), OptionError, "'field' is origin and destination", "'next_field'"),
+    (lambda: moves(by="field"), OptionError, "by='field' is the origin"),
+    (lambda: moves(by=["iso3", "next"]), OptionError, "by='next' is the destination"),
+    (lambda: moves(min_rows=500), EmptyDataError, "'next cs'", "min_rows"),
     (lambda: wg.fit_transitions(workers(), "field", "w"), DataError, "'w' has 600 values", "a code"),
     (lambda: wg.fit_transitions(workers(), ["field"], "leaves"), OptionError, "one column", "['field']"),
     (lambda: stocks(abroad="1,000"), DataError, "'abroad' is text", "2 of 2", "'1,000'", "to_numeric"),
@@ -382,6 +542,64 @@ def test_spellings_of_a_country_are_accepted(spelling):
 def test_a_missing_key_is_in_the_ledger():
     found = premiums(put("iso3", None, range(7)))
     assert [(loss.reason, loss.rows) for loss in found.ledger.losses] == [("missing iso3", 7)]
+
+
+def test_what_is_missing_is_named_in_the_words_of_the_call():
+    holes = workers(next=pd.Series(MOVED).where(np.arange(N) > 6))
+    assert [loss.reason for loss in moves(frame=holes).ledger.losses] == ["unknown next"]
+    keyless = rates(put("iso3", None, range(7)))
+    assert [loss.reason for loss in keyless.ledger.losses] == ["missing iso3"]
+
+
+def test_columns_named_as_ours_are_the_users():
+    frame = workers(selected=workers()["exper"], exit=workers()["exper"], selection_code=0.0)
+    frame["pay"] = frame["pay"].where(frame["leaves"] == 1)
+    plain, own = (
+        wg.fit_selection(frame, "log(pay) ~ ai", selection=f"~ ai + {name}") for name in ("exper", "selected")
+    )
+    np.testing.assert_array_equal(plain.estimates.values, own.estimates.values)
+    plain, own = (wg.fit_exits(frame, f"leaves ~ ai + {name}") for name in ("exper", "exit"))
+    np.testing.assert_array_equal(plain.estimates.values, own.estimates.values)
+    names = {"to_0_of_moves": 1, "destination 0": 1}
+    found = moves(frame=workers(next=MOVED).assign(**names))
+    np.testing.assert_array_equal(found.estimates.values, moves().estimates.values)
+
+
+def test_a_constant_covariate_leaves_the_link_with_a_warning():
+    with pytest.warns(IdentificationWarning, match="gdp is 3 in all 38 cells"):
+        found = link("net_migration ~ premium + gdp", data=covariates(gdp=3.0), method="ols")
+    assert "gdp" not in found.params
+    twice = covariates().assign(again=lambda frame: 2 * frame["gdp"])
+    with pytest.warns(IdentificationWarning, match="again is made up by the other columns"):
+        link("net_migration ~ premium + gdp + again", data=twice, method="ols")
+
+
+def test_a_factor_of_one_level_is_said_to_have_no_coefficient():
+    for formula in (FORMULA + " + field", FORMULA + " + C(year)"):
+        with pytest.warns(IdentificationWarning, match=r"('field' is 'cs'|'year' is 2020) in all 600 rows used"):
+            found = premiums(workers(field="cs", year=2020), formula)
+        np.testing.assert_array_equal(found.params, premiums(workers(field="cs", year=2020)).params)
+
+
+def test_a_name_of_staying_is_free_where_it_is_no_exit():
+    exits = wg.fit_exits(workers(), "leaves ~ ai", base="remains")
+    assert exits.base == "remains"
+
+
+def test_units_of_a_heading_leave_out_what_has_none():
+    found = wg.dfl(workers(), FORMULA, group="leaves")
+    assert found.heading().endswith("(log points, or without unit)")
+    roy = wg.fit_roy(workers(), "log(pay)", leave="leaves", reps=9)
+    assert roy.estimates.labels["unit"].tolist() == ["log points", *["none"] * 5]
+
+
+def test_a_reliability_below_zero_is_said_in_words():
+    noisy = pd.DataFrame({"iso3": ["KOR", "USA", "FRA", "JPN"], "b": [0.1, 0.11, 0.1, 0.12], "se": 5.0})
+    known = Estimates.from_table(noisy.assign(b=[0.3, 0.2, 0.15, 0.1], term="leaving"), term="term")
+    with pytest.raises(ReliabilityError, match=r"is below 0: sampling error alone would make more than all of their"):
+        wg.fit_link("leaving ~ premium", known, Estimates.from_table(noisy), method="eiv")
+    printed = " ".join(str(wg.fit_link("leaving ~ premium", known, Estimates.from_table(noisy), method="ols")).split())
+    assert "given the controls: below 0, they spread less" in printed
 
 
 def test_a_country_without_weight_is_not_silently_gone():

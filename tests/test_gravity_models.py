@@ -74,7 +74,7 @@ def test_pairs_without_movers_are_counted_and_bad_input_refused():
     fitted = grogger_hanson(data, **COLUMNS)
     assert "5 pairs without movers of either skill" in fitted.ledger.line()
     np.testing.assert_allclose(fitted.refit(data[5:]).params, fitted.params, rtol=1e-12)
-    with pytest.raises(errors.DataError, match="'wo_skilled' is zero or negative in 1 of"):
+    with pytest.raises(errors.DataError, match="'wo_skilled' is zero, negative or infinite in 1 of"):
         grogger_hanson(data.assign(wo_skilled=data["wo_skilled"].where(data.index != 9, 0)), **COLUMNS)
     with pytest.raises(errors.OptionError, match="clusters or dyads"):
         grogger_hanson(data, **COLUMNS, cov="HC1")
@@ -168,7 +168,7 @@ def test_stayers_must_be_there_once():
     call = dict(origin="left", target="entered", flow="moved")
     with pytest.raises(errors.EmptyDataError, match="hold the stayers"):
         occupation_gravity(pairs[pairs["left"] != pairs["entered"]], "distance", **call)
-    with pytest.raises(errors.DataError, match="1 occupations have no stayers: 3"):
+    with pytest.raises(errors.DataError, match="1 occupation has no stayers: 3"):
         occupation_gravity(pairs[(pairs["left"] != 3) | (pairs["entered"] != 3)], "distance", **call)
     with pytest.raises(errors.DuplicateKeyError, match="stayers of 0"):
         occupation_gravity(pd.concat([pairs, pairs.head(1)]), "distance", **call)

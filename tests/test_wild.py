@@ -303,7 +303,9 @@ def test_time_depends_on_rows_through_sums_alone():
 
 def test_what_it_says(grunfeld):
     test = wg.wild_bootstrap(grunfeld, FORMULA, "capital", cluster="firm")
-    assert str(test) == repr(test) == test.in_words()
+    assert repr(test) == str(test)
+    assert " ".join(str(test).split()) == test.in_words()
+    assert max(map(len, str(test).splitlines())) <= 80
     assert test.in_words().startswith("capital = 0: 0.2307 (0.08497), t = 2.71, wild bootstrap p = 0.0234 (all 1,024")
     low, high = test.conf_int()
     assert test.in_words().endswith(f"ties counted). 95 % interval [{low:.4g}, {high:.4g}].")

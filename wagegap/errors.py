@@ -12,7 +12,7 @@ import inspect
 import numbers
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
+    "check_column",
     "check_option",
     "check_rng",
     "did_you_mean",
@@ -210,6 +211,22 @@ def no_column(name: object, columns: Iterable[object], purpose: str = "") -> Col
     return ColumnError(f"no column {name!r}{' ' if purpose else ''}{purpose}.{hint}")
 
 
+def check_column(name: object, columns: Iterable[object], purpose: str = "") -> None:
+    """Raise unless `name` is one column, not a list of them, and is there.
+
+    >>> check_column("iso3", ["iso3", "year"], "for origin")
+    >>> check_column(["iso3"], ["iso3", "year"], "for origin")
+    Traceback (most recent call last):
+    wagegap.errors.OptionError: ['iso3'] for origin must be the name of one column.
+    """
+    said = f"{name!r}{' ' if purpose else ''}{purpose}"
+    if name is None or not isinstance(name, Hashable) or isinstance(name, tuple):
+        raise OptionError(f"{said} must be the name of one column.")
+    known = list(columns)
+    if name not in known:
+        raise no_column(name, known, purpose)
+
+
 def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Let a public function answer a misspelt keyword with the nearest name it knows.
 
@@ -219,18 +236,20 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
     wagegap.errors.ArgumentError: <lambda>() takes no keyword 'metod'. Did you mean 'method'? It takes: method.
     """
     signature = inspect.signature(function)
-    named = [name for name, value in signature.parameters.items() if value.kind is not value.POSITIONAL_ONLY]
+    shown = [value for name, value in signature.parameters.items() if name not in ("self", "cls")]
+    free = any(value.kind is value.VAR_KEYWORD for value in shown)
+    named = [value.name for value in shown if value.kind in (value.POSITIONAL_OR_KEYWORD, value.KEYWORD_ONLY)]
 
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         for name in kwargs:
-            if name not in signature.parameters:
+            if name not in signature.parameters and not free:
                 hint = f"{did_you_mean(name, named)} It takes: {listing(named, 30)}."
                 raise ArgumentError(f"{function.__name__}() takes no keyword {name!r}.{hint}")
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
-            takes = listing((name for name in named if name not in ("self", "cls")), 30)
+            takes = listing(map(_said, shown), 30)
             raise ArgumentError(f"{function.__name__}(): {error}. It takes: {takes}.") from None
         if "rng" in kwargs:
             check_rng(kwargs["rng"])
@@ -239,6 +258,13 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*args, **kwargs)
 
     return checked
+
+
+def _said(parameter: inspect.Parameter) -> str:
+    """Name of a parameter: `name=` where it is given by name only, `*names`, `**options` where there may be several."""
+    kind = parameter.kind
+    stars = 2 if kind is parameter.VAR_KEYWORD else int(kind is parameter.VAR_POSITIONAL)
+    return f"{'*' * stars}{parameter.name}{'=' * (kind is parameter.KEYWORD_ONLY)}"
 
 
 def check_rng(rng: object) -> None:

@@ -54,7 +54,7 @@ from wagegap.estimation.kernels.quantreg import check_probs
 from wagegap.estimation.kernels.rearrange import Convention, pooled_quantiles
 from wagegap.estimation.roots import ReplicateRoot
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
+from wagegap.estimation.units import unit_in_heading, unit_of_outcome
 
 __all__ = ["CounterfactualGap", "counterfactual"]
 
@@ -217,8 +217,8 @@ class CounterfactualGap(Decomposition):
         ax.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
         ax.legend(frameon=False, fontsize=8.0)
         ax.set_xlabel(f"probability of the quantile, {100 * (1 - alpha):g} % {kind} bands")
-        unit = "" if self.unit == "none" else f" ({self.unit})"
-        ax.set_ylabel(f"{listing(dict.fromkeys(self.comparisons['direction']), 1)}{unit}")
+        direction = listing(dict.fromkeys(self.comparisons["direction"]), 1)
+        ax.set_ylabel(f"{direction}{unit_in_heading(self.unit)}")
         return ax
 
     def _one_comparison(self, frame: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:

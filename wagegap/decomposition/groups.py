@@ -274,14 +274,15 @@ def _comparisons(
         for first, second in pairs:
             lacking = [level for level in (first, second) if (c, level) not in place]
             if lacking:
-                absent.append(f"{lacking[0]!r}{' in ' * bool(c)}{' '.join(map(str, c))}")
+                where = " and ".join(f"{name} {value}" for name, value in zip(keys, c, strict=True))
+                absent.append(f"{group} {lacking[0]!r}{' in ' * bool(c)}{where}")
                 continue
             labels = [*zip(keys, c, strict=True), *([("first", first), ("second", second)] * (len(pairs) > 1))]
             found.append(Comparison(place[c, first], place[c, second], tuple(labels), _direction(group, first, second)))
     if absent:
         raise EmptyDataError(
-            f"{len(absent)} comparisons lack a group with outcome, regressors and weight: {listing(absent)}. Choose "
-            "other groups, or filter these cells out."
+            f"{len(absent)} comparison{'s lack' if len(absent) > 1 else ' lacks'} a group: no row with outcome, "
+            f"regressors and weight has {listing(absent)}. Choose other groups, or filter these cells out."
         )
     return tuple(found)
 

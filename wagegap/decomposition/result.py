@@ -20,6 +20,7 @@ from wagegap._typing import FloatArray
 from wagegap.errors import DataError, OptionError, check_option, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
+from wagegap.estimation.units import unit_in_heading
 
 __all__ = ["TOTAL", "Decomposition", "Detail"]
 
@@ -187,8 +188,7 @@ class Decomposition(Result):
     def heading(self) -> str:
         """Title with the direction of the gap and the unit."""
         directions = list(dict.fromkeys(self.comparisons["direction"]))
-        unit = "" if self.unit in ("", "none") else f" ({self.unit})"
-        return f"{self.title}: {listing(directions, 3)}{unit}"
+        return f"{self.title}: {listing(directions, 3)}{unit_in_heading(self.unit)}"
 
     def _notes(self) -> tuple[str, ...]:
         sizes = self.comparisons

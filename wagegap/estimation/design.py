@@ -21,14 +21,25 @@ from wagegap.errors import (
     DataError,
     EmptyDataError,
     FormulaError,
+    IdentificationWarning,
     WageError,
     did_you_mean,
     listing,
     no_column,
+    warn,
 )
 from wagegap.estimation.ledger import Ledger
 
-__all__ = ["Design", "FormulaParts", "build_design", "design_matrix", "required_columns", "split_formula"]
+__all__ = [
+    "Design",
+    "FormulaParts",
+    "build_design",
+    "check_keys",
+    "design_matrix",
+    "free_name",
+    "required_columns",
+    "split_formula",
+]
 
 _WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -164,6 +175,7 @@ def build_design(
     weights: FloatArray | None = None,
     keep: BoolArray | None = None,
     also: Sequence[str] = (),
+    said: str | None = None,
 ) -> Design:
     """Evaluate a formula.
 
@@ -181,40 +193,80 @@ def build_design(
         Rows to use at all; the others must be in the ledger already.
     also : sequence of str
         Further columns that must not be missing (cell keys).
+    said : str, optional
+        What messages and the account call an outcome that is a column made by the caller.
 
     Raises
     ------
     ColumnError, FormulaError, WageError, EmptyDataError
     """
+    words = said or parts.outcome
     outcome_columns = required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
     _check_present(parts.effect_columns, frame)
+    check_keys(frame, [*parts.effect_columns, *also])
     needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *parts.effect_columns, *also]))
     mask = np.ones(len(frame), dtype=bool) if keep is None else keep.copy()
     for name in needed:
         lost = mask & frame[name].isna().to_numpy()
-        ledger = ledger.lose(f"missing {name}", int(lost.sum()), _weight_of(lost, weights))
+        ledger = ledger.lose(
+            f"missing {said if said and name in outcome_columns else name}", int(lost.sum()), _weight_of(lost, weights)
+        )
         mask &= ~lost
     rows = np.flatnonzero(mask)
     if rows.size == 0:
-        raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
+        raise EmptyDataError(f"no rows are left for {words!r}.\n{ledger}")
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
     _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
     _check_numbers(used, regressor_columns, DataError, text=False)
     y, _, _ = design_matrix(used, f"{parts.outcome} - 1")
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
-    _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
+    _check_finite(y[:, 0], words, used, [] if said else outcome_columns, WageError)
     x, names, terms = design_matrix(used, parts.regressors)
+    _warn_one_level(used, regressor_columns, names)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
     effects = tuple(_effect_codes(used, effect) for effect in parts.effects)
-    return Design(parts.outcome, y[:, 0], x, names, terms, effects, parts.effects, rows, ledger)
+    return Design(words, y[:, 0], x, names, terms, effects, parts.effects, rows, ledger)
+
+
+def free_name(frame: pd.DataFrame, name: str) -> str:
+    """Return a name that no column of the frame has, for a column of the caller's own.
+
+    >>> free_name(pd.DataFrame(columns=["exit", "exit_"]), "exit")
+    'exit__'
+    """
+    while name in frame.columns:
+        name += "_"
+    return name
+
+
+def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise where a column holds lists, dicts or arrays, by which no row can be told from another.
+
+    >>> check_keys(pd.DataFrame({"iso3": ["KOR", "USA"]}), ["iso3"])
+    """
+    for name in names:
+        column = frame[name]
+        if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) != "mixed":
+            continue
+        odd = [value for value in column if isinstance(value, list | dict | set | np.ndarray)]
+        if odd:
+            raise DataError(
+                f"{name!r} holds a {type(odd[0]).__name__} in {len(odd):,} of {len(column):,} rows, such as "
+                f"{str(odd[0])[:40]}: they cannot be keys by which rows are told apart. Use numbers or text."
+            )
 
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tuple[str, ...], tuple[str, ...]]:
     """Evaluate one side of a formula on rows without missing values: matrix, names, and the term of each column."""
+    if len(_split_top(expression, "|")) > 1:
+        raise FormulaError(
+            f"{expression!r} has a bar, behind which effects are absorbed elsewhere, and not here: put them among the "
+            "regressors as C(...); a condition with a bar stands in brackets."
+        )
     columns = _sum_of_columns(frame, expression)
     if columns is not None:
         constant = ("Intercept",) * (not _NO_CONSTANT.search(expression))
@@ -236,17 +288,23 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> tuple[FloatArray, tup
             raise ColumnError(
                 f"{word!r} in {expression!r} is not among the columns.{did_you_mean(word, frame.columns)}"
             ) from error
-        odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
-        kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
-        raise FormulaError(
-            f"cannot evaluate {expression!r}: {_first_line(error)}{f' ({kinds})' * bool(odd)}."
-        ) from error
+        raise FormulaError(f"cannot evaluate {expression!r}: {_why_not(error, frame, expression)}.") from error
     spec: Any = matrix.model_spec
     terms = [""] * matrix.shape[1]
     for term, places in spec.term_indices.items():
         for j in places:
             terms[j] = str(term)
     return values, tuple(_whole_levels(str(c), frame) for c in matrix.columns), tuple(terms)
+
+
+def _why_not(error: BaseException, frame: pd.DataFrame, expression: str) -> str:
+    """What the formula engine says, or which columns are no numbers where that is what it stumbles over."""
+    odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
+    kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
+    said = _first_line(error)
+    if odd and re.search(r"TypeError|ufunc|dtype|not supported|could not convert", f"{type(error).__name__} {said}"):
+        return f"{kinds}, where numbers are needed; pandas.to_numeric makes numbers of text, .dt.year of dates"
+    return f"{said}{f' ({kinds})' * bool(odd)}"
 
 
 def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:
@@ -398,8 +456,25 @@ def _check_finite(
         kinds += [f"{column} {kind} in {count}" for kind, count in counts.items() if count]
     raise kind(
         f"{name!r} is not a finite number in {int(bad.sum()):,} of {len(values):,} rows"
-        f"{' (' + listing(kinds) + ')' if kinds else ''}, first {source}: filter or mend these rows before the fit."
+        f"{' (' + listing(kinds) + ')' if kinds else ''}{f', first {source}' if columns else ''}: filter or mend these "
+        "rows before the fit."
     )
+
+
+def _warn_one_level(frame: pd.DataFrame, columns: Sequence[str], names: Sequence[str]) -> None:
+    """Say which factors have one level, and so no column."""
+    lost = []
+    for name in columns:
+        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", column) for column in names):
+            continue
+        first = frame[name].iloc[0]
+        if len(frame) > 1 and not isinstance(first, list | dict | np.ndarray) and (frame[name] == first).all():
+            lost.append(f"{name!r} is {first!r}" if isinstance(first, str) else f"{name!r} is {first}")
+    if lost:
+        warn(
+            f"{listing(lost)} in all {len(frame):,} rows used: a factor of one level has no coefficient.",
+            IdentificationWarning,
+        )
 
 
 def _effect_codes(frame: pd.DataFrame, effect: str) -> CodeArray:

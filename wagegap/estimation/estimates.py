@@ -45,7 +45,7 @@ from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_tes
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.roots import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.spec import Spec
-from wagegap.estimation.units import check_share, check_unit
+from wagegap.estimation.units import check_share, check_unit, unit_in_heading
 
 __all__ = ["LABELS", "Estimates", "join"]
 
@@ -447,7 +447,7 @@ class Estimates:
     @property
     def heading(self) -> str:
         """Title with the unit."""
-        return f"{self.title} ({self.unit})" if self.unit not in ("", "none") else self.title
+        return f"{self.title}{unit_in_heading(self.unit)}"
 
     def summary(self, alpha: float = 0.05) -> str:
         """Return the estimates as text, 80 columns wide, the same on every run."""
@@ -464,6 +464,7 @@ class Estimates:
         return {name: value for name, value in self.__dict__.items() if name in kept}
 
 
+@public
 def join(first: Any, *others: Any, independent: bool = False, title: str | None = None) -> Estimates:
     """Put estimates side by side, with the covariance that their shared units imply.
 
@@ -479,8 +480,22 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
 
     Raises
     ------
+    ArgumentError, DataError
+        Where something is no result.
     JoinError
         When errors cannot be related and `independent` is false, or carry different covariances.
+
+    Examples
+    --------
+    Premiums and rates of the same workers, with the covariance between them:
+
+    >>> import wagegap as wg
+    >>> data = wg.simulate_panel(countries=2, workers=300, rng=1).panel
+    >>> premiums = wg.fit_premiums(data, "log(hourly_wage) ~ ai + exper", premium="ai")
+    >>> rates = wg.fit_rates(data, {"emigration": "abroad_next"}, among="ai")
+    >>> both = wg.join(premiums, rates)
+    >>> both.labels["term"].tolist(), both.covariance.shape
+    (['ai', 'ai', 'emigration', 'emigration'], (4, 4))
     """
     joined = _own(first)
     for other in others:

@@ -21,7 +21,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.ledger import Ledger
 
-__all__ = ["Result"]
+__all__ = ["Result", "draw_estimates"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,3 +144,14 @@ class Result:
 
     def _repr_markdown_(self) -> str:
         return to_markdown(self.spec_of_table())
+
+
+def draw_estimates(estimates: Estimates, ax: Any, alpha: float, words: str) -> Any:
+    """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
+    from wagegap._display.axes import intervals, new_axes
+
+    tidy = estimates.tidy(alpha)
+    ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax
+    ax = intervals(ax, estimates.names, *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
+    ax.set_xlabel(f"{words}, {100 * (1 - alpha):g} % intervals")
+    return ax

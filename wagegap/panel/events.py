@@ -13,16 +13,55 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, UnitError, no_column
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
 
-__all__ = ["event_values", "numbers"]
+__all__ = ["event_values", "known_numbers", "numbers"]
 
 
 def numbers(column: pd.Series[Any]) -> FloatArray:
-    """Return values as floats, booleans as 0 and 1; missing and text become NaN."""
+    """Return values as floats, booleans as 0 and 1; missing and text become NaN.
+
+    Raises
+    ------
+    DataError
+        For complex numbers.
+    """
+    if pd.api.types.is_complex_dtype(column):
+        raise DataError(f"{column.name!r} holds complex numbers: take their real part.")
     plain = column.astype(object).where(column.notna(), np.nan) if column.dtype == object else column
     return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+
+
+def known_numbers(frame: pd.DataFrame, name: str) -> FloatArray:
+    """Return a column as floats, NaN where it is missing.
+
+    Raises
+    ------
+    DataError
+        Where it holds what is no number: text, dates, lists.
+
+    Examples
+    --------
+    >>> known_numbers(pd.DataFrame({"flow": pd.array([3, None], dtype="Int64")}), "flow").tolist()
+    [3.0, nan]
+    """
+    column = frame[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype if not column.isna().any() else object)
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise DataError(f"{name!r} holds dates ({column.dtype}), not numbers.")
+    if pd.api.types.infer_dtype(column, skipna=True) == "mixed":
+        check_keys(frame, [name])
+    values = numbers(column)
+    text = np.isnan(values) & column.notna().to_numpy()
+    if text.any():
+        raise DataError(
+            f"{name!r} is text in {int(text.sum()):,} of {len(text):,} rows, first {column[text].iloc[0]!r}: turn it "
+            "into numbers with pandas.to_numeric, or filter these rows out."
+        )
+    return values
 
 
 def event_values(panel: Panel, name: str, column: str) -> FloatArray:

@@ -18,7 +18,17 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
-from wagegap.errors import ColumnError, DataError, EmptyDataError, FormulaError, MissingValueError, listing, no_column
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    MissingValueError,
+    check_column,
+    listing,
+    no_column,
+)
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.roles import Roles
@@ -177,6 +187,8 @@ class Panel:
             where = nowhere if self.roles.worker_scope == "global" else scope
             found["worker"] = Grouping.from_keys("worker", self.source, where, workers)
         strata = [self.roles.strata] if self.roles.strata else []
+        for name in extra:
+            check_column(name, self.frame.columns, "to group by")
         for name in dict.fromkeys([*self.roles.cluster, *strata, *extra]):
             everywhere = name in (self.roles.country, self.roles.period)
             where = nowhere if everywhere else scope
@@ -199,8 +211,8 @@ class Panel:
         ------
         ColumnError, MissingValueError
         """
-        if name not in self.frame:
-            raise no_column(name, self.frame.columns, "to group by")
+        check_column(name, self.frame.columns, "to group by")
+        check_keys(self.frame, [name])
         column = self.frame[name].iloc[rows]
         missing = int(column.isna().sum())
         if missing:
@@ -294,7 +306,8 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
         raise EmptyDataError(f"{source} has no rows: look at the filter or the file it was read from.")
     if not frame.columns.is_unique:
         twice = [repr(name) for name in frame.columns[frame.columns.duplicated()].unique()]
-        raise ColumnError(f"{source} has {len(twice)} names that several columns share: {listing(twice)}. Rename them.")
+        names = "1 name" if len(twice) == 1 else f"{len(twice)} names"
+        raise ColumnError(f"{source} has {names} that several columns share: {listing(twice)}. Rename them.")
 
 
 def _is_keyed(frame: pd.DataFrame, roles: Roles) -> bool:

@@ -41,7 +41,7 @@ from wagegap.estimation.cov import (
     parse_cov,
     replicate_scale,
 )
-from wagegap.estimation.design import Design
+from wagegap.estimation.design import Design, free_name
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.fit import coefficients, describe_collinear, fit_cells
 from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGrouping
@@ -188,7 +188,7 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
         return panel
     kind = kind or panel.roles.weight_kind or "sampling"
     check_option("weight_kind", kind, ("sampling", "analytic", "frequency"))
-    name = weights if isinstance(weights, str) else "_weights"
+    name = weights if isinstance(weights, str) else free_name(panel.frame, "weights")
     if isinstance(weights, str):
         if weights not in panel.frame:
             raise no_column(weights, panel.frame.columns, "for weights")

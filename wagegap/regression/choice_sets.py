@@ -24,13 +24,24 @@ from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
     no_column,
     warn,
 )
-from wagegap.estimation.design import Design, FormulaParts, build_design, design_matrix, required_columns, split_formula
+from wagegap.estimation.design import (
+    Design,
+    FormulaParts,
+    build_design,
+    check_keys,
+    design_matrix,
+    free_name,
+    required_columns,
+    split_formula,
+)
 from wagegap.estimation.kernels.choice import ChoiceSets, Nests, choice_sets, respond
+from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel
 from wagegap.panel.sampling import weighted_rows
 
@@ -318,8 +329,8 @@ class Choices:
 def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree) -> Choices:
     """Choice sets from a panel."""
     for name, purpose in ((columns.chooser, "for chooser"), (columns.alternative, "for alternative")):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, purpose)
+        check_column(name, panel.frame.columns, purpose)
+        check_keys(panel.frame, [name])
     levels = _levels(panel.frame[columns.alternative], base)
     panel = replace(panel, frame=_with_levels(panel.frame, columns.alternative, levels))
     design = _design(panel, columns)
@@ -389,12 +400,14 @@ def _design(panel: Panel, columns: ChoiceColumns) -> Design:
     """Attributes and what is taken, without choosers who lack a row."""
     outcome = columns.outcome()
     weights, positive, ledger = weighted_rows(panel)
-    frame, left = panel.frame, outcome
+    frame, left, said = panel.frame, outcome, None
     if outcome in frame:
-        frame, left = frame.assign(_taken=_taken(frame, columns, outcome)), "_taken"
+        left, said = free_name(frame, "taken"), outcome
+        frame = frame.assign(**{left: _taken(frame, columns, outcome)})
     parts = FormulaParts(left, _with_constant(columns.regressors), ())
     also = [columns.chooser, columns.alternative]
-    design = build_design(frame, parts, ledger=ledger, weights=weights, keep=positive, also=also)
+    required_columns(parts.regressors, panel.frame)
+    design = build_design(frame, parts, ledger=ledger, weights=weights, keep=positive, also=also, said=said)
     taken = np.isin(design.y, (0.0, 1.0))
     if not taken.all():
         first = design.y[~taken][0]
@@ -414,7 +427,8 @@ def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArra
     """0/1 of what is taken, from numbers, truth values, or the alternative's name."""
     column = frame[outcome]
     if pd.api.types.is_numeric_dtype(column) and not isinstance(column.dtype, pd.CategoricalDtype):
-        return column.astype(float).to_numpy()
+        return numbers(column)
+    check_keys(frame, [outcome])
     said = column.astype(object)
     levels = set(frame[columns.alternative].cat.categories)
     odd = [word for word in pd.unique(said.dropna()) if word not in levels]

@@ -25,7 +25,16 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.errors import FormulaError, IdentificationError, OptionError, check_option, listing, no_column
+from wagegap.errors import (
+    DataError,
+    DuplicateKeyError,
+    FormulaError,
+    IdentificationError,
+    OptionError,
+    check_column,
+    check_option,
+    listing,
+)
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust
 from wagegap.estimation.design import Design, build_design, split_formula
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
@@ -113,11 +122,18 @@ def _design(panel: Panel, formula: str, unit: str, period: str) -> Design:
     parts = split_formula(formula)
     if parts.effects:
         raise FormulaError(f"formula {formula!r}: leave out the effects behind the bar; each {unit} has its own.")
-    for name in (unit, period):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns)
+    for name, purpose in ((unit, "for unit"), (period, "for period")):
+        check_column(name, panel.frame.columns, purpose)
+    if unit == period:
+        raise OptionError(f"unit and period are both {unit!r}: who is observed, and when, are two columns.")
     weights, positive, ledger = weighted_rows(panel)
     design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=[unit, period])
+    twice = int(panel.frame.iloc[design.rows].duplicated([unit, period]).sum())
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} of {len(design.rows):,} rows have the {unit!r} and {period!r} of another: one row of each is "
+            "needed. Sum them, or name the unit by what tells them apart (a corridor, not its origin)."
+        )
     varies = np.array([name != "Intercept" for name in design.names])
     if not varies.any():
         raise FormulaError(f"formula {formula!r} has no regressor.")
@@ -146,6 +162,11 @@ def _without_own_columns(panel: Panel, design: Design, unit: str, period: str) -
     for rows in members:
         out[rows], rank = _residuals(values[rows], own[rows], w[rows])
         taken += rank
+    if np.linalg.norm(out[:, 0]) <= 1e-9 * np.linalg.norm(design.y):
+        raise DataError(
+            f"nothing of {design.outcome!r} is left beside the constant and loadings of each {unit}: it does not vary "
+            "over time, or is the same for all at a time."
+        )
     size = np.linalg.norm(design.x, axis=0)
     lost = np.linalg.norm(out[:, 1:], axis=0) <= 1e-9 * size
     if lost.any():

@@ -365,7 +365,8 @@ def fit_exits(  # noqa: PLR0913
     by : str or sequence of str
         Cells with coefficients of their own, estimated jointly; none by itself.
     base : str, optional
-        What staying is called; of a column of outcomes, the one that others are compared with.
+        Of a column of outcomes, the one that others are compared with, which must occur. Of exits that are 0/1, which
+        are always compared with staying, what staying is called: any word that is no exit's, nor close to one.
     gaps : {"raise", "keep"}
         What to do where a worker misses a period in between.
     margins : bool

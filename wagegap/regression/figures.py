@@ -38,7 +38,6 @@ __all__ = [
     "Moves",
     "chosen_cells",
     "curves_of",
-    "draw_coefficients",
     "draw_effects",
     "draw_incidence",
     "draw_moves",
@@ -578,16 +577,3 @@ def _rows(name: str, own: Estimates, alpha: float) -> pd.DataFrame:
     groups = [", ".join(part for part in (name, exit) if part) for exit in exits]
     numbers = frame[["estimate", "conf_low", "conf_high"]]
     return numbers.assign(cell=cells, term=frame["term"].astype(str), group=groups)
-
-
-# coefficients --------------------------------------------------------------------------------------------------------
-
-
-def draw_coefficients(estimates: Estimates, *, ax: Any = None, alpha: float = 0.05) -> Any:
-    """Draw coefficients with their intervals, the constant left out."""
-    tidy = estimates.tidy(alpha)
-    tidy = tidy[tidy["term"] != "Intercept"]
-    ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax
-    ax = intervals(ax, tidy["term"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-    ax.set_xlabel(f"{estimates.title}, {100 * (1 - alpha):g} % intervals")
-    return ax

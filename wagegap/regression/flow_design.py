@@ -119,6 +119,10 @@ def flow_design(panel: Panel, formula: str, chosen: FlowCall) -> tuple[Design, F
         raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
     at_risk = None if chosen.trials is None else _at_risk(panel, design, chosen.trials)
     design = _checked_outcome(design, at_risk, chosen)
+    if len(design.y) > 1 and np.ptp(design.y) == 0 and chosen.trials is None:
+        raise DataError(
+            f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
+        )
     check_identified(design)
     return design, at_risk
 

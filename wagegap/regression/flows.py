@@ -55,7 +55,7 @@ from wagegap.estimation.kernels.irls import Engine, IrlsFit, fit_irls, loglik
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.separation import find_separated
 from wagegap.estimation.replication import replicate_root
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
@@ -159,9 +159,8 @@ class Flows(Result):
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
         'Flows, Poisson, 95 % intervals'
         """
-        from wagegap.regression.figures import draw_coefficients
-
-        return draw_coefficients(self.estimates, ax=ax, alpha=alpha)
+        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        return draw_estimates(own, ax, alpha, self.title)
 
 
 @refittable

@@ -28,12 +28,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, EmptyDataError, OptionError, no_column, warn
+from wagegap.errors import (
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    FormulaError,
+    IdentificationError,
+    OptionError,
+    check_column,
+    no_column,
+    warn,
+)
 from wagegap.estimation.cov import Bootstrap, CovLike, Replicates, Robust, parse_cov
+from wagegap.estimation.design import check_keys, required_columns
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
+from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_panel
 from wagegap.regression.flows import fit_flows
 
@@ -41,6 +53,7 @@ __all__ = ["GroggerHanson", "grogger_hanson", "simulate_migrants"]
 
 _EQUATIONS = ("scale", "selection", "sorting")
 _WAGES = ("linear", "log")
+_MADE = ("log_odds", "wage_gap", "second_skill")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +82,16 @@ class GroggerHanson(Result):
             columns[wages] = pay.loc[wages, "estimate"]
             columns[f"{wages}_std_error"] = pay.loc[wages, "std_error"]
         return pd.DataFrame(columns).loc[list(_EQUATIONS)]
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the coefficients of pay in logarithms, which have no unit of money, on new axes where none are given.
+
+        Returns
+        -------
+        Axes
+        """
+        chosen = self.estimates.select(term="wage_gap", wages="log")
+        return draw_estimates(chosen, ax, alpha, "coefficient of the gap of log pay")
 
     def predicted_selection(self) -> Estimates:
         """Return the mean selection that pay predicts, the coefficient of the selection equation times the mean gap.
@@ -117,7 +140,7 @@ def grogger_hanson(  # noqa: PLR0913
 
     Raises
     ------
-    ColumnError, OptionError, DataError, EmptyDataError, IdentificationError
+    ColumnError, OptionError, FormulaError, DataError, DuplicateKeyError, EmptyDataError, IdentificationError
 
     Examples
     --------
@@ -134,6 +157,7 @@ def grogger_hanson(  # noqa: PLR0913
     chosen = cov if cov is not None else f"CR1:{destination}"
     _check_cov(chosen)
     panel = as_panel(data)
+    _check_costs(panel.frame, costs)
     frame, ledger = _pairs(panel.frame, panel.ledger, (origin, destination), columns)
     fits, said = _fits(frame, columns, costs, origin, chosen)
     if said:
@@ -181,6 +205,18 @@ def _check_cov(cov: CovLike) -> None:
         )
 
 
+def _check_costs(frame: pd.DataFrame, costs: str) -> None:
+    """Raise unless costs are regressors of the data, none of them named as the equations name their own."""
+    if not isinstance(costs, str):
+        raise OptionError(f"costs={costs!r} must be text, such as 'log(dist) + contig'.")
+    if "~" in costs or "|" in costs:
+        raise FormulaError(f"costs={costs!r} are regressors alone, such as 'log(dist) + contig': no tilde and no bar.")
+    used = required_columns(costs, frame) if costs.strip() else []
+    taken = [name for name in used if name in _MADE]
+    if taken:
+        raise OptionError(f"costs={costs!r}: the equations have a {taken[0]!r} of their own; rename your column.")
+
+
 def _pairs(
     frame: pd.DataFrame, ledger: Ledger, places: tuple[str, str], columns: dict[str, Sequence[str]]
 ) -> tuple[pd.DataFrame, Ledger]:
@@ -191,23 +227,40 @@ def _pairs(
         for name in names:
             if name not in frame:
                 raise no_column(name, frame.columns, f"for {purpose}")
-    for name in places:
-        if name not in frame:
-            raise no_column(name, frame.columns)
     everything = [name for names in columns.values() for name in names]
+    _check_places(frame, places)
+    frame = frame.assign(**{name: known_numbers(frame, name) for name in everything})
     known = frame[[*everything, *places]].notna().all(axis=1)
     ledger = ledger.lose("missing movers, stayers, pay or place", int((~known).sum()))
     used = frame[known]
     for name in everything:
         bad = (used[name] < 0) if name in columns["movers"] else (used[name] <= 0)
+        bad |= np.isinf(used[name])
         if bad.any():
-            words = "negative" if name in columns["movers"] else "zero or negative"
-            raise DataError(f"{name!r} is {words} in {int(bad.sum()):,} of {len(used):,} rows.")
+            words = "negative" if name in columns["movers"] else "zero, negative"
+            raise DataError(f"{name!r} is {words} or infinite in {int(bad.sum()):,} of {len(used):,} rows.")
     moved = (used[list(columns["movers"])] > 0).all(axis=1)
     ledger = ledger.lose("pairs without movers of either skill", int((~moved).sum()))
     if not moved.any():
         raise EmptyDataError(f"no pair has movers of both skills.\n{ledger}")
     return used[moved].reset_index(drop=True), ledger
+
+
+def _check_places(frame: pd.DataFrame, places: tuple[str, str]) -> None:
+    """Raise unless each origin stands once with each of several destinations."""
+    for name in places:
+        check_column(name, frame.columns, "for origin or destination")
+    check_keys(frame, places)
+    if places[0] == places[1]:
+        raise OptionError(f"origin and destination are both {places[0]!r}: people move between two columns of places.")
+    twice = int(frame.duplicated(list(places)).sum())
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} of {len(frame):,} rows have the {places[0]!r} and {places[1]!r} of another: one row of each is "
+            "needed. Choose one period, or add the rows up."
+        )
+    if frame[places[1]].nunique() == 1:
+        raise IdentificationError(f"there is one {places[1]!r}: where people go is compared between several.")
 
 
 def _fits(
@@ -221,7 +274,7 @@ def _fits(
         for wages in _WAGES:
             for equation in _EQUATIONS:
                 rows = _equation(frame, columns, equation, wages)
-                formula = f"_log_odds ~ wage_gap{more}"
+                formula = f"log_odds ~ wage_gap{more}"
                 formula += {"scale": " + second_skill", "selection": "", "sorting": f" | {origin}"}[equation]
                 found = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
                 labels = found.labels.assign(equation=equation, wages=wages, unit="log points")
@@ -237,13 +290,13 @@ def _equation(frame: pd.DataFrame, columns: dict[str, Sequence[str]], equation: 
     home, away = (_pay(frame, columns[side], wages) for side in ("origin_wages", "destination_wages"))
     if equation == "scale":
         parts = [
-            frame.assign(_log_odds=moved - stayed, wage_gap=there - here, second_skill=float(second))
+            frame.assign(log_odds=moved - stayed, wage_gap=there - here, second_skill=float(second))
             for second, (moved, stayed, there, here) in enumerate(zip((one, two), stay, away, home, strict=True))
         ]
         return pd.concat(parts, ignore_index=True)
     if equation == "selection":
-        return frame.assign(_log_odds=one - two - (stay[0] - stay[1]), wage_gap=away[0] - away[1] - (home[0] - home[1]))
-    return frame.assign(_log_odds=one - two, wage_gap=away[0] - away[1])
+        return frame.assign(log_odds=one - two - (stay[0] - stay[1]), wage_gap=away[0] - away[1] - (home[0] - home[1]))
+    return frame.assign(log_odds=one - two, wage_gap=away[0] - away[1])
 
 
 def _pay(frame: pd.DataFrame, names: Sequence[str], wages: str) -> list[pd.Series[Any]]:

@@ -46,7 +46,7 @@ from wagegap.estimation.kernels.absorb import absorb
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.panel_models import TwoStage, beck_katz, sargan, two_stage
 from wagegap.estimation.replication import replicate_root
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
@@ -109,9 +109,8 @@ class Linear(Result):
         >>> fit_linear(rows, "y ~ x").plot().get_xlabel()
         'Linear model, pooled, 95 % intervals'
         """
-        from wagegap.regression.figures import draw_coefficients
-
-        return draw_coefficients(self.estimates, ax=ax, alpha=alpha)
+        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        return draw_estimates(own, ax, alpha, self.title)
 
 
 @refittable

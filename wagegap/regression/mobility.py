@@ -42,7 +42,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cov import CovLike
-from wagegap.estimation.design import Design, FormulaParts, build_design
+from wagegap.estimation.design import Design, FormulaParts, build_design, free_name
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
@@ -394,8 +394,10 @@ def _design(panel: Panel, group: _Group | None, name: str, values: FloatArray, k
         keep &= ~lost
     if not keep.any():
         raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{ledger}")
-    parts = FormulaParts("_event", "1", ())
-    return build_design(panel.frame.assign(_event=values), parts, ledger=ledger, weights=weights, keep=keep, also=keys)
+    column = free_name(panel.frame, "event_values")
+    frame = panel.frame.assign(**{column: values})
+    parts = FormulaParts(column, "1", ())
+    return build_design(frame, parts, ledger=ledger, weights=weights, keep=keep, also=keys, said=name)
 
 
 def _warn_small(absent: Sequence[pd.DataFrame], min_rows: int) -> None:

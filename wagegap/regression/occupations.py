@@ -21,10 +21,20 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError, check_option, listing, no_column
+from wagegap.errors import (
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    OptionError,
+    check_column,
+    check_option,
+    listing,
+)
 from wagegap.estimation.cov import CovLike
+from wagegap.estimation.design import check_keys, required_columns
 from wagegap.estimation.spec import refittable
-from wagegap.panel.panel import as_panel
+from wagegap.panel.events import known_numbers
+from wagegap.panel.panel import Panel, as_panel
 from wagegap.regression.flows import Flows, fit_flows
 
 __all__ = ["occupation_gravity"]
@@ -78,10 +88,17 @@ def occupation_gravity(
     check_option("family", family, ("poisson", "gaussian"))
     panel = as_panel(data)
     for name, purpose in ((origin, "for origin"), (target, "for target"), (flow, "for flow")):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, purpose)
-    stays = (panel.frame[origin] == panel.frame[target]).to_numpy()
-    per_stayer = panel.frame[flow].to_numpy(dtype=float) / _stayers(panel.frame, stays, origin, flow)
+        check_column(name, panel.frame.columns, purpose)
+    if "per_stayer" in required_columns(distance, panel.frame):
+        raise OptionError(f"distance={distance!r}: the outcome is named 'per_stayer'; rename your column.")
+    panel = _known_pairs(panel, origin, target, flow)
+    stays = (panel.frame[origin].astype(object) == panel.frame[target].astype(object)).to_numpy(dtype=bool)
+    per_stayer = panel.frame[flow].to_numpy() / _stayers(panel.frame, stays, origin, flow)
+    twice = int(panel.frame[~stays].duplicated([origin, target]).sum())
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} rows have the {origin!r} and {target!r} of another: add them up first, or choose one period."
+        )
     moves = panel.assign(per_stayer=per_stayer).filter(~stays, reason="stayers")
     if family == "gaussian":
         moves = moves.filter("per_stayer > 0", reason="pairs that nobody takes")
@@ -90,6 +107,20 @@ def occupation_gravity(
     fitted = fit_flows(moves, f"{outcome} ~ {distance} | {origin} + {target}", family=family, cov=chosen)
     title = f"Flows over stayers, {'Poisson' if family == 'poisson' else 'log-linear'}"
     return replace(fitted, estimates=replace(fitted.estimates, title=title))
+
+
+def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
+    """Pairs whose occupations and flow are known, the flow as a number that is not negative."""
+    check_keys(panel.frame, [origin, target])
+    flows = known_numbers(panel.frame, flow)
+    bad = (flows < 0) | np.isinf(flows)
+    if bad.any():
+        raise DataError(f"{flow!r} is negative or infinite in {int(bad.sum()):,} of {len(flows):,} rows: it counts.")
+    panel = panel.assign(**{flow: flows})
+    for name in (origin, target, flow):
+        known = panel.frame[name].notna().to_numpy()
+        panel = panel if known.all() else panel.filter(known, reason=f"missing {name}")
+    return panel
 
 
 def _stayers(frame: pd.DataFrame, stays: Any, origin: str, flow: str) -> Any:
@@ -104,5 +135,8 @@ def _stayers(frame: pd.DataFrame, stays: Any, origin: str, flow: str) -> Any:
     bad = ~(found > 0)
     if bad.any():
         without = frame.loc[bad, origin].unique()
-        raise DataError(f"{len(without)} occupations have no stayers: {listing(without)}. Leave them out.")
+        raise DataError(
+            f"{len(without)} occupation{'s have' if len(without) > 1 else ' has'} no stayers: {listing(without)}. "
+            "Leave out those rows."
+        )
     return np.asarray(found)

@@ -13,6 +13,7 @@ Mundlak, Y. (1978). On the pooling of time series and cross section data. Econom
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from wagegap.errors import (
     DataError,
     DuplicateKeyError,
     EmptyDataError,
-    FormulaError,
     IdentificationError,
     OptionError,
     did_you_mean,
@@ -38,6 +38,7 @@ from wagegap.estimation.design import (
     FormulaParts,
     build_design,
     design_matrix,
+    free_name,
     required_columns,
     split_formula,
 )
@@ -51,7 +52,6 @@ __all__ = ["AtRisk", "Evaluator", "ExitCall", "ExitLike", "Regressors", "as_esti
 
 ExitLike = str | Mapping[str, str] | None
 
-_CODE = "exit_code"
 _EFFECTS_AT_MOST = 2_000
 
 
@@ -246,8 +246,7 @@ def rows_at_risk(panel: Panel, call: ExitCall, *, keys: Sequence[str], premiums:
     regressors = _regressors(panel, parts, time, call.mundlak)
     notes = _check_periods(panel, time, call.gaps)
     codes, happened, exits, stay, more_notes = _outcomes(panel, exit, call.base, call.several)
-    panel = panel.assign(**{_CODE: codes})
-    design, outcome = _design(panel, regressors, keys, premiums, list(exits))
+    design, outcome = _design(panel, codes, regressors, keys, premiums, list(exits))
     happened = happened[design.rows]
     design, kept = _varying(design, happened if len(exits) == 1 else None, panel.weights(design.rows))
     outcome, happened = outcome[kept], happened[kept]
@@ -344,7 +343,8 @@ def _check_periods(panel: Panel, time: str | None, gaps: str) -> tuple[str, ...]
         )
     if holes.any():
         of = len(np.unique(worker[order][1:][same][holes]))
-        words = f"{int(holes.sum()):,} gaps between the {time!r} of {of:,} workers"
+        many, several = int(holes.sum()), of > 1
+        words = f"{many:,} gap{'s' * (many > 1)} between the {time!r} of {of:,} worker{'s' * several}"
         if gaps == "raise":
             raise DataError(
                 f"{words}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "
@@ -369,7 +369,7 @@ def _outcomes(
         raise OptionError(f"{len(named)} exits ({listing(named)}) compete: model='multinomial'.")
     values = np.column_stack([event_values(panel, name, column) for name, column in named.items()])
     happened = values[:, 0]
-    stay = base or "stay"
+    stay = _name_of_staying(base, named)
     if len(named) == 1 and several is not True:
         return np.where(np.isnan(happened), np.nan, (happened > 0) * 1.0), happened, tuple(named), stay, ()
     shares = int((~np.isin(values, (0.0, 1.0)) & ~np.isnan(values)).any(axis=1).sum())
@@ -384,6 +384,23 @@ def _outcomes(
     both = int(((values == 1).sum(axis=1) > 1).sum())
     notes = (f"{both:,} rows have several exits at once and count as the first of {listing(named)}.",) if both else ()
     return codes, codes, tuple(named), stay, notes
+
+
+def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
+    """What staying is called beside exits that are 0/1: any word that is not, nor looks like, the name of an exit."""
+    if base is None:
+        return "stay"
+    if not isinstance(base, str) or not base.strip():
+        raise OptionError(f"base={base!r} must be text: what staying is called beside {listing(exits)}.")
+    near = difflib.get_close_matches(base.lower(), [name.lower() for name in exits], n=1, cutoff=0.8)
+    if near:
+        exit = next(name for name in exits if name.lower() == near[0])
+        raise OptionError(
+            f"base={base!r} is what staying is called, and {exit!r} is an exit: the exits are 0/1, and are always "
+            "compared with staying. Leave base out or call staying otherwise; model='multinomial' with exit= one "
+            "column of outcomes compares with any of them."
+        )
+    return base
 
 
 def _levels(
@@ -410,6 +427,7 @@ def _levels(
 
 def _design(
     panel: Panel,
+    codes: FloatArray,
     regressors: Regressors,
     keys: Sequence[str],
     premiums: Mapping[str, Estimates],
@@ -418,8 +436,8 @@ def _design(
     """Rows with exit and regressors known."""
     weights, positive, ledger = weighted_rows(panel)
     keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
-    unknown = np.isnan(panel.frame[_CODE].to_numpy(dtype=float))
-    losses = [(f"unknown {' or '.join(exits)}", unknown)]
+    named = " or ".join(exits)
+    losses = [(f"unknown {named}", np.isnan(codes))]
     losses += [(f"no {name} in the cell", panel.frame[name].isna().to_numpy()) for name in premiums]
     for reason, outside in losses:
         lost = keep & outside
@@ -427,13 +445,13 @@ def _design(
         keep &= ~lost
     if not keep.any():
         raise EmptyDataError(f"the exit is known for nobody.\n{ledger}")
-    parts = FormulaParts(_CODE, regressors.expression, regressors.effects)
-    try:
-        design = build_design(
-            panel.frame, parts, ledger=ledger, weights=weights, keep=keep, also=[*keys, *regressors.mundlak]
-        )
-    except FormulaError as error:
-        raise FormulaError(str(error).replace(_CODE, "exit")) from error
+    required_columns(regressors.expression, panel.frame)
+    column = free_name(panel.frame, "exit")
+    parts = FormulaParts(column, regressors.expression, regressors.effects)
+    design = build_design(
+        panel.frame.assign(**{column: codes}), parts, ledger=ledger, weights=weights, keep=keep,
+        also=[*keys, *regressors.mundlak], said=named,
+    )  # fmt: skip
     return design, design.y.astype(np.intp)
 
 

@@ -18,7 +18,15 @@ from scipy import linalg
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import CovarianceError, DataError, IdentificationError, MissingValueError
 
-__all__ = ["REFUSED_BELOW", "WARNED_BELOW", "annihilator", "reliability", "reliability_of_rows"]
+__all__ = [
+    "REFUSED_BELOW",
+    "WARNED_BELOW",
+    "annihilator",
+    "noise_in_words",
+    "reliability",
+    "reliability_in_words",
+    "reliability_of_rows",
+]
 
 WARNED_BELOW, REFUSED_BELOW = 0.9, 0.5
 """Reliability below which a corrected link warns, and below which it is refused unless forced."""
@@ -126,6 +134,28 @@ def reliability_of_rows(
     if spread <= 1e-12 * float(values**2 @ np.bincount(codes, weights=w, minlength=len(values))):
         return -np.inf
     return 1.0 - float(np.sum(a * cov)) / spread
+
+
+def reliability_in_words(share: float) -> str:
+    """Return the reliability with two digits, or that it is below zero: how far below says nothing.
+
+    >>> reliability_in_words(0.297), reliability_in_words(-23268.2)
+    ('0.30', 'below 0')
+    """
+    return f"{share:.2f}" if share >= 0 else "below 0"
+
+
+def noise_in_words(share: float, of: str) -> str:
+    """Say how much sampling error makes up of a spread, at most all of it.
+
+    >>> noise_in_words(0.3, "their spread")
+    'sampling error makes up 70 % of their spread'
+    >>> noise_in_words(-2.0, "their spread")
+    'sampling error alone would make more than all of their spread'
+    """
+    if share < 0:
+        return f"sampling error alone would make more than all of {of}"
+    return f"sampling error makes up {100 * (1 - share):.0f} % of {of}"
 
 
 def annihilator(others: FloatArray) -> FloatArray:

@@ -24,9 +24,18 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import DataError, EmptyDataError, OptionError, check_option
+from wagegap.errors import (
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    OptionError,
+    check_alpha,
+    check_column,
+    check_option,
+    listing,
+)
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.design import FormulaParts, build_design
+from wagegap.estimation.design import FormulaParts, build_design, split_formula
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
@@ -37,6 +46,7 @@ from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import (
@@ -107,6 +117,7 @@ class Roy(Result):
             "positive": that stayers dominate is rejected, that leavers do is not; "negative" the reverse; "none":
             neither is, the distributions may be the same; "mixed": both are, the distributions cross.
         """
+        check_alpha(alpha)
         rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
         check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
         leavers, stayers = rows["leavers dominate"] < alpha, rows["stayers dominate"] < alpha
@@ -122,7 +133,7 @@ def fit_roy(  # noqa: PLR0913
     *,
     leave: str,
     parts: int = 5,
-    orders: Sequence[int] = (1, 2),
+    orders: int | Sequence[int] = (1, 2),
     reps: int = 999,
     rng: RngLike = 0,
     cov: CovLike | None = None,
@@ -143,7 +154,7 @@ def fit_roy(  # noqa: PLR0913
         0/1 column, or an expression, that says who leaves.
     parts : int
         Parts of the stayers' distribution, of equal size, whose selection ratios are reported.
-    orders : sequence of int
+    orders : int or sequence of int
         Orders of dominance, 1 and 2.
     reps : int
         Multiplier draws of the tests.
@@ -172,8 +183,12 @@ def fit_roy(  # noqa: PLR0913
     """
     check_count("parts", parts)
     check_count("reps", reps)
+    orders = [orders] if isinstance(orders, int) else list(orders)
+    if not orders:
+        raise OptionError("orders=[] names no order of dominance: 1, 2, or both.")
     for order in orders:
         check_option("orders", order, (1, 2))
+    check_column(leave, [leave], "for leave")
     if parts < 2:
         raise OptionError("parts=1: at least two parts are needed for a ratio.")
     panel = with_weights(as_panel(data), weights, weight_kind)
@@ -190,6 +205,7 @@ class _Rows:
     """Pay (n,), who leaves, weights, clusters that are drawn together, and what the covariance needs."""
 
     outcome: str
+    unit: str
     y: FloatArray
     leaves: FloatArray
     weights: FloatArray
@@ -205,8 +221,20 @@ class _Rows:
         return np.asarray(np.searchsorted(self.y[self.order], grid, side="right"))
 
 
+def _sides_of(formula: str) -> tuple[str, str]:
+    """What is compared, and given what; nothing where the right side is absent."""
+    if not isinstance(formula, str) or not formula.strip():
+        raise FormulaError(f"formula={formula!r} must be text: 'log(wage)', or 'log(wage) ~ age + educ' for residuals.")
+    if "~" not in formula:
+        return formula.strip(), ""
+    parts = split_formula(formula)
+    if parts.effects:
+        raise FormulaError(f"formula {formula!r}: put {listing(parts.effects)} among the regressors, as C(...).")
+    return parts.outcome, parts.regressors
+
+
 def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
-    outcome, _, regressors = (part.strip() for part in formula.partition("~"))
+    outcome, regressors = _sides_of(formula)
     leaves = event_values(panel, leave, leave)
     if not np.isin(leaves[~np.isnan(leaves)], (0.0, 1.0)).all():
         raise DataError(f"leave={leave!r} must be 0/1.")
@@ -232,7 +260,9 @@ def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
     units = group.codes if isinstance(group, Grouping) else None
     words = f"{outcome} given {regressors}" if regressors else outcome
     order = np.argsort(y, kind="stable")
-    return _Rows(words, y, who, own, units, sample, design.rows, resolved, design.ledger, order)
+    return _Rows(
+        words, unit_of_outcome(outcome), y, who, own, units, sample, design.rows, resolved, design.ledger, order
+    )
 
 
 def _sides(rows: _Rows) -> dict[str, FloatArray]:
@@ -290,6 +320,8 @@ def _values(y: FloatArray, leaves: FloatArray, w: FloatArray, parts: int) -> tup
 
 def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallSample) -> Estimates:
     values, cuts, part = _values(rows.y, rows.leaves, rows.weights, parts)
+    if np.ptp(rows.y) == 0:
+        raise DataError(f"{rows.outcome} is {rows.y[0]:g} in all {len(rows.y):,} rows: nobody is drawn from anywhere.")
     if len(np.unique(cuts)) < len(cuts):
         raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
     if isinstance(cov, Replicates | Bootstrap):
@@ -306,8 +338,9 @@ def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallS
         root = influence_root(
             rows.sample, [InfluenceBlock("", np.arange(len(rows.y)), influence, 1)], cov=cov, rule=rule
         )  # fmt: skip
-    labels = pd.DataFrame({"term": ["mean gap", *(f"ratio {p + 1}" for p in range(parts))], "unit": "none",
-                           "comparison": "stayers"})  # fmt: skip
+    terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
+    units = [rows.unit, *["none"] * parts]
+    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
     return Estimates(
         labels, values, (root,), (np.eye(len(values)),), title=f"Selection of those who leave, by {rows.outcome}",
         ledger=rows.ledger,

@@ -31,6 +31,7 @@ from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, Weight
 from wagegap.errors import (
     CovarianceError,
     DataError,
+    FormulaError,
     IdentificationError,
     IdentificationWarning,
     OptionError,
@@ -41,7 +42,15 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
+from wagegap.estimation.design import (
+    Design,
+    FormulaParts,
+    build_design,
+    check_keys,
+    free_name,
+    required_columns,
+    split_formula,
+)
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.kernels.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
@@ -76,7 +85,6 @@ __all__ = ["Selection", "fit_selection"]
 SelectionMethod: TypeAlias = Literal["two-step", "ml", "lee", "dubin-mcfadden", "dahl"]
 _METHODS = ("two-step", "ml", "lee", "dubin-mcfadden", "dahl")
 _BINARY = ("two-step", "ml")
-_CODE = "selection_code"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -347,9 +355,12 @@ def _rows(panel: Panel, formula: str, selection: str, keys: Sequence[str], *, bi
     elif not binary:
         without = int((everybody & ~np.isnan(codes) & ~has).sum())
         notes = (f"{without:,} rows have a place but no outcome, and enter the first step alone.",) if without else ()
+    required_columns(first.regressors, panel.frame)
+    column = free_name(panel.frame, "selected")
     design = build_design(
-        panel.assign(**{_CODE: codes}).frame, FormulaParts(_CODE, first.regressors, ()), ledger=ledger, weights=weights,
-        keep=keep & ~np.isnan(codes) if known else keep, also=list(keys),
+        panel.frame.assign(**{column: codes}), FormulaParts(column, first.regressors, ()), ledger=ledger,
+        weights=weights, keep=keep & ~np.isnan(codes) if known else keep, also=list(keys),
+        said=first.outcome or "selection",
     )  # fmt: skip
     y, x = np.zeros(len(panel)), np.zeros((len(panel), second.x.shape[1]))
     y[second.rows], x[second.rows] = second.y, second.x
@@ -374,7 +385,12 @@ def _selection_parts(selection: str) -> FormulaParts:
         raise OptionError(f"selection={selection!r} must be a formula such as 'stays ~ age + children'.")
     text = selection.strip()
     bare = text.startswith("~") or "~" not in text
-    parts = _without_effects(f"_ ~ {text.removeprefix('~')}" if bare else text)
+    if not text.removeprefix("~").strip():
+        raise FormulaError(
+            f"selection={selection!r} names no regressors: write 'selected ~ regressors', or '~ regressors' where "
+            "whoever has an outcome is selected."
+        )
+    parts = _without_effects(f"selected ~ {text.removeprefix('~')}" if bare else text)
     return replace(parts, outcome="") if bare else parts
 
 
@@ -388,6 +404,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return False, np.full(len(panel), np.nan), ("out", "in")
     if first.outcome not in panel.frame:
         raise no_column(first.outcome, panel.frame.columns, "for selection")
+    check_keys(panel.frame, [first.outcome])
     column = panel.frame[first.outcome]
     if binary:
         values = numbers(column)
@@ -396,7 +413,8 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return True, values, ("out", "in")
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
-        raise IdentificationError(f"{first.outcome!r} has a single place: there is no selection to correct for.")
+        places = "a single place" if levels else "no place"
+        raise IdentificationError(f"{first.outcome!r} has {places}: there is no selection to correct for.")
     return True, column.map({level: float(i) for i, level in enumerate(levels)}).to_numpy(dtype=float), tuple(
         str(level) for level in levels
     )  # fmt: skip

@@ -25,12 +25,14 @@ from wagegap._typing import FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
+    DuplicateKeyError,
     EmptyDataError,
     IdentificationError,
     MissingValueError,
     OptionError,
     SmallCellWarning,
     UnitError,
+    check_column,
     did_you_mean,
     listing,
     no_column,
@@ -38,12 +40,14 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cov import CovLike
+from wagegap.estimation.design import check_keys, free_name
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import PlainRoot
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import numbers
-from wagegap.panel.panel import as_pandas, as_panel
+from wagegap.panel.events import known_numbers
+from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import cell_keys, check_count, with_weights
 from wagegap.regression.mobility import Rates, fit_rates
 
@@ -255,7 +259,8 @@ def stock_rates(
 
     Raises
     ------
-    ColumnError, CovarianceError, DataError, EmptyDataError, MissingValueError, UnitError
+    ColumnError, OptionError, CovarianceError, DataError, DuplicateKeyError, EmptyDataError, MissingValueError
+    UnitError
 
     Examples
     --------
@@ -264,17 +269,23 @@ def stock_rates(
     >>> stock_rates(stocks).params.tolist()
     [0.16]
     """
-    table = as_pandas(table)
-    if table.empty:
-        raise EmptyDataError("the table of stocks has no rows.")
-    keys = [by] if isinstance(by, str) else list(by)
-    for name in [*keys, abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
-        if name not in table:
-            raise no_column(name, table.columns, "in the table of stocks")
+    panel = as_panel(table)
+    table, keys = panel.frame, cell_keys(panel, by)
+    if not keys:
+        raise OptionError(f"by={by!r} names no column: stocks are of cells, such as countries.")
+    for name in [abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
+        check_column(name, table.columns, "in the table of stocks")
     lost = int(table[keys].isna().any(axis=1).sum())
     if lost:
         raise MissingValueError(f"{listing(keys)} is missing in {lost} of {len(table)} rows of stocks: fill it in.")
-    a, d = (_numbers(table, name) for name in (abroad, domestic))
+    check_keys(table, keys)
+    twice = table.duplicated(keys).to_numpy()
+    if twice.any():
+        raise DuplicateKeyError(
+            f"{int(twice.sum())} of {len(table)} rows of stocks have the {listing(keys)} of another, first "
+            f"{listing(table.loc[twice, keys].iloc[0])}: add them up, or name what tells them apart in by=."
+        )
+    a, d = (known_numbers(table, name) for name in (abroad, domestic))
     bad = ~(np.isfinite(a) & np.isfinite(d)) | (a < 0) | (d < 0) | (a + d <= 0)
     if bad.any():
         raise UnitError(
@@ -282,7 +293,8 @@ def stock_rates(
             f"first {listing(table.loc[bad, [*keys, abroad, domestic]].iloc[0])}."
         )
     errors = [
-        np.full(len(a), np.nan) if name is None else _numbers(table, name) for name in (abroad_error, domestic_error)
+        np.full(len(a), np.nan) if name is None else known_numbers(table, name)
+        for name in (abroad_error, domestic_error)
     ]
     negative = int(sum((error < 0).sum() for error in errors))
     if negative:
@@ -295,18 +307,6 @@ def stock_rates(
     estimates = Estimates(labels, a / (a + d), (root,), (np.eye(len(a)),), title="Stock abroad")
     cells = table[keys].reset_index(drop=True).assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
     return Rates(estimates, ("stock_abroad",), "everyone counted", cells)
-
-
-def _numbers(table: pd.DataFrame, name: str) -> FloatArray:
-    """A column of stocks as floats; text is refused."""
-    values = numbers(table[name])
-    text = np.isnan(values) & table[name].notna().to_numpy()
-    if text.any():
-        raise DataError(
-            f"{name!r} is text in {int(text.sum())} of {len(text)} rows of stocks, first "
-            f"{table[name][text].iloc[0]!r}: turn it into numbers with pandas.to_numeric."
-        )
-    return values
 
 
 # transitions ---------------------------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ class Transitions(Result):
         own = self.estimates
         keys = [name for name in own.by if name != self.origin]
         cells = list(zip(*(own.labels[name] for name in keys), strict=True)) if keys else [()] * len(own.values)
-        stays = (own.labels[self.origin].astype(str) == own.labels["term"].astype(str)).to_numpy()
+        stays = (own.labels[self.origin].map(_name_of) == own.labels["term"].astype(str)).to_numpy()
         rows, labels, shift = [], [], []
         for cell in dict.fromkeys(cells):
             here = np.array([c == cell for c in cells]) & stays
@@ -397,8 +397,8 @@ class Transitions(Result):
             origins = own.labels[self.origin][[c == cell for c in cells]].nunique()
             if k < 2 or k < origins:
                 raise IdentificationError(
-                    f"{' '.join(map(str, cell)) or 'the data'} has {origins} origins and {k} that are destinations "
-                    "too: an index of mobility needs the same, at least two."
+                    f"{' '.join(map(str, cell)) or 'the matrix'} has {origins} origin{'s' * (origins != 1)} and {k} "
+                    "that are destinations too: an index of mobility needs the same, at least two."
                 )
             for name, scale in (("shorrocks", 1 / (k - 1)), ("moved", 1 / k)):
                 rows.append(-scale * here)
@@ -455,27 +455,74 @@ def fit_transitions(  # noqa: PLR0913
     """
     check_count("min_rows", min_rows)
     panel = with_weights(as_panel(data), weights, weight_kind)
-    for name in (origin, destination):
-        if not isinstance(name, str):
-            raise OptionError(f"origin and destination must each be the name of one column, not {name!r}.")
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "of moves")
-    keys = [name for name in cell_keys(panel, by or ()) if name != origin]
+    keys = _keys_of_moves(panel, origin, destination, by)
+    check_keys(panel.frame, [origin, destination])
     column = panel.frame[destination]
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
         raise DataError(f"{destination!r} has fewer than two values: there are no moves to count.")
     if len(levels) > _MOST_LEVELS:
         raise DataError(f"{destination!r} has {len(levels):,} values: moves are counted between levels of a code.")
-    events = {f"to_{i}_of_moves": level for i, level in enumerate(levels)}
-    marks = {name: np.where(column.isna(), np.nan, (column == level) * 1.0) for name, level in events.items()}
-    frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
-    marked = replace(panel, frame=frame)
+    marked, events = _marked(panel, destination, levels)
     rates = fit_rates(
-        marked, list(events), among=among, by=[*keys, origin], cov=cov, small_sample=small_sample, min_rows=min_rows
+        marked, events, among=among, by=[*keys, origin], cov=cov, small_sample=small_sample, min_rows=min_rows
     )
     own = rates.estimates
-    labels = own.labels.assign(term=own.labels["term"].map({name: str(level) for name, level in events.items()}))
-    estimates = replace(own, labels=labels, title=f"Moves from {origin} to {destination}", spec=None)
+    names = {event: _name_of(level) for event, level in zip(events, levels, strict=True)}
+    labels = own.labels.assign(term=own.labels["term"].map(names))
+    assert own.ledger is not None
+    ledger = _said_once(own.ledger, next(iter(events)), destination)
+    title = f"Moves from {origin} to {destination}"
+    estimates = replace(own, labels=labels, ledger=ledger, title=title, spec=None)
     first = rates.cells[rates.cells["event"] == next(iter(events))]
     return Transitions(estimates, origin, destination, first.drop(columns=["event", "happened"]).reset_index(drop=True))
+
+
+def _keys_of_moves(panel: Panel, origin: str, destination: str, by: str | Sequence[str]) -> list[str]:
+    """Keys of the cells, once origin and destination are two columns, and neither of them a key."""
+    for name in (origin, destination):
+        if not isinstance(name, str):
+            raise OptionError(f"origin and destination must each be the name of one column, not {name!r}.")
+        if name not in panel.frame:
+            raise no_column(name, panel.frame.columns, "of moves")
+    if origin == destination:
+        raise OptionError(
+            f"{origin!r} is origin and destination: moves are from a column of now to one of next, such as 'field' and "
+            "'next_field' (panel.transitions() adds the second)."
+        )
+    keys = cell_keys(panel, by or ())
+    both = [name for name in (origin, destination) if name in keys]
+    if both:
+        raise OptionError(
+            f"by={both[0]!r} is the {'origin' if both[0] == origin else 'destination'} of the moves, which the matrix "
+            "has already: by= names what splits people into matrices of their own, such as a country."
+        )
+    return keys
+
+
+def _marked(panel: Panel, destination: str, levels: Sequence[Any]) -> tuple[Panel, dict[str, str]]:
+    """The panel with a 0/1 column for each destination, and these columns by the name of the event."""
+    column = panel.frame[destination]
+    marks, events = {}, {}
+    for i, level in enumerate(levels):
+        name = free_name(panel.frame, f"destination {i}")
+        events[f"{destination} {_name_of(level)}"] = name
+        same = (column == level).to_numpy(dtype=float, na_value=np.nan)
+        marks[name] = np.where(column.isna(), np.nan, same)
+    frame = pd.concat([panel.frame, pd.DataFrame(marks, index=panel.frame.index)], axis=1)
+    return replace(panel, frame=frame), events
+
+
+def _name_of(level: Any) -> str:
+    """Name of a level, in which codes that missing values made decimal are whole: 2512.0 is '2512'."""
+    whole = isinstance(level, float | np.floating) and float(level).is_integer()
+    return str(int(level)) if whole else str(level)
+
+
+def _said_once(ledger: Ledger, event: str, destination: str) -> Ledger:
+    """Rows without a destination, which the first event counted, by the name of the column."""
+    losses = tuple(
+        replace(loss, reason=f"unknown {destination}") if loss.reason == f"unknown {event}" else loss
+        for loss in ledger.losses
+    )
+    return replace(ledger, losses=losses)

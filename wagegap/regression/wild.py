@@ -17,15 +17,20 @@ Stata Journal 19, 4-60.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray, RngLike, WeightKind
 from wagegap.errors import (
     ColumnError,
+    DataError,
     FewClustersWarning,
     IdentificationError,
     OptionError,
@@ -168,11 +173,28 @@ class WildBootstrap:
         low, high = (self.value + end for end in self.draws.interval(_COARSE, ties=self.ties == "count"))
         return f"{text} 95 % interval [{low:.4g}, {high:.4g}]."
 
+    def tidy(self) -> pd.DataFrame:
+        """Return one row, of which `std_error` and `statistic` are the cluster-robust ones, `p_value` the bootstrap's.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> data = {"firm": np.repeat(np.arange(12), 5), "x": rng.normal(size=60), "y": rng.normal(size=60)}
+        >>> wild_bootstrap(data, "y ~ x", "x", cluster="firm", reps=99).tidy().columns.tolist()
+        ['term', 'estimate', 'std_error', 'statistic', 'p_value']
+        """
+        columns = dict(std_error=self.std_error, statistic=self.statistic, p_value=self.p_value)
+        return pd.DataFrame([{"term": self.hypothesis, "estimate": self.estimate, **columns}])
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.in_words())}</p>"
+
     def __str__(self) -> str:
-        return self.in_words()
+        return textwrap.fill(self.in_words(), 80)
 
     def __repr__(self) -> str:
-        return self.in_words()
+        return str(self)
 
 
 @public
@@ -241,6 +263,7 @@ def wild_bootstrap(  # noqa: PLR0913
     check_option("multipliers", multipliers, tuple(MULTIPLIERS))
     check_option("ties", ties, ("count", "strict"))
     check_count("reps", reps)
+    _check_value(value)
     panel = with_weights(as_panel(data), weights, weight_kind)
     design, codes = _rows(panel, formula, cluster)
     row, null, text = _restriction(hypothesis, value, design.names)
@@ -262,12 +285,19 @@ def _more_vectors(multipliers: str) -> str:
     return "" if multipliers == "webb" else " multipliers='webb' has more vectors."
 
 
+def _check_value(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
+        raise OptionError(f"value={value!r} must be a number: what the left side of the hypothesis is under the null.")
+
+
 def _restriction(hypothesis: str | AnyArray, value: float, names: Sequence[str]) -> tuple[FloatArray, float, str]:
     """One row of coefficients, its value under the null, and the text; the name of a coefficient stands for itself."""
     if isinstance(hypothesis, str) and hypothesis.strip() in names:
         name = hypothesis.strip()
         return np.eye(len(names))[list(names).index(name)], value, f"{name} = {value:g}"
     rows, right, text = parse_hypothesis(hypothesis, value, names)
+    if not np.isfinite(rows).all():
+        raise OptionError("the coefficients of a hypothesis must be numbers, none of them missing or infinite.")
     if len(rows) != 1:
         raise OptionError(f"a wild bootstrap tests one restriction at a time, not {len(rows)}.")
     if isinstance(hypothesis, str) and "=" not in hypothesis:
@@ -283,6 +313,10 @@ def _rows(panel: Panel, formula: str, cluster: str) -> tuple[Design, AnyArray]:
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
     weights, positive, ledger = weighted_rows(panel)
     design = build_design(panel.frame, split_formula(formula), ledger=ledger, weights=weights, keep=positive)
+    if np.ptp(design.y) == 0:
+        raise DataError(
+            f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
+        )
     extra = [] if cluster in ("worker", "row") else [cluster]
     return design, panel.groupings(design.rows, extra)[cluster].codes
 

@@ -42,6 +42,7 @@ from wagegap.errors import (
     listing,
     public,
 )
+from wagegap.estimation.units import unit_in_heading
 
 __all__ = ["Layout", "Table", "table"]
 
@@ -354,7 +355,7 @@ def _number(value: Any) -> float | None:
 def _statistics(name: str, result: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if unit := getattr(result, "unit", None):
-        found["unit"] = str(unit)
+        found["unit"] = unit_in_heading(str(unit))[2:-1] or str(unit)
     if not callable(getattr(result, "glance", None)):
         return {} if isinstance(result, pd.DataFrame) else found
     frame = result.glance()

@@ -44,6 +44,7 @@ _STEPS = 200
 _TOLERANCE = 1e-12
 _RHO_AT_MOST = 0.999
 _ARTANH_AT_MOST = 8.0  # where a step still leads further, rho is 1 to seven digits
+_EXACT = 1e-20  # share of the outcome that rounding leaves of residuals that are none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,6 +235,11 @@ def fit_two_step(
     """
     _check_selected(selected, weights)
     probit = fit_binary(selected.astype(float), z, weights, "probit", names=selection_names)
+    gone = [c.column if selection_names is None else selection_names[c.column] for c in probit.collinear]
+    if gone:
+        raise IdentificationError(
+            f"{listing(gone)} cannot be told apart from the other columns of the selection equation: leave it out."
+        )
     ratio, delta = inverse_mills(probit.index[selected])
     own = None if weights is None else weights[selected]
     labels = None if names is None else [*names, "lambda"]
@@ -243,6 +249,12 @@ def fit_two_step(
     w = np.ones(int(selected.sum())) if own is None else own
     slope, e = float(second.params[-1]), second.residuals
     variance = float(w @ (e**2 + slope**2 * delta) / w.sum())
+    level = float(w @ y[selected] ** 2 / w.sum())
+    if variance <= _EXACT * level:
+        raise IdentificationError(
+            f"the regressors make up the outcome of all {int(selected.sum()):,} who are selected, or it is one number: "
+            "there is no error whose correlation with selection could be estimated."
+        )
     sigma = float(np.sqrt(variance))
     first = probit.influence(z)
     influence = second.influence(own, selected, first)

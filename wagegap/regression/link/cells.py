@@ -21,7 +21,7 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
+from wagegap.estimation.design import Design, FormulaParts, build_design, free_name, required_columns, split_formula
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
@@ -221,10 +221,11 @@ def _evaluated(
         if data is not None and name in data:
             raise FormulaError(f"data has a column {name!r}, which is the name of the premium: rename it.")
         frame = frame.assign(**{name: est.values[frame[f"_row {name}"].to_numpy(dtype=int)]})
-    frame = frame.assign(_outcome=0.0)
-    before = ledger
     seen = frame.drop(columns=[f"_row {name}" for name in ("", *named)])
-    design = build_design(seen, FormulaParts("_outcome", parts.regressors, parts.effects), ledger=before)
+    required_columns(parts.regressors, seen)
+    column = free_name(seen, "rate")
+    blank = FormulaParts(column, parts.regressors, parts.effects)
+    design = build_design(seen.assign(**{column: 0.0}), blank, ledger=ledger, said=parts.outcome)
     for name in named:
         _check_linear(design, name, parts.regressors)
     kept = frame.iloc[design.rows]

@@ -25,11 +25,21 @@ from scipy import stats
 
 from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._typing import FloatArray, IntArray, RngLike
-from wagegap.errors import DataError, EmptyDataError, OptionError, check_option, listing, public
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    OptionError,
+    check_option,
+    did_you_mean,
+    listing,
+    public,
+)
 from wagegap.panel.panel import as_pandas
 from wagegap.panel.sampling import check_count
 from wagegap.regression.link.answer import Answer
-from wagegap.regression.link.cells import LinkCells, match_cells
+from wagegap.regression.link.cells import LinkCells, estimates_of, match_cells
 from wagegap.regression.reliability import REFUSED_BELOW, annihilator
 
 __all__ = ["SpecificationCurve", "specification_curve"]
@@ -166,7 +176,7 @@ def specification_curve(  # noqa: PLR0913
     Parameters
     ----------
     outcome : str
-        Term of the rates.
+        Term of the rates, whose regressors are `premium` and every subset of the controls: no formula.
     rates : Rates or Estimates
         The outcome.
     premiums : mapping of str to Premiums or Estimates
@@ -179,7 +189,8 @@ def specification_curve(  # noqa: PLR0913
         Least squares with HC3; meta-regression (Hedges' tau^2, Knapp and Hartung's t), where errors of the rates are
         known; corrected moments, where errors of the premiums are.
     samples : mapping of str to sequence of str, optional
-        Names of samples, with the countries that each leaves out; all countries where absent.
+        Names of samples, with the countries, or cells, that each leaves out; all countries where absent. Every name
+        must be one of the rates'.
     on : str or sequence of str, optional
         Keys to match.
     alpha : float
@@ -193,6 +204,7 @@ def specification_curve(  # noqa: PLR0913
 
     Raises
     ------
+    ColumnError, OptionError, FormulaError, DataError
     EmptyDataError
         When no specification can be estimated.
 
@@ -212,6 +224,8 @@ def specification_curve(  # noqa: PLR0913
     controls, methods = _listed(controls), _listed(methods)
     if samples is not None and not isinstance(samples, Mapping):
         raise OptionError("samples must be a dict of name -> countries left out.")
+    _check_outcome(outcome, rates)
+    _check_samples(samples or {}, rates, on)
     check_count("reps", reps)
     data = None if data is None else as_pandas(data)
     for method in methods:
@@ -241,6 +255,35 @@ def specification_curve(  # noqa: PLR0913
     if progress:
         print(file=sys.stderr)
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
+
+
+def _check_outcome(outcome: object, rates: Any) -> None:
+    """Raise unless the outcome is the name of a rate."""
+    terms = list(dict.fromkeys(estimates_of(rates, "rates").labels["term"].astype(str)))
+    if not isinstance(outcome, str) or ("~" in outcome and outcome not in terms):
+        raise FormulaError(
+            f"outcome={outcome!r} must be the name of a rate ({listing(terms)}), not a formula: the curve writes "
+            "'outcome ~ premium + controls' itself, for every subset of controls=."
+        )
+    if outcome not in terms:
+        raise ColumnError(f"no rate {outcome!r}.{did_you_mean(outcome, terms)} There are: {listing(terms)}.")
+
+
+def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[str] | None) -> None:
+    """Raise where a sample leaves out what is no country, or cell, of the rates."""
+    own = estimates_of(rates, "rates")
+    keys = [name for name in ([on] if isinstance(on, str) else on or own.by) if name in own.labels]
+    cells = own.labels[keys].astype(str)
+    known = {*cells.to_numpy().ravel().tolist(), *cells.agg(" ".join, axis=1)} if keys else set()
+    for sample, left_out in samples.items():
+        if not isinstance(left_out, str | Sequence | set | frozenset):
+            raise OptionError(f"samples[{sample!r}]={left_out!r} must be a list of the countries left out.")
+        odd = [str(name) for name in ([left_out] if isinstance(left_out, str) else left_out) if str(name) not in known]
+        if odd:
+            raise OptionError(
+                f"samples[{sample!r}] leaves out {listing(map(repr, odd))}, of which the rates have none."
+                f"{did_you_mean(odd[0], sorted(known))} There are: {listing(sorted(known), 12)}."
+            )
 
 
 def _listed(given: str | Sequence[Any]) -> Sequence[Any]:

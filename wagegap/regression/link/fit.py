@@ -36,7 +36,13 @@ from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, 
 from wagegap.regression.link.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import METHODS, LinkCall, Method, Setup, build_setup
-from wagegap.regression.reliability import REFUSED_BELOW, WARNED_BELOW, reliability
+from wagegap.regression.reliability import (
+    REFUSED_BELOW,
+    WARNED_BELOW,
+    noise_in_words,
+    reliability,
+    reliability_in_words,
+)
 
 __all__ = ["fit_link"]
 
@@ -255,15 +261,16 @@ def _check_reliability(share: float, setup: Setup, plain: Link, *, force: bool) 
         return
     if share >= REFUSED_BELOW or force:
         warn(
-            f"reliability of the premiums is {share:.2f}: sampling error makes up {100 * (1 - share):.0f} % of their "
-            "spread given the controls, and the correction rests on its covariance.",
+            f"reliability of the premiums is {reliability_in_words(share)}: "
+            f"{noise_in_words(share, 'their spread given the controls')}, and the correction rests on its covariance.",
             ReliabilityWarning,
         )
         return
     name = setup.cells.premiums[0]
+    said = f"{share:.2f}, below {REFUSED_BELOW}" if share >= 0 else reliability_in_words(share)
     raise ReliabilityError(
-        f"reliability of the premiums is {share:.2f}, below {REFUSED_BELOW}: sampling error makes up "
-        f"{100 * (1 - share):.0f} % of their spread given the controls, and a corrected interval would mean little. "
+        f"reliability of the premiums is {said}: {noise_in_words(share, 'their spread given the controls')}, and a "
+        "corrected interval would mean little. "
         f"Naive slope {plain.slope:.4g} (standard error {float(plain.bse[name]):.3g}, {setup.cells.n} cells). "
         f"{_workers_needed(share)} force=True reports it anyway; method='ols' gives the naive fit."
     )

@@ -24,13 +24,22 @@ from scipy import stats
 
 from wagegap._display.axes import PALETTE, line_band, new_axes
 from wagegap._typing import FloatArray
-from wagegap.errors import DataError, MissingValueError, OptionError, ReliabilityError, listing, no_column, public
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    MissingValueError,
+    OptionError,
+    ReliabilityError,
+    check_column,
+    listing,
+    public,
+)
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.answer import Answer, call_of, interval_in_words, scale_of, setup_of, step_of
 from wagegap.regression.link.eiv import fit_eiv
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.setup import Setup
-from wagegap.regression.reliability import annihilator, reliability
+from wagegap.regression.reliability import annihilator, noise_in_words, reliability, reliability_in_words
 
 if TYPE_CHECKING:
     from wagegap.regression.link.result import Link
@@ -152,7 +161,7 @@ def moderate(
     link : Link
         With one premium.
     trait : str
-        Column of the link's data, or of `data`.
+        Column of the link's data, or of `data`, as it stands: no expression such as `log(gdp)`.
     data : DataFrame, optional
         Where the trait is, if not among the link's covariates; a row for each cell.
     alpha : float
@@ -204,9 +213,13 @@ def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
     if frame is None:
         raise OptionError(f"where is {trait!r}? The link was fitted without data: pass data=.")
     keys = list(link.cells.keys.columns)
+    if isinstance(trait, str) and trait not in frame and not trait.isidentifier():
+        raise ColumnError(
+            f"trait={trait!r} must be a column of data as it stands, not an expression: make the column first, with "
+            f"data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
+        )
     for name in (trait, *keys):
-        if name not in frame:
-            raise no_column(name, frame.columns, "in data")
+        check_column(name, frame.columns, "in data")
     values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
     if len(values) != link.cells.n:
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")
@@ -248,8 +261,8 @@ def _check_reliability(problem: LinkProblem, trait: str, *, force: bool) -> floa
     share = reliability(problem.x[:, j], problem.v_x[1, 1], np.delete(problem.x, j, axis=1))
     if share < _REFUSE_BELOW and not force:
         raise ReliabilityError(
-            f"given premium and {trait!r}, {100 * (1 - share):.0f} % of what is left of their interaction is sampling "
-            f"error (reliability {share:.2f}): whether the slope differs cannot be told. force=True reports it anyway."
+            f"given premium and {trait!r}, {noise_in_words(share, 'what is left of their interaction')} (reliability "
+            f"{reliability_in_words(share)}): whether the slope differs cannot be told. force=True reports it anyway."
         )
     return share
 

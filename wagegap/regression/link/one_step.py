@@ -27,8 +27,9 @@ from scipy import stats
 from wagegap._display.axes import intervals, new_axes
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, OptionError, no_column, public
-from wagegap.estimation.design import FormulaParts, build_design
+from wagegap.estimation.design import FormulaParts, build_design, free_name, required_columns
 from wagegap.estimation.kernels.wild import draw_wild, pose_sums
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.sampling import check_count, weighted_rows
 from wagegap.regression.link.answer import Answer, interval_in_words, scale_of, setup_of, step_of
@@ -154,7 +155,7 @@ def one_step(
         if name not in panel.frame:
             raise no_column(name, panel.frame.columns, "in workers")
     premium = panel.frame[keys].merge(link.cells.keys.assign(_p=link.cells.p[:, 0]), on=keys, how="left")["_p"]
-    y, x, weights, codes = _rows(panel.assign(_premium=premium.to_numpy()), event, skill, controls, keys)
+    y, x, weights, codes = _rows(panel, premium.to_numpy(), event, skill, controls, keys)
     xx, xy = _by_country(y, x, weights, codes)
     n_groups, n, k = len(xx), len(y), x.shape[1]
     draws = draw_wild(pose_sums(xx, xy, np.eye(k)[0]), reps=reps, rng=rng)
@@ -165,18 +166,22 @@ def one_step(
 
 
 def _rows(
-    panel: Panel, event: str, skill: str, controls: str | Sequence[str], keys: list[str]
+    panel: Panel, premium: FloatArray, event: str, skill: str, controls: str | Sequence[str], keys: list[str]
 ) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
     """Outcome and regressors of workers of the link's countries, interaction first, and the code of the country."""
     more = [controls] if isinstance(controls, str) else list(controls)
-    right = " + ".join([skill, f"{skill}:_premium", *more])
+    required_columns(" + ".join([skill, *more]), panel.frame)
+    column = free_name(panel.frame, "premium")
+    right = " + ".join([skill, f"{skill}:{column}", *more])
     weights, positive, ledger = weighted_rows(panel)
-    known = panel.frame[event].notna().to_numpy() & panel.frame["_premium"].notna().to_numpy()
+    happened = event_values(panel, event, event)
+    known = ~np.isnan(happened) & ~np.isnan(premium)
     keep = known if positive is None else known & positive
     if not keep.any():
         raise DataError("no worker has both a premium in the link and a known event.")
-    design = build_design(panel.frame, FormulaParts(event, right, ()), ledger=ledger, weights=weights, keep=keep)
-    own = [j for j, name in enumerate(design.names) if "_premium" in name]
+    frame = panel.frame.assign(**{column: premium, event: happened})
+    design = build_design(frame, FormulaParts(event, right, ()), ledger=ledger, weights=weights, keep=keep)
+    own = [j for j, term in enumerate(design.terms) if term == f"{skill}:{column}"]
     if len(own) != 1:
         raise DataError(f"{skill!r} must be a 0/1 number to be interacted with the premium.")
     others = [j for j, name in enumerate(design.names) if j != own[0] and name != "Intercept"]

@@ -228,7 +228,16 @@ def delete_groups(
             found.append(None)
     shape = next((part.shape for part in found if part is not None), None)
     if shape is None:
-        raise IdentificationError(f"Every one of the {len(found)} deletions leaves too little to estimate from.")
+        few = problem.n <= problem.k + 1
+        raise IdentificationError(
+            f"the error of a corrected slope needs fits without each cell, and none of the {len(found)} can be had: "
+            + (
+                f"{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} are "
+                "needed. method='ols' gives the naive slope with an exact permutation test."
+                if few
+                else "what is left tells no slope from another. Leave out controls."
+            )
+        )
     return np.stack([np.full(shape, np.nan) if part is None else part for part in found])
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 from wagegap._display.numbers import format_number
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
-from wagegap.errors import IdentificationError, OptionError, listing
+from wagegap.errors import IdentificationError, OptionError, listing, public
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.few import FewCountries, few_countries
@@ -209,6 +209,9 @@ class Link(Result):
         lines = [
             f"Reliability of the premiums given the controls: {self.reliability:.2f}, the share to which sampling "
             "error shrinks the naive slope."
+            if self.reliability >= 0
+            else "Reliability of the premiums given the controls: below 0, they spread less than their sampling errors "
+            "alone would spread them."
         ]
         if self.plain is not None:
             lines.append(f"Naive slope {format_number(self.plain.slope)} ({format_number(_error(self.plain))}).")
@@ -281,30 +284,37 @@ class Link(Result):
 
     # questions -------------------------------------------------------------------------------------------------
 
+    @public
     def few_countries(self, **options: Any) -> FewCountries:
         """Return every small-sample test of the slope; see `link.few.few_countries`."""
         return few_countries(self, **options)
 
+    @public
     def predict(self, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
         """Return a country's rate under another premium; see `link.predict.predict`."""
         return predict(self, country=country, premium=premium, alpha=alpha)
 
+    @public
     def outlier(self, country: str, *, alpha: float = 0.05) -> Outlier:
         """Return a country against the line of the others; see `link.outlier.outlier`."""
         return outlier(self, country, alpha=alpha)
 
+    @public
     def moderate(self, trait: str, **options: Any) -> Moderation:
         """Return how the slope differs with a trait of countries; see `link.moderate.moderate`."""
         return moderate(self, trait, **options)
 
+    @public
     def swap(self, premiums: Any, **options: Any) -> Swap:
         """Return the link under another source of premiums; see `link.swap.swap`."""
         return swap(self, premiums, **options)
 
+    @public
     def one_step(self, workers: Any, **options: Any) -> OneStep:
         """Return the micro model beside the link; see `link.one_step.one_step`."""
         return one_step(self, workers, **options)
 
+    @public
     def pool(self, *, alpha: float = 0.05) -> Pooled:
         """Return premiums and rates pooled under the link, for display; see `link.pooling.pool`."""
         return pool(self, alpha=alpha)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray, MetaTest, RngLike, Tau2Method
-from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError, listing, no_column
+from wagegap.errors import (
+    CovarianceError,
+    DataError,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+    listing,
+    no_column,
+    warn,
+)
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.roots import PlainRoot
@@ -166,10 +175,28 @@ def build_setup(
             )
         raise OptionError(f"{lost[0]!r} cannot be told apart from the controls and effects: leave some of them out.")
     shown = tuple(i for i, j in enumerate(kept) if j < own)
+    _warn_left_out(cells, [j for j in range(own) if j not in kept])
     groups = None if cluster is None else _groups(cells, data, cluster)
     if cov is None:
         cov = "HC3" if cluster is None else f"CR2:{cluster}"
     return Setup(cells, full[:, kept], names, shown, estimated, groups, cov, tau2, test, rng)
+
+
+def _warn_left_out(cells: LinkCells, lost: Sequence[int]) -> None:
+    """Say which columns of the formula are left out because nothing tells them apart from others."""
+    design = cells.design
+    words = []
+    for j in lost:
+        if design.names[j] == "Intercept" and design.effects:
+            continue
+        column = design.x[:, j]
+        if np.ptp(column) <= 1e-12 * np.abs(column).max():
+            words.append(f"{design.names[j]} is {column[0]:g} in all {cells.n} cells")
+        else:
+            others = " or ".join(["the other columns", *design.effect_names])
+            words.append(f"{design.names[j]} is made up by {others}")
+    if words:
+        warn(f"left out of the link: {listing(words)}, so that it has no slope of its own.", IdentificationWarning)
 
 
 def plain_estimates(setup: Setup, values: FloatArray, root: Any, notes: tuple[str, ...] = ()) -> Estimates:
