@@ -384,6 +384,11 @@ ASKED = [
     (lambda: wg.join(premiums(), 1), DataError, "not int"),
     (lambda: curve(samples={"few": ["CHN", "KRO"]}), OptionError, "samples['few']", "'KRO'", "There are"),
     (lambda: curve(samples={"few": ["USB"]}), OptionError, "'USB'", "Did you mean 'USA'"),
+    (lambda: curve(data=covariates(gdp=2.0), controls="gdp", reps=9), DataError, "gdp is 2 in all", "controls="),
+    (lambda: curve(data=covariates().assign(a=lambda d: 2 * d["gdp"]), controls=["gdp", "a"], reps=9), DataError,
+     "(premium, gdp, a)", "cannot be told apart", "leave one"),
+    (lambda: gravity(dist=np.random.default_rng(0).random(64).astype(str)), IdentificationError, "told apart",
+     "columns more"),
     (lambda: curve(samples={"few": 3}), OptionError, "samples['few']=3", "list of the countries"),
     (lambda: wg.specification_curve("net_migration ~ premium", wg.datasets.talent_migration("ai"), {"a": table()}),
      FormulaError, "name of a rate (net_migration)", "not a formula"),
@@ -642,6 +647,14 @@ def test_covariates_may_be_polars_and_a_link_without_constant():
     np.testing.assert_array_equal(own.params, other.params)
     assert own.method == "ml"
     assert list(own.params.index) == ["premium"]
+
+
+def test_the_unit_of_a_control_does_not_matter_to_a_curve():
+    plain = curve(data=covariates(), controls="gdp", reps=9, methods="ols")
+    large = curve(
+        data=covariates().assign(gdp=lambda frame: 1e17 * frame["gdp"]), controls="gdp", reps=9, methods="ols"
+    )
+    np.testing.assert_allclose(large.frame["estimate"], plain.frame["estimate"], rtol=1e-8)
 
 
 def test_one_control_and_one_method_need_no_list():

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _DUMMIES_AT_MOST = 2_000
+_TERMS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,8 +174,10 @@ def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
     """
     if not found.made_of:
         return f"{names[found.column]} = 0"
-    text = " ".join(f"{'-' if b < 0 else '+'} {abs(b):.4g}*{names[j]}" for j, b in found.made_of)
-    return f"{names[found.column]} = {text.removeprefix('+ ')}"
+    shown = found.made_of[:_TERMS_SHOWN]
+    text = " ".join(f"{'-' if b < 0 else '+'} {abs(b):.4g}*{names[j]}" for j, b in shown)
+    more = len(found.made_of) - len(shown)
+    return f"{names[found.column]} = {text.removeprefix('+ ')}{f' and {more} columns more' * (more > 0)}"
 
 
 def _needs_dummies(cov: Analytic) -> bool:

@@ -199,7 +199,7 @@ def check_identified(design: Design) -> None:
         )
     found = fit_lstsq(np.zeros(len(within)), within).collinear
     if found:
-        words = listing(combination_in_words(one, design.names) for one in found)
+        words = listing((combination_in_words(one, design.names) for one in found), 3)
         raise IdentificationError(f"regressors cannot be told apart: {words}. Leave one of them out.")
 
 

@@ -492,12 +492,12 @@ def _check_varies(x: FloatArray, sets: ChoiceSets, names: Sequence[str]) -> None
         return
     found = fit_lstsq(np.zeros(len(apart)), apart).collinear
     if found:
-        words = listing(_in_words(one, names) for one in found)
+        words = listing((_in_words(one, names) for one in found), 3)
         raise IdentificationError(f"attributes cannot be told apart within choice sets: {words}. Leave one out.")
 
 
 def _in_words(found: Collinear, names: Sequence[str]) -> str:
-    return f"{names[found.column]} goes with {listing(names[j] for j, _ in found.made_of)}"
+    return f"{names[found.column]} goes with {listing((names[j] for j, _ in found.made_of), 4)}"
 
 
 def _check_separated(x: FloatArray, sets: ChoiceSets, chosen: IntArray, names: Sequence[str]) -> None:

@@ -316,14 +316,28 @@ def _deals(
     if len(rows) < z.shape[1] + 3:
         return None
     m = annihilator(z)
-    if np.linalg.norm(m @ p) <= 1e-9 * np.linalg.norm(p) or np.linalg.matrix_rank(z) < z.shape[1]:
-        raise DataError(f"premiums or controls ({listing(cells.design.names)}) cannot be told apart in this sample.")
+    rank = np.linalg.matrix_rank(z / np.maximum(np.linalg.norm(z, axis=0), 1e-300))
+    if np.linalg.norm(m @ p) <= 1e-9 * np.linalg.norm(p) or rank < z.shape[1]:
+        raise DataError(_not_told_apart(cells, rows))
     order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
     orders: IntArray = np.vstack([np.arange(len(rows)), order])
     grid = np.ix_(rows, rows)
     v_y = np.diag(cells.block(0, 0))[rows][orders]
     return _Deals(
         m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]), v_y, z
+    )
+
+
+def _not_told_apart(cells: LinkCells, rows: IntArray) -> str:
+    """Say which columns are at fault in a sample."""
+    design = cells.design
+    values = {name: design.x[rows, j] for j, name in enumerate(design.names) if name != "Intercept"}
+    same = [f"{name} is {column[0]:g}" for name, column in values.items() if np.ptp(column) == 0]
+    if same:
+        return f"{listing(same)} in all {len(rows)} cells of a sample: leave it out of controls=."
+    return (
+        f"premiums or controls ({listing(values)}) cannot be told apart in the {len(rows)} cells of a sample: leave "
+        "one of the controls out."
     )
 
 
