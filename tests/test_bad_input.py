@@ -525,6 +525,24 @@ ASKED = [
     (lambda: caution(year=None), StudyError, "[caution] lacks 'year'"),
     (lambda: caution(year=1999), DataError, "[caution]", "1999"),
     (lambda: caution(flows="income"), StudyError, "[caution]", "yearly"),
+    # options of a kind that is not theirs
+    (lambda: curve(controls=5), OptionError, "controls=5", "a list of names"),
+    (lambda: curve(controls="premium"), OptionError, "'premium'", "every specification"),
+    (lambda: curve(methods=[]), OptionError, "methods=[]", "'ols'"),
+    (lambda: link(on=5), OptionError, "on=5", "key"),
+    (lambda: rates(by=["iso3", ["year"]]), OptionError, "['year'] for by", "one column"),
+    (lambda: rates(events={"x": ["leaves"]}), OptionError, "event 'x'", "not ['leaves']"),
+    (lambda: wg.fit_roy(workers(), "log(pay) ~ leaves", leave="leaves"), OptionError, "'leaves' says who leaves"),
+    (lambda: wg.fit_roy(workers(), "pay", leave="leaves", small_sample="stat"), OptionError, "Did you mean 'stata'"),
+    (lambda: wg.wild_bootstrap(workers(), FORMULA, "ai", cluster="psu", restricted="no"), OptionError,
+     "restricted='no'"),
+    (lambda: wg.stock_rates(pd.DataFrame({"iso3": ["KOR"], "abroad": [1.0]}), domestic="abroad"), OptionError,
+     "both 'abroad'"),
+    (lambda: wg.stock_rates(pd.DataFrame({"iso3": ["KOR"], "abroad": [1.0], "domestic": [2.0], "se": [np.inf]}),
+                            abroad_error="se"), CovarianceError, "1 standard errors of stocks are infinite"),
+    (lambda: wg.fit_rates(workers(), "leaves", by="iso3").net(), ArgumentError, "net()", "inward"),
+    (lambda: wg.fit_rates(workers(), "leaves", by="iso3").with_cov(), ArgumentError, "with_cov()", "cov"),
+    (lambda: read().filter(), ArgumentError, "filter()", "condition"),
 ]  # fmt: skip
 
 

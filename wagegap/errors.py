@@ -184,17 +184,17 @@ def listing(items: Iterable[object], limit: int = 8) -> str:
 def did_you_mean(word: object, options: Iterable[object]) -> str:
     """Return `" Did you mean 'x'?"`, or an empty string where nothing is near.
 
-    >>> did_you_mean("HC11", ["HC1", "iid"])
-    " Did you mean 'HC1'?"
+    >>> did_you_mean("HC11", ["HC1", "iid"]), did_you_mean("KRO", ["UKR", "KOR"])
+    (" Did you mean 'HC1'?", " Did you mean 'KOR'?")
     """
     names = [str(option) for option in options]
-    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    # Of two letters swapped in a short name, difflib sees only one that is right.
+    near = [name for name in names if sorted(name) == sorted(str(word)) and name != word]
+    near = near or difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     if not near:
         lowered = {name.lower(): name for name in names}
         folded = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.6)
         near = [lowered[name] for name in folded]
-    if not near:  # of two letters swapped in a short name, difflib sees only one that is right
-        near = [name for name in names if sorted(name) == sorted(str(word))]
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

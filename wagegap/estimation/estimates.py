@@ -213,6 +213,7 @@ class Estimates:
 
     # questions -------------------------------------------------------------------------------------------------
 
+    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses.
 
@@ -324,6 +325,7 @@ class Estimates:
             title=title or self.title,
         )
 
+    @public
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Estimates:
         """Return the same estimates under another covariance, where the scores kept allow it.
 
@@ -476,7 +478,7 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
     independent : bool
         Take errors that cannot be related as independent, instead of refusing.
     title : str, optional
-        Title of the whole.
+        Title of the whole; the titles of the parts, each once, where absent.
 
     Raises
     ------
@@ -497,10 +499,18 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
     >>> both.labels["term"].tolist(), both.covariance.shape
     (['ai', 'ai', 'emigration', 'emigration'], (4, 4))
     """
-    joined = _own(first)
-    for other in others:
-        joined = _join_two(joined, _own(other), independent=independent)
-    return replace(joined, title=title) if title else joined
+    parts = [_own(first), *map(_own, others)]
+    words = title or "; ".join(dict.fromkeys(part.title for part in parts))
+    return replace(_join_all(parts, independent=independent), title=words)
+
+
+def _join_all(parts: Sequence[Estimates], *, independent: bool) -> Estimates:
+    """Join halves, so that what is copied grows with the whole and not with its square."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    first, second = (_join_all(some, independent=independent) for some in (parts[:half], parts[half:]))
+    return _join_two(first, second, independent=independent)
 
 
 def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:

@@ -16,6 +16,7 @@ from wagegap._display.markdown import to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, SmallSample
+from wagegap.errors import public
 from wagegap.estimation.cov import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult
@@ -96,12 +97,14 @@ class Result:
         """Return the joint covariance with names."""
         return self.estimates.cov_params()
 
+    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses, such as `"USA = KOR"`."""
         return self.estimates.test(hypothesis, value)
 
     # new objects -----------------------------------------------------------------------------------------------
 
+    @public
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
         """Return the same result under another covariance, where what was kept allows it."""
         return replace(self, estimates=self.estimates.with_cov(cov, small_sample=small_sample))
@@ -110,6 +113,7 @@ class Result:
         """Keep the covariance and forget the workers: small, but no longer joinable."""
         return replace(self, estimates=self.estimates.without_units())
 
+    @public
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
         """Fit the same specification to other data, or with other weights or options."""
         return self.estimates.refit(data, weights=weights, **changes)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray
-from wagegap.errors import DataError, UnitError, no_column
+from wagegap.errors import DataError, OptionError, UnitError, no_column
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
@@ -66,9 +66,11 @@ def known_numbers(frame: pd.DataFrame, name: str) -> FloatArray:
 
 def event_values(panel: Panel, name: str, column: str) -> FloatArray:
     """Values of an event for every row: of a column, or of an expression; NaN where unknown."""
+    if not isinstance(column, str):
+        raise OptionError(f"event {name!r} must be a column, or an expression of columns, not {column!r}.")
     if column in panel.frame:
         raw = panel.frame[column]
-    elif not isinstance(column, str) or column.isidentifier():
+    elif column.isidentifier():
         raise no_column(column, panel.frame.columns, f"for event {name!r}")
     else:
         raw = _evaluated(panel.frame, name, column)

@@ -27,6 +27,7 @@ from wagegap.errors import (
     check_column,
     listing,
     no_column,
+    public,
 )
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.groupings import Grouping
@@ -34,6 +35,10 @@ from wagegap.estimation.ledger import Ledger
 from wagegap.panel.roles import Roles
 
 __all__ = ["Panel", "as_pandas", "as_panel", "check_columns", "make_panel"]
+
+_NUMBERS: dict[str, Any] = {
+    "floating": "Float64", "mixed-integer-float": "Float64", "integer": "Int64", "boolean": "boolean"
+}  # fmt: skip
 
 _HASHED_ROWS = 2_000_000
 
@@ -71,6 +76,7 @@ class Panel:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @public
     def filter(self, condition: str | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
         """Keep the rows for which a condition holds.
 
@@ -103,6 +109,7 @@ class Panel:
         frame = self.frame[mask].reset_index(drop=True)
         return replace(self, frame=frame, ledger=ledger, row_ids=self.row_ids[mask])
 
+    @public
     def assign(self, **columns: Any) -> Panel:
         """Return the panel with further columns, values of shape (n,) or functions of the frame.
 
@@ -333,20 +340,50 @@ def _odd(values: AnyArray) -> object:
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
-    """Turn any data frame into pandas: pandas, polars, Arrow, or whatever offers `to_pandas` or an Arrow stream."""
-    if isinstance(data, pd.DataFrame):
-        return data
+    """Turn any data frame into pandas: pandas, polars, Arrow, or whatever offers `to_pandas` or an Arrow stream.
+
+    Columns of Python's objects that hold numbers and nothing else become numbers, so that no formula takes them for
+    levels of a factor.
+
+    >>> as_pandas({"age": pd.Series([30, 41, None], dtype=object)})["age"].dtype
+    Int64Dtype()
+    """
     try:
-        frame = _converted(data)
+        frame = data if isinstance(data, pd.DataFrame) else _converted(data)
     except (TypeError, ValueError) as error:
         raise DataError(f"{type(data).__name__} cannot be made a data frame: {error}.") from error
     if isinstance(frame, pd.DataFrame):
-        return frame
+        return _with_numbers(frame)
     hint = "; simulate_panel(...).panel is the panel" if hasattr(data, "panel") else ""
     hint = "; give data.collect()" if hasattr(data, "collect") else hint
     raise DataError(
         f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow; read_panel(path) reads a file{hint}."
     )
+
+
+def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of objects that are all numbers as such; whole ones stay whole where some are missing."""
+    if not frame.columns.is_unique:
+        return frame
+    found: dict[Any, pd.Series[Any]] = {}
+    for name, kind in frame.dtypes.items():
+        held = pd.api.types.infer_dtype(frame[name], skipna=True) if pd.api.types.is_object_dtype(kind) else ""
+        if held in _NUMBERS:
+            found[name] = _typed(frame[name], _NUMBERS[held])
+    if not found:
+        return frame
+    changed = frame.copy(deep=False)
+    for name, column in found.items():
+        changed[name] = column
+    return changed
+
+
+def _typed(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
+    """A column of objects in the type of what it holds; numbers too large for that stay as they are."""
+    try:
+        return column.astype(kind) if column.hasnans else column.infer_objects()
+    except (OverflowError, TypeError, ValueError):
+        return column
 
 
 def _converted(data: Any) -> Any:

@@ -22,6 +22,7 @@ from wagegap.errors import (
     FewClustersWarning,
     IdentificationWarning,
     OptionError,
+    check_column,
     check_option,
     listing,
     no_column,
@@ -131,10 +132,11 @@ def cell_keys(panel: Panel, by: str | Sequence[str] | None) -> list[str]:
         return [panel.roles.country] if panel.roles.country else []
     if not isinstance(by, str) and not isinstance(by, Sequence):
         raise OptionError(f"by={by!r} must be a column, or a list of columns.")
-    keys = [by] if isinstance(by, str) else list(dict.fromkeys(by))
+    given = [by] if isinstance(by, str) else list(by)
+    for name in given:
+        check_column(name, panel.frame.columns, "for by")
+    keys = list(dict.fromkeys(given))
     for name in keys:
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "for by")
         if name in _TAKEN:
             raise OptionError(f"by={name!r}: results have a column of this name themselves; rename yours.")
     return keys

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -524,6 +525,8 @@ def _weights_of_choosers(panel: Panel, design: Design, sets: ChoiceSets) -> Floa
 def reweighted(choices: Choices, population: Mapping[Any, float]) -> Choices:
     """Weigh choosers by the population's share of what they took over the sample's."""
     levels = choices.model.levels
+    if not isinstance(population, Mapping) or not all(isinstance(v, Number) for v in population.values()):
+        raise OptionError(f"population={population!r} must be a dict of alternative -> share.")
     unknown = [name for name in population if name not in levels]
     if unknown or len(population) < len(levels):
         absent = [level for level in levels if level not in population]

@@ -222,8 +222,9 @@ def _pairs(
 ) -> tuple[pd.DataFrame, Ledger]:
     """Rows with movers of both skills, checked."""
     for purpose, names in columns.items():
-        if isinstance(names, str) or len(names) != 2:
-            raise OptionError(f"{purpose}={names!r} must be two columns, one for each skill.")
+        pair = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else []
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise OptionError(f"{purpose}={names!r} must be two columns that differ, one for each skill.")
         for name in names:
             if name not in frame:
                 raise no_column(name, frame.columns, f"for {purpose}")

@@ -39,6 +39,7 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
+    public,
     warn,
 )
 from wagegap.estimation.cov import CovLike
@@ -86,12 +87,14 @@ class Rates(Result):
     cells: pd.DataFrame
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @public
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
         factor = conversion(self.unit, check_unit(unit))
         own = self.estimates
         return replace(self, estimates=own.map(factor * np.eye(len(own.values)), labels=own.labels.assign(unit=unit)))
 
+    @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
         """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
 
@@ -137,6 +140,7 @@ class Rates(Result):
         high = np.where(p >= 1, 1.0, stats.beta.isf(alpha / 2, a, b))
         return pd.DataFrame({"conf_low": low, "conf_high": high}, index=self.estimates.names) * top
 
+    @public
     def standardise(
         self,
         over: str | Sequence[str],

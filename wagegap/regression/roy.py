@@ -16,6 +16,7 @@ Barrett, G. and S. Donald (2003). Consistent tests for stochastic dominance. Eco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.design import FormulaParts, build_design, split_formula
-from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.kernels.lstsq import fit_lstsq
@@ -189,6 +190,7 @@ def fit_roy(  # noqa: PLR0913
     for order in orders:
         check_option("orders", order, (1, 2))
     check_column(leave, [leave], "for leave")
+    check_option("small_sample", small_sample, SMALL_SAMPLE)
     if parts < 2:
         raise OptionError("parts=1: at least two parts are needed for a ratio.")
     panel = with_weights(as_panel(data), weights, weight_kind)
@@ -235,6 +237,8 @@ def _sides_of(formula: str) -> tuple[str, str]:
 
 def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
     outcome, regressors = _sides_of(formula)
+    if leave in re.findall(r"\w+", f"{outcome} {regressors or ''}"):
+        raise OptionError(f"{leave!r} says who leaves: it cannot stand in formula={formula!r} too.")
     leaves = event_values(panel, leave, leave)
     if not np.isin(leaves[~np.isnan(leaves)], (0.0, 1.0)).all():
         raise DataError(f"leave={leave!r} must be 0/1.")

@@ -248,7 +248,8 @@ def stock_rates(
     by : str or sequence of str
         Columns of cell keys.
     abroad_error, domestic_error : str, optional
-        Columns of standard errors of the counts, independent of each other; unknown, never zero, where absent.
+        Columns of standard errors of the counts, independent of each other. Without either, errors are unknown, never
+        zero; with the first alone the count at home is taken as exact, such as a census.
     source : str
         Who states the figures.
 
@@ -273,6 +274,8 @@ def stock_rates(
     table, keys = panel.frame, cell_keys(panel, by)
     if not keys:
         raise OptionError(f"by={by!r} names no column: stocks are of cells, such as countries.")
+    if abroad == domestic:
+        raise OptionError(f"abroad and domestic are both {abroad!r}: two columns of counts are needed.")
     for name in [abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
         check_column(name, table.columns, "in the table of stocks")
     lost = int(table[keys].isna().any(axis=1).sum())
@@ -299,6 +302,9 @@ def stock_rates(
     negative = int(sum((error < 0).sum() for error in errors))
     if negative:
         raise CovarianceError(f"{negative} standard errors of stocks are negative.")
+    infinite = int(sum(np.isinf(error).sum() for error in errors))
+    if infinite:
+        raise CovarianceError(f"{infinite} standard errors of stocks are infinite: leave unknown ones missing.")
     if abroad_error is not None and domestic_error is None:
         errors[1] = np.zeros(len(a))
     variance = (d**2 * errors[0] ** 2 + a**2 * errors[1] ** 2) / (a + d) ** 4

@@ -263,6 +263,7 @@ def wild_bootstrap(  # noqa: PLR0913
     check_option("multipliers", multipliers, tuple(MULTIPLIERS))
     check_option("ties", ties, ("count", "strict"))
     check_count("reps", reps)
+    check_option("restricted", restricted, (True, False))
     _check_value(value)
     panel = with_weights(as_panel(data), weights, weight_kind)
     design, codes = _rows(panel, formula, cluster)

@@ -314,7 +314,9 @@ def fit_heckman(
     value, scores, information = model.evaluate(params)
     jacobian = np.ones(q + k + 2)
     jacobian[-2:] = sigma, 1 - rho**2
-    inverse = linalg.inv(information) * jacobian[None, :]
+    # In units of its own scale, so that an outcome in any currency can be inverted.
+    unit = np.sqrt(np.abs(np.diag(information)))
+    inverse = linalg.inv(information / np.outer(unit, unit)) / np.outer(unit, unit / jacobian)
     scale = 1.0 if weights is None else float(weights.mean())
     return HeckmanFit(
         params[:q], params[q : q + k], sigma, rho, (inverse * jacobian[:, None]) / scale, scores @ inverse,

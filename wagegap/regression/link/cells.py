@@ -17,6 +17,7 @@ from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
     FormulaError,
+    OptionError,
     did_you_mean,
     listing,
     no_column,
@@ -157,6 +158,8 @@ def _named_premiums(premiums: Any) -> dict[str, Estimates]:
 
 def _keys(outcome: Estimates, named: Mapping[str, Estimates], on: Sequence[str] | str | None) -> list[str]:
     if on is not None:
+        if not isinstance(on, str) and not isinstance(on, Sequence):
+            raise OptionError(f"on={on!r} must be a key of the cells, or a list of them.")
         keys = [on] if isinstance(on, str) else list(on)
     else:
         keys = [key for key in outcome.by if all(key in est.by for est in named.values())]

@@ -14,7 +14,7 @@ Economic Statistics 1, 292-298.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
@@ -221,26 +221,24 @@ def specification_curve(  # noqa: PLR0913
     """
     if not isinstance(premiums, Mapping) or not premiums:
         raise OptionError("premiums must be a dict of source -> premiums.")
-    controls, methods = _listed(controls), _listed(methods)
+    controls, ways = _covariates(controls), _methods(methods)
     if samples is not None and not isinstance(samples, Mapping):
         raise OptionError("samples must be a dict of name -> countries left out.")
     _check_outcome(outcome, rates)
     _check_samples(samples or {}, rates, on)
     check_count("reps", reps)
     data = None if data is None else as_pandas(data)
-    for method in methods:
-        check_option("methods", method, ("ols", "meta", "eiv"))
     chosen = {"all": ()} if samples is None else samples
     generator = np.random.default_rng(rng)
     keys: dict[str, FloatArray] = {}
     rows, signs = [], []
     subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
-    total, done = len(premiums) * len(subsets) * len(chosen) * len(methods), 0
+    total, done = len(premiums) * len(subsets) * len(chosen) * len(ways), 0
     for source, subset in ((s, c) for s in premiums for c in subsets):
         cells = match_cells(" + ".join([f"{outcome} ~ premium", *subset]), rates, premiums[source], data=data, on=on)
         for sample, left_out in chosen.items():
             deals = _deals(cells, left_out, keys, reps, generator)
-            for method in methods:
+            for method in ways:
                 found = None if deals is None else _estimated(deals, method)
                 done += 1
                 if deals is None or found is None:
@@ -286,9 +284,29 @@ def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[st
             )
 
 
-def _listed(given: str | Sequence[Any]) -> Sequence[Any]:
-    """One name, or several, as a sequence."""
-    return [given] if isinstance(given, str) else given
+def _listed(option: str, given: object) -> list[str]:
+    """One name, or several, as a list."""
+    names: list[Any] = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for name in names:
+        if not isinstance(name, str):
+            raise OptionError(f"{option}={given!r} must be a name, or a list of names.")
+    return names
+
+
+def _covariates(given: object) -> list[str]:
+    names = _listed("controls", given)
+    if "premium" in names:
+        raise OptionError("controls= holds 'premium', which is in every specification: name covariates alone.")
+    return names
+
+
+def _methods(given: object) -> list[Any]:
+    names = _listed("methods", given)
+    if not names:
+        raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'eiv'.")
+    for name in names:
+        check_option("methods", name, ("ols", "meta", "eiv"))
+    return names
 
 
 def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: float, outcome: str) -> SpecificationCurve:
@@ -305,7 +323,7 @@ def _deals(
     cells: LinkCells, left_out: Sequence[str], keys: dict[str, FloatArray], reps: int, rng: np.random.Generator
 ) -> _Deals | None:
     """Deal the rates of a sample; a country has the same random numbers in every specification."""
-    absent = {str(name) for name in _listed(left_out)}
+    absent = {left_out} if isinstance(left_out, str) else {str(name) for name in left_out}
     here = np.array([name not in absent and not (set(name.split(" ")) & absent) for name in cells.names])
     rows = np.flatnonzero(here)
     for i in rows:
