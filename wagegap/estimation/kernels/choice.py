@@ -46,7 +46,7 @@ __all__ = [
     "respond",
 ]
 
-_TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors, before the last step
+_TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors at unit weights, before the last step
 _SETTLED = 0.02  # a last step that still moves an index by more is no convergence
 _STEPS = 100
 _SUSPECT = 15  # steps after which separation is looked for
@@ -193,14 +193,14 @@ def fit_conditional_logit(
     array([-0.693147])
     """
     labels = [str(j) for j in range(x.shape[1])] if names is None else list(names)
-    _check_varies(x, sets, labels)
+    x = _within_sets(x, sets, labels)  # what all alternatives of a set share moves no choice, and costs digits
     w = np.ones(len(sets.starts)) if weights is None else weights
     params = np.zeros(x.shape[1])
     state = _conditional(params, x, sets, chosen, w)
     for step in range(1, _STEPS + 1):
         total = state.score.sum(axis=0)
         move = _newton(state.information, total)
-        last = float(move @ total) <= _TOLERANCE
+        last = float(move @ total) <= _TOLERANCE * float(w.mean())
         params, state = _ahead(params, move, state.loglik, lambda b: _conditional(b, x, sets, chosen, w))
         if last and np.abs(x @ move).max() <= _SETTLED:
             return _finish(params, state, step)
@@ -245,7 +245,7 @@ def fit_nested_logit(
     for step in range(1, _STEPS + 1):
         total = state.score.sum(axis=0)
         move = _uphill(state, total)
-        last = float(move @ total) <= _TOLERANCE
+        last = float(move @ total) <= _TOLERANCE * float(w.mean())
         params, state = _ahead(params, move, state.loglik, tree.at)
         if last:
             return _finish(params, state, step)
@@ -475,8 +475,8 @@ def _finish(params: FloatArray, state: _State, steps: int) -> ChoiceFit:
     return ChoiceFit(params, scaled * np.outer(root, root), state.score, state.probabilities, state.loglik, steps)
 
 
-def _check_varies(x: FloatArray, sets: ChoiceSets, names: Sequence[str]) -> None:
-    """Raise for columns that do not vary within sets, or that others make up there."""
+def _within_sets(x: FloatArray, sets: ChoiceSets, names: Sequence[str]) -> FloatArray:
+    """Columns less their means over each set; raise where one does not vary there, or others make it up."""
     means = sets.sums(x) / sets.counts[:, None]
     apart = x - sets.spread(means)
     gram = apart.T @ apart
@@ -489,11 +489,12 @@ def _check_varies(x: FloatArray, sets: ChoiceSets, names: Sequence[str]) -> None
             "with the alternatives."
         )
     if linalg.eigvalsh(gram / np.outer(size, size), check_finite=False)[0] > _PIVOT:
-        return
+        return np.asarray(apart)
     found = fit_lstsq(np.zeros(len(apart)), apart).collinear
     if found:
         words = listing((_in_words(one, names) for one in found), 3)
         raise IdentificationError(f"attributes cannot be told apart within choice sets: {words}. Leave one out.")
+    return np.asarray(apart)
 
 
 def _in_words(found: Collinear, names: Sequence[str]) -> str:
