@@ -196,6 +196,9 @@ def test_exposure_to_ai(copies):
     tasks = read(copies, "read_ai_tasks")
     assert len(tasks) == 3_266
     assert at(tasks, "ilo_2025", isco="1111", task_id=1) == pytest.approx(0.34)
+    links = read(copies, "read_isco_soc")
+    assert (links["isco"].nunique(), links["soc"].nunique(), len(links)) == (438, 840, 1_125)
+    assert links["partial"].dtype == bool
     licences = read(copies, "read_licences").set_index("group")["licensed"]
     assert round(100 * licences["Total, 16 years and over"], 1) == 22.7
 

@@ -796,3 +796,14 @@ def test_axes_of_a_users_figure_are_kept(transitions, one_exit):
     assert one_exit.plot_incidence(axes[1]) is axes[1]
     assert wg.figures.plot_effects(one_exit, ax=apply_style(axes[2])) is axes[2]
     assert len(axes[0].figure.axes) == 3
+
+
+def test_incidence_calls_time_by_the_users_name():
+    data = wg.simulate_panel(countries=2, workers=400, periods=3, rng=1).panel
+    found = wg.fit_exits(data.assign(years_here=data.frame["year"] - 2019), "abroad_next ~ ai", time="years_here")
+    assert found.time == "years_here"
+    assert found.plot_incidence().get_xlabel().startswith("years here")
+    cells = wg.fit_exits(
+        data, "~ ai", exit={"abroad": "abroad_next", "field": "new_field_next"}, time="year", by="iso3"
+    )
+    assert {ax.get_xlabel() for ax in wg.figures.plot_incidence(cells)} == {"year"}

@@ -43,6 +43,7 @@ from wagegap.datasets.occupations import (
     read_ai_exposure,
     read_ai_exposure_soc,
     read_ai_tasks,
+    read_isco_soc,
     read_licences,
     read_us_wages,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "read_emigration_rates",
     "read_hourly_earnings",
     "read_income",
+    "read_isco_soc",
     "read_kaggle",
     "read_licences",
     "read_linkedin_industries",

@@ -26,7 +26,14 @@ import pandas as pd
 from wagegap.datasets.local import PathLike, carried, keep_rows, local_table
 from wagegap.errors import check_option, public
 
-__all__ = ["read_ai_exposure", "read_ai_exposure_soc", "read_ai_tasks", "read_licences", "read_us_wages"]
+__all__ = [
+    "read_ai_exposure",
+    "read_ai_exposure_soc",
+    "read_ai_tasks",
+    "read_isco_soc",
+    "read_licences",
+    "read_us_wages",
+]
 
 _ILO = {"mean_score_2025": "ilo_2025", "mean_score_2023": "ilo_2023"}
 _OTHERS = {"aioe": "felten", "lm_aioe": "felten_language", "gpt4_beta": "eloundou", "human_beta": "eloundou_human"}
@@ -125,6 +132,32 @@ def read_ai_tasks(path: PathLike | None = None) -> pd.DataFrame:
     frame = local_table(path, "occupations/ilo_genai_tasks.parquet", [*names, "task_id", "task"])
     made = frame.rename(columns=names)[["isco", "task_id", "task", "ilo_2025", "ilo_2023"]]
     return carried(made.sort_values(["isco", "task_id"], ignore_index=True), frame)
+
+
+@public
+def read_isco_soc(path: PathLike | None = None) -> pd.DataFrame:
+    """Read which US occupations (SOC 2010) belong to which unit group of ISCO-08.
+
+    Parameters
+    ----------
+    path : path, optional
+        The table; `WAGEGAP_DATA`/occupations/isco08_soc2010_crosswalk.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        isco, isco_title, soc, soc_title, partial (whether a part of the US occupation belongs elsewhere). Many to many:
+        a merge multiplies rows. SOC 2010: measures by SOC 2018 do not join to it.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError
+    """
+    names = {"isco08": "isco", "isco_title": "isco_title", "soc2010": "soc", "soc_title": "soc_title",
+             "part": "partial"}  # fmt: skip
+    frame = local_table(path, "occupations/isco08_soc2010_crosswalk.parquet", list(names))
+    made = frame.rename(columns=names)[list(names.values())].sort_values(["isco", "soc"], ignore_index=True)
+    return carried(made, frame)
 
 
 @public

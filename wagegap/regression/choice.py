@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, SmallSample, WeightKind
-from wagegap.errors import DataError, DataWarning, OptionError, check_option, did_you_mean, listing, warn
+from wagegap.errors import DataError, DataWarning, OptionError, check_option, did_you_mean, listing, public, warn
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.groupings import Grouping
@@ -84,6 +84,7 @@ class Choice(Result):
     loglik_equal: float
     model: ChoiceModel
 
+    @public
     def shares(self, data: Any = None) -> Estimates:
         """Return predicted shares of the alternatives: of the sample, or of other choice sets.
 
@@ -109,6 +110,7 @@ class Choice(Result):
         found = self.estimates.map(slopes, labels=labels, title="Predicted shares")
         return replace(found, values=values)
 
+    @public
     def elasticities(self, variable: str, data: Any = None) -> Estimates:
         """Return elasticities of the alternatives' shares in an attribute of each alternative, own and cross.
 
@@ -146,6 +148,7 @@ class Choice(Result):
         rows = self.model.typical([variable]) if data is None else self._at(data, variable)
         return self._pairs(lambda b: rows.elasticities(b, variable), variable, "none", "Elasticities")
 
+    @public
     def substitution(self, data: Any = None) -> Estimates:
         """Return where those who give up an alternative go: the share of k's loss that j gains, when k gets worse.
 
@@ -166,12 +169,14 @@ class Choice(Result):
         rows = self.model.typical() if data is None else self._at(data)
         return self._pairs(rows.diversion, "diversion", "share", "Substitution")
 
+    @public
     def matrix(self, pairs: Estimates) -> pd.DataFrame:
         """Return elasticities or substitution as a table: a row for each alternative, a column for each changed one."""
         frame = pairs.labels.assign(value=pairs.values)
         wide = frame.pivot_table(index="alternative", columns="changed", values="value", sort=False)
         return wide.reindex(index=self.model.levels, columns=self.model.levels)
 
+    @public
     def plot(self, ax: Any = None, *, variable: str | None = None, data: Any = None) -> Any:
         """Draw where those go who give up an alternative, or the elasticities in an attribute, as a matrix.
 

@@ -95,6 +95,8 @@ class Exits(Result):
         Keys, n, workers, and how often each exit happened.
     loglik : float
         Log likelihood, over all cells.
+    time : str
+        Column of the duration; empty where none was named.
     """
 
     model: str
@@ -106,6 +108,7 @@ class Exits(Result):
     incidence: Estimates | None = None
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     loglik: float = np.nan
+    time: str = ""
 
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
         """Return the same result under another covariance, where what was kept allows it."""
@@ -272,7 +275,7 @@ class Exits(Result):
         frame = chosen_cells(self.bands(alpha, uniform=uniform), by, keys)
         frame = frame if exit is None else frame[frame["exit"] == exit]
         whole = chosen_cells(self._any_exit().bands(alpha, uniform=uniform), by, keys) if total else None
-        return curves_of(name, frame, by, whole)
+        return curves_of(name, frame, by, whole, time=self.time or "period")
 
     def _any_exit(self) -> Self:
         """The same with the incidence of any exit, the sum of those of each."""
@@ -586,7 +589,7 @@ def _result(task: HazardTask, everything: Estimates, loglik: float) -> Exits:
     assert parts["coefficient"] is not None
     return Exits(
         parts["coefficient"], task.model, risk.exits, risk.base, parts["effect"], parts["elasticity"], parts["hazard"],
-        parts["incidence"], cells.reset_index(drop=True), loglik,
+        parts["incidence"], cells.reset_index(drop=True), loglik, task.risk.regressors.time or "",
     )  # fmt: skip
 
 

@@ -335,14 +335,19 @@ class Curves:
         By exit: time, estimate, conf_low and conf_high.
     total : DataFrame or None
         Incidence of any exit, likewise; for stacked areas.
+    time : str
+        What time is called.
     """
 
     name: str
     lines: Mapping[str, pd.DataFrame]
     total: pd.DataFrame | None = None
+    time: str = "period"
 
 
-def curves_of(name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.DataFrame | None = None) -> list[Curves]:
+def curves_of(
+    name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.DataFrame | None = None, *, time: str = "period"
+) -> list[Curves]:
     """Part bands of incidence into cells and exits.
 
     Parameters
@@ -355,6 +360,8 @@ def curves_of(name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.Dat
         Keys of cells.
     total : DataFrame, optional
         Likewise, of any exit.
+    time : str
+        What time is called.
 
     Returns
     -------
@@ -368,7 +375,7 @@ def curves_of(name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.Dat
         own = frame[cells == cell]
         lines = {str(exit): part for exit, part in own.groupby("exit", sort=False)}
         of_all = None if total is None or whole is None else total[whole == cell]
-        made.append(Curves(" ".join(part for part in (name, cell) if part), lines, of_all))
+        made.append(Curves(" ".join(part for part in (name, cell) if part), lines, of_all, time))
     return made
 
 
@@ -401,7 +408,7 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
     top = max(panel.get_ylim()[1] for panel in axes)
     for panel in axes:
         panel.set_ylim(0.0, top)
-        panel.set_xlabel("period")
+        panel.set_xlabel(curves[0].time.replace("_", " "))
         if not _leftmost(panel):
             panel.set_ylabel("")
     figure_of(axes[0]).supxlabel(f"black: any exit, {words}" if stacked else words, fontsize=SMALL, color=INK)
@@ -420,7 +427,7 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
         _barred_lines(ax, lines)
         words = words.replace("bands", "intervals")
     ax.set_ylabel(_literal(f"cumulative incidence of {exit.replace('_', ' ')}"))
-    return _time_axis(ax, words)
+    return _time_axis(ax, curves[0].time, words)
 
 
 def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
@@ -432,7 +439,7 @@ def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
     if one.name:
         _title(ax, one.name)
     ax.set_ylabel("cumulative incidence")
-    return _time_axis(ax, words)
+    return _time_axis(ax, one.time, words)
 
 
 def _lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
@@ -505,12 +512,13 @@ def _ends(ax: Any, names: Sequence[str], x: Sequence[float], y: Sequence[float],
         name_ends(ax, [name.replace("_", " ") for name in names], x, y, colors)
 
 
-def _time_axis(ax: Any, words: str) -> Any:
+def _time_axis(ax: Any, time: str, words: str) -> Any:
     """Whole periods on the axis."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    ax.set_xlabel(f"period; {words}" if words else "period")
+    said = time.replace("_", " ")
+    ax.set_xlabel(f"{said}; {words}" if words else said)
     ax.spines["bottom"].set_color(FAINT)
     return ax
 
