@@ -7,6 +7,7 @@ take (the logarithm of zero) is an error, not a loss.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from wagegap.errors import (
     no_column,
     warn,
 )
+from wagegap.estimation.kernels.absorb import recode
 from wagegap.estimation.ledger import Ledger
 
 __all__ = [
@@ -115,10 +117,19 @@ class Design:
             self,
             y=self.y[mask],
             x=self.x[mask],
-            effects=tuple(np.unique(codes[mask], return_inverse=True)[1].astype(np.int32) for codes in self.effects),
+            effects=recode(self.effects, mask),
             rows=self.rows[mask],
             ledger=self.ledger.lose(reason, int((~mask).sum()), _weight_of(~mask, weights)),
         )
+
+    def keep_columns(self, mask: BoolArray) -> Design:
+        """Keep some regressors."""
+        names, terms = (tuple(itertools.compress(own, mask)) for own in (self.names, self.terms))
+        return replace(self, x=self.x[:, mask], names=names, terms=terms)
+
+    def without_constant(self) -> Design:
+        """Leave out the constant, which absorbed effects make up."""
+        return self.keep_columns(np.array([name != "Intercept" for name in self.names], dtype=bool))
 
     def columns_of(self, variable: str) -> list[int]:
         """Columns of x that are the main effect of a variable, as it stands or as a factor `C(...)`."""

@@ -17,7 +17,7 @@ from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSam
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.cov import Analytic, Robust
 from wagegap.estimation.groupings import Grouping
-from wagegap.estimation.kernels.absorb import absorb, effects_rank
+from wagegap.estimation.kernels.absorb import absorb, effects_rank, recode
 from wagegap.estimation.kernels.covariance import DegreesMatrices, adjust_clusters
 from wagegap.estimation.kernels.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.roots import AbsorbedCount, Block, ScoreRoot
@@ -145,7 +145,7 @@ def fit_block(sample: Sample, rows: IntArray, *, dummies: bool = False) -> Block
     y, x, names = sample.y[rows], sample.x[rows], sample.names
     if not sample.effects:
         return BlockFit(fit_lstsq(y, x, weights), x, names, ())
-    codes = [np.unique(effect[rows], return_inverse=True)[1].astype(np.int32) for effect in sample.effects]
+    codes = recode(sample.effects, rows)
     if dummies:
         x, names = _with_dummies(x, names, codes, sample.effect_names)
         return BlockFit(fit_lstsq(y, x, weights), x, names, ())

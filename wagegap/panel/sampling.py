@@ -7,7 +7,7 @@ cells, survey designs, replicates and bootstraps mean the same everywhere.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,7 +49,7 @@ from wagegap.estimation.groupings import Grouping, PairWeights, StratifiedGroupi
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.pairs import Dyads, Places, Spells
 from wagegap.estimation.replication import ReplicateWeights, bootstrap_weights, given_weights, replicate_root
-from wagegap.estimation.roots import Root, ScoreRoot
+from wagegap.estimation.roots import ReplicateRoot, Root, ScoreRoot
 from wagegap.estimation.sample import Sample, check_weights_allow, compress_sample
 from wagegap.estimation.stacked import fit_stacked, stacked_coefficients
 from wagegap.panel.panel import Panel
@@ -63,6 +63,7 @@ __all__ = [
     "fit_sample",
     "index_cells",
     "observations",
+    "refitted_root",
     "replicate_scopes",
     "replicate_weights",
     "resolve_cov",
@@ -305,10 +306,32 @@ def _replicated(
         return found if wanted is None else np.where(wanted, found, 0.0)
 
     estimate = refit(sample.weights)
-    replicates = replicate_weights(panel, design.rows, cov, sample)
-    scopes = replicate_scopes(panel, design.rows, cov, sample.rows_by_cell())
-    root = replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    root = refitted_root(panel, design.rows, sample, cov, estimate, refit)
     return FittedCells(estimate, root, np.eye(estimate.size), np.full(len(estimate), np.nan))
+
+
+def refitted_root(
+    panel: Panel,
+    rows: IntArray,
+    sample: Sample,
+    cov: Replicates | Bootstrap,
+    estimate: FloatArray,
+    refit: Callable[[FloatArray], FloatArray],
+) -> ReplicateRoot:
+    """Errors of estimates that are refitted with each replicate's weights.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n,)
+        Rows of the panel in the sample.
+    estimate : ndarray, shape (C, q)
+        Full-sample estimates, a row for each cell of the sample.
+    refit : callable
+        From weights (n,) to estimates (C, q).
+    """
+    replicates = replicate_weights(panel, rows, cov, sample)
+    scopes = replicate_scopes(panel, rows, cov, sample.rows_by_cell())
+    return replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
 
 
 def replicate_scopes(

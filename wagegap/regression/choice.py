@@ -35,7 +35,6 @@ from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.kernels.choice import ChoiceFit, fit_conditional_logit, fit_nested_logit
-from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample, check_weights_allow
@@ -44,8 +43,7 @@ from wagegap.panel.panel import as_panel
 from wagegap.panel.sampling import (
     build_sample,
     index_cells,
-    replicate_scopes,
-    replicate_weights,
+    refitted_root,
     resolve_cov,
     with_weights,
 )
@@ -335,13 +333,11 @@ def _root(choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, 
         cov = replace(cov, cluster=choices.model.columns.chooser)
     sample = _sample_of_choosers(choices, cov)
     if isinstance(cov, Replicates | Bootstrap):
-        replicates = replicate_weights(choices.panel, choices.first, cov, sample)
-        scopes = replicate_scopes(choices.panel, choices.first, cov, sample.rows_by_cell())
 
         def refit(weights: FloatArray | None) -> FloatArray:
             return _fit(choices, weights).params[None]
 
-        return replicate_root(fit.params[None], refit, replicates, scopes, float(len(replicates) - 1))
+        return refitted_root(choices.panel, choices.first, sample, cov, fit.params[None], refit)
     check_influence_cov(cov)
     everyone = np.arange(len(choices.first))
     block = InfluenceBlock("", everyone, fit.scores @ fit.bread, len(fit.params), fit.bread)

@@ -480,9 +480,7 @@ def _without_base(design: Design, sets: ChoiceSets, alternative: str, base: Any)
             keep[j] = (whole != sets.spread(whole[sets.starts])).any()
     if not keep.any():
         raise ColumnError("the formula has no attribute: name columns that differ between alternatives.")
-    names = tuple(name for name, own in zip(design.names, keep, strict=True) if own)
-    terms = tuple(term for term, own in zip(design.terms, keep, strict=True) if own)
-    return replace(design, x=design.x[:, keep], names=names, terms=terms)
+    return design.keep_columns(keep)
 
 
 def _check_taken(design: Design, level: IntArray, levels: Sequence[Any]) -> None:

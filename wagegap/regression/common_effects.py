@@ -134,12 +134,10 @@ def _design(panel: Panel, formula: str, unit: str, period: str) -> Design:
             f"{twice:,} of {len(design.rows):,} rows have the {unit!r} and {period!r} of another: one row of each is "
             "needed. Sum them, or name the unit by what tells them apart (a corridor, not its origin)."
         )
-    varies = np.array([name != "Intercept" for name in design.names])
-    if not varies.any():
+    design = design.without_constant()
+    if not design.names:
         raise FormulaError(f"formula {formula!r} has no regressor.")
-    names = tuple(name for name, own in zip(design.names, varies, strict=True) if own)
-    terms = tuple(term for term, own in zip(design.terms, varies, strict=True) if own)
-    return replace(design, x=design.x[:, varies], names=names, terms=terms)
+    return design
 
 
 def _without_own_columns(panel: Panel, design: Design, unit: str, period: str) -> tuple[Design, int]:

@@ -44,7 +44,6 @@ from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates, R
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.fit import describe_collinear
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
-from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
@@ -55,8 +54,7 @@ from wagegap.panel.sampling import (
     cell_keys,
     check_count,
     observations,
-    replicate_scopes,
-    replicate_weights,
+    refitted_root,
     resolve_cov,
     with_weights,
 )
@@ -494,9 +492,6 @@ def _root(
             for name, rows, cell in zip(task.risk.cells.names, by_cell, cells, strict=True)
         ]
         return influence_root(task.sample, blocks, cov=cov, rule=rule)
-    rows = task.risk.design.rows
-    replicates = replicate_weights(task.risk.panel, rows, cov, task.sample)
-    scopes = replicate_scopes(task.risk.panel, rows, cov, by_cell)
     known = np.array([np.isfinite(cell.values) for cell in cells])
     plain = replace(task, shifts=())
 
@@ -505,7 +500,7 @@ def _root(
         return np.where(known, found, 0.0)
 
     estimate = np.where(known, np.array([cell.values for cell in cells]), 0.0)
-    return replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return refitted_root(task.risk.panel, task.risk.design.rows, task.sample, cov, estimate, refit)
 
 
 def _replicate(task: HazardTask, c: int, rows: IntArray, weights: FloatArray, size: int) -> FloatArray:

@@ -8,27 +8,23 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import CodeArray, FloatArray
+from wagegap._typing import FloatArray
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     FormulaError,
-    IdentificationError,
     OptionError,
     check_option,
-    listing,
     no_column,
 )
 from wagegap.estimation.design import Design, build_design, split_formula
-from wagegap.estimation.fit import combination_in_words
-from wagegap.estimation.kernels.absorb import absorb
+from wagegap.estimation.identification import check_identified
 from wagegap.estimation.kernels.irls import ENGINES, Engine, Family
-from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
 from wagegap.panel.sampling import weighted_rows
 
-__all__ = ["SWALLOWED", "FlowCall", "FlowFamily", "Link", "check_identified", "flow_design"]
+__all__ = ["FlowCall", "FlowFamily", "Link", "flow_design"]
 
 FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
 Link = Literal["log", "logit", "probit", "cloglog", "identity"]
@@ -40,7 +36,6 @@ _LINKS = {
     "fractional": ("logit", "probit", "cloglog"),
     "gaussian": ("identity",),
 }
-SWALLOWED = 1e-8  # what effects leave of a column, relative to its size, that counts as nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +106,7 @@ def flow_design(panel: Panel, formula: str, chosen: FlowCall) -> tuple[Design, F
         raise OptionError("frequency weights are for repeated workers: repeat the rows, or sum the flows first.")
     design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=also)
     if design.effects:
-        varies = np.array([name != "Intercept" for name in design.names])
-        terms = tuple(term for term, own in zip(design.terms, varies, strict=True) if own)
-        names = tuple(name for name, own in zip(design.names, varies, strict=True) if own)
-        design = replace(design, x=design.x[:, varies], names=names, terms=terms)
+        design = design.without_constant()
     if design.x.shape[1] == 0:
         raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
     at_risk = None if chosen.trials is None else _at_risk(panel, design, chosen.trials)
@@ -172,41 +164,3 @@ def _rates(design: Design, at_risk: FloatArray, chosen: FlowCall) -> FloatArray:
             "which keeps them."
         )
     return np.asarray(np.log(y / (at_risk - y)))
-
-
-def check_identified(design: Design) -> None:
-    """Raise where absorbed effects take up a regressor, or regressors make up one another."""
-    within = absorb(design.x, design.effects) if design.effects else design.x
-    size = np.linalg.norm(design.x, axis=0)
-    swallowed = np.linalg.norm(within, axis=0) <= SWALLOWED * size
-    if design.effects and swallowed.any():
-        j = int(np.flatnonzero(swallowed)[0])
-        by = [
-            name
-            for name, codes in zip(design.effect_names, design.effects, strict=True)
-            if _constant_within(design.x[:, j], codes)
-        ]
-        reason = (
-            f"it does not vary within {' or '.join(by)}, whose effects are absorbed"
-            if by
-            else f"the absorbed effects ({', '.join(design.effect_names)}) make it up together"
-        )
-        others = [design.names[i] for i in np.flatnonzero(swallowed)[1:]]
-        also = f" The same holds of {listing(others)}." if others else ""
-        raise IdentificationError(
-            f"{design.names[j]!r} is not identified: {reason}.{also} Leave it out, absorb coarser effects, or let it "
-            "vary by pair or group (a gap between destination and origin, an interaction)."
-        )
-    found = fit_lstsq(np.zeros(len(within)), within).collinear
-    if found:
-        words = listing((combination_in_words(one, design.names) for one in found), 3)
-        raise IdentificationError(f"regressors cannot be told apart: {words}. Leave one of them out.")
-
-
-def _constant_within(values: FloatArray, codes: CodeArray) -> bool:
-    lowest = np.full(int(codes.max()) + 1, np.inf)
-    highest = -lowest
-    np.minimum.at(lowest, codes, values)
-    np.maximum.at(highest, codes, values)
-    spread = highest - lowest
-    return bool(np.nanmax(np.where(np.isfinite(spread), spread, 0.0)) <= 1e-12 * max(np.abs(values).max(), 1e-300))

@@ -38,7 +38,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
@@ -49,12 +49,12 @@ from wagegap.errors import (
 from wagegap.estimation.cov import Bootstrap, Covariance, CovLike, Replicates
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
-from wagegap.estimation.kernels.absorb import absorb
+from wagegap.estimation.identification import partial_out
+from wagegap.estimation.kernels.absorb import recode
 from wagegap.estimation.kernels.binary import slope
 from wagegap.estimation.kernels.irls import Engine, IrlsFit, fit_irls, loglik
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.separation import find_separated
-from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
@@ -65,13 +65,12 @@ from wagegap.panel.sampling import (
     build_sample,
     fit_sample,
     index_cells,
-    replicate_scopes,
-    replicate_weights,
+    refitted_root,
     resolve_cov,
     with_weights,
 )
 from wagegap.regression.flow_bias import correct_bias, pair_clusters
-from wagegap.regression.flow_design import SWALLOWED, FlowCall, FlowFamily, Link, flow_design
+from wagegap.regression.flow_design import FlowCall, FlowFamily, Link, flow_design
 
 __all__ = ["Flows", "fit_flows"]
 
@@ -382,9 +381,7 @@ def _signs(y: FloatArray, chosen: FlowCall) -> IntArray:
 
 def _without_lost_columns(design: Design) -> tuple[Design, tuple[str, ...]]:
     """Leave out columns that only the separated rows told apart from others."""
-    within = absorb(design.x, design.effects) if design.effects else design.x.copy()
-    within[:, np.linalg.norm(within, axis=0) <= SWALLOWED * np.linalg.norm(design.x, axis=0)] = 0.0
-    keep = fit_lstsq(np.zeros(len(within)), within).kept
+    keep = fit_lstsq(np.zeros(len(design.x)), partial_out(design.x, design.effects)).kept
     if keep.all():
         return design, ()
     lost = tuple(name for name, own in zip(design.names, keep, strict=True) if not own)
@@ -395,9 +392,7 @@ def _without_lost_columns(design: Design) -> tuple[Design, tuple[str, ...]]:
         "would be infinite.",
         IdentificationWarning,
     )
-    names = tuple(name for name, own in zip(design.names, keep, strict=True) if own)
-    terms = tuple(term for term, own in zip(design.terms, keep, strict=True) if own)
-    return replace(design, x=design.x[:, keep], names=names, terms=terms), lost
+    return design.keep_columns(keep), lost
 
 
 def _labels(panel: Panel, design: Design, at: Sequence[int] | IntArray, reasons: Sequence[str] | Any) -> pd.DataFrame:
@@ -446,27 +441,21 @@ def _replicated(panel: Panel, clean: _Clean, chosen: FlowCall, cov: Replicates |
         own = np.ones(len(design.y)) * ratio if weights is None else weights * ratio
         return _refitted(clean, own, chosen)[None]
 
-    replicates = replicate_weights(panel, design.rows, cov, sample)
-    scopes = replicate_scopes(panel, design.rows, cov, sample.rows_by_cell())
     estimate = refit(sample.weights)
-    return estimate[0], replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return estimate[0], refitted_root(panel, design.rows, sample, cov, estimate, refit)
 
 
 def _refitted(clean: _Clean, weights: FloatArray, chosen: FlowCall) -> FloatArray:
     """Coefficients from the rows with weight that are not separated among themselves."""
     design = clean.design
     used = np.flatnonzero(weights > 0)
-    codes = _recoded(design.effects, used)
+    codes = recode(design.effects, used)
     gone = find_separated(_signs(design.y[used], chosen), design.x[used], codes).rows
     used = used[~gone]
     return fit_irls(
-        design.y[used], design.x[used], _recoded(design.effects, used), weights[used], family=chosen.kernel,
+        design.y[used], design.x[used], recode(design.effects, used), weights[used], family=chosen.kernel,
         engine=chosen.engine,
     ).params  # fmt: skip
-
-
-def _recoded(effects: Sequence[CodeArray], rows: IntArray | BoolArray) -> list[CodeArray]:
-    return [np.unique(codes[rows], return_inverse=True)[1].ravel().astype(np.int32) for codes in effects]
 
 
 def _mean_slopes(fit: IrlsFit, weights: FloatArray | None, chosen: FlowCall) -> FloatArray:

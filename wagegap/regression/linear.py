@@ -42,10 +42,10 @@ from wagegap.errors import (
 from wagegap.estimation.cov import BeckKatz, Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates, join
-from wagegap.estimation.kernels.absorb import absorb
+from wagegap.estimation.hypothesis import TestResult
+from wagegap.estimation.kernels.absorb import recode
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.panel_models import TwoStage, beck_katz, sargan, two_stage
-from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.roots import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.sample import check_weights_allow
@@ -56,8 +56,7 @@ from wagegap.panel.sampling import (
     build_sample,
     fit_sample,
     index_cells,
-    replicate_scopes,
-    replicate_weights,
+    refitted_root,
     resolve_cov,
     with_weights,
 )
@@ -238,8 +237,7 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
         return _tests([_classical(one, two, listing(names))])
     both = join(_marked(one, "fixed"), _marked(two, "random"))
     found = both.test(np.hstack([np.eye(len(names)), -np.eye(len(names))]))
-    value = found.statistic**2 if found.df_num == 1 else found.statistic
-    return _tests([("Hausman, robust", listing(names), value, found.df_num, found.df_denom, found.p_value)])
+    return _tests([("Hausman, robust", listing(names), *_f_test(found))])
 
 
 def _classical(fixed: Estimates, random: Estimates, names: str) -> tuple[Any, ...]:
@@ -252,6 +250,12 @@ def _classical(fixed: Estimates, random: Estimates, names: str) -> tuple[Any, ..
         )
     value = float(gap @ np.linalg.solve(v, gap))
     return "Hausman", names, value, len(gap), np.inf, float(stats.chi2.sf(value, len(gap)))
+
+
+def _f_test(found: TestResult) -> tuple[float, float, float, float]:
+    """F, its two degrees of freedom and p of a test, whose statistic is a t where it is of one restriction."""
+    value = found.statistic**2 if found.df_num == 1 else found.statistic
+    return float(value), float(found.df_num), float(found.df_denom), float(found.p_value)
 
 
 def _marked(estimates: Estimates, word: str) -> Estimates:
@@ -294,8 +298,7 @@ def _panel_corrected(panel: Panel, design: Design, values: FloatArray, root: Roo
             f"cov={cov} needs every {cov.unit} in every {cov.period} once: {int((cells == 0).sum()):,} of {n * t:,} "
             f"pairs are absent and {int((cells > 1).sum()):,} stand more than once."
         )
-    both = absorb(np.column_stack([design.y, design.x]), design.effects) if design.effects else None
-    y, x = (design.y, design.x) if both is None else (both[:, 0], both[:, 1:])
+    y, x, _ = without_effects(design, np.empty((len(design.y), 0)), None)
     bread = fit_lstsq(y, x).bread
     matrix = beck_katz(x, y - x @ values, bread, units, periods)
     assert isinstance(root, ScoreRoot)
@@ -335,7 +338,7 @@ def _instrumented(
     parsed = resolve_cov(panel, cov, design.rows)
     weights = panel.weights(design.rows)
     check_weights_allow(parsed, panel.roles.weight_kind if weights is not None else None)
-    ends = tuple(name for name, own in zip(design.names, found.endogenous, strict=True) if own)
+    ends = found.ends(design)
     y, x, z = without_effects(design, found.z, weights)
     stage = two_stage(y, x, z, found.endogenous, weights)
     if np.isnan(stage.params).any():
@@ -373,9 +376,7 @@ class _Stages:
         values, root = _least_squares(self.panel, design, self.cov, self.asked)
         labels = pd.DataFrame({"term": list(names), "unit": "none", "comparison": ""})
         fit = Estimates(labels, values, (root,), (np.eye(len(values)),), title="")
-        test = fit.test(np.eye(both.shape[1])[x.shape[1] :])
-        statistic = test.statistic**2 if test.df_num == 1 else test.statistic
-        return float(statistic), float(test.df_num), float(test.df_denom), float(test.p_value)
+        return _f_test(fit.test(np.eye(both.shape[1])[x.shape[1] :]))
 
     def first_stages(self) -> list[tuple[Any, ...]]:
         """Whether the instruments move each endogenous regressor."""
@@ -388,8 +389,11 @@ class _Stages:
 
     def exogeneity(self) -> tuple[Any, ...]:
         """Wu and Hausman: whether least squares would do, by the first stage's residuals as regressors."""
-        ends = [name for name, own in zip(self.design.names, self.found.endogenous, strict=True) if own]
-        return "exogeneity", listing(ends), *self._wald(self.design.y, self.design.x, self.stage.left)
+        return (
+            "exogeneity",
+            listing(self.found.ends(self.design)),
+            *self._wald(self.design.y, self.design.x, self.stage.left),
+        )
 
     def overidentification(self, weights: FloatArray | None) -> list[tuple[Any, ...]]:
         """Whether the instruments agree: Sargan's chi-square, or by scores where errors are not alike."""
@@ -424,12 +428,9 @@ def _replicated(
 
     def refit(weights: FloatArray | None) -> FloatArray:
         used = np.arange(len(design.y)) if weights is None else np.flatnonzero(weights > 0)
-        codes = tuple(np.unique(e[used], return_inverse=True)[1].astype(np.int32) for e in design.effects)
-        part = replace(design, y=design.y[used], x=design.x[used], effects=codes)
+        part = replace(design, y=design.y[used], x=design.x[used], effects=recode(design.effects, used))
         own = None if weights is None else weights[used]
         return two_stage(*without_effects(part, found.z[used], own), found.endogenous, own).params[None]
 
     estimate = refit(sample.weights)
-    replicates = replicate_weights(panel, design.rows, cov, sample)
-    scopes = replicate_scopes(panel, design.rows, cov, sample.rows_by_cell())
-    return estimate[0], replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return estimate[0], refitted_root(panel, design.rows, sample, cov, estimate, refit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,12 +21,11 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
-from wagegap.estimation.kernels.absorb import absorb
+from wagegap.estimation.identification import check_identified, partial_out
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.panel_models import quasi_demeaned, unit_means, variance_components
 from wagegap.panel.panel import Panel
 from wagegap.panel.sampling import weighted_rows
-from wagegap.regression.flow_design import SWALLOWED, check_identified
 
 __all__ = ["Instrumented", "LinearCall", "changed_design", "linear_design", "without_effects"]
 
@@ -68,6 +68,10 @@ class Instrumented:
     z: FloatArray
     names: tuple[str, ...]
 
+    def ends(self, design: Design) -> tuple[str, ...]:
+        """Names of the endogenous regressors."""
+        return tuple(itertools.compress(design.names, self.endogenous))
+
 
 def linear_design(
     panel: Panel, formula: str, instruments: str | None, asked: LinearCall
@@ -82,7 +86,7 @@ def linear_design(
     also = [name for name in (asked.unit, asked.period) if name is not None and asked.model != "pooled"]
     design = build_design(panel.frame, wanted, ledger=ledger, weights=weights, keep=positive, also=also)
     if design.effects:
-        design = _columns(design, np.array([name != "Intercept" for name in design.names]))
+        design = design.without_constant()
     if design.x.shape[1] == 0:
         raise FormulaError(f"formula {formula!r} has no regressor.")
     own, found = (design, None) if sides is None else _split(panel, design, parts, sides)
@@ -114,13 +118,6 @@ def _check_model(panel: Panel, parts: FormulaParts, asked: LinearCall, *, weight
             raise no_column(name, panel.frame.columns, f"for {role}")
 
 
-def _columns(design: Design, keep: BoolArray) -> Design:
-    """Some columns of the regressors."""
-    at = np.flatnonzero(keep)
-    names, terms = tuple(design.names[j] for j in at), tuple(design.terms[j] for j in at)
-    return replace(design, x=design.x[:, at], names=names, terms=terms)
-
-
 def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaParts) -> tuple[Design, Instrumented]:
     """Columns of the design by what the two formulas call them."""
     frame = panel.frame.iloc[design.rows]
@@ -138,9 +135,9 @@ def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaPart
         )
     outside -= regressors
     is_instrument = np.array([name in outside for name in design.names])
-    own = _columns(design, ~is_instrument)
+    own = design.keep_columns(~is_instrument)
     endogenous = np.array([name in ends for name in own.names])
-    names = tuple(name for name, outside_it in zip(design.names, is_instrument, strict=True) if outside_it)
+    names = tuple(itertools.compress(design.names, is_instrument))
     found = Instrumented(endogenous, design.x[:, is_instrument], names)
     return own, _independent(own, found, panel.weights(design.rows))
 
@@ -191,11 +188,7 @@ def without_effects(
     design: Design, z: FloatArray, weights: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Outcome, regressors and instruments, absorbed effects taken out."""
-    if not design.effects:
-        return design.y, design.x, z
-    both = absorb(np.column_stack([design.y, design.x, z]), design.effects, weights)
-    size = np.linalg.norm(np.column_stack([design.y, design.x, z]), axis=0)
-    both[:, np.linalg.norm(both, axis=0) <= SWALLOWED * size] = 0.0
+    both = partial_out(np.column_stack([design.y, design.x, z]), design.effects, weights)
     k = design.x.shape[1]
     return both[:, 0], both[:, 1 : k + 1], both[:, k + 1 :]
 
@@ -205,9 +198,9 @@ def _independent(design: Design, found: Instrumented, weights: FloatArray | None
     y, x, z = without_effects(design, found.z, weights)
     exogenous = x[:, ~found.endogenous]
     kept = fit_lstsq(y, np.column_stack([exogenous, z]), weights).kept[exogenous.shape[1] :]
-    lost = [name for name, own in zip(found.names, kept, strict=True) if not own]
-    names = tuple(name for name, own in zip(found.names, kept, strict=True) if own)
-    ends = [name for name, own in zip(design.names, found.endogenous, strict=True) if own]
+    lost = list(itertools.compress(found.names, ~kept))
+    names = tuple(itertools.compress(found.names, kept))
+    ends = found.ends(design)
     if len(names) < len(ends):
         without = f" ({listing(lost)} made up by the others)" if lost else ""
         raise IdentificationError(

@@ -42,7 +42,6 @@ from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample
@@ -54,8 +53,7 @@ from wagegap.panel.sampling import (
     build_sample,
     check_count,
     index_cells,
-    replicate_scopes,
-    replicate_weights,
+    refitted_root,
     resolve_cov,
     weighted_rows,
     with_weights,
@@ -329,13 +327,11 @@ def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallS
     if len(np.unique(cuts)) < len(cuts):
         raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
     if isinstance(cov, Replicates | Bootstrap):
-        replicates = replicate_weights(panel, rows.rows, cov, rows.sample)
 
         def refit(weights: FloatArray) -> FloatArray:
             return _values(rows.y, rows.leaves, weights, parts)[0][None]
 
-        scopes = replicate_scopes(panel, rows.rows, cov, rows.sample.rows_by_cell())
-        root: Root = replicate_root(values[None], refit, replicates, scopes, float(len(replicates) - 1))
+        root: Root = refitted_root(panel, rows.rows, rows.sample, cov, values[None], refit)
     else:
         check_influence_cov(cov)
         influence = _influence(rows, values, cuts, part, parts)

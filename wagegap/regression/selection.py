@@ -58,7 +58,6 @@ from wagegap.estimation.kernels.heckman import corrected_least_squares, fit_heck
 from wagegap.estimation.kernels.lstsq import fit_lstsq
 from wagegap.estimation.kernels.multinomial import fit_multinomial
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.replication import replicate_root
 from wagegap.estimation.result import Result
 from wagegap.estimation.roots import Root
 from wagegap.estimation.sample import Sample, check_weights_allow
@@ -73,8 +72,7 @@ from wagegap.panel.sampling import (
     check_count,
     index_cells,
     observations,
-    replicate_scopes,
-    replicate_weights,
+    refitted_root,
     resolve_cov,
     weighted_rows,
     with_weights,
@@ -601,9 +599,7 @@ def _of_cells(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample, fit
 
 def _replicated(task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _FitCell, fits: Sequence[_Fit]) -> Root:
     """Errors from replicates; NaN where one leaves something undetermined."""
-    by_cell, rows = task.sample.rows_by_cell(), task.rows.selection.rows
-    replicates = replicate_weights(panel, rows, cov, task.sample)
-    scopes = replicate_scopes(panel, rows, cov, by_cell)
+    by_cell = task.sample.rows_by_cell()
 
     def again(c: int, at: IntArray, weights: FloatArray) -> FloatArray:
         try:
@@ -615,7 +611,7 @@ def _replicated(task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _Fi
         return np.array([again(c, at, weights[at]) for c, at in enumerate(by_cell)])
 
     estimate = np.array([one.values for one in fits])
-    return replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return refitted_root(panel, task.rows.selection.rows, task.sample, cov, estimate, refit)
 
 
 def _plain_labels(labels: pd.DataFrame, task: _Task) -> pd.DataFrame:

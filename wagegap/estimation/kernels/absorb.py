@@ -14,10 +14,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from wagegap._typing import CodeArray, FloatArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError
 
-__all__ = ["absorb", "effects_rank"]
+__all__ = ["absorb", "effects_rank", "recode"]
 
 
 def absorb(
@@ -128,3 +128,12 @@ def _accelerated(
         f"absorbing {len(effects)} effects did not converge in {iterations:,} sweeps; "
         "the groups hardly overlap: check that workers move between them, or absorb fewer."
     )
+
+
+def recode(effects: Sequence[CodeArray], rows: IntArray | BoolArray | slice = slice(None)) -> tuple[CodeArray, ...]:
+    """Levels of some rows, numbered anew without gaps.
+
+    >>> [codes.tolist() for codes in recode([np.array([4, 2, 4, 0])], np.array([True, True, True, False]))]
+    [[1, 0, 1]]
+    """
+    return tuple(np.unique(codes[rows], return_inverse=True)[1].ravel().astype(np.int32) for codes in effects)

@@ -36,7 +36,7 @@ from scipy.sparse.linalg import norm
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError
-from wagegap.estimation.kernels.absorb import absorb
+from wagegap.estimation.kernels.absorb import absorb, recode
 
 __all__ = ["Separated", "find_separated"]
 
@@ -122,7 +122,7 @@ def _boundary_levels(signs: IntArray, effects: Sequence[CodeArray]) -> BoolArray
 def _beyond_levels(signs: IntArray, x: FloatArray, effects: Sequence[CodeArray]) -> BoolArray:
     """Separated rows where no level of the effects has all its rows at one boundary."""
     free = signs != 0
-    codes = [np.unique(own, return_inverse=True)[1].ravel().astype(np.int32) for own in effects]
+    codes = recode(effects)
     directions = _directions(x, codes, free)
     directions.data[np.abs(directions.data) <= _NOISE] = 0.0
     turned = sparse.csr_array(sparse.diags_array(-signs[free].astype(float)) @ directions)
@@ -156,8 +156,7 @@ def _vanishing(x: FloatArray, effects: Sequence[CodeArray], free: BoolArray) -> 
     scaled = x / scale
     if free.all() or not x.shape[1]:
         return np.diag(1 / scale)
-    inside = [np.unique(own[~free], return_inverse=True)[1].ravel().astype(np.int32) for own in effects]
-    within = absorb(scaled[~free], inside) if effects else scaled[~free]
+    within = absorb(scaled[~free], recode(effects, ~free)) if effects else scaled[~free]
     _, sizes, vectors = linalg.svd(within, full_matrices=within.shape[0] < x.shape[1])
     known = np.zeros(x.shape[1])
     known[: len(sizes)] = sizes
