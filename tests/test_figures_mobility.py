@@ -307,6 +307,13 @@ def test_corridors_leave_their_input_and_matplotlib_as_they_are(moves, tmp_path)
     assert [digest(path) for path in files[0]] == [digest(path) for path in files[1]]
 
 
+def test_corridors_say_the_names_given_under_the_circle_too(moves):
+    ax = wg.figures.plot_corridors(moves, **COLUMNS, labels={"IND": "Bharat"})
+    assert all("India" not in text.get_text() for text in ax.texts)
+    with pytest.raises(DataError, match="holds dates"):
+        wg.figures.plot_corridors(moves.assign(n=pd.Timestamp("2020-01-01")), **COLUMNS)
+
+
 def test_corridors_keep_the_axes_they_are_given(moves):
     ax = new_axes(5, 5)
     assert wg.figures.plot_corridors(moves, **COLUMNS, ax=ax) is ax
@@ -591,6 +598,10 @@ def test_cells_stand_side_by_side_with_the_same_limits_or_together_for_one_exit(
     assert len(panels) == 2
     assert len({panel.get_ylim() for panel in panels}) == 1
     assert panels[0].get_ylim()[0] == 0
+    for panel in panels:  # the second cell's curves are as high as they may be: none is cut off by the first's limits
+        tops = [line.get_ydata().max() for line in panel.lines if line.get_linestyle() == "-"]
+        edges = [path.vertices[:, 1].max() for band in panel.collections for path in band.get_paths()]
+        assert max([*tops, *edges]) <= panel.get_ylim()[1]
     together = wg.figures.plot_incidence(exits, exit="abroad")
     assert len(texts(together, END_GID)) == 2
     assert together.get_ylabel() == "cumulative incidence of abroad"

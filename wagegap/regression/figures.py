@@ -31,6 +31,7 @@ from wagegap._display.panels import filled_lines, name_ends, new_panels
 from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.units import unit_in_heading
 from wagegap.panel.countries import country_name
 
 __all__ = [
@@ -162,13 +163,15 @@ def draw_moves(moves: Moves, *, ax: Any = None, at_most: int = _PANELS, **keys: 
     frame = moves.estimates.labels.assign(share=moves.estimates.values, error=moves.estimates.bse.to_numpy())
     frame = chosen_cells(frame, moves.keys, keys)
     frame = frame.assign(_cell=_cell_names(frame, moves.keys))
+    cells = chosen_cells(moves.cells, moves.keys, keys)
+    cells = cells.assign(_cell=_cell_names(cells, moves.keys))
     names = list(dict.fromkeys(frame["_cell"]))
     if ax is not None and len(names) > 1:
         raise OptionError(f"ax= holds one matrix and there are {len(names)} cells: name one by {listing(moves.keys)}.")
     if at_most < 1:
         raise OptionError(f"at_most={at_most!r} must be at least 1.")
-    chosen, words = _largest(moves, frame, names, at_most)
-    matrices = {name: _matrix(moves, frame[frame["_cell"] == name], name) for name in chosen}
+    chosen, words = _largest(cells, names, at_most)
+    matrices = {name: _matrix(moves, frame[frame["_cell"] == name], cells[cells["_cell"] == name]) for name in chosen}
     if len(chosen) == 1:
         return _one_matrix(moves, matrices[chosen[0]], chosen[0], ax)
     return _many_matrices(moves, matrices, words)
@@ -186,17 +189,16 @@ class _Matrix:
     n: list[str]
 
 
-def _largest(moves: Moves, frame: pd.DataFrame, names: list[str], at_most: int) -> tuple[list[str], str]:
+def _largest(cells: pd.DataFrame, names: list[str], at_most: int) -> tuple[list[str], str]:
     """Cells with most rows, in the order given, and what to say where there are more."""
     if len(names) <= at_most:
         return names, ""
-    cells = moves.cells.assign(_cell=_cell_names(moves.cells, moves.keys))
     size = cells.groupby("_cell", sort=False)["n"].sum().reindex(names).fillna(0).to_numpy()
     order = np.sort(np.argsort(-size, kind="stable")[:at_most])
     return [names[int(i)] for i in order], f"The {at_most} largest of {len(names)} cells. "
 
 
-def _matrix(moves: Moves, frame: pd.DataFrame, cell: str) -> _Matrix:
+def _matrix(moves: Moves, frame: pd.DataFrame, cells: pd.DataFrame) -> _Matrix:
     origins = sorted(frame[moves.origin].drop_duplicates().tolist(), key=lambda level: _natural(_plain(level)))
     columns = sorted(dict.fromkeys(moves.estimates.labels["term"].astype(str)), key=_natural)
     at = frame[moves.origin].map({level: i for i, level in enumerate(origins)}).to_numpy(dtype=int)
@@ -207,8 +209,7 @@ def _matrix(moves: Moves, frame: pd.DataFrame, cell: str) -> _Matrix:
     stay = np.array([[_plain(a) == b for b in columns] for a in origins])
     if stay.sum() < len(origins) / 2:  # fields and occupations, say, that share a name by chance
         stay[:] = False
-    own = moves.cells.assign(_cell=_cell_names(moves.cells, moves.keys))
-    count = own[own["_cell"] == cell].groupby(moves.origin)["n"].sum()
+    count = cells.groupby(moves.origin)["n"].sum()
     n = [f"{int(count[level]):,}" if level in count.index else "" for level in origins]
     return _Matrix(_written(origins), _written(columns), values, errors, stay, n)
 
@@ -341,12 +342,12 @@ class Curves:
 
     name: str
     lines: Mapping[str, pd.DataFrame]
-    total: pd.DataFrame | None = None
-    time: str = "period"
+    total: pd.DataFrame | None
+    time: str
 
 
 def curves_of(
-    name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.DataFrame | None = None, *, time: str = "period"
+    name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.DataFrame | None, *, time: str
 ) -> list[Curves]:
     """Part bands of incidence into cells and exits.
 
@@ -358,7 +359,7 @@ def curves_of(
         Keys, exit, time, estimate, conf_low and conf_high.
     keys : sequence of str
         Keys of cells.
-    total : DataFrame, optional
+    total : DataFrame or None
         Likewise, of any exit.
     time : str
         What time is called.
@@ -403,16 +404,22 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
     if len(curves) > _PANELS:
         raise OptionError(f"there are {len(curves)} fits and cells, of which {_PANELS} can be drawn: name some.")
     axes = new_panels(len(curves), across=3 if len(curves) != 4 else 2, width=3.4, height=2.8, share=True)
+    # Before anything is drawn: axes that share limits keep those of the first panel, and names are placed in pixels.
+    axes[0].set_ylim(0.0, 1.05 * max(_highest(one, stacked=stacked) for one in curves))
     for one, panel in zip(curves, axes, strict=True):
         _panel(panel, one, "", stacked=stacked)
-    top = max(panel.get_ylim()[1] for panel in axes)
-    for panel in axes:
-        panel.set_ylim(0.0, top)
-        panel.set_xlabel(curves[0].time.replace("_", " "))
         if not _leftmost(panel):
             panel.set_ylabel("")
     figure_of(axes[0]).supxlabel(f"black: any exit, {words}" if stacked else words, fontsize=SMALL, color=INK)
     return np.array(axes, dtype=object)
+
+
+def _highest(one: Curves, *, stacked: bool) -> float:
+    """Largest value that a panel draws."""
+    drawn = [one.total] if stacked and one.total is not None else [] if stacked else list(one.lines.values())
+    ends = [column for frame in drawn for column in _columns(frame)[1:]]
+    areas = [np.sum([_columns(frame)[1] for frame in one.lines.values()], axis=0)] if stacked else []
+    return float(np.nanmax(np.concatenate([*ends, *areas])))
 
 
 def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
@@ -489,7 +496,7 @@ def _areas(ax: Any, one: Curves) -> None:
     below, middles, colors = np.zeros(len(time)), [], []
     for i, frame in enumerate(one.lines.values()):
         value = _columns(frame)[1]
-        color = PALETTE[i % len(PALETTE)]
+        color = _color(i)
         ax.fill_between(time, below, below + value, color=color, alpha=0.55, linewidth=0, zorder=2)
         ax.plot(time, below + value, color="white", linewidth=0.8, zorder=2.5)
         middles.append(float(np.asarray(below + value / 2)[-1]))
@@ -526,9 +533,7 @@ def _time_axis(ax: Any, time: str, words: str) -> Any:
 # effects -------------------------------------------------------------------------------------------------------------
 
 
-def draw_effects(
-    named: Mapping[str, Estimates], *, what: str, ax: Any = None, alpha: float = 0.05, sizes: Any = "equal"
-) -> Any:
+def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: Any = None, alpha: float = 0.05) -> Any:
     """Draw effects of regressors with intervals: a row for each, results and exits beside each other in it.
 
     Parameters
@@ -541,8 +546,6 @@ def draw_effects(
         Where to draw; new axes of a fitting height where absent.
     alpha : float
         One minus the coverage.
-    sizes : {"equal", "precision"}
-        Area of markers.
 
     Returns
     -------
@@ -569,11 +572,10 @@ def draw_effects(
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
     shown = frame["group"].tolist() if len(groups) > 1 else None
     columns = [frame[name].to_numpy(dtype=float) for name in ("estimate", "conf_low", "conf_high")]
-    ax = intervals(ax, labels, *columns, groups=shown, sizes=sizes)
-    unit = "" if units[0] == "none" else f" ({units[0]})"
+    ax = intervals(ax, labels, *columns, groups=shown, sizes="equal")
     known = bool(np.isfinite(columns[1]).any())
     said = f"{100 * (1 - alpha):g} % intervals" if known else "errors unknown"
-    ax.set_xlabel(_literal(f"{what.replace('{of}', of)}{unit}, {said}"))
+    ax.set_xlabel(_literal(f"{what.replace('{of}', of)}{unit_in_heading(units[0])}, {said}"))
     return ax
 
 

@@ -22,13 +22,13 @@ from wagegap.errors import (
     EmptyDataError,
     MissingValueError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
     public,
 )
 from wagegap.panel.countries import country_name
-from wagegap.panel.events import numbers
+from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_pandas
 
 __all__ = ["plot_corridors"]
@@ -103,7 +103,7 @@ def plot_corridors(  # noqa: PLR0913
     wanted = [*lit, *_known(corridors, keep, "keep")]
     chosen = _chosen(corridors, at_most, wanted)
     ax = new_axes(6.3, 6.8) if ax is None else ax
-    words = _words(corridors, chosen, unit or flow.replace("_", " "), at_most)
+    words = _words(corridors, chosen, unit or flow.replace("_", " "), at_most, labels)
     if lit:
         words.insert(1, f"In colour: {listing(_name(place, labels) for place in lit)}")
     return chord(
@@ -158,8 +158,7 @@ class _Corridors:
 
 def _corridors(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> _Corridors:
     for name in (origin, destination, flow):
-        if name not in frame:
-            raise no_column(name, frame.columns, "of flows")
+        check_column(name, frame.columns, "of flows")
     if origin == destination:
         raise OptionError(f"origin and destination are both {origin!r}: name two columns.")
     values = _checked(frame, origin, destination, flow)
@@ -188,13 +187,7 @@ def _checked(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> F
             raise MissingValueError(
                 f"{name!r} is missing in {lost:,} of {len(frame):,} rows of flows: fill it in, or drop the rows."
             )
-    values = numbers(frame[flow])
-    text = np.isnan(values)
-    if text.any():
-        raise DataError(
-            f"{flow!r} is text in {int(text.sum()):,} of {len(values):,} rows of flows, first "
-            f"{frame[flow][text].iloc[0]!r}: turn it into numbers with pandas.to_numeric."
-        )
+    values = known_numbers(frame, flow)
     bad = (values < 0) | ~np.isfinite(values)
     if bad.any():
         first = frame.loc[bad, [origin, destination, flow]].iloc[0]
@@ -229,7 +222,9 @@ def _chosen(corridors: _Corridors, at_most: int, wanted: Sequence[str]) -> _Corr
     return _Corridors(places, np.searchsorted(there, a), np.searchsorted(there, b), corridors.flow[take], 0, 0, 0.0)
 
 
-def _words(everything: _Corridors, drawn: _Corridors, what: str, at_most: int) -> list[str]:
+def _words(
+    everything: _Corridors, drawn: _Corridors, what: str, at_most: int, labels: Mapping[str, str] | None
+) -> list[str]:
     """What is drawn, in figures, and what is not."""
     n, m = len(everything.flow), len(drawn.flow)
     whole, part = float(everything.flow.sum()), float(drawn.flow.sum())
@@ -240,7 +235,7 @@ def _words(everything: _Corridors, drawn: _Corridors, what: str, at_most: int) -
         which = most if m <= at_most else f"The {at_most:,} largest, and {m - at_most:,} kept,"
         share = f"{format_number(100 * part / whole, decimals=0)} % of all {what}"
         words = [f"{which} of {n:,} corridors: {share} ({_amount(part)} of {_amount(whole)})"]
-    names = [country_name(drawn.places[int(side[0])]) for side in (drawn.origin, drawn.destination)]
+    names = [_name(drawn.places[int(side[0])], labels) for side in (drawn.origin, drawn.destination)]
     words.append(f"Widest: {names[0]} to {names[1]}, {_amount(float(drawn.flow[0]))}" if m > 1 else "")
     words.append("A ribbon has the colour of the country left and points to the one reached")
     words.append(f"{everything.rows:,} rows added up" if everything.rows > n else "")
