@@ -14,16 +14,12 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray
-from wagegap.datasets.local import keep_rows
-from wagegap.errors import CountryError
-from wagegap.panel.countries import country_name, normalise_countries
+from wagegap.datasets.local import carried, keep_rows
+from wagegap.panel.countries import country_code
 
-__all__ = ["FORMER", "iso3_or_none", "with_countries"]
+__all__ = ["iso3_or_none", "with_countries"]
 
-FORMER: Mapping[str, str] = MappingProxyType({
-    "ADO": "AND", "NAU": "NRU", "ROM": "ROU", "SIN": "SGP", "TMP": "TLS", "UAE": "ARE", "WBG": "PSE", "ZAR": "COD",
-    "KSV": "XKX", "OWID_KOS": "XKX",
-})  # fmt: skip
+_FORMER: Mapping[str, str] = MappingProxyType({"NAU": "NRU", "SIN": "SGP"})
 """Codes that tables use for countries of today, beside ISO's."""
 
 
@@ -34,7 +30,8 @@ def iso3_or_none(codes: pd.Series[Any]) -> AnyArray:
     ['ROU', 'KOR', None, None]
     """
     places, values = pd.factorize(codes)
-    found = [_one(str(value).strip()) for value in values]
+    words = [str(value).strip() for value in values]
+    found = [_FORMER.get(word) or country_code(word) for word in words]
     return np.array([*found, None], dtype=object)[places]
 
 
@@ -48,19 +45,6 @@ def with_countries(frame: pd.DataFrame, columns: Mapping[str, str], *, what: str
     odd: list[str] = []
     for old, new in columns.items():
         odd += [str(value) for value in frame[old][pd.isna(coded[new])].dropna().unique()]
-    frame = frame.drop(columns=[old for old in columns if old not in coded])
-    named = frame.assign(**coded)
-    named.attrs = dict(frame.attrs)
+    named = carried(frame.drop(columns=[old for old in columns if old not in coded]).assign(**coded), frame)
     few = ", ".join(dict.fromkeys(odd[:4]))
     return keep_rows(named, known, f"{what}{f' ({few})' if few else ''}")
-
-
-def _one(word: str) -> str | None:
-    if word in FORMER:
-        return FORMER[word]
-    if not word or country_name(word) != word:
-        return word or None
-    try:
-        return str(normalise_countries([word])[0])
-    except CountryError:
-        return None

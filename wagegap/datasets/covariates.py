@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap.datasets.codes import with_countries
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, within_years
+from wagegap.datasets.local import PathLike, Years, carried, keep_rows, laid_out, local_table, within_years
 from wagegap.errors import check_option, public
 
 __all__ = [
@@ -103,7 +103,7 @@ def read_penn_world_table(*, years: Years = None, path: PathLike | None = None) 
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    frame = local_table(path, "covariates/pwt110.parquet", ["iso3", "year", "rgdpe", "pop", "emp"])
+    frame = local_table(path, "covariates/pwt110.parquet", ["iso3", "year", "rgdpe", "rgdpo", "pop", "emp"])
     frame = with_countries(within_years(frame, years), {"iso3": "iso3"})
     values = [str(name) for name in frame if name not in ("iso3", "country", "year")]
     made = frame.assign(gdp_per_head=frame["rgdpe"] / frame["pop"], gdp_per_worker=frame["rgdpo"] / frame["emp"])
@@ -448,8 +448,4 @@ def _countries(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    done = frame[[*keys, *values]].sort_values(list(keys), ignore_index=True)
-    for name in keys:
-        if name == "year":
-            done[name] = done[name].astype(np.int64)
-    return carried(done, frame)
+    return laid_out(frame.astype({"year": np.int64} if "year" in keys else {}), keys, values)

@@ -11,7 +11,7 @@ import csv
 import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -237,7 +237,7 @@ def _ensure(
     entry: _Entry, home: Path, overwrite: bool, url: str | None, timeout: float, progress: bool
 ) -> Path:  # fmt: skip
     """Fetch a file unless it is there."""
-    known = entry.known if url is None else KnownFile(entry.known.name, url, entry.known.size, entry.known.sha256)
+    known = entry.known if url is None else replace(entry.known, url=url)
     target = home / entry.file
     if os.path.lexists(target):
         wrong = difference(target, known)

@@ -23,7 +23,16 @@ import numpy as np
 import pandas as pd
 
 from wagegap.datasets.codes import with_countries
-from wagegap.datasets.local import PathLike, Years, carried, checked_years, keep_rows, local_table, within_years
+from wagegap.datasets.local import (
+    PathLike,
+    Years,
+    carried,
+    checked_years,
+    keep_rows,
+    laid_out,
+    local_table,
+    within_years,
+)
 from wagegap.errors import ColumnError, DataError, OptionError, check_option, did_you_mean, listing, public
 
 __all__ = [
@@ -38,6 +47,7 @@ __all__ = [
 
 ScholarSource = Literal["scopus", "openalex"]
 _NET = "net_per_10K_"
+_KEYS = ["origin", "destination", "year"]
 _LAST_WHOLE_YEAR = 2018  # OpenAlex's later years are incomplete
 
 
@@ -81,7 +91,7 @@ def read_scholar_flows(
     frame = within_years(frame, years or (min(first, _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR))
     frame = with_countries(frame, dict(zip(ends, ("origin", "destination"), strict=True)))
     frame = _apart(frame).rename(columns={"n_migrations": "moves"})
-    return _laid_out(frame, ["moves"])
+    return laid_out(frame, _KEYS, ["moves"])
 
 
 @public
@@ -107,10 +117,10 @@ def read_migrant_stocks(*, years: Years = None, path: PathLike | None = None) ->
     """
     needed = ["year", "dest", "origin", "stock"]
     frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", needed)
-    frame = within_years(frame[[*needed]].pipe(carried, frame), years)
-    frame = keep_rows(frame, ~frame["dest"].isin(["Micronesia"]), "a region (Micronesia)")
+    frame = within_years(carried(frame[needed], frame), years)
+    frame = keep_rows(frame, frame["dest"] != "Micronesia", "a region (Micronesia)")
     frame = with_countries(frame, {"dest": "destination", "origin": "origin"}, what="a region")
-    return _laid_out(_apart(frame), ["stock"])
+    return laid_out(_apart(frame), _KEYS, ["stock"])
 
 
 @public
@@ -142,9 +152,9 @@ def read_emigrant_stocks(
     needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
     frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
-    frame = within_years(frame, years).rename(columns={"origin": "origin_name"})
+    frame = within_years(frame, years)
     frame = with_countries(frame, {"dest": "destination", "origin_iso3": "origin"}, what="an origin without code")
-    return _laid_out(_apart(frame), ["stock"])
+    return laid_out(_apart(frame), _KEYS, ["stock"])
 
 
 @public
@@ -173,7 +183,7 @@ def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) ->
     frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
     coded = with_countries(carried(frame[needed], frame), {"target_iso3": "origin", "base_iso3": "destination"})
     long = long_by_year(coded, ["origin", "destination"], years)
-    return _laid_out(long, ["net_per_10k"])
+    return laid_out(long, _KEYS, ["net_per_10k"])
 
 
 @public
@@ -274,9 +284,3 @@ def _countries(flows: pd.DataFrame, wanted: Sequence[str] | int | None, value: s
 
 def _apart(frame: pd.DataFrame) -> pd.DataFrame:
     return keep_rows(frame, frame["origin"] != frame["destination"], "a country with itself")
-
-
-def _laid_out(frame: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
-    keys = ["origin", "destination", "year"]
-    done = frame[[*keys, *values]].sort_values(keys, ignore_index=True)
-    return carried(done, frame)

@@ -17,7 +17,7 @@ from wagegap._typing import AnyArray
 from wagegap.datasets.local import PathLike, local_file
 from wagegap.datasets.stack_overflow import join_years
 from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public
-from wagegap.panel.load import read_panel
+from wagegap.panel.load import read_file, read_panel
 from wagegap.panel.panel import Panel
 
 __all__ = [
@@ -127,7 +127,7 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
     ------
     DataError
     """
-    rows = pd.read_parquet(local_file(path, "kaggle_survey/kaggle_2019_2022.parquet"))
+    rows = read_file(str(local_file(path, "kaggle_survey/kaggle_2019_2022.parquet")))
     rows["iso3"] = rows["iso3"].astype("object")
     panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DATA_SCIENTISTS.source)
     title = panel.frame["title"].astype("object").fillna("")
@@ -167,7 +167,7 @@ def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = Fa
     DataError, ColumnError, DuplicateKeyError
     """
     source = local_file(path, "piaac/piaac_c1.parquet")
-    rows = pd.read_parquet(source)
+    rows = read_file(str(source))
     rows["iso3"] = rows["iso3"].astype("object")
     roles: dict[str, Any] = {"worker": "pid", "country": "iso3", "weight": "SPFWT0", "source_name": GRADUATES.source}
     if replicates is not False:
@@ -202,14 +202,14 @@ def _respondents(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | No
         raise OptionError(
             f"source={source!r} must be the path of so_micro.parquet, or panels that read_stack_overflow_year made."
         )
-    rows = pd.read_parquet(local_file(source, "so_survey/so_micro.parquet"))
+    rows = read_file(str(local_file(source, "so_survey/so_micro.parquet")))
     rows["iso3"] = rows["iso3"].astype("object")
     return read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
 
 
 def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Rows of the countries that have replicate weights, with these."""
-    weights = pd.read_parquet(path)
+    weights = read_file(str(path))
     names = [name for name in weights if str(name).startswith("SPFWT") and name != "SPFWT0"]
     keys = ["iso3", "pid"]
     if not names or not set(keys) <= set(weights):

@@ -18,7 +18,17 @@ from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, 
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.load import read_file
 
-__all__ = ["PathLike", "Years", "carried", "checked_years", "keep_rows", "local_file", "local_table", "within_years"]
+__all__ = [
+    "PathLike",
+    "Years",
+    "carried",
+    "checked_years",
+    "keep_rows",
+    "laid_out",
+    "local_file",
+    "local_table",
+    "within_years",
+]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Years: TypeAlias = tuple[int, int] | None
@@ -50,7 +60,7 @@ def local_file(path: PathLike | None, name: str) -> Path:
 def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
     """Read a local copy, check that it has the columns of its table, and make its types plain.
 
-    Categories become text and single precision double, so that means and products keep their digits.
+    Categories become plain objects and single precision double, so that means and products keep their digits.
 
     Raises
     ------
@@ -60,7 +70,7 @@ def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     frame = read_file(str(found))
     lost = [column for column in columns if column not in frame]
     if lost:
-        near = "".join(did_you_mean(column, frame.columns) for column in lost[:1])
+        near = did_you_mean(lost[0], frame.columns)
         raise ColumnError(
             f"{found.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
         )
@@ -94,6 +104,12 @@ def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def laid_out(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """Keep keys and values, rows in the order of the keys."""
+    done = frame[[*keys, *values]].sort_values(list(keys), ignore_index=True)
+    return carried(done, frame)
+
+
 def checked_years(years: Years) -> Years:
     """Return the first and the last year; None where all are wanted.
 
@@ -121,8 +137,8 @@ def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
     ends = checked_years(years)
     if ends is None:
         return frame
-    low, high = int(frame["year"].min()), int(frame["year"].max())
     inside = (frame["year"] >= ends[0]) & (frame["year"] <= ends[1])
     if not inside.any():
+        low, high = int(frame["year"].min()), int(frame["year"].max())
         raise OptionError(f"years={years!r}: the table has {low} to {high}.")
     return keep_rows(frame, inside, f"outside {ends[0]}-{ends[1]}")

@@ -67,11 +67,14 @@ def read_ai_exposure(digits: Literal[2, 4] = 4, *, path: PathLike | None = None)
     names = _ILO | _OTHERS
     if digits == 2:
         frame = local_table(path, "occupations/ai_exposure_isco2.parquet", ["isco2", *names])
-        return _occupations(frame.rename(columns={"isco2": "isco"}), names, [])
+        return _by_isco(frame.rename(columns={"isco2": "isco", **names}), [*names.values()])
     more = {"title": "title", "potential25": "gradient", "n_soc": "n_soc"}
     needed = ["isco08", *names, *more]
     frame = local_table(path, "occupations/ai_exposure_isco08_bridge.parquet", needed)
-    return _occupations(frame.rename(columns={"isco08": "isco", **more}), names, list(more.values()))
+    made = frame.rename(columns={"isco08": "isco", **names, **more})
+    bridged = list(_OTHERS.values())
+    made[bridged] = made[bridged].where(made["n_soc"] > 0, np.nan)
+    return _by_isco(made, [*names.values(), *more.values()])
 
 
 @public
@@ -221,10 +224,6 @@ def read_us_wages(
     return carried(frame.rename(columns=names)[list(names.values())], frame)
 
 
-def _occupations(frame: pd.DataFrame, names: dict[str, str], more: list[str]) -> pd.DataFrame:
-    made = frame.rename(columns=names)
-    made = made.assign(isco=made["isco"].astype(str))[["isco", *names.values(), *more]]
-    if "n_soc" in made:
-        bridged = [name for name in _OTHERS.values() if name in made]
-        made[bridged] = made[bridged].where(made["n_soc"] > 0, np.nan)
-    return carried(made.sort_values("isco", ignore_index=True), frame)
+def _by_isco(frame: pd.DataFrame, values: list[str]) -> pd.DataFrame:
+    done = frame[["isco", *values]].astype({"isco": str})
+    return carried(done.sort_values("isco", ignore_index=True), frame)

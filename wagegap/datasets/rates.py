@@ -18,7 +18,7 @@ import pandas as pd
 
 from wagegap.datasets.codes import with_countries
 from wagegap.datasets.flows import ScholarSource, long_by_year
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, within_years
+from wagegap.datasets.local import PathLike, Years, carried, keep_rows, laid_out, local_table, within_years
 from wagegap.errors import OptionError, check_option, did_you_mean, public
 
 __all__ = ["read_emigration_rates", "read_linkedin_industries", "read_linkedin_skills", "read_scholar_rates"]
@@ -127,7 +127,7 @@ def read_scholar_rates(
         "out_rate": frame["departures"] / frame["researchers"],
         "net_rate": (frame["arrivals"] - frame["departures"]) / frame["researchers"],
     }
-    return _sorted(frame.assign(**rates), ["iso3", "year"], [*names.values(), *rates])
+    return laid_out(frame.assign(**rates), ["iso3", "year"], [*names.values(), *rates])
 
 
 @public
@@ -166,7 +166,7 @@ def read_emigration_rates(
     frame = keep_rows(frame, frame["gender"] == _WHOM[sex], f"sex other than {sex}")
     # By name: the publisher's codes have Guinea and Guinea-Bissau in each other's place.
     frame = with_countries(within_years(frame, years), {"origin": "iso3"})
-    return _sorted(frame.rename(columns=names), ["iso3", "year"], list(names.values()))
+    return laid_out(frame.rename(columns=names), ["iso3", "year"], list(names.values()))
 
 
 def _members(
@@ -183,10 +183,6 @@ def _members(
             raise OptionError(f"no {first} {unknown[0]!r}.{did_you_mean(unknown[0], known)} There are {len(known)}.")
         frame = keep_rows(frame, frame[first].isin(chosen), f"another {first}")
     coded = with_countries(frame, {"iso3": "iso3"})
-    return _sorted(
+    return laid_out(
         long_by_year(coded, ["iso3", first, second], years), ["iso3", "year", first], [second, "net_per_10k"]
     )
-
-
-def _sorted(frame: pd.DataFrame, keys: list[str], values: list[str]) -> pd.DataFrame:
-    return carried(frame[[*keys, *values]].sort_values(keys, ignore_index=True), frame)

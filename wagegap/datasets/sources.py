@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -72,10 +72,7 @@ def catalogue() -> pd.DataFrame:
     >>> catalogue().set_index("reader").loc["read_distances", "unit"]
     'km; 0/1'
     """
-    rows = [
-        (one.reader, one.what, one.unit, one.coverage, one.terms, one.source, one.file, " ".join(one.traps))
-        for one in _sources().values()
-    ]
+    rows = [asdict(one) | {"traps": " ".join(one.traps)} for one in _sources().values()]
     return pd.DataFrame(rows, columns=["reader", "what", "unit", "coverage", "terms", "source", "file", "traps"])
 
 

@@ -31,7 +31,6 @@ from wagegap.datasets.transfer import difference
 from wagegap.errors import (
     ChecksumError,
     ColumnError,
-    CountryError,
     DataError,
     DataWarning,
     DuplicateKeyError,
@@ -42,7 +41,7 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.panel.countries import normalise_countries
+from wagegap.panel.countries import country_code
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel, make_panel
 from wagegap.panel.roles import Roles
@@ -72,8 +71,8 @@ _DEGREES = (
     ("bachelor", "bachelor"), ("master", "master"), ("professional degree", "phd_prof"),
     ("other doctoral", "phd_prof"), ("doctoral", "phd_prof"), ("associate", "below_ba"), ("some college", "below_ba"),
     ("secondary school", "below_ba"), ("primary", "below_ba"), ("i never completed", "below_ba"),
-    ("something else", None), ("other (please", None), ("i prefer not", None), ("prefer not", None),
 )  # fmt: skip
+_NO_DEGREE = ("something else", "other (please", "i prefer not", "prefer not")
 _COMPUTING_DEGREES = ((r"\bPhD\b", "phd_prof"), (r"\bMasters\b", "master"), (r"\bB\.?[SA]\b|\bBachelor", "bachelor"))
 
 
@@ -227,10 +226,12 @@ def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
         found = local_file(path, file)
     except DataError as error:
         raise DataError(f"{error} It can be fetched: wagegap.datasets.download({name!r}).") from None
-    other = year_by_size(found.stat().st_size) or year
-    if path is not None and other != year:  # files of neighbouring years have the same headings
-        raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
-    wrong = difference(found, known) if path is None else ""
+    if path is not None:
+        other = year_by_size(found.stat().st_size)
+        if other not in (None, year):  # files of neighbouring years have the same headings
+            raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
+        return found
+    wrong = difference(found, known)
     if wrong:
         raise ChecksumError(
             f"{found} is not {name} as published: {wrong}. Fetch it anew, download({name!r}, overwrite=True), or pass "
@@ -272,7 +273,7 @@ def _harmonised(raw: pd.DataFrame, layout: _Layout, answers: _Answers) -> pd.Dat
             "exp_years": _numbers(asked["exp_years"], "exp_years", years, answers),
             "educ": _education(raw, layout.columns["educ"], answers),
             "age": _numbers(asked["age"], "age", _age, answers),
-            "female": _mapped(asked["gender"], _SEX.get).astype(float), "org_size": asked["org_size"],
+            "female": asked["gender"].map(_SEX).astype(float), "org_size": asked["org_size"],
             "employment": employment, "fulltime": _mapped(employment.fillna(""), full_time).astype("boolean"),
         }
     )  # fmt: skip
@@ -297,19 +298,25 @@ def _mapped(column: pd.Series[Any], rule: Callable[[str], Any]) -> pd.Series[Any
     return column.map(known)
 
 
-def _counts(column: pd.Series[Any]) -> dict[str, int]:
-    """Count the answers, the commonest first."""
-    return {str(value): int(n) for value, n in column.value_counts().items()}
+def _ruled(
+    column: pd.Series[Any], name: str, rule: Callable[[str], Any], answers: _Answers, odd: Callable[[str], bool]
+) -> pd.Series[Any]:
+    """Apply a rule once to each distinct answer; those that it does not read and that are odd are noted."""
+    counts = {str(value): int(n) for value, n in column.value_counts().items()}
+    known = {value: rule(value) for value in counts}
+    answers.note(name, (value for value, found in known.items() if found is None and odd(value)), counts)
+    return column.map(known)
+
+
+def _has_figure(answer: str) -> bool:
+    return re.search(r"\d", answer) is not None
 
 
 def _numbers(
     column: pd.Series[Any], name: str, rule: Callable[[str], float | None], answers: _Answers
 ) -> pd.Series[Any]:
     """Turn answers into numbers; those with a figure that no rule reads are noted."""
-    counts = _counts(column)
-    known = {value: rule(value) for value in counts}
-    answers.note(name, (v for v, number in known.items() if number is None and re.search(r"\d", v)), counts)
-    return column.map(known).astype(float)
+    return _ruled(column, name, rule, answers, _has_figure).astype(float)
 
 
 def years(answer: str) -> float | None:
@@ -360,10 +367,7 @@ def full_time(answer: str) -> bool | None:
 def _pay(column: pd.Series[Any], layout: _Layout, answers: _Answers) -> tuple[Any, Any]:
     """Lower and upper ends of a year's pay; equal where it is exact."""
     read = _exact if layout.pay_kind == "exact" else band
-    counts = _counts(column)
-    known = {value: read(value) for value in counts}
-    answers.note("pay", (v for v, ends in known.items() if ends is None and re.search(r"\d", v)), counts)
-    ends = column.map({value: ends for value, ends in known.items() if ends is not None})
+    ends = _ruled(column, "pay", read, answers, _has_figure)
     low = ends.map(lambda pair: pair[0], na_action="ignore").astype(float).to_numpy()
     high = ends.map(lambda pair: pair[1], na_action="ignore").astype(float).to_numpy()
     return low, high
@@ -402,10 +406,7 @@ def _education(raw: pd.DataFrame, names: tuple[str, ...], answers: _Answers) -> 
     column = raw[names[0]]
     if names[0] == "education":
         return _mapped(column, computing_degree)
-    counts = _counts(column)
-    rules = {value: _degree(value) for value in counts}
-    answers.note("educ", (value for value, found in rules.items() if found is None), counts)
-    return column.map({value: found[0] for value, found in rules.items() if found is not None})
+    return _ruled(column, "educ", _degree, answers, lambda v: not v.strip().lower().startswith(_NO_DEGREE))
 
 
 def computing_degree(answer: str) -> str:
@@ -418,20 +419,12 @@ def computing_degree(answer: str) -> str:
     return next(found, "below_ba_or_not_cs")
 
 
-def _degree(answer: str) -> tuple[str | None] | None:
-    """Return the code of an answer, in a tuple; nothing where the answer is not known."""
+def _degree(answer: str) -> str | None:
+    """Return the code of an answer."""
     text = answer.strip().lower()
-    return next(((code,) for prefix, code in _DEGREES if text.startswith(prefix)), None)
+    return next((code for prefix, code in _DEGREES if text.startswith(prefix)), None)
 
 
 def _countries(column: pd.Series[Any], answers: _Answers) -> pd.Series[Any]:
     """Return codes of countries; answers that are none are missing."""
-    counts = _counts(column)
-    codes: dict[str, str | None] = {}
-    for name in counts:
-        try:
-            codes[name] = None if name in _NO_COUNTRY else str(normalise_countries([name])[0])
-        except CountryError:
-            codes[name] = None
-    answers.note("country", (name for name, code in codes.items() if code is None and name not in _NO_COUNTRY), counts)
-    return column.map(codes).astype(object)
+    return _ruled(column, "country", country_code, answers, lambda name: name not in _NO_COUNTRY).astype(object)

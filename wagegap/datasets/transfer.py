@@ -1,8 +1,8 @@
 """Fetching one known file: its bytes go to NAME.part, and take its name only once size and SHA-256 are right.
 
 A transfer that breaks off keeps the part, and the next one asks for the rest (`Range`, RFC 9110, section 14); where the
-server sends the whole file instead, it starts anew. Pooch, which the extra `data` brings, checks hashes but starts anew
-each time; a file of 200 megabytes over a poor line needs the other kind, and the standard library has all it takes.
+server sends the whole file instead, it starts anew. Pooch checks hashes but starts anew each time; a file of 200
+megabytes over a poor line needs the other kind, and the standard library has all it takes.
 
 One process at a time writes a part: it holds a lock on the open file, which ends with the process, however it ends.
 Where the system knows no such locks, the hash still decides.
@@ -174,8 +174,6 @@ def _writing(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into an error of this package."""
     try:
         yield
-    except WagegapError:
-        raise
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}. Give folder= another folder, or mend this one; what "

@@ -20,7 +20,7 @@ import pandas as pd
 from wagegap._typing import AnyArray
 from wagegap.errors import CountryError, MissingValueError, did_you_mean, listing
 
-__all__ = ["country_name", "normalise_countries"]
+__all__ = ["country_code", "country_name", "normalise_countries"]
 
 _NAMED = 8
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "'": "", ".": ""})
@@ -77,6 +77,15 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
             "country_names='keep'."
         )
     return np.array(found, dtype=object)[codes]
+
+
+def country_code(word: str) -> str | None:
+    """Return the code of three letters of a code or English name, None where the table has none.
+
+    >>> country_code("Korea, Republic of"), country_code("Elsewhere")
+    ('KOR', None)
+    """
+    return _spellings().get(_folded(word))
 
 
 def country_name(iso3: str) -> str:

@@ -52,8 +52,7 @@ def known_numbers(frame: pd.DataFrame, name: str) -> FloatArray:
         column = column.astype(column.cat.categories.dtype if not column.isna().any() else object)
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise DataError(f"{name!r} holds dates ({column.dtype}), not numbers.")
-    if pd.api.types.infer_dtype(column, skipna=True) == "mixed":
-        check_keys(frame, [name])
+    check_keys(frame, [name])
     values = numbers(column)
     text = np.isnan(values) & column.notna().to_numpy()
     if text.any():
