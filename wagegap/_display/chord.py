@@ -311,7 +311,7 @@ class _Placed:
     size: float
 
 
-def wrapped(name: str, letters: int = _LETTERS, lines: int = _LINES) -> str:
+def wrapped(name: str) -> str:
     r"""Break a name into lines of so many letters, and shorten what does not fit.
 
     >>> wrapped("Bosnia and Herzegovina")
@@ -320,7 +320,7 @@ def wrapped(name: str, letters: int = _LETTERS, lines: int = _LINES) -> str:
     'a name that has\nso many words…'
     """
     text = " ".join(name.split())
-    parts = textwrap.wrap(text, letters, max_lines=lines, placeholder="…", break_long_words=True)
+    parts = textwrap.wrap(text, _LETTERS, max_lines=_LINES, placeholder="…", break_long_words=True)
     return "\n".join(parts) or " "
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["cell_colors", "contrasting", "heat"]
 
 NEGATIVE, POSITIVE, SET_OFF, ABSENT = "#9B2F42", "#004488", "#E6E6E6", "#FFFFFF"
-VALUE_GID, ERROR_GID, CELL_GID = "wagegap-value", "wagegap-error", "wagegap-cell"
+VALUE_GID, ERROR_GID = "wagegap-value", "wagegap-error"
 _SMALLEST, _UNDER = 5.5, 0.76
 _FILL = 0.86
 _LETTERS = 14
@@ -187,7 +187,7 @@ def _cells(ax: Axes, matrix: FloatArray, colors: FloatArray, set_off: BoolArray)
     corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     boxes = [corners + np.array([j, i]) for i, j in at]
     ax.add_collection(
-        PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8, gid=CELL_GID),
+        PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8),
         autolim=False,
     )
     framed = [corners * 0.94 + np.array([j, i]) for i, j in at if set_off[i, j]]

@@ -133,7 +133,7 @@ def read_income(*, years: Years = None, path: PathLike | None = None) -> pd.Data
     """
     names = {"gdppc_ppp_const2017": "gdp_per_head"}
     frame = local_table(path, "covariates/gdppc_owid.parquet", ["iso3", "year", *names, "population"])
-    frame = with_countries(within_years(frame, years).rename(columns=names), {"iso3": "iso3"}, what="no country")
+    frame = with_countries(within_years(frame, years).rename(columns=names), {"iso3": "iso3"})
     frame = keep_rows(frame, frame["gdp_per_head"].notna(), "no GDP per head")
     return _table(frame, ["iso3", "year"], ["gdp_per_head", "population"])
 

@@ -142,12 +142,12 @@ def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: P
     """
     check_option("who", who, ("all", "recent", "graduate"))
     stem = {"all": "acs_all_ages", "recent": "acs_recent_grads", "graduate": "acs_grad_students"}[who]
-    names = {"Major": "major", "Major_category": "category"} | {
-        "all": {"Employed": "employed", "Median": "median", "P25th": "p25", "P75th": "p75"},
-        "recent": {"Employed": "employed", "Median": "median", "P25th": "p25", "P75th": "p75"},
-        "graduate": {"Grad_employed": "employed", "Grad_median": "median", "Grad_P25": "p25", "Grad_P75": "p75",
-                     "Nongrad_median": "median_without"},
-    }[who]  # fmt: skip
+    names = {"Major": "major", "Major_category": "category"} | (
+        {"Grad_employed": "employed", "Grad_median": "median", "Grad_P25": "p25", "Grad_P75": "p75",
+         "Nongrad_median": "median_without"}
+        if who == "graduate"
+        else {"Employed": "employed", "Median": "median", "P25th": "p25", "P75th": "p75"}
+    )  # fmt: skip
     more = ["College_jobs", "Non_college_jobs"] if who == "recent" else []
     frame = local_table(path, f"us_fields/{stem}.parquet", [*names, *more])
     made = frame.rename(columns=names)[list(names.values())]

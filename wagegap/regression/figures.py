@@ -314,7 +314,7 @@ def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: An
     names = _written(levels)
     own = np.eye(size, dtype=bool)
     ax.set_ylabel("share of")
-    words = f"{what}" + ("; grey: its own." if np.isfinite(values[own]).any() else ".")
+    words = what + ("; grey: its own." if np.isfinite(values[own]).any() else ".")
     return heat(
         ax, names, names, values, errors=errors, set_off=own & np.isfinite(values),
         decimals=2 if scale == 1 else 1, caption=words, unit="per cent" if scale > 1 else "",
@@ -410,16 +410,17 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
         _panel(panel, one, "", stacked=stacked)
         if not _leftmost(panel):
             panel.set_ylabel("")
-    figure_of(axes[0]).supxlabel(f"black: any exit, {words}" if stacked else words, fontsize=SMALL, color=INK)
+    _below(figure_of(axes[0]), f"black: any exit, {words}" if stacked else words)
     return np.array(axes, dtype=object)
 
 
 def _highest(one: Curves, *, stacked: bool) -> float:
     """Largest value that a panel draws."""
-    drawn = [one.total] if stacked and one.total is not None else [] if stacked else list(one.lines.values())
-    ends = [column for frame in drawn for column in _columns(frame)[1:]]
-    areas = [np.sum([_columns(frame)[1] for frame in one.lines.values()], axis=0)] if stacked else []
-    return float(np.nanmax(np.concatenate([*ends, *areas])))
+    lines = [_columns(frame)[1:] for frame in one.lines.values()]
+    if stacked:
+        lines = [[np.sum([value for value, *_ in lines], axis=0)]]
+        lines += [] if one.total is None else [_columns(one.total)[1:]]
+    return float(np.nanmax(np.concatenate([column for line in lines for column in line])))
 
 
 def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
