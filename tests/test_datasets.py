@@ -396,3 +396,18 @@ def test_replicate_weights_that_do_not_fit(copies, tmp_path):
         weights.to_parquet(tmp_path / "weights.parquet")
         with pytest.raises(error, match=words):
             datasets.read_piaac(replicates=tmp_path / "weights.parquet")
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "lost"),
+    [
+        (wg.datasets.read_kaggle, "kaggle_survey/kaggle_2019_2022.parquet", "title"),
+        (wg.datasets.read_stack_overflow, "so_survey/so_micro.parquet", "exp_years"),
+        (wg.datasets.read_piaac, "piaac/piaac_c1.parquet", "EDCAT7"),
+    ],
+)
+def test_survey_without_a_column_is_no_copy_of_its_table(shared, tmp_path, reader, name, lost):
+    path = tmp_path / "copy.parquet"
+    pd.read_parquet(shared / "data" / name).head(50).drop(columns=lost).to_parquet(path)
+    with pytest.raises(errors.ColumnError, match=rf"copy.parquet is no copy of {name}: it lacks {lost}\."):
+        reader(path)

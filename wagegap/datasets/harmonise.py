@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray
-from wagegap.datasets.local import PathLike, local_file
+from wagegap.datasets.local import PathLike, local_file, whole_table
 from wagegap.datasets.stack_overflow import join_years
 from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public
 from wagegap.panel.load import read_file, read_panel
@@ -72,6 +72,10 @@ GRADUATES = Specification(
     "OECD PIAAC, cycle 1",
 )
 
+# Columns that the readers need.
+_STACK_OVERFLOW = ("iso3", "year", "pay_usd", "pay_kind", "ai", "exp_years", "educ", "female", "fulltime")
+_KAGGLE = ("iso3", "year", "title", "pay_lo", "pay_hi", "code_years_mid", "educ", "female")
+_PIAAC = ("iso3", "pid", "SPFWT0", "ISCO2C", "EDCAT7", "B_Q01b", "EARNHRPPP", "C_Q09_C", "GENDER_R", "C_D05")
 _PAY_KINDS = ("exact", "exact_trimmed", "band10k", "band20k")
 _STEM_OCCUPATIONS = ("21", "25", "31", "35")
 _HEALTH_OCCUPATIONS = ("22", "32")
@@ -91,8 +95,8 @@ def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ..
 
     Raises
     ------
-    DataError, OptionError
-        No such file; panels that are none of years, or a year twice.
+    DataError, ColumnError, EmptyDataError, OptionError
+        No such file, or another table; panels that are none of years, or a year twice.
     """
     panel = _respondents(source)
     frame = panel.frame
@@ -125,9 +129,9 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
 
     Raises
     ------
-    DataError
+    DataError, ColumnError, EmptyDataError
     """
-    rows = read_file(str(local_file(path, "kaggle_survey/kaggle_2019_2022.parquet")))
+    rows = whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE)
     rows["iso3"] = rows["iso3"].astype("object")
     panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DATA_SCIENTISTS.source)
     title = panel.frame["title"].astype("object").fillna("")
@@ -167,7 +171,7 @@ def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = Fa
     DataError, ColumnError, DuplicateKeyError
     """
     source = local_file(path, "piaac/piaac_c1.parquet")
-    rows = read_file(str(source))
+    rows = whole_table(source, "piaac/piaac_c1.parquet", _PIAAC)
     rows["iso3"] = rows["iso3"].astype("object")
     roles: dict[str, Any] = {"worker": "pid", "country": "iso3", "weight": "SPFWT0", "source_name": GRADUATES.source}
     if replicates is not False:
@@ -202,7 +206,7 @@ def _respondents(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | No
         raise OptionError(
             f"source={source!r} must be the path of so_micro.parquet, or panels that read_stack_overflow_year made."
         )
-    rows = read_file(str(local_file(source, "so_survey/so_micro.parquet")))
+    rows = whole_table(source, "so_survey/so_micro.parquet", _STACK_OVERFLOW)
     rows["iso3"] = rows["iso3"].astype("object")
     return read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
 

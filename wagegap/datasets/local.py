@@ -27,6 +27,7 @@ __all__ = [
     "laid_out",
     "local_file",
     "local_table",
+    "whole_table",
     "within_years",
 ]
 
@@ -57,10 +58,8 @@ def local_file(path: PathLike | None, name: str) -> Path:
     return found
 
 
-def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a local copy, check that it has the columns of its table, and make its types plain.
-
-    Categories become plain objects and single precision double, so that means and products keep their digits.
+def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a local copy, and check that it has rows and the columns of its table.
 
     Raises
     ------
@@ -76,6 +75,19 @@ def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
         )
     if frame.empty:
         raise EmptyDataError(f"{found.name} has no rows.")
+    return frame
+
+
+def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a local copy as `whole_table` does, and make its types plain.
+
+    Categories become plain objects and single precision double, so that means and products keep their digits.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError
+    """
+    frame = whole_table(path, name, columns)
     kinds: dict[str, Any] = {}
     for column, kind in frame.dtypes.items():
         if isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind):
