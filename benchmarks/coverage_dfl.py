@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import integrate, optimize, stats
 
-from wagegap.decomposition.dfl import dfl
+from wagegap.decomposition.distributions.dfl import dfl
 from wagegap.errors import DataWarning
 
 MEAN_X, SHARE_Z = {"A": 0.5, "B": 0.0}, {"A": 0.60, "B": 0.35}

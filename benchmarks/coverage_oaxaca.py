@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import wagegap as wg
-from wagegap.estimation.cov import Bootstrap
+from wagegap.estimation.covariance.options import Bootstrap
 
 FIRST_SHARE = 0.45
 CLUSTERS = 60

@@ -18,7 +18,7 @@ import numpy as np
 
 import wagegap as wg
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "decomposition"))
 
 from test_rate_gaps import drawn
 

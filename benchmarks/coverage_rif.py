@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from wagegap.decomposition.rif_oaxaca import rif_oaxaca
+from wagegap.decomposition.distributions.rif_oaxaca import rif_oaxaca
 
 MEAN_X, SHARE_Z = {"A": 1.0, "B": 0.5}, {"A": 0.60, "B": 0.35}
 PAY = {"A": (2.0, 0.35, 0.5, 0.6), "B": (1.8, 0.25, 0.3, 0.4)}

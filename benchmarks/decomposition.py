@@ -107,7 +107,7 @@ def core_call(data: Any) -> Callable[[], Any]:
     """Return the numeric core of the twofold decomposition: moments, coefficients and sums of squared scores."""
     import numpy as np
 
-    from wagegap.estimation.kernels.moments import fit_mean_slopes, weighted_products
+    from wagegap.estimation.least_squares.moments import fit_mean_slopes, weighted_products
 
     x = np.column_stack([np.ones(len(data)), data[NAMES].to_numpy()])
     y, first = data["y"].to_numpy(), data["g"].to_numpy() == 1

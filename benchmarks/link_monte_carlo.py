@@ -22,12 +22,12 @@ import pandas as pd
 from scipy import stats
 
 from wagegap.errors import ReliabilityError
-from wagegap.regression.link.eiv import fit_eiv
-from wagegap.regression.link.likelihood import RowLikelihood, climb
-from wagegap.regression.link.meta import fit_meta
-from wagegap.regression.link.ml import maximise, profile_at, ratio_quantile, stretch
+from wagegap.estimation.reliability import reliability
+from wagegap.regression.link.estimators.eiv import fit_eiv
+from wagegap.regression.link.estimators.likelihood import RowLikelihood, climb
+from wagegap.regression.link.estimators.meta import fit_meta
+from wagegap.regression.link.estimators.ml import maximise, profile_at, ratio_quantile, stretch
 from wagegap.regression.link.problem import LinkProblem
-from wagegap.regression.reliability import reliability
 
 COUNTRIES, RELIABILITIES, CORRELATIONS, SLOPES = (6, 10, 20, 40), (0.95, 0.8, 0.6), (0.0, 0.5), (0.0, 1.0)
 SHAPES = ("normal", "skewed")

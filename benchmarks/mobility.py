@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 import wagegap as wg
-from wagegap.estimation.kernels.choice import choice_sets, fit_conditional_logit
-from wagegap.estimation.kernels.separation import find_separated
+from wagegap.estimation.likelihood.separation import find_separated
+from wagegap.regression.choice.likelihood import choice_sets, fit_conditional_logit
 
 
 def main() -> None:

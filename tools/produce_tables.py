@@ -20,7 +20,7 @@ from wagegap.datasets import harmonise
 from wagegap.datasets.products import pack
 from wagegap.estimation.cross_products import CellProducts, CrossProducts
 from wagegap.estimation.design import build_design, split_formula
-from wagegap.estimation.kernels.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
 
 TABLES = Path(__file__).resolve().parent.parent / "wagegap" / "datasets" / "tables"
 YEARS = range(2015, 2020)

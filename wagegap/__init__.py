@@ -17,37 +17,37 @@ _HOME = {
     "simulate_panel": "wagegap.panel.simulate",
     "Estimates": "wagegap.estimation.estimates",
     "join": "wagegap.estimation.estimates",
-    "fit_premiums": "wagegap.regression.premium",
-    "fit_rates": "wagegap.regression.mobility",
-    "fit_choice": "wagegap.regression.choice",
-    "fit_flows": "wagegap.regression.flows",
-    "fit_linear": "wagegap.regression.linear",
-    "hausman": "wagegap.regression.linear",
+    "fit_premiums": "wagegap.regression.premiums.premium",
+    "fit_rates": "wagegap.regression.rates.mobility",
+    "fit_choice": "wagegap.regression.choice.choice",
+    "fit_flows": "wagegap.regression.gravity.flows",
+    "fit_linear": "wagegap.regression.linear.linear",
+    "hausman": "wagegap.regression.linear.linear",
     "fit_link": "wagegap.regression.link",
     "fit_link_system": "wagegap.regression.link",
     "specification_curve": "wagegap.regression.link",
-    "oaxaca": "wagegap.decomposition.oaxaca",
-    "rif_oaxaca": "wagegap.decomposition.rif_oaxaca",
-    "dfl": "wagegap.decomposition.dfl",
-    "counterfactual": "wagegap.decomposition.counterfactual",
-    "kitagawa": "wagegap.decomposition.kitagawa",
-    "fairlie": "wagegap.decomposition.rates",
-    "yun": "wagegap.decomposition.rates",
-    "fit_exits": "wagegap.regression.exits",
-    "fit_selection": "wagegap.regression.selection",
-    "oaxaca_offers": "wagegap.decomposition.offers",
-    "fit_roy": "wagegap.regression.roy",
-    "fit_transitions": "wagegap.regression.standardisation",
-    "stock_rates": "wagegap.regression.standardisation",
-    "grogger_hanson": "wagegap.regression.grogger_hanson",
-    "occupation_gravity": "wagegap.regression.occupations",
-    "common_correlated_effects": "wagegap.regression.common_effects",
-    "wild_bootstrap": "wagegap.regression.wild",
+    "oaxaca": "wagegap.decomposition.means.oaxaca",
+    "rif_oaxaca": "wagegap.decomposition.distributions.rif_oaxaca",
+    "dfl": "wagegap.decomposition.distributions.dfl",
+    "counterfactual": "wagegap.decomposition.distributions.counterfactual",
+    "kitagawa": "wagegap.decomposition.rates.kitagawa",
+    "fairlie": "wagegap.decomposition.rates.rate_gaps",
+    "yun": "wagegap.decomposition.rates.rate_gaps",
+    "fit_exits": "wagegap.regression.exits.exits",
+    "fit_selection": "wagegap.regression.selection.selection",
+    "oaxaca_offers": "wagegap.decomposition.means.oaxaca_selection",
+    "fit_roy": "wagegap.regression.selection.roy",
+    "fit_transitions": "wagegap.regression.rates.standardise",
+    "stock_rates": "wagegap.regression.rates.standardise",
+    "grogger_hanson": "wagegap.regression.gravity.grogger_hanson",
+    "occupation_gravity": "wagegap.regression.gravity.occupations",
+    "common_correlated_effects": "wagegap.regression.gravity.common_effects",
+    "wild_bootstrap": "wagegap.regression.linear.wild_bootstrap",
     "table": "wagegap.report.table",
     "study": "wagegap.report.study",
 }
 _ROOMS = {
-    "cov": "wagegap.estimation.cov",
+    "cov": "wagegap.estimation.covariance.options",
     "datasets": "wagegap.datasets",
     "errors": "wagegap.errors",
     "figures": "wagegap.report.figures",
@@ -96,38 +96,38 @@ __all__ = [
 if TYPE_CHECKING:
     from wagegap import datasets as datasets
     from wagegap import errors as errors
-    from wagegap.decomposition.counterfactual import counterfactual as counterfactual
-    from wagegap.decomposition.dfl import dfl as dfl
-    from wagegap.decomposition.kitagawa import kitagawa as kitagawa
-    from wagegap.decomposition.oaxaca import oaxaca as oaxaca
-    from wagegap.decomposition.offers import oaxaca_offers as oaxaca_offers
-    from wagegap.decomposition.rates import fairlie as fairlie
-    from wagegap.decomposition.rates import yun as yun
-    from wagegap.decomposition.rif_oaxaca import rif_oaxaca as rif_oaxaca
-    from wagegap.estimation import cov as cov
+    from wagegap.decomposition.distributions.counterfactual import counterfactual as counterfactual
+    from wagegap.decomposition.distributions.dfl import dfl as dfl
+    from wagegap.decomposition.distributions.rif_oaxaca import rif_oaxaca as rif_oaxaca
+    from wagegap.decomposition.means.oaxaca import oaxaca as oaxaca
+    from wagegap.decomposition.means.oaxaca_selection import oaxaca_offers as oaxaca_offers
+    from wagegap.decomposition.rates.kitagawa import kitagawa as kitagawa
+    from wagegap.decomposition.rates.rate_gaps import fairlie as fairlie
+    from wagegap.decomposition.rates.rate_gaps import yun as yun
+    from wagegap.estimation.covariance import options as cov
     from wagegap.estimation.estimates import Estimates as Estimates
     from wagegap.estimation.estimates import join as join
     from wagegap.panel.load import read_panel as read_panel
     from wagegap.panel.panel import Panel as Panel
     from wagegap.panel.simulate import simulate_panel as simulate_panel
-    from wagegap.regression.choice import fit_choice as fit_choice
-    from wagegap.regression.common_effects import common_correlated_effects as common_correlated_effects
-    from wagegap.regression.exits import fit_exits as fit_exits
-    from wagegap.regression.flows import fit_flows as fit_flows
-    from wagegap.regression.grogger_hanson import grogger_hanson as grogger_hanson
-    from wagegap.regression.linear import fit_linear as fit_linear
-    from wagegap.regression.linear import hausman as hausman
+    from wagegap.regression.choice.choice import fit_choice as fit_choice
+    from wagegap.regression.exits.exits import fit_exits as fit_exits
+    from wagegap.regression.gravity.common_effects import common_correlated_effects as common_correlated_effects
+    from wagegap.regression.gravity.flows import fit_flows as fit_flows
+    from wagegap.regression.gravity.grogger_hanson import grogger_hanson as grogger_hanson
+    from wagegap.regression.gravity.occupations import occupation_gravity as occupation_gravity
+    from wagegap.regression.linear.linear import fit_linear as fit_linear
+    from wagegap.regression.linear.linear import hausman as hausman
+    from wagegap.regression.linear.wild_bootstrap import wild_bootstrap as wild_bootstrap
     from wagegap.regression.link import fit_link as fit_link
     from wagegap.regression.link import fit_link_system as fit_link_system
     from wagegap.regression.link import specification_curve as specification_curve
-    from wagegap.regression.mobility import fit_rates as fit_rates
-    from wagegap.regression.occupations import occupation_gravity as occupation_gravity
-    from wagegap.regression.premium import fit_premiums as fit_premiums
-    from wagegap.regression.roy import fit_roy as fit_roy
-    from wagegap.regression.selection import fit_selection as fit_selection
-    from wagegap.regression.standardisation import fit_transitions as fit_transitions
-    from wagegap.regression.standardisation import stock_rates as stock_rates
-    from wagegap.regression.wild import wild_bootstrap as wild_bootstrap
+    from wagegap.regression.premiums.premium import fit_premiums as fit_premiums
+    from wagegap.regression.rates.mobility import fit_rates as fit_rates
+    from wagegap.regression.rates.standardise import fit_transitions as fit_transitions
+    from wagegap.regression.rates.standardise import stock_rates as stock_rates
+    from wagegap.regression.selection.roy import fit_roy as fit_roy
+    from wagegap.regression.selection.selection import fit_selection as fit_selection
     from wagegap.report import figures as figures
     from wagegap.report.study import study as study
     from wagegap.report.table import table as table

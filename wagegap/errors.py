@@ -45,6 +45,7 @@ __all__ = [
     "WagegapWarning",
     "check_alpha",
     "check_column",
+    "check_count",
     "check_option",
     "check_rng",
     "did_you_mean",
@@ -286,6 +287,12 @@ def check_alpha(alpha: object) -> None:
     """
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise unless a minimum is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

@@ -57,9 +57,9 @@ from wagegap.datasets.rates import (
 from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
 from wagegap.errors import check_option, public
+from wagegap.estimation.covariance.sources import PlainRoot
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.roots import PlainRoot
 
 __all__ = [
     "Source",

@@ -29,12 +29,12 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.cov import Covariance, CovLike, Robust
+from wagegap.estimation.covariance.groupings import Grouping
+from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
 from wagegap.estimation.design import Design, build_design, required_columns, split_formula
-from wagegap.estimation.groupings import Grouping
-from wagegap.estimation.sample import Sample, check_weights_allow
+from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.sampling import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
+from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
 
 __all__ = ["Comparison", "GroupedSample", "GroupsLike", "group_samples", "subset"]
 

@@ -21,12 +21,12 @@ import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample
-from wagegap.estimation.cov import Bootstrap, Replicates
+from wagegap.estimation.covariance.influence import InfluenceBlock, influence_root
+from wagegap.estimation.covariance.options import Bootstrap, Replicates
+from wagegap.estimation.covariance.replication import ReplicateWeights, root_of_values
+from wagegap.estimation.covariance.sources import ReplicateRoot
 from wagegap.estimation.estimates import Estimates, join
-from wagegap.estimation.influence import InfluenceBlock, influence_root
-from wagegap.estimation.replication import ReplicateWeights, root_of_values
-from wagegap.estimation.roots import ReplicateRoot
-from wagegap.panel.sampling import replicate_scopes, replicate_weights
+from wagegap.panel.rows import replicate_scopes, replicate_weights
 
 __all__ = ["Estimated", "estimates_from_influence", "estimates_from_replicates", "is_replicated", "replicate_values"]
 

@@ -29,7 +29,7 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.kernels.absorb import recode
+from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.ledger import Ledger
 
 __all__ = [

@@ -40,10 +40,10 @@ from wagegap.errors import (
     no_column,
     public,
 )
-from wagegap.estimation.cov import CovLike, parse_cov
+from wagegap.estimation.covariance.options import CovLike, parse_cov
+from wagegap.estimation.covariance.sources import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.roots import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.spec import Spec
 from wagegap.estimation.units import check_share, check_unit, unit_in_heading
 

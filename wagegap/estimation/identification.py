@@ -9,9 +9,9 @@ import numpy as np
 from wagegap._typing import CodeArray, FloatArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.design import Design
-from wagegap.estimation.fit import combination_in_words
-from wagegap.estimation.kernels.absorb import absorb
-from wagegap.estimation.kernels.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.absorb import absorb
+from wagegap.estimation.least_squares.fit import combination_in_words
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
 
 __all__ = ["check_identified", "partial_out"]
 

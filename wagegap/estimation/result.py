@@ -17,7 +17,7 @@ from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, SmallSample
 from wagegap.errors import public
-from wagegap.estimation.cov import CovLike
+from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.ledger import Ledger

@@ -29,8 +29,8 @@ from wagegap.errors import (
     no_column,
     public,
 )
+from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
-from wagegap.estimation.groupings import Grouping
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.roles import Roles
 

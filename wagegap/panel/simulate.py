@@ -18,10 +18,9 @@ import pandas as pd
 from scipy import special
 
 from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike
-from wagegap.errors import OptionError, check_option, public
+from wagegap.errors import OptionError, check_count, check_option, public
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
-from wagegap.panel.sampling import check_count
 
 __all__ = ["Simulation", "simulate_panel"]
 

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, DuplicateKeyError, MissingValueError, listing
+from wagegap.errors import DataError, DuplicateKeyError, MissingValueError, check_count, listing
 from wagegap.panel.panel import Panel
-from wagegap.panel.sampling import check_count
 
 __all__ = ["transitions"]
 

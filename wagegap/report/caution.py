@@ -14,7 +14,7 @@ import pandas as pd
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError
 from wagegap.estimation.estimates import Estimates
-from wagegap.regression.link.permutation import PermutationTest, correlation, permute
+from wagegap.regression.link.questions.permutation import PermutationTest, correlation, permute
 
 __all__ = ["Caution", "examine"]
 

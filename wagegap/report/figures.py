@@ -14,12 +14,12 @@ from wagegap.errors import DataError, OptionError, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
-from wagegap.regression.exits import Exits, band_words
+from wagegap.regression.exits.exits import Exits, band_words
 from wagegap.regression.figures import draw_effects, draw_incidence
-from wagegap.regression.flows import Flows
-from wagegap.regression.linear import Linear
+from wagegap.regression.gravity.flows import Flows
+from wagegap.regression.linear.linear import Linear
 from wagegap.regression.link import Link
-from wagegap.regression.standardisation import Transitions
+from wagegap.regression.rates.standardise import Transitions
 from wagegap.report.corridors import plot_corridors
 
 __all__ = ["plot_corridors", "plot_effects", "plot_forest", "plot_incidence", "plot_link", "plot_transitions"]

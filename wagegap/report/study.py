@@ -41,8 +41,8 @@ from wagegap.panel.countries import country_name, normalise_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link import Link, fit_link
-from wagegap.regression.mobility import fit_rates
-from wagegap.regression.premium import Premiums, fit_premiums
+from wagegap.regression.premiums.premium import Premiums, fit_premiums
+from wagegap.regression.rates.mobility import fit_rates
 from wagegap.report.caution import Caution, examine
 from wagegap.report.figures import add_title, plot_forest, plot_link
 from wagegap.report.table import Table, table

@@ -1,7 +1,7 @@
 """The link: rates on premiums, with the uncertainty of the first stage carried along."""
 
-from wagegap.regression.link.curve import SpecificationCurve, specification_curve
 from wagegap.regression.link.fit import fit_link
+from wagegap.regression.link.questions.curve import SpecificationCurve, specification_curve
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.system import LinkSystem, fit_link_system
 

@@ -30,19 +30,19 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.panel.panel import as_pandas
-from wagegap.regression.link import fits
-from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells
-from wagegap.regression.link.meta import META_TESTS, TAU2_METHODS
-from wagegap.regression.link.result import Link
-from wagegap.regression.link.setup import METHODS, LinkCall, Method, Setup, build_setup
-from wagegap.regression.reliability import (
+from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     WARNED_BELOW,
     noise_in_words,
     reliability,
     reliability_in_words,
 )
+from wagegap.panel.panel import as_pandas
+from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells
+from wagegap.regression.link.estimators import fits
+from wagegap.regression.link.estimators.meta import META_TESTS, TAU2_METHODS
+from wagegap.regression.link.result import Link
+from wagegap.regression.link.setup import METHODS, LinkCall, Method, Setup, build_setup
 
 __all__ = ["fit_link"]
 

@@ -31,7 +31,7 @@ from wagegap.errors import (
     ReliabilityError,
     listing,
 )
-from wagegap.estimation.kernels.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
 
 __all__ = ["LinkProblem", "delete_groups"]
 

@@ -13,21 +13,21 @@ from wagegap._display.numbers import format_number
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError, OptionError, listing, public
+from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import LinkCells
-from wagegap.regression.link.few import FewCountries, few_countries
-from wagegap.regression.link.ml import profile_interval
-from wagegap.regression.link.moderate import Moderation, moderate
-from wagegap.regression.link.one_step import OneStep, one_step
-from wagegap.regression.link.outlier import Outlier, outlier
-from wagegap.regression.link.permutation import PermutationTest
-from wagegap.regression.link.pooling import Pooled, pool
-from wagegap.regression.link.predict import Prediction, predict
+from wagegap.regression.link.estimators.ml import profile_interval
+from wagegap.regression.link.estimators.two_stage import expanded_percentiles
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.questions.few import FewCountries, few_countries
+from wagegap.regression.link.questions.moderate import Moderation, moderate
+from wagegap.regression.link.questions.one_step import OneStep, one_step
+from wagegap.regression.link.questions.outlier import Outlier, outlier
+from wagegap.regression.link.questions.permutation import PermutationTest
+from wagegap.regression.link.questions.pooling import Pooled, pool
+from wagegap.regression.link.questions.predict import Prediction, predict
+from wagegap.regression.link.questions.swap import Swap, swap
 from wagegap.regression.link.setup import LinkCall, Setup
-from wagegap.regression.link.swap import Swap, swap
-from wagegap.regression.link.two_stage import expanded_percentiles
-from wagegap.regression.reliability import REFUSED_BELOW, reliability
 
 __all__ = ["Link"]
 

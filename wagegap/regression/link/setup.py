@@ -20,9 +20,9 @@ from wagegap.errors import (
     no_column,
     warn,
 )
+from wagegap.estimation.covariance.sources import PlainRoot
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.kernels.lstsq import fit_lstsq
-from wagegap.estimation.roots import PlainRoot
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.problem import LinkProblem
 

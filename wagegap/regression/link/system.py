@@ -23,13 +23,13 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
+from wagegap.estimation.covariance.sources import PlainRoot
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
-from wagegap.estimation.roots import PlainRoot
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import estimates_of, match_cells
 from wagegap.regression.link.setup import Setup, build_setup
-from wagegap.regression.reliability import annihilator
 
 __all__ = ["LinkSystem", "fit_link_system"]
 

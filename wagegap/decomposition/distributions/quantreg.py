@@ -1,0 +1,584 @@
+"""Quantile regression, one or a whole process, exact to the vertex.
+
+A regression quantile minimises the sum of w rho_p(y - x'b), where rho_p(u) = u (p - 1{u < 0}): a linear program whose
+solution passes through as many rows as there are columns. Three steps find it:
+
+1. The interior point of Portnoy and Koenker (1997), Mehrotra's predictor and corrector on the bounded dual, carried
+   forward for many probabilities, or many vectors of weights, at once.
+2. The vertex: the rows whose dual is inside its bounds are solved exactly, and a simplex with long steps (Barrodale and
+   Roberts 1973) pivots until every dual is within bounds. The coefficients are then those of the linear program, to
+   rounding, and not those of a path that stops near it.
+3. Where there are many rows, the signs of most residuals are known from a neighbouring probability (Portnoy and
+   Koenker 1997; Chernozhukov, Fernandez-Val and Melly 2022): they enter as two rows that sum theirs, and are checked
+   afterwards.
+
+The solution need not be unique; where it is not, one of the solutions at a vertex is given.
+
+References
+----------
+Barrodale, I. and F. Roberts (1973). An improved algorithm for discrete L1 linear approximation. SIAM Journal on
+Numerical Analysis 10, 839-848.
+Chernozhukov, V., I. Fernandez-Val and B. Melly (2022). Fast algorithms for the quantile regression process. Empirical
+Economics 62, 7-33.
+Hall, P. and S. Sheather (1988). On the distribution of a studentized quantile. Journal of the Royal Statistical
+Society B 50, 381-391.
+Koenker, R. and G. Bassett (1978). Regression quantiles. Econometrica 46, 33-50.
+Powell, J. (1991). Estimation of monotonic regression models under quantile restrictions. In: Barnett, W., J. Powell
+and G. Tauchen (eds.), Nonparametric and Semiparametric Methods in Econometrics. Cambridge University Press.
+Portnoy, S. and R. Koenker (1997). The Gaussian hare and the Laplacian tortoise. Statistical Science 12, 279-300.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg, optimize, sparse, special
+
+from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap.errors import DataError, IdentificationError, OptionError, listing
+from wagegap.estimation.covariance.resampling import column_products, unpack_moments
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.likelihood.newton_update import NewtonUpdate, newton_update
+
+__all__ = ["QuantileFit", "check_probs", "fit_quantiles", "hall_sheather", "score_update"]
+
+_GAP = 1e-9  # duality gap, relative to the objective, at which the vertex is looked for
+_STEPS = 80
+_BACK_OFF = 0.99995  # share of the way to the boundary that a step goes
+_BATCH = 1 << 15  # numbers in an array of the interior point, small enough for the cache
+_PIVOTS = 2000
+_MANY = 3000  # rows from which the signs of residuals are taken from a neighbour
+_SHARE = 0.6  # share of rows kept beyond which globs do not pay
+_IN_BOUNDS = 1e-9
+_END = 1e-3  # probability at which the interval of the bandwidth ends
+_WIDTH = 0.7  # bandwidth over that interval of residuals: in small samples one-step errors are then nearest to refits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuantileFit:
+    """A quantile regression process.
+
+    Attributes
+    ----------
+    probs : ndarray, shape (m,)
+        Probabilities.
+    params : ndarray, shape (m, k)
+        Coefficients; zero for a column that others make.
+    basis : ndarray of int, shape (m, r)
+        Rows that each solution passes through.
+    kept : ndarray of bool, shape (k,)
+        Columns with a coefficient.
+    """
+
+    probs: FloatArray
+    params: FloatArray
+    basis: IntArray
+    kept: BoolArray
+
+    def scores(self, j: int, y: FloatArray, x: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+        """Return the derivative of the loss in the residual of each row, p - 1{y < x'b}, shape (n,).
+
+        On the rows of the basis it is the value of the dual, which makes the weighted sum of x times the scores zero.
+        """
+        columns = x[:, self.kept]
+        rest = y - columns @ self.params[j, self.kept]
+        psi = self.probs[j] - (rest < 0)
+        h = self.basis[j]
+        psi[h] = 0.0
+        weighted = psi if weights is None else psi * weights
+        dual = -np.linalg.solve(columns[h].T, weighted @ columns)
+        psi[h] = dual if weights is None else dual / weights[h]
+        return np.asarray(psi)
+
+    def densities(self, j: int, y: FloatArray, x: FloatArray) -> FloatArray:
+        """Return a kernel over the residual of each row, whose mean is the density at the quantile, shape (n,).
+
+        Powell's (1991) estimate with a normal kernel; the bandwidth is that of Hall and Sheather, turned from
+        probabilities into residuals by the normal distribution.
+        """
+        p, rest = float(self.probs[j]), y - x @ self.params[j]
+        h = hall_sheather(p, len(y))
+        first, third = np.quantile(rest, [0.25, 0.75])
+        spread = min(float(rest.std()), (third - first) / 1.34) or float(rest.std()) or 1.0
+        ends = special.ndtri([max(p - h, _END), min(p + h, 1 - _END)])
+        width = _WIDTH * spread * float(ends[1] - ends[0])
+        return np.asarray(np.exp(-0.5 * (rest / width) ** 2) / (np.sqrt(2 * np.pi) * width))
+
+
+def hall_sheather(p: float, n: int, alpha: float = 0.05) -> float:
+    """Return the bandwidth of Hall and Sheather (1988) for a difference quotient at probability p.
+
+    >>> round(hall_sheather(0.5, 1000), 4)
+    0.0972
+    """
+    at = special.ndtri(p)
+    density = np.exp(-0.5 * at**2) / np.sqrt(2 * np.pi)
+    wide = special.ndtri(1 - alpha / 2) ** (2 / 3) * (1.5 * density**2 / (2 * at**2 + 1)) ** (1 / 3)
+    return float(n ** (-1 / 3) * wide)
+
+
+def check_probs(probs: object) -> FloatArray:
+    """Return probabilities as an increasing array, or say which are none.
+
+    >>> check_probs([0.9, 0.1])
+    array([0.1, 0.9])
+    """
+    try:
+        array = np.unique(np.atleast_1d(np.asarray(probs, dtype=float)))
+    except (TypeError, ValueError):
+        raise OptionError(f"probs={probs!r} must be numbers between 0 and 1.") from None
+    if array.ndim != 1 or array.size == 0:
+        raise OptionError("probs is empty: name at least one probability between 0 and 1, such as 0.5.")
+    bad = array[~((array > 0) & (array < 1))]
+    if bad.size:
+        hint = " Per cent? Divide by 100." if (bad > 1).all() and (bad < 100).all() and bad.min() >= 2 else ""
+        raise OptionError(f"probs: {listing(bad)} {'is' if bad.size == 1 else 'are'} not between 0 and 1.{hint}")
+    return array
+
+
+def fit_quantiles(y: FloatArray, x: FloatArray, probs: FloatArray, weights: FloatArray | None = None) -> QuantileFit:
+    """Fit regression quantiles at increasing probabilities.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Outcome.
+    x : ndarray, shape (n, k)
+        Regressors, the constant among them.
+    probs : ndarray, shape (m,)
+        Probabilities, increasing.
+    weights : ndarray, shape (n,), optional
+        Weights, not negative; rows of weight zero do not count.
+
+    Returns
+    -------
+    QuantileFit
+
+    Raises
+    ------
+    DataError
+        For weights that are negative or sum to zero.
+    IdentificationError
+        For fewer rows than columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.array([1.0, 2, 4, 8, 16]), np.ones((5, 1))
+    >>> fit_quantiles(y, x, np.array([0.3, 0.5])).params.ravel()
+    array([2., 4.])
+    """
+    probs = np.asarray(probs, dtype=float)
+    rows = _rows_with_weight(y, x, weights)
+    problem, shift, kept = _problem(y[rows], x[rows], None if weights is None else weights[rows])
+    found = _neighbours(problem, probs) if len(rows) > _MANY else _together(problem, probs)
+    params = np.zeros((len(probs), x.shape[1]))
+    params[:, kept] = shift + np.array([vertex.params for vertex in found])
+    return QuantileFit(probs, params, rows[np.array([vertex.basis for vertex in found])], kept)
+
+
+def score_update(fit: QuantileFit, y: FloatArray, x: FloatArray, weights: FloatArray) -> NewtonUpdate:
+    """Prepare one-step updates of a process to other weights: the score bootstrap.
+
+    Parameters
+    ----------
+    fit : QuantileFit
+        The process in the sample.
+    y, x, weights
+        The sample, as it was fitted.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> y, x = rng.normal(size=500), np.ones((500, 1))
+    >>> fit = fit_quantiles(y, x, np.array([0.5]))
+    >>> update = score_update(fit, y, x, np.ones(500))
+    >>> draws = [update.step(rng.standard_exponential(500))[0, 0] for _ in range(400)]
+    >>> bool(0.8 < np.std(draws) / np.sqrt(np.pi / 2 / 500) < 1.25)
+    True
+    """
+    columns = x[:, fit.kept]
+    return newton_update(
+        columns, weights, len(fit.probs), lambda j: fit.scores(j, y, x, weights), lambda j: fit.densities(j, y, x)
+    )
+
+
+def _rows_with_weight(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> IntArray:
+    """Positions of the rows that count."""
+    if weights is not None:
+        bad = int((~(weights >= 0)).sum())
+        if bad:
+            raise DataError(f"{bad:,} of {len(weights):,} weights are negative or missing.")
+        if not (weights > 0).any():
+            raise DataError(f"the weights of {len(weights):,} rows sum to zero: nothing can be fitted.")
+    rows = np.arange(len(y)) if weights is None else np.flatnonzero(weights > 0)
+    if len(rows) < x.shape[1]:
+        raise IdentificationError(
+            f"{len(rows):,} rows are fewer than the {x.shape[1]} columns of the regressors: drop regressors."
+        )
+    return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """Rows and columns to work with.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+        Residual of least squares, so that neither the level nor the slopes of the outcome cost digits.
+    x : ndarray, shape (n, r)
+        The kept columns.
+    q : ndarray, shape (n, r)
+        Orthogonal columns with lengths sqrt(n) that span the same: the normal equations of the interior point are then
+        as well conditioned as its weights allow.
+    weights : ndarray, shape (n,)
+        Weights with a mean of one.
+    noise : float
+        Size below which a residual is rounding.
+    """
+
+    y: FloatArray
+    x: FloatArray
+    q: FloatArray
+    weights: FloatArray
+    noise: float
+
+    def take(self, rows: IntArray) -> _Problem:
+        return _Problem(self.y[rows], self.x[rows], self.q[rows], self.weights[rows], self.noise)
+
+
+def _problem(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> tuple[_Problem, FloatArray, BoolArray]:
+    """Set collinear columns aside, orthogonalise the others, and take least squares off: with its coefficients."""
+    n, k = x.shape
+    kept = np.ones(k, dtype=bool)
+    size = np.sqrt(np.einsum("ij,ij->j", x, x))
+    q, r = linalg.qr(x / np.where(size > 0, size, 1.0), mode="economic", check_finite=False)
+    if np.abs(np.diag(r)).min() < 1e-7:
+        kept = fit_lstsq(y, x).kept
+        q, r = linalg.qr(x[:, kept] / size[kept], mode="economic", check_finite=False)
+    columns, coef = np.ascontiguousarray(x[:, kept]), q.T @ y
+    coef = coef + q.T @ (y - q @ coef)
+    shift = linalg.solve_triangular(r, coef, check_finite=False) / size[kept]
+    rest = y - columns @ shift
+    noise = 1e-14 * max(float(np.abs(y).max()), 1e-300) + 1e-12 * float(np.abs(rest).max())
+    w = np.ones(n) if weights is None else weights / float(weights.mean())
+    return _Problem(rest, columns, np.ascontiguousarray(q) * np.sqrt(n), w, noise), np.asarray(shift), kept
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Vertex:
+    """Rows that a solution passes through, and its coefficients on the kept columns."""
+
+    basis: IntArray
+    params: FloatArray
+
+
+def _together(problem: _Problem, probs: FloatArray) -> list[_Vertex]:
+    """All probabilities at once, in batches that fit the cache."""
+    size = max(_BATCH // len(problem.y), 1)
+    out: list[_Vertex] = []
+    for start in range(0, len(probs), size):
+        some = probs[start : start + size]
+        inside = _interior(problem, some)
+        out += [_vertex(problem, float(p), rest, dual) for p, rest, dual in zip(some, *inside, strict=True)]
+    return out
+
+
+# interior point ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class _Iterate:
+    """A point inside the bounds, a row for each probability.
+
+    `a` and `s` are the dual and its distance to the upper bound, a + s = w; `z` and `v` the negative and positive
+    parts of the residual, v - z = y - q'c.
+    """
+
+    a: FloatArray
+    s: FloatArray
+    z: FloatArray
+    v: FloatArray
+
+    def gap(self) -> FloatArray:
+        """Duality gap."""
+        return np.asarray(np.einsum("mn,mn->m", self.a, self.z) + np.einsum("mn,mn->m", self.s, self.v))
+
+    def take(self, keep: BoolArray) -> _Iterate:
+        return _Iterate(self.a[keep], self.s[keep], self.z[keep], self.v[keep])
+
+
+def _interior(problem: _Problem, probs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Residuals and duals, relative to the weights, close to the solutions; shapes (m, n)."""
+    q, w = problem.q, problem.weights
+    coef = np.linalg.lstsq(q, problem.y, rcond=None)[0]
+    rest = problem.y - q @ coef
+    spread = float(np.abs(rest).mean())
+    if spread <= problem.noise:  # an exact fit: every row is on the plane
+        return np.tile(rest, (len(probs), 1)), np.tile(1 - probs[:, None], (1, len(w)))
+    v = np.maximum(rest, 0) + 0.1 * spread
+    z = v - rest
+    m, shape = len(probs), (len(probs), len(w))
+    at = _Iterate(
+        (1 - probs[:, None]) * w, probs[:, None] * w, np.broadcast_to(z, shape).copy(), np.broadcast_to(v, shape).copy()
+    )
+    products = column_products(q).T if m > 4 else None
+    rests, duals, active = np.empty(shape), np.empty(shape), np.arange(m)
+    for _ in range(_STEPS):
+        done = at.gap() <= _GAP * spread * float(w.sum())
+        if done.any():
+            rests[active[done]] = (at.v - at.z)[done]
+            duals[active[done]] = at.a[done] / w
+            at, active = at.take(~done), active[~done]
+        if not len(active):
+            return rests, duals
+        _advance(at, q, products)
+    rests[active], duals[active] = at.v - at.z, at.a / w
+    return rests, duals
+
+
+def _advance(at: _Iterate, q: FloatArray, products: FloatArray | None) -> None:
+    """One predictor and corrector step, in place."""
+    inv_a, inv_s = 1 / at.a, 1 / at.s
+    scale = 1 / (at.z * inv_a + at.v * inv_s)
+    normal = _normal_matrices(q, scale, products)
+    rho = at.z - at.v
+    da = _dual_step(q, scale, normal, rho)
+    dz, dv = -at.z * (1 + da * inv_a), -at.v * (1 - da * inv_s)
+    up, down = _lengths(at, da, dz, dv)
+    short = np.minimum(up, down) < 1
+    if short.any():
+        gap = at.gap()
+        ahead = _Iterate(
+            at.a + up[:, None] * da, at.s - up[:, None] * da, at.z + down[:, None] * dz, at.v + down[:, None] * dv
+        )
+        mu = np.where(short, gap * (ahead.gap() / gap) ** 3 / (2 * q.shape[0]), 0.0)[:, None]
+        from_a, from_s = (mu - da * dz) * inv_a, (mu + da * dv) * inv_s
+        da = _dual_step(q, scale, normal, rho + from_s - from_a)
+        dz, dv = from_a - at.z * (1 + da * inv_a), from_s - at.v * (1 - da * inv_s)
+        up, down = _lengths(at, da, dz, dv)
+    at.a += up[:, None] * da
+    at.s -= up[:, None] * da
+    at.z += down[:, None] * dz
+    at.v += down[:, None] * dv
+
+
+def _dual_step(q: FloatArray, scale: FloatArray, normal: FloatArray, rho: FloatArray) -> FloatArray:
+    """Change of the dual that keeps its constraints."""
+    right = (scale * rho) @ q
+    coef = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    return np.asarray(scale * (coef @ q.T - rho))
+
+
+def _lengths(at: _Iterate, da: FloatArray, dz: FloatArray, dv: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """How far the dual, and the residuals, can go before they leave their bounds."""
+    up = np.maximum((-da / at.a).max(axis=1), (da / at.s).max(axis=1))
+    down = np.maximum((-dz / at.z).max(axis=1), (-dv / at.v).max(axis=1))
+    lengths = [_BACK_OFF / np.maximum(most, _BACK_OFF) for most in (up, down)]
+    return lengths[0], lengths[1]
+
+
+def _normal_matrices(q: FloatArray, scale: FloatArray, products: FloatArray | None) -> FloatArray:
+    """Matrices q' D q for each row of weights, with a ridge that keeps them invertible at the boundary."""
+    out = np.stack([(q.T * d) @ q for d in scale]) if products is None else unpack_moments(scale @ products)
+    at = np.arange(q.shape[1])
+    out[:, at, at] += 1e-13 * np.einsum("mkk->mk", out).max(axis=1)[:, None]
+    return out
+
+
+# vertex ------------------------------------------------------------------------------------------------------------
+
+
+def _vertex(problem: _Problem, p: float, rest: FloatArray, dual: FloatArray) -> _Vertex:
+    """Go from a point near the solution to the solution."""
+    k = problem.x.shape[1]
+    inside = dual * (1 - dual)
+    size = np.abs(rest)
+    closeness = inside / (inside + size / (size.mean() + 1e-300) + 1e-300)
+    some = np.argpartition(-closeness, min(4 * k, len(rest)) - 1)[: 4 * k]
+    basis = _independent(problem.q, some, closeness)
+    return _pivot(problem, p, basis)
+
+
+def _independent(q: FloatArray, some: IntArray, closeness: FloatArray) -> IntArray:
+    """Independent rows, the closest to the plane first."""
+    k = q.shape[1]
+    ordered = some[np.argsort(-closeness[some], kind="stable")]
+    for count in (k, 2 * k, len(ordered)):
+        first = ordered[:count]
+        weight = np.maximum(closeness[first], 1e-12)
+        _, _r, order = linalg.qr((q[first] * weight[:, None]).T, mode="economic", pivoting=True, check_finite=False)
+        chosen = first[order[:k]]
+        if len(chosen) == k and np.linalg.cond(q[chosen]) < 1e10:
+            return np.asarray(chosen)
+    _, _r, order = linalg.qr((q * (closeness[:, None] + 1e-6)).T, mode="economic", pivoting=True, check_finite=False)
+    return np.asarray(order[:k])
+
+
+def _pivot(problem: _Problem, p: float, basis: IntArray) -> _Vertex:
+    """Simplex with long steps, from rows that a candidate passes through to those of the solution."""
+    y, q, w = problem.y, problem.q, problem.weights
+    basis, inverse = basis.copy(), np.linalg.inv(q[basis])
+    below = np.zeros(len(y), dtype=bool)
+    for step in range(_PIVOTS):
+        if step % 50 == 49:
+            inverse = np.linalg.inv(q[basis])
+        rest = y - q @ (inverse @ y[basis])
+        rest[np.abs(rest) <= problem.noise] = 0.0
+        below = np.where(rest == 0, below & (step > 0), rest < 0)
+        psi = w * (p - below)
+        psi[basis] = 0.0
+        pull = (psi @ q) @ inverse
+        out, sign = _leaving(pull, w[basis], p)
+        if out is None:
+            return _Vertex(basis, np.asarray(np.linalg.solve(problem.x[basis], y[basis])))
+        falls = float(pull[out] - w[basis[out]] * (1 - p)) if sign > 0 else float(-pull[out] - w[basis[out]] * p)
+        entering = _entering(q @ (sign * inverse[:, out]), rest, below, w, basis, falls)
+        if entering is None:
+            break
+        enter, crossed = entering
+        below[crossed] = ~below[crossed]
+        below[basis[out]] = sign > 0
+        basis[out] = enter
+        row = q[enter] @ inverse
+        column = inverse[:, out] / row[out]
+        row[out] -= 1.0
+        inverse = inverse - np.outer(column, row)
+    return _program(problem, p)
+
+
+def _program(problem: _Problem, p: float) -> _Vertex:
+    """The linear program as it stands, where pivots go round in circles among ties."""
+    n, k = problem.x.shape
+    cost = np.concatenate([np.zeros(k), p * problem.weights, (1 - p) * problem.weights])
+    rows: Any = sparse.hstack([sparse.csr_array(problem.q), sparse.eye_array(n), -sparse.eye_array(n)], format="csr")
+    bounds: Any = np.array([(-np.inf, np.inf)] * k + [(0, np.inf)] * (2 * n))
+    found = optimize.linprog(cost, A_eq=rows, b_eq=problem.y, bounds=bounds, method="highs-ds")
+    rest = np.abs(problem.y - problem.q @ np.asarray(found.x)[:k])
+    near = 1 / (rest + problem.noise)
+    basis = _independent(problem.q, np.argsort(rest, kind="stable")[: 4 * k], near / near.max())
+    return _Vertex(basis, np.asarray(np.linalg.solve(problem.x[basis], problem.y[basis])))
+
+
+def _leaving(pull: FloatArray, w: FloatArray, p: float) -> tuple[int | None, float]:
+    """Row whose dual is furthest out of bounds, and the way its fitted value moves; none at the solution."""
+    upward, downward = (pull - w * (1 - p)) / w, (-pull - w * p) / w
+    j, i = int(np.argmax(upward)), int(np.argmax(downward))
+    if max(upward[j], downward[i]) <= _IN_BOUNDS:
+        return None, 0.0
+    return (j, 1.0) if upward[j] >= downward[i] else (i, -1.0)
+
+
+def _entering(
+    move: FloatArray, rest: FloatArray, below: BoolArray, w: FloatArray, basis: IntArray, falls: float
+) -> tuple[int, IntArray] | None:
+    """Follow a direction past the rows it crosses, until the loss stops falling: the row there, and those crossed.
+
+    `falls` is how fast the loss falls at first; each row crossed takes its weight times its move off that.
+    """
+    toward = np.where(below, move < 0, move > 0) & (np.abs(move) > 1e-11)
+    toward[basis] = False
+    rows = np.flatnonzero(toward)
+    if not len(rows):
+        return None
+    when = rest[rows] / move[rows]
+    order = np.argsort(when, kind="stable")
+    cost = np.cumsum((w[rows] * np.abs(move[rows]))[order])
+    stop = int(np.searchsorted(cost, falls))
+    if stop >= len(order):
+        return None
+    return int(rows[order[stop]]), rows[order[:stop]]
+
+
+# many rows ---------------------------------------------------------------------------------------------------------
+
+
+def _neighbours(problem: _Problem, probs: FloatArray) -> list[_Vertex]:
+    """One probability after the other, from the middle outwards, each from its neighbour."""
+    middle = int(np.argmin(np.abs(probs - 0.5)))
+    first = _from_subsample(problem, float(probs[middle]))
+    out: dict[int, _Vertex] = {middle: first}
+    for path in (range(middle + 1, len(probs)), range(middle - 1, -1, -1)):
+        near, before = first, first
+        for j in path:
+            guess = 2 * near.params - before.params
+            before, near = near, _with_globs(problem, float(probs[j]), guess)
+            out[j] = near
+    return [out[j] for j in range(len(probs))]
+
+
+def _from_subsample(problem: _Problem, p: float) -> _Vertex:
+    """The first probability, from every so many rows of the sample."""
+    n, k = problem.x.shape
+    size = min(n, int((k * n) ** (2 / 3)) + 20 * k)
+    rows = np.random.default_rng(0).permutation(n)[:size]
+    part = problem.take(np.sort(rows))
+    near = _solve_one(part, p)
+    return _with_globs(problem, p, near.params)
+
+
+def _solve_one(problem: _Problem, p: float) -> _Vertex:
+    rest, dual = _interior(problem, np.array([p]))
+    return _vertex(problem, p, rest[0], dual[0])
+
+
+def _with_globs(problem: _Problem, p: float, guess: FloatArray) -> _Vertex:
+    """Solve with the rows near the guess, and two that stand for those below and above it; check the signs."""
+    n, k = problem.x.shape
+    rest = problem.y - problem.x @ guess
+    width = min(3.0 * np.sqrt(k / n), 0.5)
+    for _ in range(6):
+        order_at = np.clip(np.array([p - width, p + width]) * n, 0, n - 1).astype(int)
+        low, high = np.partition(rest, order_at)[order_at]
+        below = rest < low if order_at[0] > 0 else np.zeros(n, dtype=bool)
+        above = rest > high if order_at[1] < n - 1 else np.zeros(n, dtype=bool)
+        if (~(below | above)).mean() > _SHARE:
+            break
+        found = _checked(problem, p, below, above)
+        if found is not None:
+            return found
+        width *= 2
+    return _solve_one(problem, p)
+
+
+def _checked(problem: _Problem, p: float, below: BoolArray, above: BoolArray) -> _Vertex | None:
+    """Solve with globs, moving rows whose sign was wrong into the sample; none where too many were."""
+    n = len(problem.y)
+    for _ in range(4):
+        keep = np.flatnonzero(~(below | above))
+        vertex = _solve_globbed(problem, p, keep, below, above)
+        if vertex is None:
+            return None
+        rest = problem.y - problem.x @ vertex.params
+        wrong = (below & (rest > 0)) | (above & (rest < 0))
+        count = int(wrong.sum())
+        if not count:
+            return vertex
+        if count > 0.1 * len(keep) or count > 0.1 * n:
+            return None
+        below, above = below & ~wrong, above & ~wrong
+    return None
+
+
+def _solve_globbed(problem: _Problem, p: float, keep: IntArray, below: BoolArray, above: BoolArray) -> _Vertex | None:
+    """The reduced problem; none where its solution passes through a glob."""
+    parts = [problem.take(keep)]
+    far = 10 * float(np.ptp(problem.y)) or 1.0
+    for side, sign in ((below, -1.0), (above, 1.0)):
+        w = problem.weights * side
+        if side.any():
+            x, q = (w @ problem.x)[None], (w @ problem.q)[None]
+            total = np.array([w @ problem.y]) + sign * far * w.sum()
+            parts.append(_Problem(total, x, q, np.ones(1), problem.noise))
+    size = len(keep)
+    joined = _Problem(
+        np.concatenate([part.y for part in parts]), np.vstack([part.x for part in parts]),
+        np.vstack([part.q for part in parts]), np.concatenate([part.weights for part in parts]), problem.noise,
+    )  # fmt: skip
+    vertex = _solve_one(joined, p)
+    if (vertex.basis >= size).any():
+        return None
+    return _Vertex(keep[vertex.basis], vertex.params)

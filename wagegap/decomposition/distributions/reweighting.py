@@ -1,0 +1,606 @@
+"""Counterfactual weights: what a sample would look like with the regressors of another.
+
+A row of the source sample with regressors x is weighted by
+
+    psi(x) = p(x) / (1 - p(x)) x (W_source / W_target),
+
+where p(x) is the probability of belonging to the target sample and W are sums of weights. Reweighted by psi, the
+regressors of the source are distributed as those of the target, while the outcome given the regressors stays its own
+(DiNardo, Fortin and Lemieux 1996). The probability is a logit, probit or complementary log-log, or the share of the
+target in every cell of equal regressors. Weights are only as good as the overlap of the samples, so their effective
+sample size, largest shares and the balance they reach come with them.
+
+References
+----------
+Crump, R., V. J. Hotz, G. Imbens and O. Mitnik (2009). Dealing with limited overlap in estimation of average treatment
+effects. Biometrika 96, 187-199.
+DiNardo, J., N. Fortin and T. Lemieux (1996). Labor market institutions and the distribution of wages, 1973-1992: a
+semiparametric approach. Econometrica 64, 1001-1044.
+Firpo, S. and C. Pinto (2016). Identification and estimation of distributional impacts of interventions using changes in
+inequality measures. Journal of Applied Econometrics 31, 457-486.
+Huber, M., M. Lechner and C. Wunsch (2013). The performance of estimators based on the propensity score. Journal of
+Econometrics 175, 1-21.
+Imbens, G. and D. Rubin (2015). Causal Inference for Statistics, Social, and Biomedical Sciences, chapter 14. Cambridge
+University Press.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap.errors import DataError, DataWarning, IdentificationError, OptionError, check_option, listing, warn
+from wagegap.estimation.likelihood.binary import BinaryFit, Link, fit_binary, fit_binary_many, probability, score, slope
+
+__all__ = ["MODELS", "ReweightModel", "Reweighting", "Trim", "parse_trim", "reweight", "warn_overlap"]
+
+ReweightModel: TypeAlias = Literal["logit", "probit", "cloglog", "cells"]
+MODELS: tuple[ReweightModel, ...] = ("logit", "probit", "cloglog", "cells")
+
+_RULES = ("none", "crump", "share")
+_LARGEST_INDEX, _LARGEST_PROBIT, _LARGEST_CLOGLOG = 500.0, 37.0, 6.5
+_POOR_SIZE, _POOR_SHARE, _POOR_PROPENSITY, _POOR_TARGET = 0.1, 0.1, 0.999, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Which rows are left out for want of overlap.
+
+    Attributes
+    ----------
+    rule : {"none", "crump", "share"}
+        Crump: rows of both samples whose propensity lies outside [a, 1 - a]. Share: rows whose weight psi is more than
+        a share of the sum of psi in the source, and rows of the target with as large a psi (Huber, Lechner, Wunsch).
+    bound : float, optional
+        The a, or the share. Absent: Crump's optimal a, or 1 / sqrt(n) with n rows in the source.
+    """
+
+    rule: str
+    bound: float | None = None
+
+    def __str__(self) -> str:
+        return self.rule if self.bound is None else f"{self.rule}:{self.bound:g}"
+
+
+def parse_trim(trim: str) -> Trim:
+    """Say what a `trim` option means: a rule, or a rule and its bound.
+
+    >>> parse_trim("crump:0.1")
+    Trim(rule='crump', bound=0.1)
+    """
+    if not isinstance(trim, str):
+        raise OptionError(f"trim={trim!r} must be text: 'none', 'crump', 'crump:0.1', 'share' or 'share:0.01'.")
+    rule, colon, text = trim.partition(":")
+    check_option("trim", rule, _RULES)
+    if not colon:
+        return Trim(rule)
+    try:
+        bound = float(text)
+    except ValueError:
+        bound = np.nan
+    top = 0.5 if rule == "crump" else 1.0
+    if rule == "none" or not 0 < bound < top:
+        raise OptionError(f"trim={trim!r}: write 'none', 'crump:a' with 0 < a < 0.5, or 'share:s' with 0 < s < 1.")
+    return Trim(rule, bound)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of both samples, those of the source first.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n, k)
+        Regressors.
+    target : ndarray, shape (n,)
+        One for rows of the target.
+    weights : ndarray, shape (n,)
+        Weights.
+    source : int
+        Rows of the source.
+    code : ndarray of int, shape (n,), optional
+        Cell of each row, where rows of equal regressors are fitted as one.
+    first : ndarray of int, shape (m,), optional
+        A row of each cell.
+    """
+
+    x: FloatArray
+    target: FloatArray
+    weights: FloatArray
+    source: int
+    code: IntArray | None
+    first: IntArray | None
+
+    def sums(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weight of the source and of the target in every cell, from weights (R, n): two arrays (R, m)."""
+        assert self.code is not None
+        assert self.first is not None
+        m, cut = len(self.first), self.source
+        return _by_cell(self.code[:cut], m, weights[:, :cut]), _by_cell(self.code[cut:], m, weights[:, cut:])
+
+    def totals(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weight of the source and of the target, from weights (R, n)."""
+        return weights[:, : self.source].sum(axis=1), weights[:, self.source :].sum(axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reweighting:
+    """Weights that give the source sample the regressors of the target.
+
+    Attributes
+    ----------
+    model : str
+        Model of the propensity.
+    trim : Trim
+        Rule for rows without overlap.
+    factor : ndarray, shape (n_source,)
+        psi, to be multiplied by the weights of the source; zero for rows trimmed, or unlike any row of the target.
+    propensity : tuple of ndarray, shapes (n_source,), (n_target,)
+        Probability of belonging to the target, of the rows of the source and of the target.
+    kept : tuple of ndarray of bool, shapes (n_source,), (n_target,)
+        Rows that are not trimmed.
+    fit : BinaryFit, optional
+        The model of the propensity, of rows or of cells of equal regressors; absent for exact cells.
+    """
+
+    model: ReweightModel
+    trim: Trim
+    factor: FloatArray
+    propensity: tuple[FloatArray, FloatArray]
+    kept: tuple[BoolArray, BoolArray]
+    fit: BinaryFit | None
+    _rows: _Rows
+    _alive: BoolArray
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weights of the reweighted source: the source's own times psi, shape (n_source,)."""
+        return self._rows.weights[: self._rows.source] * self.factor
+
+    def influence(self, derivative: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what the estimated propensity adds to the influence of the rows.
+
+        A statistic of the reweighted source that changes by `derivative` per unit of a row's weight also depends on
+        every row of both samples through the coefficients of the propensity:
+        [sum_i d_i c_i h_i x_i]' x influence of the row on the coefficients, c_i the weights of the reweighted source
+        and h the derivative of the log odds in the index (one under logit), and through the sums of weights.
+
+        Parameters
+        ----------
+        derivative : ndarray, shape (n_source,) or (n_source, q)
+            Derivative of each of q statistics with respect to the weights of the reweighted source. For a statistic
+            with influence function IF it is IF / sum of the weights.
+
+        Returns
+        -------
+        tuple of ndarray
+            Influence of the rows of the source and of the target, shapes (n_source, q), (n_target, q).
+        """
+        rows, cut = self._rows, self._rows.source
+        flat = derivative.ndim == 1
+        pushed = (derivative[:, None] if flat else derivative) * self.weights[:, None]
+        out = self._through_cells(pushed) if self.fit is None else self._through_fit(pushed, self.fit)
+        total, (source, target) = pushed.sum(axis=0), rows.totals(rows.weights[None])
+        out[:cut] += np.outer(rows.weights[:cut] / source, total)
+        out[cut:] -= np.outer(rows.weights[cut:] / target, total)
+        return (out[:cut, 0], out[cut:, 0]) if flat else (out[:cut], out[cut:])
+
+    def replicate(self, source: FloatArray, target: FloatArray) -> FloatArray:
+        """Return psi re-estimated with other weights, rows trimmed here staying trimmed.
+
+        Parameters
+        ----------
+        source, target : ndarray, shapes (R, n_source), (R, n_target)
+            Weights of every replicate.
+
+        Returns
+        -------
+        ndarray, shape (R, n_source)
+            NaN throughout a replicate in which the propensity has no maximum likelihood estimate.
+        """
+        rows = self._rows
+        weights = np.concatenate([source, target], axis=1)
+        odds = self._cell_odds(weights) if self.fit is None else self._fitted_odds(weights, self.fit)
+        total_source, total_target = rows.totals(weights)
+        odds *= (total_source / total_target)[:, None]
+        if not (self.kept[0] & self._alive[: rows.source]).all():
+            odds[:, ~(self.kept[0] & self._alive[: rows.source])] = 0.0
+        return odds
+
+    def overlap(self) -> pd.DataFrame:
+        """Return one row on the quality of the weights.
+
+        Columns: rows of the source; their effective number (sum c)^2 / sum c^2 before and after reweighting; the share
+        of the largest weight; the range of the propensity in either sample; rows trimmed of the source and target.
+        """
+        before = self._rows.weights[: self._rows.source]
+        inside, outside = self.propensity
+        return pd.DataFrame({
+            "n_source": [len(before)],
+            "effective_n_before": [_effective(before)],
+            "effective_n": [_effective(self.weights)],
+            "largest_share": [float(self.weights.max() / self.weights.sum())],
+            "propensity_min_source": [float(inside.min())],
+            "propensity_max_source": [float(inside.max())],
+            "propensity_min_target": [float(outside.min())],
+            "propensity_max_target": [float(outside.max())],
+            "trimmed_source": [int((~self.kept[0]).sum())],
+            "trimmed_target": [int((~self.kept[1]).sum())],
+        })  # fmt: skip
+
+    def balance(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return means of the regressors and their standardised differences, before and after reweighting.
+
+        A standardised difference is target less source over the root of the average of both variances before
+        reweighting; above .1 in size it is usually called imbalance.
+
+        Parameters
+        ----------
+        names : sequence of str, length k
+            Names of the columns; a constant is left out.
+        """
+        rows, cut = self._rows, self._rows.source
+        before, target = rows.weights[:cut], rows.weights[cut:] * self.kept[1]
+        mean_target, spread_target = _moments(rows.x[cut:], target)
+        mean_before, spread_before = _moments(rows.x[:cut], before * self.kept[0])
+        mean_after = _moments(rows.x[:cut], self.weights)[0]
+        scale = np.sqrt((spread_target + spread_before) / 2)
+        varies = scale > 1e-12 * np.abs(mean_target)
+        scale = np.where(varies, scale, 1.0)
+        frame = pd.DataFrame({
+            "column": list(names),
+            "mean_target": mean_target,
+            "mean_source": mean_before,
+            "mean_reweighted": mean_after,
+            "difference_before": (mean_target - mean_before) / scale,
+            "difference_after": (mean_target - mean_after) / scale,
+        })  # fmt: skip
+        return frame[varies].reset_index(drop=True)
+
+    def _through_fit(self, pushed: FloatArray, fit: BinaryFit) -> FloatArray:
+        """Influence through the coefficients, shape (n, q)."""
+        rows, link = self._rows, fit.link
+        index = fit.index if rows.code is None else fit.index[rows.code]
+        lift = _log_odds_slope(index[: rows.source], link)
+        toward = fit.bread @ (rows.x[: rows.source].T @ (pushed * lift[:, None]))
+        residuals = score(index, rows.target, link) * rows.weights * self._alive
+        return np.asarray((rows.x @ toward) * residuals[:, None])
+
+    def _through_cells(self, pushed: FloatArray) -> FloatArray:
+        """Influence through the shares of the target in the cells, shape (n, q)."""
+        rows, cut = self._rows, self._rows.source
+        assert rows.code is not None
+        source, target = (part[0] for part in rows.sums(rows.weights[None]))
+        by_cell = np.column_stack([np.bincount(rows.code[:cut], column, len(source)) for column in pushed.T])
+        out = np.empty((len(rows.target), pushed.shape[1]))
+        for at, total, sign in ((slice(0, cut), source, -1.0), (slice(cut, None), target, 1.0)):
+            code = rows.code[at]
+            share = rows.weights[at] / np.where(total > 0, total, 1.0)[code]
+            out[at] = sign * share[:, None] * by_cell[code]
+        return out
+
+    def _fitted_odds(self, weights: FloatArray, fit: BinaryFit) -> FloatArray:
+        """Odds of the source rows from refitted coefficients, shape (R, n_source)."""
+        rows, link = self._rows, fit.link
+        carried = weights if self._alive.all() else weights * self._alive
+        if rows.code is None or rows.first is None:
+            fits = fit_binary_many(rows.target, rows.x, carried, link, start=fit.params)
+            odds = _odds(fits.params @ rows.x[: rows.source].T, link)
+        else:
+            source, target = rows.sums(carried)
+            total = source + target
+            share = target / np.where(total > 0, total, 1.0)
+            cells = rows.x[rows.first]
+            fits = fit_binary_many(share, cells, total, link, start=fit.params)
+            odds = _odds(fits.params @ cells.T, link)[:, rows.code[: rows.source]]
+        odds[~fits.converged] = np.nan
+        return odds
+
+    def _cell_odds(self, weights: FloatArray) -> FloatArray:
+        """Odds of the source rows from the shares of the cells, shape (R, n_source)."""
+        rows = self._rows
+        assert rows.code is not None
+        source, target = rows.sums(weights)
+        odds = target / np.where(source > 0, source, np.inf)
+        lost = ((source <= 0) & (target > 0)).any(axis=1)
+        odds[lost] = np.nan
+        return odds[:, rows.code[: rows.source]]
+
+
+def reweight(
+    source: FloatArray,
+    target: FloatArray,
+    weights: tuple[FloatArray | None, FloatArray | None] = (None, None),
+    *,
+    model: ReweightModel = "logit",
+    trim: str | Trim = "none",
+    names: Sequence[str] | None = None,
+    groups: tuple[str, str] = ("source", "target"),
+) -> Reweighting:
+    """Weight a source sample so that its regressors look like those of a target sample.
+
+    Parameters
+    ----------
+    source, target : ndarray, shapes (n_source, k), (n_target, k)
+        Regressors of the propensity, the constant among them.
+    weights : tuple of ndarray, shapes (n_source,), (n_target,)
+        Weights of the samples; None for ones.
+    model : {"logit", "probit", "cloglog", "cells"}
+        Model of the propensity. Cells: the exact shares among rows of equal regressors, the saturated model.
+    trim : str or Trim
+        `"none"`; `"crump"` or `"crump:0.1"`; `"share"` or `"share:0.01"`. The propensity is not fitted again after
+        rows are trimmed.
+    names : sequence of str, length k, optional
+        Names of the columns, for messages.
+    groups : tuple of str
+        Names of the samples, for messages.
+
+    Returns
+    -------
+    Reweighting
+
+    Raises
+    ------
+    DataError
+        For weights that are negative or sum to zero, and samples with fewer rows than columns.
+    IdentificationError
+        Where rows of the target have no like in the source.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> high = np.array([0.0, 0, 0, 1]), np.array([0.0, 1, 1, 1])
+    >>> source, target = (np.column_stack([np.ones(4), x]) for x in high)
+    >>> reweight(source, target).factor.round(6)
+    array([0.333333, 0.333333, 0.333333, 3.      ])
+    """
+    check_option("model", model, MODELS)
+    rule = parse_trim(trim) if isinstance(trim, str) else trim
+    rows = _stack(source, target, weights, groups, always=model == "cells")
+    if model == "cells":
+        fit, alive, p = None, np.ones(len(rows.target), dtype=bool), _cell_shares(rows)
+        if rule.rule != "crump":
+            _check_cells(rows, p, groups)
+    else:
+        fit, alive, p = _fit_propensity(rows, model, names, groups, drop=rule.rule == "crump")
+    cut = rows.source
+    odds = _safe_odds(p, fit, rows)
+    total_source, total_target = (float(part[0]) for part in rows.totals(rows.weights[None]))
+    factor = np.where(alive | (rows.target == 1), odds, 0.0) * (total_source / total_target)
+    kept = _kept(rule, p, factor, rows)
+    if not kept[:cut].any() or not kept[cut:].any():
+        raise IdentificationError(f"trim={str(rule)!r} leaves no rows of {groups[not kept[cut:].any()]}: trim less.")
+    psi = np.where(kept, factor, 0.0)[:cut]
+    if not (rows.weights[:cut] * psi).sum() > 0:
+        raise IdentificationError(f"no row of {groups[0]} resembles one of {groups[1]}: the samples do not overlap.")
+    return Reweighting(model, rule, psi, (p[:cut], p[cut:]), (kept[:cut], kept[cut:]), fit, rows, alive)
+
+
+def warn_overlap(reweightings: Sequence[tuple[str, Reweighting]]) -> None:
+    """Warn once of weights that rest on few rows.
+
+    Parameters
+    ----------
+    reweightings : sequence of (str, Reweighting)
+        What was reweighted, in words, and the weights.
+    """
+    poor = []
+    for label, weights in reweightings:
+        row = weights.overlap().iloc[0]
+        size = row["effective_n"] / row["effective_n_before"]
+        extreme = float(np.average(weights.propensity[1][weights.kept[1]] > _POOR_PROPENSITY))
+        if size < _POOR_SIZE or row["largest_share"] > _POOR_SHARE or extreme > _POOR_TARGET:
+            poor.append(
+                f"{label} (effective sample {row['effective_n']:,.0f} of {row['effective_n_before']:,.0f}, largest "
+                f"weight {100 * row['largest_share']:.2g} %, propensity above {_POOR_PROPENSITY} for "
+                f"{100 * extreme:.2g} % of the target)"
+            )
+    if poor:
+        warn(
+            f"poor overlap in {len(poor)} of {len(reweightings)} reweighted samples: {listing(poor, 3)}. Few rows "
+            "carry the counterfactual: look at .overlap, merge levels, or trim='crump'.",
+            DataWarning,
+        )
+
+
+# propensities ------------------------------------------------------------------------------------------------------
+
+
+def _stack(
+    source: FloatArray,
+    target: FloatArray,
+    weights: tuple[FloatArray | None, FloatArray | None],
+    groups: tuple[str, str],
+    *,
+    always: bool,
+) -> _Rows:
+    """Put both samples into one, with cells where rows repeat."""
+    parts = []
+    for name, x, w in zip(groups, (source, target), weights, strict=True):
+        own = np.ones(len(x)) if w is None else w
+        bad = int((~(own >= 0)).sum())
+        if bad:
+            raise DataError(f"{bad:,} of {len(own):,} weights of {name} are negative or missing.")
+        if not own.sum() > 0:
+            raise DataError(f"the weights of the {len(own):,} rows of {name} sum to zero.")
+        if len(x) < x.shape[1] and not always:
+            raise DataError(
+                f"{name} has {len(x):,} rows for {x.shape[1]} columns of the propensity: use fewer regressors, or "
+                "pool cells."
+            )
+        parts.append(own)
+    x = np.vstack([source, target])
+    code, first = _cells(x, always=always)
+    to = np.concatenate([np.zeros(len(source)), np.ones(len(target))])
+    return _Rows(x, to, np.concatenate(parts), len(source), code, first)
+
+
+def _cells(x: FloatArray, *, always: bool) -> tuple[IntArray | None, IntArray | None]:
+    """Number the distinct rows, where they are few; two rows of one random projection are compared in full."""
+    directions = np.random.default_rng(1).standard_normal(x.shape[1])
+    key = x @ directions
+    few = 2000
+    if not always and len(np.unique(key[:few])) > min(few, len(key)) / 4:
+        return None, None
+    _, first, code = np.unique(key, return_index=True, return_inverse=True)
+    if not np.array_equal(x[first][code], x):
+        _, first, code = np.unique(x, axis=0, return_index=True, return_inverse=True)
+        code = code.ravel()
+    if not always and len(first) > len(x) / 4:
+        return None, None
+    return code.astype(np.intp), first.astype(np.intp)
+
+
+def _fit_propensity(
+    rows: _Rows, link: Link, names: Sequence[str] | None, groups: tuple[str, str], *, drop: bool
+) -> tuple[BinaryFit, BoolArray, FloatArray]:
+    """Fit the propensity; rows of the source unlike any of the target leave with a propensity of zero.
+
+    Rows that the regressors predict perfectly make the coefficients infinite. Those of the source have a weight of zero
+    in the limit; those of the target have no counterpart, which is an error unless they are to be trimmed.
+    """
+    alive = np.ones(len(rows.target), dtype=bool)
+    while True:
+        fit, separated = _fit_alive(rows, link, alive)
+        if separated is None:
+            break
+        lone = separated[rows.target[separated] == 1]
+        columns = fit.separation.columns if fit.separation is not None else np.zeros(0, dtype=np.intp)
+        if lone.size and (not drop or not _both(rows, alive, separated)):
+            raise _no_overlap(rows, lone, [names[j] if names is not None else f"column {j}" for j in columns], groups)
+        alive[separated] = False
+        if not _both(rows, alive, separated):
+            raise _no_overlap(rows, np.flatnonzero(rows.target == 1), [], groups)
+    p = fit.probabilities if rows.code is None else fit.probabilities[rows.code]
+    return fit, alive, np.where(alive, p, rows.target)
+
+
+def _both(rows: _Rows, alive: BoolArray, without: IntArray) -> bool:
+    """Whether rows of both samples are left."""
+    left = alive & (rows.weights > 0)
+    left[without] = False
+    return bool((rows.target[left] == 1).any() and (rows.target[left] == 0).any())
+
+
+def _fit_alive(rows: _Rows, link: Link, alive: BoolArray) -> tuple[BinaryFit, IntArray | None]:
+    """Fit rows, or their cells, and say which rows are separated."""
+    weights = rows.weights * alive
+    if rows.code is None or rows.first is None:
+        fit = fit_binary(rows.target, rows.x, weights, link, separation="report")
+        return fit, None if fit.separation is None else fit.separation.rows
+    source, target = (part[0] for part in rows.sums(weights[None]))
+    total = source + target
+    fit = fit_binary(target / np.where(total > 0, total, 1.0), rows.x[rows.first], total, link, separation="report")
+    if fit.separation is None:
+        return fit, None
+    return fit, np.flatnonzero(np.isin(rows.code, fit.separation.rows) & (weights > 0))
+
+
+def _no_overlap(rows: _Rows, lone: IntArray, names: Sequence[str], groups: tuple[str, str]) -> IdentificationError:
+    """Say which rows of the target have no like in the source."""
+    total = rows.weights[rows.source :].sum()
+    why = f" ({listing(names)} tell{'s' if len(names) == 1 else ''} the groups apart)" if names else ""
+    return IdentificationError(
+        f"no overlap: {len(lone):,} of {len(rows.target) - rows.source:,} rows of {groups[1]}, with "
+        f"{100 * rows.weights[lone].sum() / total:.3g} % of its weight, have no like in {groups[0]}{why}. Merge "
+        "levels, leave the regressor out, or trim='crump' to compare only where both groups are found."
+    )
+
+
+def _cell_shares(rows: _Rows) -> FloatArray:
+    """Share of the target in the cell of each row."""
+    source, target = (part[0] for part in rows.sums(rows.weights[None]))
+    total = source + target
+    assert rows.code is not None
+    return np.asarray((target / np.where(total > 0, total, 1.0))[rows.code])
+
+
+def _check_cells(rows: _Rows, p: FloatArray, groups: tuple[str, str]) -> None:
+    lone = np.flatnonzero((p == 1) & (rows.target == 1) & (rows.weights > 0))
+    if lone.size:
+        raise _no_overlap(rows, lone, [], groups)
+
+
+def _by_cell(code: IntArray, m: int, weights: FloatArray) -> FloatArray:
+    """Sums of weights (R, n) by cell, shape (R, m)."""
+    if len(weights) == 1:
+        return np.bincount(code, weights[0], m).astype(float, copy=False)[None]
+    member = sparse.csr_array((np.ones(len(code)), code, np.arange(len(code) + 1)), shape=(len(code), m))
+    return np.asarray(weights @ member)
+
+
+# weights -----------------------------------------------------------------------------------------------------------
+
+
+def _odds(index: FloatArray, link: Link) -> FloatArray:
+    """Odds at an index, finite."""
+    bounded = np.clip(index, -_LARGEST_INDEX, _LARGEST_INDEX)
+    if link == "logit":
+        return np.asarray(np.exp(bounded))
+    if link == "probit":
+        bounded = np.clip(index, -_LARGEST_PROBIT, _LARGEST_PROBIT)
+        return np.asarray(probability(bounded, link) / probability(-bounded, link))
+    return np.asarray(np.expm1(np.exp(np.minimum(bounded, _LARGEST_CLOGLOG))))
+
+
+def _safe_odds(p: FloatArray, fit: BinaryFit | None, rows: _Rows) -> FloatArray:
+    """Odds of all rows, from the index where there is one; infinite where only the target is found."""
+    if fit is None:
+        return np.asarray(np.divide(p, 1 - p, out=np.full(len(p), np.inf), where=p < 1))
+    return _odds(fit.index if rows.code is None else fit.index[rows.code], fit.link)
+
+
+def _log_odds_slope(index: FloatArray, link: Link) -> FloatArray:
+    """Derivative of the log odds in the index: one under logit."""
+    if link == "logit":
+        return np.ones_like(index)
+    p = probability(index, link)
+    product = p * (1 - p)
+    return np.asarray(np.divide(slope(index, link), product, out=np.zeros_like(index), where=product > 0))
+
+
+def _kept(trim: Trim, p: FloatArray, factor: FloatArray, rows: _Rows) -> BoolArray:
+    """Rows of both samples that the rule keeps."""
+    if trim.rule == "crump":
+        bound = _crump_bound(p, rows.weights) if trim.bound is None else trim.bound
+        return (p >= bound) & (p <= 1 - bound)
+    if trim.rule == "share":
+        own = factor[: rows.source]
+        bound = 1 / np.sqrt(len(own)) if trim.bound is None else trim.bound
+        over = own[own / own.sum() > bound]
+        return factor < over.min() if over.size else np.ones(len(factor), dtype=bool)
+    return np.ones(len(p), dtype=bool)
+
+
+def _crump_bound(p: FloatArray, weights: FloatArray) -> float:
+    """Crump's optimal a: the sample with g = 1 / (p (1 - p)) up to g* that has the least sum w g / (sum w)^2."""
+    product = p * (1 - p)
+    inside = (product > 0) & (weights > 0)
+    order = np.argsort(-product[inside], kind="stable")
+    sorted_product, w = product[inside][order], weights[inside][order]
+    if not len(w):
+        return 0.0
+    variance = np.cumsum(w / sorted_product) / np.cumsum(w) ** 2
+    ends = np.append(sorted_product[1:] < sorted_product[:-1], True)
+    best = sorted_product[ends][int(np.argmin(variance[ends]))]
+    if best <= sorted_product[-1] and inside.all():
+        return 0.0
+    return float(0.5 - np.sqrt(max(0.25 - best, 0.0))) * (1 - 1e-12)
+
+
+def _effective(weights: FloatArray) -> float:
+    """Kish's effective sample size."""
+    return float(weights.sum() ** 2 / np.sum(weights**2))
+
+
+def _moments(x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted mean and variance of each column."""
+    share = weights / weights.sum()
+    mean = share @ x
+    return mean, np.maximum(share @ (x - mean) ** 2, 0.0)

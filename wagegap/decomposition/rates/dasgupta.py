@@ -1,0 +1,147 @@
+"""Standardisation of rates: what composition and cell rates contribute to the gap of two rates.
+
+A rate is a sum over cells of shares times rates, R = sum_c s_c r_c. With several crossed factors the share of a cell is
+a product of one effect for each factor,
+
+    s_c = A_c B_c ...,   log A_c = mean over orders of the factors of log P(level of A | levels of factors before it),
+
+and R a sum of products of vectors. The part of a vector in the gap of two populations is the fall of R when it is
+replaced by the other population's, averaged over all orders; with one factor these are Kitagawa's two components.
+
+References
+----------
+Kitagawa, E. (1955). Components of a difference between two rates. Journal of the American Statistical Association 50,
+1168-1194.
+Das Gupta, P. (1993). Standardization and Decomposition of Rates: A User's Manual. U.S. Bureau of the Census P23-186.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+
+import numpy as np
+
+from wagegap._typing import FloatArray, IntArray
+from wagegap.decomposition.rates.switching import SwitchPlan
+
+__all__ = ["RateParts", "decompose_rates"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateParts:
+    """Parts of a gap of two rates and their derivatives.
+
+    Attributes
+    ----------
+    values : ndarray, shape (q,)
+        Part of each factor's composition, then of the rates of each group of cells.
+    by_size, by_rate : ndarray, shape (2, q, C)
+        Derivatives in the sizes and in the rates of the cells of both populations.
+    """
+
+    values: FloatArray
+    by_size: FloatArray
+    by_rate: FloatArray
+
+
+def decompose_rates(
+    sizes: FloatArray, rates: FloatArray, levels: IntArray, cells: Sequence[IntArray] | None = None
+) -> RateParts:
+    """Decompose the gap of the first population's rate over the second's.
+
+    Parameters
+    ----------
+    sizes, rates : ndarray, shape (2, C)
+        Sizes and rates of the cells; the rate of an empty cell is not looked at.
+    levels : ndarray of int, shape (C, K)
+        Level of each factor in each cell.
+    cells : sequence of ndarray of int, optional
+        Cells whose rates form a part each; all together where absent.
+
+    Examples
+    --------
+    >>> sizes, rates = np.array([[60.0, 40], [50, 50]]), np.array([[0.2, 0.4], [0.1, 0.3]])
+    >>> decompose_rates(sizes, rates, np.array([[0], [1]])).values.round(12)
+    array([-0.02,  0.1 ])
+    """
+    count, factors = levels.shape
+    filled = _filled(sizes, rates)
+    shares = np.array([[_effect(n, levels, f) for f in range(factors)] for n in sizes])
+    vectors = np.concatenate([shares, filled[:, None]], axis=1)
+    whole = [np.arange(count)] if cells is None else list(cells)
+    plan = SwitchPlan.all_orders(factors + 1)
+    parts = [(f, np.arange(count)) for f in range(factors)] + [(factors, own) for own in whole]
+    values, by_size, by_rate = np.zeros(len(parts)), np.zeros((2, len(parts), count)), np.zeros((2, len(parts), count))
+    for i, (place, own) in enumerate(parts):
+        values[i], slopes = _part(vectors, plan, place, own)
+        for g in range(2):
+            by_rate[g, i] = slopes[g, factors] * (sizes[g] > 0)
+            for f in range(factors):
+                by_size[g, i] += _effect_slope(slopes[g, f] * shares[g, f], sizes[g], levels, f)
+            # where one population has nobody, its rate is the other's
+            by_rate[1 - g, i] += slopes[g, factors] * (sizes[g] == 0)
+    return RateParts(values, by_size, by_rate)
+
+
+def _filled(sizes: FloatArray, rates: FloatArray) -> FloatArray:
+    """Rates of empty cells as in the other population."""
+    return np.where(sizes > 0, rates, np.where(sizes[::-1] > 0, rates[::-1], 0.0))
+
+
+def _part(vectors: FloatArray, plan: SwitchPlan, place: int, own: IntArray) -> tuple[float, FloatArray]:
+    """Part of one vector, over some cells, and its derivatives in all vectors of both populations (2, N, C)."""
+    n = vectors.shape[1]
+    value, slopes = 0.0, np.zeros(vectors.shape)
+    for subset, sign in zip(plan.subsets, plan.signs[:, place], strict=True):
+        if sign == 0:
+            continue
+        at = subset.astype(int)
+        chosen = vectors[at, np.arange(n)][:, own]
+        value += sign * float(np.prod(chosen, axis=0).sum())
+        for f in range(n):
+            slopes[at[f], f, own] += sign * np.prod(np.delete(chosen, f, axis=0), axis=0)
+    return value, slopes
+
+
+def _subsets(factors: int, place: int) -> list[tuple[tuple[int, ...], float]]:
+    """Sets of factors that may stand before one, and the share of orders in which they do."""
+    others = [f for f in range(factors) if f != place]
+    total = factorial(factors)
+    return [
+        (subset, factorial(size) * factorial(factors - 1 - size) / total)
+        for size in range(factors)
+        for subset in combinations(others, size)
+    ]
+
+
+def _margin(sizes: FloatArray, levels: IntArray, subset: Sequence[int]) -> tuple[FloatArray, IntArray]:
+    """Size of everybody who shares the levels of some factors with a cell, and the number of that group."""
+    if not subset:
+        return np.full(len(sizes), sizes.sum()), np.zeros(len(sizes), dtype=np.intp)
+    codes = np.unique(levels[:, list(subset)], axis=0, return_inverse=True)[1].ravel()
+    totals: FloatArray = np.bincount(codes, weights=sizes).astype(float)
+    return totals[codes], codes
+
+
+def _effect(sizes: FloatArray, levels: IntArray, place: int) -> FloatArray:
+    """Effect of one factor's composition in every cell; zero where a cell is empty."""
+    out = np.zeros(len(sizes))
+    with np.errstate(divide="ignore"):
+        for subset, share in _subsets(levels.shape[1], place):
+            inner, outer = (_margin(sizes, levels, s)[0] for s in ((*subset, place), subset))
+            out += share * (np.log(inner) - np.log(np.where(outer > 0, outer, 1.0)))
+    return np.asarray(np.where(sizes > 0, np.exp(out), 0.0))
+
+
+def _effect_slope(weighted: FloatArray, sizes: FloatArray, levels: IntArray, place: int) -> FloatArray:
+    """Derivative in the sizes of a sum over cells whose terms are proportional to the effect."""
+    out = np.zeros(len(sizes))
+    for subset, share in _subsets(levels.shape[1], place):
+        for sign, chosen in ((1.0, (*subset, place)), (-1.0, subset)):
+            margin, codes = _margin(sizes, levels, chosen)
+            term = np.divide(weighted, margin, out=np.zeros_like(weighted), where=margin > 0)
+            out += sign * share * np.bincount(codes, weights=term)[codes]
+    return out

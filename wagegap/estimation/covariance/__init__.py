@@ -1,0 +1,1 @@
+"""How errors are related: options, sources of error, groupings, factors, replicates, resampling."""

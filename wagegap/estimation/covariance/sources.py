@@ -1,0 +1,573 @@
+"""Where uncertainty comes from: scores of sampled units, replicates, or a covariance someone states.
+
+A root holds what is needed for the covariance of a few fitted columns, and for relating them to those of another root.
+Scores of one source join scores of that source through their shared units, replicates join replicates of one design;
+whatever else is joined is joined as independent. The covariance of scores is a signed sum of quadratic forms over
+groupings, V = sum_k s_k S'K_k S, each block of columns (a cell, a fit) with its own small-sample factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+from scipy import linalg, sparse
+
+from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
+from wagegap.errors import CovarianceError, JoinError, listing
+from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, satterthwaite
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
+from wagegap.estimation.covariance.options import Analytic, Covariance, Robust, Survey
+
+__all__ = ["AbsorbedCount", "Block", "PlainRoot", "ReplicateRoot", "Root", "ScoreRoot"]
+
+
+class Root(Protocol):
+    """A source of uncertainty about a few fitted columns."""
+
+    @property
+    def source(self) -> str:
+        """Where the errors come from; roots of one source may be related."""
+
+    @property
+    def size(self) -> int:
+        """Number of fitted columns q."""
+
+    def covariance(self) -> FloatArray:
+        """Return the covariance of the fitted columns, shape (q, q)."""
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """Return the degrees of freedom of a contrast of the fitted columns."""
+
+    def relates(self, other: Root) -> bool:
+        """Say whether the errors of two roots can be related."""
+
+    def join(self, other: Root) -> Root:
+        """Return one root for the columns of both, those of `other` last."""
+
+    def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
+        """Return random deviations of the fitted columns, shape (reps, q)."""
+
+    def describe(self) -> str:
+        """Say the covariance in one phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbedCount:
+    """Effects that one grouping absorbed.
+
+    Attributes
+    ----------
+    name : str
+        Column of the effects.
+    rank : int
+        Effects estimated.
+    nested_in : tuple of str
+        Groupings within whose groups the effects are nested.
+    levels : int, optional
+        Levels of the grouping, which fixest counts whether or not they can be told apart; the rank where absent.
+    """
+
+    name: str
+    rank: int
+    nested_in: tuple[str, ...] = ()
+    levels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One fit: what small-sample factors and degrees of freedom need.
+
+    Attributes
+    ----------
+    label : str
+        The cell.
+    nobs : float
+        Observations (the sum of frequency weights).
+    n_params : int
+        Estimated slopes and constants, absorbed effects not counted.
+    absorbed : tuple of AbsorbedCount
+        Absorbed effects.
+    iid : ndarray, shape (r, r), optional
+        Covariance of the block's columns under independent errors of equal variance.
+    """
+
+    label: str
+    nobs: float
+    n_params: int
+    absorbed: tuple[AbsorbedCount, ...] = ()
+    iid: FloatArray | None = None
+
+    def counted(self, rule: SmallSample, clusters: tuple[str, ...]) -> int:
+        """Parameters that the rule counts.
+
+        fixest counts the levels of every set of effects that is not nested in a cluster, less one for each further
+        set, and one where all are nested; the others count the effects that are estimated.
+        """
+        if rule != "fixest" or not self.absorbed:
+            return self.n_params + sum(effect.rank for effect in self.absorbed)
+        apart = [effect for effect in self.absorbed if not any(name in effect.nested_in for name in clusters)]
+        if not apart:
+            return self.n_params + 1
+        return self.n_params + sum(effect.levels or effect.rank for effect in apart) - (len(apart) - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreRoot:
+    """Influence of sampled units on fitted columns.
+
+    Attributes
+    ----------
+    source : str
+        Data the units belong to.
+    scores : sparse array, shape (n, q)
+        Row i, column j: influence of row i on fitted column j, before any adjustment.
+    column_block : ndarray of int, shape (q,)
+        Block of each column.
+    row_block : ndarray of int, shape (n,)
+        Block of each row.
+    blocks : tuple of Block
+        The fits.
+    groupings : mapping of str to PairWeights
+        Groupings of the rows that were kept; `"row"` says which rows are the same observation.
+    cov : Analytic
+        The covariance in force.
+    rule : str
+        Small-sample rule.
+    leverage : ndarray, shape (n,), optional
+        Leverage of each row, for HC2 and HC3.
+    repeats : ndarray, shape (n,), optional
+        How many observations a row stands for, under frequency weights.
+    cluster_degrees : tuple of DegreesMatrices, optional
+        One for each block, for CR2 and CR3, whose rows are clusters within blocks.
+    """
+
+    source: str
+    scores: sparse.csr_array
+    column_block: IntArray
+    row_block: CodeArray
+    blocks: tuple[Block, ...]
+    groupings: Mapping[str, PairWeights]
+    cov: Analytic
+    rule: SmallSample = "stata"
+    leverage: FloatArray | None = None
+    repeats: FloatArray | None = None
+    cluster_degrees: tuple[DegreesMatrices, ...] | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of fitted columns."""
+        return int(self.scores.shape[1])
+
+    def covariance(self) -> FloatArray:
+        """Signed sum of quadratic forms, times the blocks' factors."""
+        if isinstance(self.cov, Robust) and self.cov.kind == "iid":
+            return self._iid()
+        scale = np.sqrt(self._factors())[self.column_block]
+        meat = sum(sign * group.quadratic(self._adjusted()) for sign, group in self._terms())
+        return np.asarray(np.asarray(meat) * np.outer(scale, scale))
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """t(n - k) for iid and HC, t(G - 1) for CR0 and CR1, units less strata, Satterthwaite for CR2 and CR3."""
+        present = np.unique(self.column_block[contrast != 0])
+        if present.size == 0:
+            return np.inf
+        if self.cluster_degrees is not None:
+            return satterthwaite(self._pairs(contrast, contrast))
+        if isinstance(self.cov, Survey):
+            return float(self._design().take(self._rows_of(present)).degrees)
+        if not isinstance(self.cov, Robust):
+            return float(max(self._pair_weights().take(self._rows_of(present)).n_groups - 1, 1))
+        if self.cov.clusters:
+            return self._cluster_degrees(present)
+        return self._residual_degrees(contrast, present)
+
+    def relates(self, other: Root) -> bool:
+        """Roots of one source and of one kind."""
+        return isinstance(other, ScoreRoot) and other.source == self.source
+
+    def join(self, other: Root) -> ScoreRoot:
+        """Stack rows and columns; units that both have are found by the groupings."""
+        if not isinstance(other, ScoreRoot):
+            raise JoinError("scores can be joined with scores only.")
+        self._check_joinable(other)
+        groupings = {name: self.groupings[name].stack(other.groupings[name]) for name in self._common(other)}
+        n_blocks = len(self.blocks)
+        joined = replace(
+            self,
+            scores=sparse.csr_array(sparse.block_diag([self.scores, other.scores], format="csr")),
+            column_block=np.concatenate([self.column_block, other.column_block + n_blocks]),
+            row_block=np.concatenate([self.row_block, other.row_block + np.int32(n_blocks)]),
+            blocks=self.blocks + other.blocks,
+            groupings=groupings,
+            leverage=_stacked(self.leverage, other.leverage),
+            repeats=_stacked(self.repeats, other.repeats),
+            cluster_degrees=None
+            if self.cluster_degrees is None
+            else self.cluster_degrees + (other.cluster_degrees or ()),
+        )
+        joined._check_iid_rows()
+        return joined
+
+    def with_cov(self, cov: Covariance, rule: SmallSample) -> ScoreRoot:
+        """Return the same scores under another covariance, where they allow it."""
+        if not isinstance(cov, Analytic):
+            raise CovarianceError(f"cov={cov} needs the workers: call refit(data, cov=...) on the result.")
+        if cov == self.cov:
+            return replace(self, rule=rule)
+        if self.cluster_degrees is not None or (isinstance(cov, Robust) and cov.kind in ("CR2", "CR3")):
+            raise CovarianceError(
+                f"{self.cov} cannot be turned into {cov} without the workers: call refit(data, cov={str(cov)!r})."
+            )
+        changed = replace(self, cov=cov, rule=rule)
+        changed._check_kept()
+        return changed
+
+    def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
+        """Multiplier bootstrap: Mammen's two-point weights of clusters (or rows) times their scores."""
+        terms = self._terms()
+        if len(terms) != 1 or not isinstance(terms[0][1], Grouping):
+            return _normal_draws(self.covariance(), rng, reps)
+        sums = terms[0][1].sums(self._adjusted())
+        root5 = np.sqrt(5.0)
+        high = rng.random((reps, sums.shape[0])) < (root5 - 1) / (2 * root5)
+        weights = np.where(high, (1 + root5) / 2, (1 - root5) / 2)
+        return np.asarray(weights @ sums) * np.sqrt(self._factors())[self.column_block]
+
+    def describe(self) -> str:
+        """Covariance, rule and number of clusters."""
+        if not isinstance(self.cov, Robust) or not self.cov.clusters:
+            return str(self.cov) + ("" if self.rule == "stata" else f" ({self.rule})")
+        counts = [f"{self._grouping(name).n_groups:,} {name}" for name in self.cov.clusters]
+        rule = f", {self.rule} factor" if self.cov.kind == "CR1" else ""
+        return f"{self.cov} ({' x '.join(counts)}{rule})"
+
+    def rows_shared_with(self, other: ScoreRoot) -> int:
+        """Observations that both roots have."""
+        if "row" not in self.groupings or "row" not in other.groupings:
+            return 0
+        both = self._grouping("row").stack(other.groupings["row"])
+        ours, theirs = both.codes[: len(self.row_block)], both.codes[len(self.row_block) :]
+        return int(np.intersect1d(ours, theirs).size)
+
+    def _adjusted(self) -> sparse.csr_array:
+        """Scores with HC2 or HC3 weights and, row by row, the root of frequency weights."""
+        if not isinstance(self.cov, Robust) or self.cov.clusters:
+            return self.scores
+        scale = np.ones(self.scores.shape[0])
+        if self.repeats is not None:
+            scale = scale / np.sqrt(self.repeats)
+        if self.cov.kind in ("HC2", "HC3"):
+            if self.leverage is None:
+                raise CovarianceError(
+                    f"{self.cov} needs the leverages, which were not kept: refit with cov={str(self.cov)!r}."
+                )
+            left = np.maximum(1 - self.leverage, 1e-12)
+            scale = scale * left ** (-0.5 if self.cov.kind == "HC2" else -1.0)
+        return sparse.csr_array(self.scores.multiply(scale[:, None]))
+
+    def _terms(self) -> list[tuple[int, PairWeights]]:
+        """Signs and groupings whose quadratic forms add up to the covariance."""
+        if isinstance(self.cov, Survey):
+            return [(1, self._design())]
+        if not isinstance(self.cov, Robust):
+            return [(1, self._pair_weights())]
+        if not self.cov.clusters:
+            return [(1, self._grouping("row"))]
+        terms: list[tuple[int, PairWeights]] = []
+        for r in range(1, len(self.cov.clusters) + 1):
+            for names in combinations(self.cov.clusters, r):
+                group = self._grouping(names[0])
+                for name in names[1:]:
+                    group = group.cross(self._grouping(name))
+                terms.append(((-1) ** (r + 1), group))
+        return terms
+
+    def _grouping(self, name: str) -> Grouping:
+        found = self.groupings.get(name)
+        if isinstance(found, Grouping):
+            return found
+        kept = listing(key for key in self.groupings if key != "row") or "none"
+        raise CovarianceError(
+            f"cov={self.cov}: {name!r} was not kept with the scores (kept: {kept}). "
+            f"Pass cov={str(self.cov)!r} to the fit, or declare the column in read_panel, or call refit(data)."
+        )
+
+    def _design(self) -> StratifiedGrouping:
+        for group in self.groupings.values():
+            if isinstance(group, StratifiedGrouping):
+                return group
+        raise CovarianceError(f"cov={self.cov}: the design was not kept with the scores; call refit(data).")
+
+    def _pair_weights(self) -> PairWeights:
+        found = self.groupings.get(str(self.cov))
+        if found is None:
+            raise CovarianceError(
+                f"cov={self.cov}: its pairs were not kept with the scores; call refit(data, cov=...)."
+            )
+        return found
+
+    def _rows_of(self, present: IntArray) -> IntArray:
+        return np.flatnonzero(np.isin(self.row_block, present))
+
+    def _clusters_in(self, name: str, present: IntArray) -> int:
+        codes = self._grouping(name).codes
+        return int(np.unique(codes[self._rows_of(present)]).size)
+
+    def _factors(self) -> FloatArray:
+        """Small-sample factor of each block."""
+        everything = np.arange(len(self.blocks))
+        if self.rule == "joint":
+            return np.full(len(self.blocks), self._factor(everything))
+        return np.array([self._factor(np.array([b])) for b in everything])
+
+    def _factor(self, present: IntArray) -> float:
+        if not isinstance(self.cov, Robust) or self.rule == "none":
+            return 1.0
+        n = sum(self.blocks[b].nobs for b in present)
+        k = sum(self.blocks[b].counted(self.rule, self.cov.clusters) for b in present)
+        if self.cov.kind == "HC1":
+            return float(n / (n - k)) if n > k else np.inf
+        if self.cov.kind != "CR1":
+            return 1.0
+        g = min(self._clusters_in(name, present) for name in self.cov.clusters)
+        return _cluster_factor(self.rule, g, n, k)
+
+    def _cluster_degrees(self, present: IntArray) -> float:
+        assert isinstance(self.cov, Robust)
+        where = np.arange(len(self.blocks)) if self.rule == "joint" else present
+        g = min(self._clusters_in(name, where) for name in self.cov.clusters)
+        if self.rule == "metafor":
+            return float(g - sum(self.blocks[b].counted(self.rule, self.cov.clusters) for b in where))
+        return float(g - 1)
+
+    def _residual_degrees(self, contrast: FloatArray, present: IntArray) -> float:
+        free = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
+        if self.rule == "joint":
+            return float(free.sum())
+        if present.size == 1:
+            return float(free[present[0]])
+        covariance = self.covariance()
+        parts = []
+        for b in present:
+            own = np.where(self.column_block == b, contrast, 0.0)
+            parts.append(own @ covariance @ own)
+        variances = np.array(parts)
+        return float(variances.sum() ** 2 / np.sum(variances**2 / free[present]))
+
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an approximate Hotelling T-squared of contrasts, shape (q, size), under CR2 and CR3."""
+        return None if self.cluster_degrees is None else hotelling(self._pairs, contrasts)
+
+    def _pairs(self, contrast: FloatArray, other: FloatArray) -> FloatArray:
+        """Pairs of clusters, added over blocks."""
+        assert self.cluster_degrees is not None
+        assert isinstance(self.cov, Robust)
+        group = self._grouping(self.cov.clusters[0])
+        total = np.zeros((group.n_groups, group.n_groups))
+        for b in np.intersect1d(*(self.column_block[c != 0] for c in (contrast, other))):
+            codes, own = group.codes[self.row_block == b], self.column_block == b
+            total[np.ix_(codes, codes)] += self.cluster_degrees[b].pairs(contrast[own], other[own])
+        return total
+
+    def _iid(self) -> FloatArray:
+        parts = [block.iid for block in self.blocks if block.iid is not None]
+        if len(parts) < len(self.blocks):
+            raise CovarianceError("cov='iid' was not kept for every block: refit with cov='iid'.")
+        order = np.argsort(self.column_block, kind="stable")
+        out = np.zeros((self.size, self.size))
+        out[np.ix_(order, order)] = linalg.block_diag(*parts)
+        return out
+
+    def _check_kept(self) -> None:
+        """Raise where the covariance in force cannot be computed."""
+        if not isinstance(self.cov, Robust):
+            self._terms()
+        elif self.cov.kind == "iid":
+            self._iid()
+        else:
+            self._terms()
+            self._adjusted()
+
+    def _check_joinable(self, other: ScoreRoot) -> None:
+        if (self.cov, self.rule) != (other.cov, other.rule):
+            raise JoinError(
+                f"the results carry different covariances ({self.describe()}; {other.describe()}): "
+                "give both the same with cov= or with_cov(...)."
+            )
+        levered = isinstance(self.cov, Robust) and self.cov.kind in ("HC2", "HC3")
+        unlike = levered and (self.leverage is None) != (other.leverage is None)
+        if unlike or (self.repeats is None) != (other.repeats is None):
+            raise JoinError("one result is compressed or frequency-weighted and the other is not: refit them alike.")
+        needed = {"row"}
+        if not isinstance(self.cov, Robust):
+            needed = {"row"} if isinstance(self.cov, Survey) else {str(self.cov)}
+        elif self.cov.clusters:
+            needed = set(self.cov.clusters)
+        if not needed <= set(self._common(other)):
+            raise JoinError(
+                f"the units behind {self.cov} were not kept in both results, or come from different data: "
+                "fit with compress=False from one panel, or join with independent=True."
+            )
+
+    def _common(self, other: ScoreRoot) -> list[str]:
+        """Groupings that both have, with labels of one source."""
+        ours, theirs = self.groupings, other.groupings
+        return [name for name in ours if name in theirs and ours[name].source == theirs[name].source]
+
+    def _check_iid_rows(self) -> None:
+        if not (isinstance(self.cov, Robust) and self.cov.kind == "iid"):
+            return
+        row = self._grouping("row")
+        if row.n_groups < len(row.codes):
+            raise JoinError(
+                f"{len(row.codes) - row.n_groups:,} observations stand in both results, which cov='iid' cannot relate: "
+                "use with_cov('HC1') or a cluster."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReplicateRoot:
+    """Scaled deviations of replicate estimates from the full-sample estimate.
+
+    Attributes
+    ----------
+    source : str
+        Survey and kind of replicates; deviations of one design are related through equal replicates.
+    deviations : ndarray, shape (R, q)
+        Square root of the replicate's scale times (replicate estimate - estimate).
+    keys : tuple of (str, int)
+        Scope (a country, where countries have designs of their own) and number of each replicate.
+    kind : str
+        How the replicates were made.
+    free : float
+        Degrees of freedom of the design.
+    """
+
+    source: str
+    deviations: FloatArray
+    keys: tuple[tuple[str, int], ...]
+    kind: str
+    free: float
+
+    @property
+    def size(self) -> int:
+        """Number of fitted columns."""
+        return int(self.deviations.shape[1])
+
+    def covariance(self) -> FloatArray:
+        """Sum over replicates of scaled squared deviations."""
+        return self.deviations.T @ self.deviations
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """Replicates (of the scopes that the contrast touches) less one."""
+        touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
+        return float(max(min(self.free, touched.sum() - 1), 1))
+
+    def relates(self, other: Root) -> bool:
+        """Replicates of one design."""
+        return isinstance(other, ReplicateRoot) and (other.source, other.kind) == (self.source, self.kind)
+
+    def join(self, other: Root) -> ReplicateRoot:
+        """Line up replicates of equal scope and number."""
+        if not isinstance(other, ReplicateRoot):
+            raise JoinError("replicates can be joined with replicates only.")
+        keys = tuple(dict.fromkeys(self.keys + other.keys))
+        place = {key: i for i, key in enumerate(keys)}
+        out = np.zeros((len(keys), self.size + other.size))
+        out[[place[key] for key in self.keys], : self.size] = self.deviations
+        out[[place[key] for key in other.keys], self.size :] = other.deviations
+        return replace(self, deviations=out, keys=keys, free=max(self.free, other.free))
+
+    def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
+        """Normal weights of the replicates times their deviations."""
+        return np.asarray(rng.standard_normal((reps, len(self.keys))) @ self.deviations)
+
+    def describe(self) -> str:
+        """Kind and number of replicates."""
+        numbers = {number for _, number in self.keys}
+        return f"{self.kind} replicates ({len(numbers)})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainRoot:
+    """A covariance that is stated: published standard errors, or the inverse of an information matrix.
+
+    Attributes
+    ----------
+    source : str
+        Who states it.
+    matrix : ndarray, shape (q, q)
+        Covariance; a NaN variance means unknown, never zero.
+    free : float or ndarray of shape (q,)
+        Degrees of freedom, of each column where they differ.
+    phrase : str
+        What it is, for notes.
+    """
+
+    source: str
+    matrix: FloatArray
+    free: float | FloatArray = np.inf
+    phrase: str = "stated covariance"
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return len(self.matrix)
+
+    def covariance(self) -> FloatArray:
+        """Return the matrix."""
+        return self.matrix
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """Return the degrees stated; Welch's where columns differ."""
+        free = np.broadcast_to(np.asarray(self.free, dtype=float), (self.size,))
+        used = contrast != 0
+        if np.unique(free[used]).size <= 1:
+            return float(free[used][0]) if used.any() else np.inf
+        variances = contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used]
+        total = float(np.sum(variances**2 / free[used]))
+        return float(variances.sum() ** 2 / total) if total > 0 else np.inf
+
+    def relates(self, other: Root) -> bool:
+        """A stated covariance says nothing of any other."""
+        del other
+        return False
+
+    def join(self, other: Root) -> PlainRoot:
+        """Refuse: nothing is known of the cross block."""
+        raise JoinError(f"nothing is known of the covariance of {self.source!r} and {other.source!r}.")
+
+    def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
+        """Normal draws with the covariance."""
+        return _normal_draws(self.matrix, rng, reps)
+
+    def describe(self) -> str:
+        """Return the phrase."""
+        return self.phrase
+
+
+def _cluster_factor(rule: SmallSample, g: int, n: float, k: int) -> float:
+    """CR1 factor by the convention's name."""
+    if g < 2:
+        raise CovarianceError("a single cluster has no variance between clusters: cluster on a finer column.")
+    if rule == "metafor":
+        if g <= k:
+            raise CovarianceError(f"{g} clusters for {k} parameters: metafor's factor needs more clusters.")
+        return g / (g - k)
+    if rule == "clubsandwich":
+        return g / (g - 1)
+    return float(g / (g - 1) * (n - 1) / (n - k)) if n > k else np.inf
+
+
+def _stacked(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+    return None if first is None or second is None else np.concatenate([first, second])
+
+
+def _normal_draws(covariance: FloatArray, rng: np.random.Generator, reps: int) -> FloatArray:
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return np.asarray(rng.standard_normal((reps, len(values))) @ root.T)

@@ -1,1 +1,0 @@
-"""Arrays in, small frozen values out: the numerics of the engine room. Nothing here sees a frame or a model."""

@@ -1,0 +1,1 @@
+"""Least squares: rank-revealing, by cells, stacked, from moments, with absorbed effects."""

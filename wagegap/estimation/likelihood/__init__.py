@@ -1,0 +1,1 @@
+"""Likelihood models and resampling that several doors share."""

@@ -1,0 +1,1 @@
+"""Choice among places or fields."""

@@ -1,0 +1,569 @@
+"""Choice sets: from rows of choosers and alternatives to arrays, and a fitted model at other rows.
+
+Rows of a chooser, and within them of a nest, stand together. The column of alternatives has its base first; of the
+columns that a formula makes of it those of the base are left out where the others make them up. What a result keeps of
+the model knows no chooser: names, levels, nests, and the alternatives' means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Number
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    DataWarning,
+    DuplicateKeyError,
+    EmptyDataError,
+    IdentificationError,
+    OptionError,
+    check_column,
+    did_you_mean,
+    listing,
+    no_column,
+    warn,
+)
+from wagegap.estimation.design import (
+    Design,
+    FormulaParts,
+    build_design,
+    check_keys,
+    design_matrix,
+    free_name,
+    required_columns,
+    split_formula,
+)
+from wagegap.panel.events import numbers
+from wagegap.panel.panel import Panel
+from wagegap.panel.rows import weighted_rows
+from wagegap.regression.choice.likelihood import ChoiceSets, Nests, choice_sets, respond
+
+__all__ = [
+    "ChoiceColumns",
+    "ChoiceModel",
+    "ChoiceRows",
+    "Choices",
+    "NestTree",
+    "read_choices",
+    "reweighted",
+    "typical_means",
+]
+
+_STEP = 1e-4
+_STATEFUL = r"(?<!\w)(?:scale|center|standardize|poly|bs|cs|cr|cc|te|lag)\s*\("
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceColumns:
+    """Formula and columns, as given."""
+
+    formula: str
+    chooser: str
+    alternative: str
+    chosen: str | None
+
+    @property
+    def regressors(self) -> str:
+        """Right-hand side."""
+        return self.formula if "~" not in str(self.formula) else self._parts().regressors
+
+    def outcome(self) -> str:
+        """Left-hand side, or the column of what is chosen."""
+        if "~" not in str(self.formula):
+            if self.chosen is None:
+                raise OptionError("who took what? Give chosen='column', or a formula 'taken ~ pay + ...'.")
+            return self.chosen
+        if self.chosen is not None:
+            raise OptionError(f"chosen={self.chosen!r} and the left side of {self.formula!r} say the same: give one.")
+        return self._parts().outcome
+
+    def _parts(self) -> FormulaParts:
+        parts = split_formula(self.formula)
+        if parts.effects:
+            raise OptionError(
+                "a choice model has nothing behind a bar: what choosers have in common over a set drops out anyway."
+            )
+        return parts
+
+
+@dataclass(frozen=True, slots=True)
+class NestTree:
+    """Nests as asked for."""
+
+    nests: Mapping[str, Sequence[Any]] | None
+    common: bool
+    scaled: bool
+
+    def names(self, levels: Sequence[Any]) -> dict[Any, str]:
+        """Nest of each alternative; checked."""
+        if self.nests is not None and not isinstance(self.nests, Mapping):
+            raise OptionError(f"nests={self.nests!r} must be a dict of nest -> alternatives.")
+        found: dict[Any, str] = {}
+        for name, members in (self.nests or {}).items():
+            for member in [members] if isinstance(members, str) else members:
+                if member not in levels:
+                    raise OptionError(
+                        f"nest {name!r}: no alternative {member!r}.{did_you_mean(member, levels)} "
+                        f"Alternatives: {listing(levels, 12)}."
+                    )
+                if member in found:
+                    raise OptionError(f"{member!r} is in two nests, {found[member]!r} and {name!r}.")
+                found[member] = str(name)
+        return {level: found.get(level, str(level)) for level in levels}
+
+    def parameters(self, nests: Sequence[str], of: Mapping[Any, str]) -> tuple[IntArray, list[str]]:
+        """Number of the dissimilarity of each nest, -1 for none, and their names."""
+        sizes = [sum(own == nest for own in of.values()) for nest in nests]
+        asked = set(map(str, self.nests or {}))
+        free = [nest in asked and (size > 1 or not self.scaled) for nest, size in zip(nests, sizes, strict=True)]
+        if self.common:
+            return np.where(free, 0, -1).astype(np.intp), ["dissimilarity"] * any(free)
+        numbers = np.where(free, np.cumsum(free) - 1, -1).astype(np.intp)
+        return numbers, [f"dissimilarity[{nest}]" for nest, own in zip(nests, free, strict=True) if own]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChoiceRows:
+    """Rows at which a model is evaluated, those of a chooser and nest together.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n, k)
+        Attributes.
+    sets : ChoiceSets
+        Choosers.
+    level : ndarray of int, shape (n,)
+        Alternative of each row.
+    nests : Nests, optional
+        Nests.
+    count : int
+        Number of alternatives.
+    slopes : dict of str -> ndarray, shape (n, k)
+        Derivative of the attributes in the logarithm of a column.
+    weights : ndarray, shape (N,)
+        Weights of choosers.
+    """
+
+    x: FloatArray
+    sets: ChoiceSets
+    level: IntArray
+    nests: Nests | None
+    count: int
+    slopes: Mapping[str, FloatArray]
+    weights: FloatArray
+
+    def shares(self, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Predicted shares, and their derivative in the parameters."""
+        found = respond(params, self.x, self.sets, self.nests)
+        load = found.probability * self.sets.spread(self.weights) / self.weights.sum()
+        values = np.bincount(self.level, weights=load, minlength=self.count)
+        slopes = [np.bincount(self.level, weights=load * own, minlength=self.count) for own in found.slopes.T]
+        return np.asarray(values, dtype=float), np.column_stack(slopes)
+
+    def elasticities(self, params: FloatArray, variable: str) -> FloatArray:
+        """Elasticities of j in k, shape (J J,), averaged with the probabilities of j."""
+        gain = self.slopes[variable] @ params[: self.x.shape[1]]
+        numerator, denominator = self._responses(params, gain)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(numerator / denominator[:, None]).ravel()
+
+    def diversion(self, params: FloatArray) -> FloatArray:
+        """Share of k's loss that j gains, shape (J J,)."""
+        numerator, _ = self._responses(params, np.ones(len(self.x)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out = -numerator / np.diag(numerator)[None, :]
+        out[np.arange(self.count), np.arange(self.count)] = np.nan
+        return out.ravel()
+
+    def _responses(self, params: FloatArray, gain: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Sums of w P_j d log P_j / d V_k times k's gain, shape (J, J), and of w P_j."""
+        found = respond(params, self.x, self.sets, self.nests)
+        load = found.probability * self.sets.spread(self.weights)
+        nest = self.level if self.nests is None else self.nests.codes
+        chooser = self.sets.spread(np.arange(len(self.sets.starts)))
+        out = np.zeros((self.count, self.count))
+        for k in range(self.count):
+            at = np.flatnonzero(self.level == k)
+            one, base, within = (np.zeros(len(self.sets.starts)) for _ in range(3))
+            one[chooser[at]] = gain[at] * found.scale[at]
+            base[chooser[at]] = -found.dissimilarity[at] * found.probability[at]
+            within[chooser[at]] = (found.dissimilarity[at] - 1) * found.within[at]
+            same = nest == (nest[at[0]] if at.size else -1)
+            response = one[chooser] * ((self.level == k) + same * within[chooser] + base[chooser])
+            out[:, k] = np.bincount(self.level, weights=load * response, minlength=self.count)
+        return out, np.asarray(np.bincount(self.level, weights=load, minlength=self.count), dtype=float)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChoiceModel:
+    """What a result keeps to evaluate the model, no chooser among it.
+
+    Attributes
+    ----------
+    columns : ChoiceColumns
+        Formula and columns.
+    levels : list
+        Alternatives, the base first.
+    names : tuple of str
+        Columns of the attributes.
+    nest_of : ndarray of int, shape (J,), optional
+        Nest of each alternative.
+    nests : tuple of (ndarray, bool), optional
+        Dissimilarity of each nest, and whether utilities are scaled.
+    variables : tuple of str
+        Numbers in the formula.
+    means : DataFrame, optional
+        Columns of the formula at the alternatives' means, the last J rows.
+    sample_shares : tuple of ndarray
+        Predicted shares in the sample, with their derivative.
+    """
+
+    columns: ChoiceColumns
+    levels: list[Any]
+    names: tuple[str, ...]
+    nest_of: IntArray | None
+    nests: tuple[IntArray, bool] | None
+    variables: tuple[str, ...] = ()
+    means: pd.DataFrame | None = None
+    sample_shares: tuple[FloatArray, FloatArray] = (np.empty(0), np.empty((0, 0)))
+
+    def typical(self, variables: Sequence[str] = ()) -> ChoiceRows:
+        """One set at the alternatives' means."""
+        if self.means is None:
+            raise OptionError("a formula with columns that depend on other rows (center, splines) needs data=.")
+        level = np.arange(len(self.levels))
+        order = self.order(np.zeros_like(level), level)
+        last = len(self.means) - len(level) + order
+        x = self.attributes(self.means)[last]
+        slopes = {name: self.slope(self.means, name)[last] for name in variables}
+        return self.of(x, choice_sets(np.zeros_like(level)), level[order], slopes)
+
+    def rows(self, frame: pd.DataFrame, variables: Sequence[str] = ()) -> ChoiceRows:
+        """Rows of other data, with the derivatives in some columns."""
+        names = [self.columns.chooser, self.columns.alternative]
+        needed = [*required_columns(_with_constant(self.columns.regressors), frame), *names]
+        for name in names:
+            if name not in frame:
+                raise no_column(name, frame.columns)
+        frame = frame[list(dict.fromkeys(needed))]
+        if frame.isna().any(axis=None):
+            raise DataError(f"{int(frame.isna().any(axis=1).sum()):,} rows have missing values: leave their sets out.")
+        level = _codes_of(frame[self.columns.alternative], self.levels)
+        order = self.order(pd.factorize(frame[self.columns.chooser])[0], level)
+        frame = _with_levels(frame, self.columns.alternative, self.levels).iloc[order]
+        x = self.attributes(frame)
+        slopes = {name: self.slope(frame, name) for name in variables if _is_number(frame, name)}
+        chooser = pd.factorize(frame[self.columns.chooser])[0]
+        return self.of(x, choice_sets(chooser), level[order], slopes)
+
+    def of(self, x: FloatArray, sets: ChoiceSets, level: IntArray, slopes: Mapping[str, FloatArray]) -> ChoiceRows:
+        """Rows from their arrays."""
+        return ChoiceRows(x, sets, level, self.nests_of(level), len(self.levels), slopes, np.ones(len(sets.starts)))
+
+    def nests_of(self, level: IntArray) -> Nests | None:
+        """Nests of rows."""
+        if self.nest_of is None or self.nests is None:
+            return None
+        return Nests(self.nest_of[level], *self.nests)
+
+    def attributes(self, frame: pd.DataFrame) -> FloatArray:
+        """Columns of the attributes; they must be those of the fit."""
+        x, names, _ = design_matrix(frame, _with_constant(self.columns.regressors))
+        absent = [name for name in self.names if name not in names]
+        if absent:
+            raise DataError(f"the data give no {listing(absent)}: they must have every level of the fit.")
+        return x[:, [names.index(name) for name in self.names]]
+
+    def slope(self, frame: pd.DataFrame, name: str) -> FloatArray:
+        """Derivative of the attributes in the logarithm of a column, by central differences."""
+        ahead, behind = (self.attributes(frame.assign(**{name: frame[name] * (1 + h)})) for h in (_STEP, -_STEP))
+        return (ahead - behind) / (2 * _STEP)
+
+    def order(self, chooser: IntArray, level: IntArray) -> IntArray:
+        """Order in which rows of a chooser, and of a nest, stand together."""
+        nest = level if self.nest_of is None else self.nest_of[level]
+        return np.asarray(np.lexsort((level, nest, chooser)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choices:
+    """Choice sets of a fit, sorted by chooser and nest.
+
+    Attributes
+    ----------
+    panel : Panel
+        The data.
+    design : Design
+        Attributes, in the order of the sets.
+    model : ChoiceModel
+        Names and levels.
+    rows : ChoiceRows
+        Arrays; weights of choosers.
+    chosen : ndarray of int, shape (N,)
+        Row taken.
+    first : ndarray of int, shape (N,)
+        First row of each chooser in the panel.
+    weights : ndarray, shape (N,), optional
+        Weights of choosers.
+    dissimilarities : list of str
+        Their names.
+    """
+
+    panel: Panel
+    design: Design
+    model: ChoiceModel
+    rows: ChoiceRows
+    chosen: IntArray
+    first: IntArray
+    weights: FloatArray | None
+    dissimilarities: list[str]
+
+
+def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree) -> Choices:
+    """Choice sets from a panel."""
+    for name, purpose in ((columns.chooser, "for chooser"), (columns.alternative, "for alternative")):
+        check_column(name, panel.frame.columns, purpose)
+        check_keys(panel.frame, [name])
+    levels = _levels(panel.frame[columns.alternative], base)
+    panel = replace(panel, frame=_with_levels(panel.frame, columns.alternative, levels))
+    design = _design(panel, columns)
+    nest_of = tree.names(levels)
+    nests = list(dict.fromkeys(nest_of[level] for level in levels))
+    numbers, dissimilarities = tree.parameters(nests, nest_of)
+    of = None if tree.nests is None else np.array([nests.index(nest_of[level]) for level in levels])
+    model = ChoiceModel(columns, levels, (), of, None if of is None else (numbers, tree.scaled))
+    chooser = pd.factorize(panel.frame[columns.chooser].iloc[design.rows])[0]
+    level = panel.frame[columns.alternative].iloc[design.rows].cat.codes.to_numpy().astype(np.intp)
+    order = model.order(chooser, level)
+    design = replace(design, y=design.y[order], x=design.x[order], rows=design.rows[order])
+    chooser, level = chooser[order], level[order]
+    sets = choice_sets(chooser)
+    _check_sets(panel, columns, design, sets, level)
+    design = _without_base(design, sets, columns.alternative, levels[0])
+    model = replace(model, names=design.names)
+    first = design.rows[sets.starts]
+    weights = _weights_of_choosers(panel, design, sets)
+    _check_taken(design, level, levels)
+    rows = model.of(design.x, sets, level, {})
+    rows = rows if weights is None else replace(rows, weights=weights)
+    return Choices(panel, design, model, rows, np.flatnonzero(design.y == 1), first, weights, dissimilarities)
+
+
+def _levels(column: pd.Series[Any], base: Any) -> list[Any]:
+    """Alternatives, the base first."""
+    present = column.dropna()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = [level for level in column.cat.categories if (present == level).any()]
+    else:
+        levels = _sorted(np.asarray(pd.unique(present)))
+    if len(levels) < 2:
+        raise EmptyDataError(f"{column.name!r} has {len(levels)} alternative: a choice needs two.")
+    if base is None:
+        return levels
+    if base not in levels:
+        raise OptionError(f"base={base!r} is no alternative.{did_you_mean(base, levels)} There are: {listing(levels)}.")
+    return [base, *(level for level in levels if level != base)]
+
+
+def _sorted(values: AnyArray) -> list[Any]:
+    try:
+        return sorted(values.tolist())
+    except TypeError:
+        return sorted(values.tolist(), key=str)
+
+
+def _with_levels(frame: pd.DataFrame, name: str, levels: Sequence[Any]) -> pd.DataFrame:
+    return frame.assign(**{name: pd.Categorical(frame[name], categories=list(levels))})
+
+
+def _codes_of(column: pd.Series[Any], levels: Sequence[Any]) -> IntArray:
+    codes = pd.Index(list(levels)).get_indexer(pd.Index(column.astype(object)))
+    if (codes < 0).any():
+        odd = column[codes < 0].iloc[0]
+        raise DataError(f"alternative {odd!r} was not in the fit.{did_you_mean(odd, levels)}")
+    return np.asarray(codes, dtype=np.intp)
+
+
+def _with_constant(regressors: str) -> str:
+    """Right-hand side with the constant that codes the alternatives' dummies against the base."""
+    return re.sub(r"\s*-\s*1\s*$|^\s*0\s*\+\s*|\s*\+\s*0\s*$", "", regressors)
+
+
+def _design(panel: Panel, columns: ChoiceColumns) -> Design:
+    """Attributes and what is taken, without choosers who lack a row."""
+    outcome = columns.outcome()
+    weights, positive, ledger = weighted_rows(panel)
+    frame, left, said = panel.frame, outcome, None
+    if outcome in frame:
+        left, said = free_name(frame, "taken"), outcome
+        frame = frame.assign(**{left: _taken(frame, columns, outcome)})
+    parts = FormulaParts(left, _with_constant(columns.regressors), ())
+    also = [columns.chooser, columns.alternative]
+    required_columns(parts.regressors, panel.frame)
+    design = build_design(frame, parts, ledger=ledger, weights=weights, keep=positive, also=also, said=said)
+    taken = np.isin(design.y, (0.0, 1.0))
+    if not taken.all():
+        first = design.y[~taken][0]
+        raise DataError(f"{outcome!r} is neither 0 nor 1 in {int((~taken).sum()):,} rows, first {first:g}.")
+    known = np.ones(len(frame), dtype=bool) if positive is None else positive.copy()
+    lost = known.copy()
+    lost[design.rows] = False
+    if lost.any():
+        touched = frame[columns.chooser].isin(frame.loc[lost, columns.chooser].dropna().unique()).to_numpy()
+        design = design.take(~touched[design.rows], "of choosers with a row missing", panel.weights(design.rows))
+        if not len(design.y):
+            raise EmptyDataError(f"every chooser lacks something in some row.\n{design.ledger}")
+    return replace(design, outcome=outcome)
+
+
+def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArray:
+    """0/1 of what is taken, from numbers, truth values, or the alternative's name."""
+    column = frame[outcome]
+    if pd.api.types.is_numeric_dtype(column) and not isinstance(column.dtype, pd.CategoricalDtype):
+        return numbers(column)
+    check_keys(frame, [outcome])
+    said = column.astype(object)
+    levels = set(frame[columns.alternative].cat.categories)
+    odd = [word for word in pd.unique(said.dropna()) if word not in levels]
+    if odd:
+        raise DataError(
+            f"{outcome!r} must be 0 or 1, or name the alternative taken; {odd[0]!r} is neither."
+            f"{did_you_mean(odd[0], levels)} To turn text into 0 and 1 write \"I({outcome} == 'yes') ~ ...\"."
+        )
+    same = (said == frame[columns.alternative].astype(object)).astype(float)
+    return same.where(said.notna(), np.nan).to_numpy()
+
+
+def _check_sets(panel: Panel, columns: ChoiceColumns, design: Design, sets: ChoiceSets, level: IntArray) -> None:
+    """Raise unless every chooser took one of several different alternatives."""
+    chooser = np.asarray(panel.frame[columns.chooser].iloc[design.rows[sets.starts]], dtype=object)
+    count = sets.sums(design.y)
+    several, none = chooser[count > 1], chooser[count == 0]
+    if len(several):
+        raise DataError(
+            f"{len(several):,} of {len(chooser):,} choosers took more than one alternative (such as {several[0]!r}): "
+            "a choice is one; give each occasion a chooser of its own."
+        )
+    if len(none):
+        raise DataError(
+            f"{len(none):,} of {len(chooser):,} choosers took nothing (such as {none[0]!r}): leave them out, or add "
+            "the alternative they took."
+        )
+    owner = sets.spread(np.arange(len(sets.starts)))
+    twice = pd.Series(owner * (int(level.max()) + 1) + level).duplicated().to_numpy()
+    if twice.any():
+        who = chooser[owner[twice][0]]
+        raise DuplicateKeyError(
+            f"{int(twice.sum()):,} rows have a chooser and alternative that another has, such as chooser {who!r}."
+        )
+    alone = int((sets.counts == 1).sum())
+    if alone:
+        warn(f"{alone:,} of {len(chooser):,} choosers have one alternative, and say nothing.", DataWarning)
+
+
+def _without_base(design: Design, sets: ChoiceSets, alternative: str, base: Any) -> Design:
+    """Leave out the constant, and columns of the base that the other alternatives' columns make up."""
+    level = rf"[^\[\]:]*\[(?:T\.)?{re.escape(str(base))}\]"
+    pattern = re.compile(rf"(?<!\w){re.escape(alternative)}(?!\w){level}")
+    keep = np.array([name != "Intercept" for name in design.names])
+    for j, (name, term) in enumerate(zip(design.names, design.terms, strict=True)):
+        if keep[j] and pattern.search(name):
+            whole = design.x[:, [i for i, own in enumerate(design.terms) if own == term]].sum(axis=1)
+            keep[j] = (whole != sets.spread(whole[sets.starts])).any()
+    if not keep.any():
+        raise ColumnError("the formula has no attribute: name columns that differ between alternatives.")
+    return design.keep_columns(keep)
+
+
+def _check_taken(design: Design, level: IntArray, levels: Sequence[Any]) -> None:
+    """Raise where an alternative nobody took has a constant."""
+    taken = np.bincount(level, weights=design.y, minlength=len(levels)) > 0
+    for j in np.flatnonzero(~taken).tolist():
+        own = level == j
+        constant = [
+            name
+            for name, column in zip(design.names, design.x.T, strict=True)
+            if not column[~own].any() and np.ptp(column[own]) == 0
+        ]
+        if constant or (j == 0 and any(_is_constant(column, level) for column in design.x.T)):
+            raise IdentificationError(
+                f"alternative {levels[j]!r} is never chosen in {int(design.y.sum()):,} choices, so that its constant "
+                "has no finite estimate: leave its rows out, merge it with another, or drop the constants."
+            )
+
+
+def _is_constant(column: FloatArray, level: IntArray) -> bool:
+    """Say whether a column is the indicator of one alternative."""
+    at = np.unique(level[column != 0])
+    return len(at) == 1 and np.ptp(column[level == at[0]]) == 0
+
+
+def _weights_of_choosers(panel: Panel, design: Design, sets: ChoiceSets) -> FloatArray | None:
+    weights = panel.weights(design.rows)
+    if weights is None:
+        return None
+    first = weights[sets.starts]
+    unlike = np.unique(np.flatnonzero(weights != sets.spread(first)))
+    if unlike.size:
+        raise DataError(
+            f"weights differ between the rows of a chooser in {unlike.size:,} of {len(weights):,} rows: they are the "
+            "chooser's, the same in every row."
+        )
+    return first
+
+
+def reweighted(choices: Choices, population: Mapping[Any, float]) -> Choices:
+    """Weigh choosers by the population's share of what they took over the sample's."""
+    levels = choices.model.levels
+    if not isinstance(population, Mapping) or not all(isinstance(v, Number) for v in population.values()):
+        raise OptionError(f"population={population!r} must be a dict of alternative -> share.")
+    unknown = [name for name in population if name not in levels]
+    if unknown or len(population) < len(levels):
+        absent = [level for level in levels if level not in population]
+        raise OptionError(
+            f"population={dict(population)!r} must give a share for each alternative; unknown: "
+            f"{listing(unknown) or 'none'}, absent: {listing(absent) or 'none'}."
+        )
+    shares = np.array([float(population[level]) for level in levels])
+    if (shares <= 0).any() or abs(shares.sum() - 1) > 1e-6:
+        raise OptionError(f"population={dict(population)!r}: shares must be positive and add up to one.")
+    taken = choices.rows.level[choices.chosen]
+    given = choices.rows.weights
+    sampled = np.bincount(taken, weights=given, minlength=len(levels)) / given.sum()
+    weights = given * (shares / np.where(sampled > 0, sampled, 1.0))[taken]
+    return replace(choices, weights=weights, rows=replace(choices.rows, weights=weights))
+
+
+def typical_means(choices: Choices) -> dict[str, Any]:
+    """Rows at the alternatives' means, behind one row for each level of the other columns."""
+    columns, frame, rows = choices.model.columns, choices.panel.frame, choices.rows
+    needed = [n for n in required_columns(_with_constant(columns.regressors), frame) if n != columns.alternative]
+    own = frame[needed].iloc[choices.design.rows]
+    weights = rows.sets.spread(rows.weights)
+    count = np.bincount(rows.level, weights=weights, minlength=len(choices.model.levels))
+    numbers = [name for name in needed if _is_number(own, name)]
+    typical: dict[str, Any] = {}
+    for name in needed:
+        if name in numbers:
+            totals = np.bincount(rows.level, weights=weights * own[name].to_numpy(dtype=float), minlength=len(count))
+            typical[name] = totals / count
+        else:
+            typical[name] = own[name].mode().iloc[0]
+    means = pd.DataFrame(typical, index=range(len(count)))
+    means[columns.alternative] = pd.Categorical(choices.model.levels, categories=choices.model.levels)
+    anchors = [means.iloc[[0]].assign(**{n: level}) for n in needed if n not in numbers for level in own[n].unique()]
+    stateful = re.search(_STATEFUL, columns.regressors) is not None
+    return dict(variables=tuple(numbers), means=None if stateful else pd.concat([*anchors, means], ignore_index=True))
+
+
+def _is_number(frame: pd.DataFrame, name: str) -> bool:
+    column = frame[name]
+    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column))

@@ -1,0 +1,1 @@
+"""Who leaves, and how, in discrete time."""

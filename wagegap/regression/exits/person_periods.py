@@ -1,0 +1,548 @@
+"""Workers at risk: a row for each worker and period, what happened next, and the regressors of the hazard.
+
+One or several exits compete: the first of those named that happened is the exit of a row, else the worker stays. The
+regressors are those of a formula, dummies of the duration (the baseline hazard), means over a worker's rows (Mundlak),
+dummies of absorbed effects, and premiums of cells that another stage estimated, merged by their keys.
+
+References
+----------
+Jenkins, S. (1995). Easy estimation methods for discrete-time duration models. Oxford Bulletin of Economics and
+Statistics 57, 129-138.
+Mundlak, Y. (1978). On the pooling of time series and cross section data. Econometrica 46, 69-85.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap.errors import (
+    DataError,
+    DuplicateKeyError,
+    EmptyDataError,
+    IdentificationError,
+    OptionError,
+    did_you_mean,
+    listing,
+    no_column,
+)
+from wagegap.estimation.design import (
+    Design,
+    FormulaParts,
+    build_design,
+    design_matrix,
+    free_name,
+    required_columns,
+    split_formula,
+)
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.result import Result
+from wagegap.panel.events import event_values, numbers
+from wagegap.panel.panel import Panel
+from wagegap.panel.rows import CellIndex, index_cells, weighted_rows
+
+__all__ = ["AtRisk", "Evaluator", "ExitCall", "ExitLike", "Regressors", "as_estimates", "rows_at_risk"]
+
+ExitLike = str | Mapping[str, str] | None
+
+_EFFECTS_AT_MOST = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Regressors:
+    """What stands on the right side.
+
+    Attributes
+    ----------
+    expression : str
+        The formula's regressors, baseline included.
+    effects : tuple of str
+        Columns whose levels have dummies that are not reported.
+    time : str or None
+        Column of the duration.
+    mundlak : tuple of str
+        Columns whose means over a worker's rows are added.
+    """
+
+    expression: str
+    effects: tuple[str, ...]
+    time: str | None
+    mundlak: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtRisk:
+    """Rows at risk.
+
+    Attributes
+    ----------
+    panel : Panel
+        The data, premiums merged.
+    design : Design
+        Regressors of the formula, and the rows used.
+    outcome : ndarray of int, shape (n,)
+        Which exit each row has; 0 where the worker stays.
+    happened : ndarray, shape (n,)
+        The outcome as a number (a share, with one exit).
+    exits : tuple of str
+        Names of the exits.
+    base : str
+        Name of staying.
+    more : ndarray, shape (n, e)
+        Means and dummies of effects, behind the columns of the design.
+    names : tuple of str
+        Columns of the design and of `more`.
+    reported : ndarray of int
+        Columns whose coefficients are reported.
+    cells : CellIndex
+        Cells with hazards of their own.
+    regressors : Regressors
+        What stands on the right side.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    panel: Panel
+    design: Design
+    outcome: IntArray
+    happened: FloatArray
+    exits: tuple[str, ...]
+    base: str
+    more: FloatArray
+    names: tuple[str, ...]
+    reported: IntArray
+    cells: CellIndex
+    regressors: Regressors
+    notes: tuple[str, ...]
+
+    @property
+    def x(self) -> FloatArray:
+        """All regressors, shape (n, k)."""
+        return np.column_stack([self.design.x, self.more]) if self.more.shape[1] else self.design.x
+
+    def evaluator(self) -> Evaluator:
+        """Return what evaluates the formula at other values of its columns."""
+        needed = required_columns(self.regressors.expression, self.panel.frame)
+        frame = self.panel.frame[needed].iloc[self.design.rows].reset_index(drop=True)
+        plain = {
+            name: numbers(frame[name]) if pd.api.types.is_numeric_dtype(frame[name]) else frame[name]
+            for name in frame.columns
+        }
+        return Evaluator(pd.DataFrame(plain), self.regressors.expression, self.design.x, self.more)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluator:
+    """A formula at other values of its columns, levels of factors as in the data.
+
+    Attributes
+    ----------
+    frame : DataFrame, n rows
+        Columns of the formula.
+    expression : str
+        Regressors.
+    x : ndarray, shape (n, k)
+        The formula at the data.
+    more : ndarray, shape (n, e)
+        Further columns, which stay as they are.
+    """
+
+    frame: pd.DataFrame
+    expression: str
+    x: FloatArray
+    more: FloatArray
+
+    def is_factor(self, name: str) -> bool:
+        """Say whether a column enters by its levels."""
+        inside = re.search(rf"C\(\s*`?{re.escape(name)}`?\s*[,)]", self.expression)
+        return inside is not None or not pd.api.types.is_numeric_dtype(self.frame[name])
+
+    @property
+    def variables(self) -> list[str]:
+        """Columns of the formula, in its order."""
+        return sorted(self.frame.columns, key=lambda name: _place(str(name), self.expression))
+
+    def levels(self, name: str) -> list[Any]:
+        """Levels of a column, the one without a dummy first."""
+        column = self.frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            present = set(column.unique())
+            levels = [level for level in column.cat.categories if level in present]
+        else:
+            levels = sorted(column.unique().tolist())
+        stated = re.search(
+            rf"C\(\s*`?{re.escape(name)}`?\s*,\s*(?:contr\.)?[tT]reatment\((?:base\s*=|reference\s*=)?\s*['\"]?([^'\")]+)",
+            self.expression,
+        )
+        base = [level for level in levels if stated is not None and str(level) == stated.group(1).strip()]
+        return [*base, *(level for level in levels if level not in base)]
+
+    def at(self, values: Mapping[str, Any], rows: IntArray | None = None) -> FloatArray:
+        """Return the regressors of some rows with some columns changed, shape (len(rows), k + e).
+
+        Raises
+        ------
+        OptionError
+            For a formula whose columns depend on which rows are there.
+        """
+        n = len(self.frame)
+        chosen = np.arange(n) if rows is None else rows
+        changed = self.frame.iloc[chosen].copy()
+        for name, value in values.items():
+            changed[name] = pd.Series(value, index=changed.index, dtype=self.frame[name].dtype)
+        both, _, _ = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression)
+        same = both.shape[1] == self.x.shape[1] and np.allclose(both[:n], self.x, rtol=1e-9, atol=1e-12)
+        if not same:
+            raise OptionError(
+                f"the formula {self.expression!r} has columns that depend on the other rows (scale, center, splines), "
+                "so that it has no value at changed regressors: make such columns beforehand, or margins=False."
+            )
+        return np.column_stack([both[n:], self.more[chosen]])
+
+
+def _place(name: str, expression: str) -> int:
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression)
+    return found.start() if found else len(expression)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCall:
+    """What is asked for; see `fit_exits`.
+
+    Attributes
+    ----------
+    formula, exit, time, mundlak, base, gaps
+        As given.
+    several : bool or None
+        Whether several exits compete; as many as are named where None.
+    """
+
+    formula: str
+    exit: ExitLike
+    time: str | None
+    mundlak: str | Sequence[str]
+    base: str | None
+    gaps: str
+    several: bool | None
+
+
+def rows_at_risk(panel: Panel, call: ExitCall, *, keys: Sequence[str], premiums: Mapping[str, Estimates]) -> AtRisk:
+    """Build the rows at risk, with cells of the keys and premiums merged by theirs.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, EmptyDataError, DuplicateKeyError
+    """
+    parts, exit = _formula(call.formula, call.exit)
+    panel = _with_premiums(panel, premiums)
+    time = call.time
+    regressors = _regressors(panel, parts, time, call.mundlak)
+    notes = _check_periods(panel, time, call.gaps)
+    codes, happened, exits, stay, more_notes = _outcomes(panel, exit, call.base, call.several)
+    design, outcome = _design(panel, codes, regressors, keys, premiums, list(exits))
+    happened = happened[design.rows]
+    design, kept = _varying(design, happened if len(exits) == 1 else None, panel.weights(design.rows))
+    outcome, happened = outcome[kept], happened[kept]
+    means = _means(panel, design, regressors.mundlak)
+    dummies, dummy_names = _dummies(design)
+    own = [_named(name, panel, time) for name in design.names]
+    names = (*own, *(f"mean({name})" for name in regressors.mundlak), *dummy_names)
+    reported = np.arange(len(names) - len(dummy_names))
+    cells = index_cells(panel.frame.iloc[design.rows], list(keys))
+    notes = (*notes, *more_notes, *_repeated(panel, design, outcome, time))
+    return AtRisk(
+        panel, design, outcome, happened, exits, stay, np.column_stack([means, dummies]), names, reported, cells,
+        regressors, notes,
+    )  # fmt: skip
+
+
+def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[str, str]]:
+    """Right side of the formula, and what exits are: named, or on its left side."""
+    text = formula.strip() if isinstance(formula, str) else formula
+    if isinstance(text, str) and (text.startswith("~") or "~" not in text):
+        if exit is None:
+            raise OptionError(f"formula {formula!r} has no left side: name the exit there, or in exit=.")
+        parts = split_formula(f"exit ~ {text.removeprefix('~')}")
+        return parts, exit
+    parts = split_formula(formula)
+    if exit is not None:
+        raise OptionError(f"formula {formula!r} has a left side and exit= is given: leave one out ('~ regressors').")
+    return parts, parts.outcome
+
+
+def _with_premiums(panel: Panel, premiums: Mapping[str, Estimates]) -> Panel:
+    """Merge the premiums of cells to the workers in them."""
+    for name, own in premiums.items():
+        if name in panel.frame:
+            raise OptionError(f"premiums: the data have a column {name!r} already; premiums={{'other name': ...}}.")
+        if not own.by:
+            raise OptionError("premiums have no cell keys by which workers could be given theirs: fit them by=...")
+        for key in own.by:
+            if key not in panel.frame:
+                raise no_column(key, panel.frame.columns, f"to merge {name!r}")
+        if own.labels.duplicated(own.by).any():
+            raise OptionError(
+                f"premiums {name!r} have several terms in a cell ({listing(own.labels['term'].unique())}): choose one "
+                "with select(term=...)."
+            )
+        place = pd.MultiIndex.from_frame(own.labels[own.by].astype(object))
+        wanted = pd.MultiIndex.from_frame(panel.frame[own.by].astype(object))
+        at = place.get_indexer(wanted)
+        if not (at >= 0).any():
+            raise DataError(f"no row is in a cell that has a {name!r} (keys {listing(own.by)}).")
+        panel = panel.assign(**{name: np.where(at >= 0, own.values[at], np.nan)})
+    return panel
+
+
+def _regressors(panel: Panel, parts: FormulaParts, time: str | None, mundlak: Sequence[str]) -> Regressors:
+    names = [mundlak] if isinstance(mundlak, str) else list(mundlak)
+    for name in names:
+        if name not in panel.frame:
+            raise no_column(name, panel.frame.columns, "for mundlak")
+        if not pd.api.types.is_numeric_dtype(panel.frame[name]):
+            raise OptionError(f"mundlak={name!r} is not a column of numbers, which alone have means.")
+    if names and panel.roles.worker is None:
+        raise OptionError("mundlak= needs the role worker: read_panel(..., worker=).")
+    if panel.roles.worker is not None and panel.roles.worker in parts.effect_columns:
+        raise OptionError(
+            f"effects of {panel.roles.worker!r} cannot be estimated beside the others from few rows each (incidental "
+            "parameters): mundlak=[...] adds the means of regressors over each worker's rows."
+        )
+    expression = parts.regressors
+    if time is not None:
+        if time not in panel.frame:
+            raise no_column(time, panel.frame.columns, "for time")
+        if time not in required_columns(expression, panel.frame):
+            expression = f"{expression} + C({time if time.isidentifier() else f'`{time}`'})"
+    return Regressors(expression, parts.effects, time, tuple(names))
+
+
+def _check_periods(panel: Panel, time: str | None, gaps: str) -> tuple[str, ...]:
+    """Raise where a worker stands twice in a period, or, unless kept, misses one in between."""
+    if time is None:
+        return ()
+    if panel.roles.worker is None:
+        return ("No role worker is declared, so that gaps between a worker's periods cannot be seen.",)
+    worker = panel.groupings(np.arange(len(panel)))["worker"].codes
+    periods = pd.factorize(panel.frame[time], sort=True)[0]
+    order = np.lexsort((periods, worker))
+    same = np.diff(worker[order]) == 0
+    step = np.diff(periods[order])[same]
+    known = (periods[order][1:] >= 0)[same] & (periods[order][:-1] >= 0)[same]
+    twice, holes = int(((step == 0) & known).sum()), (step > 1) & known
+    if twice:
+        raise DuplicateKeyError(
+            f"{twice:,} of {len(panel):,} rows repeat a worker within {time!r}: a hazard needs one row of each."
+        )
+    if holes.any():
+        of = len(np.unique(worker[order][1:][same][holes]))
+        many, several = int(holes.sum()), of > 1
+        words = f"{many:,} gap{'s' * (many > 1)} between the {time!r} of {of:,} worker{'s' * several}"
+        if gaps == "raise":
+            raise DataError(
+                f"{words}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "
+                "gaps='keep' takes each row as it is."
+            )
+        return (f"{words}, kept as they are.",)
+    return ()
+
+
+def _outcomes(
+    panel: Panel, exit: str | Mapping[str, str], base: str | None, several: bool | None
+) -> tuple[FloatArray, FloatArray, tuple[str, ...], str, tuple[str, ...]]:
+    """Code of the exit of every row (NaN where unknown), its value, names of the exits and of staying, notes."""
+    if isinstance(exit, str) and several is True:
+        return _levels(panel, exit, base)
+    if not isinstance(exit, str | Mapping):
+        raise OptionError(f"exit={exit!r} must be a column, or a dict of name -> column: {{'abroad': 'abroad_next'}}.")
+    named = {exit: exit} if isinstance(exit, str) else dict(exit)
+    if not named:
+        raise OptionError("exit={} names no exit, such as {'abroad': 'abroad_next', 'field': 'new_field_next'}.")
+    if several is False and len(named) > 1:
+        raise OptionError(f"{len(named)} exits ({listing(named)}) compete: model='multinomial'.")
+    values = np.column_stack([event_values(panel, name, column) for name, column in named.items()])
+    happened = values[:, 0]
+    stay = _name_of_staying(base, named)
+    if len(named) == 1 and several is not True:
+        return np.where(np.isnan(happened), np.nan, (happened > 0) * 1.0), happened, tuple(named), stay, ()
+    shares = int((~np.isin(values, (0.0, 1.0)) & ~np.isnan(values)).any(axis=1).sum())
+    if shares:
+        raise DataError(f"competing exits must be 0/1; {shares:,} of {len(values):,} rows have shares.")
+    first = np.argmax(values == 1, axis=1) + 1.0
+    codes = np.where((values == 1).any(axis=1), first, 0.0)
+    # who left by the first exit has no later one; who is not known to have left by any is unknown
+    seen = np.cumsum(np.isnan(values), axis=1)
+    before = np.where(codes > 0, seen[np.arange(len(values)), np.maximum(codes.astype(int) - 1, 0)], seen[:, -1])
+    codes = np.where(before > 0, np.nan, codes)
+    both = int(((values == 1).sum(axis=1) > 1).sum())
+    notes = (f"{both:,} rows have several exits at once and count as the first of {listing(named)}.",) if both else ()
+    return codes, codes, tuple(named), stay, notes
+
+
+def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
+    """What staying is called beside exits that are 0/1: any word that is not, nor looks like, the name of an exit."""
+    if base is None:
+        return "stay"
+    if not isinstance(base, str) or not base.strip():
+        raise OptionError(f"base={base!r} must be text: what staying is called beside {listing(exits)}.")
+    near = difflib.get_close_matches(base.lower(), [name.lower() for name in exits], n=1, cutoff=0.8)
+    if near:
+        exit = next(name for name in exits if name.lower() == near[0])
+        raise OptionError(
+            f"base={base!r} is what staying is called, and {exit!r} is an exit: the exits are 0/1, and are always "
+            "compared with staying. Leave base out or call staying otherwise; model='multinomial' with exit= one "
+            "column of outcomes compares with any of them."
+        )
+    return base
+
+
+def _levels(
+    panel: Panel, column: str, base: str | None
+) -> tuple[FloatArray, FloatArray, tuple[str, ...], str, tuple[str, ...]]:
+    """The same for one column of several outcomes."""
+    if column not in panel.frame:
+        raise no_column(column, panel.frame.columns, "for exit")
+    raw = panel.frame[column]
+    levels = sorted(raw.dropna().unique().tolist(), key=str)
+    names = [str(level) for level in levels]
+    if base is not None and str(base) not in names:
+        raise OptionError(
+            f"base={base!r} is no outcome of {column!r}.{did_you_mean(base, names)} Outcomes: {listing(names)}."
+        )
+    chosen = str(base) if base is not None else "stay" if "stay" in names else names[0] if names else ""
+    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
+    if len(names) < 2:
+        raise IdentificationError(f"{column!r} has a single outcome ({listing(names)}): there is nothing to explain.")
+    ordered = [chosen, *(name for name in names if name != chosen)]
+    codes = raw.map({level: float(ordered.index(str(level))) for level in levels}).to_numpy(dtype=float)
+    return codes, codes, tuple(ordered[1:]), chosen, notes
+
+
+def _design(
+    panel: Panel,
+    codes: FloatArray,
+    regressors: Regressors,
+    keys: Sequence[str],
+    premiums: Mapping[str, Estimates],
+    exits: Sequence[str],
+) -> tuple[Design, IntArray]:
+    """Rows with exit and regressors known."""
+    weights, positive, ledger = weighted_rows(panel)
+    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
+    named = " or ".join(exits)
+    losses = [(f"unknown {named}", np.isnan(codes))]
+    losses += [(f"no {name} in the cell", panel.frame[name].isna().to_numpy()) for name in premiums]
+    for reason, outside in losses:
+        lost = keep & outside
+        ledger = ledger.lose(reason, int(lost.sum()), None if weights is None else float(weights[lost].sum()))
+        keep &= ~lost
+    if not keep.any():
+        raise EmptyDataError(f"the exit is known for nobody.\n{ledger}")
+    required_columns(regressors.expression, panel.frame)
+    column = free_name(panel.frame, "exit")
+    parts = FormulaParts(column, regressors.expression, regressors.effects)
+    design = build_design(
+        panel.frame.assign(**{column: codes}), parts, ledger=ledger, weights=weights, keep=keep,
+        also=[*keys, *regressors.mundlak], said=named,
+    )  # fmt: skip
+    return design, design.y.astype(np.intp)
+
+
+def _named(name: str, panel: Panel, time: str | None) -> str:
+    """Name of a column; of a period's dummy `time[level]`."""
+    found = None if time is None else re.fullmatch(rf"C\(`?{re.escape(time)}`?\)\[T\.(.*)\]", name)
+    if found is None:
+        return name
+    level = found.group(1)
+    whole = pd.api.types.is_integer_dtype(panel.frame[time])
+    return f"{time}[{level.removesuffix('.0') if whole else level}]"
+
+
+def _varying(design: Design, happened: FloatArray | None, weights: FloatArray | None) -> tuple[Design, BoolArray]:
+    """Leave out groups of an effect in which the one exit never, or always, happens: their effect is infinite."""
+    kept: BoolArray = np.ones(len(design.rows), dtype=bool)
+    if happened is None or not design.effects:
+        return design, kept
+    while True:
+        before: BoolArray = kept.copy()
+        for codes in design.effects:
+            sizes = np.bincount(codes, weights=kept * 1.0)
+            sums = np.bincount(codes, weights=np.where(kept, happened, 0.0))
+            kept &= ((sums > 0) & (sums < sizes))[codes]
+        if not kept.any():
+            raise IdentificationError(
+                f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
+            )
+        if (kept == before).all():
+            break
+    if kept.all():
+        return design, kept
+    reason = f"in groups of {', '.join(design.effect_names)} without variation of the exit"
+    return design.take(kept, reason, weights), kept
+
+
+def _means(panel: Panel, design: Design, names: Sequence[str]) -> FloatArray:
+    """Means of columns over each worker's rows in use."""
+    if not names:
+        return np.zeros((len(design.rows), 0))
+    worker = panel.groupings(design.rows)["worker"]
+    counts = worker.counts()[worker.codes]
+    columns = [numbers(panel.frame[name].iloc[design.rows]) for name in names]
+    return np.column_stack([np.bincount(worker.codes, weights=c)[worker.codes] / counts for c in columns])
+
+
+def _dummies(design: Design) -> tuple[FloatArray, tuple[str, ...]]:
+    """Dummies of absorbed effects, one level of each left out."""
+    levels = [int(codes.max()) + 1 for codes in design.effects]
+    if sum(levels) > _EFFECTS_AT_MOST:
+        raise OptionError(
+            f"{sum(levels):,} effects of {listing(design.effect_names)} are more than {_EFFECTS_AT_MOST:,}: use "
+            "mundlak= or coarser effects."
+        )
+    blocks = [np.eye(m)[codes][:, 1:] for m, codes in zip(levels, design.effects, strict=True)]
+    names = [
+        f"{name}[{j}]" for name, m in zip(design.effect_names, levels, strict=True) for j in range(1, m)
+    ]  # fmt: skip
+    return (np.hstack(blocks) if blocks else np.zeros((len(design.rows), 0))), tuple(names)
+
+
+def _repeated(panel: Panel, design: Design, outcome: IntArray, time: str | None) -> tuple[str, ...]:
+    """Say how many rows follow an exit of the same worker."""
+    if time is None or panel.roles.worker is None:
+        return ()
+    worker = panel.groupings(design.rows)["worker"].codes
+    periods = pd.factorize(panel.frame[time].iloc[design.rows], sort=True)[0]
+    order = np.lexsort((periods, worker))
+    left = np.cumsum(outcome[order] > 0)
+    start = np.r_[True, np.diff(worker[order]) != 0]
+    before: IntArray = left - (outcome[order] > 0)
+    after = int((before > np.maximum.accumulate(np.where(start, before, 0))).sum())
+    return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()
+
+
+def as_estimates(premiums: Any) -> dict[str, Estimates]:
+    """Return premiums by the name of their column.
+
+    Raises
+    ------
+    OptionError
+    """
+    if premiums is None:
+        return {}
+    given = dict(premiums) if isinstance(premiums, Mapping) else {"premium": premiums}
+    out = {}
+    for name, value in given.items():
+        own = value.estimates if isinstance(value, Result) else value
+        if not isinstance(own, Estimates):
+            raise OptionError(f"premiums={type(value).__name__} must be a result such as fit_premiums gives.")
+        if not isinstance(name, str) or not name.isidentifier():
+            raise OptionError(f"premiums: {name!r} must be a name that a formula can hold.")
+        out[name] = own
+    return out

@@ -1,0 +1,317 @@
+"""Iteratively reweighted least squares with absorbed effects: counts and shares.
+
+A generalised linear model with mean m(eta) is fitted by least squares of the working response eta + (y - m)/m' with
+weights w m'^2 / V, V = m for counts (Poisson) and m (1 - m) for shares, until they settle. The effects are taken
+out of the working response and the regressors at every step. Since columns already without effects stay equivalent
+under new weights, each step starts from those of the step before, and the sweeps become few. Taking effects out is
+exact enough for the step at hand at first, and to the last digits at the end.
+
+The mean need not be the whole distribution: with errors that are robust the Poisson fit is a pseudo-maximum likelihood
+fit of any non-negative outcome with that mean (zeros included), the binomial one of any share.
+
+References
+----------
+Correia, S., P. Guimaraes and T. Zylkin (2020). Fast Poisson estimation with high-dimensional fixed effects. Stata
+Journal 20, 95-115.
+Papke, L. and J. Wooldridge (1996). Econometric methods for fractional response variables. Journal of Applied
+Econometrics 11, 619-632.
+Santos Silva, J. and S. Tenreyro (2006). The log of gravity. Review of Economics and Statistics 88, 641-658.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy import special
+
+from wagegap._typing import CodeArray, FloatArray
+from wagegap.errors import DataError, ExtraMissingError, IdentificationError, check_option
+from wagegap.estimation.least_squares.absorb import absorb
+from wagegap.estimation.likelihood.binary import probability
+
+__all__ = ["ENGINES", "FAMILIES", "Engine", "Family", "IrlsFit", "absorber", "fit_irls", "loglik"]
+
+Family: TypeAlias = Literal["poisson", "logit", "probit", "cloglog"]
+FAMILIES: tuple[Family, ...] = ("poisson", "logit", "probit", "cloglog")
+Engine: TypeAlias = Literal["auto", "own", "pyfixest"]
+ENGINES: tuple[Engine, ...] = ("auto", "own", "pyfixest")
+Absorber: TypeAlias = Callable[[FloatArray, Sequence[CodeArray], FloatArray, float], FloatArray]
+
+_SETTLED = 1e-9  # root mean square change of the index, weighted, at which the steps stop
+_STEPS = 200
+_HALVINGS = 30
+_FAR = 1e30
+_LOOSE, _TIGHT = 1e-6, 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IrlsFit:
+    """A generalised linear fit.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k,)
+        Coefficients.
+    index : ndarray, shape (n,)
+        Linear predictor, effects and offset included.
+    mean : ndarray, shape (n,)
+        Fitted mean.
+    x : ndarray, shape (n, k)
+        Regressors without the effects, under the final weights.
+    response : ndarray, shape (n,)
+        Working response, equal to the final one up to a combination of the effects.
+    weights : ndarray, shape (n,)
+        Working weights, the given ones included.
+    deviance : float
+        Twice the weighted log likelihood lost against a perfect fit.
+    steps : int
+        Steps taken.
+    """
+
+    params: FloatArray
+    index: FloatArray
+    mean: FloatArray
+    x: FloatArray
+    response: FloatArray
+    weights: FloatArray
+    deviance: float
+    steps: int
+
+
+def fit_irls(
+    y: FloatArray,
+    x: FloatArray,
+    effects: Sequence[CodeArray] = (),
+    weights: FloatArray | None = None,
+    *,
+    family: Family = "poisson",
+    offset: FloatArray | None = None,
+    engine: Engine = "auto",
+) -> IrlsFit:
+    """Fit counts or shares.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Non-negative outcome, or shares. No row may be separated.
+    x : ndarray, shape (n, k)
+        Regressors of full rank beside the effects, the constant among them where there are no effects.
+    effects : sequence of ndarray of int, each of shape (n,)
+        Levels of absorbed effects, 0 to m - 1.
+    weights : ndarray, shape (n,), optional
+        Positive weights; the number of trials behind each share.
+    family : {"poisson", "logit", "probit", "cloglog"}
+        Exponential mean of a count, or the distribution function of a share.
+    offset : ndarray, shape (n,), optional
+        Added to the index.
+    engine : {"auto", "own", "pyfixest"}
+        What takes effects out.
+
+    Returns
+    -------
+    IrlsFit
+
+    Raises
+    ------
+    DataError, IdentificationError, ExtraMissingError
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flow, near = np.array([1.0, 3.0, 6.0, 10.0]), np.array([0.0, 0, 1, 1])
+    >>> fit_irls(flow, np.column_stack([np.ones(4), near])).params.round(6)
+    array([0.693147, 1.386294])
+    """
+    check_option("family", family, FAMILIES)
+    _check_outcome(y, family)
+    w = np.ones(len(y)) if weights is None else weights
+    shift = np.zeros(len(y)) if offset is None else offset
+    model = _Model(y, w, family)
+    take_out = absorber(engine) if effects else _nothing
+    index, flat = model.start(), shift + model.centre(constant=bool(effects) or _has_constant(x))
+    rest, params = x, np.zeros(x.shape[1])
+    deviance, change, known = np.inf, 1.0, index - shift  # the start is no combination of the columns
+    for step in range(1, _STEPS + 1):
+        residual, working = model.working(index)
+        both = np.column_stack([known + residual, rest])
+        both = take_out(both, effects, working, max(min(_LOOSE, 1e-4 * change), _TIGHT))
+        response, rest = both[:, 0], both[:, 1:]
+        params = _solve(rest, response, working)
+        move = residual - (response - rest @ params)
+        taken, after = _shortened(model, index, move, deviance)
+        if step == 1 and not after <= model.deviance(flat):
+            index, deviance, known = flat, model.deviance(flat), flat - shift
+            continue
+        change = float(np.sqrt(np.sum(working * (taken * move) ** 2) / working.sum()))
+        index = index + taken * move
+        deviance = after if taken == 1.0 or np.isfinite(deviance) else np.inf
+        if change <= _SETTLED:
+            return _finish(model, index, rest, params, after, step)
+        known = rest @ params if taken == 1.0 else index - shift
+    raise IdentificationError(
+        f"the fit did not settle in {_STEPS} steps; its last change of the index was {change:.1e}: some regressor "
+        "predicts nearly perfectly, or values span too many orders of magnitude."
+    )
+
+
+def absorber(engine: Engine) -> Absorber:
+    """Return the function that takes effects out: pyfixest's where it is installed or asked for, else our own.
+
+    Raises
+    ------
+    ExtraMissingError
+        Where pyfixest is asked for and not installed.
+    """
+    check_option("engine", engine, ENGINES)
+    if engine == "own":
+        return _own
+    try:
+        demean = import_module("pyfixest.core").demean
+    except ImportError as error:
+        if engine == "auto":
+            return _own
+        raise ExtraMissingError("engine='pyfixest' needs pyfixest: pip install 'wagegap[hdfe]'.") from error
+
+    def theirs(columns: FloatArray, effects: Sequence[CodeArray], w: FloatArray, tolerance: float) -> FloatArray:
+        levels = np.column_stack(effects).astype(np.uint64)
+        out, done = demean(np.asfortranarray(columns), levels, w, tol=max(tolerance, 1e-11), maxiter=100_000)
+        return np.asarray(out) if done else _own(columns, effects, w, tolerance)
+
+    return theirs
+
+
+def loglik(y: FloatArray, index: FloatArray, weights: FloatArray | None, family: Family) -> float:
+    """Return the log likelihood: of counts, or of shares with the weights as their numbers of trials.
+
+    >>> round(loglik(np.array([1.0]), np.array([0.0]), None, "poisson"), 6)
+    -1.0
+    """
+    w = np.ones(len(y)) if weights is None else weights
+    if family == "poisson":
+        return float(np.sum(w * (y * index - np.exp(index) - special.gammaln(y + 1))))
+    p = probability(index, family)
+    chosen = special.gammaln(w + 1) - special.gammaln(w * y + 1) - special.gammaln(w * (1 - y) + 1)
+    return float(np.sum(w * (special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + chosen))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Model:
+    """Mean, variance and deviance of an outcome."""
+
+    y: FloatArray
+    w: FloatArray
+    family: Family
+
+    def start(self) -> FloatArray:
+        """Index of a mean half way between the outcome and its centre."""
+        middle = (self.y + np.average(self.y, weights=self.w)) / 2
+        return replace(self, y=middle if self.family == "poisson" else (self.y + 0.5) / 2).inverse()
+
+    def centre(self, *, constant: bool) -> float:
+        """Index of the outcome's mean, where a constant can have it, else zero."""
+        if not constant:
+            return 0.0
+        return float(replace(self, y=np.atleast_1d(np.average(self.y, weights=self.w)), w=np.ones(1)).inverse()[0])
+
+    def inverse(self) -> FloatArray:
+        """Index whose mean is the outcome."""
+        if self.family == "poisson":
+            return np.log(self.y)
+        if self.family == "logit":
+            return np.asarray(special.logit(self.y))
+        return np.asarray(special.ndtri(self.y)) if self.family == "probit" else np.log(-np.log1p(-self.y))
+
+    def mean(self, index: FloatArray) -> FloatArray:
+        """Mean at an index."""
+        return np.exp(index) if self.family == "poisson" else probability(index, self.family)
+
+    def working(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(y - m)/m', and the working weights."""
+        if self.family == "poisson":
+            mean = np.exp(index)
+            return self.y / mean - 1, self.w * mean
+        up, down = self._distances(index)
+        return self.y * up - (1 - self.y) * down, self.w / (up * down)
+
+    def _distances(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(1 - m)/m' and m/m', without loss of digits in either tail."""
+        with np.errstate(over="ignore"):
+            if self.family == "logit":
+                up, down = 1 / special.expit(index), 1 / special.expit(-index)
+            elif self.family == "probit":
+                density = -0.5 * index**2 - 0.5 * np.log(2 * np.pi)
+                up, down = (np.exp(special.log_ndtr(sign * index) - density) for sign in (-1, 1))
+            else:
+                up, down = np.exp(-index), -np.expm1(-np.exp(index)) * np.exp(np.exp(index) - index)
+        return np.clip(up, 1 / _FAR, _FAR), np.clip(down, 1 / _FAR, _FAR)
+
+    def _complement(self, index: FloatArray) -> FloatArray:
+        """1 - m."""
+        if self.family == "cloglog":
+            return np.asarray(np.exp(-np.exp(np.minimum(index, 500.0))))
+        return probability(-index, self.family)  # type: ignore[arg-type]
+
+    def deviance(self, index: FloatArray) -> float:
+        """Twice the log likelihood lost against a perfect fit; infinite where the mean is not finite."""
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            mean = self.mean(index)
+            if self.family == "poisson":
+                lost = special.xlogy(self.y, self.y / mean) - (self.y - mean)
+            else:
+                lost = special.rel_entr(self.y, mean) + special.rel_entr(1 - self.y, self._complement(index))
+            total = 2 * float(np.sum(self.w * lost))
+        return total if np.isfinite(total) else np.inf
+
+
+def _has_constant(x: FloatArray) -> bool:
+    return bool(x.shape[1] and (np.ptp(x, axis=0) == 0).any())
+
+
+def _check_outcome(y: FloatArray, family: Family) -> None:
+    bad = ~(y >= 0) if family == "poisson" else ~((y >= 0) & (y <= 1))
+    if bad.any():
+        words = "negative or missing" if family == "poisson" else "outside 0 to 1"
+        raise DataError(f"the outcome is {words} in {int(bad.sum()):,} of {len(y):,} rows, first {y[bad][0]:g}.")
+    if not (y > 0).any():
+        raise DataError(f"the outcome is zero in all {len(y):,} rows: there is nothing to explain.")
+
+
+def _own(columns: FloatArray, effects: Sequence[CodeArray], w: FloatArray, tolerance: float) -> FloatArray:
+    return absorb(columns, effects, w, tolerance=tolerance)
+
+
+def _nothing(columns: FloatArray, effects: Sequence[CodeArray], w: FloatArray, tolerance: float) -> FloatArray:
+    del effects, w, tolerance
+    return columns
+
+
+def _solve(x: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
+    """Weighted least squares of columns scaled to equal size."""
+    root = np.sqrt(w)
+    weighted = x * root[:, None]
+    scale = np.sqrt(np.einsum("ij,ij->j", weighted, weighted))
+    scale = np.where(scale > 0, scale, 1.0)
+    return np.asarray(np.linalg.lstsq(weighted / scale, y * root, rcond=1e-12)[0] / scale)
+
+
+def _shortened(model: _Model, index: FloatArray, move: FloatArray, before: float) -> tuple[float, float]:
+    """Share of a step to take, halved until the deviance does not rise, and the deviance there."""
+    share = 1.0
+    most = before + 1e-10 * (abs(before) + 1)
+    for _ in range(_HALVINGS):
+        after = model.deviance(index + share * move)
+        if np.isfinite(after) and after <= most:
+            return share, after
+        share /= 2
+    return share, after
+
+
+def _finish(
+    model: _Model, index: FloatArray, x: FloatArray, params: FloatArray, deviance: float, steps: int
+) -> IrlsFit:
+    residual, working = model.working(index)
+    return IrlsFit(params, index, model.mean(index), x, x @ params + residual, working, deviance, steps)

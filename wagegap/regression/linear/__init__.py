@@ -1,0 +1,1 @@
+"""Linear models of panels and instruments, and the wild cluster bootstrap."""

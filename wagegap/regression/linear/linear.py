@@ -1,0 +1,436 @@
+"""Linear models of panels: fixed and random effects, between, first differences, and instruments.
+
+What moves people is often measured by regressions of the ordinary kind: wages on moving with a worker's own effect,
+log flows on income with an origin's, the return to leaving with a randomised incentive for an instrument,
+
+    y_it = x_it'b + a_i + e_it.
+
+With the effects behind a bar they are absorbed (within). `model="random"` takes a_i as uncorrelated with x, "between"
+compares means of units, "differences" steps from one period to the next. `instruments="moved ~ incentive"` fits by
+two-stage least squares. All of them give `Estimates` whose scores join those of other results.
+
+References
+----------
+Hausman, J. (1978). Specification tests in econometrics. Econometrica 46, 1251-1271.
+Staiger, D. and J. Stock (1997). Instrumental variables regression with weak instruments. Econometrica 65, 557-586.
+Wooldridge, J. (2010). Econometric Analysis of Cross Section and Panel Data, 2nd ed., chapters 5, 6 and 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap.errors import (
+    CovarianceError,
+    DataError,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+    check_option,
+    listing,
+    no_column,
+    public,
+    warn,
+)
+from wagegap.estimation.covariance.options import BeckKatz, Bootstrap, Covariance, CovLike, Replicates, Robust
+from wagegap.estimation.covariance.sources import PlainRoot, Root, ScoreRoot
+from wagegap.estimation.design import Design
+from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates, join
+from wagegap.estimation.hypothesis import TestResult
+from wagegap.estimation.least_squares.absorb import recode
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.sample import check_weights_allow
+from wagegap.estimation.result import Result, draw_estimates
+from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import unit_of_outcome
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import (
+    build_sample,
+    fit_sample,
+    index_cells,
+    refitted_root,
+    resolve_cov,
+    with_weights,
+)
+from wagegap.regression.linear.linear_design import (
+    Instrumented,
+    LinearCall,
+    changed_design,
+    linear_design,
+    without_effects,
+)
+from wagegap.regression.linear.panel_models import TwoStage, beck_katz, sargan, two_stage
+
+__all__ = ["Linear", "PanelModel", "fit_linear", "hausman"]
+
+PanelModel = Literal["pooled", "random", "between", "differences"]
+_MODELS = ("pooled", "random", "between", "differences")
+_WEAK = 10.0
+_TESTS = ("test", "of", "statistic", "df_num", "df_denom", "p_value")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Linear(Result):
+    """Coefficients of a linear model.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        A coefficient for each regressor (the term), with the covariance.
+    model : str
+        Pooled, random, between or differences.
+    effects : tuple of str
+        Absorbed effects.
+    endogenous : tuple of str
+        Regressors that were instrumented.
+    diagnostics : DataFrame
+        Tests of instruments: test, of (the regressor), statistic, df_num, df_denom, p_value.
+    """
+
+    model: str = "pooled"
+    effects: tuple[str, ...] = ()
+    endogenous: tuple[str, ...] = ()
+    diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_TESTS)))
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the coefficients with their intervals, on new axes where none are given.
+
+        Examples
+        --------
+        >>> rows = pd.DataFrame({"y": [1.0, 2, 4, 3], "x": [1.0, 2, 3, 4]})
+        >>> fit_linear(rows, "y ~ x").plot().get_xlabel()
+        'Linear model, pooled, 95 % intervals'
+        """
+        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        return draw_estimates(own, ax, alpha, self.title)
+
+
+@refittable
+def fit_linear(  # noqa: PLR0913
+    data: Any,
+    formula: str,
+    *,
+    model: PanelModel = "pooled",
+    unit: str | None = None,
+    period: str | None = None,
+    instruments: str | None = None,
+    cov: CovLike | BeckKatz | None = None,
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+    keep_units: bool = True,
+) -> Linear:
+    """Fit a linear model to a panel, by least squares or with instruments.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        A row for each observation.
+    formula : str
+        `outcome ~ regressors`, or `outcome ~ regressors | effects` to absorb (fixed effects).
+    model : {"pooled", "random", "between", "differences"}
+        Least squares of the rows; random effects of the units (Swamy and Arora's variances); of the units' means; of
+        steps between neighbouring periods, where a constant is a drift.
+    unit, period : str, optional
+        Columns that `model` needs; those the panel declares (worker, period) where absent.
+    instruments : str, optional
+        `"moved ~ incentive"`: regressors correlated with the error, left, and columns outside the formula that move
+        them but not the outcome, right.
+    cov : str or object of `wagegap.cov`, optional
+        Covariance; the panel's declared cluster, else HC1. `BeckKatz(unit, period)` besides.
+    small_sample : str
+        Small-sample factor, by the software whose convention it is.
+    weights, weight_kind
+        Other weights than the panel's: a column, or values of shape (n,); for "pooled" only.
+    keep_units : bool
+        Keep the scores, so that results can be joined.
+
+    Returns
+    -------
+    Linear
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, DuplicateKeyError, EmptyDataError, IdentificationError
+    CovarianceError
+
+    Notes
+    -----
+    Random effects: least squares of y_it - t_i ybar_i on the same of x, t_i = 1 - sqrt(s_e^2 / (s_e^2 + T_i s_a^2)).
+    Two-stage least squares: b = (X'P X)^-1 X'P y with P the projection on all instruments, scores (P x_i) e_i.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> import wagegap as wg
+    >>> rng = np.random.default_rng(0)
+    >>> rows = pd.DataFrame({"offer": rng.normal(size=4000), "taste": rng.normal(size=4000)})
+    >>> rows["moved"] = rows.offer + rows.taste + rng.normal(size=4000)
+    >>> rows["pay"] = 0.5 * rows.moved + rows.taste
+    >>> wg.fit_linear(rows, "pay ~ moved", instruments="moved ~ offer").params.round(1)["moved"]
+    np.float64(0.5)
+    """
+    check_option("model", model, _MODELS)
+    check_option("small_sample", small_sample, SMALL_SAMPLE)
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    asked = LinearCall(model, unit or panel.roles.worker, period or panel.roles.period, small_sample)
+    design, instrumented = linear_design(panel, formula, instruments, asked)
+    if instrumented is not None:
+        done = _instrumented(panel, design, instrumented, cov, asked)
+    else:
+        design, notes = changed_design(panel, design, asked)
+        done = _labelled(design, *_least_squares(panel, design, cov, asked), asked, notes=notes)
+    return done if keep_units else done.without_units()
+
+
+@public
+def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
+    """Test whether two fits of the same coefficients differ by more than chance: fixed against random effects.
+
+    Parameters
+    ----------
+    fixed : Linear
+        Consistent under both hypotheses, such as the fit with the units' effects absorbed.
+    random : Linear
+        Efficient under the null. Of the same data.
+
+    Returns
+    -------
+    DataFrame
+        One row: test, of (the shared coefficients), statistic, df_num, df_denom, p_value. With `cov="iid"` on both it
+        is Hausman's chi-square, (b_f - b_r)' (V_f - V_r)^-1 (b_f - b_r). Otherwise both fits are joined, and the
+        covariance of the difference comes from their scores, which holds without efficiency under the null.
+
+    Raises
+    ------
+    CovarianceError
+        When the fits cannot be joined, or V_f - V_r is no covariance.
+    IdentificationError
+        When they share no coefficient.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> rows = pd.DataFrame({"firm": np.repeat(range(50), 6), "x": rng.normal(size=300)})
+    >>> rows["y"] = rows.x + rng.normal(size=50)[rows.firm] + rng.normal(size=300)
+    >>> fits = [fit_linear(rows, "y ~ x | firm", cov="CR1:firm"),
+    ...         fit_linear(rows, "y ~ x", model="random", unit="firm", cov="CR1:firm")]
+    >>> bool(hausman(*fits).loc[0, "p_value"] > 0.05)
+    True
+    """
+    for fit in (fixed, random):
+        if not isinstance(fit, Linear):
+            raise OptionError(f"hausman compares two results of fit_linear, not {type(fit).__name__}.")
+    names = [n for n in fixed.params.index if n in random.params.index and n != "Intercept"]
+    if not names:
+        raise IdentificationError("the two fits share no coefficient beside the constant.")
+    one, two = (fit.estimates.select([list(fit.params.index).index(n) for n in names]) for fit in (fixed, random))
+    if all(isinstance(r, ScoreRoot) and str(r.cov) == "iid" for r in (*one.roots, *two.roots)):
+        return _tests([_classical(one, two, listing(names))])
+    both = join(_marked(one, "fixed"), _marked(two, "random"))
+    found = both.test(np.hstack([np.eye(len(names)), -np.eye(len(names))]))
+    return _tests([("Hausman, robust", listing(names), *_f_test(found))])
+
+
+def _classical(fixed: Estimates, random: Estimates, names: str) -> tuple[Any, ...]:
+    """Hausman's chi-square of two fits, the second of them efficient under the null."""
+    gap, v = fixed.values - random.values, fixed.covariance - random.covariance
+    if np.linalg.eigvalsh(v / np.sqrt(np.outer(np.diag(fixed.covariance), np.diag(fixed.covariance))))[0] <= 0:
+        raise CovarianceError(
+            "the variance of the second fit is not smaller than that of the first in every direction, so that their "
+            "difference is no variance: fit both with a cluster, cov='CR1:UNIT', for the robust test."
+        )
+    value = float(gap @ np.linalg.solve(v, gap))
+    return "Hausman", names, value, len(gap), np.inf, float(stats.chi2.sf(value, len(gap)))
+
+
+def _f_test(found: TestResult) -> tuple[float, float, float, float]:
+    """F, its two degrees of freedom and p of a test, whose statistic is a t where it is of one restriction."""
+    value = found.statistic**2 if found.df_num == 1 else found.statistic
+    return float(value), float(found.df_num), float(found.df_denom), float(found.p_value)
+
+
+def _marked(estimates: Estimates, word: str) -> Estimates:
+    return replace(estimates, labels=estimates.labels.assign(term=[f"{word} {t}" for t in estimates.labels["term"]]))
+
+
+def _tests(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(_TESTS))
+
+
+def _least_squares(
+    panel: Panel, design: Design, cov: CovLike | BeckKatz | None, asked: LinearCall
+) -> tuple[FloatArray, Root]:
+    """Coefficients and root of a design."""
+    parsed = Robust("iid") if isinstance(cov, BeckKatz) else resolve_cov(panel, cov, design.rows)
+    if isinstance(parsed, Replicates | Bootstrap) and asked.model != "pooled":
+        raise OptionError(f"cov={str(parsed)!r} is for model='pooled' only: use a cluster.")
+    cells = index_cells(panel.frame.iloc[design.rows], [])
+    fitted = fit_sample(panel, design, cells, range(design.x.shape[1]), cov=parsed, small_sample=asked.rule)
+    if isinstance(cov, BeckKatz):
+        return fitted.values[0], _panel_corrected(panel, design, fitted.values[0], fitted.root, cov)
+    return fitted.values[0], fitted.root
+
+
+def _panel_corrected(panel: Panel, design: Design, values: FloatArray, root: Root, cov: BeckKatz) -> PlainRoot:
+    """Covariance with errors correlated between units within a period."""
+    weights = panel.weights(design.rows)
+    if weights is not None:
+        raise OptionError(f"cov={cov} takes no weights.")
+    for name in (cov.unit, cov.period):
+        if name not in panel.frame:
+            raise no_column(name, panel.frame.columns, "for BeckKatz")
+    units, periods = (
+        pd.factorize(panel.frame[name].iloc[design.rows])[0].astype(np.int32) for name in (cov.unit, cov.period)
+    )
+    n, t = int(units.max()) + 1, int(periods.max()) + 1
+    cells = np.bincount(units * t + periods, minlength=n * t)
+    if (cells != 1).any():
+        raise DataError(
+            f"cov={cov} needs every {cov.unit} in every {cov.period} once: {int((cells == 0).sum()):,} of {n * t:,} "
+            f"pairs are absent and {int((cells > 1).sum()):,} stand more than once."
+        )
+    y, x, _ = without_effects(design, np.empty((len(design.y), 0)), None)
+    bread = fit_lstsq(y, x).bread
+    matrix = beck_katz(x, y - x @ values, bread, units, periods)
+    assert isinstance(root, ScoreRoot)
+    block = root.blocks[0]
+    return PlainRoot(panel.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
+
+
+def _labelled(
+    design: Design,
+    values: FloatArray,
+    root: Root,
+    asked: LinearCall,
+    *,
+    notes: tuple[str, ...] = (),
+    name: str = "Linear model",
+) -> Linear:
+    words = {"pooled": "pooled", "random": "random effects", "between": "between", "differences": "first differences"}
+    how = "fixed effects" if design.effects else words[asked.model]
+    labels = pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""})
+    absorbed = (f"Absorbed: {', '.join(design.effect_names)}.",) * bool(design.effects)
+    estimates = Estimates(
+        labels, values, (root,), (np.eye(len(values)),), title=f"{name}, {how}", ledger=design.ledger,
+        notes=(*absorbed, *notes),
+    )  # fmt: skip
+    return Linear(estimates, asked.model, design.effect_names)
+
+
+# instruments -------------------------------------------------------------------------------------------------------
+
+
+def _instrumented(
+    panel: Panel, design: Design, found: Instrumented, cov: CovLike | BeckKatz | None, asked: LinearCall
+) -> Linear:
+    """Two-stage least squares, with the tests of its instruments."""
+    if isinstance(cov, BeckKatz):
+        raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
+    parsed = resolve_cov(panel, cov, design.rows)
+    weights = panel.weights(design.rows)
+    check_weights_allow(parsed, panel.roles.weight_kind if weights is not None else None)
+    ends = found.ends(design)
+    y, x, z = without_effects(design, found.z, weights)
+    stage = two_stage(y, x, z, found.endogenous, weights)
+    if np.isnan(stage.params).any():
+        raise IdentificationError(f"{listing(found.names)} do not move {listing(ends)} apart: nothing is identified.")
+    note, tests = f"Instruments for {listing(ends)}: {listing(found.names)}", []
+    if isinstance(parsed, Replicates | Bootstrap):
+        values, root = _replicated(panel, design, found, parsed)
+    else:
+        values, root = _least_squares(panel, replace(design, y=stage.y, x=stage.x), parsed, asked)
+        whole = _Stages(panel, replace(design, y=y, x=x), z, found, stage, parsed, asked)
+        tests = [*whole.first_stages(), whole.exogeneity(), *whole.overidentification(weights)]
+        _warn_weak(tests)
+        note += f"; first-stage F {listing(f'{row[2]:.1f}' for row in tests[: len(ends)])}"
+    done = _labelled(design, values, root, asked, notes=(f"{note}.",), name="Two-stage least squares")
+    return replace(done, endogenous=ends, diagnostics=_tests(tests))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stages:
+    """Both stages, effects taken out, and the covariance that their tests use."""
+
+    panel: Panel
+    design: Design
+    z: FloatArray
+    found: Instrumented
+    stage: TwoStage
+    cov: Covariance
+    asked: LinearCall
+
+    def _wald(self, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[float, float, float, float]:
+        """Test that columns added to a regression have coefficients of zero."""
+        both = np.column_stack([x, more])
+        names = tuple(f"column {j}" for j in range(both.shape[1]))
+        design = replace(self.design, y=y, x=both, names=names, terms=names)
+        values, root = _least_squares(self.panel, design, self.cov, self.asked)
+        labels = pd.DataFrame({"term": list(names), "unit": "none", "comparison": ""})
+        fit = Estimates(labels, values, (root,), (np.eye(len(values)),), title="")
+        return _f_test(fit.test(np.eye(both.shape[1])[x.shape[1] :]))
+
+    def first_stages(self) -> list[tuple[Any, ...]]:
+        """Whether the instruments move each endogenous regressor."""
+        ends = np.flatnonzero(self.found.endogenous)
+        exogenous = self.design.x[:, ~self.found.endogenous]
+        return [
+            ("weak instruments", self.design.names[j], *self._wald(self.design.x[:, j], exogenous, self.z))
+            for j in ends
+        ]
+
+    def exogeneity(self) -> tuple[Any, ...]:
+        """Wu and Hausman: whether least squares would do, by the first stage's residuals as regressors."""
+        return (
+            "exogeneity",
+            listing(self.found.ends(self.design)),
+            *self._wald(self.design.y, self.design.x, self.stage.left),
+        )
+
+    def overidentification(self, weights: FloatArray | None) -> list[tuple[Any, ...]]:
+        """Whether the instruments agree: Sargan's chi-square, or by scores where errors are not alike."""
+        more = self.z.shape[1] - int(self.found.endogenous.sum())
+        if more == 0:
+            return []
+        residuals = self.stage.y - self.stage.x @ self.stage.params
+        names = listing(self.found.names)
+        if isinstance(self.cov, Robust) and self.cov.kind == "iid":
+            both = np.column_stack([self.design.x[:, ~self.found.endogenous], self.z])
+            value = sargan(residuals, both, weights)
+            return [("Sargan", names, value, float(more), np.inf, float(stats.chi2.sf(value, more)))]
+        beyond = np.column_stack([fit_lstsq(column, self.stage.x, weights).residuals for column in self.z[:, :more].T])
+        return [("overidentification", names, *self._wald(residuals, np.empty((len(residuals), 0)), beyond))]
+
+
+def _warn_weak(tests: Sequence[tuple[Any, ...]]) -> None:
+    weak = [f"{of} (F = {value:.1f})" for test, of, value, *_ in tests if test == "weak instruments" and value < _WEAK]
+    if weak:
+        warn(
+            f"weak instruments for {listing(weak)}, below {_WEAK:g}: two-stage least squares is biased towards least "
+            "squares and its intervals cover too little.",
+            IdentificationWarning,
+        )
+
+
+def _replicated(
+    panel: Panel, design: Design, found: Instrumented, cov: Replicates | Bootstrap
+) -> tuple[FloatArray, Root]:
+    """Both stages fitted again with each replicate's weights."""
+    sample = build_sample(panel, design, index_cells(panel.frame.iloc[design.rows], []), cov)
+
+    def refit(weights: FloatArray | None) -> FloatArray:
+        used = np.arange(len(design.y)) if weights is None else np.flatnonzero(weights > 0)
+        part = replace(design, y=design.y[used], x=design.x[used], effects=recode(design.effects, used))
+        own = None if weights is None else weights[used]
+        return two_stage(*without_effects(part, found.z[used], own), found.endogenous, own).params[None]
+
+    estimate = refit(sample.weights)
+    return estimate[0], refitted_root(panel, design.rows, sample, cov, estimate, refit)

@@ -1,0 +1,215 @@
+"""Rows of linear models: complete, with instruments told from regressors, and changed as the model has it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
+from wagegap.errors import (
+    DuplicateKeyError,
+    EmptyDataError,
+    FormulaError,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+    listing,
+    no_column,
+    warn,
+)
+from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
+from wagegap.estimation.identification import check_identified, partial_out
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.panel.panel import Panel
+from wagegap.panel.rows import weighted_rows
+from wagegap.regression.linear.panel_models import quasi_demeaned, unit_means, variance_components
+
+__all__ = ["Instrumented", "LinearCall", "changed_design", "linear_design", "without_effects"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearCall:
+    """What the door was asked for, roles filled in.
+
+    Attributes
+    ----------
+    model : str
+        Pooled, random, between or differences.
+    unit, period : str or None
+        Columns.
+    rule : str
+        Small-sample rule.
+    """
+
+    model: str
+    unit: str | None
+    period: str | None
+    rule: SmallSample
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instrumented:
+    """Endogenous columns of the regressors, and the instruments beside them.
+
+    Attributes
+    ----------
+    endogenous : ndarray of bool, shape (k,)
+        Which regressors are instrumented.
+    z : ndarray, shape (n, q)
+        Instruments outside the formula.
+    names : tuple of str
+        Their names.
+    """
+
+    endogenous: BoolArray
+    z: FloatArray
+    names: tuple[str, ...]
+
+    def ends(self, design: Design) -> tuple[str, ...]:
+        """Names of the endogenous regressors."""
+        return tuple(itertools.compress(design.names, self.endogenous))
+
+
+def linear_design(
+    panel: Panel, formula: str, instruments: str | None, asked: LinearCall
+) -> tuple[Design, Instrumented | None]:
+    """Rows complete in everything, regressors that can be told apart, and the instruments."""
+    parts = split_formula(formula)
+    sides = None if instruments is None else _sides(instruments, asked)
+    weights, positive, ledger = weighted_rows(panel)
+    if asked.model != "pooled":
+        _check_model(panel, parts, asked, weighted=weights is not None)
+    wanted = parts if sides is None else replace(parts, regressors=f"{parts.regressors} + {sides.regressors}")
+    also = [name for name in (asked.unit, asked.period) if name is not None and asked.model != "pooled"]
+    design = build_design(panel.frame, wanted, ledger=ledger, weights=weights, keep=positive, also=also)
+    if design.effects:
+        design = design.without_constant()
+    if design.x.shape[1] == 0:
+        raise FormulaError(f"formula {formula!r} has no regressor.")
+    own, found = (design, None) if sides is None else _split(panel, design, parts, sides)
+    check_identified(own)
+    return own, found
+
+
+def _sides(instruments: str, asked: LinearCall) -> FormulaParts:
+    if asked.model != "pooled":
+        raise OptionError(f"instruments go with model='pooled', not {asked.model!r}; absorb effects behind the bar.")
+    sides = split_formula(instruments)
+    if sides.effects:
+        raise FormulaError(f"instruments={instruments!r}: absorbed effects stand in the formula, for both stages.")
+    return sides
+
+
+def _check_model(panel: Panel, parts: FormulaParts, asked: LinearCall, *, weighted: bool) -> None:
+    if parts.effects:
+        raise FormulaError(
+            f"model={asked.model!r} has no effects behind a bar: they are for model='pooled' (fixed effects)."
+        )
+    if weighted:
+        raise OptionError(f"model={asked.model!r} takes no weights; use model='pooled'.")
+    needs = {"unit": asked.unit, "period": asked.period} if asked.model == "differences" else {"unit": asked.unit}
+    for role, name in needs.items():
+        if name is None:
+            raise OptionError(f"model={asked.model!r} needs {role}='column'.")
+        if name not in panel.frame:
+            raise no_column(name, panel.frame.columns, f"for {role}")
+
+
+def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaParts) -> tuple[Design, Instrumented]:
+    """Columns of the design by what the two formulas call them."""
+    frame = panel.frame.iloc[design.rows]
+    regressors, ends, outside = (
+        set(build_design(frame, replace(parts, regressors=text, effects=()), ledger=design.ledger).names)
+        for text in (parts.regressors, sides.outcome, sides.regressors)
+    )
+    ends, outside = ends - {"Intercept"}, outside - {"Intercept"}
+    if ends - regressors:
+        raise FormulaError(f"{listing(sorted(ends - regressors))} of instruments= is not among the regressors.")
+    if outside & ends:
+        raise FormulaError(
+            f"{listing(sorted(outside & ends))} is both endogenous and an instrument: instruments stand outside the "
+            "formula. Regressors that are not endogenous serve for themselves."
+        )
+    outside -= regressors
+    is_instrument = np.array([name in outside for name in design.names])
+    own = design.keep_columns(~is_instrument)
+    endogenous = np.array([name in ends for name in own.names])
+    names = tuple(itertools.compress(design.names, is_instrument))
+    found = Instrumented(endogenous, design.x[:, is_instrument], names)
+    return own, _independent(own, found, panel.weights(design.rows))
+
+
+def changed_design(panel: Panel, design: Design, asked: LinearCall) -> tuple[Design, tuple[str, ...]]:
+    """Columns of the model asked for, whose least squares fit is its estimate, and what to say of it."""
+    if asked.model == "pooled":
+        return design, ()
+    units, labels = pd.factorize(panel.frame[asked.unit].iloc[design.rows])
+    codes, both = units.astype(np.int32), np.column_stack([design.y, design.x])
+    if asked.model == "differences":
+        return _differences(panel, design, codes, str(asked.period))
+    if asked.model == "between":
+        means = unit_means(both, codes)
+        rows = design.rows[np.unique(codes, return_index=True)[1]]
+        made = replace(design, y=means[:, 0], x=means[:, 1:], rows=rows)
+        return made, (f"Means of {len(labels):,} units ({asked.unit}) over {len(codes):,} rows.",)
+    components = variance_components(design.y, design.x, codes)
+    changed = quasi_demeaned(both, codes, components)
+    note = (
+        f"Random effects of {len(labels):,} units ({asked.unit}) with standard deviation "
+        f"{np.sqrt(components.unit):.4g}, of rows {np.sqrt(components.row):.4g} (Swamy and Arora), taken as known."
+    )
+    return replace(design, y=changed[:, 0], x=changed[:, 1:]), (note,)
+
+
+def _differences(panel: Panel, design: Design, codes: CodeArray, period: str) -> tuple[Design, tuple[str, ...]]:
+    """Steps between rows of a unit in neighbouring periods; the constant stays one, a drift."""
+    places: IntArray = np.asarray(pd.factorize(panel.frame[period].iloc[design.rows], sort=True)[0], dtype=np.intp)
+    order = np.lexsort((places, codes))
+    same = codes[order[1:]] == codes[order[:-1]]
+    step = places[order[1:]] - places[order[:-1]]
+    twice = int((same & (step == 0)).sum())
+    if twice:
+        raise DuplicateKeyError(f"{twice:,} rows stand for a unit and {period} that another row stands for already.")
+    later, earlier = order[1:][same & (step == 1)], order[:-1][same & (step == 1)]
+    if not len(later):
+        raise EmptyDataError(f"no unit has rows in two neighbouring values of {period!r}.")
+    x = design.x[later] - design.x[earlier]
+    x[:, [name == "Intercept" for name in design.names]] = 1.0
+    lost = len(codes) - len(later)
+    ledger = design.ledger.lose(f"no row in the {period} before", lost)
+    made = replace(design, y=design.y[later] - design.y[earlier], x=x, rows=design.rows[later], ledger=ledger)
+    return made, (f"Steps from one {period} to the next.",)
+
+
+def without_effects(
+    design: Design, z: FloatArray, weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Outcome, regressors and instruments, absorbed effects taken out."""
+    both = partial_out(np.column_stack([design.y, design.x, z]), design.effects, weights)
+    k = design.x.shape[1]
+    return both[:, 0], both[:, 1 : k + 1], both[:, k + 1 :]
+
+
+def _independent(design: Design, found: Instrumented, weights: FloatArray | None) -> Instrumented:
+    """Instruments that say something beyond the exogenous regressors, the absorbed effects and one another."""
+    y, x, z = without_effects(design, found.z, weights)
+    exogenous = x[:, ~found.endogenous]
+    kept = fit_lstsq(y, np.column_stack([exogenous, z]), weights).kept[exogenous.shape[1] :]
+    lost = list(itertools.compress(found.names, ~kept))
+    names = tuple(itertools.compress(found.names, kept))
+    ends = found.ends(design)
+    if len(names) < len(ends):
+        without = f" ({listing(lost)} made up by the others)" if lost else ""
+        raise IdentificationError(
+            f"{len(names)} instruments ({listing(names) or 'none'}){without} for {len(ends)} endogenous regressors "
+            f"({listing(ends)}): at least as many are needed."
+        )
+    if lost:
+        warn(
+            f"instruments left out, since regressors, effects or other instruments make them up: {listing(lost)}.",
+            IdentificationWarning,
+        )
+    return Instrumented(found.endogenous, found.z[:, kept], names)

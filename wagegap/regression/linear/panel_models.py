@@ -1,0 +1,200 @@
+"""Linear models of panels and with instruments, each turned into least squares of changed columns.
+
+Random effects are least squares after a part of every unit's mean is taken out, the part set by the variances of the
+two errors (Swamy and Arora, for unbalanced panels as Baltagi and Chang have it); between is least squares of means;
+first differences of steps. Two-stage least squares replaces endogenous columns by their projection on the instruments,
+and the outcome by what has the same coefficients and the residuals of the model itself, so that whatever computes the
+covariance of least squares computes the right one.
+
+References
+----------
+Baltagi, B. and Y.-J. Chang (1994). Incomplete panels. Journal of Econometrics 62, 67-89.
+Beck, N. and J. Katz (1995). What to do (and not to do) with time-series cross-section data. American Political Science
+Review 89, 634-647.
+Sargan, J. (1958). The estimation of economic relationships using instrumental variables. Econometrica 26, 393-415.
+Swamy, P. and S. Arora (1972). The exact finite sample properties of the estimators of coefficients in the error
+components regression models. Econometrica 40, 261-275.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wagegap._typing import BoolArray, CodeArray, FloatArray
+from wagegap.errors import IdentificationError
+from wagegap.estimation.least_squares.absorb import absorb
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+
+__all__ = [
+    "TwoStage",
+    "VarianceComponents",
+    "beck_katz",
+    "quasi_demeaned",
+    "sargan",
+    "two_stage",
+    "unit_means",
+    "variance_components",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceComponents:
+    """Variances of the two errors of a random-effects model.
+
+    Attributes
+    ----------
+    unit : float
+        Variance of the units' effects; zero where the estimate is negative.
+    row : float
+        Variance of the error of a row.
+    """
+
+    unit: float
+    row: float
+
+    def share_taken(self, sizes: FloatArray) -> FloatArray:
+        """Part of a unit's mean that is taken out: 1 - sqrt(row / (row + T unit)), for units of T rows."""
+        return np.asarray(1 - np.sqrt(self.row / (self.row + sizes * self.unit)))
+
+
+def unit_means(columns: FloatArray, codes: CodeArray) -> FloatArray:
+    """Mean of every column in every unit, shape (units, k)."""
+    sizes = np.bincount(codes)
+    sums = [np.bincount(codes, weights=column) for column in columns.T]
+    return np.asarray(np.column_stack(sums) / sizes[:, None])
+
+
+def variance_components(y: FloatArray, x: FloatArray, codes: CodeArray) -> VarianceComponents:
+    """Estimate the two variances from the fit within units and the fit of their means.
+
+    Parameters
+    ----------
+    y, x : ndarray, shapes (n,) and (n, k)
+        Outcome and regressors, the constant among them.
+    codes : ndarray of int, shape (n,)
+        Unit of each row.
+
+    Raises
+    ------
+    IdentificationError
+        When units or rows within them are too few.
+
+    Notes
+    -----
+    The error variance is the within fit's. The sum of T_i times the squared residual of the means, weighted by T_i, has
+    expectation (N - K) row + (n - tr((X'PX)^-1 X'ZZ'X)) unit.
+    """
+    within = absorb(np.column_stack([y, x]), [codes])
+    within[:, np.linalg.norm(within, axis=0) <= 1e-9 * np.linalg.norm(np.column_stack([y, x]), axis=0)] = 0.0
+    inner = fit_lstsq(within[:, 0], within[:, 1:])
+    sizes = np.bincount(codes).astype(float)
+    free = len(y) - len(sizes) - inner.rank
+    means = unit_means(np.column_stack([y, x]), codes)
+    outer = fit_lstsq(means[:, 0], means[:, 1:], sizes)
+    left = len(sizes) - outer.rank
+    if free <= 0 or left <= 0:
+        raise IdentificationError(
+            f"{len(y):,} rows of {len(sizes):,} units do not tell the variance between units from that within them, "
+            f"with {x.shape[1]} coefficients."
+        )
+    row = float(inner.residuals @ inner.residuals) / free
+    kept = means[:, 1:][:, outer.kept]
+    bread = outer.bread[np.ix_(outer.kept, outer.kept)]
+    trace = float(np.sum(bread * (kept.T @ (sizes[:, None] ** 2 * kept))))
+    squares = float(sizes @ outer.residuals**2)
+    return VarianceComponents(max((squares - left * row) / (len(y) - trace), 0.0), row)
+
+
+def quasi_demeaned(columns: FloatArray, codes: CodeArray, components: VarianceComponents) -> FloatArray:
+    """Columns less the part of their unit's mean that makes the errors uncorrelated."""
+    share = components.share_taken(np.bincount(codes).astype(float))
+    return np.asarray(columns - (share[:, None] * unit_means(columns, codes))[codes])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoStage:
+    """Columns whose least squares fit is two-stage least squares.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+        Outcome less (x - projected) b: the same coefficients, and the residuals of the model itself.
+    x : ndarray, shape (n, k)
+        Regressors, the endogenous ones projected on the instruments.
+    left : ndarray, shape (n, m)
+        What the projection leaves of the endogenous columns.
+    params : ndarray, shape (k,)
+        Coefficients.
+    """
+
+    y: FloatArray
+    x: FloatArray
+    left: FloatArray
+    params: FloatArray
+
+
+def two_stage(
+    y: FloatArray, x: FloatArray, z: FloatArray, endogenous: BoolArray, weights: FloatArray | None = None
+) -> TwoStage:
+    """Project the endogenous columns of x on the others and z.
+
+    Parameters
+    ----------
+    y, x, z : ndarray, shapes (n,), (n, k), (n, q)
+        Outcome, regressors, instruments beside the regressors; absorbed effects taken out of all of them.
+    endogenous : ndarray of bool, shape (k,)
+        Columns of x that are correlated with the error.
+    weights : ndarray, shape (n,), optional
+        Positive weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> z = np.array([[-1.0], [1], [-1], [1]])
+    >>> x = np.column_stack([np.ones(4), z[:, 0] + [0, 0, 1, 1]])
+    >>> two_stage(2 * x[:, 1] + [0.5, 0.5, -0.5, -0.5], x, z, np.array([False, True])).params.round(12)[1]
+    np.float64(2.0)
+    """
+    exogenous = np.column_stack([x[:, ~endogenous], z])
+    projected, left = x.copy(), np.empty((len(y), int(endogenous.sum())))
+    for j, column in enumerate(np.flatnonzero(endogenous)):
+        left[:, j] = fit_lstsq(x[:, column], exogenous, weights).residuals
+        projected[:, column] -= left[:, j]
+    params = fit_lstsq(y, projected, weights).params
+    changed = y - (x - projected) @ np.nan_to_num(params)
+    return TwoStage(changed, projected, left, params)
+
+
+def sargan(residuals: FloatArray, instruments: FloatArray, weights: FloatArray | None = None) -> float:
+    """Sargan's statistic: n times the share of the residuals' squares that all instruments together explain."""
+    fit = fit_lstsq(residuals, instruments, weights)
+    w = np.ones(len(residuals)) if weights is None else weights
+    return float(len(residuals) * (1 - np.sum(w * fit.residuals**2) / np.sum(w * residuals**2)))
+
+
+def beck_katz(
+    x: FloatArray, residuals: FloatArray, bread: FloatArray, units: CodeArray, periods: CodeArray
+) -> FloatArray:
+    """Covariance under errors correlated between units within a period, alike in all periods.
+
+    With e_t the residuals of period t over the N units and S = sum_t e_t e_t' / T, it is B (sum_t X_t' S X_t) B.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N T, k)
+        Regressors of a balanced panel, in any order.
+    residuals : ndarray, shape (N T,)
+        Residuals.
+    bread : ndarray, shape (k, k)
+        (X'X)^-1.
+    units, periods : ndarray of int, shape (N T,)
+        Unit and period of each row.
+    """
+    n, t = int(units.max()) + 1, int(periods.max()) + 1
+    errors, cube = np.zeros((t, n)), np.zeros((t, n, x.shape[1]))
+    errors[periods, units], cube[periods, units] = residuals, x
+    between = errors.T @ errors / t
+    meat = np.einsum("tik,ij,tjl->kl", cube, between, cube, optimize=True)
+    return np.asarray(bread @ meat @ bread)

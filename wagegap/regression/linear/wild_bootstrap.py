@@ -1,0 +1,348 @@
+"""Wild cluster bootstrap of a linear model: a test that holds where clusters are few.
+
+In y = x'b + a + e, with errors that may be correlated within clusters, the cluster-robust t of a hypothesis R b = r is
+compared with its distribution over draws in which the residuals of a cluster change sign or size together. The null is
+imposed on them unless asked otherwise, and where 2^G vectors of signs are no more than the draws asked for, all of them
+are taken: the p-value then has no error of simulation. The values that such tests do not reject make an interval.
+
+References
+----------
+Cameron, A. C., J. Gelbach and D. Miller (2008). Bootstrap-based improvements for inference with clustered errors.
+Review of Economics and Statistics 90, 414-427.
+MacKinnon, J. and M. Webb (2017). Wild bootstrap inference for wildly different cluster sizes. Journal of Applied
+Econometrics 32, 233-254.
+Roodman, D., M. Nielsen, J. MacKinnon and M. Webb (2019). Fast and wild: bootstrap inference in Stata using boottest.
+Stata Journal 19, 4-60.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import AnyArray, FloatArray, RngLike, WeightKind
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    FewClustersWarning,
+    IdentificationError,
+    OptionError,
+    check_count,
+    check_option,
+    public,
+    warn,
+)
+from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.hypothesis import parse_hypothesis
+from wagegap.estimation.least_squares.absorb import effects_rank
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.likelihood.wild import MULTIPLIERS, Multipliers, WildDraws, WildProblem, draw_wild, pose
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import observations, weighted_rows, with_weights
+
+__all__ = ["WildBootstrap", "wild_bootstrap"]
+
+_COARSE = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WildBootstrap:
+    """A wild cluster bootstrap test.
+
+    Attributes
+    ----------
+    hypothesis : str
+        What is tested.
+    estimate : float
+        Left side of the hypothesis less its right side.
+    std_error : float
+        Its cluster-robust standard error (CR1, Stata's factor).
+    statistic : float
+        Their ratio, t.
+    p_value : float
+        Two-sided.
+    ties : str
+        Whether draws as large as the statistic were counted.
+    distribution : ndarray, shape (draws,)
+        t of every draw.
+    smallest : float
+        Smallest p-value that could come out, ties counted.
+    enumerated : bool
+        Whether the draws are all vectors of multipliers, each with its probability.
+    restricted : bool
+        Whether the null was imposed on the residuals.
+    multipliers : str
+        Their distribution.
+    cluster : str
+        What was clustered on.
+    clusters : int
+        Clusters.
+    nobs : int
+        Observations.
+    ledger : Ledger
+        Rows read, used and lost.
+    value : float
+        Right side of the hypothesis.
+    draws : WildDraws
+        The draws as functions of that value.
+    """
+
+    hypothesis: str
+    estimate: float
+    std_error: float
+    statistic: float
+    p_value: float
+    ties: str
+    distribution: FloatArray
+    smallest: float
+    enumerated: bool
+    restricted: bool
+    multipliers: str
+    cluster: str
+    clusters: int
+    nobs: int
+    ledger: Ledger
+    value: float
+    draws: WildDraws
+
+    def p_value_at(self, value: float) -> float:
+        """Return the p-value with another right side of the hypothesis, from the same draws."""
+        return self.draws.p_value_at(value - self.value, ties=self.ties == "count")
+
+    def conf_int(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Return the interval of right sides that the test does not reject: p is at least `alpha` at its ends.
+
+        With the null imposed the draws are taken again at every value; without, the interval is the estimate and its
+        standard error times a quantile of |t|. Where several stretches are not rejected, the interval spans them.
+
+        Parameters
+        ----------
+        alpha : float
+            One less the coverage.
+
+        Returns
+        -------
+        tuple of float
+            Both infinite, with a warning, where no p-value below `alpha` can come out.
+
+        Raises
+        ------
+        OptionError
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> import wagegap as wg
+        >>> rng = np.random.default_rng(1)
+        >>> data = pd.DataFrame({"firm": np.repeat(np.arange(10), 20), "x": rng.normal(size=200)})
+        >>> data["y"] = 0.2 * data.x + rng.normal(size=10)[data.firm] + rng.normal(size=200)
+        >>> test = wg.wild_bootstrap(data, "y ~ x", "x", cluster="firm")
+        >>> low, high = test.conf_int()
+        >>> test.p_value_at(low - 1e-6) < 0.05 <= test.p_value_at(low)
+        True
+        """
+        if not 0 < alpha < 1:
+            raise OptionError(f"alpha={alpha!r} is not between 0 and 1: 0.05 gives a 95 % interval.")
+        low, high = (self.value + end for end in self.draws.interval(alpha, ties=self.ties == "count"))
+        if not np.isfinite([low, high]).all():
+            warn(
+                f"the {100 * (1 - alpha):g} % interval is the whole line: with {self.clusters:,} clusters of "
+                f"{self.cluster!r} no value has a p below {alpha:g}." + _more_vectors(self.multipliers),
+                FewClustersWarning,
+            )
+        return low, high
+
+    def in_words(self) -> str:
+        """Say what was tested and found."""
+        how = "all" if self.enumerated else "random"
+        null = "the null imposed" if self.restricted else "the null not imposed"
+        counted = "ties counted" if self.ties == "count" else "strictly larger draws counted"
+        text = (
+            f"{self.hypothesis}: {self.estimate:.4g} ({self.std_error:.4g}), t = {self.statistic:.2f}, wild bootstrap "
+            f"p = {self.p_value:.4f} ({how} {len(self.distribution):,} {self.multipliers} draws of {self.clusters:,} "
+            f"clusters of {self.cluster}, {null}, {counted})."
+        )
+        if self.smallest > _COARSE:
+            return text + f" No p-value below {self.smallest:.3f} could come out of so few clusters."
+        low, high = (self.value + end for end in self.draws.interval(_COARSE, ties=self.ties == "count"))
+        return f"{text} 95 % interval [{low:.4g}, {high:.4g}]."
+
+    def tidy(self) -> pd.DataFrame:
+        """Return one row, of which `std_error` and `statistic` are the cluster-robust ones, `p_value` the bootstrap's.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> data = {"firm": np.repeat(np.arange(12), 5), "x": rng.normal(size=60), "y": rng.normal(size=60)}
+        >>> wild_bootstrap(data, "y ~ x", "x", cluster="firm", reps=99).tidy().columns.tolist()
+        ['term', 'estimate', 'std_error', 'statistic', 'p_value']
+        """
+        columns = dict(std_error=self.std_error, statistic=self.statistic, p_value=self.p_value)
+        return pd.DataFrame([{"term": self.hypothesis, "estimate": self.estimate, **columns}])
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.in_words())}</p>"
+
+    def __str__(self) -> str:
+        return textwrap.fill(self.in_words(), 80)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@public
+def wild_bootstrap(  # noqa: PLR0913
+    data: Any,
+    formula: str,
+    hypothesis: str | AnyArray,
+    *,
+    cluster: str,
+    value: float = 0.0,
+    multipliers: Multipliers = "rademacher",
+    restricted: bool = True,
+    reps: int = 9_999,
+    ties: Literal["count", "strict"] = "count",
+    rng: RngLike = 0,
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+) -> WildBootstrap:
+    """Test a linear hypothesis about a least squares fit by the wild cluster bootstrap.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        A row for each observation.
+    formula : str
+        `outcome ~ regressors`, or `outcome ~ regressors | effects` to absorb.
+    hypothesis : str or ndarray, shape (k,)
+        One restriction on the coefficients, such as `"ai"`, `"ai = 0.1"` or `"ai = exper"`, or its coefficients.
+    cluster : str
+        Column of clusters; `"worker"` for the panel's workers, `"row"` where each row is one.
+    value : float
+        Value under the null, of a hypothesis without an equals sign.
+    multipliers : {"rademacher", "webb", "mammen"}
+        Distribution of the multipliers. Webb's six points give more vectors where clusters are fewer than about ten.
+    restricted : bool
+        Impose the null on the residuals, which is better in small samples, or not.
+    reps : int
+        Random draws, where there are more vectors of multipliers than that; otherwise each is taken once.
+    ties : {"count", "strict"}
+        Count draws as large as the statistic, the data's own among them, so that no p-value is zero where the null is
+        imposed; or strictly larger ones only.
+    rng : Generator, int or None
+        Source of random draws.
+    weights, weight_kind
+        As in `fit_premiums`.
+
+    Returns
+    -------
+    WildBootstrap
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, EmptyDataError, IdentificationError
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> import wagegap as wg
+    >>> rng = np.random.default_rng(1)
+    >>> data = pd.DataFrame({"firm": np.repeat(np.arange(8), 20), "x": rng.normal(size=160)})
+    >>> data["y"] = 0.2 * data.x + rng.normal(size=8)[data.firm] + rng.normal(size=160)
+    >>> test = wg.wild_bootstrap(data, "y ~ x", "x", cluster="firm")
+    >>> len(test.distribution), test.enumerated, test.smallest
+    (256, True, 0.0078125)
+    """
+    check_option("multipliers", multipliers, tuple(MULTIPLIERS))
+    check_option("ties", ties, ("count", "strict"))
+    check_count("reps", reps)
+    check_option("restricted", restricted, (True, False))
+    _check_value(value)
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    design, codes = _rows(panel, formula, cluster)
+    row, null, text = _restriction(hypothesis, value, design.names)
+    problem = pose(
+        design.y, design.x, row, codes, null=null, restricted=restricted, weights=panel.weights(design.rows),
+        effects=design.effects,
+    )  # fmt: skip
+    draws = draw_wild(problem, multipliers=multipliers, reps=reps, rng=rng)
+    if draws.smallest > _COARSE and draws.enumerated:
+        warn(
+            f"{len(problem.own)} clusters of {cluster!r}: no p-value below {draws.smallest:.3f} can come out."
+            + _more_vectors(multipliers),
+            FewClustersWarning,
+        )
+    return _result(panel, design, problem, draws, (text, null), cluster, restricted=restricted, ties=ties)
+
+
+def _more_vectors(multipliers: str) -> str:
+    return "" if multipliers == "webb" else " multipliers='webb' has more vectors."
+
+
+def _check_value(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
+        raise OptionError(f"value={value!r} must be a number: what the left side of the hypothesis is under the null.")
+
+
+def _restriction(hypothesis: str | AnyArray, value: float, names: Sequence[str]) -> tuple[FloatArray, float, str]:
+    """One row of coefficients, its value under the null, and the text; the name of a coefficient stands for itself."""
+    if isinstance(hypothesis, str) and hypothesis.strip() in names:
+        name = hypothesis.strip()
+        return np.eye(len(names))[list(names).index(name)], value, f"{name} = {value:g}"
+    rows, right, text = parse_hypothesis(hypothesis, value, names)
+    if not np.isfinite(rows).all():
+        raise OptionError("the coefficients of a hypothesis must be numbers, none of them missing or infinite.")
+    if len(rows) != 1:
+        raise OptionError(f"a wild bootstrap tests one restriction at a time, not {len(rows)}.")
+    if isinstance(hypothesis, str) and "=" not in hypothesis:
+        return rows[0], float(right[0]) + value, f"{text.strip()} = {value:g}"
+    return rows[0], float(right[0]), text
+
+
+def _rows(panel: Panel, formula: str, cluster: str) -> tuple[Design, AnyArray]:
+    """Design and the cluster of each of its rows."""
+    if cluster == "worker" and panel.roles.worker is None:
+        raise ColumnError("cluster='worker', but the panel declares none: read_panel(..., worker='column').")
+    if cluster == "row" and panel.roles.weight_kind == "frequency":
+        raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
+    weights, positive, ledger = weighted_rows(panel)
+    design = build_design(panel.frame, split_formula(formula), ledger=ledger, weights=weights, keep=positive)
+    if np.ptp(design.y) == 0:
+        raise DataError(
+            f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
+        )
+    extra = [] if cluster in ("worker", "row") else [cluster]
+    return design, panel.groupings(design.rows, extra)[cluster].codes
+
+
+def _result(
+    panel: Panel,
+    design: Design,
+    problem: WildProblem,
+    draws: WildDraws,
+    hypothesis: tuple[str, float],
+    cluster: str,
+    *,
+    restricted: bool,
+    ties: Literal["count", "strict"],
+) -> WildBootstrap:
+    """Scale the statistic as CR1 does, and say everything."""
+    nobs, groups = float(observations(panel, design.rows).sum()), len(problem.own)
+    free = nobs - problem.rank - effects_rank(design.effects)
+    if free <= 0:
+        raise IdentificationError(f"there are {nobs:g} observations for {nobs - free:g} parameters: drop controls.")
+    factor = float(np.sqrt(groups / (groups - 1) * (nobs - 1) / free))
+    error = factor * draws.error
+    return WildBootstrap(
+        hypothesis[0], problem.estimate, error, draws.statistic / factor, draws.p_value(ties=ties == "count"), ties,
+        draws.drawn / factor, draws.smallest, draws.enumerated, restricted, draws.multipliers, cluster, groups,
+        int(nobs), design.ledger, hypothesis[1], draws,
+    )  # fmt: skip

@@ -1,0 +1,185 @@
+"""Instruments for a premium: two-stage least squares, and an interval that weak instruments cannot break.
+
+A premium with error is a regressor that is correlated with its residual. An instrument that moves the true premium and
+is unrelated to the error (another source's premium, a wage rule) identifies the slope, with no need to know the error's
+size. Anderson and Rubin's interval holds every b for which the instruments do not explain y - b p: it has the right
+coverage however weak they are, and is the whole line, or two rays, where they say little.
+
+References
+----------
+Anderson, T. W. and H. Rubin (1949). Estimation of the parameters of a single equation in a complete system of
+stochastic equations. Annals of Mathematical Statistics 20, 46-63.
+Griliches, Z. and J. A. Hausman (1986). Errors in variables in panel data. Journal of Econometrics 31, 93-118.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from wagegap._typing import AnyArray, FloatArray
+from wagegap.errors import DataError, IdentificationError, listing
+from wagegap.estimation.reliability import annihilator
+
+__all__ = ["AndersonRubin", "InstrumentFit", "anderson_rubin", "fit_instruments"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InstrumentFit:
+    """Two-stage least squares.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k,)
+        Coefficients.
+    cov : ndarray, shape (k, k)
+        Sandwich with n / (n - k), or with clusters.
+    first_stage_f : float
+        F of the excluded instruments in the first stage, classical.
+    """
+
+    params: FloatArray
+    cov: FloatArray
+    first_stage_f: float
+
+
+@dataclass(frozen=True, slots=True)
+class AndersonRubin:
+    """Slopes that the instruments do not reject.
+
+    Attributes
+    ----------
+    pieces : tuple of (float, float)
+        Intervals, from none (the model is rejected) to two rays.
+    p_value : float
+        Of a slope of zero.
+    """
+
+    pieces: tuple[tuple[float, float], ...]
+    p_value: float
+
+    def __str__(self) -> str:
+        if not self.pieces:
+            return "no slope (the instruments contradict one another)"
+        if self.pieces == ((-np.inf, np.inf),):
+            return "every slope"
+        return " and ".join(f"{low:.4g} to {high:.4g}" for low, high in self.pieces)
+
+
+def fit_instruments(
+    y: FloatArray, x: FloatArray, endogenous: int, z: FloatArray, *, groups: AnyArray | None = None
+) -> InstrumentFit:
+    """Fit by two-stage least squares.
+
+    Parameters
+    ----------
+    y, x : ndarray, shapes (n,) and (n, k)
+        Outcome and regressors, the constant among them.
+    endogenous : int
+        Column of the premium.
+    z : ndarray, shape (n, l)
+        Excluded instruments.
+    groups : ndarray, shape (n,), optional
+        Clusters.
+
+    Raises
+    ------
+    IdentificationError
+        When an instrument does not vary given the controls, or tells nothing of the premium.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> z = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> x = np.column_stack([z + [0.1, -0.1, -0.1, 0.1], np.ones(4)])
+    >>> fit_instruments(2 * z, x, 0, z[:, None]).params.round(6) + 0.0
+    array([2., 0.])
+    """
+    n, k = x.shape
+    controls = np.delete(x, endogenous, axis=1)
+    m = _checked(z, controls, n, k)
+    mz = m @ z
+    q = np.linalg.qr(mz)[0]
+    p = m @ x[:, endogenous]
+    explained = q @ (q.T @ p)
+    rest = p - explained
+    free = n - k + 1 - z.shape[1]
+    strength = float(explained @ explained) / z.shape[1] / (float(rest @ rest) / free) if free > 0 else np.nan
+    if float(explained @ explained) <= 1e-20 * float(p @ p):
+        raise IdentificationError("the instruments are unrelated to the premium: no slope is identified.")
+    fitted = x.copy()
+    fitted[:, endogenous] = x[:, endogenous] - rest
+    bread = np.linalg.inv(fitted.T @ fitted)
+    params = bread @ (fitted.T @ y)
+    scores = fitted * (y - x @ params)[:, None]
+    factor = n / (n - k)
+    if groups is not None:
+        codes = np.unique(groups, return_inverse=True)[1]
+        sums = np.zeros((int(codes.max()) + 1, k))
+        np.add.at(sums, codes, scores)
+        scores, factor = sums, len(sums) / (len(sums) - 1) * (n - 1) / (n - k)
+    return InstrumentFit(params, factor * bread @ (scores.T @ scores) @ bread, strength)
+
+
+def anderson_rubin(
+    y: FloatArray, p: FloatArray, controls: FloatArray, z: FloatArray, *, alpha: float = 0.05
+) -> AndersonRubin:
+    """Invert the F test of the instruments in the regression of y - b p on them and the controls.
+
+    Parameters
+    ----------
+    y, p : ndarray, shape (n,)
+        Outcome and premium.
+    controls : ndarray, shape (n, q)
+        Exact columns, the constant among them.
+    z : ndarray, shape (n, l)
+        Excluded instruments.
+    alpha : float
+        One minus the coverage.
+    """
+    n, q = controls.shape
+    m = _checked(z, controls, n, q + 1)
+    basis = np.linalg.qr(m @ z)[0]
+    both = m @ np.column_stack([y, p])
+    free = n - q - z.shape[1]
+    if free < 1:
+        raise DataError(f"{n} rows leave nothing for an Anderson-Rubin test with {z.shape[1]} instruments.")
+    inside = both.T @ basis @ (basis.T @ both)
+    outside = both.T @ both - inside
+    ratio = z.shape[1] / free
+    cut = ratio * float(stats.f.isf(alpha, z.shape[1], free))
+    gap = inside - cut * outside
+    f = float(inside[0, 0] / outside[0, 0]) / ratio if outside[0, 0] > 0 else np.inf
+    return AndersonRubin(_below_zero(gap[1, 1], -2 * gap[0, 1], gap[0, 0]), float(stats.f.sf(f, z.shape[1], free)))
+
+
+def _below_zero(a: float, b: float, c: float) -> tuple[tuple[float, float], ...]:
+    """Where a x^2 + b x + c <= 0.
+
+    >>> _below_zero(1.0, 0.0, -4.0), _below_zero(-1.0, 0.0, 4.0)
+    (((-2.0, 2.0),), ((-inf, -2.0), (2.0, inf)))
+    """
+    inside = b * b - 4 * a * c
+    if inside < 0:
+        return ((-np.inf, np.inf),) if a < 0 else ()
+    ends = sorted(((-b - np.sqrt(inside)) / (2 * a), (-b + np.sqrt(inside)) / (2 * a)))
+    low, high = float(ends[0]), float(ends[1])
+    return ((low, high),) if a > 0 else ((-np.inf, low), (high, np.inf))
+
+
+def _checked(z: FloatArray, controls: FloatArray, n: int, k: int) -> FloatArray:
+    """Annihilator of the controls, once the instruments are known to vary given them."""
+    if n <= k:
+        raise DataError(f"{n} rows for {k} coefficients: at least {k + 1} rows are needed.")
+    m = annihilator(controls)
+    left = m @ z
+    still = np.linalg.norm(left, axis=0) <= 1e-10 * np.maximum(np.linalg.norm(z, axis=0), 1e-300)
+    if still.any() or np.linalg.matrix_rank(left) < z.shape[1]:
+        what = listing(f"instrument {j + 1}" for j in np.flatnonzero(still)) or "the instruments together"
+        raise IdentificationError(
+            f"{what} of {z.shape[1]} do not vary across cells once the controls are taken out: an instrument that is "
+            "the same everywhere says nothing."
+        )
+    return m

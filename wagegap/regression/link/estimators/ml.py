@@ -1,0 +1,415 @@
+"""Maximum likelihood of the structural model: premiums and rates jointly normal given the known error covariance.
+
+P = Z d + r with r ~ N(0, s^2 I), Y = b P + Z g + u with u ~ N(0, t^2 I), and the observed (y, p) add errors of known
+covariance. The means in Z are profiled out, and by default integrated out (the restricted likelihood), so that the
+variances are not understated where countries are few or effects many. The interval of the slope holds every b with
+
+    2 (l(b^) - l_p(b)) <= v log(1 + F(1, n - k) / (n - k)),    v = n - q,
+
+q the number of exact columns: with premiums without error that is the t interval of least squares, exactly. Variances
+lean on normality, and skewed errors make the slope vary more than the likelihood says: where the sandwich of the rows'
+scores says so, the fall allowed is multiplied by its ratio to the inverse information, which is never taken below one.
+
+As b leaves for either infinity the profile falls to the likelihood at s = 0 and no further, so the interval is the
+whole line where the data cannot tell the true premiums from all being equal, and bounded where they can.
+
+References
+----------
+Fuller, W. A. (1987). Measurement Error Models. Wiley, section 3.2.
+van Houwelingen, H., L. Arends and T. Stijnen (2002). Advanced methods in meta-analysis: multivariate approach and
+meta-regression. Statistics in Medicine 21, 589-624.
+Harville, D. A. (1977). Maximum likelihood approaches to variance component estimation and to related problems. Journal
+of the American Statistical Association 72, 320-338.
+Kent, J. T. (1982). Robust properties of likelihood ratio tests. Biometrika 69, 19-27.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap.errors import OptionError
+from wagegap.estimation.reliability import annihilator
+from wagegap.regression.link.estimators.likelihood import DenseLikelihood, Likelihood, Point, RowLikelihood, climb
+from wagegap.regression.link.problem import LinkProblem
+
+__all__ = [
+    "MlFit",
+    "fit_ml",
+    "likelihood_of",
+    "likelihood_ratio",
+    "maximise",
+    "profile_at",
+    "profile_interval",
+    "ratio_p_value",
+    "ratio_quantile",
+    "slopes_without",
+    "stretch",
+]
+
+_GRID = np.tan(np.linspace(-1.48, 1.48, 25))
+_NO_SPREAD = 1e-3  # share of the premiums' spread that is true, below which it is none
+_COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
+_STARTS = np.array([[0.6, 0.3], [0.02, 0.8], [0.9, 0.02]])
+"""Variances of premiums and rates, as shares of what is observed, from which a profile is climbed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MlFit:
+    """A structural fit.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k,)
+        Coefficients, in the order of the columns of x.
+    cov : ndarray, shape (k, k)
+        Covariance from the curvature of the profile, for the slope, and of the exact columns given it.
+    interval : tuple of float
+        Profile interval of the slope; the whole line where the data do not bound it.
+    p_value : float
+        Of a slope of zero.
+    sigma2, tau2 : float
+        Variance of true premiums given the controls; of true rates given premiums and controls.
+    loglik : float
+        Log likelihood at the maximum, restricted or not.
+    df : float
+        n - k.
+    restricted : bool
+        Whether the means are integrated out.
+    stretch : float
+        Factor, one or more, by which the fall allowed is multiplied because errors are not normal.
+    """
+
+    params: FloatArray
+    cov: FloatArray
+    interval: tuple[float, float]
+    p_value: float
+    sigma2: float
+    tau2: float
+    loglik: float
+    df: float
+    restricted: bool
+    stretch: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scaled:
+    """A likelihood in units in which the residual spread of premiums and of rates is one."""
+
+    model: Likelihood
+    premium: float
+    rate: float
+    constant: float
+
+    @property
+    def unit(self) -> float:
+        """Of a slope."""
+        return self.rate / self.premium
+
+
+def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> MlFit:
+    """Fit by maximum likelihood.
+
+    Parameters
+    ----------
+    problem : LinkProblem
+        With one estimated regressor.
+    alpha : float
+        One minus the coverage of the interval.
+    restricted : bool
+        Integrate the means out (the default), or profile them out: plain maximum likelihood, whose interval is cut at
+        F(1, n - k).
+
+    Raises
+    ------
+    OptionError
+        With several estimated regressors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    >>> y = np.array([0.1, 1.9, 4.2, 5.8, 8.1])
+    >>> problem = LinkProblem.build(y, np.column_stack([p, np.ones(5)]), v_x=np.full(5, 0.1))
+    >>> fit = fit_ml(problem)
+    >>> round(float(fit.params[0]), 2), fit.interval[0] > 1
+    (2.0, True)
+    """
+    scaled = likelihood_of(problem, restricted=restricted)
+    hills = _hills(scaled.model, _GRID)
+    theta, value = _highest(scaled.model, *hills)
+    point = scaled.model.at(theta)
+    params, cov = _coefficients(problem, scaled, theta, point)
+    wider = float(stretch(scaled.model, theta, problem.k)[0])
+    interval = _interval(problem, scaled, (theta, hills), (float(value[0]), wider), alpha)
+    ratio = 2 * float(value[0] - profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0]) / wider
+    return MlFit(
+        params, cov, interval, ratio_p_value(problem, ratio, restricted=restricted),
+        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2,
+        float(value[0]) + scaled.constant, float(problem.n - problem.k), restricted, wider,
+    )  # fmt: skip
+
+
+def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
+    """Slopes whose profile likelihood is near enough to the maximum."""
+    scaled = likelihood_of(problem, restricted=restricted)
+    hills = _hills(scaled.model, _GRID)
+    theta, value = _highest(scaled.model, *hills)
+    wider = float(stretch(scaled.model, theta, problem.k)[0])
+    return _interval(problem, scaled, (theta, hills), (float(value[0]), wider), alpha)
+
+
+def likelihood_ratio(problem: LinkProblem, slope: float, fit: MlFit) -> float:
+    """Twice the fall of the log likelihood when the slope is set."""
+    scaled = likelihood_of(problem, restricted=fit.restricted)
+    at = profile_at(scaled.model, np.array([slope / scaled.unit]))[1][0] + scaled.constant
+    return max(2 * (fit.loglik - float(at)), 0.0)
+
+
+def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: bool = True) -> float:
+    """Fall of twice the log likelihood that a slope may have, for n rows, k columns and p estimated ones.
+
+    >>> round(ratio_quantile(40, 2, 1), 2), round(ratio_quantile(6, 2, 1), 2)
+    (3.99, 5.37)
+    """
+    f = float(stats.f.isf(alpha, 1, n - k))
+    return (n - k + p) * float(np.log1p(f / (n - k))) if restricted else f
+
+
+def ratio_p_value(problem: LinkProblem, ratio: float, *, restricted: bool = True) -> float:
+    """p-value of a fall of twice the log likelihood."""
+    free = problem.n - problem.k
+    v = free + len(problem.estimated)
+    f = free * float(np.expm1(max(ratio, 0.0) / v)) if restricted else max(ratio, 0.0)
+    return float(stats.f.sf(f, 1, free))
+
+
+def stretch(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
+    """Ratio of the slope's sandwich variance to its inverse information, one at least, shape (m,).
+
+    One where rows are correlated, whose scores are no sum over rows, and under plain maximum likelihood.
+    """
+    if not isinstance(model, RowLikelihood) or not model.restricted:
+        return np.ones(model.size)
+    scores = model.scores(theta)
+    n = model.used.sum(axis=1)
+    meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
+    varies = theta[:, 1] > model.floor[0] + 1e-9
+    free = np.column_stack([varies, varies, theta[:, 2] > model.floor[1] + 1e-9])
+    both = free[:, :, None] & free[:, None, :]
+    information = np.where(both, model.at(theta).information, 0.0) + np.where(free, 1e-12, 1.0)[:, :, None] * np.eye(3)
+    inverse = np.linalg.inv(information)
+    ratio = (inverse @ np.where(both, meat, 0.0) @ inverse)[:, 0, 0] / inverse[:, 0, 0]
+    return np.where(varies, np.maximum(ratio, 1.0), 1.0)
+
+
+def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
+    """Likelihood of a problem, scaled; rows are taken one by one where their errors allow it."""
+    if len(problem.estimated) != 1:
+        raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
+    n, z = problem.n, problem.controls
+    m = annihilator(z)
+    premium = float(np.sqrt(np.mean((m @ problem.premiums[:, 0]) ** 2)))
+    rate = float(np.sqrt(np.mean((m @ problem.y) ** 2))) or 1.0
+    p, y, q = problem.premiums[:, 0] / premium, problem.y / rate, z.shape[1]
+    z = z / np.linalg.norm(z, axis=0) * np.sqrt(n)
+    v_p, v_py, v_y = problem.v_x[0, 0] / premium**2, problem.v_xy[0] / (premium * rate), problem.v_y / rate**2
+    kept = n - q if restricted else n
+    constant = -kept * float(np.log(premium * rate) + np.log(2 * np.pi))
+    if problem.rows_independent:
+        v = np.stack([np.diag(v_p), np.diag(v_py), np.diag(v_y)])[:, None, :]
+        floor = _floor(v[0, 0], v[2, 0], v[0, 0] * v[2, 0] - v[1, 0] ** 2)
+        model: Likelihood = RowLikelihood(p[None], y[None], z, v, np.ones((1, n)), restricted, floor)
+    else:
+        v = np.block([[v_p, v_py], [v_py.T, v_y]])
+        x = np.kron(np.eye(2), z)
+        floor = _floor(*(np.asarray(np.linalg.eigvalsh(part)) for part in (v_p, v_y, v)))
+        model = DenseLikelihood(np.concatenate([p, y])[None], x[None], v[None], restricted, floor)
+    return _Scaled(model, premium, rate, constant)
+
+
+def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArray, FloatArray]:
+    """Highest of the hills, climbed from a grid of slopes: there may be more than one.
+
+    Returns
+    -------
+    tuple
+        Points, shape (m, 3), and log likelihoods, shape (m,).
+    """
+    return _highest(model, *_hills(model, slopes))
+
+
+def _hills(model: Likelihood, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points of a rough profile on a grid of slopes, shape (m, g, 3), and log likelihoods there, (m, g)."""
+    m, g = model.size, len(slopes)
+    start = np.column_stack([np.tile(slopes, m), np.full(m * g, _STARTS[0, 0]), np.full(m * g, _STARTS[0, 1])])
+    every = model.take(np.repeat(np.arange(m), g))
+    theta, point = climb(every, start, free=(False, True, True), steps=12, tolerance=1e-3)
+    return theta.reshape(m, g, 3), point.value.reshape(m, g)
+
+
+def _highest(model: Likelihood, theta: FloatArray, profile: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Climb from the two highest points of a rough profile, and keep the higher top."""
+    m = model.size
+    order = np.argsort(-profile, axis=1)
+    tops = [theta[np.arange(m), order[:, j]] for j in range(2)]
+    for top in tops:
+        top[:, 1] = np.maximum(top[:, 1], 0.05)
+    theta, point = climb(model.take(np.tile(np.arange(m), 2)), np.concatenate(tops), steps=200, tolerance=1e-20)
+    values = point.value.reshape(2, m)
+    best = values.argmax(axis=0)
+    return theta.reshape(2, m, 3)[best, np.arange(m)], values.max(axis=0)
+
+
+def profile_at(
+    model: Likelihood, slopes: FloatArray, starts: FloatArray = _STARTS, *, steps: int = 100, tolerance: float = 1e-12
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Maximum over the variances at a slope for each data set.
+
+    Returns
+    -------
+    tuple
+        Points (m, 3), log likelihoods (m,), and their derivative by the slope (m,).
+    """
+    m, g = model.size, len(starts)
+    which = np.tile(np.arange(m), g)
+    start = np.column_stack([np.tile(slopes, g), np.repeat(starts, m, axis=0)])
+    theta, point = climb(model.take(which), start, free=(False, True, True), steps=steps, tolerance=tolerance)
+    values = point.value.reshape(g, m)
+    best = values.argmax(axis=0), np.arange(m)
+    return theta.reshape(g, m, 3)[best], values.max(axis=0), point.gradient[:, 0].reshape(g, m)[best]
+
+
+def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
+    """Slope of the restricted fit without each row, or each group of rows (in sorted order), all in one climb.
+
+    NaN where the likelihood takes all of the premiums' spread for error, and no slope for less likely than another.
+    """
+    scaled = likelihood_of(problem)
+    labels = np.arange(problem.n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_groups = int(labels.max()) + 1
+    model = scaled.model
+    if isinstance(model, RowLikelihood):
+        used = (labels[None, :] != np.arange(n_groups)[:, None]).astype(float)
+        every = model.take(np.zeros(n_groups, dtype=int))
+        part = RowLikelihood(every.p, every.y, every.z, every.v, used, True, every.floor)
+        return _slopes_of(maximise(part)[0]) * scaled.unit
+    assert isinstance(model, DenseLikelihood)
+    found = [_without(model, np.flatnonzero(labels != g)) for g in range(n_groups)]
+    return _slopes_of(np.array(found)) * scaled.unit
+
+
+def _slopes_of(theta: FloatArray) -> FloatArray:
+    """Slopes of points (m, 3), where there is any true spread of premiums."""
+    return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan)
+
+
+def _without(model: DenseLikelihood, rows: IntArray) -> FloatArray:
+    at = np.concatenate([rows, rows + model.data.shape[1] // 2])
+    part = DenseLikelihood(
+        model.data[:, at], model.x[:, at], model.v[:, at[:, None], at[None, :]], model.restricted, model.floor
+    )
+    return np.asarray(maximise(part, _COARSE[1::3])[0][0])
+
+
+def _floor(v_p: FloatArray, v_y: FloatArray, both: FloatArray) -> FloatArray:
+    """Zero, unless a variance of zero would leave some row without any error."""
+    return np.array([1e-12 if np.min(v_p) <= 1e-14 else 0.0, 1e-12 if min(np.min(v_y), np.min(both)) <= 1e-14 else 0.0])
+
+
+def _coefficients(
+    problem: LinkProblem, scaled: _Scaled, theta: FloatArray, point: Point
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients in the order of the columns, and their covariance."""
+    z, slope = problem.controls, float(theta[0, 0])
+    q, j, exact = z.shape[1], problem.estimated[0], list(problem.exact)
+    length = np.linalg.norm(z, axis=0) / np.sqrt(problem.n)
+    means, bread = point.means[0], point.bread[0]
+    delta = means[:q] / length * scaled.rate
+    params = np.empty(problem.k)
+    params[j], params[exact] = slope * scaled.unit, (means[q:] - slope * means[:q]) / length * scaled.rate
+    jump = np.hstack([-slope * np.eye(q), np.eye(q)]) / length[:, None] * scaled.rate
+    v = problem.n - q if scaled.model.restricted else problem.n
+    variance = _variance(scaled.model, slope, theta[:, 1:])
+    cov = np.zeros((problem.k, problem.k))
+    cov[np.ix_(exact, exact)] = jump @ bread @ jump.T + (variance * np.outer(delta, delta) if q else 0.0)
+    cov[j, j] = variance * scaled.unit**2
+    cov[j, exact] = cov[exact, j] = -variance * delta * scaled.unit
+    return params, cov * (v / (problem.n - problem.k))
+
+
+def _variance(model: Likelihood, slope: float, variances: FloatArray) -> float:
+    """Inverse of minus the second derivative of the profile."""
+    h = 1e-3
+    down, up = profile_at(_copies(model, 2), np.array([slope - h, slope + h]), variances, tolerance=1e-14)[2]
+    curvature = (down - up) / (2 * h)
+    return float(1 / curvature) if curvature > 0 else np.inf
+
+
+def _interval(
+    problem: LinkProblem,
+    scaled: _Scaled,
+    found: tuple[FloatArray, tuple[FloatArray, FloatArray]],
+    top: tuple[float, float],
+    alpha: float,
+) -> tuple[float, float]:
+    """Ends of the set of slopes whose profile is above the cut, from the top, a rough profile, and the stretch."""
+    model, (value, wider), (theta, (points, profile)) = scaled.model, top, found
+    drop = 0.5 * wider * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
+    flat = np.array([[0.0, model.floor[0], t] for t in (0.9, 0.1)])
+    nothing = climb(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
+    if nothing >= value - drop:
+        return -np.inf, np.inf
+    order = np.argsort(np.append(points[0, :, 0], theta[0, 0]))
+    grid, above = np.vstack([points[0], theta])[order], np.append(profile[0], value)[order] >= value - drop
+    inside = np.flatnonzero(above)[[0, -1]]
+    grid, variances = grid[:, 0], grid[inside, 1:]
+    begin = grid[inside]
+    end = np.array([*grid[inside[:1] - 1], *grid[(inside[1:] + 1) % len(grid)]])
+    missing = np.array([inside[0] == 0, inside[1] == len(grid) - 1])
+    end[missing] = np.where([True, False], begin - 1 - np.abs(begin), begin + 1 + np.abs(begin))[missing]
+    low, high = _crossings(model, begin, end, variances, (value, drop)) * scaled.unit
+    return float(low), float(high)
+
+
+def _crossings(
+    model: Likelihood, inside: FloatArray, outside: FloatArray, variances: FloatArray, top: tuple[float, float]
+) -> FloatArray:
+    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, both ends at once.
+
+    The brackets are widened first where they do not hold a crossing, then narrowed by Newton's method, which needs no
+    derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
+    """
+    pair, start = _copies(model, 2), variances.copy()
+
+    def excess(b: FloatArray) -> tuple[FloatArray, FloatArray]:
+        theta, point = climb(pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9)
+        start[:] = theta[:, 1:]
+        root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
+        return root - np.sqrt(top[1]), -0.5 * point.gradient[:, 0] / root
+
+    a, b = inside.copy(), outside.copy()
+    at_b, rise = excess(b)
+    for _ in range(60):
+        short = at_b < 0
+        if not short.any():
+            break
+        a, b = np.where(short, b, a), np.where(short, b + 2 * (b - inside), b)
+        at_b, rise = excess(b)
+    point = b
+    for _ in range(60):
+        if (np.abs(at_b) < 1e-8).all():
+            break
+        step = point - at_b / np.where(rise != 0, rise, 1.0)
+        held = (step - a) * (step - b) < 0
+        point = np.where(held, step, 0.5 * (a + b))
+        at_b, rise = excess(point)
+        a, b = np.where(at_b < 0, point, a), np.where(at_b < 0, b, point)
+    return np.asarray(point)
+
+
+def _copies(model: Likelihood, m: int) -> Likelihood:
+    return model.take(np.zeros(m, dtype=int))

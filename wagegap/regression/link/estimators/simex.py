@@ -1,0 +1,118 @@
+"""Simulation and extrapolation: make the errors worse by known amounts, and extrapolate to none.
+
+Pseudo-errors with covariance c V are added to premiums and rates, jointly, and the naive estimator is averaged over
+many draws, for c on a grid of positive numbers. As total error covariance is (1 + c) V, the curve is extended to
+c = -1. The variance is extended in the same way: the mean of the naive covariances less the spread of the draws.
+
+References
+----------
+Cook, J. R. and L. A. Stefanski (1994). Simulation-extrapolation estimation in parametric measurement error models.
+Journal of the American Statistical Association 89, 1314-1328.
+Stefanski, L. A. and J. R. Cook (1995). Simulation-extrapolation: the measurement error jackknife. Journal of the
+American Statistical Association 90, 1247-1256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from wagegap._typing import FloatArray, RngLike
+from wagegap.errors import check_option
+from wagegap.estimation.likelihood.simex import GRID, Extrapolant, extrapolate, paired_draws
+from wagegap.regression.link.problem import LinkProblem
+
+__all__ = ["Naive", "SimexFit", "fit_simex", "least_squares"]
+
+Naive = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+"""From outcomes (R, n) and regressors (R, n, k) to coefficients (R, k) and covariances (R, k, k)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimexFit:
+    """A fit by simulation and extrapolation.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k,)
+        Extrapolated coefficients.
+    cov : ndarray, shape (k, k)
+        Extrapolated covariance.
+    scales : ndarray, shape (s,)
+        Multiples c of the error covariance that were added, zero first.
+    path : ndarray, shape (s, k)
+        Mean coefficients at each.
+    """
+
+    params: FloatArray
+    cov: FloatArray
+    scales: FloatArray
+    path: FloatArray
+
+
+def fit_simex(
+    problem: LinkProblem,
+    naive: Naive,
+    *,
+    draws: int = 2_000,
+    extrapolant: Extrapolant = "quadratic",
+    rng: RngLike = 0,
+) -> SimexFit:
+    """Fit by simulation and extrapolation.
+
+    Parameters
+    ----------
+    problem : LinkProblem
+        Data and error covariance.
+    naive : callable
+        Estimator that takes the regressors as exact, for many data sets at once.
+    draws : int
+        Pseudo-errors at each multiple.
+    extrapolant : {"quadratic", "linear", "rational"}
+        Curve that is extended; "rational" is exact for a line through equal errors, and falls back to the quadratic
+        where it does not fit.
+    rng : Generator, int or None
+        Source of pseudo-errors; one set of them serves every multiple.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.column_stack([np.arange(6.0), np.ones(6)])
+    >>> fit_simex(LinkProblem.build(2 * x[:, 0] + 1, x), least_squares, draws=10).params.round(10)
+    array([2., 1.])
+    """
+    check_option("extrapolant", extrapolant, ("quadratic", "linear", "rational"))
+    errors = _pseudo_errors(problem, draws, np.random.default_rng(rng))
+    scales = np.concatenate([[0.0], GRID])
+    path, spread = [], []
+    for c in scales:
+        b, v = naive(*_worsened(problem, errors[:1] if c == 0 else errors, float(np.sqrt(c))))
+        path.append(b.mean(axis=0))
+        spread.append(v.mean(axis=0) - (np.cov(b, rowvar=False) if len(b) > 1 else 0.0))
+    means, spreads = np.array(path), np.array(spread)
+    params = extrapolate(scales, means, extrapolant)
+    flat = extrapolate(scales, spreads.reshape(len(scales), -1), "linear" if extrapolant == "linear" else "quadratic")
+    return SimexFit(params, flat.reshape(spreads.shape[1:]), scales, means)
+
+
+def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least squares with its classical covariance, for many data sets at once."""
+    bread = np.linalg.inv(np.swapaxes(x, 1, 2) @ x)
+    b = np.einsum("rjk,rnk,rn->rj", bread, x, y)
+    rest = y - np.einsum("rnk,rk->rn", x, b)
+    return b, bread * (np.sum(rest**2, axis=1) / (x.shape[1] - x.shape[2]))[:, None, None]
+
+
+def _pseudo_errors(problem: LinkProblem, draws: int, rng: np.random.Generator) -> FloatArray:
+    """Draws of (e, v_1, ..., v_p), shape (draws, 1 + p, n), with mean exactly zero."""
+    return paired_draws(problem.joint(), draws, rng).reshape(-1, 1 + len(problem.estimated), problem.n)
+
+
+def _worsened(problem: LinkProblem, errors: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:
+    """Data sets with errors added."""
+    x = np.repeat(problem.x[None], len(errors), axis=0)
+    for j, column in enumerate(problem.estimated):
+        x[:, :, column] += scale * errors[:, 1 + j]
+    return problem.y + scale * errors[:, 0], x

@@ -1,0 +1,429 @@
+"""Every defensible choice at once: the slope under all sources, controls, estimators and samples.
+
+Under the null no country's rate has to do with its premium: rates are dealt to countries at random, in the same order
+for all specifications (residuals of each one's null model, after Freedman and Lane), and the share of significant
+slopes is counted anew. What a curve is worth is how rarely chance gives as large a share.
+
+References
+----------
+Simonsohn, U., J. P. Simmons and L. D. Nelson (2020). Specification curve analysis. Nature Human Behaviour 4, 1208-1214.
+Freedman, D. and D. Lane (1983). A nonstochastic interpretation of reported significance levels. Journal of Business &
+Economic Statistics 1, 292-298.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    OptionError,
+    check_count,
+    check_option,
+    did_you_mean,
+    listing,
+    public,
+)
+from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
+from wagegap.panel.panel import as_pandas
+from wagegap.regression.link.answer import Answer
+from wagegap.regression.link.cells import LinkCells, estimates_of, match_cells
+
+__all__ = ["SpecificationCurve", "specification_curve"]
+
+CurveMethod = Literal["ols", "meta", "eiv"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpecificationCurve(Answer):
+    """Slopes under every specification.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        source, controls, method, sample, n, estimate, std_error, p_value, conf_low, conf_high, reliability, refused.
+    share_positive, share_negative : float
+        Share of specifications with a significant slope of either sign.
+    p_value : float
+        Share of random deals in which the larger of the two is as large.
+    null_shares : ndarray, shape (R,)
+        The larger share in each deal.
+    alpha : float
+        Size of each test.
+    outcome : str
+        The rate.
+    """
+
+    frame: pd.DataFrame
+    share_positive: float
+    share_negative: float
+    p_value: float
+    null_shares: FloatArray
+    alpha: float
+    outcome: str
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the specifications, smallest slope first."""
+        return self.frame.sort_values("estimate", kind="stable").reset_index(drop=True)
+
+    def in_words(self) -> str:
+        """Say how many specifications agree, and how often chance does as well."""
+        done = self.frame[~self.frame["refused"]]
+        positive = float((done["estimate"] > 0).mean())
+        refused = int(self.frame["refused"].sum())
+        tail = f" {refused} more were refused because premiums are mostly noise there." if refused else ""
+        often = "fewer than 1" if self.p_value < 0.01 else f"{100 * self.p_value:.0f}"
+        usual = float(np.median(self.null_shares))
+        return (
+            f"Of {len(done)} specifications {100 * positive:.0f} % give a positive slope; "
+            f"{100 * self.share_positive:.0f} % are significantly positive and {100 * self.share_negative:.0f} % "
+            f"significantly negative at {100 * self.alpha:g} %. With rates dealt to countries at random the larger "
+            f"share is usually {100 * usual:.0f} %, and as large as here in {often} of 100 deals.{tail}"
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the sorted slopes with their intervals, and below them the choices behind each."""
+        shown = self.tidy()
+        shown = shown[~shown["refused"]].reset_index(drop=True)
+        choices = [(c, v) for c in ("source", "method", "sample") for v in dict.fromkeys(shown[c])]
+        every = dict.fromkeys(name for text in shown["controls"] for name in text.split(" + ") if name != "none")
+        ax = new_axes(6.3, 3.6 + 0.16 * (len(choices) + len(every))) if ax is None else ax
+        at = np.arange(len(shown))
+        low, high = (shown[c].to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
+        b = shown["estimate"].to_numpy(dtype=float)
+        sure = (shown["p_value"] < self.alpha).to_numpy()
+        bottom, top = float(np.quantile(low, 0.02)), float(np.quantile(high, 0.98))
+        for rows, color in ((~sure, FAINT), (sure, PALETTE[0])):
+            ax.vlines(at[rows], np.maximum(low[rows], bottom), np.minimum(high[rows], top), color=color, linewidth=0.6)
+            ax.plot(at[rows], b[rows], ".", color=color, markersize=3)
+        ax.axhline(0.0, color=FAINT, linewidth=0.8)
+        step = (top - bottom) / 14
+        marks = [(f"{c}: {v}", (shown[c] == v).to_numpy()) for c, v in choices]
+        marks += [(f"control: {c}", np.array([c in text.split(" + ") for text in shown["controls"]])) for c in every]
+        for k, (_, rows) in enumerate(marks):
+            ax.plot(at[rows], np.full(rows.sum(), bottom - (k + 1.5) * step), "|", color=PALETTE[3], markersize=3)
+        ticks = [t for t in ax.get_yticks() if bottom <= t <= top]
+        places = [bottom - (k + 1.5) * step for k in range(len(marks))]
+        ax.set_yticks([*ticks, *places], [*(f"{t:g}" for t in ticks), *(name for name, _ in marks)], fontsize=7)
+        ax.set_xlabel("specifications, by slope")
+        return ax
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Deals:
+    """Outcomes of one specification: as observed, then dealt at random.
+
+    Attributes
+    ----------
+    m : ndarray, shape (n, n)
+        Annihilator of the controls.
+    p : ndarray, shape (n,)
+        Premiums.
+    y : ndarray, shape (R + 1, n)
+        Outcomes given the controls; the first row is as observed.
+    v_p, v_py : ndarray, shape (n, n)
+        Error covariance of premiums, and with the rates.
+    v_y : ndarray, shape (R + 1, n)
+        Variances of the rates' errors, dealt with them; NaN where unknown.
+    z : ndarray, shape (n, q)
+        Controls, the constant among them.
+    """
+
+    m: FloatArray
+    p: FloatArray
+    y: FloatArray
+    v_p: FloatArray
+    v_py: FloatArray
+    v_y: FloatArray
+    z: FloatArray
+
+    @property
+    def free(self) -> int:
+        return int(len(self.p) - self.z.shape[1] - 1)
+
+
+@public
+def specification_curve(  # noqa: PLR0913
+    outcome: str,
+    rates: Any,
+    premiums: Mapping[str, Any],
+    *,
+    data: pd.DataFrame | None = None,
+    controls: Sequence[str] = (),
+    methods: Sequence[CurveMethod] = ("ols", "meta", "eiv"),
+    samples: Mapping[str, Sequence[str]] | None = None,
+    on: str | Sequence[str] | None = None,
+    alpha: float = 0.05,
+    reps: int = 499,
+    rng: RngLike = 0,
+    progress: bool = False,
+) -> SpecificationCurve:
+    """Estimate the slope under every choice of source, controls, estimator and sample.
+
+    Parameters
+    ----------
+    outcome : str
+        Term of the rates, whose regressors are `premium` and every subset of the controls: no formula.
+    rates : Rates or Estimates
+        The outcome.
+    premiums : mapping of str to Premiums or Estimates
+        Sources, in one unit.
+    data : DataFrame, optional
+        Covariates, a row for each cell.
+    controls : sequence of str
+        Columns of `data`, or expressions of them; every subset is tried.
+    methods : sequence of {"ols", "meta", "eiv"}
+        Least squares with HC3; meta-regression (Hedges' tau^2, Knapp and Hartung's t), where errors of the rates are
+        known; corrected moments, where errors of the premiums are.
+    samples : mapping of str to sequence of str, optional
+        Names of samples, with the countries, or cells, that each leaves out; all countries where absent. Every name
+        must be one of the rates'.
+    on : str or sequence of str, optional
+        Keys to match.
+    alpha : float
+        Size of each test.
+    reps : int
+        Random deals of the rates.
+    rng : Generator, int or None
+        Their source.
+    progress : bool
+        Report on stderr.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError
+    EmptyDataError
+        When no specification can be estimated.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> sources = {name: wg.datasets.country_premiums(name) for name in ("stack_overflow", "kaggle")}
+    >>> net, income = wg.datasets.talent_migration("ai"), wg.datasets.income()
+    >>> curve = specification_curve(
+    ...     "net_migration", net, sources, data=income, controls=["log(gdp_per_head)"], methods=["ols"], reps=99
+    ... )
+    >>> len(curve.frame)
+    4
+    """
+    if not isinstance(premiums, Mapping) or not premiums:
+        raise OptionError("premiums must be a dict of source -> premiums.")
+    controls, ways = _covariates(controls), _methods(methods)
+    if samples is not None and not isinstance(samples, Mapping):
+        raise OptionError("samples must be a dict of name -> countries left out.")
+    _check_outcome(outcome, rates)
+    _check_samples(samples or {}, rates, on)
+    check_count("reps", reps)
+    data = None if data is None else as_pandas(data)
+    chosen = {"all": ()} if samples is None else samples
+    generator = np.random.default_rng(rng)
+    keys: dict[str, FloatArray] = {}
+    rows, signs = [], []
+    subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
+    total, done = len(premiums) * len(subsets) * len(chosen) * len(ways), 0
+    for source, subset in ((s, c) for s in premiums for c in subsets):
+        cells = match_cells(" + ".join([f"{outcome} ~ premium", *subset]), rates, premiums[source], data=data, on=on)
+        for sample, left_out in chosen.items():
+            deals = _deals(cells, left_out, keys, reps, generator)
+            for method in ways:
+                found = None if deals is None else _estimated(deals, method)
+                done += 1
+                if deals is None or found is None:
+                    continue
+                row, sign = _row(found, deals, alpha)
+                row["refused"] = method == "eiv" and not found[2] >= REFUSED_BELOW
+                named = {"source": source, "controls": " + ".join(subset) or "none", "method": method, "sample": sample}
+                rows.append({**named, **row})
+                signs.append(sign)
+            if progress:
+                print(f"\r{done} of {total} specifications", end="", file=sys.stderr, flush=True)
+    if progress:
+        print(file=sys.stderr)
+    return _curve(pd.DataFrame(rows), signs, alpha, outcome)
+
+
+def _check_outcome(outcome: object, rates: Any) -> None:
+    """Raise unless the outcome is the name of a rate."""
+    terms = list(dict.fromkeys(estimates_of(rates, "rates").labels["term"].astype(str)))
+    if not isinstance(outcome, str) or ("~" in outcome and outcome not in terms):
+        raise FormulaError(
+            f"outcome={outcome!r} must be the name of a rate ({listing(terms)}), not a formula: the curve writes "
+            "'outcome ~ premium + controls' itself, for every subset of controls=."
+        )
+    if outcome not in terms:
+        raise ColumnError(f"no rate {outcome!r}.{did_you_mean(outcome, terms)} There are: {listing(terms)}.")
+
+
+def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[str] | None) -> None:
+    """Raise where a sample leaves out what is no country, or cell, of the rates."""
+    own = estimates_of(rates, "rates")
+    keys = [name for name in ([on] if isinstance(on, str) else on or own.by) if name in own.labels]
+    cells = own.labels[keys].astype(str)
+    known = {*cells.to_numpy().ravel().tolist(), *cells.agg(" ".join, axis=1)} if keys else set()
+    for sample, left_out in samples.items():
+        if not isinstance(left_out, str | Sequence | set | frozenset):
+            raise OptionError(f"samples[{sample!r}]={left_out!r} must be a list of the countries left out.")
+        odd = [str(name) for name in ([left_out] if isinstance(left_out, str) else left_out) if str(name) not in known]
+        if odd:
+            raise OptionError(
+                f"samples[{sample!r}] leaves out {listing(map(repr, odd))}, of which the rates have none."
+                f"{did_you_mean(odd[0], sorted(known))} There are: {listing(sorted(known), 12)}."
+            )
+
+
+def _listed(option: str, given: object) -> list[str]:
+    """One name, or several, as a list."""
+    names: list[Any] = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for name in names:
+        if not isinstance(name, str):
+            raise OptionError(f"{option}={given!r} must be a name, or a list of names.")
+    return names
+
+
+def _covariates(given: object) -> list[str]:
+    names = _listed("controls", given)
+    if "premium" in names:
+        raise OptionError("controls= holds 'premium', which is in every specification: name covariates alone.")
+    return names
+
+
+def _methods(given: object) -> list[Any]:
+    names = _listed("methods", given)
+    if not names:
+        raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'eiv'.")
+    for name in names:
+        check_option("methods", name, ("ols", "meta", "eiv"))
+    return names
+
+
+def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: float, outcome: str) -> SpecificationCurve:
+    if frame.empty or frame["refused"].all():
+        raise EmptyDataError("no specification can be estimated: too few countries, or premiums that are mostly noise.")
+    kept = np.array([s for s, refused in zip(signs, frame["refused"], strict=True) if not refused])
+    positive, negative = (kept > 0).mean(axis=0), (kept < 0).mean(axis=0)
+    larger = np.maximum(positive, negative)
+    p = (1 + float(np.sum(larger[1:] >= larger[0] - 1e-12))) / len(larger)
+    return SpecificationCurve(frame, float(positive[0]), float(negative[0]), p, larger[1:], alpha, outcome)
+
+
+def _deals(
+    cells: LinkCells, left_out: Sequence[str], keys: dict[str, FloatArray], reps: int, rng: np.random.Generator
+) -> _Deals | None:
+    """Deal the rates of a sample; a country has the same random numbers in every specification."""
+    absent = {left_out} if isinstance(left_out, str) else {str(name) for name in left_out}
+    here = np.array([name not in absent and not (set(name.split(" ")) & absent) for name in cells.names])
+    rows = np.flatnonzero(here)
+    for i in rows:
+        keys.setdefault(cells.names[i], rng.random(reps))
+    own = cells.design.columns_of(cells.premiums[0])
+    z = np.delete(cells.design.x[rows], own, axis=1)
+    p = cells.p[rows, 0]
+    if len(rows) < z.shape[1] + 3:
+        return None
+    m = annihilator(z)
+    rank = np.linalg.matrix_rank(z / np.maximum(np.linalg.norm(z, axis=0), 1e-300))
+    if np.linalg.norm(m @ p) <= 1e-9 * np.linalg.norm(p) or rank < z.shape[1]:
+        raise DataError(_not_told_apart(cells, rows))
+    order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
+    orders: IntArray = np.vstack([np.arange(len(rows)), order])
+    grid = np.ix_(rows, rows)
+    v_y = np.diag(cells.block(0, 0))[rows][orders]
+    return _Deals(
+        m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]), v_y, z
+    )
+
+
+def _not_told_apart(cells: LinkCells, rows: IntArray) -> str:
+    """Say which columns are at fault in a sample."""
+    design = cells.design
+    values = {name: design.x[rows, j] for j, name in enumerate(design.names) if name != "Intercept"}
+    same = [f"{name} is {column[0]:g}" for name, column in values.items() if np.ptp(column) == 0]
+    if same:
+        return f"{listing(same)} in all {len(rows)} cells of a sample: leave it out of controls=."
+    return (
+        f"premiums or controls ({listing(values)}) cannot be told apart in the {len(rows)} cells of a sample: leave "
+        "one of the controls out."
+    )
+
+
+def _estimated(deals: _Deals, method: CurveMethod) -> tuple[FloatArray, FloatArray, float] | None:
+    """Slopes, standard errors and reliability over all deals; None where errors it needs are unknown."""
+    if method == "ols":
+        return (*_ols(deals), _share(deals))
+    if method == "meta":
+        return None if np.isnan(deals.v_y).any() else (*_meta(deals), _share(deals))
+    if np.isnan(np.diag(deals.v_p)).any():
+        return None
+    return (*_moments(deals), _share(deals))
+
+
+def _share(deals: _Deals) -> float:
+    if np.isnan(np.diag(deals.v_p)).any():
+        return float("nan")
+    mp = deals.m @ deals.p
+    return 1.0 - float(np.sum(deals.m * deals.v_p)) / float(mp @ mp)
+
+
+def _ols(deals: _Deals) -> tuple[FloatArray, FloatArray]:
+    """Least squares with HC3."""
+    mp = deals.m @ deals.p
+    square = float(mp @ mp)
+    b = deals.y @ mp / square
+    rest = deals.y - b[:, None] * mp
+    left = np.maximum(np.diag(deals.m) - mp**2 / square, 1e-12)
+    return b, np.sqrt(np.sum((mp * rest / left) ** 2, axis=1)) / square
+
+
+def _meta(deals: _Deals) -> tuple[FloatArray, FloatArray]:
+    """Hedges' tau^2, weights, and Knapp and Hartung's scale."""
+    x = np.column_stack([deals.p, deals.z])
+    whole = annihilator(x)
+    rest = deals.y @ whole
+    tau2 = np.maximum((np.sum(rest**2, axis=1) - deals.v_y @ np.diag(whole)) / deals.free, 0.0)
+    w = 1 / np.maximum(deals.v_y + tau2[:, None], 1e-300)
+    bread = np.linalg.inv(np.einsum("rn,nj,nk->rjk", w, x, x))
+    b = np.einsum("rjk,nk,rn->rj", bread, x, w * deals.y)
+    scale = np.sum(w * (deals.y - b @ x.T) ** 2, axis=1) / deals.free
+    return b[:, 0], np.sqrt(scale * bread[:, 0, 0])
+
+
+def _moments(deals: _Deals) -> tuple[FloatArray, FloatArray]:
+    """Corrected moments with their sandwich; rates that are dealt anew have errors unrelated to the premiums'."""
+    mp = deals.m @ deals.p
+    noise = np.einsum("ab,ba->a", deals.m, deals.v_p)
+    cross = np.zeros_like(deals.y)
+    cross[0] = np.einsum("ab,ba->a", deals.m, deals.v_py)
+    inside = float(mp @ mp - noise.sum())
+    if inside <= 0:
+        return np.full(len(deals.y), np.nan), np.full(len(deals.y), np.nan)
+    b = (deals.y @ mp - cross.sum(axis=1)) / inside
+    scores = mp * (deals.y - b[:, None] * mp) + b[:, None] * noise - cross
+    n = len(deals.p)
+    return b, np.sqrt(n / deals.free * np.sum(scores**2, axis=1)) / inside
+
+
+def _row(found: tuple[FloatArray, FloatArray, float], deals: _Deals, alpha: float) -> tuple[dict[str, Any], FloatArray]:
+    """Numbers of one specification, and the sign of its slope in every deal where it is significant."""
+    b, error, share = found
+    t = float(stats.t.isf(alpha / 2, deals.free))
+    sign = np.where(np.abs(b) > t * error, np.sign(b), 0.0)
+    p = float(2 * stats.t.sf(abs(b[0]) / error[0], deals.free)) if error[0] > 0 else np.nan
+    half = t * float(error[0])
+    row = {
+        "n": len(deals.p), "estimate": float(b[0]), "std_error": float(error[0]), "p_value": p,
+        "conf_low": float(b[0]) - half, "conf_high": float(b[0]) + half, "reliability": share, "refused": False,
+    }  # fmt: skip
+    return row, sign

@@ -1,0 +1,281 @@
+"""Will it come to others? Whether the slope differs with a trait of countries, such as ageing.
+
+    Y = a + b P + c m + d P (m - mean) + g'x + u
+
+The interaction of an estimated premium with an exact trait is an estimate too, with error v (m - mean): premium and
+interaction are corrected together, by moments, with their joint covariance (not where the link is least squares, which
+takes premiums as exact). Intervals use the larger of sandwich and jackknife, and t(n - k).
+
+References
+----------
+Fuller, W. A. (1987). Measurement Error Models. Wiley, section 3.1.
+Buonaccorsi, J. (2010). Measurement Error: Models, Methods and Applications. Chapman & Hall, chapter 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from scipy import stats
+
+from wagegap._display.axes import PALETTE, line_band, new_axes
+from wagegap._typing import FloatArray
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    MissingValueError,
+    OptionError,
+    ReliabilityError,
+    check_column,
+    listing,
+    public,
+)
+from wagegap.estimation.reliability import annihilator, noise_in_words, reliability, reliability_in_words
+from wagegap.panel.panel import as_pandas
+from wagegap.regression.link.answer import Answer, call_of, interval_in_words, scale_of, setup_of, step_of
+from wagegap.regression.link.estimators.eiv import fit_eiv
+from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.setup import Setup
+
+if TYPE_CHECKING:
+    from wagegap.regression.link.result import Link
+
+__all__ = ["Moderation", "moderate"]
+
+_REFUSE_BELOW = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moderation(Answer):
+    """How the slope differs with a trait of countries.
+
+    Attributes
+    ----------
+    trait : str
+        The trait.
+    difference, std_error, low, high, p_value : float
+        Difference of the slope between the upper and the lower quartile of the trait.
+    at : tuple of float
+        Lower and upper quartile.
+    slopes, slope_errors : tuple of float
+        Slopes there, with standard errors.
+    df : float
+        n - k.
+    reliability : float or None
+        Share of the interaction's spread, given all else, that is not sampling error; None where premiums are taken as
+        exact: under least squares, or with unknown errors.
+    alpha : float
+        One minus the coverage.
+    values : ndarray, shape (n,)
+        The trait of each cell.
+    link : Link
+        The link without the interaction.
+    """
+
+    trait: str
+    difference: float
+    std_error: float
+    low: float
+    high: float
+    p_value: float
+    at: tuple[float, float]
+    slopes: tuple[float, float]
+    slope_errors: tuple[float, float]
+    df: float
+    reliability: float | None
+    alpha: float
+    values: FloatArray
+    link: Link
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the slope at both quartiles and their difference, a row each."""
+        t = float(stats.t.isf(self.alpha / 2, self.df))
+        rows = [
+            {
+                "trait": self.trait,
+                "at": where,
+                "estimate": b,
+                "std_error": e,
+                "conf_low": b - t * e,
+                "conf_high": b + t * e,
+            }
+            for where, b, e in zip(("lower quartile", "upper quartile"), self.slopes, self.slope_errors, strict=True)
+        ]
+        last = {"trait": self.trait, "at": "difference", "estimate": self.difference, "std_error": self.std_error}
+        return pd.DataFrame([*rows, {**last, "conf_low": self.low, "conf_high": self.high}])
+
+    def in_words(self) -> str:
+        """Say whether the slope differs, per step of premium."""
+        factor, unit = scale_of(self.link.cells.units[0])
+        step, what = step_of(self.link.cells.units[1])
+        scale = factor * step
+        span = interval_in_words(scale * self.low, scale * self.high, unit)
+        settled = (
+            "these data do not say whether the association differs"
+            if self.low <= 0 <= self.high
+            else "the association differs more than sampling error explains"
+        )
+        tail = f" {unit}" if unit else ""
+        exact = "" if self.reliability is not None else " Premiums are taken as exact here."
+        return (
+            f"Per {what} of premium, {self.link.cells.outcome.replace('_', ' ')} differs by "
+            f"{scale * self.slopes[0]:+.3g}{tail} where {self.trait} is {self.at[0]:.3g} and by "
+            f"{scale * self.slopes[1]:+.3g}{tail} where it is {self.at[1]:.3g}; the difference is "
+            f"{scale * self.difference:+.3g} ({100 * (1 - self.alpha):g} % interval {span}, {self.link.cells.n} "
+            f"countries): {settled}.{exact}"
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw countries by half of the trait, with the line at either quartile."""
+        cells = self.link.cells
+        ax = new_axes(6.3, 4.6) if ax is None else ax
+        p, y = cells.p[:, 0], cells.y
+        upper = self.values > np.median(self.values)
+        at = np.linspace(p.min(), p.max(), 40)
+        nothing = np.full_like(at, np.nan)
+        for k, (rows, color, marker) in enumerate(((~upper, PALETTE[0], "o"), (upper, PALETTE[1], "s"))):
+            label = f"{self.trait} {'above' if k else 'up to'} the median"
+            ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none", label=label)
+            line = y.mean() + self.slopes[k] * (at - p.mean())
+            ax = line_band(ax, at, line, nothing, nothing, color=color)
+        room = 0.2 * float(np.ptp(y))
+        ax.set_ylim(float(y.min()) - room, float(y.max()) + room)
+        ax.legend(frameon=False, fontsize=8)
+        ax.set_xlabel(f"premium ({cells.units[1]})")
+        ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
+        return ax
+
+
+@public
+def moderate(
+    link: Link, trait: str, *, data: pd.DataFrame | None = None, alpha: float = 0.05, force: bool = False
+) -> Moderation:
+    """Ask whether the slope differs with a trait of countries.
+
+    Parameters
+    ----------
+    link : Link
+        With one premium.
+    trait : str
+        Column of the link's data, or of `data`, as it stands: no expression such as `log(gdp)`.
+    data : DataFrame, optional
+        Where the trait is, if not among the link's covariates; a row for each cell.
+    alpha : float
+        One minus the coverage of intervals.
+    force : bool
+        Answer however low the reliability of the interaction.
+
+    Raises
+    ------
+    ColumnError, MissingValueError, DataError, OptionError
+    ReliabilityError
+        When less than half of what is left of the interaction is more than sampling error.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import wagegap as wg
+    >>> net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("kaggle")
+    >>> link = wg.fit_link("net_migration ~ premium", net, premiums, method="ols", data=wg.datasets.income())
+    >>> answer = moderate(link, "gdp_per_head")
+    >>> answer.low < answer.difference < answer.high
+    True
+    """
+    setup = setup_of(link)
+    if len(setup.estimated) > 1:
+        raise OptionError("moderate takes a link with one premium.")
+    m = _trait(link, trait, data)
+    lower, upper = (float(q) for q in np.quantile(m, [0.25, 0.75]))
+    if upper == lower:
+        raise DataError(f"{trait!r} is {lower:g} in at least half of the cells: its quartiles do not differ.")
+    scaled = (m - 0.5 * (lower + upper)) / (upper - lower)
+    corrects = link.cells.known(1) and link.method != "ols"
+    problem = _with_interaction(setup, scaled, known=corrects)
+    share = _check_reliability(problem, trait, force=force) if corrects else None
+    b, cov = _fit(problem)
+    ends = [_combination(b, cov, problem.estimated, half) for half in (-0.5, 0.5)]
+    d, error = float(b[problem.estimated[1]]), float(np.sqrt(cov[problem.estimated[1], problem.estimated[1]]))
+    free = float(problem.n - problem.k)
+    half = float(stats.t.isf(alpha / 2, free)) * error
+    return Moderation(
+        trait, d, error, d - half, d + half, float(2 * stats.t.sf(abs(d) / error, free)), (lower, upper),
+        (ends[0][0], ends[1][0]), (ends[0][1], ends[1][1]), free, share, alpha, m, link,
+    )  # fmt: skip
+
+
+def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
+    """Values of the trait, in the order of the cells."""
+    frame = as_pandas(data) if data is not None else call_of(link).data
+    if frame is None:
+        raise OptionError(f"where is {trait!r}? The link was fitted without data: pass data=.")
+    keys = list(link.cells.keys.columns)
+    if isinstance(trait, str) and trait not in frame and not trait.isidentifier():
+        raise ColumnError(
+            f"trait={trait!r} must be a column of data as it stands, not an expression: make the column first, with "
+            f"data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
+        )
+    for name in (trait, *keys):
+        check_column(name, frame.columns, "in data")
+    values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
+    if len(values) != link.cells.n:
+        raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")
+    missing = values.isna().to_numpy()
+    if missing.any():
+        names = [link.cells.names[i] for i in np.flatnonzero(missing)]
+        raise MissingValueError(
+            f"{trait!r} is missing in {int(missing.sum())} of {link.cells.n} cells: {listing(names)}. Fit the link "
+            "without those."
+        )
+    if not is_numeric_dtype(values):
+        raise DataError(f"{trait!r} holds {values.dtype}, not numbers: code it as 0 and 1, or take another trait.")
+    return values.to_numpy(dtype=float)
+
+
+def _with_interaction(setup: Setup, m: FloatArray, *, known: bool) -> LinkProblem:
+    """The problem with the trait and the interaction as further columns; unknown errors stand as none."""
+    j, n, k = setup.estimated[0], setup.cells.n, setup.x.shape[1]
+    x = np.column_stack([setup.x, m, setup.x[:, j] * m])
+    left = annihilator(setup.x) @ m
+    names = (*setup.names, "trait", "premium x trait")
+    keep = list(range(k + 2))
+    if np.linalg.norm(left) <= 1e-8 * np.linalg.norm(m - m.mean()):
+        keep.remove(k)
+    at = (j, keep.index(k + 1))
+    blocks, cross = np.zeros((2, 2, n, n)), np.zeros((2, n, n))
+    if known:
+        v, v_y = setup.cells.block(1, 1), np.nan_to_num(setup.cells.block(1, 0))
+        blocks[0, 0], blocks[0, 1], blocks[1, 0], blocks[1, 1] = v, v * m, m[:, None] * v, m[:, None] * v * m
+        cross[0], cross[1] = v_y, m[:, None] * v_y
+    return LinkProblem.build(
+        setup.cells.y, x[:, keep], estimated=at, v_y=setup.v_y, v_x=blocks, v_xy=cross,
+        names=tuple(names[c] for c in keep),
+    )  # fmt: skip
+
+
+def _check_reliability(problem: LinkProblem, trait: str, *, force: bool) -> float:
+    j = problem.estimated[1]
+    share = reliability(problem.x[:, j], problem.v_x[1, 1], np.delete(problem.x, j, axis=1))
+    if share < _REFUSE_BELOW and not force:
+        raise ReliabilityError(
+            f"given premium and {trait!r}, {noise_in_words(share, 'what is left of their interaction')} (reliability "
+            f"{reliability_in_words(share)}): whether the slope differs cannot be told. force=True reports it anyway."
+        )
+    return share
+
+
+def _fit(problem: LinkProblem) -> tuple[FloatArray, FloatArray]:
+    """Corrected moments with the sandwich, scaled up where the jackknife says more."""
+    fit = fit_eiv(problem)
+    scale = np.maximum(fit.jackknife / np.sqrt(np.diag(fit.cov)), 1.0)
+    return fit.params, fit.cov * np.outer(scale, scale)
+
+
+def _combination(b: FloatArray, cov: FloatArray, at: tuple[int, ...], half: float) -> tuple[float, float]:
+    """Slope at a value of the trait, and its standard error."""
+    row = np.zeros(len(b))
+    row[at[0]], row[at[1]] = 1.0, half
+    return float(row @ b), float(np.sqrt(row @ cov @ row))

@@ -1,0 +1,164 @@
+"""Partial pooling of premiums and rates, for display: what each country's figures become in the light of the others.
+
+Under the fitted link, true premium and rate of a country are jointly normal around the line; given all figures and the
+covariance of their errors, the best predictor moves each point towards the line, the further the noisier it is. What is
+shown is never fed into a regression: a slope through pooled points would count the pattern twice.
+
+References
+----------
+Robinson, G. K. (1991). That BLUP is a good thing: the estimation of random effects. Statistical Science 6, 15-32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, stats
+
+from wagegap._display.axes import FAINT, PALETTE, intervals, new_axes
+from wagegap._typing import FloatArray
+from wagegap.errors import CovarianceError, OptionError, public
+from wagegap.regression.link.answer import Answer, named, setup_of
+from wagegap.regression.link.estimators.ml import fit_ml
+from wagegap.regression.link.problem import LinkProblem
+
+if TYPE_CHECKING:
+    from wagegap.regression.link.result import Link
+
+__all__ = ["Pooled", "pool"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pooled(Answer):
+    """Premiums and rates before and after pooling.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        cell, premium, premium_error, rate, rate_error, and pooled_premium, pooled_premium_error, pooled_rate,
+        pooled_rate_error.
+    alpha : float
+        One minus the coverage of intervals drawn.
+    link : Link
+        The link.
+    """
+
+    frame: pd.DataFrame
+    alpha: float
+    link: Link
+
+    def tidy(self) -> pd.DataFrame:
+        """Return one row for each cell."""
+        return self.frame
+
+    def in_words(self) -> str:
+        """Say which country moves most, and how much of the spread was noise."""
+        f = self.frame
+        before, after = float(np.std(f["premium"], ddof=1)), float(np.std(f["pooled_premium"], ddof=1))
+        moved = (f["pooled_premium"] - f["premium"]).abs()
+        most = f.iloc[int(np.argmax(moved))]
+        return (
+            f"Seen together, the premiums of {len(f)} countries spread {100 * (1 - after / before):.0f} % less than "
+            f"each seen alone; {named(most['cell'])} moves most, from {most['premium']:.3g} to "
+            f"{most['pooled_premium']:.3g} ({self.link.cells.units[1]}). Pooled figures are for looking at, not for "
+            "regressions."
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw an arrow from each country's own figures to the pooled ones, with the line."""
+        f, cells = self.frame, self.link.cells
+        ax = new_axes(6.3, 4.6) if ax is None else ax
+        at = np.linspace(float(f["premium"].min()), float(f["premium"].max()), 40)
+        ax.plot(at, self.link.line(at)[0], color=PALETTE[3], linewidth=1.2)
+        for row in f.itertuples(index=False):
+            ax.annotate(
+                "", (row.pooled_premium, row.pooled_rate), (row.premium, row.rate),
+                arrowprops={"arrowstyle": "->", "color": FAINT, "linewidth": 0.8},
+            )  # fmt: skip
+        ax.plot(
+            f["premium"], f["rate"], "o", color=PALETTE[0], markersize=4, label="own figures", markerfacecolor="none"
+        )
+        ax.plot(f["pooled_premium"], f["pooled_rate"], "o", color=PALETTE[1], markersize=4, label="pooled")
+        ax.legend(frameon=False, fontsize=8)
+        ax.set_xlabel(f"premium ({cells.units[1]})")
+        ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
+        return ax
+
+    def plot_caterpillar(self, ax: Any = None) -> Any:
+        """Draw the premiums with their intervals before and after, largest first."""
+        z = float(stats.norm.isf(self.alpha / 2))
+        f = self.frame.sort_values("pooled_premium", ascending=False)
+        ax = new_axes(6.3, 0.9 + 0.26 * len(f)) if ax is None else ax
+        b = np.concatenate([f["premium"], f["pooled_premium"]])
+        half = z * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
+        names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
+        ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
+        ax.set_xlabel(f"premium ({self.link.cells.units[1]}), {100 * (1 - self.alpha):g} % intervals")
+        return ax
+
+
+@public
+def pool(link: Link, *, alpha: float = 0.05) -> Pooled:
+    """Pool premiums and rates under the link, for display.
+
+    Parameters
+    ----------
+    link : Link
+        With one premium whose errors are known.
+    alpha : float
+        One minus the coverage of intervals drawn.
+
+    Raises
+    ------
+    CovarianceError
+        When the premiums' errors are unknown.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> both = wg.datasets.stem_graduates()
+    >>> link = wg.fit_link("outside ~ premium", both.select(term="outside"), both.select(term="premium"), method="ols")
+    >>> frame = pool(link).frame
+    >>> bool((frame["pooled_premium_error"] <= frame["premium_error"] + 1e-12).all())
+    True
+    """
+    setup = setup_of(link)
+    if len(setup.estimated) > 1:
+        raise OptionError("pool takes a link with one premium.")
+    if not link.cells.known(1):
+        raise CovarianceError("pooling weighs each premium by its error, and the errors are unknown.")
+    problem = setup.problem()
+    fit = fit_ml(problem)
+    values, errors = _predicted(problem, float(fit.params[setup.estimated[0]]), fit.sigma2, fit.tau2)
+    n = problem.n
+    frame = pd.DataFrame(
+        {
+            "cell": list(link.cells.names), "premium": link.cells.p[:, 0],
+            "premium_error": np.sqrt(np.diag(problem.v_x[0, 0])), "rate": problem.y,
+            "rate_error": np.sqrt(np.diag(problem.v_y)), "pooled_premium": values[:n],
+            "pooled_premium_error": errors[:n], "pooled_rate": values[n:], "pooled_rate_error": errors[n:],
+        }
+    )  # fmt: skip
+    return Pooled(frame, alpha, link)
+
+
+def _predicted(problem: LinkProblem, slope: float, sigma2: float, tau2: float) -> tuple[FloatArray, FloatArray]:
+    """Best linear unbiased predictors of (P, Y) and their errors, the error of the means included."""
+    n, z = problem.n, problem.controls
+    cross = slope * sigma2 * np.eye(n)
+    true = np.block([[sigma2 * np.eye(n), cross], [cross, (slope**2 * sigma2 + tau2) * np.eye(n)]])
+    v_py = problem.v_xy[0]
+    errors = np.block([[problem.v_x[0, 0], v_py], [v_py.T, problem.v_y]])
+    observed = np.concatenate([problem.premiums[:, 0], problem.y])
+    x = linalg.block_diag(z, z)
+    inverse = np.linalg.pinv(true + errors, hermitian=True)
+    bread = np.linalg.pinv(x.T @ inverse @ x, hermitian=True)
+    means = x @ (bread @ (x.T @ inverse @ observed))
+    gain = true @ inverse
+    predicted = means + gain @ (observed - means)
+    left = x - gain @ x
+    spread = true - gain @ true + left @ bread @ left.T
+    return predicted, np.sqrt(np.maximum(np.diag(spread), 0.0))

@@ -1,0 +1,1 @@
+"""Wage premiums by cell."""

@@ -1,0 +1,516 @@
+"""Wage premiums by cell, with their joint covariance.
+
+In every cell (a country, a country and year, any keys) log pay is regressed on holding a skill and on controls,
+
+    ln w = a_c + b_c s + x'g_c + e,
+
+and b_c is the premium in log points over comparable workers who do not hold it. Cells are fitted separately, each with
+slopes of its own, or stacked with common slopes of the controls. Workers, clusters or replicates that cells share make
+the premiums correlated, and that covariance is kept.
+
+References
+----------
+Halvorsen, R. and R. Palmquist (1980). The interpretation of dummy variables in semilogarithmic equations. American
+Economic Review 70, 474-475.
+Kennedy, P. (1981). Estimation with correctly interpreted dummy variables in semilogarithmic equations. American
+Economic Review 71, 801.
+van Garderen, K. J. and C. Shah (2002). Exact interpretation of dummy variables in semilogarithmic equations.
+Econometrics Journal 5, 149-159.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import AnyArray, BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
+from wagegap.errors import (
+    ColumnError,
+    EmptyDataError,
+    IdentificationError,
+    OptionError,
+    SmallCellWarning,
+    check_count,
+    check_option,
+    did_you_mean,
+    listing,
+    no_column,
+    warn,
+)
+from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.cross_products import CrossProducts, solve_products
+from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.reliability import reliability
+from wagegap.estimation.result import Result
+from wagegap.estimation.spec import kept, refittable
+from wagegap.estimation.units import unit_of_outcome
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import (
+    CellIndex,
+    FittedCells,
+    cell_keys,
+    fit_sample,
+    index_cells,
+    observations,
+    resolve_cov,
+    weighted_rows,
+    with_weights,
+)
+
+__all__ = ["Premiums", "fit_premiums"]
+
+Correction = Literal["none", "kennedy", "van_garderen_shah"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Premiums(Result):
+    """Premiums by cell.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        A premium for each cell and level, with the joint covariance.
+    premium : str
+        Column whose premium it is.
+    cells : DataFrame
+        Keys, n, n_treated, n_comparison, sigma of each cell.
+    absent : DataFrame
+        Keys, n, n_treated, n_comparison and the reason for each cell that was left out; of a category also for each
+        level (the term) that was left out of a cell.
+    """
+
+    premium: str
+    cells: pd.DataFrame
+    absent: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def per_cent(self, correction: Correction = "none") -> Premiums:
+        """Return the premiums in per cent, 100 (exp(b) - 1).
+
+        Parameters
+        ----------
+        correction : {"none", "kennedy", "van_garderen_shah"}
+            exp(b) is biased upwards. Kennedy takes exp(b - v/2), van Garderen and Shah the exact minimum-variance
+            unbiased estimate exp(b) 0F1(m; -m v/2), m = df/2, with their approximate variance
+            exp(2b) (exp(-v) - exp(-2v)) for the standard error.
+
+        Raises
+        ------
+        OptionError
+            When the premiums are not in log points.
+        """
+        check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
+        if self.unit != "log points":
+            raise OptionError(f"premiums in {self.unit!r} cannot be turned into per cent; only log points can.")
+        own = self.estimates
+        variance = np.zeros_like(own.values) if correction == "none" else np.diag(own.covariance)
+        ratio, slope = _relative_pay(own.values, variance, own.df, correction)
+        mapped = own.map(
+            lambda b: 100 * (ratio - 1), labels=own.labels.assign(unit="per cent"), jacobian=lambda b: slope
+        )
+        return replace(self, estimates=mapped)
+
+    def reliability(self, term: str | None = None) -> float:
+        """Return the share of the premiums' variance across cells that is not sampling noise."""
+        chosen = self.estimates if term is None else self.estimates.select(term=term)
+        return reliability(chosen.values, chosen.covariance)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        frame = super().glance().assign(n_cells=len(self.cells), n_absent=len(self.absent))
+        if self.estimates.labels["term"].nunique() == 1 and len(self.estimates.values) > 2:
+            frame["reliability"] = self.reliability()
+        return frame
+
+    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+        """Draw the premiums with their intervals, largest first, on new axes where none are given.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> premiums = wg.fit_premiums(wg.datasets.developer_pay(), premium="ai")
+        >>> premiums.plot().get_xlabel()
+        'Premium of ai (log points), 95 % intervals'
+        """
+        from wagegap._display.axes import intervals, new_axes
+
+        tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
+        ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
+        ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
+        ax.set_xlabel(f"{self.title} ({self.unit}), {100 * (1 - alpha):g} % intervals")
+        return ax
+
+
+@refittable
+def fit_premiums(  # noqa: PLR0913
+    data: Any,
+    formula: str | None = None,
+    *,
+    premium: str,
+    by: str | Sequence[str] | None = None,
+    base: str | float | None = None,
+    cov: CovLike | None = None,
+    method: PremiumMethod = "separate",
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+    min_treated: int = 20,
+    min_comparison: int = 30,
+    empty_cells: Literal["raise", "exclude"] = "raise",
+    compress: bool = False,
+    keep_units: bool = True,
+    comparison: str | None = None,
+) -> Premiums:
+    """Estimate the premium of a skill or field in every cell, with the joint covariance.
+
+    Parameters
+    ----------
+    data : Panel, data frame or CrossProducts
+        Workers, or the cross-products of their regression.
+    formula : str
+        `outcome ~ regressors | absorbed effects`; not given with cross-products.
+    premium : str
+        Regressor whose coefficient is the premium: 0/1, a number, or a category with a premium for each level.
+    by : str or sequence of str, optional
+        Cell keys; the panel's country where absent.
+    base : str or number, optional
+        Level that the others are compared with, for a category.
+    cov : str or object of `wagegap.cov`, optional
+        Covariance; the panel's declared design or cluster, else workers seen twice, else HC1.
+    method : {"separate", "stacked"}
+        Own slopes of the controls in each cell, or common ones.
+    small_sample : str
+        Small-sample factor, by the software whose convention it is.
+    weights, weight_kind
+        Other weights than the panel's: a column, or values of shape (n,).
+    min_treated, min_comparison : int
+        Cells with fewer holders, or fewer others, are left out and listed in `absent`.
+    empty_cells : {"raise", "exclude"}
+        What to do with cells in which nobody, or everybody, holds the premium.
+    compress : bool
+        Collapse rows of equal regressors first; the result is the same, but not joinable.
+    keep_units : bool
+        Keep the scores, so that results can be joined; without them the result is small.
+    comparison : str, optional
+        Who the premium compares with, in words.
+
+    Returns
+    -------
+    Premiums
+        In log points where the outcome is a logarithm.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, WageError, EmptyDataError, IdentificationError, CovarianceError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> data = wg.simulate_panel(countries=3, workers=500, rng=1).panel
+    >>> premiums = wg.fit_premiums(data, "log(hourly_wage) ~ ai + exper + female", premium="ai", by="iso3")
+    >>> premiums.unit
+    'log points'
+    >>> premiums.cov_params().shape
+    (3, 3)
+    """
+    check_option("empty_cells", empty_cells, ("raise", "exclude"))
+    check_option("method", method, ("separate", "stacked"))
+    limits = _Limits(min_treated, min_comparison, empty_cells)
+    if isinstance(data, CrossProducts):
+        given = dict(
+            by=by, base=base, method=method, small_sample=small_sample, weights=kept("weights", weights),
+            weight_kind=weight_kind, empty_cells=empty_cells, compress=compress,
+        )  # fmt: skip
+        _check_products_call(data, formula, cov, given)
+        return _from_products(data, premium, limits, comparison)
+    if formula is None:
+        raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    keys = cell_keys(panel, by)
+    panel = _rebased(panel, premium, base)
+    design, columns = _design(panel, formula, premium, keys)
+    design, cells, count = _kept_cells(panel, design, keys, columns, limits)
+    fitted = fit_sample(
+        panel, design, replace(cells, wanted=count.wanted), columns, cov=resolve_cov(panel, cov, design.rows),
+        small_sample=small_sample, method=method, compress=compress,
+    )  # fmt: skip
+    words = comparison or _comparison(panel, design, columns, premium, base)
+    estimates = _estimates(design, cells, columns, count, fitted, premium, words)
+    frame = count.frame[count.used].reset_index(drop=True).assign(sigma=fitted.sigma)
+    done = Premiums(estimates, premium, frame, count.frame_of_absent())
+    return done if keep_units else done.without_units()
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How small a cell may be."""
+
+    treated: int
+    comparison: int
+    empty: str
+
+    def __post_init__(self) -> None:
+        check_count("min_treated", self.treated)
+        check_count("min_comparison", self.comparison)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Count:
+    """Holders and others, by cell and level.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Keys, n, n_treated (over all levels), n_comparison.
+    used : ndarray of bool, shape (C,)
+        Cells kept.
+    wanted : ndarray of bool, shape (C kept, r)
+        Levels with enough holders in the cells kept.
+    reason : ndarray of str, shape (C,)
+        Why a cell is left out.
+    levels : DataFrame
+        Keys, term, n, n_treated (of the level), n_comparison and reason of each level left out of a cell kept.
+    """
+
+    frame: pd.DataFrame
+    used: BoolArray
+    wanted: BoolArray
+    reason: AnyArray
+    levels: pd.DataFrame
+
+    def frame_of_absent(self) -> pd.DataFrame:
+        cells = self.frame[~self.used].assign(reason=self.reason[~self.used])
+        return pd.concat([cells, self.levels], ignore_index=True) if len(self.levels) else cells.reset_index(drop=True)
+
+
+def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
+    """Put the base level first."""
+    if premium not in panel.frame:
+        raise no_column(premium, panel.frame.columns, "for premium")
+    if base is None:
+        return panel
+    levels = sorted(panel.frame[premium].dropna().unique(), key=str)
+    if base not in levels:
+        raise OptionError(
+            f"base={base!r} is not a level of {premium!r}.{did_you_mean(base, levels)} Levels: {listing(levels)}."
+        )
+    ordered = [base, *(level for level in levels if level != base)]
+    return panel.assign(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
+
+
+def _design(panel: Panel, formula: str, premium: str, keys: Sequence[str]) -> tuple[Design, list[int]]:
+    parts = split_formula(formula)
+    weights, positive, ledger = weighted_rows(panel)
+    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=keys)
+    columns = design.columns_of(premium)
+    if not columns:
+        raise ColumnError(
+            f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, design.terms)} "
+            f"Regressors: {listing(dict.fromkeys(design.terms))}."
+        )
+    return design, columns
+
+
+def _kept_cells(
+    panel: Panel, design: Design, keys: list[str], columns: list[int], limits: _Limits
+) -> tuple[Design, CellIndex, _Count]:
+    """Leave out cells that are too small, and say so."""
+    index = index_cells(panel.frame.iloc[design.rows], keys)
+    count = _count(index, design, columns, observations(panel, design.rows), limits)
+    _check_empty(index, count, limits)
+    if count.used.all():
+        _warn_levels(count, limits)
+        return design, index, count
+    if not count.used.any():
+        raise EmptyDataError(
+            f"no cell has {limits.treated} holders and {limits.comparison} others; the largest has "
+            f"{int(count.frame['n_treated'].max())} and {int(count.frame['n_comparison'].max())}: pool cells, or lower "
+            "min_treated and min_comparison."
+        )
+    left = [index.names[c] for c in np.flatnonzero(~count.used)]
+    warn(
+        f"{len(left)} of {len(index.names)} cells are left out, with fewer than {limits.treated} holders or "
+        f"{limits.comparison} others: {listing(left)}. They are listed in .absent.",
+        SmallCellWarning,
+    )
+    _warn_levels(count, limits)
+    rows = count.used[index.codes]
+    weights = panel.weights(design.rows)
+    kept = design.take(rows, "in cells under the minimum", weights)
+    return kept, index_cells(panel.frame.iloc[kept.rows], keys), count
+
+
+def _warn_levels(count: _Count, limits: _Limits) -> None:
+    if len(count.levels):
+        keys = [name for name in count.levels if name not in ("term", "n", "n_treated", "n_comparison", "reason")]
+        names = count.levels[[*keys, "term"]].astype(str).agg(" ".join, axis=1)
+        warn(
+            f"{len(names)} levels are left out of their cells, with fewer than {limits.treated} holders: "
+            f"{listing(names)}. They are listed in .absent.",
+            SmallCellWarning,
+        )
+
+
+def _count(index: CellIndex, design: Design, columns: list[int], times: FloatArray, limits: _Limits) -> _Count:
+    """Count the observations, `times` of them behind each row."""
+    n_cells, x = len(index.names), design.x[:, columns]
+    n = np.bincount(index.codes, weights=times, minlength=n_cells).astype(int)
+    binary = bool(np.isin(x, (0.0, 1.0)).all())
+    holds = x != 0 if binary else np.ones_like(x, dtype=bool)
+    by_level = np.column_stack([np.bincount(index.codes, weights=h * times, minlength=n_cells) for h in holds.T])
+    by_level = by_level.astype(int)
+    treated = np.bincount(index.codes, weights=holds.any(axis=1) * times, minlength=n_cells).astype(int)
+    others = n - treated if binary else n
+    frame = index.keys.assign(n=n, n_treated=treated, n_comparison=others)
+    enough: BoolArray = np.asarray((by_level >= limits.treated) & (others >= limits.comparison)[:, None])
+    used: BoolArray = np.asarray(enough.any(axis=1))
+    reason = np.where(
+        treated == 0, "no premium holder",
+        np.where(others == 0, "everybody holds the premium",
+        np.where(by_level.max(axis=1) < limits.treated, f"fewer than {limits.treated} premium holders",
+                 f"fewer than {limits.comparison} others")),
+    )  # fmt: skip
+    cell, level = np.nonzero(used[:, None] & ~enough)
+    levels = frame.iloc[cell].assign(
+        term=[design.names[columns[k]] for k in level],
+        n_treated=by_level[cell, level],
+        reason=f"fewer than {limits.treated} premium holders",
+    )
+    return _Count(frame, used, enough[used], reason, levels)
+
+
+def _check_empty(index: CellIndex, count: _Count, limits: _Limits) -> None:
+    empty = ((count.frame["n_treated"] == 0) | (count.frame["n_comparison"] == 0)).to_numpy()
+    if limits.empty == "raise" and empty.any():
+        names = [f"{index.names[c] or 'the data'} ({count.reason[c]})" for c in np.flatnonzero(empty)]
+        raise IdentificationError(
+            f"{len(names)} of {len(index.names)} cells cannot have a premium: {listing(names)}. "
+            "Filter them out, or pass empty_cells='exclude' to list them in .absent."
+        )
+
+
+def _estimates(
+    design: Design,
+    cells: CellIndex,
+    columns: list[int],
+    count: _Count,
+    fitted: FittedCells,
+    premium: str,
+    comparison: str,
+) -> Estimates:
+    r = len(columns)
+    labels = cells.keys.loc[np.repeat(np.arange(len(cells.names)), r)].reset_index(drop=True)
+    terms = [premium] if r == 1 else [design.names[j] for j in columns]
+    labels["term"] = np.tile(np.array(terms, dtype=object), len(cells.names))
+    labels["unit"] = unit_of_outcome(design.outcome)
+    labels["comparison"] = comparison
+    wanted = count.wanted.ravel()
+    return Estimates(
+        labels[wanted].reset_index(drop=True),
+        fitted.values.ravel()[wanted],
+        (fitted.root,),
+        (fitted.matrix[wanted],),
+        title=f"Premium of {premium}",
+        ledger=design.ledger,
+    )
+
+
+def _comparison(panel: Panel, design: Design, columns: list[int], premium: str, base: str | float | None) -> str:
+    """Say who the premium compares with: of a category, the level that has no column."""
+    if base is not None:
+        return f"{premium} = {base}"
+    named = [re.search(r"\[T\.(.*)\]$", design.names[j]) for j in columns]
+    shown = {found.group(1) for found in named if found}
+    if len(shown) < len(columns):
+        return f"not {premium}"
+    levels = panel.frame[premium].iloc[design.rows].astype(object).unique()
+    left = [str(level) for level in levels if str(level) not in shown]
+    return f"{premium} = {left[0]}" if len(left) == 1 else f"not {premium}"
+
+
+def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:
+    """Ratio of pay and the derivative that carries the covariance, diagonal, in per cent."""
+    if correction == "van_garderen_shah":
+        m = np.minimum(df, 1e7) / 2
+        ratio = np.exp(b) * _hyp0f1(m, -m * v / 2)
+        root = np.sqrt(np.exp(2 * b) * (np.exp(-v) - np.exp(-2 * v)))
+        slope = np.where(v > 0, root / np.sqrt(np.where(v > 0, v, 1.0)), np.exp(b))
+        return ratio, np.diag(100 * slope)
+    ratio = np.exp(b - v / 2)
+    return ratio, np.diag(100 * ratio)
+
+
+def _hyp0f1(m: FloatArray, z: FloatArray) -> FloatArray:
+    """0F1(m; z) by its series; scipy's overflows from m of about 145, that is from 290 degrees of freedom.
+
+    >>> _hyp0f1(np.array([0.5]), np.array([-np.pi**2 / 16])).round(12)  # the cosine of pi / 2
+    array([0.])
+    """
+    total, term = np.ones_like(z), np.ones_like(z)
+    for j in range(1, 200):
+        term = term * z / (j * (m + j - 1))
+        total = total + term
+        if (np.abs(term) <= 1e-17 * np.abs(total)).all():
+            break
+    return np.asarray(total)
+
+
+def _check_products_call(
+    data: CrossProducts, formula: str | None, cov: CovLike | None, given: Mapping[str, Any]
+) -> None:
+    """Refuse what cross-products, whose regression is made already, cannot do."""
+    if formula is not None:
+        raise OptionError(f"cross-products carry their own formula ({data.formula}): leave formula out.")
+    if cov is not None and cov != "HC1":
+        raise OptionError(f"cross-products allow cov='HC1' alone, not cov={cov!r}: other choices need the workers.")
+    usual = {"method": "separate", "small_sample": "stata", "empty_cells": "raise", "compress": False}
+    asked = [name for name, value in given.items() if value != usual.get(name)]
+    if asked:
+        raise OptionError(
+            f"cross-products are of cells by {listing(data.keys.columns)} whose regression is made already: leave out "
+            f"{listing(asked)}, or fit the workers themselves."
+        )
+
+
+def _from_products(data: CrossProducts, premium: str, limits: _Limits, comparison: str | None) -> Premiums:
+    """Premiums from cross-products; cells are independent, as no worker stands in two."""
+    names = [" ".join(str(v) for v in row) for row in data.keys.itertuples(index=False)]
+    found = [
+        (0.0, 0.0, 0.0, 0.0) if premium not in cell.names else solve_products(cell, premium, name)
+        for cell, name in zip(data.cells, names, strict=True)
+    ]
+    if not any(premium in cell.names for cell in data.cells):
+        raise no_column(premium, data.cells[0].names, "in the cross-products")
+    n = np.array([cell.nobs for cell in data.cells])
+    k = np.array([len(cell.names) for cell in data.cells])
+    treated = np.array([round(f[3]) for f in found])
+    frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
+    used = (treated >= limits.treated) & (n - treated >= limits.comparison) & (n > k)
+    if not used.any():
+        raise EmptyDataError(f"no cell has {limits.treated} holders and {limits.comparison} others.")
+    reason = np.where(
+        treated < limits.treated,
+        f"fewer than {limits.treated} premium holders",
+        f"fewer than {limits.comparison} others",
+    )
+    labels = data.keys[used].reset_index(drop=True)
+    labels = labels.assign(term=premium, unit=unit_of_outcome(data.formula), comparison=comparison or data.comparison)
+    free = (n - k)[used].astype(float)
+    variance = np.array([f[1] for f in found])[used] * n[used] / free
+    sigma = np.sqrt([f[2] for f in found])[used]
+    root = PlainRoot(data.source, np.diag(variance), free, "HC1")
+    total = int(n.sum())
+    ledger = Ledger(total, float(total)).lose("in cells under the minimum", int(n[~used].sum()))
+    estimates = Estimates(
+        labels, np.array([f[0] for f in found])[used], (root,), (np.eye(len(labels)),), title=f"Premium of {premium}",
+        ledger=ledger, notes=data.notes,
+    )  # fmt: skip
+    absent = frame[~used].assign(reason=reason[~used]).reset_index(drop=True)
+    return Premiums(estimates, premium, frame[used].reset_index(drop=True).assign(sigma=sigma), absent)

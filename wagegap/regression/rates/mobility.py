@@ -1,0 +1,414 @@
+"""Rates of leaving by cell: emigration, switching of field, staying, with their joint covariance.
+
+The rate of an event in a cell is the weighted share of workers (of the population named) to whom it happened,
+
+    R_c = sum w_i d_i / sum w_i,
+
+a regression on a constant, so that designs, clusters and replicates are those of the premiums, and workers who stand in
+both make rates and premiums correlated.
+
+Rates of cells that differ in composition are standardised: directly, by what the rate would be with the composition of
+a standard, or indirectly, by the ratio of what happened to what the standard's rates make of the cell's composition.
+
+References
+----------
+Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the American
+Statistical Association 22, 209-212.
+Brown, L., T. Cai and A. DasGupta (2001). Interval estimation for a binomial proportion. Statistical Science 16,
+101-133.
+Breslow, N. and N. Day (1987). Statistical Methods in Cancer Research II: The Design and Analysis of Cohort Studies,
+chapter 2. IARC Scientific Publications 82.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap.errors import (
+    DataError,
+    EmptyDataError,
+    OptionError,
+    SmallCellWarning,
+    check_count,
+    check_option,
+    did_you_mean,
+    listing,
+    public,
+    warn,
+)
+from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.design import Design, FormulaParts, build_design, free_name
+from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.result import Result
+from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import PER_ONE, check_unit, conversion
+from wagegap.panel.events import event_values, numbers
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import (
+    cell_keys,
+    fit_sample,
+    index_cells,
+    observations,
+    resolve_cov,
+    weighted_rows,
+    with_weights,
+)
+
+__all__ = ["Rates", "fit_rates"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rates(Result):
+    """Rates by cell and event.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        A rate for each cell and event (the term), with the joint covariance.
+    events : tuple of str
+        Names of the events.
+    among : str
+        Whose rates they are.
+    cells : DataFrame
+        Keys, event, n, count and weight of each cell.
+    absent : DataFrame
+        Keys, event, n and the reason for each cell left out.
+    """
+
+    events: tuple[str, ...]
+    among: str
+    cells: pd.DataFrame
+    absent: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @public
+    def in_unit(self, unit: str) -> Rates:
+        """Return the rates in another unit of proportions: per cent, per 10,000."""
+        factor = conversion(self.unit, check_unit(unit))
+        own = self.estimates
+        return replace(self, estimates=own.map(factor * np.eye(len(own.values)), labels=own.labels.assign(unit=unit)))
+
+    @public
+    def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
+        """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
+
+        A net rate may be negative, so that it has no logarithm.
+        """
+        for event in (inward, outward):
+            if event not in self.events:
+                raise OptionError(
+                    f"no event {event!r}.{did_you_mean(event, self.events)} Events: {listing(self.events)}."
+                )
+        own = self.estimates
+        keys = pd.Series(list(zip(*(own.labels[name] for name in own.by), strict=True)) or [()] * len(own.values))
+        is_in, is_out = own.labels["term"] == inward, own.labels["term"] == outward
+        shared = [key for key in keys[is_in] if key in set(keys[is_out])]
+        if not shared:
+            raise EmptyDataError(f"no cell has both {inward!r} and {outward!r}.")
+        matrix = np.array([(keys == key) * (is_in * 1.0 - is_out * 1.0) for key in shared])
+        labels = own.labels[is_in & keys.isin(shared)].assign(term=name)
+        done = replace(self, estimates=own.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
+        return done if unit is None else done.in_unit(unit)
+
+    def wilson(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1.
+
+        Where all did the same the size is the number of workers. Differences of rates have no such interval.
+        """
+        p, n, top = self._effective("Wilson's")
+        z2 = stats.norm.isf(alpha / 2) ** 2
+        centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
+        frame = pd.DataFrame({"conf_low": centre - half, "conf_high": centre + half}, index=self.estimates.names)
+        return frame * top
+
+    def jeffreys(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return Jeffreys' intervals with the design's effective sizes, for display: they stay within 0 and 1.
+
+        Quantiles of a beta distribution with half an event and half a non-event added; the lower end is 0 where nobody
+        did, the upper 1 where all did.
+        """
+        p, n, top = self._effective("Jeffreys'")
+        a, b = n * p + 0.5, n * (1 - p) + 0.5
+        low = np.where(p <= 0, 0.0, stats.beta.ppf(alpha / 2, a, b))
+        high = np.where(p >= 1, 1.0, stats.beta.isf(alpha / 2, a, b))
+        return pd.DataFrame({"conf_low": low, "conf_high": high}, index=self.estimates.names) * top
+
+    @public
+    def standardise(
+        self,
+        over: str | Sequence[str],
+        *,
+        standard: Mapping[Any, float] | Mapping[str, Any] | None = None,
+        method: Literal["direct", "indirect"] = "direct",
+    ) -> Rates:
+        """Return rates that do not reflect the composition of their cells.
+
+        Parameters
+        ----------
+        over : str or sequence of str
+            Keys among those the rates were fitted by, whose composition is to be the same: age groups, say.
+        standard : mapping, optional
+            Share of each level of `over` (a tuple for several), or, of the cells that have these keys, such as
+            `{"iso3": "USA"}`, their composition and rates. Everybody in all cells where absent.
+        method : {"direct", "indirect"}
+            Direct: sum of p_s r_cs with the shares p of the standard. Indirect: r_c / (sum of p_cs r_s) times the
+            standard's rate, with its rates r_s; it needs no precise rates of small cells, but two cells so standardised
+            are compared with the standard and not with each other.
+
+        Returns
+        -------
+        Rates
+            By the other keys. Composition is taken as given.
+
+        Raises
+        ------
+        OptionError, DataError
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> data = wg.simulate_panel(countries=3, workers=300, rng=1).panel
+        >>> rates = wg.fit_rates(data, "abroad_next", by=["iso3", "educ"])
+        >>> rates.standardise("educ").estimates.by
+        ['iso3']
+        """
+        check_option("method", method, ("direct", "indirect"))
+        from wagegap.regression.rates.standardise import standardised
+
+        return standardised(self, [over] if isinstance(over, str) else list(over), standard, method)
+
+    def _effective(self, whose: str) -> tuple[FloatArray, FloatArray, float]:
+        """Shares, the sizes at which a binomial has their variance, and what one is in their unit."""
+        if not set(self.estimates.labels["term"]) <= set(self.cells["event"]):
+            raise OptionError(f"{listing(self.events)} is a difference of rates: {whose} interval is of shares only.")
+        top = PER_ONE[self.unit]
+        p, v = self.estimates.values / top, np.diag(self.estimates.covariance) / top**2
+        same = (p <= 1e-12) | (p >= 1 - 1e-12)
+        p = np.where(same, np.round(p), np.clip(p, 0.0, 1.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return p, np.where(same, self._workers(), p * (1 - p) / v), top
+
+    def _workers(self) -> FloatArray:
+        """Workers behind each rate."""
+        keys = [*self.estimates.by, "event"]
+        count = self.cells.set_index(keys)["n"]
+        labels = self.estimates.labels.rename(columns={"term": "event"})
+        found = [
+            count.loc[row[0] if len(keys) == 1 else row] for row in labels[keys].itertuples(index=False, name=None)
+        ]
+        return np.array(found, dtype=float)
+
+    def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
+        """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> made = wg.simulate_panel(countries=3, workers=300, rng=1)
+        >>> rates = wg.fit_rates(made.panel, {"emigration": "abroad_next"}, among="ai")
+        >>> rates.plot().get_xlabel()
+        'emigration (share), 95 % intervals'
+        """
+        from wagegap._display.axes import intervals, new_axes
+
+        if event is not None:
+            check_option("event", event, self.events)
+        chosen = self.estimates.select(term=event or self.events[0])
+        tidy = chosen.tidy(alpha).assign(name=chosen.names).sort_values("estimate", ascending=False)
+        ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
+        ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
+        ax.set_xlabel(f"{event or self.events[0]} ({self.unit}), {100 * (1 - alpha):g} % intervals")
+        return ax
+
+
+@refittable
+def fit_rates(  # noqa: PLR0913
+    data: Any,
+    events: Mapping[str, str] | str | Sequence[str],
+    *,
+    among: str | None = None,
+    by: str | Sequence[str] | None = None,
+    cov: CovLike | None = None,
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+    min_rows: int = 30,
+    keep_units: bool = True,
+) -> Rates:
+    """Estimate rates of one or several events in every cell, with the joint covariance.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        Workers.
+    events : mapping of name to column, or column names
+        0/1 columns (or shares), or expressions of columns; missing where a column of the expression is, unless the
+        expression itself asks for missing values (`isna`, `notna`).
+    among : str, optional
+        Whose rates: a 0/1 column or an expression such as `"ai == 1 and year > 2019"`.
+    by : str or sequence of str, optional
+        Cell keys; the panel's country where absent.
+    cov, small_sample, weights, weight_kind, keep_units
+        As in `fit_premiums`.
+    min_rows : int
+        Cells with fewer rows are left out and listed in `absent`.
+
+    Returns
+    -------
+    Rates
+        Shares.
+
+    Raises
+    ------
+    ColumnError, OptionError, DataError, UnitError, EmptyDataError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> data = wg.simulate_panel(countries=3, workers=300, rng=1).panel
+    >>> rates = wg.fit_rates(data, {"emigration": "abroad_next"}, among="ai", by="iso3")
+    >>> rates.estimates.labels["term"].unique().tolist()
+    ['emigration']
+    """
+    check_count("min_rows", min_rows)
+    named = _named(events)
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    keys = cell_keys(panel, by)
+    group = None if among is None else _Group(_among(panel, among), f"not {among}")
+    parts = [
+        _one_event(panel, group, name, column, keys, cov, small_sample, min_rows) for name, column in named.items()
+    ]
+    _warn_small([part.absent for part in parts], min_rows)
+    estimates = join(parts[0].estimates, *(part.estimates for part in parts[1:]), title="Rates")
+    notes = (*((f"Among: {among}.",) if among else ()), *_censoring(panel))
+    estimates = replace(estimates, notes=notes)
+    cells = pd.concat([part.cells for part in parts], ignore_index=True)
+    absent = pd.concat([part.absent for part in parts], ignore_index=True)
+    done = Rates(estimates, tuple(named), among or "everyone", cells, absent)
+    return done if keep_units else done.without_units()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Rates of one event, with its cells used and left out."""
+
+    estimates: Estimates
+    cells: pd.DataFrame
+    absent: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Whose rates they are: a mask of the panel's rows, and why the others are left out.
+
+    The panel stays whole, so that its sampling units are counted, and drawn, as for everyone.
+    """
+
+    mask: BoolArray
+    reason: str
+
+
+def _censoring(panel: Panel) -> tuple[str, ...]:
+    """What the panel's account says of outcomes that are not known: shown with the rates, which are of the others."""
+    return tuple(f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes)
+
+
+def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
+    if isinstance(events, str):
+        return {events: events}
+    if not isinstance(events, Mapping | Sequence):
+        raise OptionError(f"events={events!r} must name columns, such as {{'emigration': 'abroad_next'}}.")
+    named = dict(events) if isinstance(events, Mapping) else {name: name for name in events}
+    if not named:
+        raise OptionError("fit_rates needs at least one event, such as {'emigration': 'abroad_next'}.")
+    return named
+
+
+def _among(panel: Panel, among: str) -> BoolArray:
+    """Rows of the population; missing counts as outside."""
+    if not isinstance(among, str):
+        raise OptionError(f"among={among!r} must be a column's name or an expression.")
+    if among not in panel.frame:
+        kept_rows = panel.filter(among).row_ids
+        return np.isin(panel.row_ids, kept_rows)
+    values = numbers(panel.frame[among])
+    if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
+        raise DataError(
+            f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."
+        )
+    if not (values == 1).any():
+        raise EmptyDataError(f"nobody is among {among!r}: it is 1 in none of {len(panel):,} rows.")
+    return np.asarray(values == 1)
+
+
+def _one_event(
+    panel: Panel,
+    group: _Group | None,
+    name: str,
+    column: str,
+    keys: list[str],
+    cov: CovLike | None,
+    small_sample: SmallSample,
+    min_rows: int,
+) -> _Part:
+    values = event_values(panel, name, column)
+    design = _design(panel, group, name, values, keys)
+    index = index_cells(panel.frame.iloc[design.rows], keys)
+    times = observations(panel, design.rows)
+    n = np.bincount(index.codes, weights=times, minlength=len(index.names)).astype(int)
+    weights = panel.weights(design.rows)
+    frame = index.keys.assign(
+        event=name, n=n, happened=np.bincount(index.codes, weights=times * design.y),
+        weight=np.bincount(index.codes, weights=times if weights is None else weights),
+    )  # fmt: skip
+    used = n >= min_rows
+    if not used.any():
+        raise EmptyDataError(
+            f"no cell has {min_rows} rows for {name!r}; the largest has {n.max()}: pool, or lower min_rows."
+        )
+    if not used.all():
+        design = design.take(used[index.codes], "in cells under the minimum", panel.weights(design.rows))
+        index = index_cells(panel.frame.iloc[design.rows], keys)
+    fitted = fit_sample(
+        panel, design, index, [0], cov=resolve_cov(panel, cov, design.rows), small_sample=small_sample
+    )  # fmt: skip
+    labels = index.keys.assign(term=name, unit="share", comparison="")
+    estimates = Estimates(
+        labels, fitted.values.ravel(), (fitted.root,), (fitted.matrix,), title=f"Rate of {name}", ledger=design.ledger
+    )
+    absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
+    return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))
+
+
+def _design(panel: Panel, group: _Group | None, name: str, values: FloatArray, keys: list[str]) -> Design:
+    """Regression of an event on a constant, over the rows of the population in which it is known."""
+    weights, positive, ledger = weighted_rows(panel)
+    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
+    losses = [] if group is None else [(group.reason, ~group.mask)]
+    for reason, outside in [*losses, (f"unknown {name}", np.isnan(values))]:
+        lost = keep & outside
+        ledger = ledger.lose(reason, int(lost.sum()), None if weights is None else float(weights[lost].sum()))
+        keep &= ~lost
+    if not keep.any():
+        raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{ledger}")
+    column = free_name(panel.frame, "event_values")
+    frame = panel.frame.assign(**{column: values})
+    parts = FormulaParts(column, "1", ())
+    return build_design(frame, parts, ledger=ledger, weights=weights, keep=keep, also=keys, said=name)
+
+
+def _warn_small(absent: Sequence[pd.DataFrame], min_rows: int) -> None:
+    frame = pd.concat(list(absent), ignore_index=True)
+    if len(frame):
+        cells = frame.drop(columns=["event", "n", "happened", "weight", "reason"]).astype(str).agg(" ".join, axis=1)
+        warn(
+            f"{len(frame)} cells are left out, with fewer than {min_rows} rows: {listing(cells)}. They are in .absent.",
+            SmallCellWarning,
+        )

@@ -1,0 +1,1 @@
+"""Outcomes of those who stay, corrected for selection."""

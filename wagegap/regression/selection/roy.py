@@ -1,0 +1,399 @@
+"""Who are those who leave: the Roy model's diagnostics from the pay of leavers and stayers before anybody left.
+
+Roy's model says that leavers are drawn from the top of the pay distribution where skill pays more abroad, and from the
+bottom where it pays less. Two descriptions show it without a model of pay: the selection ratio of each part of the pay
+distribution (its share among leavers over its share among stayers, one where leaving is random), and stochastic
+dominance, whether the distribution of leavers lies to the right of the stayers' everywhere. The test of dominance is
+Barrett and Donald's, with the multiplier bootstrap of the two empirical distributions.
+
+References
+----------
+Borjas, G. (1987). Self-selection and the earnings of immigrants. American Economic Review 77, 531-553.
+Borjas, G., I. Kauppinen and P. Poutvaara (2019). Self-selection of emigrants: theory and evidence on stochastic
+dominance in observable and unobservable characteristics. Economic Journal 129, 143-171.
+Barrett, G. and S. Donald (2003). Consistent tests for stochastic dominance. Econometrica 71, 71-104.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap.errors import (
+    DataError,
+    EmptyDataError,
+    FormulaError,
+    OptionError,
+    check_alpha,
+    check_column,
+    check_count,
+    check_option,
+    listing,
+)
+from wagegap.estimation.covariance.groupings import Grouping
+from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
+from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
+from wagegap.estimation.covariance.sources import Root
+from wagegap.estimation.design import FormulaParts, build_design, split_formula
+from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.result import Result
+from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import unit_of_outcome
+from wagegap.panel.events import event_values
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import (
+    build_sample,
+    index_cells,
+    refitted_root,
+    resolve_cov,
+    weighted_rows,
+    with_weights,
+)
+
+__all__ = ["Roy", "fit_roy"]
+
+_GRID = 200
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Roy(Result):
+    """Selection of leavers.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        `mean gap` (leavers minus stayers) and the selection ratio of each part of the stayers' distribution, `ratio 1`
+        the lowest.
+    leave : str
+        Who leaves.
+    outcome : str
+        What is compared.
+    curves : DataFrame
+        `at`, and the distribution functions of leavers and stayers.
+    dominance : DataFrame
+        A row for each hypothesis and order: statistic and p-value.
+    """
+
+    leave: str
+    outcome: str
+    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    dominance: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw both distribution functions: where leavers' lies below, they are drawn from the top.
+
+        Returns
+        -------
+        Axes
+        """
+        from wagegap._display.axes import PALETTE, apply_style, new_axes
+
+        ax = new_axes(6.3, 4.0) if ax is None else ax
+        apply_style(ax)
+        for i, name in enumerate(("leavers", "stayers")):
+            ax.plot(self.curves["at"], self.curves[name], color=PALETTE[i], label=name)
+        ax.legend(frameon=False, fontsize=8.0, loc="best")
+        ax.set_xlabel(self.outcome)
+        ax.set_ylabel("share with at most as much")
+        ax.set_ylim(0, 1)
+        return ax
+
+    def verdict(self, alpha: float = 0.05, *, order: int = 1) -> str:
+        """Say which way selection goes at a level of the dominance tests.
+
+        Returns
+        -------
+        str
+            "positive": that stayers dominate is rejected, that leavers do is not; "negative" the reverse; "none":
+            neither is, the distributions may be the same; "mixed": both are, the distributions cross.
+        """
+        check_alpha(alpha)
+        rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
+        check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
+        leavers, stayers = rows["leavers dominate"] < alpha, rows["stayers dominate"] < alpha
+        return {(False, True): "positive", (True, False): "negative", (False, False): "none"}.get(
+            (bool(leavers), bool(stayers)), "mixed"
+        )
+
+
+@refittable
+def fit_roy(  # noqa: PLR0913
+    data: Any,
+    formula: str,
+    *,
+    leave: str,
+    parts: int = 5,
+    orders: int | Sequence[int] = (1, 2),
+    reps: int = 999,
+    rng: RngLike = 0,
+    cov: CovLike | None = None,
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+) -> Roy:
+    """Compare the pay of those who will leave with that of those who will stay.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        Workers before anybody left.
+    formula : str
+        What is compared, such as `log(wage)`; with regressors, `log(wage) ~ age + educ`, the residual of all workers'
+        least squares (selection on what is not observed).
+    leave : str
+        0/1 column, or an expression, that says who leaves.
+    parts : int
+        Parts of the stayers' distribution, of equal size, whose selection ratios are reported.
+    orders : int or sequence of int
+        Orders of dominance, 1 and 2.
+    reps : int
+        Multiplier draws of the tests.
+    rng : Generator, int or None
+        Their source of randomness.
+    cov, small_sample, weights, weight_kind
+        As in `fit_premiums`; the tests take the panel's clusters of workers or cov's single cluster as units.
+
+    Returns
+    -------
+    Roy
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, UnitError, EmptyDataError, CovarianceError
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> pay = np.random.default_rng(1).normal(size=2000)
+    >>> leaves = pay + np.random.default_rng(2).normal(size=2000) > 1.5
+    >>> roy = fit_roy(pd.DataFrame({"pay": pay, "leaves": leaves * 1}), "pay", leave="leaves")
+    >>> roy.verdict()
+    'positive'
+    """
+    check_count("parts", parts)
+    check_count("reps", reps)
+    orders = [orders] if isinstance(orders, int) else list(orders)
+    if not orders:
+        raise OptionError("orders=[] names no order of dominance: 1, 2, or both.")
+    for order in orders:
+        check_option("orders", order, (1, 2))
+    check_column(leave, [leave], "for leave")
+    check_option("small_sample", small_sample, SMALL_SAMPLE)
+    if parts < 2:
+        raise OptionError("parts=1: at least two parts are needed for a ratio.")
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    rows = _rows(panel, formula, leave, cov)
+    estimates = _ratios(panel, rows, parts, rows.cov, small_sample)
+    grid = _grid(rows)
+    curves = pd.DataFrame({"at": grid, **{n: _distribution(rows, m, grid) for n, m in _sides(rows).items()}})
+    tests = _dominance(rows, grid, orders, reps, np.random.default_rng(rng))
+    return Roy(estimates, leave, rows.outcome, curves, tests)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Pay (n,), who leaves, weights, clusters that are drawn together, and what the covariance needs."""
+
+    outcome: str
+    unit: str
+    y: FloatArray
+    leaves: FloatArray
+    weights: FloatArray
+    units: CodeArray | None
+    sample: Sample
+    rows: IntArray
+    cov: Covariance
+    ledger: Ledger
+    order: IntArray
+
+    def places(self, grid: FloatArray) -> IntArray:
+        """Rows, in the order of pay, up to the points of a grid."""
+        return np.asarray(np.searchsorted(self.y[self.order], grid, side="right"))
+
+
+def _sides_of(formula: str) -> tuple[str, str]:
+    """What is compared, and given what; nothing where the right side is absent."""
+    if not isinstance(formula, str) or not formula.strip():
+        raise FormulaError(f"formula={formula!r} must be text: 'log(wage)', or 'log(wage) ~ age + educ' for residuals.")
+    if "~" not in formula:
+        return formula.strip(), ""
+    parts = split_formula(formula)
+    if parts.effects:
+        raise FormulaError(f"formula {formula!r}: put {listing(parts.effects)} among the regressors, as C(...).")
+    return parts.outcome, parts.regressors
+
+
+def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
+    outcome, regressors = _sides_of(formula)
+    if leave in re.findall(r"\w+", f"{outcome} {regressors or ''}"):
+        raise OptionError(f"{leave!r} says who leaves: it cannot stand in formula={formula!r} too.")
+    leaves = event_values(panel, leave, leave)
+    if not np.isin(leaves[~np.isnan(leaves)], (0.0, 1.0)).all():
+        raise DataError(f"leave={leave!r} must be 0/1.")
+    weights, positive, ledger = weighted_rows(panel)
+    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
+    lost = keep & np.isnan(leaves)
+    ledger = ledger.lose(f"unknown {leave}", int(lost.sum()), None if weights is None else float(weights[lost].sum()))
+    keep &= ~lost
+    if not keep.any():
+        raise EmptyDataError(f"leave={leave!r} is known for nobody.\n{ledger}")
+    parts = FormulaParts(outcome, regressors or "1", ())
+    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=keep)
+    own = np.ones(len(design.rows)) if weights is None else weights[design.rows]
+    y = fit_lstsq(design.y, design.x, own).residuals if regressors else design.y
+    who = leaves[design.rows]
+    for words, mask in (("leaves", who == 1), ("stays", who == 0)):
+        if mask.sum() < 2:
+            raise EmptyDataError(f"{int(mask.sum())} of {len(who):,} rows {words}: there is nobody to compare.")
+    resolved = resolve_cov(panel, cov, design.rows)
+    sample = build_sample(panel, design, index_cells(panel.frame.iloc[design.rows], []), resolved)
+    clusters = resolved.clusters if isinstance(resolved, Robust) else ()
+    group = sample.groupings[clusters[0]] if len(clusters) == 1 else None
+    units = group.codes if isinstance(group, Grouping) else None
+    words = f"{outcome} given {regressors}" if regressors else outcome
+    order = np.argsort(y, kind="stable")
+    return _Rows(
+        words, unit_of_outcome(outcome), y, who, own, units, sample, design.rows, resolved, design.ledger, order
+    )
+
+
+def _sides(rows: _Rows) -> dict[str, FloatArray]:
+    """Shares of the rows in each group's weight."""
+    out = {}
+    for name, mask in (("leavers", rows.leaves == 1), ("stayers", rows.leaves == 0)):
+        w = np.where(mask, rows.weights, 0.0)
+        out[name] = w / w.sum()
+    return out
+
+
+def _distribution(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
+    """Distribution function on a grid."""
+    return np.asarray(np.concatenate([[0.0], np.cumsum(share[rows.order])])[rows.places(grid)])
+
+
+def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
+    """Integral of the distribution function up to the points of a grid: the mean of what pay falls short of them."""
+    short = _distribution(rows, share * (rows.y - grid[0]), grid)
+    return np.asarray((grid - grid[0]) * _distribution(rows, share, grid) - short)
+
+
+def _squares(rows: _Rows, share: FloatArray) -> float:
+    """Inverse of the number of observations that weighted shares are worth; repeated rows are independent."""
+    return float(np.sum(share**2 if rows.sample.repeats is None else share**2 / rows.sample.repeats))
+
+
+def _multipliers(rows: _Rows, generator: np.random.Generator) -> FloatArray:
+    """Normal multipliers, one for each cluster, or for each observation: their mean in repeated rows."""
+    if rows.units is not None:
+        return np.asarray(generator.standard_normal(int(rows.units.max()) + 1)[rows.units])
+    drawn = generator.standard_normal(len(rows.y))
+    return drawn if rows.sample.repeats is None else drawn / np.sqrt(rows.sample.repeats)
+
+
+def _grid(rows: _Rows) -> FloatArray:
+    """Points at which distributions are compared: all values, or evenly spaced quantiles of many."""
+    values = np.unique(rows.y)
+    return values if len(values) <= _GRID else np.quantile(values, np.linspace(0, 1, _GRID))
+
+
+def _values(y: FloatArray, leaves: FloatArray, w: FloatArray, parts: int) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Mean gap and ratios, cuts of the stayers' distribution, and the part of each row."""
+    stay, go = w * (leaves == 0), w * (leaves == 1)
+    order = np.argsort(y, kind="stable")
+    total = np.cumsum(stay[order])
+    at = np.searchsorted(total, total[-1] * np.arange(1, parts) / parts * (1 - 1e-12))
+    cuts = y[order][at]
+    part = np.searchsorted(cuts, y, side="left")
+    shares = [np.bincount(part, weights=v, minlength=parts) / v.sum() for v in (go, stay)]
+    gap = go @ y / go.sum() - stay @ y / stay.sum()
+    ratios = np.divide(shares[0], shares[1], out=np.full(parts, np.nan), where=shares[1] > 0)
+    return np.concatenate([[gap], ratios]), np.asarray(cuts, dtype=float), part
+
+
+def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallSample) -> Estimates:
+    values, cuts, part = _values(rows.y, rows.leaves, rows.weights, parts)
+    if np.ptp(rows.y) == 0:
+        raise DataError(f"{rows.outcome} is {rows.y[0]:g} in all {len(rows.y):,} rows: nobody is drawn from anywhere.")
+    if len(np.unique(cuts)) < len(cuts):
+        raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
+    if isinstance(cov, Replicates | Bootstrap):
+
+        def refit(weights: FloatArray) -> FloatArray:
+            return _values(rows.y, rows.leaves, weights, parts)[0][None]
+
+        root: Root = refitted_root(panel, rows.rows, rows.sample, cov, values[None], refit)
+    else:
+        check_influence_cov(cov)
+        influence = _influence(rows, values, cuts, part, parts)
+        root = influence_root(
+            rows.sample, [InfluenceBlock("", np.arange(len(rows.y)), influence, 1)], cov=cov, rule=rule
+        )  # fmt: skip
+    terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
+    units = [rows.unit, *["none"] * parts]
+    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
+    return Estimates(
+        labels, values, (root,), (np.eye(len(values)),), title=f"Selection of those who leave, by {rows.outcome}",
+        ledger=rows.ledger,
+    )  # fmt: skip
+
+
+def _influence(rows: _Rows, values: FloatArray, cuts: FloatArray, part: IntArray, parts: int) -> FloatArray:
+    """Influence of every row on the mean gap and the ratios, the stayers' quantiles estimated.
+
+    The share of stayers in a part is fixed by its cuts, so that a ratio moves with the leavers' shares and with the
+    cuts, whose influence times the leavers' density over the stayers' is that of the stayers' distribution function.
+    """
+    sides = _sides(rows)
+    go, stay = sides["leavers"], sides["stayers"]
+    gap = go * (rows.y - go @ rows.y) - stay * (rows.y - stay @ rows.y)
+    below = (rows.y[:, None] <= cuts) * 1.0
+    of_leavers = go[:, None] * (below - go @ below)
+    of_stayers = stay[:, None] * (below - stay @ below)
+    density = np.array([_density_ratio(rows, go, stay, cut) for cut in cuts])
+    upto = np.column_stack([np.zeros(len(rows.y)), of_leavers - of_stayers * density, np.zeros(len(rows.y))])
+    share = np.bincount(part, weights=stay, minlength=parts)
+    return np.column_stack([gap, np.diff(upto, axis=1) / share])
+
+
+def _density_ratio(rows: _Rows, go: FloatArray, stay: FloatArray, cut: float) -> float:
+    """Leavers' density over stayers' at a point, by a normal kernel with a common width."""
+    centre = stay @ rows.y
+    spread = np.sqrt(stay @ (rows.y - centre) ** 2)
+    size = 1 / max(_squares(rows, go), _squares(rows, stay))
+    kernel = np.exp(-0.5 * ((rows.y - cut) / (1.06 * spread * size**-0.2)) ** 2)
+    return float(go @ kernel / (stay @ kernel))
+
+
+def _dominance(
+    rows: _Rows, grid: FloatArray, orders: Sequence[int], reps: int, generator: np.random.Generator
+) -> pd.DataFrame:
+    """Barrett and Donald's tests of dominance, by multipliers of units."""
+    sides = _sides(rows)
+    scale = np.sqrt(1 / sum(_squares(rows, share) for share in sides.values()))
+    curves = {order: _distribution if order == 1 else _integrated for order in orders}
+    known = {order: [curve(rows, share, grid) for share in sides.values()] for order, curve in curves.items()}
+    noise = {order: np.empty((reps, len(grid))) for order in orders}
+    for r in range(reps):
+        w = _multipliers(rows, generator)
+        leavers, stayers = sides["leavers"] * w, sides["stayers"] * w
+        for order, curve in curves.items():
+            centre = known[order][0] * leavers.sum() - known[order][1] * stayers.sum()
+            noise[order][r] = curve(rows, leavers - stayers, grid) - centre
+    found = []
+    for order in orders:
+        gap = known[order][0] - known[order][1]
+        for words, sign in (("leavers dominate", 1.0), ("stayers dominate", -1.0)):
+            statistic = scale * max(float((sign * gap).max()), 0.0)
+            p = (1 + np.sum(scale * (sign * noise[order]).max(axis=1) >= statistic)) / (reps + 1)
+            found.append((words, order, statistic, float(p)))
+    return pd.DataFrame(found, columns=["hypothesis", "order", "statistic", "p_value"])

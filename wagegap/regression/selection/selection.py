@@ -1,0 +1,656 @@
+"""Premiums corrected for who is there to be paid: selection into work, into staying, or into one of many places.
+
+Pay is observed for those who stay only, and they may be those whom staying pays. With normal errors the mean of pay
+among them has one more regressor, the inverse Mills ratio of a probit of staying (two steps), or both equations are
+fitted at once (maximum likelihood). With many places the first step is a multinomial logit, and the correction is a
+term in the probability of the place chosen (Lee), terms in all probabilities (Dubin and McFadden), or a polynomial in
+few of them (Dahl). The errors of both steps are in one influence function.
+
+References
+----------
+Heckman, J. (1979). Sample selection bias as a specification error. Econometrica 47, 153-161.
+Lee, L.-F. (1983). Generalized econometric models with selectivity. Econometrica 51, 507-512.
+Dubin, J. and D. McFadden (1984). An econometric analysis of residential electric appliance holdings and consumption.
+Econometrica 52, 345-362.
+Dahl, G. (2002). Mobility and the return to education: testing a Roy model with multiple markets. Econometrica 70,
+2367-2420.
+Bourguignon, F., M. Fournier and M. Gurgand (2007). Selection bias corrections based on the multinomial logit model:
+Monte Carlo comparisons. Journal of Economic Surveys 21, 174-205.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap.errors import (
+    CovarianceError,
+    DataError,
+    FormulaError,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+    check_count,
+    check_option,
+    did_you_mean,
+    listing,
+    no_column,
+    warn,
+)
+from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
+from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
+from wagegap.estimation.covariance.sources import Root
+from wagegap.estimation.design import (
+    Design,
+    FormulaParts,
+    build_design,
+    check_keys,
+    free_name,
+    required_columns,
+    split_formula,
+)
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
+from wagegap.estimation.likelihood.multinomial import fit_multinomial
+from wagegap.estimation.result import Result
+from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import unit_of_outcome
+from wagegap.panel.events import numbers
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import (
+    CellIndex,
+    build_sample,
+    cell_keys,
+    index_cells,
+    observations,
+    refitted_root,
+    resolve_cov,
+    weighted_rows,
+    with_weights,
+)
+from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
+
+__all__ = ["Selection", "fit_selection"]
+
+SelectionMethod: TypeAlias = Literal["two-step", "ml", "lee", "dubin-mcfadden", "dahl"]
+_METHODS = ("two-step", "ml", "lee", "dubin-mcfadden", "dahl")
+_BINARY = ("two-step", "ml")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(Result):
+    """An outcome equation corrected for selection, with the selection equation.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        Keys of the cell, `equation`, term: the outcome equation with its correction terms, the selection equation, and
+        under normal errors `sigma` and `rho`. With many places there is an outcome equation of each.
+    method : str
+        How it was corrected.
+    uncorrected : Estimates
+        Least squares of the same outcomes, for comparison; can be joined with the estimates.
+    cells : DataFrame
+        Keys, n, and how many have an outcome.
+    places : tuple of str
+        Places with an outcome equation; empty where selection is in or out.
+    """
+
+    method: str
+    uncorrected: Estimates
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    places: tuple[str, ...] = ()
+
+    def premium(self, term: str, *, place: str | None = None) -> Estimates:
+        """Return one coefficient of the outcome equation in every cell, as premiums of a link.
+
+        Parameters
+        ----------
+        term : str
+            The regressor.
+        place : str, optional
+            Whose outcome equation, where there are several.
+
+        Raises
+        ------
+        OptionError
+        """
+        if self.places and place is None:
+            raise OptionError(f"there is an outcome equation of each place: place= one of {listing(self.places)}.")
+        if place is not None:
+            check_option("place", place, self.places)
+        equation = "outcome" if place is None else f"outcome of {place}"
+        own = self.estimates.select(equation=equation)
+        check_option("term", term, own.labels["term"].tolist())
+        chosen = own.select(term=term)
+        return replace(
+            chosen, labels=chosen.labels.drop(columns="equation"), title=f"Premium of {term}, selection corrected"
+        )
+
+    def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
+        """Draw coefficients of the outcome equation, corrected beside uncorrected, with their intervals.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        term : str, optional
+            One regressor, in every cell and place; where absent all that both have, the intercept left out.
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        OptionError
+            For a term that is not in the outcome equation.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> rng = np.random.default_rng(1)
+        >>> u, z, x = rng.normal(size=(3, 2000))
+        >>> data = pd.DataFrame({"pay": np.where(z + x + u > 0, 1 + 0.5 * x + u, np.nan), "x": x, "z": z})
+        >>> ax = wg.fit_selection(data, "pay ~ x", selection="~ x + z").plot()
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['corrected', 'uncorrected']
+        """
+        from wagegap.regression.figures import draw_effects
+
+        corrected = self.estimates.select(self.estimates.labels["equation"].str.startswith("outcome").to_numpy())
+        if not self.places:
+            corrected = replace(corrected, labels=corrected.labels.drop(columns="equation"))
+        known = [name for name in self.uncorrected.labels["term"].unique() if name != "Intercept"]
+        if term is not None:
+            check_option("term", term, known)
+        wanted = known if term is None else [term]
+        named = {
+            name: own.select(own.labels["term"].isin(wanted).to_numpy())
+            for name, own in (("corrected", corrected), ("uncorrected", self.uncorrected))
+        }
+        outcome = self.title.removesuffix(" corrected for selection")
+        return draw_effects(named, what=f"coefficient{{of}} in the equation of {outcome}", ax=ax, alpha=alpha)
+
+    def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
+        """Return the same result under another covariance, where what was kept allows it."""
+        return replace(
+            super().with_cov(cov, small_sample=small_sample),
+            uncorrected=self.uncorrected.with_cov(cov, small_sample=small_sample),
+        )
+
+    def without_units(self) -> Self:
+        """Keep the covariance and forget the workers: small, but no longer joinable."""
+        return replace(super().without_units(), uncorrected=self.uncorrected.without_units())
+
+
+@refittable
+def fit_selection(  # noqa: PLR0913
+    data: Any,
+    formula: str,
+    *,
+    selection: str,
+    method: SelectionMethod = "two-step",
+    places: str | Sequence[str] | None = None,
+    probabilities: str | Sequence[str] = (),
+    degree: int = 2,
+    by: str | Sequence[str] = (),
+    cov: CovLike | None = None,
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+    keep_units: bool = True,
+) -> Selection:
+    """Fit an outcome that is observed for some, corrected for who they are.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        Workers, those without an outcome among them.
+    formula : str
+        `outcome ~ regressors`, such as `log(wage) ~ ai + exper`.
+    selection : str
+        `selected ~ regressors`, the left side a 0/1 column, or nothing, `~ regressors`, where whoever has an outcome is
+        selected. With many places the left side is the place of each worker.
+    method : {"two-step", "ml", "lee", "dubin-mcfadden", "dahl"}
+        Heckman's two steps or maximum likelihood; for many places the correction of Lee, of Dubin and McFadden, or of
+        Dahl.
+    places : str or sequence of str, optional
+        Places whose outcome equation is fitted; all where outcomes are observed, by itself.
+    probabilities : str or sequence of str
+        For Dahl: places whose probabilities enter beside that of the place chosen.
+    degree : int
+        For Dahl: degree of the polynomial.
+    by : str or sequence of str
+        Cells with equations of their own, estimated jointly; none by itself.
+    cov : str or object of `wagegap.cov`, optional
+        HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap; under Heckman's
+        model also iid, its classical covariance. What the panel declares, else HC1.
+    small_sample, weights, weight_kind, keep_units
+        As in `fit_premiums`.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, EmptyDataError, IdentificationError, CovarianceError
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import wagegap as wg
+    >>> rng = np.random.default_rng(1)
+    >>> u, z, x = rng.normal(size=(3, 2000))
+    >>> pay = 1 + 0.5 * x + 0.8 * u + 0.3 * rng.normal(size=2000)
+    >>> data = pd.DataFrame({"pay": np.where(z + x + u > 0, pay, np.nan), "x": x, "z": z})
+    >>> found = wg.fit_selection(data, "pay ~ x", selection="~ x + z")
+    >>> [float(b.round(1)) for b in (found.premium("x").values[0], found.uncorrected.params["x"])]
+    [0.5, 0.3]
+    """
+    check_option("method", method, _METHODS)
+    check_count("degree", degree)
+    panel = with_weights(as_panel(data), weights, weight_kind)
+    keys = cell_keys(panel, by or ())
+    if "equation" in keys:
+        raise OptionError("by='equation': results have a column of this name themselves; rename yours.")
+    rows = _rows(panel, formula, selection, keys, binary=method in _BINARY)
+    _check_exclusion(rows)
+    resolved = resolve_cov(panel, cov, rows.selection.rows)
+    sample = build_sample(panel, rows.selection, rows.cells, resolved)
+    check_weights_allow(resolved, sample.weight_kind)
+    chosen = _chosen(rows, places) if method not in _BINARY else ()
+    more = _places_of(rows, probabilities, "probabilities")
+    task = _Task(rows, sample, method, chosen, more, degree)
+    _check_iid(task, resolved)
+    estimates, uncorrected = _estimated(task, panel, resolved, small_sample)
+    size, times = len(rows.cells.names), observations(panel, rows.selection.rows)
+    cells = rows.cells.keys.assign(
+        n=np.bincount(rows.cells.codes, weights=times, minlength=size).astype(int),
+        n_observed=np.bincount(rows.cells.codes, weights=times * rows.observed, minlength=size).astype(int),
+    )
+    named = tuple(rows.levels[m] for m in chosen)
+    done = Selection(estimates, method, uncorrected, cells.reset_index(drop=True), named)
+    return done if keep_units else done.without_units()
+
+
+# rows ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of both equations.
+
+    Attributes
+    ----------
+    selection : Design
+        Selection equation, all rows; its outcome is the code of the choice.
+    outcome : str
+        Outcome in the formula.
+    y : ndarray, shape (n,)
+        Outcome, zero where not observed.
+    x : ndarray, shape (n, k)
+        Regressors of the outcome; likewise.
+    names : tuple of str
+        Columns of x.
+    observed : ndarray of bool, shape (n,)
+        Whose outcome is observed.
+    codes : ndarray of int, shape (n,)
+        Place of each row; 1 for those selected.
+    levels : tuple of str
+        Names of the places.
+    cells : CellIndex
+        Cells.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    selection: Design
+    outcome: str
+    y: FloatArray
+    x: FloatArray
+    names: tuple[str, ...]
+    observed: BoolArray
+    codes: IntArray
+    levels: tuple[str, ...]
+    cells: CellIndex
+    notes: tuple[str, ...]
+
+
+def _rows(panel: Panel, formula: str, selection: str, keys: Sequence[str], *, binary: bool) -> _Rows:
+    parts, first = _without_effects(formula), _selection_parts(selection)
+    weights, positive, ledger = weighted_rows(panel)
+    everybody = np.ones(len(panel), dtype=bool) if positive is None else positive
+    known, codes, levels = _codes(panel, first, binary=binary)
+    tried = everybody & ((codes == 1) if known and binary else np.ones(len(panel), dtype=bool))
+    try:
+        second = build_design(panel.frame, parts, ledger=Ledger(len(panel), float(len(panel))), keep=tried)
+    except DataError as error:
+        raise type(error)(f"among those selected, {error}") from error
+    has = np.zeros(len(panel), dtype=bool)
+    has[second.rows] = True
+    if not known:
+        codes = has.astype(float)
+    keep = everybody.copy()
+    notes: tuple[str, ...] = ()
+    if binary and known:
+        lost = everybody & (codes == 1) & ~has
+        weight = None if weights is None else float(weights[lost].sum())
+        ledger = ledger.lose(f"selected without {parts.outcome} or its regressors", int(lost.sum()), weight)
+        keep &= ~lost
+    elif not binary:
+        without = int((everybody & ~np.isnan(codes) & ~has).sum())
+        notes = (f"{without:,} rows have a place but no outcome, and enter the first step alone.",) if without else ()
+    required_columns(first.regressors, panel.frame)
+    column = free_name(panel.frame, "selected")
+    design = build_design(
+        panel.frame.assign(**{column: codes}), FormulaParts(column, first.regressors, ()), ledger=ledger,
+        weights=weights, keep=keep & ~np.isnan(codes) if known else keep, also=list(keys),
+        said=first.outcome or "selection",
+    )  # fmt: skip
+    y, x = np.zeros(len(panel)), np.zeros((len(panel), second.x.shape[1]))
+    y[second.rows], x[second.rows] = second.y, second.x
+    at = design.rows
+    observed = has[at] & (design.y == 1) if binary else has[at]
+    cells = index_cells(panel.frame.iloc[at], list(keys))
+    return _Rows(
+        design, parts.outcome, y[at], x[at], second.names, observed, design.y.astype(np.intp), levels, cells, notes
+    )
+
+
+def _without_effects(formula: str) -> FormulaParts:
+    parts = split_formula(formula)
+    if parts.effects:
+        raise OptionError(f"formula {formula!r}: put {listing(parts.effects)} among the regressors as C(...).")
+    return parts
+
+
+def _selection_parts(selection: str) -> FormulaParts:
+    """Both sides of the selection equation; the left one may be empty."""
+    if not isinstance(selection, str):
+        raise OptionError(f"selection={selection!r} must be a formula such as 'stays ~ age + children'.")
+    text = selection.strip()
+    bare = text.startswith("~") or "~" not in text
+    if not text.removeprefix("~").strip():
+        raise FormulaError(
+            f"selection={selection!r} names no regressors: write 'selected ~ regressors', or '~ regressors' where "
+            "whoever has an outcome is selected."
+        )
+    parts = _without_effects(f"selected ~ {text.removeprefix('~')}" if bare else text)
+    return replace(parts, outcome="") if bare else parts
+
+
+def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, FloatArray, tuple[str, ...]]:
+    """Whether selection is stated, its code in every row (NaN where unknown), and the names of the codes."""
+    if not first.outcome:
+        if not binary:
+            raise OptionError(
+                "with many places the selection equation needs the place of each worker on its left side."
+            )
+        return False, np.full(len(panel), np.nan), ("out", "in")
+    if first.outcome not in panel.frame:
+        raise no_column(first.outcome, panel.frame.columns, "for selection")
+    check_keys(panel.frame, [first.outcome])
+    column = panel.frame[first.outcome]
+    if binary:
+        values = numbers(column)
+        if not (np.isin(values, (0.0, 1.0)) | column.isna().to_numpy()).all():
+            raise DataError(f"selection into {first.outcome!r} must be 0/1; for many places choose method='dahl'.")
+        return True, values, ("out", "in")
+    levels = sorted(column.dropna().unique().tolist(), key=str)
+    if len(levels) < 2:
+        places = "a single place" if levels else "no place"
+        raise IdentificationError(f"{first.outcome!r} has {places}: there is no selection to correct for.")
+    return True, column.map({level: float(i) for i, level in enumerate(levels)}).to_numpy(dtype=float), tuple(
+        str(level) for level in levels
+    )  # fmt: skip
+
+
+def _check_exclusion(rows: _Rows) -> None:
+    """Warn where nothing but the shape of the distribution tells selection from the regressors."""
+    if set(rows.selection.names) <= set(rows.names):
+        warn(
+            "every regressor of the selection equation stands in the outcome equation too: the correction rests on the "
+            "shape of the error's distribution alone. Add a regressor that moves selection and not the outcome.",
+            IdentificationWarning,
+        )
+
+
+def _places_of(rows: _Rows, places: str | Sequence[str], option: str) -> tuple[int, ...]:
+    named = [places] if isinstance(places, str) else [str(place) for place in places]
+    for name in named:
+        if name not in rows.levels:
+            raise OptionError(
+                f"{option}: {name!r} is no place.{did_you_mean(name, rows.levels)} Places: {listing(rows.levels, 20)}."
+            )
+    return tuple(rows.levels.index(name) for name in named)
+
+
+def _chosen(rows: _Rows, places: str | Sequence[str] | None) -> tuple[int, ...]:
+    """Places whose outcome is fitted."""
+    if places is not None:
+        return _places_of(rows, places, "places")
+    found = np.unique(rows.codes[rows.observed])
+    return tuple(int(code) for code in found)
+
+
+# fits ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What is fitted in every cell."""
+
+    rows: _Rows
+    sample: Sample
+    method: SelectionMethod
+    chosen: tuple[int, ...]
+    more: tuple[int, ...]
+    degree: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """Values of a cell with their labels (equation, term), influence, and classical covariance."""
+
+    labels: tuple[tuple[str, str], ...]
+    values: FloatArray
+    influence: FloatArray
+    classical: FloatArray | None
+    n_params: int
+
+
+_FitCell: TypeAlias = Callable[[_Task, int, IntArray, FloatArray | None], _Fit]
+
+
+def _fit_cell(task: _Task, c: int, at: IntArray, weights: FloatArray | None) -> _Fit:
+    """Fit both equations in one cell; errors name it."""
+    name = task.rows.cells.names[c]
+    try:
+        return _fit_normal(task, at, weights) if task.method in _BINARY else _fit_places(task, at, weights)
+    except (IdentificationError, DataError) as error:
+        raise type(error)(f"{f'in {name}, ' if name else ''}{error}") from error
+
+
+def _fit_normal(task: _Task, at: IntArray, weights: FloatArray | None) -> _Fit:
+    """Heckman's model, by two steps or maximum likelihood."""
+    rows = task.rows
+    x, z, selected = rows.x[at], rows.selection.x[at], rows.observed[at]
+    named = dict(names=rows.names, selection_names=rows.selection.names)
+    of_selection = tuple(("selection", name) for name in rows.selection.names)
+    errors = (("error", "sigma"), ("error", "rho"))
+    if task.method == "ml":
+        ml = fit_heckman(rows.y[at], x, selected, z, weights, **named)
+        labels = (*(("outcome", name) for name in rows.names), *of_selection, *errors)
+        values = np.concatenate([ml.selection, ml.params, [ml.sigma, ml.rho]])
+        influence, classical = ml.influence, ml.bread
+    else:
+        two = fit_two_step(rows.y[at], x, selected, z, weights, **named)
+        labels = (*(("outcome", name) for name in (*rows.names, "lambda")), *of_selection, *errors)
+        values = np.concatenate([two.selection.params, two.second.params, [two.sigma, two.rho]])
+        influence = two.influence
+        classical = np.zeros((len(values), len(values)))
+        classical[:-2, :-2] = two.classical
+        classical[[-2, -1], [-2, -1]] = np.nan
+    # the numerics put selection first
+    q = z.shape[1]
+    order = np.concatenate([np.arange(q, len(values) - 2), np.arange(q), [len(values) - 2, len(values) - 1]])
+    return _Fit(labels, values[order], influence[:, order], classical[np.ix_(order, order)], len(values) - 2)
+
+
+def _fit_places(task: _Task, at: IntArray, weights: FloatArray | None) -> _Fit:
+    """A multinomial logit of places, and the outcome in each with its correction."""
+    rows, z = task.rows, task.rows.selection.x[at]
+    choice = fit_multinomial(rows.codes[at], z, weights, names=rows.selection.names, outcomes=rows.levels)
+    if not choice.kept.all():
+        lost = [rows.selection.names[j] for j in np.flatnonzero(~choice.kept)]
+        raise IdentificationError(f"{listing(lost)} cannot be told apart from other columns of the selection equation.")
+    first = choice.influence(z)
+    labels: list[tuple[str, str]] = []
+    values, influence = [], []
+    for m in task.chosen:
+        mine = rows.observed[at] & (rows.codes[at] == m)
+        terms = _terms(task, choice.probabilities[mine], m)
+        names = (*rows.names, *terms.names)
+        _check_size(rows, m, int(mine.sum()), len(names))
+        own = None if weights is None else weights[mine]
+        try:
+            second = corrected_least_squares(
+                rows.y[at][mine], rows.x[at][mine], terms.values, terms.slopes, z[mine], own, names=names
+            )
+        except IdentificationError as error:
+            raise IdentificationError(f"in the outcome of {rows.levels[m]}, {error}") from error
+        labels += [(f"outcome of {rows.levels[m]}", name) for name in names]
+        values.append(second.params)
+        influence.append(second.influence(own, mine, first))
+    labels += [(f"selection into {level}", name) for level in rows.levels[1:] for name in rows.selection.names]
+    values.append(choice.params.ravel())
+    return _Fit(
+        tuple(labels), np.concatenate(values), np.column_stack([*influence, first]), None,
+        len(rows.names) + choice.params.size,
+    )  # fmt: skip
+
+
+def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
+    """Correction terms of those who chose place m."""
+    if task.method == "lee":
+        return lee_terms(probabilities, m)
+    if task.method == "dubin-mcfadden":
+        return dubin_mcfadden_terms(probabilities, m, task.rows.levels)
+    others = [place for place in task.more if place != m]
+    return dahl_terms(probabilities, [m, *others], task.degree, task.rows.levels)
+
+
+def _check_size(rows: _Rows, m: int, n: int, k: int) -> None:
+    if n <= k:
+        raise IdentificationError(
+            f"the outcome of {rows.levels[m]} is observed in {n} rows for {k} coefficients: leave the place out with "
+            "places=, or drop regressors."
+        )
+
+
+def _check_iid(task: _Task, cov: Covariance) -> None:
+    if isinstance(cov, Robust) and cov.kind == "iid" and task.method not in _BINARY:
+        raise CovarianceError(f"cov='iid' is not defined for method={task.method!r}: use HC0, HC1 or a cluster.")
+
+
+# from fits to results ------------------------------------------------------------------------------------------------
+
+
+def _estimated(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample) -> tuple[Estimates, Estimates]:
+    """Corrected and uncorrected estimates of all cells."""
+    corrected = _of_cells(task, panel, cov, rule, _fit_cell, "corrected for selection")
+    plain = _of_cells(task, panel, cov, rule, _fit_plain, "not corrected for selection")
+    return corrected, replace(plain, labels=_plain_labels(plain.labels, task))
+
+
+def _of_cells(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample, fit: _FitCell, words: str) -> Estimates:
+    """Fit every cell and relate them."""
+    by_cell, weights = task.sample.rows_by_cell(), task.sample.weights
+    fits = [fit(task, c, at, None if weights is None else weights[at]) for c, at in enumerate(by_cell)]
+    values = np.concatenate([one.values for one in fits])
+    if isinstance(cov, Replicates | Bootstrap):
+        root: Root = _replicated(task, panel, cov, fit, fits)
+    else:
+        check_influence_cov(cov)
+        iid = isinstance(cov, Robust) and cov.kind == "iid"
+        blocks = [
+            InfluenceBlock(name, at, one.influence, one.n_params, one.classical if iid else None)
+            for name, at, one in zip(task.rows.cells.names, by_cell, fits, strict=True)
+        ]
+        root = influence_root(task.sample, blocks, cov=cov, rule=rule)
+    return Estimates(
+        _labels(task, fits), values, (root,), (np.eye(len(values)),), title=f"{task.rows.outcome} {words}",
+        ledger=task.rows.selection.ledger, notes=task.rows.notes,
+    )  # fmt: skip
+
+
+def _replicated(task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _FitCell, fits: Sequence[_Fit]) -> Root:
+    """Errors from replicates; NaN where one leaves something undetermined."""
+    by_cell = task.sample.rows_by_cell()
+
+    def again(c: int, at: IntArray, weights: FloatArray) -> FloatArray:
+        try:
+            return fit(task, c, at, weights).values
+        except (DataError, IdentificationError):
+            return np.full(len(fits[c].values), np.nan)
+
+    def refit(weights: FloatArray) -> FloatArray:
+        return np.array([again(c, at, weights[at]) for c, at in enumerate(by_cell)])
+
+    estimate = np.array([one.values for one in fits])
+    return refitted_root(panel, task.rows.selection.rows, task.sample, cov, estimate, refit)
+
+
+def _plain_labels(labels: pd.DataFrame, task: _Task) -> pd.DataFrame:
+    """Without the equation, where there is one outcome only."""
+    return labels.drop(columns="equation") if task.method in _BINARY else labels
+
+
+def _fit_plain(task: _Task, c: int, at: IntArray, weights: FloatArray | None) -> _Fit:
+    """Least squares of those observed in a cell."""
+    del c
+    rows = task.rows
+    groups = [("outcome", rows.observed[at])]
+    if task.chosen:
+        groups = [(f"outcome of {rows.levels[m]}", rows.observed[at] & (rows.codes[at] == m)) for m in task.chosen]
+    labels: list[tuple[str, str]] = []
+    values, influence, classical = [], [], []
+    for equation, mine in groups:
+        x, w = rows.x[at][mine], None if weights is None else weights[mine]
+        fit = fit_lstsq(rows.y[at][mine], x, w)
+        out = np.zeros((len(at), x.shape[1]))
+        out[mine] = (x * (fit.residuals if w is None else fit.residuals * w)[:, None]) @ fit.bread
+        labels += [(equation, name) for name in rows.names]
+        values.append(np.nan_to_num(fit.params))
+        influence.append(out)
+        square = fit.residuals @ fit.residuals if w is None else w @ fit.residuals**2
+        classical.append(fit.bread * float(square) / max(task.sample.observations(at[mine]) - fit.rank, 1))
+    whole = classical[0] if len(classical) == 1 else None
+    return _Fit(tuple(labels), np.concatenate(values), np.column_stack(influence), whole, len(rows.names))
+
+
+def _labels(task: _Task, fits: Sequence[_Fit]) -> pd.DataFrame:
+    """Labels of all values."""
+    cells = task.rows.cells
+    at = np.repeat(np.arange(len(fits)), [len(fit.labels) for fit in fits])
+    frame = cells.keys.loc[at].reset_index(drop=True)
+    rows = [label for fit in fits for label in fit.labels]
+    frame["equation"], frame["term"] = ([row[i] for row in rows] for i in (0, 1))
+    unit = unit_of_outcome(task.rows.outcome)
+    frame["unit"] = [
+        unit if equation.startswith("outcome") or term == "sigma" else "none" for equation, term in rows
+    ]  # fmt: skip
+    return frame.assign(comparison="")
