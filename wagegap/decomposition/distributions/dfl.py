@@ -58,8 +58,9 @@ from wagegap.errors import DataError, OptionError, check_option, did_you_mean, l
 from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import PlainRoot, Root
-from wagegap.estimation.design import Design, required_columns
+from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import required_columns
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 

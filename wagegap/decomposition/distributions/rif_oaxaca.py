@@ -65,8 +65,8 @@ from wagegap.errors import CovarianceError, DataError, OptionError, check_option
 from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, PlainRoot, Root, ScoreRoot
-from wagegap.estimation.design import design_matrix, required_columns
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
@@ -278,8 +278,8 @@ class _Propensity:
                     f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
                     "leave these rows out."
                 )
-        z, names, _ = design_matrix(frame.reset_index(drop=True), regressors)
-        return cls(model, rule, z, names)  # type: ignore[arg-type]
+        matrix = design_matrix(frame.reset_index(drop=True), regressors)
+        return cls(model, rule, matrix.values, matrix.names)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

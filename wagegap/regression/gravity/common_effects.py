@@ -37,8 +37,9 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.sources import AbsorbedCount, Root, ScoreRoot
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel

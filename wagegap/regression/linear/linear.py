@@ -42,6 +42,7 @@ from wagegap.errors import (
 from wagegap.estimation.covariance.options import BeckKatz, Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.sources import PlainRoot, Root, ScoreRoot
 from wagegap.estimation.design import Design
+from wagegap.estimation.formula import Column
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates, join
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.least_squares.absorb import recode
@@ -371,10 +372,10 @@ class _Stages:
     def _wald(self, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[float, float, float, float]:
         """Test that columns added to a regression have coefficients of zero."""
         both = np.column_stack([x, more])
-        names = tuple(f"column {j}" for j in range(both.shape[1]))
-        design = replace(self.design, y=y, x=both, names=names, terms=names)
+        names = [f"column {j}" for j in range(both.shape[1])]
+        design = replace(self.design, y=y, x=both, columns=tuple(Column(name, name) for name in names))
         values, root = _least_squares(self.panel, design, self.cov, self.asked)
-        labels = pd.DataFrame({"term": list(names), "unit": "none", "comparison": ""})
+        labels = pd.DataFrame({"term": names, "unit": "none", "comparison": ""})
         fit = Estimates(labels, values, (root,), (np.eye(len(values)),), title="")
         return _f_test(fit.test(np.eye(both.shape[1])[x.shape[1] :]))
 

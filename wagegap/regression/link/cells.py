@@ -22,8 +22,9 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import Design, FormulaParts, build_design, free_name, required_columns, split_formula
+from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 

@@ -20,7 +20,6 @@ Econometrics Journal 5, 149-159.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -45,8 +44,9 @@ from wagegap.errors import (
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import PlainRoot
 from wagegap.estimation.cross_products import CrossProducts, solve_products
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result
@@ -426,13 +426,9 @@ def _comparison(panel: Panel, design: Design, columns: list[int], premium: str, 
     """Say who the premium compares with: of a category, the level that has no column."""
     if base is not None:
         return f"{premium} = {base}"
-    named = [re.search(r"\[T\.(.*)\]$", design.names[j]) for j in columns]
-    shown = {found.group(1) for found in named if found}
-    if len(shown) < len(columns):
-        return f"not {premium}"
-    levels = panel.frame[premium].iloc[design.rows].astype(object).unique()
-    left = [str(level) for level in levels if str(level) not in shown]
-    return f"{premium} = {left[0]}" if len(left) == 1 else f"not {premium}"
+    shown = {level for j in columns for _, level in design.columns[j].levels}
+    absent = [level for level in design.factors.get(premium, ()) if level not in shown]
+    return f"{premium} = {absent[0]}" if shown and len(absent) == 1 else f"not {premium}"
 
 
 def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:

@@ -44,8 +44,9 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.design import Design, FormulaParts, build_design, free_name
+from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, check_unit, conversion

@@ -40,8 +40,9 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.sources import Root
-from wagegap.estimation.design import FormulaParts, build_design, split_formula
+from wagegap.estimation.design import build_design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.ledger import Ledger

@@ -45,16 +45,9 @@ from wagegap.errors import (
 from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.sources import Root
-from wagegap.estimation.design import (
-    Design,
-    FormulaParts,
-    build_design,
-    check_keys,
-    free_name,
-    required_columns,
-    split_formula,
-)
+from wagegap.estimation.design import Design, build_design, check_keys, free_name
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.estimation.ledger import Ledger
