@@ -262,7 +262,7 @@ def _joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
 
 def are_related(a: Estimates, b: Estimates) -> bool:
     """Say whether two results share sampled units, so that their errors may be correlated."""
-    return any(x is y or x.relates(y) for x in a.roots for y in b.roots)
+    return any(x is y or x.relates(y) for x in a.sources for y in b.sources)
 
 
 def _lost(ledger: Ledger, gone: pd.DataFrame, keys: list[str], reason: str) -> Ledger:

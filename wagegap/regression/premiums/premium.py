@@ -42,7 +42,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
 from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates
@@ -415,7 +415,7 @@ def _estimates(
     return Estimates(
         labels[wanted].reset_index(drop=True),
         fitted.values.ravel()[wanted],
-        (fitted.root,),
+        (fitted.source,),
         (fitted.matrix[wanted],),
         title=f"Premium of {premium}",
         ledger=design.ledger,
@@ -501,11 +501,11 @@ def _from_products(data: CrossProducts, premium: str, limits: _Limits, compariso
     free = (n - k)[used].astype(float)
     variance = np.array([f[1] for f in found])[used] * n[used] / free
     sigma = np.sqrt([f[2] for f in found])[used]
-    root = PlainRoot(data.source, np.diag(variance), free, "HC1")
+    source = StatedSource(data.source, np.diag(variance), free, "HC1")
     total = int(n.sum())
     ledger = Ledger(total, float(total)).lose("in cells under the minimum", int(n[~used].sum()))
     estimates = Estimates(
-        labels, np.array([f[0] for f in found])[used], (root,), (np.eye(len(labels)),), title=f"Premium of {premium}",
+        labels, np.array([f[0] for f in found])[used], (source,), (np.eye(len(labels)),), title=f"Premium of {premium}",
         ledger=ledger, notes=data.notes,
     )  # fmt: skip
     absent = frame[~used].assign(reason=reason[~used]).reset_index(drop=True)

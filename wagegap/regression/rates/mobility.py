@@ -382,7 +382,7 @@ def _one_event(
     )  # fmt: skip
     labels = index.keys.assign(term=name, unit="share", comparison="")
     estimates = Estimates(
-        labels, fitted.values.ravel(), (fitted.root,), (fitted.matrix,), title=f"Rate of {name}", ledger=design.ledger
+        labels, fitted.values.ravel(), (fitted.source,), (fitted.matrix,), title=f"Rate of {name}", ledger=design.ledger
     )
     absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
     return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))
