@@ -129,7 +129,7 @@ def replicate_values(
     """
     assert isinstance(grouped.cov, Replicates | Bootstrap)
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample)
+    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
     return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
 

@@ -46,8 +46,8 @@ from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike
 from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.least_squares.fit import describe_collinear
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import (

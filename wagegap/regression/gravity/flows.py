@@ -53,10 +53,10 @@ from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.identification import partial_out
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.likelihood.binary import slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
+from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel

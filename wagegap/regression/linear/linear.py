@@ -47,8 +47,8 @@ from wagegap.estimation.formula import Column
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.result import Result, draw_estimates
+from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
