@@ -17,7 +17,7 @@ from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSam
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Robust
+from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import AbsorbedCount, Block, ScoreSource
 from wagegap.estimation.least_squares.absorb import absorb, effects_rank, recode
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
@@ -115,7 +115,7 @@ def fit_cells(
     influence, leverage = np.empty((len(sample.y), r)), np.empty(len(sample.y))
     blocks, clustered, collinear = [], [], []
     for c, rows in enumerate(cells):
-        done = fit_block(sample, rows, dummies=_needs_dummies(cov))
+        done = fit_block(sample, rows, dummies=cov.leverages or cov.adjusts_clusters)
         must = [j for k, j in enumerate(reported) if wanted is None or wanted[c, k]]
         _check_reported(sample, done, must, sample.cell_names[c])
         values[c] = done.fit.params[list(reported)]
@@ -124,7 +124,7 @@ def fit_cells(
         blocks.append(block)
         influence[rows] = _influence(sample, rows, done, reported, cov)
         leverage[rows] = _leverage(sample, rows, done.fit)
-        if isinstance(cov, Robust) and cov.kind in ("CR2", "CR3"):
+        if cov.adjusts_clusters:
             clustered.append(_clustered(sample, rows, done, reported, cov))
     columns = np.repeat(np.arange(n_cells), r)
     if clustered:
@@ -178,10 +178,6 @@ def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
     text = " ".join(f"{'-' if b < 0 else '+'} {abs(b):.4g}*{names[j]}" for j, b in shown)
     more = len(found.made_of) - len(shown)
     return f"{names[found.column]} = {text.removeprefix('+ ')}{f' and {more} columns more' * (more > 0)}"
-
-
-def _needs_dummies(cov: Analytic) -> bool:
-    return isinstance(cov, Robust) and cov.kind in ("HC2", "HC3", "CR2", "CR3")
 
 
 def _with_dummies(
@@ -265,7 +261,7 @@ def _fitted(sample: Sample, rows: IntArray, done: BlockFit) -> FloatArray:
 def _influence(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Analytic) -> FloatArray:
     """Influence of each row on the reported coefficients, shape (n, r)."""
     direction = done.x @ done.fit.bread[list(reported)].T
-    if sample.sums is not None and isinstance(cov, Robust) and not cov.clusters:
+    if sample.sums is not None and cov.independent:
         frequency = sample.weight_kind == "frequency"
         squares = sample.sums.squared_residuals if frequency else sample.sums.squared_scores
         return direction * np.sqrt(squares(_fitted(sample, rows, done), rows))[:, None]
@@ -283,7 +279,7 @@ def _leverage(sample: Sample, rows: IntArray, fit: LstsqFit) -> FloatArray:
 
 
 def _clustered(
-    sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Robust
+    sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Analytic
 ) -> tuple[CodeArray, FloatArray, DegreesMatrices]:
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
@@ -314,7 +310,6 @@ def _clustered_source(
     rule: SmallSample,
 ) -> ScoreSource:
     """Source whose rows are clusters within blocks."""
-    assert isinstance(cov, Robust)
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
     codes = np.concatenate([codes for codes, _, _ in clustered])

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, WeightKind
-from wagegap.errors import CovarianceError, OptionError
+from wagegap.errors import CovarianceError
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
-from wagegap.estimation.covariance.options import Covariance, Robust, Survey
+from wagegap.estimation.covariance.options import Covariance
 from wagegap.estimation.least_squares.compression import CellSums, compress
 
-__all__ = ["Sample", "check_weights_allow", "compress_sample"]
+__all__ = ["Sample", "compress_sample"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,15 +100,6 @@ class Sample:
         )
 
 
-def check_weights_allow(cov: Covariance, kind: WeightKind | None) -> None:
-    """Sampling weights refuse errors that take their scale for precision."""
-    if kind == "sampling" and isinstance(cov, Robust) and cov.kind == "iid":
-        raise OptionError(
-            "cov='iid' would read sampling weights as precision, which they are not: use 'HC1', a cluster or the "
-            "survey's design; or declare weight_kind='analytic' if the weights are inverse variances."
-        )
-
-
 def compress_sample(sample: Sample, cov: Covariance) -> Sample:
     """Collapse rows of equal regressors, keeping what the covariance asks for.
 
@@ -119,7 +110,7 @@ def compress_sample(sample: Sample, cov: Covariance) -> Sample:
     kept = _kept_groupings(sample, cov)
     keys = [sample.cells, *sample.x.T]
     keys += [group.codes for group in _plain_groupings(kept)]
-    if isinstance(cov, Robust) and cov.kind in ("HC2", "HC3") and sample.weights is not None:
+    if cov.leverages and sample.weights is not None:
         keys.append(sample.weights)
     centre = float(np.average(sample.y, weights=sample.weights))
     sums = compress(sample.y - centre, sample.weights, keys)
@@ -142,16 +133,13 @@ def compress_sample(sample: Sample, cov: Covariance) -> Sample:
 def _check_compressible(sample: Sample, cov: Covariance) -> None:
     if sample.effects:
         raise CovarianceError("compress=True does not go with absorbed effects: put them into the formula as C(...).")
-    if not isinstance(cov, Robust | Survey):
-        raise CovarianceError(f"compress=True does not go with {cov}, which needs every worker.")
-    if isinstance(cov, Robust) and cov.kind in ("CR2", "CR3"):
-        raise CovarianceError(f"compress=True does not go with {cov}: use CR1 or compress=False.")
+    if not cov.compressible:
+        raise CovarianceError(f"compress=True does not go with {cov}, which needs every worker: use compress=False.")
 
 
 def _kept_groupings(sample: Sample, cov: Covariance) -> dict[str, PairWeights]:
-    if isinstance(cov, Robust):
-        return {name: group for name, group in sample.groupings.items() if name in cov.clusters}
-    return {name: group for name, group in sample.groupings.items() if isinstance(group, StratifiedGrouping)}
+    kept = (*cov.clusters, str(cov))
+    return {name: group for name, group in sample.groupings.items() if name in kept}
 
 
 def _plain_groupings(groupings: Mapping[str, PairWeights]) -> list[Grouping]:

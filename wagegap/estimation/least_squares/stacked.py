@@ -16,7 +16,7 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.covariance.options import Analytic, Robust
+from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.least_squares.fit import CellFits, coefficients, combination_in_words, fit_cells
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
@@ -80,7 +80,7 @@ def fit_stacked(
         When a control, or a combination of controls, is made of premiums in every cell.
     """
     must = np.ones((len(sample.cell_names), len(reported)), dtype=bool) if wanted is None else wanted
-    adjusted = isinstance(cov, Robust) and cov.kind in ("CR2", "CR3")
+    adjusted = cov.adjusts_clusters
     if sample.effects or adjusted or sample.sums is not None:
         return _fit_dense(sample, reported, cov, rule, must)
     return _fit_sparse(sample, reported, cov, rule, must)
