@@ -23,8 +23,8 @@ from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample
 from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights, source_of_values
-from wagegap.estimation.covariance.sources import ReplicateSource
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.panel.rows import replicate_scopes, replicate_weights
 

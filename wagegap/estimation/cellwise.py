@@ -19,12 +19,12 @@ from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, IdentificationWarning, OptionError, listing, no_column, warn
 from wagegap.estimation.covariance.groupings import PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights, replicate_source
-from wagegap.estimation.covariance.sources import ErrorSource
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import describe_collinear
-from wagegap.estimation.sample import Cell, CellFit, Sample, check_weights_allow
+from wagegap.estimation.sample import Cell, CellFit, Sample
 from wagegap.estimation.scores import check_clusters, score_source
 
 __all__ = [
@@ -147,7 +147,7 @@ class Rows:
     def cov(self) -> Covariance:
         """Covariance in force."""
         cov = self.access.covariance(self.asked, self.design.rows)
-        check_weights_allow(cov, self.weight_kind)
+        cov.check_weights(self.weight_kind)
         return cov
 
     @cached_property
@@ -319,7 +319,7 @@ def error_source(
     """Source of error of all estimates: influence of rows, or values under every replicate's weights."""
     sample, cov = rows.sample, rows.cov
     cells = sample.by_cell()
-    if not isinstance(cov, Replicates | Bootstrap):
+    if not cov.replicated:
         source = score_source(sample, cells, fits, cov=cov, rule=rows.rule)
         check_clusters(source)
         return source
@@ -336,7 +336,7 @@ def error_source(
 def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ErrorSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
     cov = rows.cov
-    assert isinstance(cov, Replicates | Bootstrap)
+    assert cov.replicated
     replicates = rows.access.replicates(cov, rows.design.rows, rows.weights)
     scopes = rows.access.scopes(cov, [rows.design.rows[at] for at in rows.sample.rows_by_cell()])
     return replicate_source(values, refit, replicates, scopes[: len(values)], float(len(replicates) - 1))

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, WeightKind
-from wagegap.errors import OptionError
 from wagegap.estimation.covariance.clusters import DegreesMatrices
 from wagegap.estimation.covariance.groupings import PairWeights
-from wagegap.estimation.covariance.options import Covariance, Robust
 from wagegap.estimation.covariance.sources import AbsorbedCount
 
-__all__ = ["Cell", "CellFit", "Sample", "check_weights_allow"]
+__all__ = ["Cell", "CellFit", "Sample"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,12 +175,3 @@ class CellFit:
     collinear: tuple[str, ...] = ()
     leverage: FloatArray | None = None
     clusters: tuple[CodeArray, FloatArray, DegreesMatrices] | None = None
-
-
-def check_weights_allow(cov: Covariance, kind: WeightKind | None) -> None:
-    """Sampling weights refuse errors that take their scale for precision."""
-    if kind == "sampling" and isinstance(cov, Robust) and cov.kind == "iid":
-        raise OptionError(
-            "cov='iid' would read sampling weights as precision, which they are not: use 'HC1', a cluster or the "
-            "survey's design; or declare weight_kind='analytic' if the weights are inverse variances."
-        )

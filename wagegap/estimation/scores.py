@@ -16,7 +16,7 @@ from scipy import sparse
 from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, FewClustersWarning, listing, warn
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Robust
+from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.sample import Cell, CellFit, Sample
 
@@ -55,7 +55,7 @@ def score_source(
         Block(cell.name, cell.nobs, fit.n_params, fit.absorbed, fit.classical)
         for cell, fit in zip(cells, fits, strict=True)
     )
-    if all(fit.clusters is not None for fit in fits) and isinstance(cov, Robust):
+    if cov.adjusts_clusters:
         return _clustered_source(sample, fits, blocks, columns, cov, rule)
     influence = [np.empty((0, 0)) if fit.influence is None else fit.influence for fit in fits]
     rows = np.concatenate([cell.rows for cell in cells])
@@ -73,8 +73,6 @@ def score_source(
 
 def check_clusters(source: ScoreSource) -> None:
     """Refuse cells of a single cluster, whose scores add up to nothing, and warn of cells with few."""
-    if not isinstance(source.cov, Robust) or not source.cov.clusters:
-        return
     few: dict[str, list[str]] = {}
     labels = [block.label or "the data" for block in source.blocks]
     for name in source.cov.clusters:
@@ -89,7 +87,7 @@ def check_clusters(source: ScoreSource) -> None:
                 "no variance between groups: cluster on a finer column, or use method='stacked'."
             )
         few[name] = [f"{c} in {label}" for label, c in zip(labels, counts, strict=True) if c < _FEW_CLUSTERS]
-    if source.cov.kind in ("CR0", "CR1") and any(few.values()):
+    if not source.cov.adjusts_clusters and any(few.values()):
         words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
         warn(
             f"few clusters ({words}): {source.cov.kind} errors are too small; CR2 has degrees of freedom of its own: "
@@ -100,10 +98,8 @@ def check_clusters(source: ScoreSource) -> None:
 
 def _check_defined(cov: Analytic, fits: Sequence[CellFit]) -> None:
     """Raise for a covariance that the estimator does not have."""
-    if not isinstance(cov, Robust):
-        return
-    needed = {"iid": "classical", "HC2": "leverage", "HC3": "leverage", "CR2": "clusters", "CR3": "clusters"}
-    name = needed.get(cov.kind, "influence")
+    needed = {"classical": cov.model_based, "leverage": cov.leverages, "clusters": cov.adjusts_clusters}
+    name = next((name for name, asked in needed.items() if asked), "influence")
     if any(getattr(fit, name) is None for fit in fits):
         raise CovarianceError(
             f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
@@ -137,7 +133,7 @@ def _clustered_source(
     fits: Sequence[CellFit],
     blocks: tuple[Block, ...],
     columns: IntArray,
-    cov: Robust,
+    cov: Analytic,
     rule: SmallSample,
 ) -> ScoreSource:
     """Source whose rows are clusters within cells, their scores adjusted (CR2, CR3)."""

@@ -6,7 +6,6 @@ cells, survey designs, replicates and bootstraps mean the same everywhere.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,10 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
-    ColumnError,
-    CovarianceError,
     DataError,
     EmptyDataError,
     IdentificationWarning,
@@ -28,36 +25,25 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import CellIndex, Rows, index_cells
-from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
+from wagegap.estimation.covariance.groupings import PairWeights
 from wagegap.estimation.covariance.options import (
     Bootstrap,
-    Conley,
     Covariance,
     CovLike,
-    DriscollKraay,
-    Dyadic,
-    NeweyWest,
     Replicates,
     Robust,
     Survey,
     parse_cov,
-    replicate_scale,
 )
-from wagegap.estimation.covariance.pairs import Dyads, Places, Spells
-from wagegap.estimation.covariance.replication import (
-    ReplicateWeights,
-    bootstrap_weights,
-    given_weights,
-    replicate_source,
-)
-from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.fit import describe_collinear, least_squares_values
 from wagegap.estimation.least_squares.fit import fit_cells as least_squares_cells
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.sample import Sample, check_weights_allow
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.scores import check_clusters
 from wagegap.panel.panel import Panel, as_panel
 
@@ -291,12 +277,10 @@ def resolve_cov(panel: Panel, cov: CovLike | None, rows: IntArray) -> Covariance
     Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the worker
     where one stands in several rows; HC1 otherwise.
     """
-    if cov is not None:
-        parsed = parse_cov(cov)
-        return _declared_replicates(panel, parsed) if isinstance(parsed, Replicates) else parsed
     roles = panel.roles
-    if roles.replicate_weights:
-        return _declared_replicates(panel, Replicates())
+    if cov is not None or roles.replicate_weights:
+        parsed = Replicates() if cov is None else parse_cov(cov)
+        return parsed.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
     if roles.strata and roles.cluster:
         return Survey(roles.cluster[0], roles.strata)
     if roles.cluster:
@@ -320,16 +304,7 @@ def build_sample(panel: Panel, design: Design, cells: CellIndex, cov: Covariance
 
 def groupings_for(panel: Panel, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
     """Groupings of some rows: those the panel declares, and those the covariance names."""
-    extra = [n for n in cov.clusters if n not in ("worker", "row")] if isinstance(cov, Robust) else []
-    if isinstance(cov, Robust) and "worker" in cov.clusters and panel.roles.worker is None:
-        raise ColumnError("cov names 'worker', but the panel declares none: read_panel(..., worker='column').")
-    groupings: dict[str, PairWeights] = dict(panel.groupings(rows, extra))
-    if isinstance(cov, Survey):
-        design_grouping = _stratified(panel, cov, rows)
-        groupings[design_grouping.name] = design_grouping
-    elif not isinstance(cov, Robust | Replicates | Bootstrap):
-        groupings[str(cov)] = _pair_weights(panel, cov, rows)
-    return groupings
+    return {**panel.groupings(rows, cov.clusters), **cov.pair_weights(panel, rows)}
 
 
 def fit_sample(
@@ -344,8 +319,8 @@ def fit_sample(
     """Fit the cells and relate them by the covariance asked for."""
     check_option("small_sample", small_sample, SMALL_SAMPLE)
     sample = build_sample(panel, design, cells, cov)
-    check_weights_allow(cov, sample.weight_kind)
-    if isinstance(cov, Replicates | Bootstrap):
+    cov.check_weights(sample.weight_kind)
+    if cov.replicated:
 
         def refit(weights: FloatArray | None) -> FloatArray:
             again = replace(sample, weights=weights)
@@ -397,7 +372,7 @@ def replicate_scopes(
     members : sequence of ndarray of int
         Rows of the sample that each estimate stands on.
     """
-    if not isinstance(cov, Replicates) or panel.roles.country is None:
+    if not cov.by_country or panel.roles.country is None:
         return [""] * len(members)
     countries = panel.frame[panel.roles.country].iloc[rows].astype(str).to_numpy()
     found = [np.unique(countries[at]) for at in members]
@@ -407,97 +382,5 @@ def replicate_scopes(
 def replicate_weights(
     panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, weights: FloatArray | None
 ) -> ReplicateWeights:
-    """Weights of every replicate for the rows of a sample."""
-    if isinstance(cov, Bootstrap):
-        drawn = hashlib.sha256(panel.row_ids.tobytes()).hexdigest()[:16]
-        units = _units_of(panel, cov.cluster or "row")
-        strata = None if cov.strata is None else _units_of(panel, cov.strata)
-        name = f"{panel.source}#{panel.fingerprint}#{drawn}"
-        return bootstrap_weights(cov, units, rows, weights, name, strata=strata)
-    assert cov.kind is not None
-    if weights is None:
-        raise CovarianceError(
-            "replicate weights go with the weights they were made from, and none are given: "
-            "read_panel(..., weight=) or weights= (ones, where the sample is not weighted)."
-        )
-    matrix = np.column_stack([_column(panel, name)[rows] for name in cov.columns])
-    if not np.isfinite(matrix).all() or (matrix < 0).any():
-        bad = int((~np.isfinite(matrix) | (matrix < 0)).any(axis=1).sum())
-        raise CovarianceError(
-            f"replicate weights are missing, text or negative in {bad:,} of {len(rows):,} rows: keep the cells "
-            "that have them (countries without replicates need a covariance of their own)."
-        )
-    scale = replicate_scale(cov.kind, len(cov.columns), cov.fay, cov.scales)
-    return given_weights(matrix, scale, cov.kind, f"{panel.source}|{cov.kind}")
-
-
-def _units_of(panel: Panel, name: str) -> CodeArray:
-    """Unit of every row of the panel: the row itself, its worker, or its value in a column."""
-    everything = np.arange(len(panel))
-    if name == "row":
-        return everything.astype(np.int32)
-    return panel.groupings(everything, [] if name == "worker" else [name])[name].codes
-
-
-def _pair_weights(panel: Panel, cov: Dyadic | Conley | DriscollKraay | NeweyWest, rows: IntArray) -> PairWeights:
-    """Pairs of rows that may be correlated by their members, places or periods."""
-    name = str(cov)
-    if isinstance(cov, Dyadic):
-        first, second = (panel.ids(column, rows) for column in (cov.origin, cov.destination))
-        return Dyads.from_keys(name, panel.source, first, second)
-    if isinstance(cov, Conley):
-        return Places(
-            name, panel.source, _column(panel, cov.lat)[rows], _column(panel, cov.lon)[rows], cov.km, cov.kernel
-        )
-    units = None
-    if isinstance(cov, NeweyWest):
-        extra = [] if cov.unit == "worker" else [cov.unit]
-        units = panel.groupings(rows, extra)[cov.unit]
-    return Spells(name, panel.source, panel.ids(cov.period, rows), int(cov.lags), units)
-
-
-def _declared_replicates(panel: Panel, cov: Replicates) -> Replicates:
-    """Fill in what the panel declares."""
-    roles = panel.roles
-    columns = cov.columns or roles.replicate_weights
-    kind = cov.kind or roles.replicate_kind
-    if not columns or kind is None:
-        raise CovarianceError(
-            "replicates need columns and a kind: read_panel(..., replicate_weights=[...], replicate_kind='JK2') or "
-            "wagegap.cov.Replicates(columns, kind)."
-        )
-    for name in columns:
-        _column(panel, name)
-    fay = cov.fay or roles.fay
-    return Replicates(tuple(columns), kind, fay, cov.scales)
-
-
-def _column(panel: Panel, name: str) -> Any:
-    if name not in panel.frame:
-        raise no_column(name, panel.frame.columns)
-    return pd.to_numeric(panel.frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-
-
-def _stratified(panel: Panel, cov: Survey, rows: IntArray) -> StratifiedGrouping:
-    """Design of the rows, with the units of every stratum counted over the whole panel."""
-    names = [cov.psu, *([cov.strata] if cov.strata else [])]
-    everything = panel.groupings(np.arange(len(panel)), names)
-    strata = everything[cov.strata] if cov.strata else _one_stratum(everything[cov.psu])
-    units = strata.cross(everything[cov.psu])
-    first = np.unique(units.codes, return_index=True)[1]
-    counts = np.bincount(strata.codes[first], minlength=strata.n_groups)
-    keys = list(zip(*(part.tolist() for part in strata.labels), strict=True))
-    lonely = [key for key, count in zip(keys, counts, strict=True) if count < 2]
-    if lonely and cov.lonely == "raise":
-        raise CovarianceError(
-            f"{len(lonely)} of {len(keys)} strata have a single unit, such as {lonely[0]}: merge strata, or "
-            "Survey(..., lonely='certainty') to take them as sampled with certainty."
-        )
-    sampled = dict(zip(keys, (int(c) for c in counts), strict=True))
-    return StratifiedGrouping(units, strata, sampled).take(rows)
-
-
-def _one_stratum(units: Grouping) -> Grouping:
-    """Without strata, each country is one."""
-    scope = units.labels[0][units.codes] if len(units.labels) > 1 else np.zeros(len(units.codes), dtype=int)
-    return Grouping.from_keys("sample", units.source, scope)
+    """Weights of some rows in every replicate."""
+    return cov.replicate_weights(panel, rows, weights)

@@ -16,7 +16,7 @@ from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSam
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Covariance, Robust
+from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.sources import AbsorbedCount, ScoreSource
 from wagegap.estimation.least_squares.absorb import absorb, effects_rank, recode
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
@@ -137,8 +137,7 @@ def fit_least_squares(
         When a reported column is collinear with others, or rows are no more than parameters.
     """
     at = list(reported)
-    kind = cov.kind if isinstance(cov, Robust) else ""
-    block = fit_block(cell, sample, dummies=kind in ("HC2", "HC3", "CR2", "CR3"))
+    block = fit_block(cell, sample, dummies=cov.leverages or cov.adjusts_clusters)
     _check_reported(sample, block, [j for k, j in enumerate(at) if wanted is None or wanted[cell.number, k]], cell)
     k = block.fit.rank + sum(effect.rank for effect in block.absorbed)
     df = cell.nobs - k
@@ -158,7 +157,7 @@ def fit_least_squares(
         absorbed=block.absorbed,
         collinear=_combinations(sample, block),
         leverage=block.fit.leverage if repeats is None else block.fit.leverage / repeats[cell.rows],
-        clusters=_clustered(cell, sample, block, at, cov) if kind in ("CR2", "CR3") else None,
+        clusters=_clustered(cell, sample, block, at, cov) if cov.adjusts_clusters else None,
         sigma=float(np.sqrt(variance)),
     )
 
@@ -266,7 +265,6 @@ def _clustered(
     cell: Cell, sample: Sample, block: BlockFit, reported: Sequence[int], cov: Covariance
 ) -> tuple[CodeArray, FloatArray, DegreesMatrices]:
     """Adjusted scores of clusters, with the matrices of their degrees of freedom; repeated rows stand repeated."""
-    assert isinstance(cov, Robust)
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
     kept = block.fit.kept

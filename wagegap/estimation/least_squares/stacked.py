@@ -16,7 +16,7 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.covariance.options import Analytic, Robust
+from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.least_squares.fit import CellFits, combination_in_words, fit_cells, least_squares_values
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
@@ -66,7 +66,7 @@ def fit_stacked(
         When a control, or a combination of controls, is made of premiums in every cell.
     """
     must = np.ones((len(sample.cell_names), len(reported)), dtype=bool) if wanted is None else wanted
-    if not sample.effects and not (isinstance(cov, Robust) and cov.kind in ("CR2", "CR3")):
+    if not sample.effects and not cov.adjusts_clusters:
         return _fit_sparse(sample, reported, cov, rule, must)
     dense, columns = _dense_sample(sample, reported)
     joint = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))

@@ -36,7 +36,7 @@ from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike
 from wagegap.estimation.covariance.sources import ErrorSource
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.result import Result
-from wagegap.estimation.sample import Sample, check_weights_allow
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import (
@@ -330,7 +330,7 @@ def _source(
     choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, *, sampled_by_choice: bool
 ) -> ErrorSource:
     """Errors from the choosers' scores, or from replicates."""
-    check_weights_allow(cov, "sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
+    cov.check_weights("sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
     if isinstance(cov, Bootstrap) and cov.cluster is None:
         cov = replace(cov, cluster=choices.model.columns.chooser)
     sample = _sample_of_choosers(choices, cov)

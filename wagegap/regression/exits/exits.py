@@ -47,7 +47,6 @@ from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.least_squares.fit import describe_collinear
 from wagegap.estimation.result import Result
-from wagegap.estimation.sample import check_weights_allow
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import (
@@ -419,7 +418,7 @@ def fit_exits(  # noqa: PLR0913
     chosen = model or ("logit" if len(risk.exits) == 1 else "multinomial")
     resolved = resolve_cov(risk.panel, cov, risk.design.rows)
     sample = build_sample(risk.panel, risk.design, risk.cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     questions = Questions.of(risk, given) if margins else Questions((), (), (), np.arange(0))
     task = HazardTask(risk, chosen, sample, questions, premium_shifts(risk, given, questions, margins), tuple(given))
     simulated = None if correction is None else Simulated(draws, rng, progress)
