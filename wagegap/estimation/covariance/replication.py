@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wagegap._progress import track
 from wagegap._typing import CodeArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, listing
 from wagegap.estimation.covariance.options import Bootstrap
@@ -27,7 +28,6 @@ from wagegap.estimation.covariance.resampling import (
     draw_resamples,
     map_in_order,
     replicate_moments,
-    report_progress,
 )
 from wagegap.estimation.covariance.sources import ReplicateRoot
 
@@ -158,13 +158,10 @@ def replicate_root(
         Degrees of freedom of the design.
     """
     values = np.empty((len(replicates), *estimate.shape))
-    report = report_progress(replicates.progress, "replicates")
-    for i, found in enumerate(
-        map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
-    ):
-        _check_fitted(found, i, len(replicates))
-        values[i] = found
-        report(i + 1, len(replicates))
+    fits = map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
+    for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
+        _check_fitted(fitted, i, len(replicates))
+        values[i] = fitted
     return root_of_values(estimate, values, replicates, scopes, free)
 
 
