@@ -291,7 +291,7 @@ def _read_spss(path: str, wanted: _Wanted | None) -> pd.DataFrame:
 
 
 def _read_excel(path: str, wanted: _Wanted | None) -> pd.DataFrame:
-    return pd.read_excel(path, usecols=wanted)
+    return pd.read_excel(path, usecols=wanted, engine="openpyxl")
 
 
 _READERS: dict[str, Callable[[str, _Wanted | None], pd.DataFrame]] = {
