@@ -11,7 +11,7 @@ from typing import Any
 
 import lazy_loader
 
-__version__ = "0.3.0"
+from wagegap._version import __version__ as __version__
 
 _load, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 # Rooms inside others, which the loader of a stub does not look for.
