@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import sys
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ import pandas as pd
 from wagegap import datasets
 from wagegap._display.axes import figure_of
 from wagegap._display.numbers import format_number
+from wagegap._progress import track
 from wagegap.errors import (
     IdentificationWarning,
     ReliabilityError,
@@ -208,27 +208,18 @@ class _Run:
 
     def all(self) -> None:
         """Everything in the file, in its order."""
-        for name, options in self._section("panels"):
-            self._say(f"reading {name}")
+        for name, options in track(self._section("panels"), "panels", self.progress):
             self.panels[name] = self._panel(name, dict(options))
-        for name, options in self._section("premiums"):
-            self._say(f"premiums: {name}")
+        for name, options in track(self._section("premiums"), "premiums", self.progress):
             self._one_premium(name, dict(options))
-        for name, options in self._section("rates"):
-            self._say(f"rates: {name}")
+        for name, options in track(self._section("rates"), "rates", self.progress):
             self._one_rate(name, dict(options))
         for name, options in self._section("covariates"):
             self.covariates[name] = self._frame(name, dict(options))
-        for options in self._links():
-            self._say(f"link: {options.get('name', '?')}")
+        for options in track(self._links(), "links", self.progress):
             self._one_link(dict(options))
         if "caution" in self.content:
-            self._say("caution")
             self._caution(self.content["caution"])
-
-    def _say(self, text: str) -> None:
-        if self.progress:
-            print(text, file=sys.stderr, flush=True)
 
     def _section(self, name: str) -> list[tuple[str, Mapping[str, Any]]]:
         found = self.content.get(name, {})
