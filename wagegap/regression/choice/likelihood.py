@@ -500,9 +500,10 @@ def _within_sets(x: FloatArray, sets: ChoiceSets, names: Sequence[str]) -> Float
     size = np.sqrt(np.diag(gram))
     flat = size <= 1e-10 * np.sqrt(np.einsum("ij,ij->j", x, x))
     if flat.any():
+        lost = listing(repr(names[j]) for j in np.flatnonzero(flat).tolist())
         raise IdentificationError(
-            f"{listing(repr(names[j]) for j in np.flatnonzero(flat).tolist())} does not vary between the alternatives of any "
-            "chooser, so that it moves no choice: interact it with the alternatives."
+            f"{lost} does not vary between the alternatives of any chooser, so that it moves no choice: interact it "
+            "with the alternatives."
         )
     if linalg.eigvalsh(gram / np.outer(size, size), check_finite=False)[0] <= _PIVOT:
         collinear = fit_lstsq(np.zeros(len(deviation)), deviation).collinear
