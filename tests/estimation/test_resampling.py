@@ -15,7 +15,12 @@ import wagegap as wg
 from wagegap.errors import CovarianceError, DataError, JoinError, OptionError
 from wagegap.estimation.covariance import resampling
 from wagegap.estimation.covariance.options import Bootstrap, replicate_scale
-from wagegap.estimation.covariance.replication import bootstrap_weights, given_weights, replicate_root, root_of_values
+from wagegap.estimation.covariance.replication import (
+    bootstrap_weights,
+    given_weights,
+    replicate_source,
+    source_of_values,
+)
 from wagegap.estimation.covariance.resampling import (
     GivenWeights,
     draw_blocks,
@@ -426,10 +431,10 @@ def test_roots_of_refits_and_of_moments_are_the_same_on_any_threads():
         return solve_replicates(*_normal(by_rows(z, weights[None])))
 
     estimate = refit(np.ones(n))
-    one, three = (replicate_root(estimate, refit, replace(replicates, workers=w), [""], 24.0) for w in (1, 3))
+    one, three = (replicate_source(estimate, refit, replace(replicates, workers=w), [""], 24.0) for w in (1, 3))
     np.testing.assert_array_equal(one.deviations, three.deviations)
     values = solve_replicates(*_normal(unpack_moments(replicates.moments(z))))
-    batched = root_of_values(estimate, values[:, None, :], replicates, [""], 24.0)
+    batched = source_of_values(estimate, values[:, None, :], replicates, [""], 24.0)
     np.testing.assert_allclose(batched.deviations, one.deviations, rtol=1e-9, atol=1e-13)
     assert batched.relates(one)
     assert batched.keys == one.keys
@@ -445,7 +450,7 @@ def test_a_replicate_that_leaves_a_cell_undetermined_is_named():
     values = np.ones((4, 3, 2))
     values[2, 1, 0] = np.nan
     with pytest.raises(CovarianceError, match=r"replicate 3 of 4 cannot be fitted in 1 of 3 cells \(numbers 1\)"):
-        root_of_values(np.ones((3, 2)), values, replicates, ["", "", ""], 3.0)
+        source_of_values(np.ones((3, 2)), values, replicates, ["", "", ""], 3.0)
 
 
 def test_results_of_one_bootstrap_are_joined():

@@ -47,7 +47,7 @@ def as_estimates(sample, cov, rule="stata", name="a"):
     fits = fit_cells(sample, [1], cov=parse_cov(cov), rule=rule)
     keys = [name] if len(sample.cell_names) == 1 else list(sample.cell_names)
     labels = pd.DataFrame({"cell": keys, "term": "s", "unit": "log points", "comparison": "not s"})
-    return Estimates(labels, fits.values.ravel(), (fits.root,), (np.eye(fits.values.size),))
+    return Estimates(labels, fits.values.ravel(), (fits.source,), (np.eye(fits.values.size),))
 
 
 def stacked_sandwich(sample, cluster):

@@ -659,8 +659,8 @@ def test_linear_models_of_r_survey(shared, reference, name, unit, stratum):
 
 def recentred(estimates, scale):
     """Covariance around the mean of the replicates, as R's survey takes it by default, from our deviations."""
-    root, matrix = estimates.roots[0], estimates.maps[0]
-    replicates = (root.deviations @ matrix.T) / np.sqrt(scale)[:, None]
+    source, matrix = estimates.sources[0], estimates.maps[0]
+    replicates = (source.deviations @ matrix.T) / np.sqrt(scale)[:, None]
     gaps = replicates - replicates.mean(axis=0)
     return (gaps * scale[:, None]).T @ gaps
 

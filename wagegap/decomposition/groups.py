@@ -31,7 +31,8 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
-from wagegap.estimation.design import Design, build_design, required_columns, split_formula
+from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.formula import required_columns, split_formula
 from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights

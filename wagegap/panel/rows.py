@@ -1,4 +1,4 @@
-"""From a panel to the arrays of a fit: cells, weights, groupings, and the root of the covariance asked for.
+"""From a panel to the arrays of a fit: cells, weights, groupings, and the source of the covariance asked for.
 
 Every stage that regresses workers (premiums, rates, and the means behind a decomposition) passes through here, so that
 cells, survey designs, replicates and bootstraps mean the same everywhere.
@@ -44,8 +44,13 @@ from wagegap.estimation.covariance.options import (
     replicate_scale,
 )
 from wagegap.estimation.covariance.pairs import Dyads, Places, Spells
-from wagegap.estimation.covariance.replication import ReplicateWeights, bootstrap_weights, given_weights, replicate_root
-from wagegap.estimation.covariance.sources import ReplicateRoot, Root, ScoreRoot
+from wagegap.estimation.covariance.replication import (
+    ReplicateWeights,
+    bootstrap_weights,
+    given_weights,
+    replicate_source,
+)
+from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, ScoreSource
 from wagegap.estimation.design import Design, free_name
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.least_squares.fit import coefficients, describe_collinear, fit_cells
@@ -62,7 +67,7 @@ __all__ = [
     "fit_sample",
     "index_cells",
     "observations",
-    "refitted_root",
+    "refitted_source",
     "replicate_scopes",
     "replicate_weights",
     "resolve_cov",
@@ -101,22 +106,22 @@ class CellIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedCells:
-    """Coefficients of every cell with their root.
+    """Coefficients of every cell with their source.
 
     Attributes
     ----------
     values : ndarray, shape (C, r)
         Coefficients.
-    root : Root
+    source : ErrorSource
         Uncertainty of the fitted columns.
     matrix : ndarray, shape (C r, q)
-        Map from the root's columns to the coefficients, cell by cell.
+        Map from the source's columns to the coefficients, cell by cell.
     sigma : ndarray, shape (C,)
         Standard deviation of the residuals; NaN under replicates.
     """
 
     values: FloatArray
-    root: Root
+    source: ErrorSource
     matrix: FloatArray
     sigma: FloatArray
 
@@ -279,8 +284,8 @@ def fit_sample(
         matrix = np.eye(fits.values.size)
     if fits.collinear:
         warn(describe_collinear(fits.collinear), IdentificationWarning)
-    _check_clusters(fits.root)
-    return FittedCells(fits.values, fits.root, matrix, fits.sigma)
+    _check_clusters(fits.source)
+    return FittedCells(fits.values, fits.source, matrix, fits.sigma)
 
 
 def _replicated(
@@ -299,18 +304,18 @@ def _replicated(
         return found if wanted is None else np.where(wanted, found, 0.0)
 
     estimate = refit(sample.weights)
-    root = refitted_root(panel, design.rows, sample, cov, estimate, refit)
-    return FittedCells(estimate, root, np.eye(estimate.size), np.full(len(estimate), np.nan))
+    source = refitted_source(panel, design.rows, sample, cov, estimate, refit)
+    return FittedCells(estimate, source, np.eye(estimate.size), np.full(len(estimate), np.nan))
 
 
-def refitted_root(
+def refitted_source(
     panel: Panel,
     rows: IntArray,
     sample: Sample,
     cov: Replicates | Bootstrap,
     estimate: FloatArray,
     refit: Callable[[FloatArray], FloatArray],
-) -> ReplicateRoot:
+) -> ReplicateSource:
     """Errors of estimates that are refitted with each replicate's weights.
 
     Parameters
@@ -324,7 +329,7 @@ def refitted_root(
     """
     replicates = replicate_weights(panel, rows, cov, sample)
     scopes = replicate_scopes(panel, rows, cov, sample.rows_by_cell())
-    return replicate_root(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return replicate_source(estimate, refit, replicates, scopes, float(len(replicates) - 1))
 
 
 def replicate_scopes(
@@ -443,32 +448,34 @@ def _one_stratum(units: Grouping) -> Grouping:
     return Grouping.from_keys("sample", units.source, scope)
 
 
-def _check_clusters(root: ScoreRoot) -> None:
+def _check_clusters(source: ScoreSource) -> None:
     """Refuse cells of a single cluster, whose scores add up to nothing, and warn of cells with few."""
-    if not isinstance(root.cov, Robust) or not root.cov.clusters:
+    if not isinstance(source.cov, Robust) or not source.cov.clusters:
         return
     few: dict[str, list[str]] = {}
-    for name in root.cov.clusters:
-        group = root.groupings[name]
+    for name in source.cov.clusters:
+        group = source.groupings[name]
         assert isinstance(group, Grouping)
-        pairs = np.unique(root.row_block.astype(np.int64) * group.n_groups + group.codes)
-        counts = np.bincount(pairs // group.n_groups, minlength=len(root.blocks))
-        _check_several(name, [b.label or "the data" for b, c in zip(root.blocks, counts, strict=True) if c < 2], root)
+        pairs = np.unique(source.row_block.astype(np.int64) * group.n_groups + group.codes)
+        counts = np.bincount(pairs // group.n_groups, minlength=len(source.blocks))
+        _check_several(
+            name, [b.label or "the data" for b, c in zip(source.blocks, counts, strict=True) if c < 2], source
+        )
         few[name] = [
-            f"{c} in {b.label or 'the data'}" for b, c in zip(root.blocks, counts, strict=True) if c < _FEW_CLUSTERS
+            f"{c} in {b.label or 'the data'}" for b, c in zip(source.blocks, counts, strict=True) if c < _FEW_CLUSTERS
         ]
-    if root.cov.kind in ("CR0", "CR1") and any(few.values()):
+    if source.cov.kind in ("CR0", "CR1") and any(few.values()):
         words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
         warn(
-            f"few clusters ({words}): {root.cov.kind} errors are too small; CR2 has degrees of freedom of its own: "
+            f"few clusters ({words}): {source.cov.kind} errors are too small; CR2 has degrees of freedom of its own: "
             f"cov='CR2:{next(name for name in few if few[name])}'.",
             FewClustersWarning,
         )
 
 
-def _check_several(name: str, single: Sequence[str], root: ScoreRoot) -> None:
+def _check_several(name: str, single: Sequence[str], source: ScoreSource) -> None:
     if single:
         raise CovarianceError(
-            f"{len(single)} of {len(root.blocks)} cells have a single group of {name!r} ({listing(single, 4)}), and so "
-            "no variance between groups: cluster on a finer column, or use method='stacked'."
+            f"{len(single)} of {len(source.blocks)} cells have a single group of {name!r} ({listing(single, 4)}), and "
+            "so no variance between groups: cluster on a finer column, or use method='stacked'."
         )

@@ -170,13 +170,13 @@ class StratifiedGrouping:
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return the sum over strata of n/(n - 1) times the units' squared deviations."""
         counts = self._counts()
-        free = np.maximum(counts - 1, 1)
+        df = np.maximum(counts - 1, 1)
         certain = counts <= 1
         first = np.unique(self.units.codes, return_index=True)[1]
         stratum_of_unit = self.strata.codes[first]
         units, strata = self.units.sums(scores), self.strata.sums(scores)
-        unit_weight = np.where(certain, 0.0, counts / free)[stratum_of_unit]
-        stratum_weight = np.where(certain, 0.0, 1.0 / free)
+        unit_weight = np.where(certain, 0.0, counts / df)[stratum_of_unit]
+        stratum_weight = np.where(certain, 0.0, 1.0 / df)
         plus = (units.T @ units.multiply(unit_weight[:, None]).tocsr()).toarray()
         minus = (strata.T @ strata.multiply(stratum_weight[:, None]).tocsr()).toarray()
         return np.asarray(plus - minus)

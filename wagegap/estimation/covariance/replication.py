@@ -29,9 +29,9 @@ from wagegap.estimation.covariance.resampling import (
     replicate_moments,
     report_progress,
 )
-from wagegap.estimation.covariance.sources import ReplicateRoot
+from wagegap.estimation.covariance.sources import ReplicateSource
 
-__all__ = ["ReplicateWeights", "bootstrap_weights", "given_weights", "replicate_root", "root_of_values"]
+__all__ = ["ReplicateWeights", "bootstrap_weights", "given_weights", "replicate_source", "source_of_values"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,13 +135,13 @@ def given_weights(columns: FloatArray, scale: FloatArray, kind: str, design: str
     return ReplicateWeights(GivenWeights(columns), None, None, scale, kind, design)
 
 
-def replicate_root(
+def replicate_source(
     estimate: FloatArray,
     refit: Callable[[FloatArray], FloatArray],
     replicates: ReplicateWeights,
     scopes: Sequence[str],
-    free: float,
-) -> ReplicateRoot:
+    df: float,
+) -> ReplicateSource:
     """Refit with each replicate's weights.
 
     Parameters
@@ -154,7 +154,7 @@ def replicate_root(
         The weights.
     scopes : sequence of str, length C
         Scope of each cell's design.
-    free : float
+    df : float
         Degrees of freedom of the design.
     """
     values = np.empty((len(replicates), *estimate.shape))
@@ -165,16 +165,16 @@ def replicate_root(
         _check_fitted(found, i, len(replicates))
         values[i] = found
         report(i + 1, len(replicates))
-    return root_of_values(estimate, values, replicates, scopes, free)
+    return source_of_values(estimate, values, replicates, scopes, df)
 
 
-def root_of_values(
+def source_of_values(
     estimate: FloatArray,
     values: FloatArray,
     replicates: ReplicateWeights,
     scopes: Sequence[str],
-    free: float,
-) -> ReplicateRoot:
+    df: float,
+) -> ReplicateSource:
     """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
     number, n_cells, r = values.shape
     names = tuple(dict.fromkeys(scopes))
@@ -186,7 +186,7 @@ def root_of_values(
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
     flat = deviations.reshape(len(names) * number, n_cells * r)
-    return ReplicateRoot(replicates.design, flat, keys, replicates.kind, free)
+    return ReplicateSource(replicates.design, flat, keys, replicates.kind, df)
 
 
 def _check_fitted(found: FloatArray, i: int, number: int) -> None:

@@ -1,9 +1,9 @@
 """Where uncertainty comes from: scores of sampled units, replicates, or a covariance someone states.
 
-A root holds what is needed for the covariance of a few fitted columns, and for relating them to those of another root.
-Scores of one source join scores of that source through their shared units, replicates join replicates of one design;
-whatever else is joined is joined as independent. The covariance of scores is a signed sum of quadratic forms over
-groupings, V = sum_k s_k S'K_k S, each block of columns (a cell, a fit) with its own small-sample factor.
+A source of error holds what is needed for the covariance of a few fitted columns, and for relating them to those of
+another source. Scores of one panel join scores of that panel through their shared units, replicates join replicates of
+one design; whatever else is joined is joined as independent. The covariance of scores is a signed sum of quadratic
+forms over groupings, V = sum_k s_k S'K_k S, each block of columns (a cell, a fit) with its own small-sample factor.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, s
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
 from wagegap.estimation.covariance.options import Analytic, Covariance, Robust, Survey
 
-__all__ = ["AbsorbedCount", "Block", "PlainRoot", "ReplicateRoot", "Root", "ScoreRoot"]
+__all__ = ["AbsorbedCount", "Block", "ErrorSource", "ReplicateSource", "ScoreSource", "StatedSource"]
 
 
-class Root(Protocol):
+class ErrorSource(Protocol):
     """A source of uncertainty about a few fitted columns."""
 
     @property
-    def source(self) -> str:
-        """Where the errors come from; roots of one source may be related."""
+    def origin(self) -> str:
+        """Where the errors come from; those of one origin may be related."""
 
     @property
     def size(self) -> int:
@@ -42,11 +42,11 @@ class Root(Protocol):
     def degrees(self, contrast: FloatArray) -> float:
         """Return the degrees of freedom of a contrast of the fitted columns."""
 
-    def relates(self, other: Root) -> bool:
-        """Say whether the errors of two roots can be related."""
+    def relates(self, other: ErrorSource) -> bool:
+        """Say whether the errors of two sources can be related."""
 
-    def join(self, other: Root) -> Root:
-        """Return one root for the columns of both, those of `other` last."""
+    def join(self, other: ErrorSource) -> ErrorSource:
+        """Return one source for the columns of both, those of `other` last."""
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Return random deviations of the fitted columns, shape (reps, q)."""
@@ -116,12 +116,12 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoreRoot:
+class ScoreSource:
     """Influence of sampled units on fitted columns.
 
     Attributes
     ----------
-    source : str
+    origin : str
         Data the units belong to.
     scores : sparse array, shape (n, q)
         Row i, column j: influence of row i on fitted column j, before any adjustment.
@@ -145,7 +145,7 @@ class ScoreRoot:
         One for each block, for CR2 and CR3, whose rows are clusters within blocks.
     """
 
-    source: str
+    origin: str
     scores: sparse.csr_array
     column_block: IntArray
     row_block: CodeArray
@@ -185,13 +185,13 @@ class ScoreRoot:
             return self._cluster_degrees(present)
         return self._residual_degrees(contrast, present)
 
-    def relates(self, other: Root) -> bool:
+    def relates(self, other: ErrorSource) -> bool:
         """Roots of one source and of one kind."""
-        return isinstance(other, ScoreRoot) and other.source == self.source
+        return isinstance(other, ScoreSource) and other.origin == self.origin
 
-    def join(self, other: Root) -> ScoreRoot:
+    def join(self, other: ErrorSource) -> ScoreSource:
         """Stack rows and columns; units that both have are found by the groupings."""
-        if not isinstance(other, ScoreRoot):
+        if not isinstance(other, ScoreSource):
             raise JoinError("scores can be joined with scores only.")
         self._check_joinable(other)
         groupings = {name: self.groupings[name].stack(other.groupings[name]) for name in self._common(other)}
@@ -212,7 +212,7 @@ class ScoreRoot:
         joined._check_iid_rows()
         return joined
 
-    def with_cov(self, cov: Covariance, rule: SmallSample) -> ScoreRoot:
+    def with_cov(self, cov: Covariance, rule: SmallSample) -> ScoreSource:
         """Return the same scores under another covariance, where they allow it."""
         if not isinstance(cov, Analytic):
             raise CovarianceError(f"cov={cov} needs the workers: call refit(data, cov=...) on the result.")
@@ -245,8 +245,8 @@ class ScoreRoot:
         rule = f", {self.rule} factor" if self.cov.kind == "CR1" else ""
         return f"{self.cov} ({' x '.join(counts)}{rule})"
 
-    def rows_shared_with(self, other: ScoreRoot) -> int:
-        """Observations that both roots have."""
+    def rows_shared_with(self, other: ScoreSource) -> int:
+        """Observations that both sources have."""
         if "row" not in self.groupings or "row" not in other.groupings:
             return 0
         both = self._grouping("row").stack(other.groupings["row"])
@@ -345,18 +345,18 @@ class ScoreRoot:
         return float(g - 1)
 
     def _residual_degrees(self, contrast: FloatArray, present: IntArray) -> float:
-        free = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
+        df = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
         if self.rule == "joint":
-            return float(free.sum())
+            return float(df.sum())
         if present.size == 1:
-            return float(free[present[0]])
+            return float(df[present[0]])
         covariance = self.covariance()
         parts = []
         for b in present:
             own = np.where(self.column_block == b, contrast, 0.0)
             parts.append(own @ covariance @ own)
         variances = np.array(parts)
-        return float(variances.sum() ** 2 / np.sum(variances**2 / free[present]))
+        return float(variances.sum() ** 2 / np.sum(variances**2 / df[present]))
 
     def joint_degrees(self, contrasts: FloatArray) -> float | None:
         """Degrees of an approximate Hotelling T-squared of contrasts, shape (q, size), under CR2 and CR3."""
@@ -392,7 +392,7 @@ class ScoreRoot:
             self._terms()
             self._adjusted()
 
-    def _check_joinable(self, other: ScoreRoot) -> None:
+    def _check_joinable(self, other: ScoreSource) -> None:
         if (self.cov, self.rule) != (other.cov, other.rule):
             raise JoinError(
                 f"the results carry different covariances ({self.describe()}; {other.describe()}): "
@@ -413,7 +413,7 @@ class ScoreRoot:
                 "fit with compress=False from one panel, or join with independent=True."
             )
 
-    def _common(self, other: ScoreRoot) -> list[str]:
+    def _common(self, other: ScoreSource) -> list[str]:
         """Groupings that both have, with labels of one source."""
         ours, theirs = self.groupings, other.groupings
         return [name for name in ours if name in theirs and ours[name].source == theirs[name].source]
@@ -430,12 +430,12 @@ class ScoreRoot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReplicateRoot:
+class ReplicateSource:
     """Scaled deviations of replicate estimates from the full-sample estimate.
 
     Attributes
     ----------
-    source : str
+    origin : str
         Survey and kind of replicates; deviations of one design are related through equal replicates.
     deviations : ndarray, shape (R, q)
         Square root of the replicate's scale times (replicate estimate - estimate).
@@ -443,15 +443,15 @@ class ReplicateRoot:
         Scope (a country, where countries have designs of their own) and number of each replicate.
     kind : str
         How the replicates were made.
-    free : float
+    df : float
         Degrees of freedom of the design.
     """
 
-    source: str
+    origin: str
     deviations: FloatArray
     keys: tuple[tuple[str, int], ...]
     kind: str
-    free: float
+    df: float
 
     @property
     def size(self) -> int:
@@ -465,22 +465,22 @@ class ReplicateRoot:
     def degrees(self, contrast: FloatArray) -> float:
         """Replicates (of the scopes that the contrast touches) less one."""
         touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
-        return float(max(min(self.free, touched.sum() - 1), 1))
+        return float(max(min(self.df, touched.sum() - 1), 1))
 
-    def relates(self, other: Root) -> bool:
+    def relates(self, other: ErrorSource) -> bool:
         """Replicates of one design."""
-        return isinstance(other, ReplicateRoot) and (other.source, other.kind) == (self.source, self.kind)
+        return isinstance(other, ReplicateSource) and (other.origin, other.kind) == (self.origin, self.kind)
 
-    def join(self, other: Root) -> ReplicateRoot:
+    def join(self, other: ErrorSource) -> ReplicateSource:
         """Line up replicates of equal scope and number."""
-        if not isinstance(other, ReplicateRoot):
+        if not isinstance(other, ReplicateSource):
             raise JoinError("replicates can be joined with replicates only.")
         keys = tuple(dict.fromkeys(self.keys + other.keys))
         place = {key: i for i, key in enumerate(keys)}
         out = np.zeros((len(keys), self.size + other.size))
         out[[place[key] for key in self.keys], : self.size] = self.deviations
         out[[place[key] for key in other.keys], self.size :] = other.deviations
-        return replace(self, deviations=out, keys=keys, free=max(self.free, other.free))
+        return replace(self, deviations=out, keys=keys, df=max(self.df, other.df))
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal weights of the replicates times their deviations."""
@@ -493,24 +493,24 @@ class ReplicateRoot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlainRoot:
+class StatedSource:
     """A covariance that is stated: published standard errors, or the inverse of an information matrix.
 
     Attributes
     ----------
-    source : str
+    origin : str
         Who states it.
     matrix : ndarray, shape (q, q)
         Covariance; a NaN variance means unknown, never zero.
-    free : float or ndarray of shape (q,)
+    df : float or ndarray of shape (q,)
         Degrees of freedom, of each column where they differ.
     phrase : str
         What it is, for notes.
     """
 
-    source: str
+    origin: str
     matrix: FloatArray
-    free: float | FloatArray = np.inf
+    df: float | FloatArray = np.inf
     phrase: str = "stated covariance"
 
     @property
@@ -524,22 +524,22 @@ class PlainRoot:
 
     def degrees(self, contrast: FloatArray) -> float:
         """Return the degrees stated; Welch's where columns differ."""
-        free = np.broadcast_to(np.asarray(self.free, dtype=float), (self.size,))
+        df = np.broadcast_to(np.asarray(self.df, dtype=float), (self.size,))
         used = contrast != 0
-        if np.unique(free[used]).size <= 1:
-            return float(free[used][0]) if used.any() else np.inf
+        if np.unique(df[used]).size <= 1:
+            return float(df[used][0]) if used.any() else np.inf
         variances = contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used]
-        total = float(np.sum(variances**2 / free[used]))
+        total = float(np.sum(variances**2 / df[used]))
         return float(variances.sum() ** 2 / total) if total > 0 else np.inf
 
-    def relates(self, other: Root) -> bool:
+    def relates(self, other: ErrorSource) -> bool:
         """A stated covariance says nothing of any other."""
         del other
         return False
 
-    def join(self, other: Root) -> PlainRoot:
+    def join(self, other: ErrorSource) -> StatedSource:
         """Refuse: nothing is known of the cross block."""
-        raise JoinError(f"nothing is known of the covariance of {self.source!r} and {other.source!r}.")
+        raise JoinError(f"nothing is known of the covariance of {self.origin!r} and {other.origin!r}.")
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal draws with the covariance."""

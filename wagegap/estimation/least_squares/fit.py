@@ -1,4 +1,4 @@
-"""Least squares by cells: coefficients of each cell with the root of their joint covariance.
+"""Least squares by cells: coefficients of each cell with the source of their joint covariance.
 
 Each cell has slopes of its own (separate), or cells share the slopes of the controls and keep a constant and a premium
 of their own (stacked). Either way a row of the data leaves its influence on the coefficients of its cell, and the rows'
@@ -18,7 +18,7 @@ from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Analytic, Robust
-from wagegap.estimation.covariance.sources import AbsorbedCount, Block, ScoreRoot
+from wagegap.estimation.covariance.sources import AbsorbedCount, Block, ScoreSource
 from wagegap.estimation.least_squares.absorb import absorb, effects_rank, recode
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.least_squares.sample import Sample
@@ -67,7 +67,7 @@ class CellFits:
     ----------
     values : ndarray, shape (C, r)
         Coefficients.
-    root : ScoreRoot
+    source : ScoreSource
         Their uncertainty; column c r + j is coefficient j of cell c.
     sigma : ndarray, shape (C,)
         Standard deviation of the residuals.
@@ -76,7 +76,7 @@ class CellFits:
     """
 
     values: FloatArray
-    root: ScoreRoot
+    source: ScoreSource
     sigma: FloatArray
     collinear: tuple[tuple[str, str], ...]
 
@@ -128,15 +128,15 @@ def fit_cells(
             clustered.append(_clustered(sample, rows, done, reported, cov))
     columns = np.repeat(np.arange(n_cells), r)
     if clustered:
-        root = _clustered_root(sample, clustered, tuple(blocks), columns, cov, rule)
+        source = _clustered_source(sample, clustered, tuple(blocks), columns, cov, rule)
     else:
         places = sample.cells[:, None] * r + np.arange(r, dtype=np.int32)[None, :]
         scores = _rowwise(influence, places, n_cells * r)
-        root = ScoreRoot(
+        source = ScoreSource(
             sample.source, scores, columns, sample.cells, tuple(blocks), sample.groupings, cov, rule,
             leverage, sample.repeats,
         )  # fmt: skip
-    return CellFits(values, root, sigma, tuple(collinear))
+    return CellFits(values, source, sigma, tuple(collinear))
 
 
 def fit_block(sample: Sample, rows: IntArray, *, dummies: bool = False) -> BlockFit:
@@ -242,8 +242,8 @@ def _words(sample: Sample, done: BlockFit) -> list[str]:
 def _block(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], label: str) -> tuple[Block, float]:
     nobs = sample.observations(rows)
     k = done.fit.rank + sum(a.rank for a in done.absorbed)
-    free = nobs - k
-    if free <= 0:
+    df = nobs - k
+    if df <= 0:
         raise IdentificationError(
             f"{label or 'the sample'} has {nobs:g} observations for {k} parameters: pool cells or drop controls."
         )
@@ -252,7 +252,7 @@ def _block(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[in
         squares = weighted_sum_of_squares(done.fit.residuals, weights)
     else:
         squares = float(sample.sums.squared_residuals(_fitted(sample, rows, done), rows).sum())
-    variance = squares / free
+    variance = squares / df
     bread = done.fit.bread[np.ix_(list(reported), list(reported))]
     return Block(label, nobs, done.fit.rank, done.absorbed, variance * bread), float(np.sqrt(variance))
 
@@ -305,22 +305,22 @@ def _clustered(
     return adjusted.groups.astype(np.int32), adjusted.scores, adjusted.degrees
 
 
-def _clustered_root(
+def _clustered_source(
     sample: Sample,
     clustered: Sequence[tuple[CodeArray, FloatArray, DegreesMatrices]],
     blocks: tuple[Block, ...],
     columns: IntArray,
     cov: Analytic,
     rule: SmallSample,
-) -> ScoreRoot:
-    """Root whose rows are clusters within blocks."""
+) -> ScoreSource:
+    """Source whose rows are clusters within blocks."""
     assert isinstance(cov, Robust)
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
     codes = np.concatenate([codes for codes, _, _ in clustered])
     row_block = np.repeat(np.arange(len(blocks), dtype=np.int32), [len(codes) for codes, _, _ in clustered])
     scores = sparse.csr_array(sparse.block_diag([part for _, part, _ in clustered], format="csr"))
-    return ScoreRoot(
+    return ScoreSource(
         sample.source, scores, columns, row_block, blocks, {cov.clusters[0]: replace(group, codes=codes)}, cov, rule,
         cluster_degrees=tuple(degrees for _, _, degrees in clustered),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from scipy import linalg, sparse
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.options import Analytic, Robust
-from wagegap.estimation.covariance.sources import Block, ScoreRoot
+from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.least_squares.fit import CellFits, coefficients, combination_in_words, fit_cells
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.least_squares.sample import Sample
@@ -34,9 +34,9 @@ class StackedFits:
     Attributes
     ----------
     fits : CellFits
-        Coefficients and the root of the fitted columns.
+        Coefficients and the source of the fitted columns.
     matrix : ndarray, shape (C r, q)
-        Map from the root's columns to the coefficients, cell by cell.
+        Map from the source's columns to the coefficients, cell by cell.
     """
 
     fits: CellFits
@@ -98,7 +98,7 @@ def _fit_dense(
     dense, columns = _dense_sample(sample, reported)
     done = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
     values = done.values.reshape(len(sample.cell_names), len(reported))
-    fits = CellFits(values, done.root, np.repeat(done.sigma, len(values)), done.collinear)
+    fits = CellFits(values, done.source, np.repeat(done.sigma, len(values)), done.collinear)
     return StackedFits(fits, np.eye(values.size))
 
 
@@ -162,7 +162,7 @@ def _fit_sparse(
     values = np.array([(part.projection[:, 0] - part.projection[:, 1:] @ gamma)[-r:] for part in parts])
     block, sigma = _stacked_block(sample, shared, parts, r)
     scores, leverage = _stacked_scores(sample, shared, parts, r, out_x)
-    root = ScoreRoot(
+    source = ScoreSource(
         sample.source, scores, np.zeros(scores.shape[1], dtype=np.intp), np.zeros(len(sample.y), dtype=np.int32),
         (block,), sample.groupings, cov, rule, leverage, sample.repeats,
     )  # fmt: skip
@@ -172,7 +172,7 @@ def _fit_sparse(
         ("", combination_in_words(found, names) if found.made_of else f"{names[found.column]} varies in no cell")
         for found in shared.collinear
     )
-    return StackedFits(CellFits(values, root, np.full(n_cells, sigma), collinear), matrix)
+    return StackedFits(CellFits(values, source, np.full(n_cells, sigma), collinear), matrix)
 
 
 def _take_out(
@@ -228,10 +228,10 @@ def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], co
 def _stacked_block(sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], r: int) -> tuple[Block, float]:
     everything = np.arange(len(sample.y))
     rank = shared.rank + sum(part.own.shape[1] for part in parts)
-    free = sample.observations(everything) - rank
-    if free <= 0:
+    df = sample.observations(everything) - rank
+    if df <= 0:
         raise IdentificationError(f"{len(sample.y)} rows for {rank} parameters: pool cells or drop controls.")
-    variance = weighted_sum_of_squares(shared.residuals, sample.weights) / free
+    variance = weighted_sum_of_squares(shared.residuals, sample.weights) / df
     own: FloatArray = linalg.block_diag(*[part.bread[-r:, -r:] for part in parts])
     k = len(shared.params)
     iid = np.zeros((len(own) + k, len(own) + k))

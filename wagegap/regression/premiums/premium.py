@@ -20,7 +20,6 @@ Econometrics Journal 5, 149-159.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -43,10 +42,11 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result
@@ -415,7 +415,7 @@ def _estimates(
     return Estimates(
         labels[wanted].reset_index(drop=True),
         fitted.values.ravel()[wanted],
-        (fitted.root,),
+        (fitted.source,),
         (fitted.matrix[wanted],),
         title=f"Premium of {premium}",
         ledger=design.ledger,
@@ -426,13 +426,9 @@ def _comparison(panel: Panel, design: Design, columns: list[int], premium: str, 
     """Say who the premium compares with: of a category, the level that has no column."""
     if base is not None:
         return f"{premium} = {base}"
-    named = [re.search(r"\[T\.(.*)\]$", design.names[j]) for j in columns]
-    shown = {found.group(1) for found in named if found}
-    if len(shown) < len(columns):
-        return f"not {premium}"
-    levels = panel.frame[premium].iloc[design.rows].astype(object).unique()
-    left = [str(level) for level in levels if str(level) not in shown]
-    return f"{premium} = {left[0]}" if len(left) == 1 else f"not {premium}"
+    shown = {level for j in columns for _, level in design.columns[j].levels}
+    absent = [level for level in design.factors.get(premium, ()) if level not in shown]
+    return f"{premium} = {absent[0]}" if shown and len(absent) == 1 else f"not {premium}"
 
 
 def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:
@@ -505,11 +501,11 @@ def _from_products(data: CrossProducts, premium: str, limits: _Limits, compariso
     free = (n - k)[used].astype(float)
     variance = np.array([f[1] for f in found])[used] * n[used] / free
     sigma = np.sqrt([f[2] for f in found])[used]
-    root = PlainRoot(data.source, np.diag(variance), free, "HC1")
+    source = StatedSource(data.source, np.diag(variance), free, "HC1")
     total = int(n.sum())
     ledger = Ledger(total, float(total)).lose("in cells under the minimum", int(n[~used].sum()))
     estimates = Estimates(
-        labels, np.array([f[0] for f in found])[used], (root,), (np.eye(len(labels)),), title=f"Premium of {premium}",
+        labels, np.array([f[0] for f in found])[used], (source,), (np.eye(len(labels)),), title=f"Premium of {premium}",
         ledger=ledger, notes=data.notes,
     )  # fmt: skip
     absent = frame[~used].assign(reason=reason[~used]).reset_index(drop=True)

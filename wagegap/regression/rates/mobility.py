@@ -44,8 +44,9 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.design import Design, FormulaParts, build_design, free_name
+from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, check_unit, conversion
@@ -381,7 +382,7 @@ def _one_event(
     )  # fmt: skip
     labels = index.keys.assign(term=name, unit="share", comparison="")
     estimates = Estimates(
-        labels, fitted.values.ravel(), (fitted.root,), (fitted.matrix,), title=f"Rate of {name}", ledger=design.ledger
+        labels, fitted.values.ravel(), (fitted.source,), (fitted.matrix,), title=f"Rate of {name}", ledger=design.ledger
     )
     absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
     return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))

@@ -41,7 +41,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.design import check_keys, free_name
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.ledger import Ledger
@@ -310,8 +310,10 @@ def stock_rates(
         errors[1] = np.zeros(len(a))
     variance = (d**2 * errors[0] ** 2 + a**2 * errors[1] ** 2) / (a + d) ** 4
     labels = table[keys].reset_index(drop=True).assign(term="stock_abroad", unit="share", comparison="")
-    root = PlainRoot(source, np.diag(variance), np.inf, "stated errors of counts" if abroad_error else "errors unknown")
-    estimates = Estimates(labels, a / (a + d), (root,), (np.eye(len(a)),), title="Stock abroad")
+    stated = StatedSource(
+        source, np.diag(variance), np.inf, "stated errors of counts" if abroad_error else "errors unknown"
+    )
+    estimates = Estimates(labels, a / (a + d), (stated,), (np.eye(len(a)),), title="Stock abroad")
     cells = table[keys].reset_index(drop=True).assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
     return Rates(estimates, ("stock_abroad",), "everyone counted", cells)
 

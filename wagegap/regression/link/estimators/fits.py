@@ -106,7 +106,7 @@ def robust_estimates(setup: Setup, x: FloatArray, y: FloatArray, cov: str) -> Es
         y, x, setup.names, (), (), None, None, np.zeros(n, dtype=np.int32), ("",), groupings, "link",
     )  # fmt: skip
     fits = fit_cells(sample, list(setup.shown), cov=parsed, rule="stata")
-    return plain_estimates(setup, fits.values[0], fits.root)
+    return plain_estimates(setup, fits.values[0], fits.source)
 
 
 def least_squares_without(y: FloatArray, x: FloatArray, j: int) -> FloatArray:
