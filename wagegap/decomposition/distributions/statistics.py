@@ -390,10 +390,11 @@ class Statistic:
     probs: tuple[float, ...]
     build: Builder
 
-    @property
-    def in_units(self) -> bool:
-        """Whether the statistic has the unit of the outcome."""
-        return self.family in _IN_UNITS
+    def unit(self, outcome: str) -> str:
+        """Return the unit of the statistic, given that of the outcome."""
+        if self.family == "share_below":
+            return "share"
+        return outcome if self.family in _IN_UNITS else "none"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
