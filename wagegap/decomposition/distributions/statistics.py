@@ -479,7 +479,7 @@ def _compose(
     continuous = [(g, part.smooth) for g, part in pairs if part.smooth is not None]
 
     def smooth(y: FloatArray) -> FloatArray:
-        return np.sum([g * function(y) for g, function in continuous], axis=0)
+        return np.asarray(np.sum([g * function(y) for g, function in continuous], axis=0))
 
     def influences(y: FloatArray) -> FloatArray:
         return np.column_stack([part.influence(y) for part in parts])
