@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wagegap._display.axes import save_figure
+from wagegap._display.files import save_figure
 from wagegap.errors import OutputError
 
 if TYPE_CHECKING:
