@@ -100,7 +100,7 @@ def plot_corridors(  # noqa: PLR0913
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['India → United States']
     >>> print(ax.get_xlabel().split(".")[0])
-    The largest of 2 pairs: 60 % of all n (60 of 100)
+    The largest of 2 pairs: 60 % of all n (60 of 100); the others together: 40
     """
     if isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 1:
         raise OptionError(f"at_most={at_most!r} must be a whole number of at least 1.")

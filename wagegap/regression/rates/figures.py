@@ -110,10 +110,7 @@ def _largest(cells: pd.DataFrame, names: list[str], at_most: int) -> list[str]:
 
 def _matrix(cell: str, frame: pd.DataFrame, cells: pd.DataFrame, origin: str, columns: list[str]) -> _Matrix:
     origins = sorted(frame[origin].drop_duplicates().tolist(), key=lambda level: _natural(format_key(level)))
-    at = (
-        pd.Index(origins).get_indexer(frame[origin].to_numpy()),
-        pd.Index(columns).get_indexer(frame["term"].astype(str).to_numpy()),
-    )
+    at = [origins.index(level) for level in frame[origin]], [columns.index(str(term)) for term in frame["term"]]
     values, errors = np.full((2, len(origins), len(columns)), np.nan)
     values[at], errors[at] = 100 * frame["share"].to_numpy(), 100 * frame["error"].to_numpy()
     errors[_exact(values)] = np.nan  # a formula's zero: it does not say that the share is known exactly
