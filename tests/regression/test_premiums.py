@@ -707,14 +707,13 @@ def test_balanced_replication_of_r_survey(shared, reference, kind, keep):
         assert error == pytest.approx(theirs["se"], rel=1e-8)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("name", ["CR0", "CR1", "CR1S", "CR2", "pooled_CR0", "pooled_CR1", "pooled_CR1S", "pooled_CR3"])
-def test_clusters_of_r_clubsandwich(shared, reference, name):
+def test_clusters_of_r_clubsandwich(facts, packaged, name):
     # R clubSandwich 0.6.0 on the Grunfeld data, clustered by firm; its CR1S is Stata's factor.
     pooled, kind = name.startswith("pooled_"), name.removeprefix("pooled_")
     formula, at = ("inv ~ value + capital", 1) if pooled else ("inv ~ value + capital | firm", 0)
-    theirs = reference[f"clubSandwich_grunfeld_{name}"]
-    frame = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    theirs = facts("clubsandwich")[f"clubSandwich_grunfeld_{name}"]
+    frame = packaged("plm", "Grunfeld")
     rule = "clubsandwich" if kind == "CR1" else "stata"
     found = wg.fit_premiums(
         frame, formula, premium="value", by=[], cov=f"{kind[:3]}:firm", small_sample=rule

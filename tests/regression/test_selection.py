@@ -40,8 +40,8 @@ WOMEN = "lfp ~ age + agesq + married + divorced + kids6 + kids714"
 
 
 @pytest.fixture(scope="module")
-def mroz(shared):
-    data = pd.read_csv(shared / "refdata" / "sampleSelection_Mroz87.csv")
+def mroz(packaged):
+    data = packaged("sampleSelection", "Mroz87")
     return data.assign(kids=((data["kids5"] + data["kids618"]) > 0) * 1.0)
 
 
@@ -51,8 +51,8 @@ def jann(shared):
 
 
 @pytest.fixture(scope="module")
-def values(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
+def values(facts):
+    return facts("heckman")
 
 
 def arrays(n=600, seed=0, rho=0.6):
