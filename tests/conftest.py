@@ -16,6 +16,7 @@ for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,35 @@ def lung_periods(packaged: Callable[[str, str], pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(
         {"t": np.minimum(period, 8), "age": rows["age"], "female": rows["sex"] - 1, "event": ends.astype(int)}
     )
+
+
+@pytest.fixture(scope="session")
+def separated_rows() -> Callable[[pd.DataFrame], np.ndarray]:
+    """Rows without a finite maximum, by the definition of Correia, Guimaraes and Zylkin (2019), as one programme.
+
+    A zero is separated where some combination of the columns is negative, no zero has a positive one, and that of all
+    positive outcomes is nil: max sum u, 0 <= u <= min(1, -x'b) at zeros, x'b = 0 elsewhere, has u = 1 there.
+    """
+    import numpy as np
+    import pandas as pd
+    from scipy import optimize
+
+    def flag(data: pd.DataFrame) -> np.ndarray:
+        effects = [pd.get_dummies(data[name]).to_numpy(float) for name in data if name.startswith("id")]
+        x = np.column_stack([np.ones(len(data)), data[[name for name in data if name.startswith("x")]], *effects])
+        zero = (data["y"] == 0).to_numpy()
+        k, m, rest = x.shape[1], zero.sum(), (~zero).sum()
+        solved = optimize.linprog(
+            np.r_[np.zeros(k), -np.ones(m)],
+            A_ub=np.hstack([x[zero], np.eye(m)]), b_ub=np.zeros(m),
+            A_eq=np.hstack([x[~zero], np.zeros((rest, m))]), b_eq=np.zeros(rest),
+            bounds=[(None, None)] * k + [(0, 1)] * m,
+        )  # fmt: skip
+        flagged = np.zeros(len(data), dtype=bool)
+        flagged[zero] = solved.x[k:] > 0.5
+        return flagged
+
+    return flag
 
 
 @pytest.fixture(scope="session")
