@@ -18,7 +18,7 @@ from wagegap.decomposition.distributions.dfl import dfl
 from wagegap.decomposition.distributions.reweighting import parse_trim, reweight
 from wagegap.decomposition.distributions.statistics import DENSITY_RULES, Distribution, parse_statistics, quantile
 from wagegap.errors import ColumnError, DataError, DataWarning, IdentificationError, OptionError, WagegapError
-from wagegap.estimation.design import design_matrix
+from wagegap.estimation.formula import design_matrix
 
 MODELS = ("logit", "probit", "cloglog", "cells")
 SATURATED = "union * (education + experience) + education * experience"

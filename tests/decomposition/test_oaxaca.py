@@ -281,7 +281,7 @@ def test_statsmodels_on_other_data(request, data):
     """The same numbers from statsmodels' OaxacaBlinder, whose neumark is spelt nuemark."""
     from statsmodels.stats.oaxaca import OaxacaBlinder
 
-    from wagegap.estimation.design import design_matrix
+    from wagegap.estimation.formula import design_matrix
 
     rows, formula, group = data(request)
     outcome, _, right = formula.partition("~")

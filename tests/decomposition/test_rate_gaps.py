@@ -97,7 +97,7 @@ def test_influence_of_yun_is_the_derivative_in_the_weights(model):
     data = drawn(300)
     call = dict(formula="y ~ x + z", group="g", groups=("a", "b"), model=model, cov="HC0")
     found = wg.yun(data, **call)
-    (root,), (matrix,) = found.estimates.roots, found.estimates.maps
+    (source,), (matrix,) = found.estimates.sources, found.estimates.maps
     order = np.concatenate([np.flatnonzero(data["g"] == g) for g in "ab"])
     for i in (0, 5, 250):
         ends = []
@@ -106,7 +106,7 @@ def test_influence_of_yun_is_the_derivative_in_the_weights(model):
             w[order[i]] += sign * 1e-4
             ends.append(wg.yun(data, **call, weights=w, weight_kind="analytic").estimates.values)
         np.testing.assert_allclose(
-            matrix @ root.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-9
+            matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-9
         )
 
 
@@ -290,7 +290,7 @@ def test_influence_of_kitagawa_is_the_derivative_in_the_weights():
     data = drawn(400)
     call = dict(outcome="y", factors=["z"], group="g", groups=("a", "b"), cov="HC0", detail="cells")
     found = wg.kitagawa(data, **call)
-    (root,), (matrix,) = found.estimates.roots, found.estimates.maps
+    (source,), (matrix,) = found.estimates.sources, found.estimates.maps
     order = np.concatenate([np.flatnonzero(data["g"] == g) for g in "ab"])
     for i in (0, 300):
         ends = []
@@ -299,7 +299,7 @@ def test_influence_of_kitagawa_is_the_derivative_in_the_weights():
             w[order[i]] += sign * 1e-4
             ends.append(wg.kitagawa(data, **call, weights=w, weight_kind="analytic").estimates.values)
         np.testing.assert_allclose(
-            matrix @ root.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
+            matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
         )
 
 

@@ -31,7 +31,7 @@ from wagegap.errors import (
     WagegapError,
 )
 from wagegap.estimation.covariance.options import Bootstrap, Replicates, Survey
-from wagegap.estimation.design import design_matrix
+from wagegap.estimation.formula import design_matrix
 
 PAIR = {"group": "place", "groups": ("A", "B")}
 SOME = ["quantile:0.25", "quantile:0.5", "interquantile_range:0.9,0.1", "gini", "variance"]

@@ -15,11 +15,11 @@ import pytest
 from wagegap.errors import CovarianceError
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Robust
-from wagegap.estimation.covariance.sources import PlainRoot, ScoreRoot
+from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.mean_slopes import Pooling, fit_samples, point_fits
 from wagegap.estimation.least_squares.moments import fit_mean_slopes, row_blocks, weighted_products
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 
 def data(n=9_000, seed=0):
@@ -167,9 +167,9 @@ def test_scores_and_sums_give_one_covariance(weight_kind, cov):
     given = sample(weight_kind=weight_kind)
     with_scores = fit_samples(given, POOLINGS, cov=cov, keep_units=True)
     without = fit_samples(given, POOLINGS, cov=cov, keep_units=False)
-    assert isinstance(with_scores.root, ScoreRoot)
-    assert isinstance(without.root, PlainRoot)
-    first, second = (fits.matrix @ fits.root.covariance() @ fits.matrix.T for fits in (with_scores, without))
+    assert isinstance(with_scores.source, ScoreSource)
+    assert isinstance(without.source, StatedSource)
+    first, second = (fits.matrix @ fits.source.covariance() @ fits.matrix.T for fits in (with_scores, without))
     sd = np.sqrt(np.diag(first))
     sd[sd == 0] = 1.0  # of the constant, whose mean is known
     np.testing.assert_allclose(second / np.outer(sd, sd), first / np.outer(sd, sd), atol=1e-11)
@@ -187,7 +187,7 @@ def test_large_means_cost_no_digits(keep_units):
     found = []
     for x in (far, near):
         fits = fit_samples(replace(given, x=x), POOLINGS[:1], cov=Robust("HC1"), keep_units=keep_units)
-        v = fits.matrix @ fits.root.covariance() @ fits.matrix.T
+        v = fits.matrix @ fits.source.covariance() @ fits.matrix.T
         at = np.r_[5:8, 2 * 3 * 4 + 1 : 2 * 3 * 4 + 4]  # slopes of the first sample, and pooled ones
         found.append((fits.values[at], np.sqrt(np.diag(v))[at]))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-7)
@@ -196,7 +196,7 @@ def test_large_means_cost_no_digits(keep_units):
 
 def test_scores_add_up_to_nothing():
     fits = fit_samples(sample(), POOLINGS, cov=Robust("HC0"), keep_units=True)
-    scores = fits.root.scores.toarray()
+    scores = fits.source.scores.toarray()
     np.testing.assert_allclose(scores.sum(axis=0) / np.abs(scores).sum(axis=0).clip(1e-300), 0, atol=1e-9)
 
 

@@ -141,7 +141,7 @@ def test_nested_logit_agrees_with_mlogit(canada, expected):
     np.testing.assert_allclose(fitted.params[order], peer["b"], rtol=2e-4)
     assert fitted.loglik == pytest.approx(peer["ll"], rel=1e-9)
     assert fitted.loglik > peer["ll"]
-    scores = fitted.estimates.roots[0].scores.toarray() @ np.linalg.inv(fitted.cov_params().to_numpy())
+    scores = fitted.estimates.sources[0].scores.toarray() @ np.linalg.inv(fitted.cov_params().to_numpy())
     products = np.sqrt(np.diag(np.linalg.inv(scores.T @ scores)))
     place = [fitted.params.index.get_loc(name) for name in order]
     np.testing.assert_allclose(products[place], peer["se"], rtol=1e-5)

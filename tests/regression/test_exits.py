@@ -233,8 +233,8 @@ def test_influence_is_the_derivative_in_the_weights():
             again = fit_exits(panel, **call, cov="HC0", weights=w, weight_kind="analytic")
             ends.append([getattr(again, n) for n in ("estimates", "effects", "elasticities", "hazards", "incidence")])
         for own, up, down in zip(parts, *ends, strict=True):
-            (root,), (matrix,) = own.roots, own.maps
-            influence = matrix @ root.scores[[i]].toarray()[0]
+            (source,), (matrix,) = own.sources, own.maps
+            influence = matrix @ source.scores[[i]].toarray()[0]
             np.testing.assert_allclose(influence, (up.values - down.values) / 2e-4, rtol=1e-4, atol=1e-9)
 
 

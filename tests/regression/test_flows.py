@@ -411,7 +411,7 @@ def test_bad_options_are_refused():
 
 
 def scores_of(fitted):
-    return fitted.estimates.roots[0].scores
+    return fitted.estimates.sources[0].scores
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -183,7 +183,7 @@ def test_influence_of_many_places(method):
     data = movers(500)
     call = dict(formula="pay ~ x", selection="place ~ x + z1 + z2", method=method, cov="HC0", probabilities="home")
     found = fit_selection(data, **call)
-    (root,), (matrix,) = found.estimates.roots, found.estimates.maps
+    (source,), (matrix,) = found.estimates.sources, found.estimates.maps
     for i in (0, 9, 333):
         ends = []
         for sign in (1, -1):
@@ -191,7 +191,7 @@ def test_influence_of_many_places(method):
             w[i] += sign * 1e-4
             ends.append(fit_selection(data, **call, weights=w, weight_kind="analytic").estimates.values)
         numeric = (ends[0] - ends[1]) / 2e-4
-        np.testing.assert_allclose(matrix @ root.scores[[i]].toarray()[0], numeric, rtol=1e-3, atol=1e-7)
+        np.testing.assert_allclose(matrix @ source.scores[[i]].toarray()[0], numeric, rtol=1e-3, atol=1e-7)
 
 
 def test_terms_have_their_derivatives():
@@ -296,7 +296,7 @@ def test_corrected_and_plain_estimates_can_be_compared():
     found = fit_selection(frame_of(500), "pay ~ x", selection="works ~ x + z", cov="CR1:cl")
     plain = found.uncorrected.labels.assign(equation="plain")[["equation", "term", "unit", "comparison"]]
     both = wg.join(found.estimates, type(found.uncorrected)(
-        plain, found.uncorrected.values, found.uncorrected.roots, found.uncorrected.maps))  # fmt: skip
+        plain, found.uncorrected.values, found.uncorrected.sources, found.uncorrected.maps))  # fmt: skip
     test = both.test("outcome x = plain x")
     assert 0 <= test.p_value <= 1
     assert found.without_units().bse.equals(found.bse)

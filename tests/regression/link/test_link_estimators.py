@@ -328,7 +328,7 @@ def test_bootstrap_through_a_million_workers():
 
     from wagegap.estimation.covariance.groupings import Grouping
     from wagegap.estimation.covariance.options import parse_cov
-    from wagegap.estimation.covariance.sources import Block, ScoreRoot
+    from wagegap.estimation.covariance.sources import Block, ScoreSource
 
     rng, n_cells, per = np.random.default_rng(0), 40, 25_000
     n = n_cells * per
@@ -339,14 +339,14 @@ def test_bootstrap_through_a_million_workers():
     parts = []
     for name, scale, values in (("premium", 3.0, true), ("r", 1.0, 0.3 - 0.2 * true)):
         scores = sparse.csr_array((scale * rng.standard_normal(n) / per, (np.arange(n), cell)), shape=(n, n_cells))
-        root = ScoreRoot(
+        source = ScoreSource(
             "big", scores, np.arange(n_cells), cell.astype(np.int32), blocks, {"row": rows}, parse_cov("HC1")
         )
         labels = pd.DataFrame(
             {"iso3": [f"C{c:02d}" for c in range(n_cells)], "term": name, "unit": "none", "comparison": ""}
         )
         noisy = values + np.asarray(scores.sum(axis=0)).ravel()
-        parts.append(wg.Estimates(labels, noisy, (root,), (np.eye(n_cells),)))
+        parts.append(wg.Estimates(labels, noisy, (source,), (np.eye(n_cells),)))
     start = time.process_time()
     link = wg.fit_link("r ~ premium", parts[1], parts[0], method="bootstrap", draws=1_000)
     taken = time.process_time() - start

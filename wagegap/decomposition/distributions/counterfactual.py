@@ -50,7 +50,7 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Robust, Survey
-from wagegap.estimation.covariance.sources import ReplicateRoot
+from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.spec import refittable
@@ -534,12 +534,12 @@ def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
 
 def _draws(estimates: Estimates) -> FloatArray:
     """Deviations of the estimates in the bootstrap, or normal ones with their covariance, shape (R, p)."""
-    if len(estimates.roots) == 1:
-        root = estimates.roots[0]
-        if isinstance(root, ReplicateRoot) and root.kind == "bootstrap":
-            scope = {name for name, _ in root.keys}
+    if len(estimates.sources) == 1:
+        source = estimates.sources[0]
+        if isinstance(source, ReplicateSource) and source.kind == "bootstrap":
+            scope = {name for name, _ in source.keys}
             if len(scope) == 1:
-                return np.asarray(root.deviations @ estimates.maps[0].T * np.sqrt(len(root.keys) - 1))
+                return np.asarray(source.deviations @ estimates.maps[0].T * np.sqrt(len(source.keys) - 1))
     generator = np.random.default_rng(0)
     values, vectors = np.linalg.eigh(estimates.covariance)
     normal = generator.standard_normal((_DRAWS, len(values)))

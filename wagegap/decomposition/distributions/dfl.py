@@ -57,9 +57,10 @@ from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import DataError, OptionError, check_option, did_you_mean, listing
 from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import PlainRoot, Root
-from wagegap.estimation.design import Design, required_columns
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
+from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import required_columns
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -463,21 +464,21 @@ def _levels(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan, rule: Sma
     """Statistics of both groups and of the counterfactuals, with their joint covariance."""
     labels, title = _level_labels(grouped, plan), f"Distribution of {grouped.design.outcome}"
     if is_replicated(grouped):
-        values, root = _replicated(grouped, gaps, plan)
+        values, source = _replicated(grouped, gaps, plan)
     else:
         parts = [Estimated(gap.comparison, labels, *_evaluate(gap, plan)) for gap in gaps]
         cov = grouped.cov
         if not (lean and isinstance(cov, Robust) and cov.kind in ("HC0", "HC1")):
             return estimates_from_influence(grouped, parts, rule=rule, title=title)
-        values, root = np.concatenate([one.values for one in parts]), _lean_root(grouped, parts, cov, rule)
+        values, source = np.concatenate([one.values for one in parts]), _lean_source(grouped, parts, cov, rule)
     frames = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
     return Estimates(
-        pd.concat(frames, ignore_index=True), values, (root,), (np.eye(len(values)),), title=title,
+        pd.concat(frames, ignore_index=True), values, (source,), (np.eye(len(values)),), title=title,
         ledger=grouped.design.ledger, notes=grouped.notes,
     )  # fmt: skip
 
 
-def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tuple[FloatArray, Root]:
+def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tuple[FloatArray, ErrorSource]:
     """Levels of every comparison, and what all replicates make of them."""
     places = [grouped.rows(gap.comparison) for gap in gaps]
 
@@ -492,11 +493,11 @@ def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tu
         return np.concatenate([again(np.stack([replicates.draw(i) for i in span])) for span in spans])
 
     estimate = again(grouped.weights(np.arange(len(grouped.sample.y)))[None])[0]
-    root = replicate_values(grouped, estimate, values_of, [np.concatenate(both) for both in places])
-    return estimate.ravel(), root
+    source = replicate_values(grouped, estimate, values_of, [np.concatenate(both) for both in places])
+    return estimate.ravel(), source
 
 
-def _lean_root(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, rule: SmallSample) -> PlainRoot:
+def _lean_source(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, rule: SmallSample) -> StatedSource:
     """Covariance from sums of squared scores alone; comparisons that share a sample are related through its rows."""
     repeats, q = grouped.sample.repeats, len(parts[0].values)
     out, nobs = np.zeros((len(parts) * q, len(parts) * q)), np.empty(len(parts))
@@ -515,7 +516,7 @@ def _lean_root(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, 
     out = np.tril(out) + np.tril(out, -1).T
     factor = np.ones(len(parts)) if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
     scale = np.repeat(np.sqrt(factor), q)
-    return PlainRoot(grouped.sample.source, out * np.outer(scale, scale), nobs.min() - 1, f"{cov}, units not kept")
+    return StatedSource(grouped.sample.source, out * np.outer(scale, scale), nobs.min() - 1, f"{cov}, units not kept")
 
 
 def _blocks(influence: FloatArray, rows: tuple[IntArray, IntArray]) -> tuple[FloatArray, FloatArray]:

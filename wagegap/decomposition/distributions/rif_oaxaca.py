@@ -64,9 +64,9 @@ from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option
 from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import Block, PlainRoot, Root, ScoreRoot
-from wagegap.estimation.design import design_matrix, required_columns
+from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
@@ -236,9 +236,9 @@ def rif_oaxaca(  # noqa: PLR0913
     elif is_replicated(grouped):
         estimates, levels = _replicated(grouped, plan, fits)
     else:
-        root = _root(grouped, plan, fits, _Errors.parse(grouped, plan, convention, cov, small_sample, keep_units))
+        source = _source(grouped, plan, fits, _Errors.parse(grouped, plan, convention, cov, small_sample, keep_units))
         matrix = np.vstack([_jacobian(plan, fits, fits.values, c) for c in range(len(fits.members))])
-        estimates, levels = _made(grouped, plan, _evaluate(plan, fits, fits.values), root, matrix)
+        estimates, levels = _made(grouped, plan, _evaluate(plan, fits, fits.values), source, matrix)
     if keep_units is False:
         estimates, levels = estimates.without_units(), levels.without_units()
     return RifDecomposition(
@@ -278,8 +278,8 @@ class _Propensity:
                     f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
                     "leave these rows out."
                 )
-        z, names, _ = design_matrix(frame.reset_index(drop=True), regressors)
-        return cls(model, rule, z, names)  # type: ignore[arg-type]
+        matrix = design_matrix(frame.reset_index(drop=True), regressors)
+        return cls(model, rule, matrix.values, matrix.names)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -588,7 +588,7 @@ def _jacobian(plan: _Plan, fits: _Fits, values: FloatArray, c: int) -> FloatArra
 
 
 def _made(
-    grouped: GroupedSample, plan: _Plan, values: FloatArray, root: Root, matrix: FloatArray
+    grouped: GroupedSample, plan: _Plan, values: FloatArray, source: ErrorSource, matrix: FloatArray
 ) -> tuple[Estimates, Estimates]:
     """Estimates of the components, and of the levels, which stand last for each statistic."""
     size, levels = len(plan.report), len(plan.levels.names)
@@ -606,7 +606,7 @@ def _made(
     )
     first, second = (
         Estimates(
-            _labels(grouped, plan, rows), flat[at], (root,), (matrix[at],), title=title + grouped.design.outcome,
+            _labels(grouped, plan, rows), flat[at], (source,), (matrix[at],), title=title + grouped.design.outcome,
             ledger=grouped.design.ledger, notes=notes,
         )
         for at, rows, title in frames
@@ -697,48 +697,48 @@ class _Errors:
         return cls(cov, rule, full, keep_units)
 
 
-def _root(grouped: GroupedSample, plan: _Plan, fits: _Fits, errors: _Errors) -> Root:
+def _source(grouped: GroupedSample, plan: _Plan, fits: _Fits, errors: _Errors) -> ErrorSource:
     """Uncertainty of the means and coefficients of all samples."""
     cov, width = errors.cov, fits.values[0].size
     if isinstance(cov, Robust) and cov.kind == "iid":
-        return _classical_root(grouped, fits)
+        return _classical_source(grouped, fits)
     entries = sum(len(fits.sides[s].y) for one in fits.fitted for s in {one.side, one.other}) * width
     lean = entries > _SCORES_AT_MOST if errors.keep_units is None else not errors.keep_units
     if lean and isinstance(cov, Robust) and not cov.clusters and plan.propensity is None:
-        root: Root = _lean_root(grouped, fits, cov, errors)
+        source: ErrorSource = _lean_source(grouped, fits, cov, errors)
     else:
-        root = _score_root(grouped, fits, errors, entries)
-    return root if errors.full else _separated(root, fits)
+        source = _score_source(grouped, fits, errors, entries)
+    return source if errors.full else _separated(source, fits)
 
 
 def _without_errors(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> tuple[Estimates, Estimates]:
     """Estimates whose standard errors are unknown."""
     values = _evaluate(plan, fits, fits.values)
     unknown = np.where(np.eye(values.size) > 0, np.nan, 0.0)
-    root = PlainRoot(grouped.sample.source, unknown, np.inf, "none asked for")
-    return _made(grouped, plan, values, root, np.eye(values.size))
+    source = StatedSource(grouped.sample.source, unknown, np.inf, "none asked for")
+    return _made(grouped, plan, values, source, np.eye(values.size))
 
 
-def _separated(root: Root, fits: _Fits) -> PlainRoot:
+def _separated(source: ErrorSource, fits: _Fits) -> StatedSource:
     """The same with means taken as uncorrelated with coefficients."""
     shape = fits.values.shape
     is_mean = np.broadcast_to((np.arange(shape[1]) == 0)[None, :, None], shape).ravel()
-    covariance = root.covariance() * (is_mean[:, None] == is_mean[None, :])
-    free = root.degrees(np.ones(root.size))
-    return PlainRoot(root.source, covariance, free, f"{root.describe()}, RIF known, means apart from coefficients")
+    covariance = source.covariance() * (is_mean[:, None] == is_mean[None, :])
+    df = source.degrees(np.ones(source.size))
+    return StatedSource(source.origin, covariance, df, f"{source.describe()}, RIF known, means apart from coefficients")
 
 
-def _classical_root(grouped: GroupedSample, fits: _Fits) -> PlainRoot:
-    parts, free = [], np.inf
+def _classical_source(grouped: GroupedSample, fits: _Fits) -> StatedSource:
+    parts, df = [], np.inf
     for one in fits.fitted:
         side = fits.sides[one.side]
         nobs = float(len(side.y) if side.counts is None else side.counts.sum())
         parts.append(classical_covariance(one.fit, side.y, side.x, one.weights, nobs=nobs))
-        free = min(free, nobs - side.x.shape[1])
-    return PlainRoot(grouped.sample.source, linalg.block_diag(*parts), free, "classical, RIF known, means random")
+        df = min(df, nobs - side.x.shape[1])
+    return StatedSource(grouped.sample.source, linalg.block_diag(*parts), df, "classical, RIF known, means random")
 
 
-def _score_root(grouped: GroupedSample, fits: _Fits, errors: _Errors, entries: int) -> ScoreRoot:
+def _score_source(grouped: GroupedSample, fits: _Fits, errors: _Errors, entries: int) -> ScoreSource:
     sample = grouped.sample
     if entries > _SCORES_IN_MEMORY:
         raise CovarianceError(
@@ -748,7 +748,7 @@ def _score_root(grouped: GroupedSample, fits: _Fits, errors: _Errors, entries: i
     n = len(sample.y)
     scores = sparse.hstack([_scores(one, fits, n, full=errors.full) for one in fits.fitted], format="csr")
     block = Block("", sample.observations(np.arange(n)), 1)
-    return ScoreRoot(
+    return ScoreSource(
         sample.source, sparse.csr_array(scores), np.zeros(scores.shape[1], dtype=np.intp),
         np.zeros(n, dtype=np.int32), (block,), sample.groupings, errors.cov, errors.rule, None, sample.repeats,
     )  # fmt: skip
@@ -778,7 +778,7 @@ def _scores(one: _Fitted, fits: _Fits, n: int, *, full: bool) -> sparse.csr_arra
     return sparse.csr_array((data[order].ravel(), columns, np.cumsum(lengths)), shape=(n, width))
 
 
-def _lean_root(grouped: GroupedSample, fits: _Fits, cov: Robust, errors: _Errors) -> PlainRoot:
+def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Robust, errors: _Errors) -> StatedSource:
     """Covariance from sums of squared scores alone, sample by sample."""
     sample, parts = grouped.sample, []
     for one in fits.fitted:
@@ -786,7 +786,7 @@ def _lean_root(grouped: GroupedSample, fits: _Fits, cov: Robust, errors: _Errors
         parts.append(rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.counts, estimated=errors.full))
     nobs = sample.observations(np.arange(len(sample.y)))
     factor = 1.0 if cov.kind == "HC0" or errors.rule == "none" else nobs / (nobs - 1)
-    return PlainRoot(sample.source, factor * linalg.block_diag(*parts), nobs - 1, f"{cov}, units not kept")
+    return StatedSource(sample.source, factor * linalg.block_diag(*parts), nobs - 1, f"{cov}, units not kept")
 
 
 def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> tuple[Estimates, Estimates]:
@@ -804,8 +804,8 @@ def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> tuple[Estim
             found.append(_evaluate(plan, fits, _again(plan, fits, drawn, given=given)))
         return np.concatenate(found)
 
-    root = replicate_values(grouped, estimate, values_of, members)
-    return _made(grouped, plan, estimate, root, np.eye(estimate.size))
+    source = replicate_values(grouped, estimate, values_of, members)
+    return _made(grouped, plan, estimate, source, np.eye(estimate.size))
 
 
 def _draw(replicates: ReplicateWeights, fits: _Fits, first: int, last: int) -> list[AnyArray]:

@@ -125,7 +125,7 @@ class Resamples:
     kind : {"pairs", "bayesian"}
         Multinomial counts, or exponential weights.
     seed : int
-        Root of all numbers.
+        Seeds of all numbers.
     order : ndarray of int, shape (N,), optional
         Unit at each position, where strata are not contiguous.
     segments : _Segments
