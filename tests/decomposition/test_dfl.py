@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +114,13 @@ def check_ddecompose(results, distributions, weights):
     )
     wide = parts_of(lambda one: quantile(one, 0.9) - quantile(one, 0.1), distributions)
     np.testing.assert_allclose(wide, other["Interquantile range p90-p10"], rtol=1e-8, atol=1e-8)
+
+
+def test_factors_of_a_logit_of_r(facts):
+    log, rows = facts("reweighting")["men_as_women"], designs.workers().dropna(subset="lnwage")
+    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)")[0], (rows["female"] == 1).to_numpy()
+    factor = reweight(x[~women], x[women]).factor
+    np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
 
 
 @pytest.mark.shared
