@@ -17,7 +17,7 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import DataError, IdentificationError, IdentificationWarning, OptionError, listing, no_column, warn
-from wagegap.estimation.covariance.groupings import PairWeights
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
@@ -32,6 +32,7 @@ __all__ = [
     "CellIndex",
     "Rows",
     "cell_labels",
+    "error_source",
     "estimate",
     "fit_cells",
     "index_cells",
@@ -63,6 +64,20 @@ class Access(Protocol):
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something, none of them missing."""
+
+    @property
+    def period(self) -> str | None:
+        """Column declared as the period."""
+
+    @property
+    def declares_clusters(self) -> bool:
+        """Whether clusters are declared."""
+
+    def numbered(self, rows: IntArray) -> IntArray:
+        """Number that each row had when the data were read."""
+
+    def with_column(self, name: str, rows: IntArray, values: AnyArray) -> Access:
+        """The data with a further column, known in some rows."""
 
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant: the one asked for, or what the data declare."""
@@ -197,6 +212,12 @@ class Rows:
         """
         return np.asarray(pd.factorize(self.access.ids(name, self.design.rows))[0], dtype=np.int32)
 
+    def cluster_codes(self, name: str) -> CodeArray:
+        """Cluster of each row: of a column, the workers, or the rows."""
+        group = self.sample.groupings[name]
+        assert isinstance(group, Grouping)
+        return group.codes
+
     def keep(self, mask: BoolArray, reason: str) -> Rows:
         """Keep some rows; the ledger says why the others went."""
         own = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
@@ -205,6 +226,14 @@ class Rows:
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
         return replace(self, design=replace(self.design, **changes))
+
+    def with_column(self, name: str, values: AnyArray) -> Rows:
+        """The same rows with a further column of the data, to cluster on."""
+        return replace(self, access=self.access.with_column(name, self.design.rows, values))
+
+    def numbered(self) -> IntArray:
+        """Number that each row had when the data were read."""
+        return self.access.numbered(self.design.rows)
 
     def weighted(self, weights: FloatArray, kind: WeightKind = "analytic") -> Rows:
         """The same rows with the weights of a weighted least squares problem."""

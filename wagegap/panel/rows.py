@@ -204,6 +204,26 @@ class PanelAccess:
         """Values of a column that identifies something."""
         return self.panel.ids(name, rows)
 
+    @property
+    def period(self) -> str | None:
+        """Column declared as the period."""
+        return self.panel.roles.period
+
+    @property
+    def declares_clusters(self) -> bool:
+        """Whether clusters are declared."""
+        return bool(self.panel.roles.cluster)
+
+    def numbered(self, rows: IntArray) -> IntArray:
+        """Number of some rows at the door."""
+        return self.panel.row_ids[rows]
+
+    def with_column(self, name: str, rows: IntArray, values: AnyArray) -> PanelAccess:
+        """The panel with a further column, missing in the other rows."""
+        column = np.full(len(self.panel), None, dtype=object)
+        column[rows] = values
+        return PanelAccess(self.panel.assign(**{name: column}))
+
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant."""
         return resolve_cov(self.panel, cov, rows)
