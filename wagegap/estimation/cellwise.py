@@ -23,7 +23,12 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.least_squares.fit import describe_collinear
+from wagegap.estimation.least_squares.fit import (
+    LinearFit,
+    describe_collinear,
+    fit_least_squares,
+    least_squares_values,
+)
 from wagegap.estimation.sample import Cell, CellFit, Sample
 from wagegap.estimation.scores import check_clusters, score_source
 
@@ -36,6 +41,7 @@ __all__ = [
     "estimate",
     "fit_cells",
     "index_cells",
+    "least_squares",
     "relate",
     "replicated_source",
     "say_collinear",
@@ -296,6 +302,26 @@ def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
     fits = [_named(cell, fit_cell) for cell in cells]
     say_collinear([(cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear])
     return fits
+
+
+def least_squares(
+    rows: Rows, columns: Sequence[int] | None = None, wanted: BoolArray | None = None
+) -> tuple[list[LinearFit], Callable[[Cell], FloatArray]]:
+    """Least squares of every cell, and what a replicate needs to fit one again.
+
+    Parameters
+    ----------
+    rows : Rows
+        The regression.
+    columns : sequence of int, optional
+        Regressors whose coefficients are reported; all where absent.
+    wanted : ndarray of bool, shape (C, r), optional
+        Which of them each cell must identify.
+    """
+    sample = rows.sample
+    at = range(sample.x.shape[1]) if columns is None else columns
+    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, at, rows.cov, wanted))
+    return fits, lambda cell: least_squares_values(cell, sample, at)
 
 
 def say_collinear(found: Sequence[tuple[str, str]]) -> None:

@@ -35,12 +35,12 @@ from wagegap.errors import (
     OptionError,
     listing,
 )
-from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.cellwise import Rows, least_squares, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
-from wagegap.estimation.least_squares.fit import LinearFit, fit_least_squares, least_squares_values
+from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import column_of
@@ -107,18 +107,17 @@ def common_correlated_effects(
     if rows.cov.replicated or rows.cov.model_based or rows.cov.leverages or rows.cov.adjusts_clusters:
         raise OptionError(f"cov={str(rows.cov)!r} is not defined here: use HC0, HC1, CR0:{unit} or CR1:{unit}.")
     within, taken = _without_own_columns(rows, unit, period)
-    sample, columns = within.sample, range(within.design.x.shape[1])
-    fits = fit_cells(within, lambda cell: fit_least_squares(cell, sample, columns, within.cov))
+    fits, refit = least_squares(within)
     labels = pd.DataFrame({"term": list(rows.design.names), "unit": unit_of_outcome(rows.design.outcome)})
     estimates = relate(
         within,
         [_counting(fit, unit, taken) for fit in fits],
-        lambda cell: least_squares_values(cell, sample, columns),
+        refit,
         labels,
         title="Common correlated effects, pooled",
         notes=(f"Each {unit} has a constant and loadings on the means of all over each {period}.",),
     )
-    return Flows(estimates, "gaussian", "identity", (), pd.DataFrame(), slopes=np.eye(1 + len(columns))[0])
+    return Flows(estimates, "gaussian", "identity", (), pd.DataFrame(), slopes=np.eye(1 + len(labels))[0])
 
 
 def _rows(data: Any, formula: str, unit: str, period: str, how: Mapping[str, Any]) -> Rows:

@@ -45,14 +45,13 @@ from wagegap.errors import (
     listing,
     warn,
 )
-from wagegap.estimation.cellwise import Rows, error_source, fit_cells, replicated_source
+from wagegap.estimation.cellwise import Rows, error_source, least_squares, replicated_source
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.identification import partial_out
 from wagegap.estimation.least_squares.absorb import recode
-from wagegap.estimation.least_squares.fit import LinearFit, fit_least_squares, least_squares_values
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.binary import slope
 from wagegap.estimation.likelihood.separation import find_separated
@@ -263,7 +262,8 @@ def _linear(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Fitted
         # weights n p (1 - p), the inverse of the binomial variance of log odds
         rate = 1 / (1 + np.exp(-design.y))
         rows = rows.weighted(at_risk * rate * (1 - rate))
-    fit, source = _least_squares(rows)
+    (fit,), refit = least_squares(rows)
+    source = error_source(rows, [fit], refit)
     if at_risk is not None and isinstance(source, ScoreSource):
         source = _known_variance(source, fit.sigma)
         block = source.blocks[0]
@@ -273,13 +273,6 @@ def _linear(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Fitted
             "binomial make cov='iid' too small.",
         )
     return _Fitted(fit.values, source, design, _labels(rows, np.arange(0), []), notes)
-
-
-def _least_squares(rows: Rows) -> tuple[LinearFit, ErrorSource]:
-    """Least squares of all columns, and its source of error."""
-    sample, columns = rows.sample, range(rows.design.x.shape[1])
-    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, columns, rows.cov))
-    return fits[0], error_source(rows, fits, lambda cell: least_squares_values(cell, sample, columns))
 
 
 def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
@@ -383,7 +376,8 @@ def _from_least_squares(rows: Rows, fit: IrlsFit, chosen: FlowCall) -> tuple[Flo
     """
     scale = float(fit.weights.mean())
     problem = rows.with_design(y=fit.response, x=fit.x).weighted(fit.weights / scale)
-    last, source = _least_squares(problem)
+    (last,), refit = least_squares(problem)
+    source = error_source(problem, [last], refit)
     if chosen.family != "fractional" and isinstance(source, ScoreSource):
         source = _known_variance(source, last.sigma * np.sqrt(scale))
     return last.values, source
