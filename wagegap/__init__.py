@@ -37,8 +37,8 @@ _HOME = {
     "fit_selection": "wagegap.regression.selection.selection",
     "oaxaca_offers": "wagegap.decomposition.means.oaxaca_selection",
     "fit_roy": "wagegap.regression.selection.roy",
-    "fit_transitions": "wagegap.regression.rates.standardise",
-    "stock_rates": "wagegap.regression.rates.standardise",
+    "fit_transitions": "wagegap.regression.rates.transitions",
+    "stock_rates": "wagegap.regression.rates.stocks",
     "grogger_hanson": "wagegap.regression.gravity.grogger_hanson",
     "occupation_gravity": "wagegap.regression.gravity.occupations",
     "common_correlated_effects": "wagegap.regression.gravity.common_effects",
@@ -124,8 +124,8 @@ if TYPE_CHECKING:
     from wagegap.regression.link import specification_curve as specification_curve
     from wagegap.regression.premiums.premium import fit_premiums as fit_premiums
     from wagegap.regression.rates.mobility import fit_rates as fit_rates
-    from wagegap.regression.rates.standardise import fit_transitions as fit_transitions
-    from wagegap.regression.rates.standardise import stock_rates as stock_rates
+    from wagegap.regression.rates.stocks import stock_rates as stock_rates
+    from wagegap.regression.rates.transitions import fit_transitions as fit_transitions
     from wagegap.regression.selection.roy import fit_roy as fit_roy
     from wagegap.regression.selection.selection import fit_selection as fit_selection
     from wagegap.report import figures as figures

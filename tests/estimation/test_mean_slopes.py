@@ -18,7 +18,7 @@ from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.mean_slopes import Pooling, fit_samples, point_fits
 from wagegap.estimation.least_squares.moments import fit_mean_slopes, row_blocks, weighted_products
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 
 def data(n=9_000, seed=0):

@@ -330,20 +330,6 @@ def test_refit_remembers_the_weights(rows):
 
 
 @pytest.mark.parametrize("method", ["separate", "stacked"])
-@pytest.mark.parametrize("kind", [None, "sampling", "analytic", "frequency"])
-@pytest.mark.parametrize("cov", ["iid", "HC0", "HC1", "HC2", "HC3", "CR0:psu", "CR1:psu", "survey"])
-def test_compressed_is_the_rows(rows, cov, kind, method):
-    if cov == "iid" and kind == "sampling":
-        pytest.skip("sampling weights refuse iid errors")
-    formula = "log(pay) ~ ai + female" if method == "stacked" and cov in ("HC2", "HC3") else FORMULA
-    weights = {None: None, "frequency": "times"}.get(kind, "w")
-    options = dict(
-        cov=Survey("psu", "stratum") if cov == "survey" else cov, weights=weights, weight_kind=kind, method=method
-    )
-    same(fit(rows, formula, compress=True, **options), fit(rows, formula, **options))
-
-
-@pytest.mark.parametrize("method", ["separate", "stacked"])
 @pytest.mark.parametrize("cov", ["iid", "HC0", "HC1", "HC2", "HC3", "CR0:psu", "CR1:psu", "CR2:psu", "CR3:psu"])
 def test_frequency_weights_are_repeated_rows(rows, cov, method):
     repeated = rows.loc[rows.index.repeat(rows["times"])]

@@ -33,7 +33,7 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
 from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.formula import required_columns, split_formula
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
 

@@ -17,16 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import linalg
 
 from wagegap._typing import CodeArray, FloatArray
 
-__all__ = ["ClusterAdjusted", "ClusterKind", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
-
-ClusterKind = Literal["CR0", "CR1", "CR2", "CR3"]
+__all__ = ["ClusterAdjusted", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +86,7 @@ def adjust_clusters(
     clusters: CodeArray,
     reported: FloatArray,
     *,
-    kind: ClusterKind,
+    kind: str,
     weights: FloatArray | None = None,
 ) -> ClusterAdjusted:
     """Adjust and sum the scores of each cluster.
@@ -169,7 +166,7 @@ def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: 
 
 
 def _adjusted_wx(
-    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: ClusterKind, *, equal: bool
+    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: str, *, equal: bool
 ) -> FloatArray:
     """A_i' W_i X_i of one cluster, shape (n_i, k)."""
     if kind in ("CR0", "CR1"):

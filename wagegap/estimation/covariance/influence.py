@@ -17,7 +17,7 @@ from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError
 from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.sources import Block, ScoreSource
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 __all__ = ["InfluenceBlock", "check_influence_cov", "influence_source"]
 

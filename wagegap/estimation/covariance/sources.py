@@ -70,7 +70,6 @@ class ErrorSource(ABC):
 
     def relates(self, other: ErrorSource) -> bool:
         """Say whether the errors of two sources can be related."""
-        del other
         return False
 
     def join(self, other: ErrorSource) -> ErrorSource:
@@ -79,12 +78,10 @@ class ErrorSource(ABC):
 
     def joint_degrees(self, contrasts: FloatArray) -> float | None:
         """Return the degrees of a test of several contrasts, shape (m, q), where they are not those of each."""
-        del contrasts
         return None
 
     def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ErrorSource:
         """Return the same source under another covariance, where it allows it."""
-        del rule
         raise CovarianceError(f"{self.describe()} of {self.origin!r} cannot be turned into {cov}; refit(data).")
 
 

@@ -25,7 +25,7 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.resampling import solve_replicates, unpack_moments
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.least_squares.moments import MeanSlopes, fit_mean_slopes, weighted_products
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 __all__ = ["MeanSlopeFits", "Pooling", "fit_samples", "point_fits", "replicate_fits"]
 

@@ -35,8 +35,8 @@ from wagegap.estimation.covariance.influence import InfluenceBlock, check_influe
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.sources import ErrorSource
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
-from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import (

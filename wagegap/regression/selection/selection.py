@@ -49,11 +49,11 @@ from wagegap.estimation.design import Design, build_design, check_keys, free_nam
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import numbers
