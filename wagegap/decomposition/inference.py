@@ -130,7 +130,7 @@ def replicate_values(
     rows = grouped.design.rows
     replicates = grouped.cov.replicate_weights(grouped.panel, rows, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
-    return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
+    return source_of_values(estimate, values_of(replicates), replicates, scopes)
 
 
 def _labels(one: Estimated) -> pd.DataFrame:

@@ -356,7 +356,7 @@ def refitted_source(
     """
     replicates = cov.replicate_weights(panel, rows, sample.weights)
     scopes = replicate_scopes(panel, rows, cov, sample.rows_by_cell())
-    return replicate_source(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return replicate_source(estimate, refit, replicates, scopes)
 
 
 def replicate_scopes(

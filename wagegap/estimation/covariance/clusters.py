@@ -23,7 +23,7 @@ from scipy import linalg
 
 from wagegap._typing import CodeArray, FloatArray
 
-__all__ = ["ClusterAdjusted", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
+__all__ = ["DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,25 +60,6 @@ class DegreesMatrices:
         return np.asarray(np.diag(own) - crossed + right @ self.middle @ right_too.T)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClusterAdjusted:
-    """Scores of one fit, summed by cluster after adjustment.
-
-    Attributes
-    ----------
-    groups : ndarray of int, shape (m,)
-        Code of each cluster present.
-    scores : ndarray, shape (m, r)
-        Influence of each cluster on the reported parameters.
-    degrees : DegreesMatrices
-        For the degrees of freedom of a contrast of reported parameters.
-    """
-
-    groups: CodeArray
-    scores: FloatArray
-    degrees: DegreesMatrices
-
-
 def adjust_clusters(
     x: FloatArray,
     residuals: FloatArray,
@@ -88,7 +69,7 @@ def adjust_clusters(
     *,
     kind: str,
     weights: FloatArray | None = None,
-) -> ClusterAdjusted:
+) -> tuple[FloatArray, DegreesMatrices]:
     """Adjust and sum the scores of each cluster.
 
     Parameters
@@ -110,7 +91,10 @@ def adjust_clusters(
 
     Returns
     -------
-    ClusterAdjusted
+    scores : ndarray, shape (m, r)
+        Influence of each cluster on the reported parameters.
+    DegreesMatrices
+        For the degrees of freedom of a contrast of reported parameters.
     """
     w = np.ones(len(x)) if weights is None else weights
     wx = x * w[:, None]
@@ -128,7 +112,7 @@ def adjust_clusters(
         own[g] = influence.T @ influence
         left[g] = influence.T @ wxg
         right[g] = bread @ (xg.T @ influence)
-    return ClusterAdjusted(groups, scores, DegreesMatrices(groups, own, left, right, middle))
+    return scores, DegreesMatrices(groups.astype(np.int32), own, left, right, middle)
 
 
 def satterthwaite(pairs: FloatArray) -> float:

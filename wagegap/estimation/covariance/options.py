@@ -37,9 +37,9 @@ from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_ker
 from wagegap.estimation.covariance.replication import (
     ReplicateWeights,
     bootstrap_weights,
-    given_weights,
     replicate_scale,
 )
+from wagegap.estimation.covariance.resampling import GivenWeights
 
 __all__ = [
     "Analytic",
@@ -487,7 +487,7 @@ class Replicates(_Replicated):
                 "the cells that have them (countries without replicates need a covariance of their own)."
             )
         scale = replicate_scale(self.kind, len(self.columns), self.fay, self.scales)
-        return given_weights(matrix, scale, self.kind, f"{panel.source}|{self.kind}")
+        return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, f"{panel.source}|{self.kind}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,36 +19,31 @@ Rubin, D. (1981). The Bayesian bootstrap. Annals of Statistics 9, 130-134.
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
 
+from wagegap._progress import track
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, RngLike
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option
 
 __all__ = [
     "GivenWeights",
     "Multipliers",
-    "Progress",
     "Resamples",
     "column_products",
     "draw_resamples",
     "map_in_order",
     "replicate_moments",
-    "report_progress",
     "solve_replicates",
     "unpack_moments",
 ]
-
-Progress: TypeAlias = bool | Callable[[int, int], None]
-"""Called with (done, total); True writes a line to stderr."""
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -259,7 +254,7 @@ def replicate_moments(
     weights: FloatArray | None = None,
     cells: IntArray | CodeArray | None = None,
     workers: int = 1,
-    progress: Progress = False,
+    progress: bool = False,
 ) -> FloatArray:
     """Cross-products of the columns under every replicate: sum over i of c_ri w_i z_i z_i'.
 
@@ -279,8 +274,8 @@ def replicate_moments(
         Cell of each row, 0 to C - 1, whose products are wanted apart.
     workers : int
         Threads; the numbers do not depend on them.
-    progress : bool or callable
-        Told how many blocks are done of how many.
+    progress : bool
+        Say on stderr how far it is.
 
     Returns
     -------
@@ -302,11 +297,9 @@ def replicate_moments(
     out = np.zeros((n_cells, draws.reps, size))
     task = _BlockMoments(z, weights, draws, pieces)
     tasks = [(k, piece, *span) for k, piece in pieces.by_block() for span in _spans(draws)]
-    report = report_progress(progress, "blocks")
-    for done, found in enumerate(map_in_order(task, tasks, workers), start=1):
-        for cell, first, moments in found:
+    for block in track(map_in_order(task, tasks, workers), "blocks", progress, total=len(tasks)):
+        for cell, first, moments in block:
             out[cell, first : first + len(moments)] += moments
-        report(done, len(tasks))
     return out[0] if cells is None else out
 
 
@@ -571,20 +564,6 @@ def _singular(weak: BoolArray, whose: str, columns: Sequence[str]) -> Covariance
         f"{repr(columns[j]) if columns else f'number {j + 1}'} has no rows of weight there, or those before it make "
         "it. Pool cells, drop the column, or use Bootstrap(kind='bayesian'), which leaves no row out."
     )
-
-
-def report_progress(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """Whom to tell how far it is: nobody, the caller, or stderr in one line."""
-    if callable(progress):
-        return progress
-    if not progress:
-        return lambda done, total: None
-
-    def write(done: int, total: int) -> None:
-        sys.stderr.write(f"\r{done:,} of {total:,} {what}{chr(10) if done == total else ''}")
-        sys.stderr.flush()
-
-    return write
 
 
 def _check_whole(name: str, value: object) -> None:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, sparse
 
+from wagegap._progress import track
 from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, JoinError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, satterthwaite
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.resampling import map_in_order, report_progress
+from wagegap.estimation.covariance.resampling import map_in_order
 
 __all__ = [
     "AbsorbedCount",
@@ -394,15 +395,12 @@ class ReplicateSource(ErrorSource):
         Scope (a country, where countries have designs of their own) and number of each replicate.
     kind : str
         How the replicates were made.
-    df : float
-        Degrees of freedom of the design.
     """
 
     origin: str
     deviations: FloatArray
     keys: tuple[tuple[str, int], ...]
     kind: str
-    df: float
 
     @property
     def size(self) -> int:
@@ -416,7 +414,7 @@ class ReplicateSource(ErrorSource):
     def degrees(self, contrast: FloatArray) -> float:
         """Replicates (of the scopes that the contrast touches) less one."""
         touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
-        return float(max(min(self.df, touched.sum() - 1), 1))
+        return float(max(min(self._reps, touched.sum()) - 1, 1))
 
     def relates(self, other: ErrorSource) -> bool:
         """Replicates of one design."""
@@ -431,7 +429,7 @@ class ReplicateSource(ErrorSource):
         out = np.zeros((len(keys), self.size + other.size))
         out[[place[key] for key in self.keys], : self.size] = self.deviations
         out[[place[key] for key in other.keys], self.size :] = other.deviations
-        return replace(self, deviations=out, keys=keys, df=max(self.df, other.df))
+        return replace(self, deviations=out, keys=keys)
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal weights of the replicates times their deviations."""
@@ -439,8 +437,11 @@ class ReplicateSource(ErrorSource):
 
     def describe(self) -> str:
         """Kind and number of replicates."""
-        numbers = {number for _, number in self.keys}
-        return f"{self.kind} replicates ({len(numbers)})"
+        return f"{self.kind} replicates ({self._reps})"
+
+    @property
+    def _reps(self) -> int:
+        return len({number for _, number in self.keys})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -497,7 +498,6 @@ def replicate_source(
     refit: Callable[[FloatArray], FloatArray],
     replicates: ReplicateWeights,
     scopes: Sequence[str],
-    df: float,
 ) -> ReplicateSource:
     """Refit with each replicate's weights.
 
@@ -511,18 +511,13 @@ def replicate_source(
         The weights.
     scopes : sequence of str, length C
         Scope of each cell's design.
-    df : float
-        Degrees of freedom of the design.
     """
     values = np.empty((len(replicates), *estimate.shape))
-    report = report_progress(replicates.progress, "replicates")
-    for i, found in enumerate(
-        map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
-    ):
-        _check_fitted(found, i, len(replicates))
-        values[i] = found
-        report(i + 1, len(replicates))
-    return source_of_values(estimate, values, replicates, scopes, df)
+    fits = map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
+    for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
+        _check_fitted(fitted, i, len(replicates))
+        values[i] = fitted
+    return source_of_values(estimate, values, replicates, scopes)
 
 
 def source_of_values(
@@ -530,7 +525,6 @@ def source_of_values(
     values: FloatArray,
     replicates: ReplicateWeights,
     scopes: Sequence[str],
-    df: float,
 ) -> ReplicateSource:
     """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
     number, n_cells, r = values.shape
@@ -543,7 +537,7 @@ def source_of_values(
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
     flat = deviations.reshape(len(names) * number, n_cells * r)
-    return ReplicateSource(replicates.design, flat, keys, replicates.kind, df)
+    return ReplicateSource(replicates.design, flat, keys, replicates.kind)
 
 
 def _check_fitted(found: FloatArray, i: int, number: int) -> None:

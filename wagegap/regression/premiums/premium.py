@@ -42,7 +42,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows, cell_labels, fit_cells, relate, replicated_source, say_collinear
-from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust
+from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
 from wagegap.estimation.design import Design
@@ -132,7 +132,8 @@ class Premiums(Result):
         >>> premiums.plot().get_xlabel()
         'Premium of ai (log points), 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap._display.axes import new_axes
+        from wagegap._display.intervals import intervals
 
         tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
@@ -254,13 +255,12 @@ def _stacked(
 ) -> tuple[Estimates, FloatArray]:
     """Premiums of cells that share the slopes of the controls, and the deviation of the residuals."""
     sample, cov = rows.sample, rows.cov
-    replicated = isinstance(cov, Replicates | Bootstrap)
     fits, matrix = fit_stacked(
-        sample, columns, cov=Robust("HC0") if replicated else cov, rule=rows.rule, wanted=wanted  # type: ignore[arg-type]
+        sample, columns, cov=Robust("HC0") if cov.replicated else cov, rule=rows.rule, wanted=wanted
     )  # fmt: skip
     say_collinear(fits.collinear)
     source: ErrorSource = fits.source
-    if replicated:
+    if cov.replicated:
         values = np.where(wanted, fits.values, 0.0)
         source, matrix = (
             replicated_source(
