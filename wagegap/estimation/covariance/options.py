@@ -31,9 +31,9 @@ from wagegap._typing import (
     SmallSample,
     WeightKind,
 )
-from wagegap.errors import CovarianceError, OptionError, check_option, check_rng, did_you_mean, listing
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_rng, did_you_mean, listing
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
-from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel, check_lags
+from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel
 from wagegap.estimation.covariance.replication import (
     ReplicateWeights,
     bootstrap_weights,
@@ -370,7 +370,7 @@ class DriscollKraay(_Analytic):
     lags: int
 
     def __post_init__(self) -> None:
-        check_lags(self.lags)
+        check_count("lags", self.lags, 0)
 
     def __str__(self) -> str:
         return f"DriscollKraay({self.period}, {self.lags} lags)"
@@ -397,7 +397,7 @@ class NeweyWest(_Analytic):
     lags: int
 
     def __post_init__(self) -> None:
-        check_lags(self.lags)
+        check_count("lags", self.lags, 0)
 
     def __str__(self) -> str:
         return f"NeweyWest({self.unit}, {self.period}, {self.lags} lags)"
@@ -524,12 +524,8 @@ class Bootstrap(_Replicated):
     def __post_init__(self) -> None:
         check_option("kind", self.kind, ("pairs", "bayesian"))
         check_rng(self.rng)
-        for name, least in (("reps", 2), ("workers", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise OptionError(f"{name}={value!r} must be a whole number.")
-            if value < least:
-                raise OptionError(f"{name}={value} is too few: at least {least}.")
+        check_count("reps", self.reps, 2)
+        check_count("workers", self.workers)
 
     def __str__(self) -> str:
         more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)

@@ -31,7 +31,7 @@ from scipy.linalg import lapack
 
 from wagegap._progress import track
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, RngLike
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option
+from wagegap.errors import CovarianceError, DataError, check_count, check_option
 
 __all__ = [
     "GivenWeights",
@@ -233,8 +233,8 @@ def draw_resamples(
     (5, 2)
     """
     check_option("kind", kind, ("pairs", "bayesian"))
-    _check_whole("n_units", n_units)
-    _check_whole("reps", reps)
+    check_count("n_units", n_units)
+    check_count("reps", reps)
     if strata is not None and np.shape(strata) != (n_units,):
         raise DataError(f"strata of shape {np.shape(strata)} for {n_units:,} units: one for each unit.")
     seed = int(np.random.default_rng(rng).integers(2**63))
@@ -290,7 +290,7 @@ def replicate_moments(
     array([[ 4., 10., 30.],
            [ 4., 14., 50.]])
     """
-    _check_whole("workers", workers)
+    check_count("workers", workers)
     pieces = _arrange(draws, units, cells, len(z))
     n_cells = 1 if cells is None else int(cells.max()) + 1
     size = z.shape[1] * (z.shape[1] + 1) // 2
@@ -564,8 +564,3 @@ def _singular(weak: BoolArray, whose: str, columns: Sequence[str]) -> Covariance
         f"{repr(columns[j]) if columns else f'number {j + 1}'} has no rows of weight there, or those before it make "
         "it. Pool cells, drop the column, or use Bootstrap(kind='bayesian'), which leaves no row out."
     )
-
-
-def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")

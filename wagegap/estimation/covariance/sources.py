@@ -33,6 +33,7 @@ __all__ = [
     "StatedSource",
     "replicate_source",
     "source_of_values",
+    "welch",
 ]
 
 
@@ -319,7 +320,7 @@ class ScoreSource(ErrorSource):
         return min(unit.degrees(rows) for unit in self.cov.units(self.groupings))
 
     def _residual_degrees(self, contrast: FloatArray, present: IntArray) -> float:
-        """N - k of the block; over several blocks Welch's, (sum v_b)^2 / sum v_b^2/(n_b - k_b)."""
+        """N - k of the block; Welch's over several."""
         df = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
         if self.rule == "joint":
             return float(df.sum())
@@ -327,8 +328,7 @@ class ScoreSource(ErrorSource):
             return float(df[present[0]])
         covariance = self.covariance()
         parts = np.where(self.column_block == present[:, None], contrast, 0.0)
-        variances = np.sum(parts @ covariance * parts, axis=1)
-        return float(variances.sum() ** 2 / np.sum(variances**2 / df[present]))
+        return welch(np.sum(parts @ covariance * parts, axis=1), df[present])
 
     def _cluster_pairs(self, contrast: FloatArray, other: FloatArray) -> FloatArray:
         """Covariance of what pairs of clusters add to two contrasts, added over blocks."""
@@ -480,9 +480,7 @@ class StatedSource(ErrorSource):
         used = contrast != 0
         if np.unique(df[used]).size <= 1:
             return float(df[used][0]) if used.any() else np.inf
-        variances = contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used]
-        total = float(np.sum(variances**2 / df[used]))
-        return float(variances.sum() ** 2 / total) if total > 0 else np.inf
+        return welch(contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used], df[used])
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal draws with the covariance."""
@@ -550,6 +548,13 @@ def _check_fitted(found: FloatArray, i: int, number: int) -> None:
         f"(numbers {listing(bad)}): too few rows there carry weight. Leave these cells out, or use "
         "Bootstrap(kind='bayesian')."
     )
+
+
+def welch(variances: FloatArray, df: FloatArray) -> float:
+    """Degrees of freedom of a sum of independent parts, from the variance and the degrees of each."""
+    # nu = (sum_b v_b)^2 / sum_b v_b^2/nu_b
+    total = float(np.sum(variances**2 / df))
+    return float(variances.sum() ** 2 / total) if total > 0 else np.inf
 
 
 def _stacked(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
