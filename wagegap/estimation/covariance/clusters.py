@@ -52,6 +52,8 @@ class DegreesMatrices:
 
     def pairs(self, contrast: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Covariance of what each cluster adds to one contrast and to another (or the same), shape (m, m)."""
+        # cov(c'b_i, d'b_j) = 1{i = j} c'P_i d - l_i(c)'r_j(d) - r_i(c)'l_j(d) + r_i(c)'M r_j(d) under equal variances,
+        # with P_i = own, l_i(c) = left_i'c, r_i(c) = right_i c, M = middle: the residuals are (I - H)e, e independent.
         second = contrast if other is None else other
         left, left_too = (np.einsum("r,mrk->mk", c, self.left) for c in (contrast, second))
         right, right_too = (np.einsum("mkr,r->mk", self.right, c) for c in (contrast, second))
@@ -96,6 +98,7 @@ def adjust_clusters(
     DegreesMatrices
         For the degrees of freedom of a contrast of reported parameters.
     """
+    # s_i = R X_i'W_i A_i (y_i - X_i b), V = sum_i s_i s_i'; A_i = I (CR0, CR1), or that of `_adjusted_wx`.
     w = np.ones(len(x)) if weights is None else weights
     wx = x * w[:, None]
     middle = wx.T @ wx
@@ -116,7 +119,8 @@ def adjust_clusters(
 
 
 def satterthwaite(pairs: FloatArray) -> float:
-    """Degrees of freedom from the matrix of pairs: tr(G)^2 / |G|^2."""
+    """Degrees of freedom from the matrix of pairs."""
+    # nu = 2 E[v]^2 / var(v) = tr(G)^2 / tr(G G), G the covariances of what clusters add to the contrast
     norm = float(np.sum(pairs**2))
     return float(np.trace(pairs) ** 2 / norm) if norm > 0 else np.nan
 
@@ -134,6 +138,8 @@ def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: 
     contrasts : ndarray, shape (q, r)
         The contrasts.
     """
+    # Omega = E[C V C'], D = Omega^(-1/2) C V C' Omega^(-1/2); var(D_st) = tr(G_ss G_tt) + tr(G_st G_st), G_st the
+    # covariances between clusters of what they add to contrasts s and t (Pustejovsky and Tipton 2018).
     q = len(contrasts)
     mean = np.array([[np.trace(pairs(a, b)) for b in contrasts] for a in contrasts])
     values, vectors = linalg.eigh((mean + mean.T) / 2)
@@ -159,6 +165,8 @@ def _adjusted_wx(
         # (I - X M X'W)^-1 has a transpose that maps WX to WX (I - M X'WX)^-1.
         inner = np.eye(x.shape[1]) - bread @ (x.T @ wx)
         return wx @ linalg.pinv(inner)
+    # B_i = I - X_i M X_i'W_i - W_i X_i M X_i' + X_i M X'W^2 X M X_i', the residuals' variance, M = (X'WX)^-1;
+    # A_i = B_i^(-1/2) = I + Q [(Q'B_i Q)^(-1/2) - I] Q', Q an orthonormal basis of [X_i, W_i X_i].
     basis = linalg.qr(x if equal else np.hstack([x, wx]), mode="economic", pivoting=True)[0]
     bx, bwx = basis.T @ x, basis.T @ wx
     hat = bx @ bread @ bwx.T

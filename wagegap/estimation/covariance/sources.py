@@ -269,6 +269,7 @@ class ScoreSource(ErrorSource):
         if len(terms) != 1 or not isinstance(terms[0][1], Grouping):
             return _normal_draws(self.covariance(), rng, reps)
         sums = terms[0][1].sums(self._adjusted())
+        # w = (1 - sqrt 5)/2 with probability (sqrt 5 + 1)/(2 sqrt 5), else (1 + sqrt 5)/2: E w = 0, E w^2 = E w^3 = 1
         root5 = np.sqrt(5.0)
         high = rng.random((reps, sums.shape[0])) < (root5 - 1) / (2 * root5)
         weights = np.where(high, (1 + root5) / 2, (1 - root5) / 2)
