@@ -53,9 +53,9 @@ __all__ = [
     "NeweyWest",
     "Replicates",
     "Robust",
-    "RowLabels",
     "Survey",
     "parse_cov",
+    "replicate_scale",
 ]
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
