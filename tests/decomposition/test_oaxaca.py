@@ -668,13 +668,12 @@ def test_replicate_weights_refit_everything(rows, options):
 @pytest.mark.parametrize("cluster", [None, "psu"])
 def test_bootstrap_is_refitting_with_drawn_weights(rows, cluster, kind):
     from wagegap.decomposition.groups import group_samples
-    from wagegap.panel.rows import replicate_weights
 
     cov = Bootstrap(8, kind=kind, cluster=cluster, rng=4)
     call = {"group": "country", "groups": ("USA", "KOR")}
     found = wg.oaxaca(rows, FORMULA, reference="pooled", detail="columns", cov=cov, **call)
     grouped = group_samples(rows, FORMULA, cov=cov, **call)
-    drawn = replicate_weights(grouped.panel, grouped.design.rows, cov, grouped.sample)
+    drawn = cov.replicate_weights(grouped.panel, grouped.design.rows, grouped.sample.weights)
     chosen = rows.iloc[grouped.design.rows].reset_index(drop=True)
     values = []
     for weights in drawn:
