@@ -122,6 +122,20 @@ def test_factors_of_a_logit_of_r(facts):
     np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
 
 
+@pytest.mark.parametrize("reference", ["A", "B"])
+def test_reweighted_statistics_of_r(facts, reference):
+    """Mean and variance of log pay, Gini of pay."""
+    rows = designs.workers().dropna(subset="lnwage").assign(pay=lambda frame: np.exp(frame["lnwage"]))
+    expected, call = facts("reweighting")[f"dfl_{reference}"], {"group": "female", "groups": (0, 1)}
+    for outcome, statistics, place in (("lnwage", ("mean", "variance"), slice(0, 2)), ("pay", ("gini",), slice(2, 3))):
+        formula = f"{outcome} ~ educ + exper + tenure + C(isco)"
+        gap = dfl(rows, formula, reference=reference, statistics=statistics, **call)
+        totals = gap.totals()
+        for component, values in expected.items():
+            own = totals.values[(totals.labels["component"] == component).to_numpy()]
+            np.testing.assert_allclose(own, values[place], rtol=0, atol=1e-10, err_msg=component)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("case", "regressors"),

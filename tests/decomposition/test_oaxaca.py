@@ -390,6 +390,23 @@ def flat(term):
     return {"total": "Total", "Intercept": "(Intercept)"}.get(term, re.sub(r"\[(T\.)?(.*)\]", r"\2", term))
 
 
+@pytest.mark.parametrize("case", ["ref0", "ref1", "hc1"])
+def test_errors_of_products(facts, workers_with_pay, case):
+    """The formula of ddecompose, written down in R, with its factor of nine levels."""
+    expected, formula = facts("oaxaca_products")[case], f"{JANN} + C(isco)"
+    options = {"convention": "ddecompose", "detail": "columns", **DDECOMPOSE[case]}
+    found = wg.oaxaca(workers_with_pay, formula, **MEN_WOMEN, **options)
+    cells = table(found)
+    for place, component in enumerate(("explained", "unexplained")):
+        terms = cells.loc[component].drop("total")
+        np.testing.assert_allclose(terms["estimate"], expected[component], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(terms["std_error"], expected[f"se_{component}"], rtol=1e-10, atol=1e-14)
+        total = cells.loc[(component, "total")]
+        assert total["estimate"] == pytest.approx(sum(expected[component]), rel=1e-9)
+        assert total["std_error"] == pytest.approx(expected["se_total"][place], rel=1e-10)
+    assert found.bse.iloc[0] == pytest.approx(expected["se_difference"], rel=1e-10)
+
+
 @pytest.mark.parametrize("case", DDECOMPOSE)
 def test_ddecompose_estimates_and_errors(shared, case):
     found, expected = ddecompose(shared, case, **DDECOMPOSE[case])
