@@ -16,7 +16,7 @@ import pytest
 
 import wagegap as wg
 from wagegap.datasets import read_stack_overflow, read_stack_overflow_year, stack_overflow
-from wagegap.datasets.transfer import KnownFile
+from wagegap.datasets.download import KnownFile
 from wagegap.errors import (
     ChecksumError,
     ColumnError,
@@ -281,9 +281,9 @@ def downloaded(tmp_path, monkeypatch):
     (tmp_path / "so_survey").mkdir()
     path = write(tmp_path, 2019).rename(tmp_path / "so_survey" / "stack_overflow_2019.csv")
     body = path.read_bytes()
-    known = KnownFile("stack_overflow_2019", "http://nowhere", len(body), hashlib.sha256(body).hexdigest())
-    entry = door._Entry(known, 2019, "so_survey/stack_overflow_2019.csv", "", "")
-    monkeypatch.setattr(door, "_registry", lambda: {known.name: entry})
+    name, digest = "stack_overflow_2019", hashlib.sha256(body).hexdigest()
+    known = KnownFile(name, 2019, f"so_survey/{name}.csv", len(body), digest, "http://nowhere", "", "")
+    monkeypatch.setattr(door, "_registry", lambda: {name: known})
     monkeypatch.setenv("WAGEGAP_DATA", str(tmp_path))
     return path
 

@@ -63,7 +63,8 @@ def men8305(shared, name="men8305.parquet", case="ddecompose_men8305_dfl"):
 
 def as_ddecompose(table, regressors):
     """Distributions of 2003-05, of 1983-85, and of 1983-85 reweighted, with weights as they stand; and the factors."""
-    x, names, _ = design_matrix(table, regressors)
+    matrix = design_matrix(table, regressors)
+    x, names = matrix.values, matrix.names
     y, w, late = (
         np.log(table["wage"].to_numpy()),
         table["weights"].to_numpy(),
@@ -173,7 +174,7 @@ def test_weights_of_the_reweighted_oaxaca(shared):
         "age + (central_city + msa) * region + (black + hispanic) * (education + afqt) + family_responsibility * "
         "(years_worked_civilian + years_worked_military) + part_time * industry"
     )
-    x = design_matrix(table, regressors)[0]
+    x = design_matrix(table, regressors).values
     men = (table["female"] == "no").to_numpy()
     rows = reference["results"]["reweighting_factor_quantiles"]
     factor = reweight(x[men], x[~men]).factor

@@ -908,7 +908,11 @@ def test_words_that_need_the_name_of_the_group(rows):
     found = wg.oaxaca(data, FORMULA, group="abroad", groups=("yes", "no"))
     assert found.comparisons["direction"].tolist() == ["abroad yes minus abroad no"]
     odd = rows.replace({"country": {"USA": "a minus b"}})
-    assert "a minus b minus KOR" in wg.oaxaca(odd, FORMULA, group="country", groups=("a minus b", "KOR")).summary()
+    found = wg.oaxaca(odd, FORMULA, group="country", groups=("a minus b", "KOR"))
+    assert "a minus b minus KOR" in found.summary()
+    n = rows["country"].value_counts()
+    assert f"Rows: {n['USA']:,} a minus b, {n['KOR']:,} KOR." in found.summary()
+    assert found.plot().get_xlabel().startswith("a minus b minus KOR")
 
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "float32", "boolean", "bool"])

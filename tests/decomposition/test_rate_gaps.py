@@ -399,6 +399,21 @@ def test_bad_input():
         wg.kitagawa(data[data["g"] == "a"], "y", "z", group="g")
 
 
+def test_a_group_is_data_and_its_name_may_hold_the_word_minus():
+    data = drawn(400).replace({"g": {"a": "net minus tax", "b": "gross"}})
+    call = dict(group="g", groups=("net minus tax", "gross"))
+    n = data["g"].value_counts()
+    for found in (
+        wg.fairlie(data, "y ~ x + z", **call),
+        wg.yun(data, "y ~ x + z", **call),
+        wg.kitagawa(data, "y", "z", **call),
+    ):
+        assert f"Rows: {n['net minus tax']} net minus tax, {n['gross']} gross." in found.summary().replace("\n  ", " ")
+        assert found.comparisons["direction"].tolist() == ["net minus tax minus gross"]
+        assert found.comparisons[["name_first", "name_second"]].iloc[0].tolist() == ["net minus tax", "gross"]
+        assert found.plot().get_xlabel().startswith("net minus tax minus gross")
+
+
 def test_summaries_and_figures():
     found = wg.fairlie(drawn(400), "y ~ x + z", group="g", groups=("a", "b"), convention="conditional")
     assert "a minus b" in found.summary()

@@ -280,7 +280,7 @@ def test_ddecompose_reweighted_deciles(shared):
     table, results = ddecompose(shared, "ddecompose_nlys00_rif_deciles_reweighted")
     options, formula = {"group": "female", "groups": ("no", "yes"), "reweight": "logit"}, f"log(wage) ~ {NLYS}"
     own = [(table["female"] == name).to_numpy() for name in options["groups"]]
-    x = design_matrix(table, NLYS)[0]
+    x = design_matrix(table, NLYS).values
     psi = reweight(x[own[1]], x[own[0]]).factor
     sizes = [int(own[0].sum()), int(own[1].sum()), int(own[1].sum())]
     best = closest(table, results, sizes, [*map(float, sizes[:2]), float(psi.sum())], formula, **options)

@@ -25,6 +25,7 @@ from scipy import stats
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -459,6 +460,8 @@ class Estimates:
 
     def __str__(self) -> str:
         return self.summary()
+
+    __reduce__ = reduce_with_version
 
     def __getstate__(self) -> Mapping[str, Any]:
         kept = self.__dataclass_fields__

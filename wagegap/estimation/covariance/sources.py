@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, sparse
 
+from wagegap._progress import track
 from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, JoinError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, satterthwaite
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.resampling import map_in_order, report_progress
+from wagegap.estimation.covariance.resampling import map_in_order
 
 __all__ = [
     "AbsorbedCount",
@@ -518,13 +519,10 @@ def replicate_source(
         Degrees of freedom of the design.
     """
     values = np.empty((len(replicates), *estimate.shape))
-    report = report_progress(replicates.progress, "replicates")
-    for i, found in enumerate(
-        map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
-    ):
-        _check_fitted(found, i, len(replicates))
-        values[i] = found
-        report(i + 1, len(replicates))
+    fits = map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
+    for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
+        _check_fitted(fitted, i, len(replicates))
+        values[i] = fitted
     return source_of_values(estimate, values, replicates, scopes, df)
 
 

@@ -232,7 +232,7 @@ class Exits(Result):
         >>> found.plot_incidence().get_ylabel()
         'cumulative incidence'
         """
-        from wagegap.regression.figures import draw_incidence
+        from wagegap.regression.exits.figures import draw_incidence
 
         curves = self.curves(exit=exit, alpha=alpha, uniform=uniform, total=stacked, **keys)
         return draw_incidence(curves, words=band_words(alpha, uniform=uniform), stacked=stacked, ax=ax)
@@ -264,7 +264,8 @@ class Exits(Result):
         -------
         list of Curves
         """
-        from wagegap.regression.figures import chosen_cells, curves_of
+        from wagegap.regression.exits.figures import curves_of
+        from wagegap.regression.figures import chosen_cells
 
         if exit is not None:
             check_option("exit", exit, self.exits)

@@ -132,7 +132,8 @@ class Premiums(Result):
         >>> premiums.plot().get_xlabel()
         'Premium of ai (log points), 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap._display.axes import new_axes
+        from wagegap._display.intervals import intervals
 
         tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax

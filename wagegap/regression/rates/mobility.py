@@ -211,7 +211,8 @@ class Rates(Result):
         >>> rates.plot().get_xlabel()
         'emigration (share), 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap._display.axes import new_axes
+        from wagegap._display.intervals import intervals
 
         if event is not None:
             check_option("event", event, self.events)

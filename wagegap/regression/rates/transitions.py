@@ -99,10 +99,10 @@ class Transitions(Result):
         >>> fit_transitions(panel, "field", "next_field").plot().get_ylabel()
         'field'
         """
-        from wagegap.regression.figures import Moves, draw_moves
+        from wagegap.regression.rates.figures import draw_moves
 
-        moves = Moves(self.estimates, self.origin, self.destination, self.cells)
-        return draw_moves(moves, ax=ax, at_most=at_most, **keys)
+        columns = {"origin": self.origin, "destination": self.destination}
+        return draw_moves(self.estimates, self.cells, **columns, at_most=at_most, ax=ax, keys=keys)
 
     def mobility(self) -> Estimates:
         """Return indices of mobility of each cell, with their joint covariance.
