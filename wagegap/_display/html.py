@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from wagegap._display.numbers import typographic
-from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, spans, tail
+from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tails
 
 __all__ = ["to_html", "to_html_page"]
 
@@ -77,13 +77,11 @@ def _header_lines(spec: TableSpec) -> list[str]:
 
 
 def _body_lines(spec: TableSpec) -> list[str]:
-    longest = [max((tail(row.cells[j]) for row in spec.rows), key=len, default="") for j in range(len(spec.columns))]
-    lines, group = [], ""
-    for position, row in enumerate(spec.rows):
-        if row.group != group and row.group:
-            lines.append(_full_width(spec, row.group, "th"))
-        group = row.group
-        lines.append(f'<tr style="border-top:{_THIN}">' if row.rule_above and position else "<tr>")
+    longest = tails(spec)
+    lines = []
+    for heading, rule, row in headed_rows(spec):
+        lines += [_full_width(spec, heading, "th")] if heading else []
+        lines.append(f'<tr style="border-top:{_THIN}">' if rule else "<tr>")
         lines += [_stub(row)] if spec.has_stub else []
         for column, cell, ending in zip(spec.columns, row.cells, longest, strict=True):
             content = _content(cell, ending if column.align == "right" else "")
@@ -104,7 +102,7 @@ def _content(cell: Cell, ending: str) -> str:
     if not cell.numeric:
         return escape(cell.text)
     text = escape("\N{EN DASH}" if cell.text == ABSENT else typographic(cell.text))
-    hidden = ending[len(tail(cell)) :] if any(char.isdigit() for char in cell.text) else ""
+    hidden = hidden_tail(cell, ending)
     return f'{text}<span style="visibility:hidden">{escape(hidden)}</span>' if hidden else text
 
 

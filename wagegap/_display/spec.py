@@ -7,7 +7,7 @@ that. A table of regressions and a tidy frame are the same kind of thing here, a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal, TypeAlias, cast
@@ -22,6 +22,7 @@ from wagegap._display.numbers import (
     format_number,
     format_p,
     is_missing,
+    spaced,
 )
 from wagegap.errors import DataError, EmptyDataError, check_option
 
@@ -33,6 +34,8 @@ __all__ = [
     "Column",
     "Row",
     "TableSpec",
+    "headed_rows",
+    "hidden_tail",
     "make_column",
     "make_row",
     "make_table",
@@ -42,6 +45,7 @@ __all__ = [
     "statistic_cell",
     "tabulate_frame",
     "tail",
+    "tails",
 ]
 
 Align: TypeAlias = Literal["left", "right", "center"]
@@ -244,6 +248,24 @@ def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
 
 
+def headed_rows(spec: TableSpec) -> Iterator[tuple[str, bool, Row]]:
+    """Yield each row with the heading to write above it, empty for none, and whether a rule goes there."""
+    group = ""
+    for position, row in enumerate(spec.rows):
+        yield row.group if row.group != group else "", row.rule_above and position > 0, row
+        group = row.group
+
+
+def tails(spec: TableSpec) -> list[str]:
+    """Return the longest tail of each column."""
+    return [max((tail(row.cells[j]) for row in spec.rows), key=len, default="") for j in range(len(spec.columns))]
+
+
+def hidden_tail(cell: Cell, longest: str) -> str:
+    """Return what the longest tail of a column has beyond that of a number, so that digits can stand under digits."""
+    return longest[len(tail(cell)) :] if cell.numeric and any(char.isdigit() for char in cell.text) else ""
+
+
 def tail(cell: Cell) -> str:
     """Return what follows the last digit of a number: a parenthesis, stars.
 
@@ -313,7 +335,7 @@ def tabulate_frame(
     cells = _body_cells(flat, [(names[j], j) for j in body], digits)
     columns = [
         make_column(
-            shown.get(names[j], names[j].replace("_", " ")),
+            shown.get(names[j], spaced(names[j])),
             align="right" if any(row[k].numeric for row in cells) else "left",
             group=" ".join(str(part) for part in flat.columns[j][:-1]),
             name=names[j],
@@ -322,7 +344,7 @@ def tabulate_frame(
     ]
     stubs = [" ".join(filter(None, (format_key(flat.iloc[i, j]) for j in keys))) for i in range(len(flat))]
     rows = [make_row(stub, row) for stub, row in zip(stubs, cells, strict=True)]
-    header = " ".join(shown.get(names[j], names[j].replace("_", " ")) for j in keys)
+    header = " ".join(shown.get(names[j], spaced(names[j])) for j in keys)
     return make_table(columns, rows, title=title, stub_header=header, notes=notes)
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from wagegap._display.numbers import Minus, typographic
-from wagegap._display.spec import Align, Cell, Row, TableSpec, spans, tail
+from wagegap._display.numbers import typographic
+from wagegap._display.spec import Align, Row, TableSpec, headed_rows, hidden_tail, spans, tails
 from wagegap.errors import OptionError, check_option
 
-__all__ = ["display_width", "to_text", "wrap"]
+__all__ = ["Minus", "display_width", "to_text", "wrap"]
+
+Minus: TypeAlias = Literal["hyphen", "sign"]
 
 GAP = 2
 NARROWEST = 20
@@ -33,7 +36,7 @@ class _Grid:
 
     stub: int
     columns: tuple[int, ...]
-    tails: tuple[int, ...]
+    tails: list[str]
 
     def across(self, chosen: Sequence[int]) -> int:
         """Width of the given columns with the gaps between them."""
@@ -157,37 +160,28 @@ def _words_width(text: str) -> int:
 
 def _grid(spec: TableSpec, width: int) -> _Grid:
     """Choose widths: as wide as the strings are, if these fit; else with headers wrapped, then with labels wrapped."""
-    tails = tuple(max((len(tail(row.cells[j])) for row in spec.rows), default=0) for j in range(len(spec.columns)))
+    longest = tails(spec)
     room = width - (NARROWEST // 2 + GAP if spec.has_stub else 0)
     labels = [display_width(row.stub) + 2 * bool(row.group and row.stub) for row in spec.rows]
     natural = max([*labels, display_width(spec.stub_header), 0])
     columns: tuple[int, ...] = ()
     for compact in (False, True):
-        columns = tuple(min(_column_width(spec, j, tails[j], compact), room) for j in range(len(spec.columns)))
+        columns = tuple(min(_column_width(spec, j, longest[j], compact), room) for j in range(len(spec.columns)))
         left = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
         if natural <= left:
-            return _Grid(natural, columns, tails)
+            return _Grid(natural, columns, longest)
     beside = width - GAP - max(columns, default=0)
     stub = left if left >= STUB else min(natural, max(STUB, int(0.4 * width)), beside)
-    return _Grid(stub if natural else 0, columns, tails)
+    return _Grid(stub if natural else 0, columns, longest)
 
 
-def _column_width(spec: TableSpec, j: int, longest_tail: int, compact: bool) -> int:
+def _column_width(spec: TableSpec, j: int, longest: str, compact: bool) -> int:
     header = spec.columns[j].header
     cells = [row.cells[j] for row in spec.rows]
-    fixed = [display_width(c.text) + _pad(c, longest_tail) for c in cells if c.numeric]
+    fixed = [display_width(c.text) + len(hidden_tail(c, longest)) for c in cells if c.numeric]
     words = [display_width(c.text) for c in cells if not c.numeric]
     least = max([*fixed, _words_width(header), 1])
     return max(least, min(max([*words, 0 if compact else display_width(header)], default=0), WORDS))
-
-
-def _pad(cell: Cell, longest_tail: int) -> int:
-    """Blanks behind a number, so that digits stand under digits."""
-    return longest_tail - len(tail(cell)) if cell.numeric and cell.text[-1:] and _ends_in_number(cell) else 0
-
-
-def _ends_in_number(cell: Cell) -> bool:
-    return any(char.isdigit() for char in cell.text)
 
 
 def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
@@ -208,13 +202,9 @@ def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
 def _panel_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], minus: Minus) -> list[str]:
     total = grid.total(panel)
     lines = ["=" * total, *_header_lines(spec, grid, panel), "-" * total]
-    group = ""
-    for position, row in enumerate(spec.rows):
-        if row.rule_above and position:
-            lines.append("-" * total)
-        if row.group != group and row.group:
-            lines += wrap(row.group, total)
-        group = row.group
+    for heading, rule, row in headed_rows(spec):
+        lines += ["-" * total] if rule else []
+        lines += wrap(heading, total) if heading else []
         lines += _row_lines(spec, grid, panel, row, minus)
     return [*lines, "=" * total]
 
@@ -248,7 +238,7 @@ def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, min
     for j in panel:
         cell = row.cells[j]
         text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
-        pad = _pad(cell, grid.tails[j]) if spec.columns[j].align == "right" else 0
+        pad = len(hidden_tail(cell, grid.tails[j])) if spec.columns[j].align == "right" else 0
         inner = grid.columns[j] - pad
         blocks.append([_align(line, inner, spec.columns[j].align) + " " * pad for line in wrap(text, inner)])
     return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
