@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from wagegap._display.numbers import typographic
@@ -146,16 +147,7 @@ def _char_width(char: str) -> int:
 
 def _fitting(word: str, width: int) -> int:
     """Count the characters of a word that fit, at least one."""
-    used = 0
-    for position, char in enumerate(word):
-        used += _char_width(char)
-        if used > width:
-            return max(position, 1)
-    return len(word)
-
-
-def _words_width(text: str) -> int:
-    return max((display_width(word) for word in text.split()), default=0)
+    return max(sum(used <= width for used in accumulate(_char_width(char) for char in word)), 1)
 
 
 def _grid(spec: TableSpec, width: int) -> _Grid:
@@ -180,7 +172,7 @@ def _column_width(spec: TableSpec, j: int, longest: str, compact: bool) -> int:
     cells = [row.cells[j] for row in spec.rows]
     fixed = [display_width(c.text) + len(hidden_tail(c, longest)) for c in cells if c.numeric]
     words = [display_width(c.text) for c in cells if not c.numeric]
-    least = max([*fixed, _words_width(header), 1])
+    least = max([*fixed, *(display_width(word) for word in header.split()), 1])
     return max(least, min(max([*words, 0 if compact else display_width(header)], default=0), WORDS))
 
 
@@ -213,20 +205,13 @@ def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[st
     chosen = [spec.columns[j] for j in panel]
     lines: list[str] = []
     if any(column.group for column in chosen):
-        blocks: list[list[str]] = []
-        widths: list[int] = []
-        start = 0
+        blocks, widths, start = [], [], 0
         for group, count in spans(chosen):
-            span = grid.across(panel[start : start + count])
-            heading = [_align(line, span, "center") for line in wrap(group, span)] if group else []
-            blocks.append([*heading, "-" * span] if group else [])
-            widths.append(span)
+            widths.append(grid.across(panel[start : start + count]))
+            blocks.append([*_aligned(group, widths[-1], "center"), "-" * widths[-1]] if group else [])
             start += count
         lines += _join([[], *blocks], [grid.stub, *widths], bottom=True)
-    headers = [
-        [_align(line, grid.columns[j], spec.columns[j].align) for line in wrap(spec.columns[j].header, grid.columns[j])]
-        for j in panel
-    ]
+    headers = [_aligned(spec.columns[j].header, grid.columns[j], spec.columns[j].align) for j in panel]
     stub = wrap(spec.stub_header, max(grid.stub, 1))
     return lines + _join([stub, *headers], [grid.stub, *(grid.columns[j] for j in panel)], bottom=True)
 
@@ -239,9 +224,13 @@ def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, min
         cell = row.cells[j]
         text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
         pad = len(hidden_tail(cell, grid.tails[j])) if spec.columns[j].align == "right" else 0
-        inner = grid.columns[j] - pad
-        blocks.append([_align(line, inner, spec.columns[j].align) + " " * pad for line in wrap(text, inner)])
+        aligned = _aligned(text, grid.columns[j] - pad, spec.columns[j].align)
+        blocks.append([line + " " * pad for line in aligned])
     return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
+
+
+def _aligned(text: str, width: int, align: Align) -> list[str]:
+    return [_align(line, width, align) for line in wrap(text, width)]
 
 
 def _align(text: str, width: int, align: Align) -> str:
@@ -252,14 +241,10 @@ def _align(text: str, width: int, align: Align) -> str:
 
 def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: bool = False) -> list[str]:
     """Put blocks of lines side by side; the first, the stub, vanishes where it has no width."""
-    height = max((len(block) for block in blocks), default=0)
-    lines = []
-    for i in range(height):
-        parts = []
-        for block, width in zip(blocks, widths, strict=True):
-            if width == 0:
-                continue
-            at = i - (height - len(block)) if bottom else i
-            parts.append(_align(block[at] if 0 <= at < len(block) else "", width, "left"))
-        lines.append((" " * GAP).join(parts))
-    return lines
+    height = max(len(block) for block in blocks)
+    columns = []
+    for block, width in zip(blocks, widths, strict=True):
+        blank = [""] * (height - len(block))
+        lines = [*blank, *block] if bottom else [*block, *blank]
+        columns += [[_align(line, width, "left") for line in lines]] if width else []
+    return [(" " * GAP).join(parts) for parts in zip(*columns, strict=True)]
