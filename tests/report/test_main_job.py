@@ -199,7 +199,7 @@ def test_a_study_of_ones_own(tmp_path, capsys):
     assert main([str(path), "-o", str(tmp_path / "report")]) == 0
     printed = capsys.readouterr()
     assert "emigration" in printed.out
-    assert "reading workers" in printed.err
+    assert "panels: 100%" in printed.err
     html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert "Mine &lt;b&gt;&amp;" in html
     hashes = json.loads((tmp_path / "report" / "provenance.json").read_text())["sha256"]

@@ -16,6 +16,7 @@ from wagegap._display.markdown import to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, SmallSample
+from wagegap._version import reduce_with_version
 from wagegap.errors import public
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
@@ -36,6 +37,8 @@ class Result:
     """
 
     estimates: Estimates
+
+    __reduce__ = reduce_with_version
 
     # numbers ---------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from wagegap.regression.figures import draw_effects
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
 from wagegap.regression.link import Link
-from wagegap.regression.rates.standardise import Transitions
+from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.corridors import plot_corridors
 
 __all__ = ["plot_corridors", "plot_effects", "plot_forest", "plot_incidence", "plot_link", "plot_transitions"]

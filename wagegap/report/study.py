@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import sys
 import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ import pandas as pd
 from wagegap import datasets
 from wagegap._display.axes import figure_of
 from wagegap._display.numbers import format_number, spaced
+from wagegap._progress import track
 from wagegap.errors import (
     IdentificationWarning,
     ReliabilityError,
@@ -187,30 +187,20 @@ def _hashes(content: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 def _parts(content: Mapping[str, Any], folder: Path, seed: int, watch: list[str], *, progress: bool) -> Iterable[_Part]:
     """Carry out everything in the file, in its order."""
-
-    def say(text: str) -> None:
-        if progress:
-            print(text, file=sys.stderr, flush=True)
-
     made = _Made()
-    for name, options in _section(content, "panels"):
-        say(f"reading {name}")
+    for name, options in track(_section(content, "panels"), "panels", progress):
         made.panels[name] = _read(f"[panels.{name}]", {"source_name": name, **options}, folder)
-    for name, options in _section(content, "premiums"):
-        say(f"premiums: {name}")
+    for name, options in track(_section(content, "premiums"), "premiums", progress):
         made.premiums[name] = _estimated(f"[premiums.{name}]", options, fit_premiums, made.panels)
         yield _premiums_part(name, str(options.get("label", name)), made.premiums[name], watch)
-    for name, options in _section(content, "rates"):
-        say(f"rates: {name}")
+    for name, options in track(_section(content, "rates"), "rates", progress):
         made.rates[name] = _estimated(f"[rates.{name}]", options, fit_rates, made.panels)
         yield _rates_part(name, str(options.get("label", name)), made.rates[name], watch)
     for name, options in _section(content, "covariates"):
         made.covariates[name] = _covariates(f"[covariates.{name}]", options, folder)
-    for options in _links(content):
-        say(f"link: {options.get('name', '?')}")
+    for options in track(_links(content), "links", progress):
         yield from _link_parts(options, made, seed)
     if "caution" in content:
-        say("caution")
         yield _caution_part(content, made.premiums)
 
 

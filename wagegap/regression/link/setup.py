@@ -20,7 +20,7 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.regression.link.cells import LinkCells
@@ -199,7 +199,7 @@ def _warn_left_out(cells: LinkCells, lost: Sequence[int]) -> None:
         warn(f"left out of the link: {listing(words)}, so that it has no slope of its own.", IdentificationWarning)
 
 
-def plain_estimates(setup: Setup, values: FloatArray, root: Any, notes: tuple[str, ...] = ()) -> Estimates:
+def plain_estimates(setup: Setup, values: FloatArray, source: Any, notes: tuple[str, ...] = ()) -> Estimates:
     """Label the coefficients that are reported."""
     cells = setup.cells
     labels = pd.DataFrame({"term": [setup.names[j] for j in setup.shown], "unit": cells.units[0], "comparison": ""})
@@ -211,7 +211,7 @@ def plain_estimates(setup: Setup, values: FloatArray, root: Any, notes: tuple[st
     right = ", ".join(setup.names[j] for j in setup.shown if setup.names[j] != "Intercept")
     title = f"{cells.outcome} on {right}" if right else cells.outcome
     return Estimates(
-        labels, values, (root,), (np.eye(len(values)),), title=title, ledger=cells.ledger, notes=(*said, *notes)
+        labels, values, (source,), (np.eye(len(values)),), title=title, ledger=cells.ledger, notes=(*said, *notes)
     )
 
 
@@ -226,8 +226,8 @@ def stated_estimates(
 ) -> Estimates:
     """Coefficients with a covariance that the estimator states."""
     at = list(setup.shown)
-    root = PlainRoot("link", cov[np.ix_(at, at)], setup.free if free is None else free, phrase)
-    return plain_estimates(setup, params[at], root, notes)
+    source = StatedSource("link", cov[np.ix_(at, at)], setup.free if free is None else free, phrase)
+    return plain_estimates(setup, params[at], source, notes)
 
 
 def _groups(cells: LinkCells, data: pd.DataFrame | None, cluster: str) -> AnyArray:

@@ -23,7 +23,7 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
@@ -290,9 +290,9 @@ def _result(
     free = np.repeat([float(s.cells.n - s.x.shape[1]) for s in setups], [len(s.shown) for s in setups])
     names = tuple(s.cells.outcome for s in setups)
     how = "separate equations" if weighting == "separate" else "seemingly unrelated regressions"
-    root = PlainRoot("link system", cov[np.ix_(at, at)], free, f"sandwich of corrected scores, {how}")
+    source = StatedSource("link system", cov[np.ix_(at, at)], free, f"sandwich of corrected scores, {how}")
     labels = pd.DataFrame({"term": terms, "unit": units, "comparison": ""})
     title = f"{' and '.join(names)} on premiums"
-    estimates = Estimates(labels, b[at], (root,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)
+    estimates = Estimates(labels, b[at], (source,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)
     r = np.corrcoef(residuals, rowvar=False)
     return LinkSystem(estimates, names, pd.DataFrame(r, index=list(names), columns=list(names)), weighting)

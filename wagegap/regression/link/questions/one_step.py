@@ -28,7 +28,8 @@ from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, OptionError, check_count, no_column, public
-from wagegap.estimation.design import FormulaParts, build_design, free_name, required_columns
+from wagegap.estimation.design import build_design, free_name
+from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
