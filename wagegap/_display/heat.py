@@ -88,7 +88,7 @@ def heat(  # noqa: PLR0913
 
     Examples
     --------
-    >>> from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
+    >>> from wagegap._display.axes import new_axes
     >>> ax = heat(new_axes(3, 3), ["a", "b"], ["a", "b"], np.array([[0.9, 0.1], [0.25, 0.75]]), decimals=2)
     >>> [text.get_text() for text in ax.texts]
     ['0.90', '0.10', '0.25', '0.75']

@@ -130,17 +130,16 @@ def to_latex(spec: TableSpec, *, label: str = "") -> str:
 
 
 def _header_lines(spec: TableSpec) -> list[str]:
-    lines = []
-    offset = int(spec.has_stub)
+    lines, stub = [], [spec.stub_header] if spec.has_stub else []
     if any(column.group for column in spec.columns):
-        cells, rules, start = [""] * offset, [], 1 + offset
+        cells, rules, start = ["" for _ in stub], [], 1 + len(stub)
         for group, count in spans(spec.columns):
             heading = rf"\multicolumn{{{count}}}{{c}}{{{escape_latex(group)}}}"
             cells += [heading] if group else [""] * count
             rules += [rf"\cmidrule(lr){{{start}-{start + count - 1}}}"] if group else []
             start += count
         lines += [" & ".join(cells) + r" \\", "".join(rules)]
-    headers = [escape_latex(spec.stub_header)] * offset
+    headers = [escape_latex(header) for header in stub]
     headers += [
         rf"\multicolumn{{1}}{{c}}{{{escape_latex(column.header)}}}"
         if column.align == "center"

@@ -154,7 +154,7 @@ def _grid(spec: TableSpec, width: int) -> _Grid:
     """Choose widths: as wide as the strings are, if these fit; else with headers wrapped, then with labels wrapped."""
     longest = tails(spec)
     room = width - (NARROWEST // 2 + GAP if spec.has_stub else 0)
-    labels = [display_width(row.stub) + 2 * bool(row.group and row.stub) for row in spec.rows]
+    labels = [display_width(_indent(row) + row.stub) for row in spec.rows]
     natural = max([*labels, display_width(spec.stub_header), 0])
     columns: tuple[int, ...] = ()
     for compact in (False, True):
@@ -217,7 +217,7 @@ def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[st
 
 
 def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, minus: Minus) -> list[str]:
-    indent = "  " if row.group and row.stub else ""
+    indent = _indent(row)
     stub = [indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]
     blocks = []
     for j in panel:
@@ -227,6 +227,10 @@ def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, min
         aligned = _aligned(text, grid.columns[j] - pad, spec.columns[j].align)
         blocks.append([line + " " * pad for line in aligned])
     return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
+
+
+def _indent(row: Row) -> str:
+    return "  " if row.group and row.stub else ""
 
 
 def _aligned(text: str, width: int, align: Align) -> list[str]:

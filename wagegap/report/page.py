@@ -127,7 +127,11 @@ def save_study(study: Study, folder: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
             made = _write(study, Path(waiting))
             _check_targets(made, folder)
-            _move(made, Path(waiting), folder)
+            for path in made:
+                (folder / path.parent).mkdir(parents=True, exist_ok=True)
+                shutil.move(Path(waiting) / path, folder / path)
+    except OutputError:
+        raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
@@ -214,21 +218,9 @@ def _write(study: Study, folder: Path) -> list[Path]:
 def _check_targets(made: list[Path], folder: Path) -> None:
     """Raise where a file cannot go to its place, before the first is moved."""
     for path in made:
-        target = folder / path
-        if target.is_dir():
-            raise IsADirectoryError(21, f"{target} is a folder, where a file should go")
-        for above in target.relative_to(folder).parents:
-            room = folder / above
-            if room.exists() and not room.is_dir():
-                raise NotADirectoryError(20, f"{room} is a file, where a folder should be")
-            if room.exists() and not os.access(room, os.W_OK | os.X_OK):
-                raise PermissionError(13, f"no permission to write to {room}")
-
-
-def _move(made: list[Path], waiting: Path, folder: Path) -> None:
-    for path in made:
-        (folder / path.parent).mkdir(parents=True, exist_ok=True)
-        shutil.move(str(waiting / path), str(folder / path))
+        if (folder / path).is_dir():
+            raise IsADirectoryError(21, f"{folder / path} is a folder, where a file should go")
+        check_folder((folder / path).parent)
 
 
 def _provenance(study: Study) -> dict[str, Any]:
