@@ -56,24 +56,19 @@ def to_html_page(spec: TableSpec) -> str:
 
 
 def _header_lines(spec: TableSpec) -> list[str]:
-    lines = []
-    top = f"border-top:{_THICK}"
-    if any(column.group for column in spec.columns):
-        lines.append(f'<tr style="{top}">')
-        lines += ["<td></td>"] if spec.has_stub else []
-        for group, count in spans(spec.columns):
-            style = f"text-align:center;{_PAD};border-bottom:{_THIN}"
-            heading = f'<th scope="colgroup" colspan="{count}" style="{style}">{escape(group)}</th>'
-            lines.append(heading if group else f'<td colspan="{count}"></td>')
-        lines.append("</tr>")
-        top = ""
-    lines.append(f'<tr style="{top}">' if top else "<tr>")
-    if spec.has_stub:
-        lines.append(f'<th scope="col" style="text-align:left;{_PAD}">{escape(spec.stub_header)}</th>')
+    heads = [f'<th scope="col" style="text-align:left;{_PAD}">{escape(spec.stub_header)}</th>'] if spec.has_stub else []
     for column in spec.columns:
         style = f"text-align:{column.align};{_PAD}"
-        lines.append(f'<th scope="col" style="{style}">{escape(column.header)}</th>')
-    return [*lines, "</tr>"]
+        heads.append(f'<th scope="col" style="{style}">{escape(column.header)}</th>')
+    top = f'<tr style="border-top:{_THICK}">'
+    if not any(column.group for column in spec.columns):
+        return [top, *heads, "</tr>"]
+    groups = ["<td></td>"] if spec.has_stub else []
+    for group, count in spans(spec.columns):
+        style = f"text-align:center;{_PAD};border-bottom:{_THIN}"
+        heading = f'<th scope="colgroup" colspan="{count}" style="{style}">{escape(group)}</th>'
+        groups.append(heading if group else f'<td colspan="{count}"></td>')
+    return [top, *groups, "</tr>", "<tr>", *heads, "</tr>"]
 
 
 def _body_lines(spec: TableSpec) -> list[str]:

@@ -163,14 +163,14 @@ def _places(point: FloatArray, size: FloatArray, bounds: FloatArray, clearance: 
 
 def _cost(places: FloatArray, points: FloatArray, i: int, size: FloatArray, clearance: float) -> FloatArray:
     """Distance of the box from its point, more where another point is as near, a little for the less usual sides."""
-    own = _gap_to_box(points[i][None], places, size[None])
+    gap = _gap_to_box(points[i][None], places, size[None])
     others = np.delete(points, i, axis=0)
     if len(others):
         gaps = np.min([_gap_to_box(other[None], places, size[None]) for other in others], axis=0)
-        own = own + 2.0 * np.maximum(own + clearance - gaps, 0.0)
+        gap = gap + 2.0 * np.maximum(gap + clearance - gaps, 0.0)
     offset = places - points[i]
     usual = np.where(offset[:, 0] >= 0, 0.0, 0.3) + np.where(offset[:, 1] >= 0, 0.0, 0.2)
-    return np.asarray(own + usual * clearance)
+    return np.asarray(gap + usual * clearance)
 
 
 def _gap_to_box(points: FloatArray, centres: FloatArray, sizes: FloatArray) -> FloatArray:

@@ -199,8 +199,8 @@ def make_row(
     rule_above: bool = False,
 ) -> Row:
     """Build a row; strings become cells without a number."""
-    made = tuple(Cell(plain(c)) if isinstance(c, str) else Cell(plain(c.text), c.value) for c in cells)
-    return Row(plain(stub), made, plain(group), plain(stub if name is None else name), measure, rule_above)
+    cleaned = tuple(Cell(plain(c)) if isinstance(c, str) else Cell(plain(c.text), c.value) for c in cells)
+    return Row(plain(stub), cleaned, plain(group), plain(stub if name is None else name), measure, rule_above)
 
 
 def make_table(
@@ -224,8 +224,8 @@ def make_table(
     >>> spec.columns[0].align
     'right'
     """
-    made = tuple(make_column(c) if isinstance(c, str) else c for c in columns)
-    return TableSpec(made, tuple(rows), plain(title), plain(stub_header), tuple(plain(note) for note in notes))
+    heads = tuple(make_column(c) if isinstance(c, str) else c for c in columns)
+    return TableSpec(heads, tuple(rows), plain(title), plain(stub_header), tuple(plain(note) for note in notes))
 
 
 def plain(text: object) -> str:
@@ -271,8 +271,8 @@ def tail(cell: Cell) -> str:
     >>> tail(Cell("(0.021)", 0.0213)), tail(Cell("0.251***", 0.2513)), tail(Cell("unknown", float("nan")))
     (')', '***', '')
     """
-    found = re.search(r"(?<=\d)\D*$", cell.text) if cell.numeric else None
-    return found.group() if found else ""
+    match = re.search(r"(?<=\d)\D*$", cell.text) if cell.numeric else None
+    return match.group() if match else ""
 
 
 def tabulate_frame(

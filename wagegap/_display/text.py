@@ -123,19 +123,19 @@ def wrap(text: str, width: int, *, hanging: int = 0) -> list[str]:
     lines: list[str] = []
     current = ""
     for word in text.split():
-        rest = word
-        while rest:
+        remaining = word
+        while remaining:
             indent = " " * hanging if lines else ""
-            trial = f"{current} {rest}" if current else indent + rest
+            trial = f"{current} {remaining}" if current else indent + remaining
             if display_width(trial) <= width:
-                current, rest = trial, ""
+                current, remaining = trial, ""
             elif current:
                 lines.append(current)
                 current = ""
             else:
-                taken = _fitting(rest, width - len(indent))
-                lines.append(indent + rest[:taken])
-                rest = rest[taken:]
+                taken = _fitting(remaining, width - len(indent))
+                lines.append(indent + remaining[:taken])
+                remaining = remaining[taken:]
     return [*lines, current] if current or not lines else lines
 
 
@@ -159,11 +159,11 @@ def _grid(spec: TableSpec, width: int) -> _Grid:
     columns: tuple[int, ...] = ()
     for compact in (False, True):
         columns = tuple(min(_column_width(spec, j, longest[j], compact), room) for j in range(len(spec.columns)))
-        left = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
-        if natural <= left:
+        beside_columns = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
+        if natural <= beside_columns:
             return _Grid(natural, columns, longest)
     beside = width - GAP - max(columns, default=0)
-    stub = left if left >= STUB else min(natural, max(STUB, int(0.4 * width)), beside)
+    stub = beside_columns if beside_columns >= STUB else min(natural, max(STUB, int(0.4 * width)), beside)
     return _Grid(stub if natural else 0, columns, longest)
 
 
@@ -238,9 +238,9 @@ def _aligned(text: str, width: int, align: Align) -> list[str]:
 
 
 def _align(text: str, width: int, align: Align) -> str:
-    free = max(width - display_width(text), 0)
-    left = {"left": 0, "right": free, "center": free // 2}[align]
-    return " " * left + text + " " * (free - left)
+    blanks = max(width - display_width(text), 0)
+    before = {"left": 0, "right": blanks, "center": blanks // 2}[align]
+    return " " * before + text + " " * (blanks - before)
 
 
 def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: bool = False) -> list[str]:

@@ -265,11 +265,13 @@ def plot_effects(
     named = results if isinstance(results, Mapping) else {"": results}
     if not named:
         raise DataError("there are no results to draw.")
-    found = {str(name): _effects(result, which, exit) for name, result in named.items()}
-    exits = list(dict.fromkeys(name for _, name in found.values()))
+    effects = {str(name): _effects(result, which, exit) for name, result in named.items()}
+    exits = list(dict.fromkeys(name for _, name in effects.values()))
     on = f" on {exits[0]}" if len(exits) == 1 and exits[0] else ""
     what = "average effect{of}" if which == "effects" else "average elasticity{of}"
-    return draw_effects({name: own for name, (own, _) in found.items()}, what=f"{what}{on}", ax=ax, alpha=alpha)
+    return draw_effects(
+        {name: estimates for name, (estimates, _) in effects.items()}, what=f"{what}{on}", ax=ax, alpha=alpha
+    )
 
 
 def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]:
@@ -285,8 +287,8 @@ def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]
             )
         return result.marginal_effects(), ""
     if isinstance(result, Linear):
-        own = result.estimates
-        return own.select(own.labels["term"].to_numpy() != "Intercept"), ""
+        terms = result.estimates.labels["term"].to_numpy()
+        return result.estimates.select(terms != "Intercept"), ""
     if isinstance(result, Estimates):
         return result, ""
     raise DataError(f"{type(result).__name__} has no effects to draw: give Exits, Flows, Linear or Estimates.")
