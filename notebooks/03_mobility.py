@@ -45,7 +45,7 @@ print(wg.datasets.describe("scholar_flows"))
 flows = wg.datasets.read_scholar_flows("scopus", years=(2010, 2018))
 pairs = wg.datasets.complete_pairs(flows, 50, by_year=False)
 wg.figures.plot_corridors(
-    pairs, origin="origin", destination="destination", flow="moves", at_most=30, keep="KOR", unit="moves of researchers"
+    pairs, origin="origin", destination="destination", flow="moves", at_most=15, keep="KOR", unit="moves of researchers"
 ).figure
 
 # %% [markdown]
