@@ -373,9 +373,9 @@ def test_full_time_work_of_every_respondent_of_the_table(table):
 def test_countries_of_the_table(table):
     """Every name is known here, or known to be none; of some that the table's maker did not know, the code is found."""
     named = table.loc[table["country"].notna(), ["country", "iso3"]].astype(object).drop_duplicates()
-    answers = stack_overflow._Answers()
-    found = stack_overflow._countries(named["country"], answers)
-    assert answers.unknown == {}
+    unknown = {}
+    found = stack_overflow._countries(named["country"], unknown)
+    assert unknown == {}
     other = named.assign(found=found)[(found != named["iso3"]) & found.notna()]
     assert set(zip(other["country"], other["found"], strict=True)) == {
         ("Moldavia", "MDA"), ("Azerbaidjan", "AZE"), ("Tadjikistan", "TJK"), ("S. Georgia & S. Sandwich Isls.", "SGS"),

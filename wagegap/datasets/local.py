@@ -24,7 +24,6 @@ __all__ = [
     "carried",
     "checked_years",
     "keep_rows",
-    "laid_out",
     "local_file",
     "local_table",
     "whole_table",
@@ -88,13 +87,9 @@ def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     DataError, ColumnError, EmptyDataError
     """
     frame = whole_table(path, name, columns)
-    kinds: dict[str, Any] = {}
-    for column, kind in frame.dtypes.items():
-        if isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind):
-            kinds[str(column)] = object
-        elif kind == np.float32:
-            kinds[str(column)] = np.float64
-    frame = frame.astype(kinds)
+    texts = [isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind) for kind in frame.dtypes]
+    single = frame.dtypes == np.float32
+    frame = frame.astype(dict.fromkeys(frame.columns[texts], object) | dict.fromkeys(frame.columns[single], np.float64))
     frame.attrs["ledger"] = Ledger(len(frame), float(len(frame)))
     return frame
 
@@ -106,7 +101,7 @@ def keep_rows(frame: pd.DataFrame, mask: Any, reason: str) -> pd.DataFrame:
     if not keep.any():
         raise EmptyDataError(f"no rows are left.\n{ledger}")
     kept = frame[keep].reset_index(drop=True)
-    kept.attrs = {**frame.attrs, "ledger": ledger}
+    kept.attrs["ledger"] = ledger
     return kept
 
 
@@ -114,12 +109,6 @@ def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """Give a frame the attributes of the one it was made from."""
     frame.attrs = dict(other.attrs)
     return frame
-
-
-def laid_out(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    """Keep keys and values, rows in the order of the keys."""
-    done = frame[[*keys, *values]].sort_values(list(keys), ignore_index=True)
-    return carried(done, frame)
 
 
 def checked_years(years: Years) -> Years:
