@@ -125,15 +125,12 @@ def _names() -> dict[str, str]:
 
 
 @cache
-def _written() -> tuple[str, ...]:
-    """Names and spellings as a user would write them, codes left out."""
-    return tuple(word for row in _rows() for word in [row["name"], *filter(None, row["aliases"].split("|"))])
+def _written() -> dict[str, str]:
+    """Codes by name and spelling, as a user would write them."""
+    return {word: row["iso3"] for row in _rows() for word in (row["name"], *filter(None, row["aliases"].split("|")))}
 
 
 @cache
 def _spellings() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for row in _rows():
-        spellings = [row["iso3"], row["iso2"], row["name"], *filter(None, row["aliases"].split("|"))]
-        found.update({_folded(spelling): row["iso3"] for spelling in spellings})
-    return found
+    codes = {row[kind]: row["iso3"] for row in _rows() for kind in ("iso3", "iso2")}
+    return {_folded(word): code for word, code in (codes | _written()).items()}
