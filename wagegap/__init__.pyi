@@ -32,8 +32,8 @@ from .regression.link import fit_link_system as fit_link_system
 from .regression.link import specification_curve as specification_curve
 from .regression.premiums.premium import fit_premiums as fit_premiums
 from .regression.rates.mobility import fit_rates as fit_rates
-from .regression.rates.standardise import fit_transitions as fit_transitions
-from .regression.rates.standardise import stock_rates as stock_rates
+from .regression.rates.stocks import stock_rates as stock_rates
+from .regression.rates.transitions import fit_transitions as fit_transitions
 from .regression.selection.roy import fit_roy as fit_roy
 from .regression.selection.selection import fit_selection as fit_selection
 from .report.study import study as study

@@ -155,7 +155,8 @@ class Result:
 
 def draw_estimates(estimates: Estimates, ax: Any, alpha: float, words: str) -> Any:
     """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
-    from wagegap._display.axes import intervals, new_axes
+    from wagegap._display.axes import new_axes
+    from wagegap._display.intervals import intervals
 
     tidy = estimates.tidy(alpha)
     ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax

@@ -225,9 +225,9 @@ def _needed(roles: Roles) -> list[str]:
 def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataFrame, str]:
     if not isinstance(source, str | os.PathLike):
         frame = as_pandas(source)
-        return (
-            frame if wanted is None else frame[[column for column in frame.columns.unique() if wanted(column)]]
-        ), "data"
+        if wanted is not None:
+            frame = frame[[name for name in frame.columns.unique() if wanted(name)]]
+        return frame, "data"
     text = os.fspath(source)
     paths = [text] if os.path.exists(text) else sorted(glob.glob(text))
     if not paths:
