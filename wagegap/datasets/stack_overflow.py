@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.download import difference, known_file, year_by_size
+from wagegap.datasets.download import difference, published_files
 from wagegap.datasets.local import local_file
 from wagegap.errors import (
     ChecksumError,
@@ -218,14 +218,15 @@ def _layout(year: int) -> _Layout:
 
 def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
     """Return the file to read; a copy in the folder of downloads must be the published one."""
-    known = known_file(f"stack_overflow_{year}")
+    known = published_files()[f"stack_overflow_{year}"]
     try:
         found = local_file(path, known.file)
     except DataError as error:
         raise DataError(f"{error} It can be fetched: wagegap.datasets.download({known.name!r}).") from None
     if path is not None:
-        other = year_by_size(found.stat().st_size)
-        if other not in (None, year):  # files of neighbouring years have the same headings
+        size = found.stat().st_size
+        other = next((each.year for each in published_files().values() if each.size == size), year)
+        if other != year:  # files of neighbouring years have the same headings
             raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
         return found
     wrong = difference(found, known)
@@ -267,9 +268,9 @@ def _harmonised(raw: pd.DataFrame, layout: _Layout, unknown: _Unknown) -> pd.Dat
             "year": layout.year, "country": asked["country"], "iso3": _countries(asked["country"], unknown),
             "pay_usd": np.where(np.isinf(high), low + _OPEN_BAND, (low + high) / 2), "pay_lo": low, "pay_hi": high,
             "pay_kind": layout.pay_kind, "role": asked["role"], "ai": ai_work(asked["role"]),
-            "exp_years": _numbers(asked["exp_years"], "exp_years", years, unknown),
+            "exp_years": _ruled(asked["exp_years"], "exp_years", years, unknown).astype(float),
             "educ": _education(raw, layout.columns["educ"], unknown),
-            "age": _numbers(asked["age"], "age", _age, unknown),
+            "age": _ruled(asked["age"], "age", _age, unknown).astype(float),
             "female": asked["gender"].map(_SEX).astype(float), "org_size": asked["org_size"],
             "employment": employment, "fulltime": _mapped(employment.fillna(""), full_time).astype("boolean"),
         }
@@ -296,26 +297,19 @@ def _mapped(column: pd.Series[Any], rule: Callable[[str], Any]) -> pd.Series[Any
 
 
 def _ruled(
-    column: pd.Series[Any], name: str, rule: Callable[[str], Any], unknown: _Unknown, odd: Callable[[str], bool]
+    column: pd.Series[Any],
+    name: str,
+    rule: Callable[[str], Any],
+    unknown: _Unknown,
+    odd: Callable[[str], object] = re.compile(r"\d").search,
 ) -> pd.Series[Any]:
-    """Apply a rule once to each distinct answer; those that it does not read and that are odd are noted."""
+    """Apply a rule once to each distinct answer; odd ones that it does not read are noted."""
     counts = {str(value): int(n) for value, n in column.value_counts().items()}
     known = {value: rule(value) for value in counts}
     noted = {value: n for value, n in counts.items() if known[value] is None and odd(value)}
     if noted:
         unknown[name] = noted
     return column.map(known)
-
-
-def _has_figure(answer: str) -> bool:
-    return re.search(r"\d", answer) is not None
-
-
-def _numbers(
-    column: pd.Series[Any], name: str, rule: Callable[[str], float | None], unknown: _Unknown
-) -> pd.Series[Any]:
-    """Turn answers into numbers; those with a figure that no rule reads are noted."""
-    return _ruled(column, name, rule, unknown, _has_figure).astype(float)
 
 
 def years(answer: str) -> float | None:
@@ -366,7 +360,7 @@ def full_time(answer: str) -> bool | None:
 def _pay(column: pd.Series[Any], layout: _Layout, unknown: _Unknown) -> tuple[Any, Any]:
     """Lower and upper ends of a year's pay; equal where it is exact."""
     read = _exact if layout.pay_kind == "exact" else band
-    ends = _ruled(column, "pay", read, unknown, _has_figure)
+    ends = _ruled(column, "pay", read, unknown)
     low = ends.map(lambda pair: pair[0], na_action="ignore").astype(float).to_numpy()
     high = ends.map(lambda pair: pair[1], na_action="ignore").astype(float).to_numpy()
     return low, high
