@@ -31,9 +31,9 @@ def iso3_or_none(codes: pd.Series[Any]) -> AnyArray:
     ['ROU', 'KOR', None, None]
     """
     places, values = pd.factorize(codes)
-    words = [str(value).strip() for value in values]
-    found = [_FORMER.get(word) or country_code(word) for word in words]
-    return np.array([*found, None], dtype=object)[places]
+    written = [str(value).strip() for value in values]
+    codes_of_today = [_FORMER.get(text) or country_code(text) for text in written]
+    return np.array([*codes_of_today, None], dtype=object)[places]
 
 
 def with_countries(frame: pd.DataFrame, columns: Mapping[str, str], *, what: str = "no country") -> pd.DataFrame:

@@ -231,9 +231,8 @@ def complete_pairs(
     grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False)
     grid = grid[grid["origin"] != grid["destination"]]
     sums = flows.groupby(keys, as_index=False)[value].sum()
-    whole = grid.merge(sums, how="left", on=keys)
-    whole[value] = whole[value].fillna(0).astype(flows[value].dtype)
-    return whole
+    pairs = grid.merge(sums, how="left", on=keys)
+    return pairs.assign(**{value: pairs[value].fillna(0).astype(flows[value].dtype)})
 
 
 def long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.DataFrame:

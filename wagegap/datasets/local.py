@@ -7,7 +7,7 @@ of its table is refused by name, so that one table is never read as another.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,6 +26,7 @@ __all__ = [
     "keep_rows",
     "local_file",
     "local_table",
+    "named_table",
     "whole_table",
     "within_years",
 ]
@@ -51,10 +52,10 @@ def local_file(path: PathLike | None, name: str) -> Path:
     folder = os.environ.get("WAGEGAP_DATA")
     if folder is None:
         raise DataError(f"no local copy of {name}: give its path, or set WAGEGAP_DATA to the folder that holds it.")
-    found = Path(folder) / name
-    if not found.exists():
+    copy = Path(folder) / name
+    if not copy.exists():
         raise DataError(f"no file {name} in the folder that WAGEGAP_DATA names ({folder}).")
-    return found
+    return copy
 
 
 def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -64,16 +65,16 @@ def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     ------
     DataError, ColumnError, EmptyDataError
     """
-    found = local_file(path, name)
-    frame = read_file(str(found))
+    copy = local_file(path, name)
+    frame = read_file(str(copy))
     lost = [column for column in columns if column not in frame]
     if lost:
         near = did_you_mean(lost[0], frame.columns)
         raise ColumnError(
-            f"{found.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
+            f"{copy.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
         )
     if frame.empty:
-        raise EmptyDataError(f"{found.name} has no rows.")
+        raise EmptyDataError(f"{copy.name} has no rows.")
     return frame
 
 
@@ -109,6 +110,11 @@ def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """Give a frame the attributes of the one it was made from."""
     frame.attrs = dict(other.attrs)
     return frame
+
+
+def named_table(frame: pd.DataFrame, names: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
+    """Return columns under new names (old name: new name), rows in the order of some of them."""
+    return carried(frame.rename(columns=names)[[*names.values()]].sort_values([*order], ignore_index=True), frame)
 
 
 def checked_years(years: Years) -> Years:

@@ -293,10 +293,10 @@ _READERS: dict[str, Callable[..., Any]] = {
 
 
 def _matching(frame: pd.DataFrame, pattern: str, weight: str | None) -> tuple[str, ...]:
-    found = tuple(str(c) for c in frame.columns if re.match(pattern, str(c)) and c != weight)
-    if not found:
+    names = tuple(str(c) for c in frame.columns if re.match(pattern, str(c)) and c != weight)
+    if not names:
         raise ColumnError(f"no column matches replicate_weights={pattern!r}. There are: {listing(frame.columns, 12)}.")
-    return found
+    return names
 
 
 def _with_countries(frame: pd.DataFrame, country: str, names: str) -> pd.DataFrame:
