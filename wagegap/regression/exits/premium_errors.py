@@ -20,13 +20,13 @@ Journal of the American Statistical Association 89, 1314-1328.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from wagegap._progress import track
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, IdentificationError, ReliabilityWarning, listing, warn
 from wagegap.estimation.estimates import Estimates, join
@@ -112,18 +112,14 @@ def extrapolated_cells(
     """
     errors = _pseudo_errors(premiums, how)
     levels: list[list[CellFit]] = [list(plain)]
-    for level, scale in enumerate(GRID):
+    for scale in GRID:
         mean: list[CellFit] = []
-        for r, error in enumerate(errors):
-            if how.progress:
-                print(f"\rsimex {level * len(errors) + r + 1} of {GRID.size * len(errors)}", end="", file=sys.stderr)
+        for r, error in enumerate(track(errors, f"simex, {scale:g} times the errors", how.progress)):
             fits = _fit_moved(task, premiums, np.sqrt(scale) * error)
             # mean of r + 1 fits = r / (r + 1) mean of r + 1 / (r + 1) new
             shares = np.array([[r], [1.0]]) / (r + 1)
             mean = [_combined(pair, shares) for pair in zip(mean, fits, strict=True)] if mean else fits
         levels.append(mean)
-    if how.progress:
-        print(file=sys.stderr)
     return [_ended([level[c] for level in levels]) for c in range(len(plain))]
 
 
