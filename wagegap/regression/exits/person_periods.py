@@ -393,8 +393,9 @@ def _outcomes(
     seen = np.cumsum(np.isnan(values), axis=1)
     before = np.where(codes > 0, seen[np.arange(len(values)), np.maximum(codes.astype(int) - 1, 0)], seen[:, -1])
     codes = np.where(before > 0, np.nan, codes)
-    both = int(((values == 1).sum(axis=1) > 1).sum())
-    notes = (f"{both:,} rows have several exits at once and count as the first of {listing(named)}.",) if both else ()
+    several_at_once = int(((values == 1).sum(axis=1) > 1).sum())
+    note = f"{several_at_once:,} rows have several exits at once and count as the first of {listing(named)}."
+    notes = (note,) if several_at_once else ()
     return codes, codes, tuple(named), stay, notes
 
 
@@ -477,18 +478,17 @@ def _varying(design: Design, happened: FloatArray | None, weights: FloatArray | 
     kept: BoolArray = np.ones(len(design.rows), dtype=bool)
     if happened is None or not design.effects:
         return design, kept
-    while True:
-        before: BoolArray = kept.copy()
+    before = -1
+    while kept.sum() != before:
+        before = kept.sum()
         for codes in design.effects:
             sizes = np.bincount(codes, weights=kept * 1.0)
             sums = np.bincount(codes, weights=np.where(kept, happened, 0.0))
             kept &= ((sums > 0) & (sums < sizes))[codes]
-        if not kept.any():
-            raise IdentificationError(
-                f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
-            )
-        if (kept == before).all():
-            break
+    if not kept.any():
+        raise IdentificationError(
+            f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
+        )
     if kept.all():
         return design, kept
     reason = f"in groups of {', '.join(design.effect_names)} without variation of the exit"
@@ -527,10 +527,10 @@ def _repeated(panel: Panel, design: Design, outcome: IntArray, time: str | None)
     worker = panel.groupings(design.rows)["worker"].codes
     periods = pd.factorize(panel.frame[time].iloc[design.rows], sort=True)[0]
     order = np.lexsort((periods, worker))
-    left = np.cumsum(outcome[order] > 0)
-    start = np.r_[True, np.diff(worker[order]) != 0]
-    before: IntArray = left - (outcome[order] > 0)
-    after = int((before > np.maximum.accumulate(np.where(start, before, 0))).sum())
+    exits = pd.Series(outcome[order] > 0).astype(int)
+    # exits of the same worker in earlier rows
+    earlier = exits.groupby(worker[order]).cumsum() - exits
+    after = int((earlier > 0).sum())
     return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()
 
 
@@ -546,10 +546,10 @@ def as_estimates(premiums: Any) -> dict[str, Estimates]:
     given = dict(premiums) if isinstance(premiums, Mapping) else {"premium": premiums}
     out = {}
     for name, value in given.items():
-        own = value.estimates if isinstance(value, Result) else value
-        if not isinstance(own, Estimates):
+        premium = value.estimates if isinstance(value, Result) else value
+        if not isinstance(premium, Estimates):
             raise OptionError(f"premiums={type(value).__name__} must be a result such as fit_premiums gives.")
         if not isinstance(name, str) or not name.isidentifier():
             raise OptionError(f"premiums: {name!r} must be a name that a formula can hold.")
-        out[name] = own
+        out[name] = premium
     return out
