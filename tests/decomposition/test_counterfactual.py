@@ -314,7 +314,7 @@ def test_refits_under_the_own_weights_change_nothing():
     for model in MODELS:
         found = fit_conditional(y, x, w, model, Process(30))
         for exact in (False, True):
-            again = found.quantiles(found.again(2 * w, exact=exact), x, w, DECILES)
+            again = found.quantiles(found.again(2 * w, exact), x, w, DECILES)
             np.testing.assert_allclose(again, found.quantiles(found.fitted, x, w, DECILES), atol=1e-6)
 
 
