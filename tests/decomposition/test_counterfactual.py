@@ -330,6 +330,17 @@ def test_thresholds_that_split_nobody():
         fit_distribution(np.ones(10), x, np.array([1.0]))
 
 
+def test_a_group_may_be_called_minus():
+    data = simulated(n=200)
+    data["first"] = np.where(data["first"] == 1, "net minus tax", "gross")
+    options = {"model": "logit", "groups": ("net minus tax", "gross"), "regressions": 10}
+    gap = ask(data, **options)
+    assert gap.comparisons[["name_first", "name_second"]].to_numpy().tolist() == [["net minus tax", "gross"]]
+    lone = data.assign(x2=np.where(data["first"] == "gross", data["x2"], 0.0))
+    with pytest.raises(IdentificationError, match=r"x2: rows of gross .* structure of net minus tax says"):
+        ask(lone, **options)
+
+
 def test_separated_thresholds_end_at_zero_and_one():
     y = np.concatenate([np.arange(50.0), 100 + np.arange(50.0)])
     x = np.column_stack([np.ones(100), np.repeat([0.0, 1.0], 50)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +114,13 @@ def check_ddecompose(results, distributions, weights):
     )
     wide = parts_of(lambda one: quantile(one, 0.9) - quantile(one, 0.1), distributions)
     np.testing.assert_allclose(wide, other["Interquantile range p90-p10"], rtol=1e-8, atol=1e-8)
+
+
+def test_factors_of_a_logit_of_r(facts):
+    log, rows = facts("reweighting")["men_as_women"], designs.workers().dropna(subset="lnwage")
+    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)").values, (rows["female"] == 1).to_numpy()
+    factor = reweight(x[~women], x[women]).factor
+    np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
 
 
 @pytest.mark.shared
@@ -551,6 +559,13 @@ def test_user_functions_and_ranges():
     np.testing.assert_allclose(values[0], values[4] - values[2], atol=1e-12)
     assert gap.estimates.labels["measure"].unique()[1] == "top_share"
     assert np.isfinite(gap.bse).all()
+
+
+def test_a_group_may_be_called_minus():
+    table = frame().replace({"place": {"A": "net minus tax", "B": "gross"}})
+    gap = dfl(table, FORMULA, **{**CALL, "groups": ("net minus tax", "gross"), "statistics": "mean"})
+    labels = [text.get_text() for text in gap.plot_densities().get_legend().get_texts()]
+    assert labels == ["net minus tax", "gross", "counterfactual"]
 
 
 def test_densities_are_densities():

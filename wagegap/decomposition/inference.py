@@ -23,8 +23,8 @@ from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample
 from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights, source_of_values
-from wagegap.estimation.covariance.sources import ReplicateSource
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.panel.rows import replicate_scopes, replicate_weights
 
@@ -129,7 +129,7 @@ def replicate_values(
     """
     assert isinstance(grouped.cov, Replicates | Bootstrap)
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample)
+    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
     return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
 

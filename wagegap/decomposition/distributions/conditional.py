@@ -34,7 +34,7 @@ from wagegap.decomposition.distributions.quantreg import fit_quantiles, score_up
 from wagegap.decomposition.distributions.rearrange import Convention, Levels, invert_distribution, pooled_quantiles
 from wagegap.errors import DataError, OptionError, check_option
 from wagegap.estimation.covariance.resampling import column_products
-from wagegap.estimation.likelihood.binary import LINKS, Link
+from wagegap.estimation.likelihood.binary import LINKS, LinkFunction
 
 __all__ = ["MODELS", "Conditional", "Model", "Process", "fit_conditional"]
 
@@ -168,7 +168,9 @@ def _quantile_process(y: FloatArray, x: FloatArray, w: FloatArray, process: Proc
     return Conditional(fit.params, again, quantiles)
 
 
-def _threshold_process(y: FloatArray, x: FloatArray, w: FloatArray, process: Process, link: Link) -> Conditional:
+def _threshold_process(
+    y: FloatArray, x: FloatArray, w: FloatArray, process: Process, link: LinkFunction
+) -> Conditional:
     """Distribution regression, F(t | x) = Lambda(x'b(t))."""
     thresholds, complete = choose_thresholds(y, process.regressions)
     fit = fit_distribution(y, x, thresholds, w, link, complete=complete)

@@ -204,7 +204,8 @@ class CounterfactualGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import PALETTE, line_band, new_axes
+        from wagegap._display.axes import PALETTE, new_axes
+        from wagegap._display.scatter import line_band
 
         kind = self.kind if bands is None else bands
         check_option("bands", kind, ("uniform", "pointwise"))

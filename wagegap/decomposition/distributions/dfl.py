@@ -282,8 +282,10 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
         return {"all regressors": np.arange(len(design.names))}
     parts = [sequence] if isinstance(sequence, str) else list(sequence)
     groups = [[part] if isinstance(part, str) else list(part) for part in parts]
-    terms = [term for term in dict.fromkeys(design.terms) if term not in ("1", "Intercept")]
-    variables = {term: list(required_columns(term, frame)) for term in terms}
+    variables = {
+        column.term: [name for part in column.parts for name in required_columns(part, frame)]
+        for column in design.columns
+    }
     known = list(dict.fromkeys(name for names in variables.values() for name in names))
     named = [name for names in groups for name in names]
     for name in named:
@@ -298,7 +300,7 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     steps, so_far = {}, set[str]()
     for names in [*groups, *([last] if last else [])]:
         so_far |= set(names)
-        inside = [j for j, term in enumerate(design.terms) if so_far.issuperset(variables.get(term, []))]
+        inside = [j for j, term in enumerate(design.terms) if so_far.issuperset(variables[term])]
         steps[" + ".join(names)] = np.array(inside, dtype=np.intp)
     return steps
 

@@ -27,7 +27,7 @@ import numpy as np
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, listing
 from wagegap.estimation.least_squares.moments import row_blocks
-from wagegap.estimation.likelihood.binary import Link, fit_binary_many, probability, slope
+from wagegap.estimation.likelihood.binary import LinkFunction, fit_binary_many, probability, slope
 from wagegap.estimation.likelihood.newton_update import NewtonUpdate, newton_update
 
 __all__ = [
@@ -63,7 +63,7 @@ class DistributionFit:
         False where the outcomes are separated.
     """
 
-    link: Link
+    link: LinkFunction
     thresholds: FloatArray
     complete: bool
     params: FloatArray
@@ -95,7 +95,7 @@ def fit_distribution(
     x: FloatArray,
     thresholds: FloatArray,
     weights: FloatArray | None = None,
-    link: Link = "logit",
+    link: LinkFunction = "logit",
     *,
     complete: bool = False,
 ) -> DistributionFit:

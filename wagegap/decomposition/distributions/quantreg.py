@@ -337,7 +337,7 @@ def _advance(at: FloatArray, q: FloatArray, products: FloatArray | None) -> None
     da = _dual_step(q, scale, normal, z - v)
     step = np.stack([da, -da, -z * (1 + da * inv_a), -v * (1 - da * inv_s)])
     lengths = _lengths(at, step)
-    short = (lengths < 1).any(axis=0)[:, 0]
+    short = np.asarray((lengths < 1).any(axis=0))[:, 0]
     if short.any():
         gap = _gap(at)
         mu = np.where(short, gap * (_gap(at + lengths * step) / gap) ** 3 / (2 * len(q)), 0.0)[:, None]

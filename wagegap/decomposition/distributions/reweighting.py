@@ -36,7 +36,15 @@ from scipy import sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, DataWarning, IdentificationError, OptionError, check_option, listing, warn
-from wagegap.estimation.likelihood.binary import BinaryFit, Link, fit_binary, fit_binary_many, probability, score, slope
+from wagegap.estimation.likelihood.binary import (
+    BinaryFit,
+    LinkFunction,
+    fit_binary,
+    fit_binary_many,
+    probability,
+    score,
+    slope,
+)
 
 __all__ = ["MODELS", "ReweightModel", "Reweighting", "Trim", "parse_trim", "reweight", "warn_overlap"]
 
@@ -453,7 +461,7 @@ def _cells(x: FloatArray, *, always: bool) -> tuple[IntArray, IntArray]:
 
 
 def _fit_propensity(
-    rows: _Rows, link: Link, names: Sequence[str] | None, groups: tuple[str, str], *, drop: bool
+    rows: _Rows, link: LinkFunction, names: Sequence[str] | None, groups: tuple[str, str], *, drop: bool
 ) -> tuple[BinaryFit, BoolArray, FloatArray]:
     """Fit the propensity; rows of the source unlike any of the target leave with a propensity of zero.
 
@@ -507,7 +515,7 @@ def _by_cell(code: IntArray, m: int, weights: FloatArray) -> FloatArray:
 # weights -----------------------------------------------------------------------------------------------------------
 
 
-def _odds(index: FloatArray, link: Link) -> FloatArray:
+def _odds(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Odds p / (1 - p) at an index, finite: e^v under logit, exp(e^v) - 1 under cloglog."""
     bounded = np.clip(index, -_LARGEST_INDEX, _LARGEST_INDEX)
     if link == "logit":
@@ -518,7 +526,7 @@ def _odds(index: FloatArray, link: Link) -> FloatArray:
     return np.asarray(np.expm1(np.exp(np.minimum(bounded, _LARGEST_CLOGLOG))))
 
 
-def _log_odds_slope(index: FloatArray, link: Link) -> FloatArray:
+def _log_odds_slope(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Derivative of the log odds in the index, p' / (p (1 - p)): one under logit."""
     if link == "logit":
         return np.ones_like(index)
@@ -537,7 +545,7 @@ def _kept(trim: Trim, p: FloatArray, factor: FloatArray, rows: _Rows) -> BoolArr
         bound = 1 / np.sqrt(len(psi)) if trim.bound is None else trim.bound
         over = psi[psi / psi.sum() > bound]
         if over.size:
-            return factor < over.min()
+            return np.asarray(factor < over.min())
     return np.ones(len(p), dtype=bool)
 
 

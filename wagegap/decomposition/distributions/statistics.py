@@ -552,7 +552,8 @@ def share_out(place: FloatArray, weights: FloatArray, number: int) -> FloatArray
     """
     below = np.minimum(place.astype(np.intp), number - 2)
     share = place - below
-    return np.bincount(below, weights * (1 - share), number) + np.bincount(below + 1, weights * share, number)
+    mass = np.bincount(below, weights * (1 - share), number) + np.bincount(below + 1, weights * share, number)
+    return mass.astype(float, copy=False)
 
 
 def _binned_density(sample: Distribution, point: float, rule: DensityRule, width: float) -> float:
