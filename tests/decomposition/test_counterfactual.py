@@ -325,7 +325,7 @@ def test_refits_under_the_own_weights_change_nothing():
     for model in MODELS:
         found = fit_conditional(y, x, w, model, Process(30))
         for exact in (False, True):
-            again = found.quantiles(found.again(2 * w, exact=exact), x, w, DECILES)
+            again = found.quantiles(found.again(2 * w, exact), x, w, DECILES)
             np.testing.assert_allclose(again, found.quantiles(found.fitted, x, w, DECILES), atol=1e-6)
 
 
@@ -339,6 +339,17 @@ def test_thresholds_that_split_nobody():
     assert fit.thresholds.tolist() == [4.0, 9.0]
     with pytest.raises(DataError, match="the outcome is 1 in all 10 rows"):
         fit_distribution(np.ones(10), x, np.array([1.0]))
+
+
+def test_a_group_may_be_called_minus():
+    data = simulated(n=200)
+    data["first"] = np.where(data["first"] == 1, "net minus tax", "gross")
+    options = {"model": "logit", "groups": ("net minus tax", "gross"), "regressions": 10}
+    gap = ask(data, **options)
+    assert gap.comparisons[["name_first", "name_second"]].to_numpy().tolist() == [["net minus tax", "gross"]]
+    lone = data.assign(x2=np.where(data["first"] == "gross", data["x2"], 0.0))
+    with pytest.raises(IdentificationError, match=r"x2: rows of gross .* structure of net minus tax says"):
+        ask(lone, **options)
 
 
 def test_separated_thresholds_end_at_zero_and_one():

@@ -231,10 +231,11 @@ def test_cells_are_the_saturated_model():
 def test_equal_rows_fitted_as_one_change_nothing(monkeypatch):
     (xs, ys, ws), (xt, _, wt) = samples((900, 900), discrete=True)
     few = reweight(xs, xt, (ws, wt))
-    assert few._rows.first is not None
-    monkeypatch.setattr("wagegap.decomposition.distributions.reweighting._cells", lambda x, always: (None, None))
+    assert len(few._rows.first) < 900
+    alone = (np.arange(1800), np.arange(1800))
+    monkeypatch.setattr("wagegap.decomposition.distributions.reweighting._cells", lambda x, always: alone)
     rows = reweight(xs, xt, (ws, wt))
-    assert rows._rows.first is None
+    assert len(rows._rows.first) == 1800
     np.testing.assert_allclose(few.factor, rows.factor, rtol=1e-9)
     draws = np.random.default_rng(0).exponential(size=(6, 1800))
     np.testing.assert_allclose(
@@ -574,6 +575,13 @@ def test_user_functions_and_ranges():
     np.testing.assert_allclose(values[0], values[4] - values[2], atol=1e-12)
     assert gap.estimates.labels["measure"].unique()[1] == "top_share"
     assert np.isfinite(gap.bse).all()
+
+
+def test_a_group_may_be_called_minus():
+    table = frame().replace({"place": {"A": "net minus tax", "B": "gross"}})
+    gap = dfl(table, FORMULA, **{**CALL, "groups": ("net minus tax", "gross"), "statistics": "mean"})
+    labels = [text.get_text() for text in gap.plot_densities().get_legend().get_texts()]
+    assert labels == ["net minus tax", "gross", "counterfactual"]
 
 
 def test_densities_are_densities():
