@@ -36,6 +36,7 @@ _HOME = {
     "fit_exits": "wagegap.regression.exits.exits",
     "fit_selection": "wagegap.regression.selection.selection",
     "oaxaca_offers": "wagegap.decomposition.means.oaxaca_selection",
+    "oaxaca_selection": "wagegap.decomposition.means.oaxaca_selection",
     "fit_roy": "wagegap.regression.selection.roy",
     "fit_transitions": "wagegap.regression.rates.standardise",
     "stock_rates": "wagegap.regression.rates.standardise",
@@ -81,6 +82,7 @@ __all__ = [
     "kitagawa",
     "oaxaca",
     "oaxaca_offers",
+    "oaxaca_selection",
     "occupation_gravity",
     "read_panel",
     "rif_oaxaca",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from wagegap.decomposition.distributions.rif_oaxaca import rif_oaxaca as rif_oaxaca
     from wagegap.decomposition.means.oaxaca import oaxaca as oaxaca
     from wagegap.decomposition.means.oaxaca_selection import oaxaca_offers as oaxaca_offers
+    from wagegap.decomposition.means.oaxaca_selection import oaxaca_selection as oaxaca_selection
     from wagegap.decomposition.rates.kitagawa import kitagawa as kitagawa
     from wagegap.decomposition.rates.rate_gaps import fairlie as fairlie
     from wagegap.decomposition.rates.rate_gaps import yun as yun

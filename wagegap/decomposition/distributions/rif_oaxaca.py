@@ -30,6 +30,15 @@ import pandas as pd
 from scipy import linalg, sparse
 
 from wagegap._typing import AnyArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap.decomposition.columns import (
+    Columns,
+    Detail,
+    Reference,
+    check_identified,
+    detail_rows,
+    reference_matrix,
+    reported_columns,
+)
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
@@ -51,15 +60,7 @@ from wagegap.decomposition.distributions.statistics import (
 )
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import is_replicated, replicate_values
-from wagegap.decomposition.means.oaxaca import (
-    Detail,
-    Reference,
-    check_identified,
-    detail_rows,
-    reference_matrix,
-    reported_columns,
-)
-from wagegap.decomposition.means.parts import TWOFOLD, Columns, Parts, signed_parts
+from wagegap.decomposition.parts import TWOFOLD, Parts, signed_parts
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option
 from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust

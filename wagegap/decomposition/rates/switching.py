@@ -34,7 +34,16 @@ import numpy as np
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.estimation.likelihood.binary import Link, probability, slope
 
-__all__ = ["Pairs", "Side", "SwitchPlan", "match_draws", "match_quantiles", "switch_blocks", "switch_influence"]
+__all__ = [
+    "Pairs",
+    "Side",
+    "SwitchPlan",
+    "match_draws",
+    "match_quantiles",
+    "switch_blocks",
+    "switch_influence",
+    "switch_parts",
+]
 
 
 _WIDTH = 0.25  # of the ranks that count as near, times n^(-1/3)
@@ -63,6 +72,7 @@ class SwitchPlan:
         >>> SwitchPlan.all_orders(2).signs[0]
         array([0.5, 0.5])
         """
+        # Shapley: block k is switched after the s blocks of S in s! (K - 1 - s)! of the K! orders
         subsets = (np.arange(2**blocks)[:, None] >> np.arange(blocks)) % 2 == 1
         size = subsets.sum(axis=1)
         total = factorial(blocks)
@@ -200,20 +210,30 @@ def switch_blocks(
         Orders.
     """
     x, z = first.x[pairs.first], second.x[pairs.second]
-    left, right = first.parts[pairs.first], second.parts[pairs.second]
-    out, gradient = np.zeros(len(blocks)), np.zeros((len(blocks), x.shape[1]))
+    parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
+    gradient = np.zeros((len(blocks), x.shape[1]))
+    # with x_S the row x whose blocks in S are those of z: d D_k / db = sum_S s_Sk sum_p w_p f(x_S'b) x_S
     for subset, sign in zip(plan.subsets, plan.signs, strict=True):
-        index = np.where(subset, right, left).sum(axis=1)
-        out += sign * float(pairs.weights @ probability(index, link))
-        density = pairs.weights * slope(index, link)
+        density = pairs.weights * slope(np.where(subset, parts_z, parts_x).sum(axis=1), link)
         gradient += sign[:, None] * np.where(subset @ blocks > 0, density @ z, density @ x)
-    return out, gradient
+    return switch_parts(first, second, pairs, link, plan), gradient
+
+
+def switch_parts(first: Side, second: Side, pairs: Pairs, link: Link, plan: SwitchPlan) -> FloatArray:
+    """Return the parts of the blocks alone, shape (K,)."""
+    parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
+    # D_k = sum_S s_Sk sum_p w_p F(x_S'b)
+    means = [
+        pairs.weights @ probability(np.where(subset, parts_z, parts_x).sum(axis=1), link) for subset in plan.subsets
+    ]
+    return np.asarray(np.array(means) @ plan.signs)
 
 
 def switch_influence(first: Side, second: Side, link: Link, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:
     """Return the influence of the rows of both groups on the parts at given coefficients, (n, K) and (m, K)."""
     pairs = match_quantiles(first, second)
-    out = []
+    influence = []
+    # of a row: m(x) - D + int dm/dv (1{u >= rank of x} - u) du, as sums over the pairs
     for side, rows in ((first, pairs.first), (second, pairs.second)):
         level, by_rank = _near(first, second, pairs.ranks, rows, side is first, link, plan)
         by_rank = by_rank * pairs.weights[:, None]
@@ -221,8 +241,8 @@ def switch_influence(first: Side, second: Side, link: Link, plan: SwitchPlan) ->
         shift = above - pairs.ranks @ by_rank
         total = (level - pairs.weights @ level + shift) * pairs.weights[:, None]
         sums = np.stack([np.bincount(rows, weights=column, minlength=len(side.x)) for column in total.T], axis=1)
-        out.append(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None])
-    return out[0], out[1]
+        influence.append(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None])
+    return influence[0], influence[1]
 
 
 def _near(
@@ -241,6 +261,7 @@ def _near(
         pair = (rows, partners) if of_first else (partners, rows)
         away.append(near - ranks)
         falls.append(_falls(first, second, *pair, link, plan))
+    # least squares line of each row's falls h_o in its distances d_o: its value at distance zero, and its slope
     d, h = np.array(away), np.array(falls)
     d_mean, h_mean = d.mean(axis=0), h.mean(axis=0)
     centred = d - d_mean
@@ -248,17 +269,10 @@ def _near(
     return h_mean - slope * d_mean[:, None], slope
 
 
-def _falls(
-    first: Side,
-    second: Side,
-    rows: IntArray,
-    others: IntArray,
-    link: Link,
-    plan: SwitchPlan,
-) -> FloatArray:
+def _falls(first: Side, second: Side, rows: IntArray, others: IntArray, link: Link, plan: SwitchPlan) -> FloatArray:
     """Fall of the probability in each pair by block, shape (p, K)."""
-    left, right = first.parts[rows], second.parts[others]
-    out = np.zeros((len(rows), left.shape[1]))
+    parts_x, parts_z = first.parts[rows], second.parts[others]
+    falls = np.zeros(parts_x.shape)
     for subset, sign in zip(plan.subsets, plan.signs, strict=True):
-        out += probability(np.where(subset, right, left).sum(axis=1), link)[:, None] * sign
-    return out
+        falls += probability(np.where(subset, parts_z, parts_x).sum(axis=1), link)[:, None] * sign
+    return falls
