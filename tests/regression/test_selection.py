@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,8 +42,8 @@ WOMEN = "lfp ~ age + agesq + married + divorced + kids6 + kids714"
 
 
 @pytest.fixture(scope="module")
-def mroz(shared):
-    data = pd.read_csv(shared / "refdata" / "sampleSelection_Mroz87.csv")
+def mroz(packaged):
+    data = packaged("sampleSelection", "Mroz87")
     return data.assign(kids=((data["kids5"] + data["kids618"]) > 0) * 1.0)
 
 
@@ -52,8 +53,8 @@ def jann(shared):
 
 
 @pytest.fixture(scope="module")
-def values(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
+def values(facts):
+    return facts("heckman")
 
 
 def arrays(n=600, seed=0, rho=0.6):
@@ -117,21 +118,34 @@ def test_maximum_likelihood_of_r(mroz, values):
     assert np.abs(fit.influence.sum(axis=0)).max() < 1e-9
 
 
-def test_selection_corrected_gap_of_women(jann, shared):
-    expected = json.loads((shared / "reference" / "own_heckman_jann.json").read_text())["results"]
+def agree_with_the_corrected_gap(jann, expected):
     women = fit_selection(jann[jann["female"] == 1], "lnwage ~ educ + exper + tenure", selection=WOMEN, cov="iid")
     outcome = women.estimates.select(equation="outcome")
     np.testing.assert_allclose(outcome.values, list(expected["women"].values()), rtol=1e-9)
     np.testing.assert_allclose(outcome.bse, list(expected["women_se"].values()), rtol=1e-8)
-    assert (outcome.values[-1], outcome.bse.iloc[-1]) == pytest.approx(LAMBDA, rel=1e-8)
     np.testing.assert_allclose(
         women.params[["error sigma", "error rho"]], [expected["sigma"], expected["rho"]], rtol=1e-8
     )
     gap = oaxaca_selection(jann, "lnwage ~ educ + exper + tenure", group="female", groups=(0, 1), selection={1: WOMEN},
                            threefold=True)  # fmt: skip
     totals = gap.totals()
-    np.testing.assert_allclose(totals.values, [OFFERS[name] for name in totals.labels["component"]], rtol=1e-10)
+    np.testing.assert_allclose(totals.values, [expected[name] for name in totals.labels["component"]], rtol=1e-10)
     np.testing.assert_allclose(gap.levels.values, [expected["prediction_1"], expected["prediction_2"]], rtol=1e-10)
+    return outcome, gap
+
+
+def test_corrected_gap_of_women(facts):
+    expected = facts("heckman_gap")["gap"]
+    _, gap = agree_with_the_corrected_gap(designs.workers(), expected)
+    assert gap.nobs == sum(expected["nobs"])
+
+
+def test_corrected_gap_of_swiss_women(jann, shared):
+    expected = json.loads((shared / "reference" / "own_heckman_jann.json").read_text())["results"]
+    outcome, gap = agree_with_the_corrected_gap(jann, expected)
+    assert (outcome.values[-1], outcome.bse.iloc[-1]) == pytest.approx(LAMBDA, rel=1e-8)
+    totals = gap.totals()
+    np.testing.assert_allclose(totals.values, [OFFERS[name] for name in totals.labels["component"]], rtol=1e-10)
     assert gap.nobs == 751 + 888
 
 

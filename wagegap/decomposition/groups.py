@@ -33,7 +33,7 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
 from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.formula import required_columns, split_formula
-from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
+from wagegap.estimation.sample import Sample
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
 
@@ -231,7 +231,7 @@ def group_samples(
     comparisons = _comparisons(cells.keys, group, pairs)
     resolved = resolve_cov(panel, cov, design.rows)
     sample = build_sample(panel, design, cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     _check_sizes(sample)
     _check_outcome(design.outcome, sample, comparisons)
     _check_clusters(sample, resolved)

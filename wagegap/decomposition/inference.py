@@ -26,8 +26,8 @@ from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import DataError, IdentificationError
 from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights, source_of_values
-from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.panel.rows import replicate_scopes, replicate_weights
 
@@ -224,6 +224,6 @@ def replicate_values(
     """
     assert isinstance(grouped.cov, Replicates | Bootstrap)
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample)
+    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
     return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))

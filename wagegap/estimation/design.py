@@ -142,17 +142,19 @@ def build_design(
     ColumnError, FormulaError, WageError, EmptyDataError
     """
     words = said or parts.outcome
-    outcome_columns = required_columns(parts.outcome, frame)
+    outcome_columns = [] if parts.values is not None else required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
     _check_present(parts.effect_columns, frame)
-    check_keys(frame, [*parts.effect_columns, *also])
-    needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *parts.effect_columns, *also]))
+    keys = [*parts.effect_columns, *parts.also, *also]
+    check_keys(frame, keys)
+    needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *keys]))
     mask = np.ones(len(frame), dtype=bool) if keep is None else keep.copy()
-    for name in needed:
-        lost = mask & frame[name].isna().to_numpy()
-        ledger = ledger.lose(
-            f"missing {said if said and name in outcome_columns else name}", int(lost.sum()), _weight_of(lost, weights)
-        )
+    missing = {said if said and name in outcome_columns else name: frame[name].isna().to_numpy() for name in needed}
+    if parts.values is not None:
+        missing = {words: np.isnan(parts.values), **missing}
+    for name, absent in missing.items():
+        lost = mask & absent
+        ledger = ledger.lose(f"missing {name}", int(lost.sum()), _weight_of(lost, weights))
         mask &= ~lost
     rows = np.flatnonzero(mask)
     if rows.size == 0:
@@ -160,7 +162,7 @@ def build_design(
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
     _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
     _check_numbers(used, regressor_columns, DataError, text=False)
-    y = design_matrix(used, f"{parts.outcome} - 1").values
+    y = design_matrix(used, f"{parts.outcome} - 1").values if parts.values is None else parts.values[rows, None]
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
     _check_finite(y[:, 0], words, used, [] if said else outcome_columns, WageError)

@@ -25,6 +25,7 @@ from scipy import stats
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -41,7 +42,7 @@ from wagegap.errors import (
     public,
 )
 from wagegap.estimation.covariance.options import CovLike, parse_cov
-from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource, StatedSource
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.spec import Spec
@@ -237,9 +238,9 @@ class Estimates:
 
     def _joint_degrees(self, rows: FloatArray) -> float | None:
         """Degrees of a test of several contrasts, where the one source that they stand on has its own."""
-        used = [(r, rows @ m) for r, m in zip(self.sources, self.maps, strict=True) if np.any(rows @ m != 0)]
-        single = used[0] if len(used) == 1 else None
-        return single[0].joint_degrees(single[1]) if single and isinstance(single[0], ScoreSource) else None
+        images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
+        used = [(source, image) for source, image in images if image.any()]
+        return used[0][0].joint_degrees(used[0][1]) if len(used) == 1 else None
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -339,14 +340,7 @@ class Estimates:
         parsed = parse_cov(cov)
         if small_sample is not None:
             check_option("small_sample", small_sample, SMALL_SAMPLE)
-        changed: list[ErrorSource] = []
-        for source in self.sources:
-            if not isinstance(source, ScoreSource):
-                raise CovarianceError(
-                    f"{source.describe()} of {source.origin!r} cannot be turned into {cov}; refit(data)."
-                )
-            changed.append(source.with_cov(parsed, small_sample or source.rule))
-        return replace(self, sources=tuple(changed))
+        return replace(self, sources=tuple(source.with_cov(parsed, small_sample) for source in self.sources))
 
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
@@ -466,6 +460,8 @@ class Estimates:
 
     def __str__(self) -> str:
         return self.summary()
+
+    __reduce__ = reduce_with_version
 
     def __getstate__(self) -> Mapping[str, Any]:
         kept = self.__dataclass_fields__

@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,11 +41,17 @@ class FormulaParts:
         Between tilde and bar.
     effects : tuple of str
         Columns behind the bar; `a^b` stands for their combinations.
+    also : tuple of str
+        Further columns that must not be missing.
+    values : ndarray, shape (n,), optional
+        Outcome of every row of the data, NaN where unknown, for one that is no expression: `outcome` is its name.
     """
 
     outcome: str
     regressors: str
-    effects: tuple[str, ...]
+    effects: tuple[str, ...] = ()
+    also: tuple[str, ...] = field(default=(), repr=False)
+    values: FloatArray | None = field(default=None, repr=False, compare=False)
 
     @property
     def effect_columns(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
@@ -68,11 +67,10 @@ def stages():
 # simulation and extrapolation ----------------------------------------------------------------------------------------
 
 
-def test_simex_of_r(shared):
+def test_simex_of_r(facts, packaged):
     """R's simex 1.8, quadratic, 5,000 draws: three digits is what the draws allow either side."""
-    log = json.loads((shared / "reference" / "eiv_simex.json").read_text())["results"]
-    log = log["simex_grunfeld_sigma2_0.1_quadratic_B5000"]
-    data = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    log = facts("errors_in_variables")["simex_grunfeld_sigma2_0.1_quadratic_B5000"]
+    data = packaged("plm", "Grunfeld")
     x = np.column_stack([np.ones(len(data)), np.log(data["value"]), np.log(data["capital"])])
     problem = LinkProblem.build(np.log(data["inv"].to_numpy()), x, estimated=(1,), v_x=np.full(len(data), 0.1))
     fit = fit_simex(problem, least_squares, draws=5_000)

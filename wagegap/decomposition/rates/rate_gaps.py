@@ -49,8 +49,8 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.least_squares.sample import Sample
-from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, Link, fit_binary, probability, slope
+from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, LinkFunction, fit_binary, probability, slope
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 
 __all__ = ["check_shares", "fairlie", "yun"]
@@ -68,7 +68,7 @@ def fairlie(  # noqa: PLR0913
     group: str,
     groups: GroupsLike = None,
     by: str | Sequence[str] | None = None,
-    model: Link = "logit",
+    model: LinkFunction = "logit",
     reference: Reference = "A",
     detail: Detail = None,
     order: Literal["all", "random"] | Sequence[str] = "all",
@@ -161,7 +161,7 @@ def yun(  # noqa: PLR0913
     group: str,
     groups: GroupsLike = None,
     by: str | Sequence[str] | None = None,
-    model: Link = "logit",
+    model: LinkFunction = "logit",
     reference: Literal["A", "B"] = "A",
     normalize: str | Sequence[str] = (),
     detail: Detail = None,
@@ -346,7 +346,7 @@ class _Fairlie:
     """
 
     sample: Sample
-    model: Link
+    model: LinkFunction
     reference: Reference
     blocks: FloatArray
     plan: SwitchPlan
@@ -449,7 +449,7 @@ class _Yun:
     """
 
     sample: Sample
-    model: Link
+    model: LinkFunction
     at_first: bool
     columns: Columns
     sums: FloatArray
@@ -522,13 +522,15 @@ class _Yun:
 
 
 def _fit_group(
-    groups: tuple[GroupRows, GroupRows], g: int, names: Sequence[str], model: Link, comparison: Comparison
+    groups: tuple[GroupRows, GroupRows], g: int, names: Sequence[str], model: LinkFunction, comparison: Comparison
 ) -> BinaryFit:
     where = f"in the {('first', 'second')[g]} group of {comparison.direction}"
     return _fit(groups[g].y, groups[g].x, groups[g].weights, model, names, where)
 
 
-def _fit(y: FloatArray, x: FloatArray, weights: FloatArray, model: Link, names: Sequence[str], where: str) -> BinaryFit:
+def _fit(
+    y: FloatArray, x: FloatArray, weights: FloatArray, model: LinkFunction, names: Sequence[str], where: str
+) -> BinaryFit:
     """Fit some rows; whoever is separated is named."""
     try:
         fit = fit_binary(y, x, weights, model, names=names)

@@ -32,7 +32,7 @@ from math import factorial
 import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.estimation.likelihood.binary import Link, probability, slope
+from wagegap.estimation.likelihood.binary import LinkFunction, probability, slope
 
 __all__ = [
     "Pairs",
@@ -192,7 +192,7 @@ def _ranked_draws(side: Side, m: int, reps: int, rng: np.random.Generator, *, we
 
 
 def switch_blocks(
-    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: Link, plan: SwitchPlan
+    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: LinkFunction, plan: SwitchPlan
 ) -> tuple[FloatArray, FloatArray]:
     """Return the parts of the blocks (K,) and their derivatives in the coefficients (K, k).
 
@@ -219,7 +219,7 @@ def switch_blocks(
     return switch_parts(first, second, pairs, link, plan), gradient
 
 
-def switch_parts(first: Side, second: Side, pairs: Pairs, link: Link, plan: SwitchPlan) -> FloatArray:
+def switch_parts(first: Side, second: Side, pairs: Pairs, link: LinkFunction, plan: SwitchPlan) -> FloatArray:
     """Return the parts of the blocks alone, shape (K,)."""
     parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
     # D_k = sum_S s_Sk sum_p w_p F(x_S'b)
@@ -229,7 +229,7 @@ def switch_parts(first: Side, second: Side, pairs: Pairs, link: Link, plan: Swit
     return np.asarray(np.array(means) @ plan.signs)
 
 
-def switch_influence(first: Side, second: Side, link: Link, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:
+def switch_influence(first: Side, second: Side, link: LinkFunction, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:
     """Return the influence of the rows of both groups on the parts at given coefficients, (n, K) and (m, K)."""
     pairs = match_quantiles(first, second)
     influence = []
@@ -246,7 +246,7 @@ def switch_influence(first: Side, second: Side, link: Link, plan: SwitchPlan) ->
 
 
 def _near(
-    first: Side, second: Side, ranks: FloatArray, rows: IntArray, of_first: bool, link: Link, plan: SwitchPlan
+    first: Side, second: Side, ranks: FloatArray, rows: IntArray, of_first: bool, link: LinkFunction, plan: SwitchPlan
 ) -> tuple[FloatArray, FloatArray]:
     """Mean fall of each row with partners of about its rank, and its slope in their rank, by a local line.
 
@@ -269,7 +269,9 @@ def _near(
     return h_mean - slope * d_mean[:, None], slope
 
 
-def _falls(first: Side, second: Side, rows: IntArray, others: IntArray, link: Link, plan: SwitchPlan) -> FloatArray:
+def _falls(
+    first: Side, second: Side, rows: IntArray, others: IntArray, link: LinkFunction, plan: SwitchPlan
+) -> FloatArray:
     """Fall of the probability in each pair by block, shape (p, K)."""
     parts_x, parts_z = first.parts[rows], second.parts[others]
     falls = np.zeros(parts_x.shape)

@@ -15,13 +15,11 @@ from scipy import sparse
 
 from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError
-from wagegap.estimation.covariance.options import Analytic, Covariance, Robust
+from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.sources import Block, ScoreSource
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 __all__ = ["InfluenceBlock", "check_influence_cov", "influence_source"]
-
-_KINDS = ("iid", "HC0", "HC1", "CR0", "CR1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +61,7 @@ def check_influence_cov(cov: Covariance, *, classical: bool = True) -> None:
     ------
     CovarianceError
     """
-    if isinstance(cov, Robust) and cov.kind not in (_KINDS if classical else _KINDS[1:]):
+    if cov.leverages or cov.adjusts_clusters or (cov.model_based and not classical):
         raise CovarianceError(
             f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
             "survey's design, replicates or the bootstrap."

@@ -20,13 +20,12 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError
-from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Robust
+from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.resampling import solve_replicates, unpack_moments
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.least_squares.moments import MeanSlopes, fit_mean_slopes, weighted_products
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 __all__ = ["MeanSlopeFits", "Pooling", "fit_samples", "point_fits", "replicate_fits"]
 
@@ -127,13 +126,13 @@ def fit_samples(
     """
     parts = [_Rows(sample, rows) for rows in sample.rows_by_cell()]
     done = _point(parts, poolings)
-    if isinstance(cov, Robust) and cov.kind == "iid":
+    if cov.model_based:
         return replace(done, source=_classical(sample, done.samples, done.pooled), matrix=np.eye(len(done.values)))
     _check_cov(cov)
     entries = sum(len(part.y) for part in parts) * 2 * done.k + sum(fit.n * len(fit.params) for fit in done.pooled)
     kept = entries <= _SCORES_AT_MOST if keep_units is None else keep_units
     own_rule: SmallSample = "none" if separate and not poolings else rule
-    if kept or not isinstance(cov, Robust) or cov.clusters:
+    if kept or not cov.independent:
         source = _score_source(sample, _scores(sample, done, poolings), cov, own_rule)
         done = replace(done, source=source if keep_units is not False else _forgetting(source))
     else:
@@ -267,7 +266,7 @@ def _fit_pooled(first: _Rows, second: _Rows, pooling: Pooling) -> MeanSlopes:
 
 
 def _check_cov(cov: Analytic) -> None:
-    if isinstance(cov, Robust) and cov.kind in ("HC2", "HC3", "CR2", "CR3"):
+    if cov.leverages or cov.adjusts_clusters:
         raise CovarianceError(
             f"cov={str(cov)!r} is defined for regressions; means and coefficients together have HC0, HC1, CR0, CR1, a "
             "survey's design, replicates or the bootstrap."
@@ -346,7 +345,7 @@ def _lean_source(
     parts: Sequence[_Rows],
     done: MeanSlopeFits,
     poolings: Sequence[Pooling],
-    cov: Robust,
+    cov: Analytic,
     rule: SmallSample,
 ) -> StatedSource:
     """Covariance of the raw scores from weighted products, without the scores themselves."""
@@ -363,7 +362,7 @@ def _lean_source(
         known = sample.repeats is not None or part.w is None
         _add_sample(meat, part.x, fit, scores, raw, products_known=known)
     nobs = sample.observations(np.arange(len(sample.y)))
-    factor = 1.0 if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
+    factor = cov.factor(rule, nobs, 1, 0.0)
     return StatedSource(sample.source, factor * meat, nobs - 1, f"{cov}, units not kept")
 
 
@@ -467,15 +466,8 @@ def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSa
 def _own_factors(sample: Sample, done: MeanSlopeFits, s: int, cov: Analytic, rule: SmallSample) -> tuple[float, float]:
     """Small-sample factors of the means and of the coefficients of one sample."""
     rows = np.flatnonzero(sample.cells == s)
-    if not isinstance(cov, Robust) or cov.kind in ("HC0", "CR0") or rule == "none":
-        return 1.0, 1.0
     n, k = sample.observations(rows), int(done.samples[s].kept.sum())
-    if not cov.clusters:
-        return n / (n - 1), n / (n - k)
-    counts = []
-    for name in cov.clusters:
-        group = sample.groupings[name]
-        assert isinstance(group, Grouping)
-        counts.append(len(np.unique(group.codes[rows])))
-    g = min(counts)
-    return g / (g - 1), g / (g - 1) * (n - 1) / (n - k)
+    clusters = cov.units(sample.groupings) if cov.clusters else []
+    clusters_less_one = min((cluster.degrees(rows) for cluster in clusters), default=0.0)
+    convention: SmallSample = "none" if rule == "none" else "stata"
+    return cov.factor(convention, n, 1, clusters_less_one), cov.factor(convention, n, k, clusters_less_one)

@@ -35,8 +35,8 @@ from wagegap.estimation.covariance.influence import InfluenceBlock, check_influe
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.sources import ErrorSource
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
-from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import (
@@ -205,7 +205,7 @@ class Choice(Result):
         >>> [text.get_text() for text in fitted.plot(variable="pay").get_yticklabels()]
         ['away', 'home']
         """
-        from wagegap.regression.figures import draw_pairs
+        from wagegap.regression.choice.figures import draw_pairs
 
         if variable is None:
             what = "Per cent of those who give up the column's alternative that go to the row's"
@@ -330,7 +330,7 @@ def _source(
     choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, *, sampled_by_choice: bool
 ) -> ErrorSource:
     """Errors from the choosers' scores, or from replicates."""
-    check_weights_allow(cov, "sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
+    cov.check_weights("sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
     if isinstance(cov, Bootstrap) and cov.cluster is None:
         cov = replace(cov, cluster=choices.model.columns.chooser)
     sample = _sample_of_choosers(choices, cov)

@@ -46,7 +46,6 @@ from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike
 from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.least_squares.fit import describe_collinear
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
@@ -233,7 +232,7 @@ class Exits(Result):
         >>> found.plot_incidence().get_ylabel()
         'cumulative incidence'
         """
-        from wagegap.regression.figures import draw_incidence
+        from wagegap.regression.exits.figures import draw_incidence
 
         curves = self.curves(exit=exit, alpha=alpha, uniform=uniform, total=stacked, **keys)
         return draw_incidence(curves, words=band_words(alpha, uniform=uniform), stacked=stacked, ax=ax)
@@ -265,7 +264,8 @@ class Exits(Result):
         -------
         list of Curves
         """
-        from wagegap.regression.figures import chosen_cells, curves_of
+        from wagegap.regression.exits.figures import curves_of
+        from wagegap.regression.figures import chosen_cells
 
         if exit is not None:
             check_option("exit", exit, self.exits)
@@ -419,7 +419,7 @@ def fit_exits(  # noqa: PLR0913
     chosen = model or ("logit" if len(risk.exits) == 1 else "multinomial")
     resolved = resolve_cov(risk.panel, cov, risk.design.rows)
     sample = build_sample(risk.panel, risk.design, risk.cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     questions = Questions.of(risk, given) if margins else Questions((), (), (), np.arange(0))
     task = HazardTask(risk, chosen, sample, questions, premium_shifts(risk, given, questions, margins), tuple(given))
     simulated = None if correction is None else Simulated(draws, rng, progress)

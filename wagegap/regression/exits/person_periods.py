@@ -486,7 +486,7 @@ def _means(panel: Panel, design: Design, names: Sequence[str]) -> FloatArray:
     if not names:
         return np.zeros((len(design.rows), 0))
     worker = panel.groupings(design.rows)["worker"]
-    counts = worker.counts()[worker.codes]
+    counts = np.bincount(worker.codes)[worker.codes]
     columns = [numbers(panel.frame[name].iloc[design.rows]) for name in names]
     return np.column_stack([np.bincount(worker.codes, weights=c)[worker.codes] / counts for c in columns])
 

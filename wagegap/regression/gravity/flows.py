@@ -53,7 +53,6 @@ from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.identification import partial_out
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.likelihood.binary import slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
@@ -325,7 +324,7 @@ def _generalised(
 ) -> _Fitted:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
     weights = panel.weights(design.rows)
-    check_weights_allow(cov, panel.roles.weight_kind if weights is not None else None)
+    cov.check_weights(panel.roles.weight_kind if weights is not None else None)
     if at_risk is not None:
         weights = at_risk if weights is None else weights * at_risk
     clean = _without_separated(panel, design, weights, chosen)

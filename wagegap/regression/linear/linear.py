@@ -47,7 +47,6 @@ from wagegap.estimation.formula import Column
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
@@ -340,7 +339,7 @@ def _instrumented(
         raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
     parsed = resolve_cov(panel, cov, design.rows)
     weights = panel.weights(design.rows)
-    check_weights_allow(parsed, panel.roles.weight_kind if weights is not None else None)
+    parsed.check_weights(panel.roles.weight_kind if weights is not None else None)
     ends = found.ends(design)
     y, x, z = without_effects(design, found.z, weights)
     stage = two_stage(y, x, z, found.endogenous, weights)

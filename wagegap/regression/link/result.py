@@ -344,7 +344,8 @@ class Link(Result):
 
         Beside a corrected line the naive one is dashed.
         """
-        from wagegap._display.axes import PALETTE, ellipses, line_band, new_axes
+        from wagegap._display.axes import PALETTE, new_axes
+        from wagegap._display.scatter import ellipses, line_band
 
         ax = new_axes(6.3, 4.6) if ax is None else ax
         cells = self.cells

@@ -44,9 +44,9 @@ from wagegap.estimation.design import build_design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values

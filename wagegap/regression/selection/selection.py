@@ -49,11 +49,11 @@ from wagegap.estimation.design import Design, build_design, check_keys, free_nam
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import numbers
@@ -263,7 +263,7 @@ def fit_selection(  # noqa: PLR0913
     _check_exclusion(rows)
     resolved = resolve_cov(panel, cov, rows.selection.rows)
     sample = build_sample(panel, rows.selection, rows.cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     chosen = _chosen(rows, places) if method not in _BINARY else ()
     more = _places_of(rows, probabilities, "probabilities")
     task = _Task(rows, sample, method, chosen, more, degree)

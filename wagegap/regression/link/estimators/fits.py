@@ -15,9 +15,9 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Robust, parse_cov
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.least_squares.fit import fit_cells
-from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.regression.link.cells import LinkCells, estimates_of
 from wagegap.regression.link.estimators.bounded import Family, quasi_likelihood
 from wagegap.regression.link.estimators.eiv import eiv_params, fit_eiv

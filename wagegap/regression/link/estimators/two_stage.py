@@ -24,7 +24,6 @@ Kline, P. and A. Santos (2012). A score based approach to wild bootstrap inferen
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
+from wagegap._progress import track
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, RngLike
 from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError, listing
 from wagegap.estimation.covariance.groupings import Grouping
@@ -226,13 +226,9 @@ def draw_first_stage(joined: Estimates, reps: int, rng: np.random.Generator, *, 
             continue
         sums, stratum = _grouped_scores(source, rng)
         starts = np.concatenate([[0], np.flatnonzero(np.diff(stratum)) + 1, [len(stratum)]])
-        for c in range(len(starts) - 1):
+        for c in track(range(len(starts) - 1), "strata resampled", progress):
             rows = slice(int(starts[c]), int(starts[c + 1]))
             out += _resampled(sums[rows], reps, rng) @ matrix.T
-            if progress:
-                print(f"\rresampled {c + 1} of {len(starts) - 1} strata", end="", file=sys.stderr, flush=True)
-    if progress:
-        print(file=sys.stderr)
     return out
 
 
@@ -382,14 +378,12 @@ def split_pairs(
     """Estimates of both halves of several random halvings, in the order of the cells."""
     generator = np.random.default_rng(rng)
     pairs = []
-    for s in range(splits):
+    for _ in track(range(splits), "splits of the workers", progress):
         both = []
         for half in halves(workers, generator):
             y = aligned(refit_half(rates, half).select(term=outcome), keys)
             both.append(Half(y, aligned(refit_half(premiums, half), keys)))
         pairs.append((both[0], both[1]))
-        if progress:
-            print(f"\rsplit {s + 1} of {splits}", end="" if s + 1 < splits else "\n", file=sys.stderr, flush=True)
     return pairs
 
 

@@ -13,10 +13,9 @@ Economic Statistics 1, 292-298.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._progress import track
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import (
     ColumnError,
@@ -233,14 +233,12 @@ def specification_curve(  # noqa: PLR0913
     keys: dict[str, FloatArray] = {}
     rows, signs = [], []
     subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
-    total, done = len(premiums) * len(subsets) * len(chosen) * len(ways), 0
-    for source, subset in ((s, c) for s in premiums for c in subsets):
+    for source, subset in track(list(product(premiums, subsets)), "sources and controls", progress):
         cells = match_cells(" + ".join([f"{outcome} ~ premium", *subset]), rates, premiums[source], data=data, on=on)
         for sample, left_out in chosen.items():
             deals = _deals(cells, left_out, keys, reps, generator)
             for method in ways:
                 found = None if deals is None else _estimated(deals, method)
-                done += 1
                 if deals is None or found is None:
                     continue
                 row, sign = _row(found, deals, alpha)
@@ -248,10 +246,6 @@ def specification_curve(  # noqa: PLR0913
                 named = {"source": source, "controls": " + ".join(subset) or "none", "method": method, "sample": sample}
                 rows.append({**named, **row})
                 signs.append(sign)
-            if progress:
-                print(f"\r{done} of {total} specifications", end="", file=sys.stderr, flush=True)
-    if progress:
-        print(file=sys.stderr)
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
 
 

@@ -22,7 +22,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from scipy import stats
 
-from wagegap._display.axes import PALETTE, line_band, new_axes
+from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.scatter import line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import (
     ColumnError,

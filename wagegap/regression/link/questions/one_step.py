@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import intervals, new_axes
+from wagegap._display.axes import new_axes
+from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, OptionError, check_count, no_column, public
 from wagegap.estimation.design import build_design, free_name

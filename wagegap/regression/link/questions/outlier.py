@@ -24,8 +24,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import PALETTE, ellipses, new_axes
+from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.numbers import format_number
+from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import OptionError, check_option, public
 from wagegap.regression.link.answer import Answer, cell_at, level_of, named, setup_of
