@@ -118,7 +118,7 @@ def check_ddecompose(results, distributions, weights):
 
 def test_factors_of_a_logit_of_r(facts):
     log, rows = facts("reweighting")["men_as_women"], designs.workers().dropna(subset="lnwage")
-    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)")[0], (rows["female"] == 1).to_numpy()
+    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)").values, (rows["female"] == 1).to_numpy()
     factor = reweight(x[~women], x[women]).factor
     np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
 

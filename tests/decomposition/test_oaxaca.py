@@ -285,8 +285,8 @@ def test_statsmodels_on_other_data(request, data):
 
     rows, formula, group = data(request)
     outcome, _, right = formula.partition("~")
-    y, _, _ = design_matrix(rows, f"{outcome} - 1")
-    x, _, _ = design_matrix(rows, right)
+    y = design_matrix(rows, f"{outcome} - 1").values
+    x = design_matrix(rows, right).values
     model = OaxacaBlinder(y[:, 0], np.column_stack([x[:, 1:], rows[group], x[:, 0]]), x.shape[1] - 1, swap=False)
     for own, theirs in {"pooled": "pooled", "neumark": "nuemark", "cotton": "cotton", "reimers": "reimers"}.items():
         unexplained, explained, _ = model.two_fold(two_fold_type=theirs).params
@@ -674,7 +674,7 @@ def test_bootstrap_is_refitting_with_drawn_weights(rows, cluster, kind):
     call = {"group": "country", "groups": ("USA", "KOR")}
     found = wg.oaxaca(rows, FORMULA, reference="pooled", detail="columns", cov=cov, **call)
     grouped = group_samples(rows, FORMULA, cov=cov, **call)
-    drawn = replicate_weights(grouped.panel, grouped.design.rows, cov, grouped.sample)
+    drawn = replicate_weights(grouped.panel, grouped.design.rows, cov, grouped.sample.weights)
     chosen = rows.iloc[grouped.design.rows].reset_index(drop=True)
     values = []
     for weights in drawn:

@@ -183,7 +183,7 @@ def test_gradient_of_fairlie_at_fixed_pairs():
     def at(b):
         return [Side.of(part, np.ones(len(part)), b, blocks) for part in x]
 
-    pairs = match_draws(*at(coef), 5, np.random.default_rng(0), weighted=False)
+    pairs = match_draws(*at(coef), 5, np.random.default_rng(0))
     _, gradient = switch_blocks(*at(coef), pairs, blocks, "probit", plan)
     for j, step in enumerate(1e-6 * np.eye(3)):
         up, down = (switch_blocks(*at(coef + s * step), pairs, blocks, "probit", plan)[0] for s in (1, -1))

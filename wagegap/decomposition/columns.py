@@ -25,7 +25,7 @@ import pandas as pd
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.decomposition.groups import GroupedSample
 from wagegap.decomposition.inference import component_labels
-from wagegap.decomposition.parts import LEVELS, Parts
+from wagegap.decomposition.parts import Parts
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
@@ -67,8 +67,6 @@ REFERENCES = {
 }
 """Reference coefficients by name, in words."""
 
-_SHARE_OF_FIRST = {"A": 1.0, "B": 0.0, "reimers": 0.5}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
@@ -97,8 +95,6 @@ class Report:
 
     Attributes
     ----------
-    components : tuple of str
-        The gap, then its components.
     parts : Parts
         Signs of the components and, last, of the two levels.
     columns : Columns
@@ -109,7 +105,6 @@ class Report:
         Which columns of which part each number sums.
     """
 
-    components: tuple[str, ...]
     parts: Parts
     columns: Columns
     rows: tuple[str, ...]
@@ -137,7 +132,8 @@ class Report:
 
     def labels(self, unit: str) -> pd.DataFrame:
         """Return component, term and unit of every number."""
-        return component_labels({name: self.rows if i else () for i, name in enumerate(self.components)}, unit)
+        gap, *components, _, _ = self.parts.names
+        return component_labels({gap: (), **dict.fromkeys(components, self.rows)}, unit)
 
     @property
     def _flat(self) -> FloatArray:
@@ -153,14 +149,13 @@ def report(grouped: GroupedSample, parts: Parts, normalize: str | Sequence[str],
     """
     columns = reported_columns(grouped, normalize)
     rows, sums = detail_rows(columns, detail)
-    count = len(parts.names)
     total = np.ones((1, sums.shape[1]))
-    sums_of = [total, *[np.vstack([total, sums])] * (count - 1), total, total]
-    weights = np.zeros((sum(map(len, sums_of)), count + 2, sums.shape[1]))
-    part = np.repeat(np.arange(count + 2), [len(each) for each in sums_of])
+    components = len(parts.names) - 3
+    sums_of = [total, *[np.vstack([total, sums])] * components, total, total]
+    part = np.repeat(np.arange(len(sums_of)), [len(each) for each in sums_of])
+    weights = np.zeros((len(part), len(sums_of), sums.shape[1]))
     weights[np.arange(len(part)), part] = np.vstack(sums_of)
-    with_levels = Parts((*parts.names, *LEVELS.names), np.concatenate([parts.signs, LEVELS.signs]))
-    return Report(parts.names, with_levels, columns, rows, weights)
+    return Report(parts, columns, rows, weights)
 
 
 # columns -------------------------------------------------------------------------------------------------------------
@@ -334,16 +329,14 @@ def reference_matrix(grouped: GroupedSample, reference: Reference) -> tuple[Floa
         check_option("reference", reference, tuple(REFERENCES))
         if reference in ("pooled", "neumark"):
             return None, REFERENCES[reference]
-        if reference == "cotton":
-            sizes = [[grouped.weights(rows).sum() for rows in grouped.rows(c)] for c in grouped.comparisons]
-            shares = np.array([first / (first + second) for first, second in sizes])
-        else:
-            shares = np.full(count, _SHARE_OF_FIRST[reference])
+        sizes = np.array([[grouped.weights(rows).sum() for rows in grouped.rows(c)] for c in grouped.comparisons])
+        share_of_first = {"A": 1.0, "B": 0.0, "reimers": 0.5, "cotton": sizes[:, 0] / sizes.sum(axis=1)}
+        shares = np.broadcast_to(share_of_first[reference], count)
         return shares[:, None, None] * np.eye(k), REFERENCES[reference]
     matrix = _numbers(reference)
     if matrix.ndim == 0 and np.isfinite(matrix):
         words = f"{float(matrix):g} of the first group's coefficients, {1 - float(matrix):g} of the second's"
-        return np.tile(float(matrix) * np.eye(k), (count, 1, 1)), words
+        return np.tile(matrix * np.eye(k), (count, 1, 1)), words
     if matrix.shape not in ((k,), (k, k)) or not np.isfinite(matrix).all():
         given = f"has shape {matrix.shape}" if matrix.ndim else f"is {reference!r}"
         raise OptionError(
@@ -367,31 +360,23 @@ def _numbers(reference: Any) -> FloatArray:
 
 def check_identified(grouped: GroupedSample, fits: MeanSlopeFits, absent: str) -> None:
     """Refuse columns that one group identifies and the other does not, or warn; and warn of those that neither does."""
-    one_sided, collinear = _unidentified(grouped, fits)
+    collinear = {
+        (f"{combination_in_words(column, grouped.design.names)} in {grouped.sample.cell_names[s]}",
+         bool(fits.samples[other].kept[column.column])): None
+        for c in grouped.comparisons
+        for s, other in ((c.first, c.second), (c.second, c.first))
+        for column in fits.samples[s].collinear
+    }  # fmt: skip
+    one_sided = [words for words, in_other in collinear if in_other]
     if one_sided and absent == "raise":
         raise IdentificationError(
             f"{len(one_sided)} coefficients are identified in one group only; in the other: {listing(one_sided, 4)}. "
             "Pool levels, leave the column out, or absent_levels='base' takes the coefficient as that of the base."
         )
-    messages = []
-    if one_sided:
-        messages.append(
-            f"{len(one_sided)} coefficients are not identified in one group and taken as that of the base: "
-            f"{listing(one_sided, 4)}"
-        )
-    if collinear:
-        messages.append(f"{len(collinear)} columns are collinear and set aside: {listing(collinear, 4)}")
+    kinds = {
+        "coefficients are not identified in one group and taken as that of the base": one_sided,
+        "columns are collinear and set aside": [words for words, in_other in collinear if not in_other],
+    }
+    messages = [f"{len(found)} {kind}: {listing(found, 4)}" for kind, found in kinds.items() if found]
     if messages:
         warn(f"{'; '.join(messages)}.", IdentificationWarning)
-
-
-def _unidentified(grouped: GroupedSample, fits: MeanSlopeFits) -> tuple[list[str], list[str]]:
-    """Columns that one group alone identifies, with the combination that makes them in the other, and the others."""
-    one_sided: dict[str, None] = {}
-    collinear: dict[str, None] = {}
-    for c in grouped.comparisons:
-        for s, other in ((c.first, c.second), (c.second, c.first)):
-            for column in fits.samples[s].collinear:
-                words = f"{combination_in_words(column, grouped.design.names)} in {grouped.sample.cell_names[s]}"
-                (one_sided if fits.samples[other].kept[column.column] else collinear)[words] = None
-    return list(one_sided), list(collinear)

@@ -45,8 +45,9 @@ def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: Any = No
     gap : str
         Which gap, with its unit.
     """
-    if _is_run(frame) and not frame.duplicated(["measure", "component"]).any():  # of one comparison
-        return _curves(_at_quantiles(frame), gap, ax, alpha)
+    run = _at_quantiles(frame)
+    if run is not None and not run.duplicated(["at", "component"]).any():  # of one comparison
+        return _curves(run, gap, ax, alpha)
     numbers = _numbers(frame)
     names = [_spaced(name) for name in frame["component"]]
     if keys:
@@ -75,8 +76,9 @@ def plot_detail(
     """
     component = _spaced(frame["component"].iloc[0])
     frame = frame[(frame["estimate"] != 0) | (frame["std_error"] != 0)]
-    if list(keys) == ["measure"] and _is_run(frame):
-        return _lines(_at_quantiles(frame), f"{component}{unit}", ax)
+    run = _at_quantiles(frame)
+    if run is not None and list(keys) == ["measure"]:
+        return _lines(run, f"{component}{unit}", ax)
     order = frame.groupby("term", sort=False)["estimate"].mean().sort_values(ascending=False).index
     frame = frame.sort_values("term", key=lambda t: t.map(order.get_loc), kind="stable")
     terms, cells = [_without_brackets(str(term)) for term in frame["term"]], _cells(frame, keys)
@@ -119,16 +121,13 @@ def _cells(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     return [", ".join(cell) for cell in zip(*columns, strict=True)]
 
 
-def _is_run(frame: pd.DataFrame) -> bool:
-    """Say whether the statistics are quantiles, and enough of them for a curve."""
+def _at_quantiles(frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Rows in order of the quantile `at`, where the statistics are quantiles, and enough of them for a curve."""
     if "measure" not in frame:
-        return False
-    at = [quantile_of(str(name)) for name in frame["measure"].unique()]
-    return None not in at and len(at) >= _RUN
-
-
-def _at_quantiles(frame: pd.DataFrame) -> pd.DataFrame:
-    at = np.array([quantile_of(str(name)) for name in frame["measure"]], dtype=float)
+        return None
+    at = frame["measure"].map(lambda name: quantile_of(str(name))).astype(float)
+    if at.isna().any() or at.nunique() < _RUN:
+        return None
     return frame.assign(at=at).sort_values("at", kind="stable")
 
 

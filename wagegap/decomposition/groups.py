@@ -24,9 +24,9 @@ from wagegap.errors import (
     IdentificationError,
     MissingValueError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
     warn,
 )
 from wagegap.estimation.covariance.groupings import Grouping
@@ -240,10 +240,7 @@ def group_samples(
 
 
 def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
-    if not isinstance(group, str):
-        raise OptionError(f"group={group!r} must be the name of one column.")
-    if group not in panel.frame:
-        raise no_column(group, panel.frame.columns, "for group")
+    check_column(group, panel.frame.columns, "for group")
     if group in keys:
         raise OptionError(f"group={group!r} is among by too: the gap of a group within itself is nothing.")
     for name in _TAKEN:

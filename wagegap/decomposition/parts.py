@@ -21,7 +21,7 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 
-__all__ = ["LEVELS", "SPLIT", "THREEFOLD", "THREEFOLD_REVERSE", "TWOFOLD", "Parts", "signed_parts"]
+__all__ = ["SPLIT", "THREEFOLD", "THREEFOLD_REVERSE", "TWOFOLD", "Parts", "signed_parts"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Parts:
     Attributes
     ----------
     names : tuple of str
-        Components, the first of which is the whole.
+        Components, the first of which is the gap, then levels.
     signs : ndarray, shape (p, u, v)
         c_uv of each component.
     """
@@ -69,15 +69,13 @@ def signed_parts(samples: str, fits: str, table: Mapping[str, str]) -> Parts:
     return Parts(tuple(table), signs)
 
 
-_WHOLE = {"difference": "+aa -bb"}
-LEVELS = signed_parts("ab", "abr", {"first": "+aa", "second": "+bb"})
-TWOFOLD = signed_parts("ab", "abr", {**_WHOLE, "explained": "+ar -br", "unexplained": "+aa -ar +br -bb"})
-SPLIT = signed_parts(
-    "ab", "abr", {**_WHOLE, "explained": "+ar -br", "unexplained_first": "+aa -ar", "unexplained_second": "+br -bb"}
-)
-THREEFOLD = signed_parts(
-    "ab", "abr", {**_WHOLE, "endowments": "+ab -bb", "coefficients": "+ba -bb", "interaction": "+aa -ab -ba +bb"}
-)
-THREEFOLD_REVERSE = signed_parts(
-    "ab", "abr", {**_WHOLE, "endowments": "+aa -ba", "coefficients": "+aa -ab", "interaction": "-aa +ab +ba -bb"}
-)
+def _parts(components: Mapping[str, str]) -> Parts:
+    """Signs of the gap, its components and, last, the levels of both samples."""
+    table = {"difference": "+aa -bb", **components, "first": "+aa", "second": "+bb"}
+    return signed_parts("ab", "abr", table)
+
+
+TWOFOLD = _parts({"explained": "+ar -br", "unexplained": "+aa -ar +br -bb"})
+SPLIT = _parts({"explained": "+ar -br", "unexplained_first": "+aa -ar", "unexplained_second": "+br -bb"})
+THREEFOLD = _parts({"endowments": "+ab -bb", "coefficients": "+ba -bb", "interaction": "+aa -ab -ba +bb"})
+THREEFOLD_REVERSE = _parts({"endowments": "+aa -ba", "coefficients": "+aa -ab", "interaction": "-aa +ab +ba -bb"})

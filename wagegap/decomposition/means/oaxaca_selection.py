@@ -33,9 +33,9 @@ from wagegap.errors import (
     DataError,
     IdentificationError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
@@ -149,8 +149,7 @@ def oaxaca_offers(*args: Any, **options: Any) -> Decomposition:
 
 def _equations(panel: Panel, group: str, selection: str | Mapping[Any, str]) -> dict[Any, FormulaParts]:
     """Selection equation of each group that has one."""
-    if group not in panel.frame:
-        raise no_column(group, panel.frame.columns, "for group")
+    check_column(group, panel.frame.columns, "for group")
     levels = panel.frame[group].dropna().unique().tolist()
     formulas = dict.fromkeys(levels, selection) if isinstance(selection, str) else selection
     equations = {}
@@ -165,8 +164,7 @@ def _equations(panel: Panel, group: str, selection: str | Mapping[Any, str]) -> 
             raise OptionError(
                 f"selection {formula!r} has no absorbed effects; put them among the regressors as C(...)."
             )
-        if parts.outcome not in panel.frame:
-            raise no_column(parts.outcome, panel.frame.columns, "for selection")
+        check_column(parts.outcome, panel.frame.columns, "for selection")
         equations[level] = parts
     return equations
 

@@ -26,13 +26,13 @@ from wagegap.decomposition.inference import component_labels, decomposition, est
 from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
 from wagegap.decomposition.rates.rate_gaps import check_shares
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import OptionError, check_option, listing, no_column
+from wagegap.errors import OptionError, check_column, check_option, listing
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import with_weights
+from wagegap.panel.rows import index_cells, with_weights
 
 __all__ = ["kitagawa"]
 
@@ -102,14 +102,14 @@ def kitagawa(  # noqa: PLR0913
     if size is not None and (weights is not None or cov is not None):
         raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")
     panel = with_weights(as_panel(data), size or weights, "analytic" if size else weight_kind)
-    panel, cells = _number_cells(panel, names)
+    panel, cells, levels = _number_cells(panel, names)
     grouped = group_samples(panel, f"{outcome} ~ {_CELL} - 1", group=group, groups=groups, by=by, cov=cov)
     check_shares(grouped)
-    estimator = _Kitagawa(cells, detail)
+    estimator = _Kitagawa(levels, detail)
     details = {
         "difference": (),
         "composition": names if detail != "none" else (),
-        "rates": cells.names if detail == "cells" else (),
+        "rates": cells if detail == "cells" else (),
     }
     labels, title = component_labels(details, "share"), f"Gap of the rate of {outcome}"
     if size is None:
@@ -122,42 +122,23 @@ def kitagawa(  # noqa: PLR0913
 # cells ---------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cells:
-    """Cells of crossed factors.
-
-    Attributes
-    ----------
-    names : tuple of str, length C
-        Levels of each cell in words.
-    levels : ndarray of int, shape (C, K)
-        Level of each factor in each cell.
-    """
-
-    names: tuple[str, ...]
-    levels: IntArray
-
-
-def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, _Cells]:
-    """The panel with a column that numbers the cells of the factors."""
+def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, tuple[str, ...], IntArray]:
+    """The panel with a column that numbers the cells of crossed factors; their names, and levels of shape (C, K)."""
     if not factors or len(set(factors)) < len(factors):
         raise OptionError(f"factors={list(factors)!r} must name at least one column, each once.")
     for name in factors:
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "for factors")
-    frame = panel.frame[list(factors)]
-    codes = frame.groupby(list(factors), sort=True, observed=True).ngroup().to_numpy(dtype=float)
-    known = frame.notna().all(axis=1).to_numpy()
-    first = np.unique(codes[known], return_index=True)[1]
-    if len(first) > _CELLS_AT_MOST:
+        check_column(name, panel.frame.columns, "for factors")
+    known = panel.frame[list(factors)].notna().all(axis=1).to_numpy()
+    cells = index_cells(panel.frame[known], factors)
+    if len(cells.names) > _CELLS_AT_MOST:
         raise OptionError(
-            f"the factors {listing(factors)} make {len(first):,} cells, more than {_CELLS_AT_MOST:,}: cut numbers "
-            "into classes with pandas.cut."
+            f"the factors {listing(factors)} make {len(cells.names):,} cells, more than {_CELLS_AT_MOST:,}: cut "
+            "numbers into classes with pandas.cut."
         )
-    keys = frame[known].iloc[first]
-    levels = np.column_stack([pd.factorize(keys[name], sort=False)[0] for name in factors]).astype(np.intp)
-    names = tuple(" ".join(str(v) for v in row) for row in keys.itertuples(index=False))
-    return panel.assign(**{_CELL: np.where(known, codes, np.nan)}), _Cells(names, levels)
+    codes = np.full(len(known), np.nan)
+    codes[known] = cells.codes
+    levels = np.column_stack([pd.factorize(cells.keys[name])[0] for name in factors]).astype(np.intp)
+    return panel.assign(**{_CELL: codes}), cells.names, levels
 
 
 # estimator -----------------------------------------------------------------------------------------------------------
@@ -165,9 +146,17 @@ def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, _Cells]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kitagawa:
-    """Kitagawa's numbers of one comparison: the gap, composition and rates with their detail, and both rates."""
+    """Kitagawa's numbers of one comparison: the gap, composition and rates with their detail, and both rates.
 
-    cells: _Cells
+    Attributes
+    ----------
+    levels : ndarray of int, shape (C, K)
+        Level of each factor in each cell.
+    detail : {"factors", "cells", "none"}
+        Which detail is reported.
+    """
+
+    levels: IntArray
     detail: str
 
     def __call__(
@@ -189,7 +178,7 @@ class _Kitagawa:
 
     def tables(self, groups: tuple[GroupRows, GroupRows]) -> tuple[FloatArray, FloatArray]:
         """Sizes and rates of the cells of both groups, (2, C) each."""
-        sizes, rates = np.zeros((2, 2, len(self.cells.names)))
+        sizes, rates = np.zeros((2, 2, len(self.levels)))
         for g, group in enumerate(groups):
             codes = group.x[:, 0].astype(np.intp)
             sizes[g] = np.bincount(codes, weights=group.weights, minlength=sizes.shape[1])
@@ -199,9 +188,9 @@ class _Kitagawa:
 
     def parts(self, sizes: FloatArray, rates: FloatArray) -> RateParts:
         """Reported numbers and their derivatives in sizes and rates."""
-        count, factors = self.cells.levels.shape
+        count, factors = self.levels.shape
         by_cell = self.detail == "cells"
-        parts = decompose_rates(sizes, rates, self.cells.levels, list(np.arange(count)[:, None]) if by_cell else None)
+        parts = decompose_rates(sizes, rates, self.levels, list(np.arange(count)[:, None]) if by_cell else None)
         each = np.eye(len(parts.values))
         of_factors, of_rates = each[:factors], each[factors:]
         rows = [each.sum(axis=0), of_factors.sum(axis=0), *(of_factors if self.detail != "none" else ())]
@@ -226,7 +215,7 @@ def _centred(by_size: FloatArray, sizes: FloatArray) -> FloatArray:
 
 def _of_tables(grouped: GroupedSample, labels: pd.DataFrame, estimator: _Kitagawa, title: str) -> Estimates:
     """Estimates of tables: binomial rates, sampled shares, comparisons independent but for the groups they share."""
-    count, samples = len(estimator.cells.names), len(grouped.sample.cell_names)
+    count, samples = len(estimator.levels), len(grouped.sample.cell_names)
     slopes = np.zeros((len(grouped.comparisons), len(labels), samples, 2 * count))
     values, known = [], True
     for i, c in enumerate(grouped.comparisons):

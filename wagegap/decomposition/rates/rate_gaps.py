@@ -144,7 +144,7 @@ def fairlie(  # noqa: PLR0913
     rows = () if detail == "none" else names
     estimator = _Fairlie(
         grouped.sample, model, reference, blocks, plan,
-        match_quantiles if match == "quantiles" else partial(_match_draws, reps=reps, seed=seed),
+        match_quantiles if match == "quantiles" else partial(match_draws, reps=reps, rng=seed),
         convention == "full", _sums_of_parts(len(blocks), detailed=bool(rows)),
     )  # fmt: skip
     details = {"difference": (), "explained": rows, "unexplained": ()}
@@ -415,11 +415,6 @@ class _Fairlie:
                 parts = switch_parts(*sides, match_quantiles(*sides), self.model, self.plan)
                 gradient[:, j] += sign * parts / (2 * errors[j])
         return gradient
-
-
-def _match_draws(first: Side, second: Side, *, reps: int, seed: int) -> Pairs:
-    weighted = bool(np.ptp(first.weights) or np.ptp(second.weights))
-    return match_draws(first, second, reps, np.random.default_rng(seed), weighted=weighted)
 
 
 def _sums_of_parts(blocks: int, *, detailed: bool) -> FloatArray:

@@ -31,7 +31,7 @@ from math import factorial
 
 import numpy as np
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike
 from wagegap.estimation.likelihood.binary import LinkFunction, probability, slope
 
 __all__ = [
@@ -169,26 +169,29 @@ def match_quantiles(first: Side, second: Side) -> Pairs:
     return Pairs(first.at(middle), second.at(middle), width / width.sum(), middle)
 
 
-def match_draws(first: Side, second: Side, reps: int, rng: np.random.Generator, *, weighted: bool) -> Pairs:
+def match_draws(first: Side, second: Side, reps: int, rng: RngLike) -> Pairs:
     """Match by rank, `reps` times, as many rows as the smaller group has.
 
     Without weights the larger group is drawn without replacement; with weights both are drawn in proportion to them.
     """
+    generator = np.random.default_rng(rng)
     m = min(len(first.x), len(second.x))
-    places = [_ranked_draws(side, m, reps, rng, weighted=weighted) for side in (first, second)]
+    weighted = bool(np.ptp(first.weights) or np.ptp(second.weights))
+    rows_a, rows_b = (_ranked_draws(side, m, reps, generator, weighted=weighted) for side in (first, second))
     ranks = np.tile((np.arange(m) + 0.5) / m, reps)
-    return Pairs(places[0], places[1], np.full(m * reps, 1 / (m * reps)), ranks)
+    return Pairs(rows_a, rows_b, np.full(m * reps, 1 / (m * reps)), ranks)
 
 
 def _ranked_draws(side: Side, m: int, reps: int, rng: np.random.Generator, *, weighted: bool) -> IntArray:
+    """Rows of `reps` subsamples of one group, each in order of rank."""
     n = len(side.x)
     if weighted:
-        drawn = [np.searchsorted(side.upper, np.sort(rng.random(m))) for _ in range(reps)]
+        draws = [np.searchsorted(side.upper, np.sort(rng.random(m))) for _ in range(reps)]
     elif n == m:
-        return np.tile(side.order, reps)
+        draws = [np.arange(n)] * reps
     else:
-        drawn = [np.sort(rng.choice(n, m, replace=False)) for _ in range(reps)]
-    return np.asarray(side.order[np.minimum(np.concatenate(drawn), n - 1)])
+        draws = [np.sort(rng.choice(n, m, replace=False)) for _ in range(reps)]
+    return np.asarray(side.order[np.minimum(np.concatenate(draws), n - 1)])
 
 
 def switch_blocks(
