@@ -23,9 +23,9 @@ _HOME = {
     "fit_flows": "wagegap.regression.gravity.flows",
     "fit_linear": "wagegap.regression.linear.linear",
     "hausman": "wagegap.regression.linear.linear",
-    "fit_link": "wagegap.regression.link",
-    "fit_link_system": "wagegap.regression.link",
-    "specification_curve": "wagegap.regression.link",
+    "fit_link": "wagegap.regression.link.fit",
+    "fit_link_system": "wagegap.regression.link.system",
+    "specification_curve": "wagegap.regression.link.questions.curve",
     "oaxaca": "wagegap.decomposition.means.oaxaca",
     "rif_oaxaca": "wagegap.decomposition.distributions.rif_oaxaca",
     "dfl": "wagegap.decomposition.distributions.dfl",
@@ -119,9 +119,9 @@ if TYPE_CHECKING:
     from wagegap.regression.linear.linear import fit_linear as fit_linear
     from wagegap.regression.linear.linear import hausman as hausman
     from wagegap.regression.linear.wild_bootstrap import wild_bootstrap as wild_bootstrap
-    from wagegap.regression.link import fit_link as fit_link
-    from wagegap.regression.link import fit_link_system as fit_link_system
-    from wagegap.regression.link import specification_curve as specification_curve
+    from wagegap.regression.link.fit import fit_link as fit_link
+    from wagegap.regression.link.questions.curve import specification_curve as specification_curve
+    from wagegap.regression.link.system import fit_link_system as fit_link_system
     from wagegap.regression.premiums.premium import fit_premiums as fit_premiums
     from wagegap.regression.rates.mobility import fit_rates as fit_rates
     from wagegap.regression.rates.standardise import fit_transitions as fit_transitions

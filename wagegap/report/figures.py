@@ -18,7 +18,7 @@ from wagegap.regression.exits.exits import Exits, band_words
 from wagegap.regression.figures import draw_effects, draw_incidence
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
-from wagegap.regression.link import Link
+from wagegap.regression.link.result import Link
 from wagegap.regression.rates.standardise import Transitions
 from wagegap.report.corridors import plot_corridors
 
