@@ -19,7 +19,8 @@ import wagegap as wg
 from wagegap.datasets import harmonise
 from wagegap.datasets.products import pack
 from wagegap.estimation.cross_products import CellProducts, CrossProducts
-from wagegap.estimation.design import build_design, split_formula
+from wagegap.estimation.design import build_design
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 
 TABLES = Path(__file__).resolve().parent.parent / "wagegap" / "datasets" / "tables"

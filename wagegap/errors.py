@@ -40,6 +40,7 @@ __all__ = [
     "SmallCellWarning",
     "StudyError",
     "UnitError",
+    "VersionError",
     "WageError",
     "WagegapError",
     "WagegapWarning",
@@ -144,6 +145,10 @@ class ChecksumError(DataError):
 
 class ExtraMissingError(WagegapError, ImportError):
     """An optional dependency is not installed."""
+
+
+class VersionError(WagegapError, ImportError):
+    """Something that another version of this package pickled."""
 
 
 class WagegapWarning(UserWarning):

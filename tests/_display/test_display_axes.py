@@ -16,19 +16,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Ellipse
 from matplotlib.text import Text
 
-from wagegap._display.axes import (
-    PALETTE,
-    apply_style,
-    ellipses,
-    figure_of,
-    interval_text,
-    intervals,
-    line_band,
-    new_axes,
-    place_boxes,
-    place_labels,
-    save_figure,
-)
+from wagegap._display.axes import PALETTE, apply_style, figure_of, new_axes
+from wagegap._display.files import save_figure
+from wagegap._display.intervals import intervals
+from wagegap._display.labels import place_boxes, place_labels, write_beside
+from wagegap._display.scatter import ellipses, line_band
 from wagegap.errors import CovarianceError, DataError, OptionError, OutputError
 
 _CODES = """
@@ -226,17 +218,15 @@ def test_groups_stand_side_by_side_in_one_row():
 
 def test_numbers_beside_a_forest_plot_stay_on_the_page(forest):
     labels, b, low, high = forest
-    low, high = low.copy(), high.copy()
-    low[3] = high[3] = NAN
     ax = intervals(new_axes(6.3, 4.8), labels, b, low, high)
-    interval_text(ax, b, low, high, header="premium [95 % interval]")
+    write_beside(
+        ax, [f"{value:.2f} [{a:.2f}, {z:.2f}]" for value, a, z in zip(b, low, high, strict=True)], header="US$"
+    )
     boxes = boxes_of(ax)
     assert overlaps(boxes) == 0
     assert boxes[:, 2].max() <= figure_of(ax).bbox.x1
     assert boxes[:, 0].min() >= ax.get_window_extent().x1
-    words = [text.get_text() for text in ax.texts]
-    assert words[3].endswith("[unknown]")
-    assert not any("nan" in word for word in words)
+    assert [text.get_text() for text in ax.texts][-1] == r"US\$"
 
 
 def test_user_strings_are_not_mathematics():
@@ -300,7 +290,9 @@ def test_files_do_not_depend_on_the_users_settings_or_the_process(tmp_path):
     script = (
         "import sys, matplotlib as mpl\n"
         "mpl.rcParams.update({'savefig.bbox': sys.argv[2] or None, 'svg.hashsalt': sys.argv[2]})\n"
-        "from wagegap._display.axes import *\n"
+        "from wagegap._display.axes import figure_of, new_axes\n"
+        "from wagegap._display.files import save_figure\n"
+        "from wagegap._display.intervals import intervals\n"
         "ax = intervals(new_axes(3, 2), ['a', 'b'], [1, 2], [0, 1], [2, 3])\n"
         "save_figure(figure_of(ax), sys.argv[1], alt_text='x')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

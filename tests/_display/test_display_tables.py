@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wagegap._display.delimited import to_csv, write_whole
+from wagegap._display.delimited import to_csv
+from wagegap._display.files import write_whole
 from wagegap._display.html import to_html, to_html_page
 from wagegap._display.latex import escape_latex, to_latex
 from wagegap._display.markdown import to_markdown
@@ -395,7 +396,7 @@ def test_a_failure_leaves_what_stood_there(tmp_path, monkeypatch, function):
     def fail(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(f"wagegap._display.delimited.os.{function}", fail)
+    monkeypatch.setattr(f"wagegap._display.files.os.{function}", fail)
     with pytest.raises(OutputError, match="was not written: Permission denied"):
         write_whole(path, "new")
     assert path.read_text() == "old"

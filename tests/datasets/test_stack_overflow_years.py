@@ -16,7 +16,7 @@ import pytest
 
 import wagegap as wg
 from wagegap.datasets import read_stack_overflow, read_stack_overflow_year, stack_overflow
-from wagegap.datasets.transfer import KnownFile
+from wagegap.datasets.download import KnownFile
 from wagegap.errors import (
     ChecksumError,
     ColumnError,
@@ -281,9 +281,9 @@ def downloaded(tmp_path, monkeypatch):
     (tmp_path / "so_survey").mkdir()
     path = write(tmp_path, 2019).rename(tmp_path / "so_survey" / "stack_overflow_2019.csv")
     body = path.read_bytes()
-    known = KnownFile("stack_overflow_2019", "http://nowhere", len(body), hashlib.sha256(body).hexdigest())
-    entry = door._Entry(known, 2019, "so_survey/stack_overflow_2019.csv", "", "")
-    monkeypatch.setattr(door, "_registry", lambda: {known.name: entry})
+    name, digest = "stack_overflow_2019", hashlib.sha256(body).hexdigest()
+    known = KnownFile(name, 2019, f"so_survey/{name}.csv", len(body), digest, "http://nowhere", "", "")
+    monkeypatch.setattr(door, "_registry", lambda: {name: known})
     monkeypatch.setenv("WAGEGAP_DATA", str(tmp_path))
     return path
 
@@ -349,6 +349,12 @@ def test_what_is_no_year_cannot_be_joined(tmp_path):
 
 
 @pytest.fixture(scope="module")
+def codes(facts):
+    """Distinct values of the columns of the table, by year."""
+    return facts("stack_overflow_codes")
+
+
+@pytest.fixture(scope="module")
 def table(data_folder):
     path = data_folder / "so_survey" / "so_micro.parquet"
     if not path.exists():
@@ -370,9 +376,26 @@ def test_full_time_work_of_every_respondent_of_the_table(table):
     assert (found.astype("boolean") == asked["fulltime"]).all()
 
 
-def test_countries_of_the_table(table):
-    """Every name is known here, or known to be none; of some that the table's maker did not know, the code is found."""
+def test_codes_of_the_table_are_those_recorded(table, codes):
+    for year in (2015, 2016):
+        bands = table.loc[(table["year"] == year) & table["pay_usd"].notna(), ["pay_lo", "pay_hi", "pay_usd"]]
+        assert set(map(tuple, bands.astype(float).to_numpy())) == set(recorded_bands(codes, year))
+    for name in ("exp_years_2015", "exp_years_2016", "exp_years_2017", "exp_years_2024", "age_2015", "age_2024"):
+        column, year = name[:-5], int(name[-4:])
+        assert set(table.loc[table["year"] == year, column].dropna().astype(float)) == set(codes[name])
+    assert set(table["educ"].dropna().astype(str)) == set(codes["educ"])
     named = table.loc[table["country"].notna(), ["country", "iso3"]].astype(object).drop_duplicates()
+    named = named.where(named.notna(), None)
+    assert set(map(tuple, named.to_numpy())) == set(map(tuple, codes["countries"]))
+
+
+def recorded_bands(codes, year):
+    return [(low, np.inf if high is None else high, middle) for low, high, middle in codes[f"pay_bands_{year}"]]
+
+
+def test_countries_of_the_table(codes):
+    """Every name is known here, or known to be none; of some that the table's maker did not know, the code is found."""
+    named = pd.DataFrame(codes["countries"], columns=["country", "iso3"], dtype=object)
     answers = stack_overflow._Answers()
     found = stack_overflow._countries(named["country"], answers)
     assert answers.unknown == {}
@@ -385,12 +408,10 @@ def test_countries_of_the_table(table):
 
 
 @pytest.mark.parametrize("year", [2015, 2016])
-def test_pay_bands_of_the_table(table, year):
+def test_pay_bands_of_the_table(codes, year):
     """Every band written as the survey did gives the ends and the middle that the table has."""
-    rows = table.loc[(table["year"] == year) & table["pay_usd"].notna(), ["pay_lo", "pay_hi", "pay_usd"]]
-    ends = rows.astype(float).drop_duplicates().itertuples(index=False)
     seen = 0
-    for low, high, middle in ends:
+    for low, high, middle in recorded_bands(codes, year):
         text = f"${low:,.0f} - ${high:,.0f}" if low else f"Less than ${high:,.0f}"
         text = f"More than ${low:,.0f}" if np.isinf(high) else text
         assert stack_overflow.band(text) == (low, high)
@@ -408,10 +429,9 @@ def test_pay_bands_of_the_table(table, year):
         (2024, ["Less than 1 year", *map(str, range(1, 51)), "More than 50 years"]),
     ],
 )
-def test_years_of_experience_of_the_table(table, year, answers):
+def test_years_of_experience_of_the_table(codes, year, answers):
     """The answers a year offers give the values that the table has, all of them and no others."""
-    have = set(table.loc[table["year"] == year, "exp_years"].dropna().astype(float))
-    assert {stack_overflow.years(answer) for answer in answers} == have
+    assert {stack_overflow.years(answer) for answer in answers} == set(codes[f"exp_years_{year}"])
 
 
 @pytest.mark.parametrize(
@@ -422,13 +442,12 @@ def test_years_of_experience_of_the_table(table, year, answers):
                 "55-64 years old", "65 years or older"]),
     ],
 )  # fmt: skip
-def test_ages_of_the_table(table, year, answers):
-    have = set(table.loc[table["year"] == year, "age"].dropna().astype(float))
-    assert {stack_overflow._age(answer) for answer in answers} == have
+def test_ages_of_the_table(codes, year, answers):
+    assert {stack_overflow._age(answer) for answer in answers} == set(codes[f"age_{year}"])
 
 
-def test_codes_of_education_are_those_of_the_table(table):
-    have = set(table["educ"].dropna().astype(str))
+def test_codes_of_education_are_those_of_the_table(codes):
+    have = set(codes["educ"])
     codes = {code for _, code in stack_overflow._DEGREES if code}
     early = {code for _, code in stack_overflow._COMPUTING_DEGREES} | {stack_overflow.computing_degree("")}
     assert codes | early == have

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from wagegap.decomposition.distributions.dfl import dfl
 from wagegap.decomposition.distributions.reweighting import parse_trim, reweight
 from wagegap.decomposition.distributions.statistics import DENSITY_RULES, Distribution, parse_statistics, quantile
 from wagegap.errors import ColumnError, DataError, DataWarning, IdentificationError, OptionError, WagegapError
-from wagegap.estimation.design import design_matrix
+from wagegap.estimation.formula import design_matrix
 
 MODELS = ("logit", "probit", "cloglog", "cells")
 SATURATED = "union * (education + experience) + education * experience"
@@ -62,7 +63,8 @@ def men8305(shared, name="men8305.parquet", case="ddecompose_men8305_dfl"):
 
 def as_ddecompose(table, regressors):
     """Distributions of 2003-05, of 1983-85, and of 1983-85 reweighted, with weights as they stand; and the factors."""
-    x, names, _ = design_matrix(table, regressors)
+    matrix = design_matrix(table, regressors)
+    x, names = matrix.values, matrix.names
     y, w, late = (
         np.log(table["wage"].to_numpy()),
         table["weights"].to_numpy(),
@@ -114,6 +116,13 @@ def check_ddecompose(results, distributions, weights):
     np.testing.assert_allclose(wide, other["Interquantile range p90-p10"], rtol=1e-8, atol=1e-8)
 
 
+def test_factors_of_a_logit_of_r(facts):
+    log, rows = facts("reweighting")["men_as_women"], designs.workers().dropna(subset="lnwage")
+    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)")[0], (rows["female"] == 1).to_numpy()
+    factor = reweight(x[~women], x[women]).factor
+    np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("case", "regressors"),
@@ -151,7 +160,7 @@ def test_weights_of_the_reweighted_oaxaca(shared):
         "age + (central_city + msa) * region + (black + hispanic) * (education + afqt) + family_responsibility * "
         "(years_worked_civilian + years_worked_military) + part_time * industry"
     )
-    x = design_matrix(table, regressors)[0]
+    x = design_matrix(table, regressors).values
     men = (table["female"] == "no").to_numpy()
     rows = reference["results"]["reweighting_factor_quantiles"]
     factor = reweight(x[men], x[~men]).factor

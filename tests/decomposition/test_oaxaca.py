@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,7 +75,7 @@ JANN_CASES = {
     "twofold_w0": {"reference": "B", "convention": "stata"},
     "twofold_w0.5": {"reference": "reimers", "convention": "stata"},
     "twofold_w1": {"reference": "A", "convention": "stata"},
-    "twofold_w0.5237099024": {"reference": "cotton", "convention": "stata"},
+    "twofold_cotton": {"reference": "cotton", "convention": "stata"},
     "pooled_with_group_robust": {"reference": "pooled", "convention": "stata"},
     "pooled_with_group_robust_full_joint": {"reference": "pooled"},
     "pooled_omega_robust": {"reference": "neumark", "convention": "stata"},
@@ -88,10 +89,13 @@ def jann(shared):
     return read(shared, "jann_oaxaca.csv", "refdata")
 
 
-@pytest.mark.parametrize("case", JANN_CASES)
-def test_stata_jann(shared, jann, case):
-    expected = reference(shared, "own_jann_oaxaca_delta")
-    found = wg.oaxaca(jann, JANN, **MEN_WOMEN, **JANN_CASES[case])
+@pytest.fixture(scope="module")
+def workers_with_pay():
+    return designs.workers().dropna(subset="lnwage")
+
+
+def agree_by_delta_method(rows, expected, case):
+    found = wg.oaxaca(rows, JANN, **MEN_WOMEN, **JANN_CASES[case])
     agree(found, stata_terms(expected[case]), rtol=1e-10, rtol_se=1e-9)
     levels = expected[case].get("levels", None if "pweights" in case else expected["levels"])
     if levels is not None:
@@ -103,6 +107,18 @@ def test_stata_jann(shared, jann, case):
             assert found.levels.bse.tolist() == pytest.approx(
                 [levels["prediction_1"]["se"], levels["prediction_2"]["se"]], rel=1e-9
             )
+
+
+@pytest.mark.parametrize("case", JANN_CASES)
+def test_errors_by_the_delta_method(facts, workers_with_pay, case):
+    agree_by_delta_method(workers_with_pay, facts("oaxaca_delta"), case)
+
+
+def test_stata_jann(shared, jann):
+    expected = reference(shared, "own_jann_oaxaca_delta")
+    expected["twofold_cotton"] = expected["twofold_w0.5237099024"]
+    for case in JANN_CASES:
+        agree_by_delta_method(jann, expected, case)
 
 
 def test_printed_in_jann_2008(jann):
@@ -165,34 +181,42 @@ def test_stata_handbook(shared, column):
 # R: oaxaca ----------------------------------------------------------------------------------------------------------
 
 
-def chicago(shared):
-    rows = read(shared, "chicago.csv", "refdata")
+def chicago(request):
+    rows = read(request.getfixturevalue("shared"), "chicago.csv", "refdata")
     rows.columns = [name.replace(".", "_") for name in rows]
     names = ["age", "female", "LTHS", "some_college", "college", "advanced_degree"]
     return rows, f"ln_real_wage ~ {' + '.join(names)}", "foreign_born"
 
 
-def cps1985(shared):
-    rows = read(shared, "CPS1985.csv", "refdata").assign(fem=lambda d: (d["gender"] == "female") * 1)
+def cps1985(request):
+    rows = request.getfixturevalue("packaged")("AER", "CPS1985").assign(fem=lambda d: (d["gender"] == "female") * 1)
     rows = rows.assign(mar=(rows["married"] == "yes") * 1, un=(rows["union"] == "yes") * 1)
     rows = rows.assign(sou=(rows["region"] == "south") * 1, exp2=rows["experience"] ** 2)
     return rows, "log(wage) ~ education + experience + exp2 + mar + un + sou", "fem"
 
 
-def cps1988(shared):
-    rows = read(shared, "CPS1988.csv", "refdata").assign(afam=lambda d: (d["ethnicity"] == "afam") * 1)
+def cps1988(request):
+    rows = request.getfixturevalue("packaged")("AER", "CPS1988").assign(afam=lambda d: (d["ethnicity"] == "afam") * 1)
     return rows.iloc[::4], "log(wage) ~ education + experience + I(experience**2) + smsa + parttime + region", "afam"
 
 
-def psid1982(shared):
-    rows = read(shared, "PSID1982.csv", "refdata").assign(fem=lambda d: (d["gender"] == "female") * 1)
+def psid1982(request):
+    rows = request.getfixturevalue("packaged")("AER", "PSID1982").assign(fem=lambda d: (d["gender"] == "female") * 1)
     return rows, "log(wage) ~ education + experience + weeks + union + ethnicity + south + smsa", "fem"
+
+
+def swiss(request):
+    return read(request.getfixturevalue("shared"), "jann_oaxaca.csv", "refdata"), JANN, "female"
+
+
+def designed(request):
+    return designs.workers().dropna(subset="lnwage"), JANN, "female"
 
 
 R_CASES = {
     "oaxaca_chicago_boot1000": chicago,
     "oaxaca_cps1985_boot1000": cps1985,
-    "oaxaca_jann_boot1000": lambda shared: (read(shared, "jann_oaxaca.csv", "refdata"), JANN, "female"),
+    "oaxaca_jann_boot1000": swiss,
 }
 R_WEIGHTS = {0.0: "B", 1.0: "A", 0.5: "reimers", -1.0: "neumark", -2.0: "pooled"}
 
@@ -207,10 +231,16 @@ def r_rows(variables, names, weight=None):
     return out
 
 
+def r_case(request, case):
+    """Rows, formula, group, and what R's oaxaca gives."""
+    known = request.getfixturevalue("facts")("oaxaca_r")
+    expected = known[case] if case in known else reference(request.getfixturevalue("shared"), case)
+    return *R_CASES[case](request), expected
+
+
 @pytest.mark.parametrize("case", R_CASES)
-def test_r_oaxaca_point_estimates(shared, case):
-    rows, formula, group = R_CASES[case](shared)
-    expected = reference(shared, case)
+def test_r_oaxaca_point_estimates(request, case):
+    rows, formula, group, expected = r_case(request, case)
     options = {"group": group, "groups": (0, 1), "detail": "columns"}
     three = wg.oaxaca(rows, formula, **options, threefold=True)
     names = ("endowments", "coefficients", "interaction")
@@ -230,10 +260,9 @@ def test_r_oaxaca_point_estimates(shared, case):
 
 
 @pytest.mark.parametrize("case", R_CASES)
-def test_r_oaxaca_bootstrap_errors(shared, case):
+def test_r_oaxaca_bootstrap_errors(request, case):
     """1,000 resamples on either side: 1/sqrt(2000) = .022 each, and four times the two together is .126."""
-    rows, formula, group = R_CASES[case](shared)
-    expected = reference(shared, case)
+    rows, formula, group, expected = r_case(request, case)
     cov = Bootstrap(1000, rng=5)
     options = {"group": group, "groups": (0, 1), "detail": "columns", "cov": cov}
     three = wg.oaxaca(rows, formula, **options, threefold=True)
@@ -247,14 +276,14 @@ def test_r_oaxaca_bootstrap_errors(shared, case):
         agree(two, errors, rtol_se=0.126)
 
 
-@pytest.mark.parametrize("data", [cps1988, psid1982])
-def test_statsmodels_on_other_data(shared, data):
+@pytest.mark.parametrize("data", [cps1985, cps1988, psid1982, designed])
+def test_statsmodels_on_other_data(request, data):
     """The same numbers from statsmodels' OaxacaBlinder, whose neumark is spelt nuemark."""
     from statsmodels.stats.oaxaca import OaxacaBlinder
 
-    from wagegap.estimation.design import design_matrix
+    from wagegap.estimation.formula import design_matrix
 
-    rows, formula, group = data(shared)
+    rows, formula, group = data(request)
     outcome, _, right = formula.partition("~")
     y, _, _ = design_matrix(rows, f"{outcome} - 1")
     x, _, _ = design_matrix(rows, right)
@@ -303,13 +332,10 @@ def test_statsmodels_values(shared, case):
 # PyPI oaxaca --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("normalize", [(), "isco"])
-@pytest.mark.parametrize("weight", [1.0, 0.0, 0.5])
-def test_pypi_oaxaca_with_a_factor(shared, jann, weight, normalize):
-    rows = jann.dropna(subset="lnwage").astype({"isco": int})
+def agree_with_pypi_oaxaca(rows, expected, weight, normalize):
     options = {"reference": weight, "normalize": normalize, "detail": "columns"}
     found = table(wg.oaxaca(rows, f"{JANN} + C(isco)", **MEN_WOMEN, **options))["estimate"]
-    expected = reference(shared, "pypioaxaca_jann_isco")[f"two_{'unweighted' if normalize else 'none'}_{weight}"]
+    expected = expected[f"two_{'unweighted' if normalize else 'none'}_{weight}"]
     assert found["explained", "total"] == pytest.approx(expected["explained"], rel=1e-9)
     own = {
         term.replace("[T.", "["): (found["explained", term], found["unexplained", term])
@@ -319,6 +345,19 @@ def test_pypi_oaxaca_with_a_factor(shared, jann, weight, normalize):
     for term, explained, unexplained in zip(*columns, strict=True):
         values = (explained, unexplained)
         assert own[term.replace("[T.", "[")] == pytest.approx(values, rel=1e-8, abs=1e-12), term
+
+
+@pytest.mark.parametrize("normalize", [(), "isco"])
+@pytest.mark.parametrize("weight", [1.0, 0.0, 0.5])
+def test_pypi_oaxaca_with_a_factor(facts, workers_with_pay, weight, normalize):
+    agree_with_pypi_oaxaca(workers_with_pay, facts("oaxaca_pypi"), weight, normalize)
+
+
+def test_pypi_oaxaca_on_the_data_of_jann(shared, jann):
+    rows, expected = jann.dropna(subset="lnwage").astype({"isco": int}), reference(shared, "pypioaxaca_jann_isco")
+    for normalize in ((), "isco"):
+        for weight in (1.0, 0.0, 0.5):
+            agree_with_pypi_oaxaca(rows, expected, weight, normalize)
 
 
 # R: ddecompose ------------------------------------------------------------------------------------------------------
@@ -852,7 +891,11 @@ def test_words_that_need_the_name_of_the_group(rows):
     found = wg.oaxaca(data, FORMULA, group="abroad", groups=("yes", "no"))
     assert found.comparisons["direction"].tolist() == ["abroad yes minus abroad no"]
     odd = rows.replace({"country": {"USA": "a minus b"}})
-    assert "a minus b minus KOR" in wg.oaxaca(odd, FORMULA, group="country", groups=("a minus b", "KOR")).summary()
+    found = wg.oaxaca(odd, FORMULA, group="country", groups=("a minus b", "KOR"))
+    assert "a minus b minus KOR" in found.summary()
+    n = rows["country"].value_counts()
+    assert f"Rows: {n['USA']:,} a minus b, {n['KOR']:,} KOR." in found.summary()
+    assert found.plot().get_xlabel().startswith("a minus b minus KOR")
 
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "float32", "boolean", "bool"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +23,11 @@ ORDER = ["female", "age", "educ", "marstat"]
 # Own computation from the published formulas (numpy; statsmodels for the likelihoods), homecomp.csv, white minus black:
 # explained and unexplained by Yun at the first group's coefficients, to 1e-10, the accuracy of both optima.
 YUN = {"logit": (0.08047402215117305, 0.22078855899348782), "probit": (0.07936910140578946, 0.22295271579827103)}
+
+
+@pytest.fixture(scope="module")
+def households():
+    return designs.households()
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +59,10 @@ def rows_of(result, component):
 # Yun -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["logit", "probit"])
-def test_yun_of_the_published_formula(homes, reference, model):
+def agree_with_yun(homes, expected, model):
     found = wg.yun(homes, FORMULA, group="black", groups=(0, 1), model=model)
-    totals = found.totals().values
-    np.testing.assert_allclose(totals[1:], YUN[model], rtol=1e-10)
-    expected = reference[model]
+    published = [expected["yun_ref0"][name] for name in ("explained", "unexplained")]
+    np.testing.assert_allclose(found.totals().values[1:], published, rtol=1e-10)
     for component in ("explained", "unexplained"):
         rows = rows_of(found, component).rename({"Intercept": "_cons"})
         for name, value in expected["yun_ref0"][f"{component}_by"].items():
@@ -66,6 +70,18 @@ def test_yun_of_the_published_formula(homes, reference, model):
     np.testing.assert_allclose(found.levels.values, [expected["pred00"], expected["pred11"]], rtol=1e-10)
     other = wg.yun(homes, FORMULA, group="black", groups=(0, 1), model=model, reference="B", detail="none")
     np.testing.assert_allclose(other.totals().values[1:], list(expected["yun_ref1"].values()), rtol=1e-9)
+    return found
+
+
+@pytest.mark.parametrize("model", ["logit", "probit"])
+def test_yun_of_the_published_formula(households, facts, model):
+    agree_with_yun(households, facts("rate_gaps")[model], model)
+
+
+def test_yun_of_homes_with_a_computer(homes, reference):
+    for model, totals in YUN.items():
+        found = agree_with_yun(homes, reference[model], model)
+        np.testing.assert_allclose(found.totals().values[1:], totals, rtol=1e-10)
 
 
 def test_yun_with_a_linear_index_is_oaxaca():
@@ -81,7 +97,7 @@ def test_influence_of_yun_is_the_derivative_in_the_weights(model):
     data = drawn(300)
     call = dict(formula="y ~ x + z", group="g", groups=("a", "b"), model=model, cov="HC0")
     found = wg.yun(data, **call)
-    (root,), (matrix,) = found.estimates.roots, found.estimates.maps
+    (source,), (matrix,) = found.estimates.sources, found.estimates.maps
     order = np.concatenate([np.flatnonzero(data["g"] == g) for g in "ab"])
     for i in (0, 5, 250):
         ends = []
@@ -90,7 +106,7 @@ def test_influence_of_yun_is_the_derivative_in_the_weights(model):
             w[order[i]] += sign * 1e-4
             ends.append(wg.yun(data, **call, weights=w, weight_kind="analytic").estimates.values)
         np.testing.assert_allclose(
-            matrix @ root.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-9
+            matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-9
         )
 
 
@@ -106,9 +122,7 @@ def test_base_categories_do_not_matter_once_normalised():
 # Fairlie -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["logit", "probit"])
-@pytest.mark.parametrize("order", ["fixed", "random"])
-def test_fairlie_of_the_published_procedure(homes, reference, model, order):
+def agree_with_fairlie(homes, reference, model, order):
     """4,000 random subsamples there: within four of their simulation errors, ours of the same size counted too."""
     call = dict(formula=FORMULA, group="black", groups=(0, 1), model=model, detail=BLOCKS,
                 order=ORDER if order == "fixed" else "all")  # fmt: skip
@@ -120,6 +134,18 @@ def test_fairlie_of_the_published_procedure(homes, reference, model, order):
         assert rows_of(exact, "explained")[name] == pytest.approx(value["mean"], abs=4 * value["mc_se"])
     gap = reference[model]["pred00"] - reference[model]["pred10"]
     assert exact.totals().values[1] == pytest.approx(gap, rel=1e-10)  # matching all of both groups loses nobody
+
+
+@pytest.mark.parametrize("model", ["logit", "probit"])
+@pytest.mark.parametrize("order", ["fixed", "random"])
+def test_fairlie_of_the_published_procedure(households, facts, model, order):
+    agree_with_fairlie(households, facts("rate_gaps"), model, order)
+
+
+def test_fairlie_of_homes_with_a_computer(homes, reference):
+    for model in ("logit", "probit"):
+        for order in ("fixed", "random"):
+            agree_with_fairlie(homes, reference, model, order)
 
 
 def test_shapley_values_are_the_mean_over_all_orders():
@@ -264,7 +290,7 @@ def test_influence_of_kitagawa_is_the_derivative_in_the_weights():
     data = drawn(400)
     call = dict(outcome="y", factors=["z"], group="g", groups=("a", "b"), cov="HC0", detail="cells")
     found = wg.kitagawa(data, **call)
-    (root,), (matrix,) = found.estimates.roots, found.estimates.maps
+    (source,), (matrix,) = found.estimates.sources, found.estimates.maps
     order = np.concatenate([np.flatnonzero(data["g"] == g) for g in "ab"])
     for i in (0, 300):
         ends = []
@@ -273,7 +299,7 @@ def test_influence_of_kitagawa_is_the_derivative_in_the_weights():
             w[order[i]] += sign * 1e-4
             ends.append(wg.kitagawa(data, **call, weights=w, weight_kind="analytic").estimates.values)
         np.testing.assert_allclose(
-            matrix @ root.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
+            matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
         )
 
 
@@ -371,6 +397,21 @@ def test_bad_input():
             make()
     with pytest.raises(DataError, match="a gap needs two groups"):
         wg.kitagawa(data[data["g"] == "a"], "y", "z", group="g")
+
+
+def test_a_group_is_data_and_its_name_may_hold_the_word_minus():
+    data = drawn(400).replace({"g": {"a": "net minus tax", "b": "gross"}})
+    call = dict(group="g", groups=("net minus tax", "gross"))
+    n = data["g"].value_counts()
+    for found in (
+        wg.fairlie(data, "y ~ x + z", **call),
+        wg.yun(data, "y ~ x + z", **call),
+        wg.kitagawa(data, "y", "z", **call),
+    ):
+        assert f"Rows: {n['net minus tax']} net minus tax, {n['gross']} gross." in found.summary().replace("\n  ", " ")
+        assert found.comparisons["direction"].tolist() == ["net minus tax minus gross"]
+        assert found.comparisons[["name_first", "name_second"]].iloc[0].tolist() == ["net minus tax", "gross"]
+        assert found.plot().get_xlabel().startswith("net minus tax minus gross")
 
 
 def test_summaries_and_figures():

@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from dataclasses import replace
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -275,6 +276,21 @@ JANN = {  # R 4.2.2, rifreg 1.1.0 on Jann's data: constant, educ, exper, tenure
     "quantile:0.9": (2.86614972893918, 0.0820479337241124, 0.00010917036288038, 0.0122370611776255),
     "variance": (0.861448676793349, -0.0366393650161434, -0.0127439840091285, 0.00136063718992822),
 }
+
+
+@pytest.mark.parametrize(
+    "name", ["quantile:0.1", "quantile:0.5", "quantile:0.9", "interquantile_range:0.75,0.25", "variance", "gini"]
+)
+def test_regressions_of_influence_functions_of_r(facts, name):
+    rows, log = designs.workers().dropna(subset="lnwage"), facts("rif")
+    x = np.column_stack([np.ones(len(rows)), rows[["educ", "exper", "tenure"]]])
+    y = rows["lnwage"].to_numpy() if name != "gini" else np.exp(rows["lnwage"].to_numpy())
+    done = fit(y, x, [name])
+    np.testing.assert_allclose(done.params[0], log[name]["b"], rtol=1e-9, atol=1e-9)
+    covariance = rif_covariance(done, y, x, estimated=False) * len(y) / (len(y) - 4)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance))[4:], log[name]["se_hc1"], rtol=1e-6)
+    if name == "gini":
+        assert done.values[0] == pytest.approx(log["gini_value"], rel=1e-9)
 
 
 def jann(shared):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +31,7 @@ from wagegap.errors import (
     WagegapError,
 )
 from wagegap.estimation.covariance.options import Bootstrap, Replicates, Survey
-from wagegap.estimation.design import design_matrix
+from wagegap.estimation.formula import design_matrix
 
 PAIR = {"group": "place", "groups": ("A", "B")}
 SOME = ["quantile:0.25", "quantile:0.5", "interquantile_range:0.9,0.1", "gini", "variance"]
@@ -66,6 +67,22 @@ STATA = {  # Stata 10 log of the handbook's table 4 (kdensity width .10, RIF by 
     0.5: ((0.2080896, None), (None, None)),
     0.9: ((0.1359522, None), (None, None)),
 }
+
+
+@pytest.mark.parametrize("statistic", ["quantile:0.1", "quantile:0.5", "quantile:0.9", "variance"])
+def test_gaps_of_influence_functions_of_r(facts, statistic):
+    """R: the influence function of each sex regressed on three regressors; men less women at women's coefficients."""
+    expected = facts("rif")["by_sex"][statistic]
+    gap = rif_oaxaca(
+        designs.workers().dropna(subset="lnwage"), "lnwage ~ educ + exper + tenure", group="female", groups=(0, 1),
+        statistic=statistic, reference="B", density="r", detail="columns",
+    )  # fmt: skip
+    found = gap.tidy().set_index(["component", "term"])["estimate"]
+    for component in ("explained", "unexplained"):
+        own = [found[component, term] for term in ("Intercept", "educ", "exper", "tenure")]
+        np.testing.assert_allclose(own, expected[component], rtol=1e-9, atol=1e-9)
+        assert found[component, "total"] == pytest.approx(sum(expected[component]), rel=1e-9, abs=1e-9)
+    assert found["difference", "total"] == pytest.approx(-np.diff(expected["levels"])[0], rel=1e-9, abs=1e-9)
 
 
 def flf(shared):
@@ -249,7 +266,7 @@ def test_ddecompose_reweighted_deciles(shared):
     table, results = ddecompose(shared, "ddecompose_nlys00_rif_deciles_reweighted")
     options, formula = {"group": "female", "groups": ("no", "yes"), "reweight": "logit"}, f"log(wage) ~ {NLYS}"
     own = [(table["female"] == name).to_numpy() for name in options["groups"]]
-    x = design_matrix(table, NLYS)[0]
+    x = design_matrix(table, NLYS).values
     psi = reweight(x[own[1]], x[own[0]]).factor
     sizes = [int(own[0].sum()), int(own[1].sum()), int(own[1].sum())]
     best = closest(table, results, sizes, [*map(float, sizes[:2]), float(psi.sum())], formula, **options)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-import pandas as pd
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
@@ -83,12 +80,9 @@ def test_linear_probability_is_least_squares():
     assert many.converged.all()
 
 
-@pytest.mark.shared
-def test_agrees_with_r_on_person_periods(shared):
+def test_agrees_with_r_on_person_periods(facts, lung_periods):
     """R 4.2.2 glm, epsilon 1e-14; errors by the expected information."""
-    rows = pd.read_csv(shared / "refdata" / "lung_person_period.csv")
-    reference = json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
-    values = reference["discrete_hazard_lung_cloglog"]
+    rows, values = lung_periods, facts("glm")["discrete_hazard_lung_cloglog"]
     periods = np.eye(8)[rows["t"].to_numpy() - 1][:, 1:]
     x = np.column_stack([np.ones(len(rows)), rows["age"], rows["female"], periods])
     fit = fit_binary(rows["event"].to_numpy(float), x, link="cloglog")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,11 +15,11 @@ import pytest
 from wagegap.errors import CovarianceError
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Robust
-from wagegap.estimation.covariance.sources import PlainRoot, ScoreRoot
+from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.mean_slopes import Pooling, fit_samples, point_fits
 from wagegap.estimation.least_squares.moments import fit_mean_slopes, row_blocks, weighted_products
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 
 def data(n=9_000, seed=0):
@@ -52,24 +53,45 @@ HANDBOOK = (
 ).split()
 
 
-@pytest.mark.parametrize("model", range(4), ids=["men", "women", "men, other base", "pooled with female"])
-def test_regressions_of_the_handbook(shared, model):
-    """Fortin, Lemieux and Firpo (2011), table 2: Stata's log prints seven digits of single-precision numbers."""
-    log = json.loads((shared / "reference" / "stata_flf2011_table2_regressions.json").read_text())["results"][model]
-    table = pd.read_csv(shared / "refdata" / "nlsy00_flf.csv")
-    rows = table[table["female"] == {0: 0, 1: 1, 2: 0}[model]] if model < 3 else table
-    short = {name.replace("north_central", "north_cent~l"): name for name in HANDBOOK}
-    names = [name for name in log["coef"] if name != "_cons"]
-    x = np.column_stack([np.ones(len(rows)), rows[[short[name] for name in names]]])
-    y = rows["lropc00"].to_numpy(dtype=float)
+@pytest.mark.parametrize("model", ["men", "women", "men_other_base", "pooled"])
+def test_regressions_of_r(facts, model):
+    log = facts("least_squares")[model]
+    rows = designs.workers().dropna(subset="lnwage")
+    if model != "pooled":
+        rows = rows[rows["female"] == (model == "women")]
+    levels = [9, *range(1, 9)] if model == "men_other_base" else range(1, 10)
+    dummies = [rows["isco"] == level for level in levels][1:]
+    others = [rows["female"]] if model == "pooled" else []
+    x = np.column_stack([np.ones(len(rows)), rows[["educ", "exper", "tenure"]], *dummies, *others]).astype(float)
+    y = rows["lnwage"].to_numpy()
     fit = fit_mean_slopes(y, x)
     variance = fit.residuals @ fit.residuals / (len(y) - x.shape[1])
     assert len(y) == log["n"]
-    order = ["_cons", *names]
-    np.testing.assert_allclose(fit.params, [log["coef"][name] for name in order], rtol=2e-6, atol=1e-7)
-    np.testing.assert_allclose(
-        np.sqrt(variance * np.diag(fit.bread)), [log["se"][name] for name in order], rtol=2e-6, atol=1e-7
-    )
+    np.testing.assert_allclose(fit.params, log["b"], rtol=1e-9)
+    np.testing.assert_allclose(np.sqrt(variance * np.diag(fit.bread)), log["se"], rtol=1e-9)
+
+
+def test_regressions_of_the_handbook(shared):
+    """Fortin, Lemieux and Firpo (2011), table 2: Stata's log prints seven digits of single-precision numbers.
+
+    Men, women, men with another base, and all with a dummy for women.
+    """
+    logs = json.loads((shared / "reference" / "stata_flf2011_table2_regressions.json").read_text())["results"]
+    table = pd.read_csv(shared / "refdata" / "nlsy00_flf.csv")
+    for log, sex in zip(logs, ([0], [1], [0], [0, 1]), strict=True):
+        rows = table[table["female"].isin(sex)]
+        short = {name.replace("north_central", "north_cent~l"): name for name in HANDBOOK}
+        names = [name for name in log["coef"] if name != "_cons"]
+        x = np.column_stack([np.ones(len(rows)), rows[[short[name] for name in names]]])
+        y = rows["lropc00"].to_numpy(dtype=float)
+        fit = fit_mean_slopes(y, x)
+        variance = fit.residuals @ fit.residuals / (len(y) - x.shape[1])
+        assert len(y) == log["n"]
+        order = ["_cons", *names]
+        np.testing.assert_allclose(fit.params, [log["coef"][name] for name in order], rtol=2e-6, atol=1e-7)
+        np.testing.assert_allclose(
+            np.sqrt(variance * np.diag(fit.bread)), [log["se"][name] for name in order], rtol=2e-6, atol=1e-7
+        )
 
 
 def test_without_a_constant():
@@ -145,9 +167,9 @@ def test_scores_and_sums_give_one_covariance(weight_kind, cov):
     given = sample(weight_kind=weight_kind)
     with_scores = fit_samples(given, POOLINGS, cov=cov, keep_units=True)
     without = fit_samples(given, POOLINGS, cov=cov, keep_units=False)
-    assert isinstance(with_scores.root, ScoreRoot)
-    assert isinstance(without.root, PlainRoot)
-    first, second = (fits.matrix @ fits.root.covariance() @ fits.matrix.T for fits in (with_scores, without))
+    assert isinstance(with_scores.source, ScoreSource)
+    assert isinstance(without.source, StatedSource)
+    first, second = (fits.matrix @ fits.source.covariance() @ fits.matrix.T for fits in (with_scores, without))
     sd = np.sqrt(np.diag(first))
     sd[sd == 0] = 1.0  # of the constant, whose mean is known
     np.testing.assert_allclose(second / np.outer(sd, sd), first / np.outer(sd, sd), atol=1e-11)
@@ -165,7 +187,7 @@ def test_large_means_cost_no_digits(keep_units):
     found = []
     for x in (far, near):
         fits = fit_samples(replace(given, x=x), POOLINGS[:1], cov=Robust("HC1"), keep_units=keep_units)
-        v = fits.matrix @ fits.root.covariance() @ fits.matrix.T
+        v = fits.matrix @ fits.source.covariance() @ fits.matrix.T
         at = np.r_[5:8, 2 * 3 * 4 + 1 : 2 * 3 * 4 + 4]  # slopes of the first sample, and pooled ones
         found.append((fits.values[at], np.sqrt(np.diag(v))[at]))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-7)
@@ -174,7 +196,7 @@ def test_large_means_cost_no_digits(keep_units):
 
 def test_scores_add_up_to_nothing():
     fits = fit_samples(sample(), POOLINGS, cov=Robust("HC0"), keep_units=True)
-    scores = fits.root.scores.toarray()
+    scores = fits.source.scores.toarray()
     np.testing.assert_allclose(scores.sum(axis=0) / np.abs(scores).sum(axis=0).clip(1e-300), 0, atol=1e-9)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,18 +26,29 @@ def as_dummies(x, effects):
     return np.column_stack([x, *(np.eye(int(c.max()) + 1)[c] for c in effects)])
 
 
-@pytest.mark.shared
-@pytest.mark.parametrize("number", range(1, 19))
-def test_the_rows_that_ppmlhdfe_flags(shared, number):
-    """Test suite of ppmlhdfe (Correia, Guimaraes and Zylkin): a flag for each row, all 18 files."""
-    data = pd.read_csv(shared / "refdata" / "ppmlhdfe_separation" / f"{number:02d}.csv")
+def find_in(data):
+    """Separated rows of a table with columns y, x1, ... and id1, ..."""
     effects = codes_of(*(data[c] for c in data if c.startswith("id")))
     x = data[[c for c in data if c.startswith("x")]].to_numpy(float)
-    x = x if effects else np.column_stack([np.ones(len(data)), x])
-    found = find_separated(signs_of(data.y), x, effects)
-    np.testing.assert_array_equal(found.rows, data.separated == 1)
-    counted = json.loads((shared / "reference" / "ppml_separation.json").read_text())["results"][f"{number:02d}.csv"]
-    assert found.rows.sum() == counted["n_separated"]
+    return find_separated(signs_of(data.y), x if effects else np.column_stack([np.ones(len(data)), x]), effects)
+
+
+@pytest.mark.parametrize("number", range(1, 19))
+def test_the_rows_that_the_definition_flags(separated_rows, number):
+    data = designs.sparse_flows(number)
+    np.testing.assert_array_equal(find_in(data).rows, separated_rows(data))
+
+
+@pytest.mark.shared
+def test_the_rows_that_ppmlhdfe_flags(shared, separated_rows):
+    """Test suite of ppmlhdfe (Correia, Guimaraes and Zylkin): a flag for each row, all 18 files."""
+    counted = json.loads((shared / "reference" / "ppml_separation.json").read_text())["results"]
+    for number in range(1, 19):
+        data = pd.read_csv(shared / "refdata" / "ppmlhdfe_separation" / f"{number:02d}.csv")
+        found = find_in(data).rows
+        np.testing.assert_array_equal(found, data.separated == 1, err_msg=f"{number}")
+        np.testing.assert_array_equal(found, separated_rows(data), err_msg=f"{number}")
+        assert found.sum() == counted[f"{number:02d}.csv"]["n_separated"]
 
 
 def test_a_level_without_flows_and_what_it_takes_with_it():

@@ -1,4 +1,4 @@
-"""The waist: joined cells equal the stacked fit, compressed rows the rows; what cannot be related is refused."""
+"""The waist: joined cells equal the stacked fit; what cannot be related is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.hypothesis import parse_hypothesis
 from wagegap.estimation.least_squares.fit import fit_cells
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import Sample, compress_sample
+from wagegap.estimation.sample import Sample
 
 N, CELLS = 900, 3
 
@@ -47,7 +47,7 @@ def as_estimates(sample, cov, rule="stata", name="a"):
     fits = fit_cells(sample, [1], cov=parse_cov(cov), rule=rule)
     keys = [name] if len(sample.cell_names) == 1 else list(sample.cell_names)
     labels = pd.DataFrame({"cell": keys, "term": "s", "unit": "log points", "comparison": "not s"})
-    return Estimates(labels, fits.values.ravel(), (fits.root,), (np.eye(fits.values.size),))
+    return Estimates(labels, fits.values.ravel(), (fits.source,), (np.eye(fits.values.size),))
 
 
 def stacked_sandwich(sample, cluster):
@@ -83,31 +83,6 @@ def test_cells_keep_their_own_factor_otherwise():
     parts = [as_estimates(make_sample(part=c), "CR1:worker", name="abc"[c]) for c in range(CELLS)]
     joined = join(*parts)
     np.testing.assert_allclose(np.diag(joined.covariance), [p.covariance[0, 0] for p in parts], rtol=1e-12)
-
-
-@pytest.mark.parametrize("cov", ["iid", "HC0", "HC1", "HC2", "HC3", "CR0:worker", "CR1:worker"])
-@pytest.mark.parametrize(
-    ("kind", "draw"),
-    [
-        (None, None),
-        ("sampling", lambda rng: rng.integers(1, 4, size=N) * 0.7),
-        ("analytic", lambda rng: rng.integers(1, 4, size=N) * 0.7),
-        ("frequency", lambda rng: rng.integers(1, 4, size=N).astype(float)),
-    ],
-)
-def test_compressed_equals_rows(cov, kind, draw):
-    if cov == "iid" and kind == "sampling":
-        pytest.skip("sampling weights refuse iid errors")
-    sample = make_sample(weights=draw, kind=kind)
-    parsed = parse_cov(cov)
-    rows = as_estimates(sample, cov)
-    few = compress_sample(sample, parsed)
-    compressed = as_estimates(few, cov)
-    np.testing.assert_allclose(compressed.values, rows.values, rtol=1e-10)
-    np.testing.assert_allclose(compressed.covariance, rows.covariance, rtol=1e-10, atol=1e-15)
-    np.testing.assert_allclose(compressed.df, rows.df)
-    if "worker" not in cov:
-        assert len(few.y) < N / 10
 
 
 @pytest.mark.parametrize(

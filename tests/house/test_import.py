@@ -74,7 +74,8 @@ def test_every_public_name_is_there():
 
 def test_the_lowest_versions_tested_are_those_declared():
     here = Path(__file__).resolve().parents[1]
-    declared = tomllib.loads((here.parent / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((here.parent / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["data"]]
     lowest = dict(re.findall(r"^([\w-]+)==([\d.]+)$", (here / "lowest.txt").read_text(), re.MULTILINE))
     for name, version in (line.split(">=") for line in declared):
         assert re.sub(r"(\.0)+$", "", lowest[name]) == version

@@ -168,15 +168,6 @@ def test_joined_countries_are_the_fit_of_all(rows, weighted):
     assert np.abs(whole.covariance[0, 1]) > 0
 
 
-@given(rows=workers(), cov=st.sampled_from(["HC0", "HC1", "HC2", "HC3", "CR1:psu"]), digits=st.integers(0, 2))
-@SETTINGS
-def test_compressed_is_the_rows(rows, cov, digits):
-    rounded = rows.assign(exper=(rows["exper"].clip(upper=20) / 10).round(digits))
-    for kind in ("sampling", "analytic"):
-        options = dict(cov=cov, weights="w", weight_kind=kind)
-        same(premiums(rounded, compress=True, **options), premiums(rounded, **options))
-
-
 @given(rows=workers(), cov=covs, times=st.sampled_from([2.0, -0.25, 1e3]))
 @SETTINGS
 def test_a_copied_column_changes_no_number(rows, cov, times):

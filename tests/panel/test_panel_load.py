@@ -76,7 +76,7 @@ def test_globs_are_put_below_each_other(tmp_path, capsys):
         write(workers(year=year), tmp_path / f"w{year}.csv")
     panel = read_panel(tmp_path / "w*.csv", **ROLES, progress=True)
     assert panel.frame["year"].value_counts().to_dict() == {2020: 4, 2021: 4}
-    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert "files read: 100%" in capsys.readouterr().err
 
 
 class Stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 
 import numpy as np
@@ -65,26 +64,24 @@ def panel_of(frame, **roles):
 # agreement -----------------------------------------------------------------------------------------------------------
 
 
-def test_multinomial_logit_of_fishing(shared):
-    data = pd.read_csv(shared / "refdata" / "mlogit_Fishing.csv")
+def test_multinomial_logit_of_fishing(facts, packaged):
+    data = packaged("Ecdat", "Fishing")
     found = fit_exits(data, "mode ~ income", model="multinomial", base="beach", cov="iid")
     for name, expected in MLOGIT.items():
         np.testing.assert_allclose(found.estimates.select(exit=name).values, expected, rtol=1e-8)
     assert found.loglik == pytest.approx(MLOGIT_LOGLIK, rel=1e-12)
-    values = json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
-    reference = values["mlogit_fishing_mnl_income"]
+    reference = facts("mlogit")["mlogit_fishing_mnl_income"]
     np.testing.assert_allclose(found.params.to_numpy().reshape(3, 2).T.ravel(), reference["b"], rtol=1e-8)
     np.testing.assert_allclose(found.bse.to_numpy().reshape(3, 2).T.ravel(), reference["se"], rtol=1e-6)
 
 
-def test_hazard_of_lung_patients(shared):
-    data = pd.read_csv(shared / "refdata" / "lung_person_period.csv")
+def test_hazard_of_lung_patients(facts, lung_periods):
+    data = lung_periods
     found = fit_exits(data, "event ~ age + female", time="t", model="cloglog", cov="iid")
     for name, (b, se) in LUNG.items():
         assert found.params[name] == pytest.approx(b, rel=1e-8)
         assert found.bse[name] == pytest.approx(se, rel=1e-6)
-    values = json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
-    reference = values["discrete_hazard_lung_cloglog"]
+    reference = facts("glm")["discrete_hazard_lung_cloglog"]
     np.testing.assert_allclose(found.params, reference["b"], rtol=1e-8)
     np.testing.assert_allclose(found.bse, reference["se"], rtol=1e-6)
     assert found.loglik == pytest.approx(reference["ll"], rel=1e-12)
@@ -236,8 +233,8 @@ def test_influence_is_the_derivative_in_the_weights():
             again = fit_exits(panel, **call, cov="HC0", weights=w, weight_kind="analytic")
             ends.append([getattr(again, n) for n in ("estimates", "effects", "elasticities", "hazards", "incidence")])
         for own, up, down in zip(parts, *ends, strict=True):
-            (root,), (matrix,) = own.roots, own.maps
-            influence = matrix @ root.scores[[i]].toarray()[0]
+            (source,), (matrix,) = own.sources, own.maps
+            influence = matrix @ source.scores[[i]].toarray()[0]
             np.testing.assert_allclose(influence, (up.values - down.values) / 2e-4, rtol=1e-4, atol=1e-9)
 
 
@@ -546,7 +543,7 @@ def test_bad_corrections(capfd):
                       **(call | change))  # fmt: skip
     capfd.readouterr()
     fit_exits(frame, "left ~ premium + age", **call, progress=True)
-    assert "simex 8 of 8" in capfd.readouterr().err
+    assert "simex, 2 times the errors: 100%" in capfd.readouterr().err
 
 
 # bad input -----------------------------------------------------------------------------------------------------------

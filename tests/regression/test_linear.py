@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import warnings
 
@@ -21,18 +20,25 @@ ROUNDING = 1e-9
 
 
 @pytest.fixture(scope="module")
-def reference(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
+def reference(facts):
+    return {**facts("plm"), **facts("clubsandwich"), **facts("aer")}
 
 
 @pytest.fixture(scope="module")
-def grunfeld(shared):
-    return pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+def grunfeld(packaged):
+    return packaged("plm", "Grunfeld")
 
 
 @pytest.fixture(scope="module")
-def cigarettes(shared):
-    return pd.read_csv(shared / "refdata" / "aer_cigarettes95.csv")
+def cigarettes(packaged):
+    """States in 1995, in prices of that year, as the manual of AER has them."""
+    states = packaged("AER", "CigarettesSW").query("year.astype('str') == '1995'", engine="python")
+    return states.reset_index(drop=True).assign(
+        rprice=lambda f: f["price"] / f["cpi"],
+        rincome=lambda f: f["income"] / f["population"] / f["cpi"],
+        tdiff=lambda f: (f["taxs"] - f["tax"]) / f["cpi"],
+        rtax=lambda f: f["tax"] / f["cpi"],
+    )
 
 
 def panel(units=30, periods=5, *, seed=0, taste=1.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -330,20 +331,6 @@ def test_refit_remembers_the_weights(rows):
 
 
 @pytest.mark.parametrize("method", ["separate", "stacked"])
-@pytest.mark.parametrize("kind", [None, "sampling", "analytic", "frequency"])
-@pytest.mark.parametrize("cov", ["iid", "HC0", "HC1", "HC2", "HC3", "CR0:psu", "CR1:psu", "survey"])
-def test_compressed_is_the_rows(rows, cov, kind, method):
-    if cov == "iid" and kind == "sampling":
-        pytest.skip("sampling weights refuse iid errors")
-    formula = "log(pay) ~ ai + female" if method == "stacked" and cov in ("HC2", "HC3") else FORMULA
-    weights = {None: None, "frequency": "times"}.get(kind, "w")
-    options = dict(
-        cov=Survey("psu", "stratum") if cov == "survey" else cov, weights=weights, weight_kind=kind, method=method
-    )
-    same(fit(rows, formula, compress=True, **options), fit(rows, formula, **options))
-
-
-@pytest.mark.parametrize("method", ["separate", "stacked"])
 @pytest.mark.parametrize("cov", ["iid", "HC0", "HC1", "HC2", "HC3", "CR0:psu", "CR1:psu", "CR2:psu", "CR3:psu"])
 def test_frequency_weights_are_repeated_rows(rows, cov, method):
     repeated = rows.loc[rows.index.repeat(rows["times"])]
@@ -620,11 +607,6 @@ def test_strata_of_a_single_unit(rows):
 API = ["ell", "meals", "mobility"]
 
 
-@pytest.fixture(scope="module")
-def reference(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
-
-
 def api_premiums(frame, cov):
     """The three slopes, one after the other, with their covariance."""
     found = [
@@ -634,19 +616,19 @@ def api_premiums(frame, cov):
     return wg.join(*found)
 
 
-@pytest.mark.shared
-@pytest.mark.parametrize(("name", "unit", "stratum"), [("apistrat", None, "stype"), ("apiclus1", "dnum", None)])
-def test_linear_models_of_r_survey(shared, reference, name, unit, stratum):
+SAMPLES = [("apistrat", None, "stype"), ("apiclus1", "dnum", None)]
+
+
+def agree_with_r_survey(frame, theirs, unit, stratum):
     # R survey 4.1-1, svyglm(api00 ~ ell + meals + mobility) with finite population corrections, which we do not take:
     # the formula with them gives R's errors, the same formula without them ours.
-    frame = pd.read_csv(shared / "refdata" / f"survey_{name}.csv").assign(one=0)
+    frame = frame.assign(one=0)
     frame["unit"] = np.arange(len(frame)) if unit is None else frame[unit]
     strata = frame[stratum or "one"].to_numpy()
     found = api_premiums(frame, Survey("unit", stratum))
     b, bread, _, scores = wls(design(frame, API), frame["api00"].to_numpy(float), frame["pw"])
     sampled = frame.groupby(stratum or "one")["unit"].nunique().to_dict()
     fpc = frame.groupby(stratum or "one")["fpc"].first().to_dict()
-    theirs = reference[f"svyglm_{name}"]
     np.testing.assert_allclose(b, theirs["b"], rtol=1e-9)
     corrected = taylor(scores @ bread, strata, frame["unit"].to_numpy(), sampled, fpc)
     np.testing.assert_allclose(np.sqrt(np.diag(corrected)), theirs["se"], rtol=1e-8)
@@ -655,20 +637,48 @@ def test_linear_models_of_r_survey(shared, reference, name, unit, stratum):
     np.testing.assert_allclose(found.covariance, ours[1:, 1:], rtol=1e-8)
     if stratum is None:
         np.testing.assert_allclose(found.bse * np.sqrt(1 - 15 / 757), theirs["se"][1:], rtol=1e-8)
+    return found
+
+
+@pytest.mark.parametrize(("name", "unit", "stratum"), [("strata", None, "stype"), ("districts", "dnum", None)])
+def test_linear_models_of_r_survey(facts, name, unit, stratum):
+    """15 districts of 757, as in the sample of R's manual; R without corrections gives our errors themselves."""
+    frame = designs.schools() if stratum else designs.schools().assign(fpc=757)
+    found = agree_with_r_survey(frame, facts("survey")[f"{name}_fpc"], unit, stratum)
+    np.testing.assert_allclose(found.bse, facts("survey")[name]["se"][1:], rtol=1e-8)
+
+
+@pytest.fixture(scope="module")
+def r_log(shared):
+    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
+
+
+@pytest.mark.shared
+def test_linear_models_of_the_manual_of_r_survey(shared, r_log):
+    for name, unit, stratum in SAMPLES:
+        frame = pd.read_csv(shared / "refdata" / f"survey_{name}.csv")
+        agree_with_r_survey(frame, r_log[f"svyglm_{name}"], unit, stratum)
 
 
 def recentred(estimates, scale):
     """Covariance around the mean of the replicates, as R's survey takes it by default, from our deviations."""
-    root, matrix = estimates.roots[0], estimates.maps[0]
-    replicates = (root.deviations @ matrix.T) / np.sqrt(scale)[:, None]
+    source, matrix = estimates.sources[0], estimates.maps[0]
+    replicates = (source.deviations @ matrix.T) / np.sqrt(scale)[:, None]
     gaps = replicates - replicates.mean(axis=0)
     return (gaps * scale[:, None]).T @ gaps
 
 
-@pytest.mark.shared
-def test_jackknife_of_r_survey(shared, reference):
+SCHOOLS = ["schools", pytest.param("apistrat", marks=pytest.mark.shared)]
+
+
+@pytest.mark.parametrize("name", SCHOOLS)
+def test_jackknife_of_r_survey(request, facts, name):
     # R survey 4.1-1, as.svrepdesign(type = "JKn") of the stratified sample.
-    frame = pd.read_csv(shared / "refdata" / "survey_apistrat.csv")
+    if name == "schools":
+        frame, theirs = designs.schools(), facts("survey")["strata_JKn"]
+    else:
+        frame = pd.read_csv(request.getfixturevalue("shared") / "refdata" / "survey_apistrat.csv")
+        theirs = request.getfixturevalue("r_log")["svyglm_apistrat_JKn"]
     size = frame.groupby("stype")["pw"].transform("size").to_numpy()
     weights, stratum = frame["pw"].to_numpy(), frame["stype"].to_numpy()
     columns = {}
@@ -678,19 +688,17 @@ def test_jackknife_of_r_survey(shared, reference):
     scale = (size - 1) / size
     cov = Replicates(tuple(columns), "JKn", scales=tuple(scale))
     found = api_premiums(pd.concat([frame, pd.DataFrame(columns)], axis=1), cov)
-    theirs = reference["svyglm_apistrat_JKn"]
     np.testing.assert_allclose(found.values, theirs["b"][1:], rtol=1e-9)
     np.testing.assert_allclose(np.sqrt(np.diag(recentred(found, scale))), theirs["se"][1:], rtol=1e-8)
     np.testing.assert_allclose(found.bse, theirs["se"][1:], rtol=1e-3)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize(("kind", "keep"), [("BRR", 0.0), ("Fay", 0.3)])
-def test_balanced_replication_of_r_survey(shared, reference, kind, keep):
+def test_balanced_replication_of_r_survey(facts, typed, kind, keep):
     # R survey 4.1-1, svyratio(~alive, ~arrests): survivors among arrests, a rate weighted by arrests. Of Fay's method
     # the reference has no value; its definition is computed here from the ratios of sums.
-    frame = pd.read_csv(shared / "refdata" / "survey_scd.csv").assign(rate=lambda f: f["alive"] / f["arrests"])
-    theirs = reference["scd_ratio_BRR"]
+    frame = typed("scd").assign(rate=lambda f: f["alive"] / f["arrests"])
+    theirs = facts("survey")["scd_ratio_BRR"]
     factors = np.where(np.array(theirs["weights"]).T > 0, 2 - keep, keep)
     columns = {f"r{i}": row * frame["arrests"] for i, row in enumerate(factors)}
     frame = pd.concat([frame, pd.DataFrame(columns)], axis=1)
@@ -707,14 +715,13 @@ def test_balanced_replication_of_r_survey(shared, reference, kind, keep):
         assert error == pytest.approx(theirs["se"], rel=1e-8)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("name", ["CR0", "CR1", "CR1S", "CR2", "pooled_CR0", "pooled_CR1", "pooled_CR1S", "pooled_CR3"])
-def test_clusters_of_r_clubsandwich(shared, reference, name):
+def test_clusters_of_r_clubsandwich(facts, packaged, name):
     # R clubSandwich 0.6.0 on the Grunfeld data, clustered by firm; its CR1S is Stata's factor.
     pooled, kind = name.startswith("pooled_"), name.removeprefix("pooled_")
     formula, at = ("inv ~ value + capital", 1) if pooled else ("inv ~ value + capital | firm", 0)
-    theirs = reference[f"clubSandwich_grunfeld_{name}"]
-    frame = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    theirs = facts("clubsandwich")[f"clubSandwich_grunfeld_{name}"]
+    frame = packaged("plm", "Grunfeld")
     rule = "clubsandwich" if kind == "CR1" else "stata"
     found = wg.fit_premiums(
         frame, formula, premium="value", by=[], cov=f"{kind[:3]}:firm", small_sample=rule

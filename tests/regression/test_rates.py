@@ -11,7 +11,8 @@ import wagegap as wg
 from wagegap.errors import DataError, EmptyDataError, IdentificationError, OptionError, SmallCellWarning, UnitError
 from wagegap.panel.load import read_panel
 from wagegap.regression.rates.mobility import fit_rates
-from wagegap.regression.rates.standardise import fit_transitions, stock_rates
+from wagegap.regression.rates.stocks import stock_rates
+from wagegap.regression.rates.transitions import fit_transitions
 
 
 def workers(n=4000, seed=0):

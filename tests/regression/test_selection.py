@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,8 +41,8 @@ WOMEN = "lfp ~ age + agesq + married + divorced + kids6 + kids714"
 
 
 @pytest.fixture(scope="module")
-def mroz(shared):
-    data = pd.read_csv(shared / "refdata" / "sampleSelection_Mroz87.csv")
+def mroz(packaged):
+    data = packaged("sampleSelection", "Mroz87")
     return data.assign(kids=((data["kids5"] + data["kids618"]) > 0) * 1.0)
 
 
@@ -51,8 +52,8 @@ def jann(shared):
 
 
 @pytest.fixture(scope="module")
-def values(shared):
-    return json.loads((shared / "reference" / "mobility_and_inference.json").read_text())["results"]
+def values(facts):
+    return facts("heckman")
 
 
 def arrays(n=600, seed=0, rho=0.6):
@@ -116,21 +117,34 @@ def test_maximum_likelihood_of_r(mroz, values):
     assert np.abs(fit.influence.sum(axis=0)).max() < 1e-9
 
 
-def test_offers_of_women(jann, shared):
-    expected = json.loads((shared / "reference" / "own_heckman_jann.json").read_text())["results"]
+def agree_with_offers(jann, expected):
     women = fit_selection(jann[jann["female"] == 1], "lnwage ~ educ + exper + tenure", selection=WOMEN, cov="iid")
     outcome = women.estimates.select(equation="outcome")
     np.testing.assert_allclose(outcome.values, list(expected["women"].values()), rtol=1e-9)
     np.testing.assert_allclose(outcome.bse, list(expected["women_se"].values()), rtol=1e-8)
-    assert (outcome.values[-1], outcome.bse.iloc[-1]) == pytest.approx(LAMBDA, rel=1e-8)
     np.testing.assert_allclose(
         women.params[["error sigma", "error rho"]], [expected["sigma"], expected["rho"]], rtol=1e-8
     )
     gap = oaxaca_offers(jann, "lnwage ~ educ + exper + tenure", group="female", groups=(0, 1), selection={1: WOMEN},
                         threefold=True)  # fmt: skip
     totals = gap.totals()
-    np.testing.assert_allclose(totals.values, [OFFERS[name] for name in totals.labels["component"]], rtol=1e-10)
+    np.testing.assert_allclose(totals.values, [expected[name] for name in totals.labels["component"]], rtol=1e-10)
     np.testing.assert_allclose(gap.levels.values, [expected["prediction_1"], expected["prediction_2"]], rtol=1e-10)
+    return outcome, gap
+
+
+def test_offers_of_women(facts):
+    expected = facts("heckman_gap")["gap"]
+    _, gap = agree_with_offers(designs.workers(), expected)
+    assert gap.nobs == sum(expected["nobs"])
+
+
+def test_offers_of_swiss_women(jann, shared):
+    expected = json.loads((shared / "reference" / "own_heckman_jann.json").read_text())["results"]
+    outcome, gap = agree_with_offers(jann, expected)
+    assert (outcome.values[-1], outcome.bse.iloc[-1]) == pytest.approx(LAMBDA, rel=1e-8)
+    totals = gap.totals()
+    np.testing.assert_allclose(totals.values, [OFFERS[name] for name in totals.labels["component"]], rtol=1e-10)
     assert gap.nobs == 751 + 888
 
 
@@ -169,7 +183,7 @@ def test_influence_of_many_places(method):
     data = movers(500)
     call = dict(formula="pay ~ x", selection="place ~ x + z1 + z2", method=method, cov="HC0", probabilities="home")
     found = fit_selection(data, **call)
-    (root,), (matrix,) = found.estimates.roots, found.estimates.maps
+    (source,), (matrix,) = found.estimates.sources, found.estimates.maps
     for i in (0, 9, 333):
         ends = []
         for sign in (1, -1):
@@ -177,7 +191,7 @@ def test_influence_of_many_places(method):
             w[i] += sign * 1e-4
             ends.append(fit_selection(data, **call, weights=w, weight_kind="analytic").estimates.values)
         numeric = (ends[0] - ends[1]) / 2e-4
-        np.testing.assert_allclose(matrix @ root.scores[[i]].toarray()[0], numeric, rtol=1e-3, atol=1e-7)
+        np.testing.assert_allclose(matrix @ source.scores[[i]].toarray()[0], numeric, rtol=1e-3, atol=1e-7)
 
 
 def test_terms_have_their_derivatives():
@@ -282,7 +296,7 @@ def test_corrected_and_plain_estimates_can_be_compared():
     found = fit_selection(frame_of(500), "pay ~ x", selection="works ~ x + z", cov="CR1:cl")
     plain = found.uncorrected.labels.assign(equation="plain")[["equation", "term", "unit", "comparison"]]
     both = wg.join(found.estimates, type(found.uncorrected)(
-        plain, found.uncorrected.values, found.uncorrected.roots, found.uncorrected.maps))  # fmt: skip
+        plain, found.uncorrected.values, found.uncorrected.sources, found.uncorrected.maps))  # fmt: skip
     test = both.test("outcome x = plain x")
     assert 0 <= test.p_value <= 1
     assert found.without_units().bse.equals(found.bse)

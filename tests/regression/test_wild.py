@@ -57,10 +57,8 @@ def test_enumeration_counts_as_published(grunfeld, name, restricted):
     assert tied.statistic == pytest.approx(T[name], rel=1e-10) == tied.estimate / tied.std_error
 
 
-def test_reference_file_agrees(grunfeld, shared):
-    import json
-
-    log = json.loads((shared / "reference" / "wild_bootstrap_and_cross_checks.json").read_text())["results"]
+def test_reference_file_agrees(facts):
+    log = facts("wild")
     for (name, restricted), counts in COUNTS.items():
         exact = log[f"exact_WC{'R' if restricted else 'U'}_{name}"]
         assert (exact["p_ge"] * 1024, exact["p_gt"] * 1024) == counts

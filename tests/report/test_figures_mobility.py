@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-import sys
 
 import numpy as np
 import pandas as pd
@@ -16,30 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import wagegap as wg
-from wagegap._display.axes import apply_style, figure_of, new_axes, save_figure
-from wagegap._display.chord import ARC_GID, NAME_GID, RIBBON_GID, chord, place_ring, ring_order, wrapped
+from wagegap._display.axes import apply_style, figure_of, new_axes, new_panels
+from wagegap._display.files import save_figure
 from wagegap._display.heat import ERROR_GID, VALUE_GID, cell_colors, contrasting, heat
-from wagegap._display.panels import END_GID, apart, new_panels
+from wagegap._display.labels import END_GID, apart
 from wagegap.errors import (
-    ArgumentError,
-    ColumnError,
     DataError,
-    EmptyDataError,
-    MissingValueError,
     OptionError,
 )
-
-COLUMNS = dict(origin="start", destination="end", flow="n")
-
-
-@pytest.fixture(scope="module")
-def moves():
-    rows = """
-    KOR USA 30, USA KOR 12, IND USA 60, IND GBR 25, GBR USA 40, USA GBR 22, GBR AUS 18, KOR JPN 9, USA USA 500,
-    FRA CHE 0
-    """
-    rows = [(a, b, int(n)) for a, b, n in (row.split() for row in rows.split(","))]
-    return pd.DataFrame(rows, columns=["start", "end", "n"])
 
 
 @pytest.fixture(scope="module")
@@ -68,55 +51,8 @@ def many_transitions(workers):
     return wg.fit_transitions(workers.transitions(), "field", "next_field", by="iso3")
 
 
-def with_gid(ax, start):
-    return {p.get_gid().split(":")[1]: p for p in ax.patches if (p.get_gid() or "").startswith(start)}
-
-
 def texts(ax, gid):
     return [text for text in ax.texts if text.get_gid() == gid]
-
-
-def corners(text):
-    """Corners of a text, turned as it is, in pixels."""
-    turn = text.get_rotation()
-    text.set_rotation(0)
-    box = Text.get_window_extent(text)
-    text.set_rotation(turn)
-    centre = text.get_transform().transform(text.get_position())
-    half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [box.width / 2, box.height / 2]
-    a = np.radians(turn)
-    return centre + half @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
-
-
-def separated(p, q):
-    """Whether a line parts two convex shapes (separating axes)."""
-    for shape in (p, q):
-        for k in range(4):
-            edge = shape[(k + 1) % 4] - shape[k]
-            normal = np.array([-edge[1], edge[0]])
-            if (p @ normal).max() <= (q @ normal).min() + 1e-6 or (q @ normal).max() <= (p @ normal).min() + 1e-6:
-                return True
-    return False
-
-
-def assert_readable(ax):
-    """Names overlap neither each other nor the ring, and nothing is cut by the figure."""
-    figure_of(ax).draw_without_rendering()
-    shapes = [corners(text) for text in texts(ax, NAME_GID)]
-    assert shapes
-    for i, p in enumerate(shapes):
-        assert all(separated(p, q) for q in shapes[:i])
-    frame = ax.get_window_extent()
-    every = np.vstack(shapes)
-    assert (every >= [frame.x0 - 1, frame.y0 - 1]).all()
-    assert (every <= [frame.x1 + 1, frame.y1 + 1]).all()
-    centre, unit = ax.transData.transform([(0, 0), (1, 0)])
-    radius = unit[0] - centre[0]
-    for shape in shapes:
-        along = np.linspace(0, 1, 21)[:, None]
-        edges = np.vstack([shape[k] + along * (shape[(k + 1) % 4] - shape[k]) for k in range(4)])
-        assert np.hypot(*(edges - centre).T).min() > radius
-    assert_uncut(ax)
 
 
 def assert_uncut(ax):
@@ -130,266 +66,6 @@ def assert_uncut(ax):
 
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-# corridors -----------------------------------------------------------------------------------------------------------
-
-
-def angles(ribbon):
-    """Angles of the ends of a ribbon: on the arc left, and on the arc reached."""
-    points = ribbon.get_path().vertices
-    radius, angle = np.hypot(*points.T), np.unwrap(np.arctan2(points[:, 0], points[:, 1]))
-    start = np.isclose(radius, 0.945) & (np.arange(len(points)) < len(points) - 1)
-    curves = np.flatnonzero(ribbon.get_path().codes == ribbon.get_path().CURVE4)
-    end = [np.arctan2(*points[k]) for k in (curves[2], curves[3] - 1)]
-    return np.ptp(angle[start]), (end[1] - end[0]) % (2 * np.pi)
-
-
-def test_ribbons_are_as_wide_as_flows_and_arcs_as_long_as_totals(moves):
-    ax = wg.figures.plot_corridors(moves, **COLUMNS)
-    ribbons, arcs = with_gid(ax, RIBBON_GID), with_gid(ax, ARC_GID)
-    assert len(ribbons) == 8
-    names = {"KOR": "South Korea", "USA": "United States", "IND": "India", "GBR": "United Kingdom",
-             "AUS": "Australia", "JPN": "Japan"}  # fmt: skip
-    assert set(arcs) == set(names.values())
-    drawn = moves[(moves["start"] != moves["end"]) & (moves["n"] > 0)]
-    leave, arrive = np.array(
-        [angles(ribbons[f"{names[a]}>{names[b]}"]) for a, b in drawn[["start", "end"]].to_numpy()]
-    ).T
-    # widths are exact up to the rounding of sines
-    np.testing.assert_allclose(leave / leave.sum(), drawn["n"] / drawn["n"].sum(), rtol=1e-9)
-    np.testing.assert_allclose(arrive, leave, rtol=1e-9)
-    for code, name in names.items():
-        points = arcs[name].get_path().vertices
-        outer = points[np.isclose(np.hypot(*points.T), 1.0)][:-1]
-        length = np.ptp(np.unwrap(np.arctan2(outer[:, 0], outer[:, 1])))
-        total = drawn.loc[drawn["start"].eq(code) | drawn["end"].eq(code), "n"].sum()
-        np.testing.assert_allclose(length / leave.sum(), total / drawn["n"].sum(), rtol=1e-9)
-
-
-def test_ribbons_fill_their_arcs_and_point_short_of_them():
-    arcs = np.array([[0.0, 2.0], [2.5, 4.5], [5.0, 6.0]])
-    origin, destination, flow = np.array([0, 1, 2, 0]), np.array([1, 0, 1, 2]), np.array([1.0, 0.5, 0.5, 0.5])
-    ring = place_ring(arcs, origin, destination, flow)
-    for place, (begin, end) in enumerate(arcs):
-        ends = np.vstack([ring.leave[origin == place], ring.arrive[destination == place]])
-        ends = ends[np.argsort(ends[:, 0])]
-        np.testing.assert_allclose([ends[0, 0], ends[-1, 1]], [begin, end], rtol=1e-12)
-        np.testing.assert_allclose(ends[1:, 0], ends[:-1, 1], rtol=1e-12)
-    ax = chord(new_axes(4, 4), ["a", "b", "c"], origin, destination, flow)
-    for ribbon in with_gid(ax, RIBBON_GID).values():
-        code = ribbon.get_path().vertices
-        assert np.hypot(*code.T).max() < 0.95
-        assert np.isclose(np.hypot(*code.T), 0.915).sum() == 1
-
-
-def test_the_two_ways_of_a_pair_lie_side_by_side_in_colours_of_their_origins(moves):
-    ribbons = with_gid(wg.figures.plot_corridors(moves, **COLUMNS), RIBBON_GID)
-    there, back = ribbons["South Korea>United States"], ribbons["United States>South Korea"]
-    assert there.get_facecolor() != back.get_facecolor()
-    assert ribbons["South Korea>Japan"].get_facecolor() == there.get_facecolor()
-    ring = place_ring(np.array([[0.0, 2.0], [3.0, 5.0]]), np.array([0, 1]), np.array([1, 0]), np.array([3.0, 1.0]))
-    clockwise = [ring.leave[0, 0], ring.arrive[1, 0], ring.leave[1, 0], ring.arrive[0, 0]]
-    assert clockwise == sorted(clockwise)  # chords 1-4 and 2-3: one within the other, so they do not cross
-
-
-def crossings(order, origin, destination):
-    rank = np.argsort(order)
-    ends = np.sort(np.column_stack([rank[origin], rank[destination]]), axis=1)
-    count = 0
-    for i, (a, b) in enumerate(ends):
-        for c, d in ends[:i]:
-            count += (a < c < b < d) or (c < a < d < b)
-    return count
-
-
-def test_places_are_ordered_so_that_ribbons_need_not_cross():
-    rng = np.random.default_rng(4)
-    shuffled = rng.permutation(12)
-    ring = shuffled[np.arange(12)], shuffled[(np.arange(12) + 1) % 12]
-    star = np.full(5, shuffled[0]), shuffled[2:11:2]
-    origin, destination = (np.concatenate([a, b]) for a, b in zip(ring, star, strict=True))
-    order = ring_order(origin, destination, np.ones(len(origin)), 12)
-    assert sorted(order) == list(range(12))
-    assert crossings(np.arange(12), origin, destination) > 10
-    assert crossings(order, origin, destination) == 0
-
-
-def test_what_is_left_out_is_said_in_figures(moves):
-    ax = wg.figures.plot_corridors(moves, **COLUMNS, at_most=3, unit="moves")
-    words = " ".join(ax.get_xlabel().split())
-    assert "The 3 largest of 8 corridors: 60 % of all moves (130 of 216)" in words  # 60 + 40 + 30
-    assert "Widest: India to United States, 60" in words
-    assert "1 within a country (500) left out" in words
-    assert len(with_gid(ax, RIBBON_GID)) == 3
-    twice = pd.concat([moves, moves])
-    again = " ".join(wg.figures.plot_corridors(twice, **COLUMNS).get_xlabel().split())
-    assert "All 8 corridors, 432 n" in again
-    assert "16 rows added up" in again
-
-
-def test_ties_take_the_first_in_the_alphabet_whatever_the_order_of_rows():
-    frame = pd.DataFrame({"start": list("dcba"), "end": list("wxyz"), "n": [1.0] * 4})
-    both = [wg.figures.plot_corridors(f, **COLUMNS, at_most=2) for f in (frame, frame.iloc[::-1])]
-    assert [sorted(with_gid(ax, RIBBON_GID)) for ax in both] == [["a>z", "b>y"]] * 2
-    first, second = ([p.get_path().vertices for p in ax.patches] for ax in both)
-    for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_highlighted_corridors_have_colour_and_others_are_grey(moves):
-    ax = wg.figures.plot_corridors(moves, **COLUMNS, at_most=3, highlight="JPN")
-    ribbons = with_gid(ax, RIBBON_GID)
-    assert len(ribbons) == 4  # Japan's only corridor is kept
-    spread = {name: np.ptp(p.get_facecolor()[:3]) for name, p in ribbons.items()}
-    assert spread.pop("South Korea>Japan") > 0.2
-    assert max(spread.values()) == 0
-    top = max(ribbons.values(), key=lambda p: p.get_zorder())
-    assert top is ribbons["South Korea>Japan"]
-    assert "In colour: Japan" in " ".join(ax.get_xlabel().split())
-    kept = wg.figures.plot_corridors(moves, **COLUMNS, at_most=1, keep=["AUS", "KOR"])
-    assert sorted(with_gid(kept, RIBBON_GID)) == [
-        "India>United States", "South Korea>United States", "United Kingdom>Australia", "United States>South Korea"
-    ]  # fmt: skip
-    assert "and 3 kept" in " ".join(kept.get_xlabel().split())
-
-
-@pytest.mark.parametrize("size", [(4, 4.8), (8, 8.4), (6, 3.5)])
-def test_names_of_a_few_places_are_horizontal_and_do_not_overlap(moves, size):
-    ax = wg.figures.plot_corridors(moves, **COLUMNS, ax=new_axes(*size))
-    assert {text.get_rotation() for text in texts(ax, NAME_GID)} == {0.0}
-    assert_readable(ax)
-
-
-@pytest.mark.parametrize("size", [(4, 4.8), (8, 8.4)])
-def test_names_of_sixty_places_do_not_overlap(size):
-    rng = np.random.default_rng(0)
-    names = [f"{'Long ' * (i % 3)}Country {i}" for i in range(60)]
-    a, b = rng.integers(0, 60, 400), rng.integers(0, 60, 400)
-    frame = pd.DataFrame({"start": np.array(names)[a], "end": np.array(names)[b], "n": rng.pareto(1.1, 400) + 0.1})
-    ax = wg.figures.plot_corridors(frame[a != b], **COLUMNS, at_most=150, ax=new_axes(*size))
-    unnamed = re.search(r"(\d+) of (\d+) places have no room", " ".join(ax.get_xlabel().split()))
-    places = len(with_gid(ax, ARC_GID))
-    assert places > 50
-    assert len(texts(ax, NAME_GID)) == places - (int(unnamed.group(1)) if unnamed else 0)
-    assert len(texts(ax, NAME_GID)) > 30
-    assert_readable(ax)
-
-
-def test_a_name_that_is_too_long_is_broken_and_shortened(moves):
-    long = "The Confederation of Exceedingly Long Names and Dependencies"
-    ax = wg.figures.plot_corridors(moves, **COLUMNS, labels={"KOR": long, "USA": "US$"}, ax=new_axes(4, 4.8))
-    shown = [text.get_text() for text in texts(ax, NAME_GID)]
-    assert wrapped(long) in shown
-    assert max(len(line) for line in wrapped(long).split("\n")) <= 17
-    assert r"US\$" in shown
-    assert_readable(ax)
-
-
-def test_a_single_corridor_is_drawn():
-    ax = wg.figures.plot_corridors(pd.DataFrame({"start": ["KOR"], "end": ["USA"], "n": [0.25]}), **COLUMNS)
-    assert list(with_gid(ax, RIBBON_GID)) == ["South Korea>United States"]
-    assert ax.get_xlabel().startswith("One corridor, 0.25 n")
-    assert_readable(ax)
-
-
-def test_corridors_leave_their_input_and_matplotlib_as_they_are(moves, tmp_path):
-    import matplotlib as mpl
-
-    before, settings, pyplot = moves.copy(), dict(mpl.rcParams), "matplotlib.pyplot" in sys.modules
-    files = [
-        save_figure(figure_of(wg.figures.plot_corridors(moves, **COLUMNS)), tmp_path / name, alt_text="flows")
-        for name in ("a", "b")
-    ]
-    pd.testing.assert_frame_equal(moves, before)
-    assert dict(mpl.rcParams) == settings
-    assert ("matplotlib.pyplot" in sys.modules) == pyplot
-    assert [digest(path) for path in files[0]] == [digest(path) for path in files[1]]
-
-
-def test_corridors_say_the_names_given_under_the_circle_too(moves):
-    ax = wg.figures.plot_corridors(moves, **COLUMNS, labels={"IND": "Bharat"})
-    assert all("India" not in text.get_text() for text in ax.texts)
-    with pytest.raises(DataError, match="holds dates"):
-        wg.figures.plot_corridors(moves.assign(n=pd.Timestamp("2020-01-01")), **COLUMNS)
-
-
-def test_corridors_keep_the_axes_they_are_given(moves):
-    ax = new_axes(5, 5)
-    assert wg.figures.plot_corridors(moves, **COLUMNS, ax=ax) is ax
-
-
-@pytest.mark.parametrize(
-    ("change", "options", "error", "pieces"),
-    [
-        (dict(n=-1), {}, DataError, ["negative or infinite in 1 of 10", "KOR, USA, -1"]),
-        (dict(n=np.inf), {}, DataError, ["negative or infinite in 1 of 10"]),
-        (dict(n=np.nan), {}, MissingValueError, ["'n' is missing in 1 of 10"]),
-        (dict(n="many"), {}, DataError, ["text in 1 of 10", "'many'"]),
-        (dict(start=None), {}, MissingValueError, ["'start' is missing in 1 of 10"]),
-        ({}, dict(highlight="KRO"), OptionError, ["highlight='KRO'", "Did you mean 'KOR'?"]),
-        ({}, dict(keep=["USA", "CHN"]), OptionError, ["keep='CHN'", "6 places"]),
-        ({}, dict(flow="m"), ColumnError, ["no column 'm' of flows", "start, end, n"]),
-        ({}, dict(destination="start"), OptionError, ["origin and destination are both 'start'"]),
-        ({}, dict(at_most=0), OptionError, ["at_most=0"]),
-        ({}, dict(highlite="KOR"), ArgumentError, ["Did you mean 'highlight'?"]),
-    ],
-)
-def test_flows_that_cannot_be_drawn_are_refused_by_name(moves, change, options, error, pieces):
-    frame = moves.astype(object)
-    for column, value in change.items():
-        frame.loc[0, column] = value
-    with pytest.raises(error) as caught:
-        wg.figures.plot_corridors(frame, **{**COLUMNS, **options})
-    for piece in pieces:
-        assert piece in str(caught.value)
-
-
-def test_flows_within_places_alone_are_no_corridors(moves):
-    with pytest.raises(EmptyDataError, match="no flow above zero between two places"):
-        wg.figures.plot_corridors(moves[moves["start"] == moves["end"]], **COLUMNS)
-
-
-def test_the_primitive_refuses_what_is_no_flow():
-    two = np.array([0, 1]), np.array([1, 0])
-    with pytest.raises(DataError, match="1 of 2 flows are not positive"):
-        chord(new_axes(3, 3), ["a", "b"], *two, np.array([1.0, 0.0]))
-    with pytest.raises(DataError, match="1 stand twice"):
-        chord(new_axes(3, 3), ["a", "b"], np.array([0, 0]), np.array([1, 1]), np.ones(2))
-    with pytest.raises(DataError, match="a place has no flow"):
-        chord(new_axes(3, 3), ["a", "b", "c"], *two, np.ones(2))
-    with pytest.raises(DataError, match="too small"):
-        chord(Figure(figsize=(1, 1)).add_axes((0.4, 0.4, 0.1, 0.1)), ["a", "b"], *two, np.ones(2))
-
-
-def test_names_without_room_are_left_out_smallest_first_and_counted():
-    places = np.arange(60)
-    flow = np.linspace(1.0, 20.0, 60)
-    names = [f"place {i}" for i in places]
-    ax = chord(new_axes(2.4, 3.4), names, places, (places + 1) % 60, flow, caption="Flows.")
-    shown = {text.get_text() for text in texts(ax, NAME_GID)}
-    said = re.search(r"Flows. (\d+) of 60 places have no room", " ".join(ax.get_xlabel().split()))
-    assert int(said.group(1)) == 60 - len(shown)
-    assert 5 < len(shown) < 60
-    total = flow + np.roll(flow, 1)
-    assert shown == {names[i] for i in np.argsort(-total, kind="stable")[: len(shown)]}
-    assert_readable(ax)
-
-
-@pytest.mark.shared
-def test_real_corridors_of_researchers(data_folder):
-    path = data_folder / "scholarly_migration" / "scopus_2024_flows.parquet"
-    if not path.exists():
-        pytest.skip("no local copy of the flows of researchers")
-    flows = pd.read_parquet(path)
-    columns = dict(origin="iso3codefrom", destination="iso3codeto", flow="n_migrations")
-    ax = wg.figures.plot_corridors(flows, **columns, highlight="KOR", ax=new_axes(4, 4.8))
-    totals = flows.groupby(["iso3codefrom", "iso3codeto"], observed=True)["n_migrations"].sum()
-    largest = totals.sort_values(ascending=False).index[0]
-    assert f"{totals.max():,}" in " ".join(ax.get_xlabel().split())
-    assert largest == ("CHN", "USA")
-    assert "China>United States" in with_gid(ax, RIBBON_GID)
-    assert_readable(ax)
 
 
 # matrices ------------------------------------------------------------------------------------------------------------

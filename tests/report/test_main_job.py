@@ -15,7 +15,9 @@ import pytest
 
 from wagegap.__main__ import main
 from wagegap.errors import OutputError, StudyError
+from wagegap.estimation.estimates import Estimates
 from wagegap.panel.simulate import simulate_panel
+from wagegap.report.caution import examine
 from wagegap.report.page import save_study
 from wagegap.report.study import study
 
@@ -35,6 +37,21 @@ def test_the_caution_is_printed_exactly(done):
     assert "r = .43, permutation p = .40 of 720 orders, ties counted" in text
     assert "without KOR r = -.11" in text
     assert ".73 (2015), .66 (2016), .63 (2017), .37 (2018); mean of years .64" in text
+
+
+def test_the_verdict_of_the_caution_is_computed():
+    both = np.array([[0.1, 0.1], [0.2, 0.2], [0.3, 0.3], [0.4, 0.4], [0.5, 0.5]])
+    codes = ["AUS", "CAN", "FRA", "GBR", "KOR"]
+    premiums = Estimates.from_table(pd.DataFrame({"iso3": codes, "b": both[:, 0], "se": 0.01}), term="premium")
+    flows = pd.DataFrame({"iso3": codes * 2, "year": [2018] * 5 + [2019] * 5, "net": [*both[:, 1], *both[::-1, 1]]})
+    text = examine(premiums, flows, year=2018, without="KOR").in_words()
+    assert text.startswith("Premiums against net migration of 2018, 5 countries: r = 1.00, permutation p = ")
+    assert "Without KOR the association of 2018 keeps at least half of its size" in text
+    assert "the test rejects at 5 % in 2 of 2 years" in text
+    alone = flows.assign(net=np.where(flows["iso3"] == "KOR", 10.0, flows["net"] * ([1, -1, 1, -1, 1] * 2)))
+    text = examine(premiums, alone, year=2018, without="KOR", label="Mine").in_words()
+    assert text.startswith('Premiums of "Mine" against')
+    assert "Without KOR the association of 2018 changes its sign" in text
 
 
 def test_refusals_and_absences_are_findings(done):
@@ -146,6 +163,7 @@ def write_study(tmp_path, text):
 
 
 OWN = """
+version = "0.4"
 title = "Mine <b>&"
 [panels.workers]
 path = "workers.csv"
@@ -181,7 +199,7 @@ def test_a_study_of_ones_own(tmp_path, capsys):
     assert main([str(path), "-o", str(tmp_path / "report")]) == 0
     printed = capsys.readouterr()
     assert "emigration" in printed.out
-    assert "reading workers" in printed.err
+    assert "panels: 100%" in printed.err
     html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert "Mine &lt;b&gt;&amp;" in html
     hashes = json.loads((tmp_path / "report" / "provenance.json").read_text())["sha256"]
@@ -191,6 +209,7 @@ def test_a_study_of_ones_own(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (('version = "0.4"', 'version = "1.7"'), "says version = '1.7'.* reads studies of 0.3, 0.4"),
         (("[premiums.ai]", "[premium.ai]"), "Did you mean 'premiums'"),
         (('premiums = "ai"', 'premiums = "ais"'), "Did you mean 'ai'"),
         (('panel = "workers"\nformula', 'panel = "worker"\nformula'), "Did you mean 'workers'"),
@@ -204,6 +223,11 @@ def test_a_study_with_a_slip_says_which(tmp_path, change, message):
     path = write_study(tmp_path, OWN.replace(*change))
     with pytest.raises(StudyError, match=message):
         study(path)
+
+
+def test_a_study_without_a_version_is_read_like_one_of_the_first(tmp_path):
+    path = write_study(tmp_path, OWN.replace('version = "0.4"\n', ""))
+    assert list(study(path).links) == ["main"]
 
 
 def test_the_command_prints_errors_without_a_traceback(tmp_path, capsys):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, apply_style, new_axes
-from wagegap._display.numbers import format_number
+from wagegap._display.axes import FAINT, INK, SMALL, apply_style, color_of, name_rows, new_axes, put_legend
+from wagegap._display.marks import factorize, grouped
+from wagegap._display.numbers import format_number, spaced
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import DataError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["bars"]
 
 _ROW, _LOW_ROW, _MANY, _FRAME = 0.34, 0.24, 12, 0.8
+_OPAQUE = 0.82
 
 
 def bars(
@@ -68,41 +70,31 @@ def bars(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['explained', 'unexplained']
     """
+    from matplotlib.patches import Patch
+
     values, lower, upper = (np.asarray(column, dtype=float) for column in (estimate, low, high))
     n = len(labels)
     if not len(values) == len(lower) == len(upper) == n or (groups is not None and len(groups) != n):
         raise DataError(f"{n} labels need as many estimates, ends of intervals and groups.")
-    names = list(dict.fromkeys(str(label) for label in labels))
-    kinds = list(dict.fromkeys(str(group) for group in groups)) if groups is not None else [""]
-    place = np.array([names.index(str(label)) for label in labels])
-    kind = np.array([kinds.index(str(group)) for group in groups]) if groups is not None else np.zeros(n, dtype=int)
+    place, names = factorize(labels)
+    group, group_names = grouped(groups, n)
+    many = max(len(group_names), 1)
     if ax is None:
         row = _ROW if len(names) <= _MANY else _LOW_ROW
-        ax = new_axes(6.3, _FRAME + row * len(names) * max(1.0, 0.6 * len(kinds)))
-    thick = 0.72 / len(kinds)
-    y = place + (kind - (len(kinds) - 1) / 2) * thick
-    colors = [PALETTE[k % len(PALETTE)] if groups is not None else _by_sign(v, label == whole)
-              for k, v, label in zip(kind, values, labels, strict=True)]  # fmt: skip
-    ax.barh(y, values, height=0.86 * thick, color=colors, alpha=0.82, linewidth=0, zorder=2)
+        ax = new_axes(6.3, _FRAME + row * len(names) * max(1.0, 0.6 * many))
+    thick = 0.72 / many
+    y = place + (group - (many - 1) / 2) * thick
+    signs = [FAINT if label == whole else color_of(int(value < 0)) for label, value in zip(labels, values, strict=True)]
+    colors = signs if groups is None else [color_of(k) for k in group]
+    ax.barh(y, values, height=0.86 * thick, color=colors, alpha=_OPAQUE, linewidth=0, zorder=2)
     ax.axvline(0.0, color=FAINT, linewidth=0.8, zorder=1)
     known = np.isfinite(lower) & np.isfinite(upper)
     ax.hlines(y[known], lower[known], upper[known], color=INK, linewidth=1.0, zorder=3)
-    _frame(ax, names)
+    name_rows(apply_style(ax), names)
     if shares is not None:
         _write_shares(ax, y, np.where(known, upper, values), values, np.asarray(shares, dtype=float))
-    return _legend(ax, kinds) if groups is not None else ax
-
-
-def _by_sign(value: float, whole: bool) -> str:
-    return FAINT if whole else PALETTE[int(value < 0)]
-
-
-def _frame(ax: Axes, names: Sequence[str]) -> None:
-    apply_style(ax)
-    ax.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names])
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.spines["left"].set_visible(False)
-    ax.tick_params(axis="y", length=0)
+    handles = [Patch(color=color_of(k), alpha=_OPAQUE) for k in range(len(group_names))]
+    return put_legend(ax, handles, [spaced(name) for name in group_names])
 
 
 def _write_shares(ax: Axes, y: FloatArray, ends: FloatArray, values: FloatArray, shares: FloatArray) -> None:
@@ -115,16 +107,3 @@ def _write_shares(ax: Axes, y: FloatArray, ends: FloatArray, values: FloatArray,
             )  # fmt: skip
     left, right = ax.get_xlim()
     ax.set_xlim(left, right + 0.08 * (right - left))
-
-
-def _legend(ax: Axes, kinds: Sequence[str]) -> Axes:
-    from matplotlib.patches import Patch
-
-    handles = [
-        Patch(color=PALETTE[i % len(PALETTE)], alpha=0.82, label=kind.replace("_", " ")) for i, kind in enumerate(kinds)
-    ]
-    ax.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(len(kinds), 4), frameon=False,
-        fontsize=SMALL, labelcolor=INK, borderaxespad=0.2, columnspacing=1.2,
-    )  # fmt: skip
-    return ax

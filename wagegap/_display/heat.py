@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wagegap._display.axes import _STYLE, INK, SMALL, _literal, apply_style, figure_of
+from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
+from wagegap._display.labels import put_caption, text_sizes
 from wagegap._display.numbers import format_number
-from wagegap._display.panels import filled
 from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError
 
@@ -26,28 +25,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-__all__ = ["cell_colors", "contrasting", "heat"]
+__all__ = ["ERROR_GID", "NO_ROOM", "VALUE_GID", "cell_colors", "contrasting", "heat", "told_of_errors"]
 
 NEGATIVE, POSITIVE, SET_OFF, ABSENT = "#9B2F42", "#004488", "#E6E6E6", "#FFFFFF"
 VALUE_GID, ERROR_GID = "wagegap-value", "wagegap-error"
 _SMALLEST, _UNDER = 5.5, 0.76
 _FILL = 0.86
 _LETTERS = 14
-_NO_ROOM = "Standard errors have no room in the cells."
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Numbers:
-    """What is written in cells (strings of shape (r, c), empty for none), and at which size; 0 for nothing."""
-
-    values: AnyArray
-    errors: AnyArray
-    size: float
-    with_errors: bool
+NO_ROOM = "Standard errors have no room in the cells."
 
 
 def heat(  # noqa: PLR0913
-    ax: Axes,
+    ax: Axes | None,
     rows: Sequence[str],
     columns: Sequence[str],
     values: FloatArray,
@@ -58,13 +47,14 @@ def heat(  # noqa: PLR0913
     decimals: int = 1,
     caption: str | None = "",
     unit: str = "",
+    ylabel: str = "",
 ) -> Axes:
     """Draw a matrix as cells of colour with numbers.
 
     Parameters
     ----------
-    ax : Axes
-        Where to draw.
+    ax : Axes or None
+        Where to draw; new axes of a fitting size where None.
     rows, columns : sequence of str, lengths r and c
         Names.
     values : ndarray, shape (r, c)
@@ -82,11 +72,12 @@ def heat(  # noqa: PLR0913
         caller says all.
     unit : str
         What the numbers are in, for the bar of colours.
+    ylabel : str
+        What rows are.
 
     Returns
     -------
     Axes
-        The same axes.
 
     Raises
     ------
@@ -97,30 +88,30 @@ def heat(  # noqa: PLR0913
 
     Examples
     --------
-    >>> from wagegap._display.axes import new_axes
+    >>> from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
     >>> ax = heat(new_axes(3, 3), ["a", "b"], ["a", "b"], np.array([[0.9, 0.1], [0.25, 0.75]]), decimals=2)
     >>> [text.get_text() for text in ax.texts]
     ['0.90', '0.10', '0.25', '0.75']
     """
-    matrix = _checked(rows, columns, values, errors, set_off)
-    off = np.zeros(matrix.shape, dtype=bool) if set_off is None else np.asarray(set_off, dtype=bool)
-    on_scale = np.isfinite(matrix) & ~off
-    top = float(np.abs(matrix[on_scale]).max(initial=0.0)) if limit is None else float(limit)
     if limit is not None and not limit > 0:
         raise OptionError(f"limit={limit!r} must be positive.")
-    colors = cell_colors(matrix, off, top or 1.0)
+    matrix = _checked(rows, columns, values, errors, set_off)
+    if ax is None:
+        ax = new_axes(min(2.2 + 0.62 * max(len(columns), 4), 12.0), min(1.9 + 0.42 * max(len(rows), 3), 11.0))
+    off = np.zeros(matrix.shape, dtype=bool) if set_off is None else np.asarray(set_off, dtype=bool)
+    on_scale = matrix[np.isfinite(matrix) & ~off]
+    top = limit or float(np.abs(on_scale).max(initial=0.0)) or 1.0
+    colors = cell_colors(matrix, off, top)
+    ax.set_ylabel(literal(ylabel))
     _cells(ax, matrix, colors, off)
     _frame(ax, rows, columns, caption)
     _name_cells(ax, rows, columns)
-    numbers = _fitting(ax, _written(matrix, decimals, "{}"), _written(errors, decimals, "({})"))
-    if numbers.size == 0 and decimals > 0:
-        numbers = _fitting(ax, _written(matrix, 0, "{}"), _written(None, 0, ""))
+    _write_fitting(ax, matrix, errors, decimals, colors)
     if caption is not None:
-        _say(ax, f"{caption} {_errors_words(numbers, errors)}")
-    if numbers.size == 0:
-        _color_bar(ax, top or 1.0, bool((matrix[on_scale] < 0).any()), unit)
+        put_caption(ax, f"{caption} {told_of_errors([ax], [errors])}")
+    if not any(text.get_gid() == VALUE_GID for text in ax.texts):
+        _color_bar(ax, top, bool((on_scale < 0).any()), unit)
         _name_cells(ax, rows, columns)  # the bar has made cells narrower
-    _write(ax, numbers, colors)
     return ax
 
 
@@ -182,73 +173,59 @@ def _checked(
 def _cells(ax: Axes, matrix: FloatArray, colors: FloatArray, set_off: BoolArray) -> None:
     from matplotlib.collections import PolyCollection
 
-    r, c = matrix.shape
-    at = [(i, j) for i in range(r) for j in range(c)]
     corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
-    boxes = [corners + np.array([j, i]) for i, j in at]
-    ax.add_collection(
-        PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8),
-        autolim=False,
-    )
-    framed = [corners * 0.94 + np.array([j, i]) for i, j in at if set_off[i, j]]
+    boxes = [corners + np.array([j, i]) for i, j in np.ndindex(matrix.shape)]
+    cells = PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8)
+    ax.add_collection(cells, autolim=False)
+    framed = [corners * 0.94 + np.array([j, i]) for i, j in np.argwhere(set_off)]
     if framed:
         ax.add_collection(PolyCollection(framed, facecolors="none", edgecolors=INK, linewidths=0.6), autolim=False)
-    for i, j in at:
-        if not np.isfinite(matrix[i, j]):
-            ax.plot([j - 0.3, j + 0.3], [i + 0.3, i - 0.3], color="#B0B0B0", linewidth=0.7)
+    for i, j in np.argwhere(~np.isfinite(matrix)):
+        ax.plot([j - 0.3, j + 0.3], [i + 0.3, i - 0.3], color="#B0B0B0", linewidth=0.7)
 
 
 def _frame(ax: Axes, rows: Sequence[str], columns: Sequence[str], caption: str | None) -> None:
-    from matplotlib import rc_context
-
     apply_style(ax)
-    with rc_context(_STYLE):
+    with styled():
         ax.set_yticks(range(len(rows)), [_wrapped(name) for name in rows])
         ax.set_xticks(range(len(columns)), [_wrapped(name) for name in columns])
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(length=0, pad=4, labelcolor=INK, labelsize=SMALL)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     if caption is not None:
         # as long as it can become, so that cells do not shrink once numbers are fitted to them
-        _say(ax, f"{caption} {_NO_ROOM}")
-
-
-def _say(ax: Axes, text: str) -> None:
-    """Write a text under the matrix that ends at its right edge, so that it has the room under the names of rows."""
-    ax.set_xlabel(filled(ax, text), fontsize=SMALL, color=INK, x=1.0, ha="right")
-    ax.xaxis.label.set_multialignment("left")
+        put_caption(ax, f"{caption} {NO_ROOM}")
 
 
 def _wrapped(name: str) -> str:
-    return "\n".join(_literal(line) for line in textwrap.wrap(name, _LETTERS) or [" "])
+    return "\n".join(literal(line) for line in textwrap.wrap(name, _LETTERS) or [" "])
 
 
 def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     """Turn the names of columns upright where they do not fit side by side; shrink what does not fit in a line."""
-    from matplotlib import rc_context
-
-    with rc_context(_STYLE):
-        if _size(ax.get_xticklabels(), 0) > 0.95 * _cell(ax)[0]:
-            ax.set_xticks(range(len(columns)), [_wrapped(name) for name in columns], rotation=90)
-            if _size(ax.get_xticklabels(), 0) > 0.95 * _cell(ax)[0]:
-                ax.set_xticks(range(len(columns)), [_literal(name) for name in columns], rotation=90)
-            _shrink(ax.get_xticklabels(), _size(ax.get_xticklabels(), 0), _cell(ax)[0])
-        if _size(ax.get_yticklabels(), 1) > 0.95 * _cell(ax)[1]:
-            ax.set_yticks(range(len(rows)), [_literal(name) for name in rows])
-            _shrink(ax.get_yticklabels(), _size(ax.get_yticklabels(), 1), _cell(ax)[1])
-
-
-def _size(labels: Sequence[Text], side: int) -> float:
-    """Largest width (0) or height (1) of labels in pixels."""
-    return max(float(label.get_window_extent().size[side]) for label in labels)
+    with styled():
+        if _excess(ax, ax.get_xticklabels(), 0) > 1:
+            for break_name in (_wrapped, literal):
+                ax.set_xticks(range(len(columns)), [break_name(name) for name in columns], rotation=90)
+                if _excess(ax, ax.get_xticklabels(), 0) <= 1:
+                    break
+            _shrink(ax, ax.get_xticklabels(), 0)
+        if _excess(ax, ax.get_yticklabels(), 1) > 1:
+            ax.set_yticks(range(len(rows)), [literal(name) for name in rows])
+            _shrink(ax, ax.get_yticklabels(), 1)
 
 
-def _shrink(labels: Sequence[Text], size: float, room: float) -> None:
-    if size > 0.95 * room:
-        for label in labels:
-            label.set_fontsize(max(float(label.get_fontsize()) * 0.93 * room / size, 4.0))
+def _excess(ax: Axes, labels: Sequence[Text], side: int) -> float:
+    """Largest width (0) or height (1) of labels over the room that a cell has for it."""
+    room = 0.95 * _cell(ax)[side]
+    return float(text_sizes(labels)[:, side].max() / room)
+
+
+def _shrink(ax: Axes, labels: Sequence[Text], side: int) -> None:
+    excess = _excess(ax, labels, side)
+    for label in labels if excess > 1 else ():
+        label.set_fontsize(max(float(label.get_fontsize()) * 0.98 / excess, 4.0))
 
 
 def _cell(ax: Axes) -> tuple[float, float]:
@@ -262,73 +239,76 @@ def _cell(ax: Axes) -> tuple[float, float]:
 # numbers -------------------------------------------------------------------------------------------------------------
 
 
-def _written(values: FloatArray | None, decimals: int, pattern: str) -> AnyArray:
+def _write_fitting(ax: Axes, matrix: FloatArray, errors: FloatArray | None, decimals: int, colors: FloatArray) -> None:
+    """Write numbers as large as fits: with their errors, else without, else whole ones, else none."""
+    values = _written(matrix, decimals, "{}")
+    trials: list[tuple[AnyArray, AnyArray | None]] = [(values, None)]
+    if errors is not None and np.isfinite(errors).any():
+        trials.insert(0, (values, _written(errors, decimals, "({})")))
+    trials += [(_written(matrix, 0, "{}"), None)] if decimals > 0 else []
+    for numbers, beneath in trials:
+        size = _fitting_size(ax, numbers, beneath)
+        if size > 0:
+            _write(ax, numbers, beneath, size, colors)
+            return
+
+
+def _written(values: FloatArray, decimals: int, pattern: str) -> AnyArray:
     """Numbers as text; empty where unknown."""
-    if values is None:
-        return np.array([[""]])
-    found = [
-        [pattern.format(format_number(v, decimals=decimals, minus="sign")) if np.isfinite(v) else "" for v in row]
-        for row in np.asarray(values, dtype=float)
+    known = [
+        pattern.format(format_number(value, decimals=decimals, minus="sign")) if np.isfinite(value) else ""
+        for value in np.ravel(values)
     ]
-    return np.array(found, dtype=object)
+    return np.array(known, dtype=object).reshape(np.shape(values))
 
 
-def _fitting(ax: Axes, values: AnyArray, errors: AnyArray) -> _Numbers:
-    """Largest size at which numbers fit their cells, without errors where they fit only so."""
+def _fitting_size(ax: Axes, numbers: AnyArray, beneath: AnyArray | None) -> float:
+    """Largest size at which numbers, and errors beneath them, fit their cells; 0 where that cannot be read."""
+    smallest, (wide, high) = _SMALLEST, _extent(ax, numbers, SMALL)
+    if beneath is not None:
+        under = _extent(ax, beneath, SMALL * _UNDER)
+        smallest, wide, high = _SMALLEST / 0.9, max(wide, under[0]), high + 1.1 * under[1]
     width, height = _cell(ax)
-    for with_errors in (True, False) if any(errors.ravel()) else (False,):
-        wide, high = _extent(ax, values, SMALL)
-        if with_errors:
-            under = _extent(ax, errors, SMALL * _UNDER)
-            wide, high = max(wide, under[0]), high + 1.1 * under[1]
-        size = SMALL * min(1.0, _FILL * width / wide, _FILL * height / high)
-        if size >= (_SMALLEST / 0.9 if with_errors else _SMALLEST):
-            return _Numbers(values, errors, size, with_errors)
-    return _Numbers(values, errors, 0.0, False)
+    size = SMALL * min(1.0, _FILL * width / wide, _FILL * height / high)
+    return size if size >= smallest else 0.0
 
 
 def _extent(ax: Axes, words: AnyArray, size: float) -> tuple[float, float]:
     """Width and height in pixels of the widest of some texts."""
-    from matplotlib import rc_context
-    from matplotlib.text import Text
-
     longest = sorted({str(word) for word in words.ravel()}, key=lambda word: (-len(word), word))[:6]
-    with rc_context(_STYLE):
+    with styled():
         texts = [ax.text(0.0, 0.0, word or "0", fontsize=size) for word in longest]
-        boxes = [Text.get_window_extent(text) for text in texts]
+        width, height = text_sizes(texts).max(axis=0)
     for text in texts:
         text.remove()
-    return max(float(box.width) for box in boxes), max(float(box.height) for box in boxes)
+    return float(width), float(height)
 
 
-def _errors_words(numbers: _Numbers, errors: FloatArray | None) -> str:
-    """What a reader is told of numbers and their errors."""
-    if numbers.size == 0:
-        return "Numbers have no room in the cells."
-    if errors is None:
-        return ""
-    if not np.isfinite(np.asarray(errors, dtype=float)).any():
-        return "Standard errors are unknown."
-    return "Standard errors in brackets." if numbers.with_errors else _NO_ROOM
-
-
-def _write(ax: Axes, numbers: _Numbers, colors: FloatArray) -> None:
-    from matplotlib import rc_context
-
-    if numbers.size == 0:
-        return
-    r, c = numbers.values.shape
+def _write(ax: Axes, numbers: AnyArray, beneath: AnyArray | None, size: float, colors: FloatArray) -> None:
     height = _cell(ax)[1] * 72 / figure_of(ax).dpi
-    with rc_context(_STYLE):
-        for i, j in [(i, j) for i in range(r) for j in range(c) if numbers.values[i, j]]:
-            ink = contrasting(colors[i, j])
-            under = numbers.errors[i, j] if numbers.with_errors else ""
-            lift = 0.5 * numbers.size / height if under else 0.0
-            ax.text(j, i - lift, numbers.values[i, j], ha="center", va="center", fontsize=numbers.size, color=ink,
-                    gid=VALUE_GID).set_in_layout(False)  # fmt: skip
+    with styled():
+        for i, j in np.argwhere(numbers != ""):
+            under = "" if beneath is None else beneath[i, j]
+            lift = 0.5 * size / height if under else 0.0
+            options: dict[str, Any] = {"ha": "center", "va": "center", "color": contrasting(colors[i, j])}
+            ax.text(j, i - lift, numbers[i, j], fontsize=size, gid=VALUE_GID, **options).set_in_layout(False)
             if under:
-                ax.text(j, i + 1.3 * lift, under, ha="center", va="center", fontsize=_UNDER * numbers.size, color=ink,
-                        gid=ERROR_GID).set_in_layout(False)  # fmt: skip
+                at = i + 1.3 * lift
+                ax.text(j, at, under, fontsize=_UNDER * size, gid=ERROR_GID, **options).set_in_layout(False)
+
+
+def told_of_errors(axes: Sequence[Axes], errors: Sequence[FloatArray | None]) -> str:
+    """Say what stands in the cells of matrices drawn, in one sentence for all of them."""
+    drawn = [{text.get_gid() for text in ax.texts} for ax in axes]
+    if not all(VALUE_GID in gids for gids in drawn):
+        return "Numbers have no room in the cells."
+    if any(matrix is None for matrix in errors):
+        return ""
+    known = [bool(np.isfinite(np.asarray(matrix, dtype=float)).any()) for matrix in errors]
+    if not any(known):
+        return "Standard errors are unknown."
+    inside = all(ERROR_GID in gids for gids, some in zip(drawn, known, strict=True) if some)
+    return "Standard errors in brackets." if inside else NO_ROOM
 
 
 def _color_bar(ax: Axes, top: float, signed: bool, unit: str) -> None:
@@ -342,5 +322,4 @@ def _color_bar(ax: Axes, top: float, signed: bool, unit: str) -> None:
     bar.yaxis.set_label_position("right")
     bar.tick_params(labelsize=SMALL - 1, labelcolor=INK, length=2, width=0.5)
     bar.set_ylabel(unit, fontsize=SMALL, color=INK)
-    for spine in bar.spines.values():
-        spine.set_visible(False)
+    bar.spines[:].set_visible(False)

@@ -28,6 +28,7 @@ __all__ = [
     "format_p",
     "format_quantity",
     "is_missing",
+    "spaced",
     "typographic",
 ]
 
@@ -235,6 +236,15 @@ def format_quantity(value: float | None, unit: str, digits: int = 3, *, minus: M
         return number
     singular = {"years": "year", "log points": "log point", "percentage points": "percentage point"}
     return f"{number} {singular.get(unit, unit) if number == '1' else unit}"
+
+
+def spaced(name: object) -> str:
+    """Write a name as a reader would: underscores become spaces.
+
+    >>> spaced("new_field_next")
+    'new field next'
+    """
+    return str(name).replace("_", " ")
 
 
 def typographic(text: str) -> str:

@@ -57,7 +57,7 @@ from wagegap.datasets.rates import (
 from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
 from wagegap.errors import check_option, public
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
 
@@ -182,9 +182,10 @@ def country_premiums(source: PremiumSource) -> Estimates:
     frame = _read("country_premiums.csv").query("source == @source").reset_index(drop=True)
     spec = _SPECIFICATIONS[source]
     labels = frame[["iso3"]].assign(term=spec.premium, unit="log points", comparison=spec.comparison)
-    root = PlainRoot(spec.source, np.diag(frame["std_error"].to_numpy() ** 2), frame["df"].to_numpy(dtype=float), "HC1")
+    variance, df = frame["std_error"].to_numpy() ** 2, frame["df"].to_numpy(dtype=float)
+    stated = StatedSource(spec.source, np.diag(variance), df, "HC1")
     return Estimates(
-        labels, frame["premium"].to_numpy(dtype=float), (root,), (np.eye(len(frame)),),
+        labels, frame["premium"].to_numpy(dtype=float), (stated,), (np.eye(len(frame)),),
         title=f"Premium of {spec.premium}, {spec.source}",
     )  # fmt: skip
 
@@ -221,9 +222,9 @@ def stem_graduates() -> Estimates:
     cross = np.diag(frame["covariance"])
     v = np.block([[np.diag(frame["var_premium"]), cross], [cross, np.diag(frame["var_outside"])]])
     values = np.concatenate([frame["premium"], frame["outside"]])
-    root = PlainRoot(spec.source, v, np.tile(frame["n"] - 1.0, 2), "HC1")
+    source = StatedSource(spec.source, v, np.tile(frame["n"] - 1.0, 2), "HC1")
     labels = pd.concat([premium, outside], ignore_index=True)
-    return Estimates(labels, values, (root,), (np.eye(2 * n),), title=f"STEM graduates, {spec.source}")
+    return Estimates(labels, values, (source,), (np.eye(2 * n),), title=f"STEM graduates, {spec.source}")
 
 
 @public

@@ -1,32 +1,73 @@
 """Public files that the package knows by name, size and SHA-256, fetched where the user asks for them.
 
 What may be fetched is in `registry.csv`. Nothing is fetched unless asked, nothing is kept in a hidden folder, and no
-file takes its name before it is known to be the published one. The surveys of Stack Overflow are published by Stack
-Exchange under the Open Database License 1.0, as git-lfs files of the public repository StackExchange/Survey.
+file takes its name before pooch has found it to be the published one. The surveys of Stack Overflow are published by
+Stack Exchange under the Open Database License 1.0, as git-lfs files of the public repository StackExchange/Survey.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
-import sys
-import time
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 from urllib.parse import urlsplit
 
 import pandas as pd
 
-from wagegap.datasets.transfer import KnownFile, difference, fetch, part_of
-from wagegap.errors import ChecksumError, DataError, OptionError, OutputError, check_option, public
+from wagegap.errors import (
+    ChecksumError,
+    DataError,
+    DownloadError,
+    ExtraMissingError,
+    OptionError,
+    OutputError,
+    WagegapError,
+    check_option,
+    public,
+)
 
-__all__ = ["data_folder", "download", "downloads", "known_file", "year_by_size"]
+__all__ = ["KnownFile", "data_folder", "difference", "download", "downloads", "known_file", "year_by_size"]
 
-_EVERY_SECONDS = 0.5
-_EVERY_SHARE = 0.1
+_CHUNK = 1 << 18
+_HINTS = {
+    404: "The publisher may have moved it: give its present address as url=.",
+    403: "Fetch it in a browser and put it in place, or give another address as url=.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file as it was published.
+
+    Attributes
+    ----------
+    name : str
+        What users call it.
+    year : int
+        Of the survey.
+    file : str
+        Path below the folder of downloads.
+    size : int
+        Bytes.
+    sha256 : str
+        Hash, in hexadecimal digits.
+    url, terms, source : str
+        Address, licence, publisher and title.
+    """
+
+    name: str
+    year: int
+    file: str
+    size: int
+    sha256: str
+    url: str
+    terms: str
+    source: str
 
 
 @overload
@@ -51,8 +92,8 @@ def download(
 ) -> Path | list[Path]:
     """Fetch public files, and return where they are.
 
-    A file that is there already, with the right size and SHA-256, is not fetched again. One that is cut off leaves
-    NAME.part, which nothing reads; calling again fetches the rest.
+    A file that is there already, with the right size and SHA-256, is not fetched again. Pooch, of the extra
+    `data`, fetches and checks the others; one that is cut off leaves nothing, and calling again starts anew.
 
     Parameters
     ----------
@@ -84,7 +125,9 @@ def download(
     ChecksumError
         A file that is there, or what was sent, is not the published one.
     DownloadError
-        It could not be fetched in whole.
+        It could not be fetched in whole, or something else was sent.
+    ExtraMissingError
+        Pooch is not installed.
     OutputError
         It cannot be written.
 
@@ -103,7 +146,8 @@ def download(
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0.")
     home = data_folder(folder)
-    paths = [_ensure(_registry()[each], home, overwrite, url, timeout, progress) for each in names]
+    wanted = [_registry()[each] if url is None else replace(_registry()[each], url=url) for each in names]
+    paths = [_ensure(one, home, overwrite=overwrite, timeout=timeout, progress=progress) for one in wanted]
     return paths[0] if isinstance(name, str) else paths
 
 
@@ -121,8 +165,8 @@ def downloads(*, folder: str | os.PathLike[str] | None = None, verify: bool = Fa
     Returns
     -------
     DataFrame
-        name, year, bytes, sha256, terms, source, url, file (below the folder), local: "absent", "part" (cut off),
-        "altered" (another size or hash), "present" (right size), "verified" (right hash).
+        name, year, bytes, sha256, terms, source, url, file (below the folder), local: "absent", "altered"
+        (another size or hash), "present" (right size), "verified" (right hash).
 
     Raises
     ------
@@ -138,11 +182,11 @@ def downloads(*, folder: str | os.PathLike[str] | None = None, verify: bool = Fa
     home = data_folder(folder) if folder is not None or os.environ.get("WAGEGAP_DATA") else None
     rows = [
         {
-            "name": entry.known.name, "year": entry.year, "bytes": entry.known.size, "sha256": entry.known.sha256,
-            "terms": entry.terms, "source": entry.source, "url": entry.known.url, "file": entry.file,
-            "local": "absent" if home is None else _state(entry.known, home / entry.file, verify),
+            "name": known.name, "year": known.year, "bytes": known.size, "sha256": known.sha256, "terms": known.terms,
+            "source": known.source, "url": known.url, "file": known.file,
+            "local": "absent" if home is None else _state(known, home / known.file, verify),
         }
-        for entry in _registry().values()
+        for known in _registry().values()
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -153,17 +197,37 @@ def year_by_size(size: int) -> int | None:
     >>> year_by_size(196_592_730), year_by_size(7)
     (2019, None)
     """
-    return next((entry.year for entry in _registry().values() if entry.known.size == size), None)
+    return next((known.year for known in _registry().values() if known.size == size), None)
 
 
-def known_file(name: str) -> tuple[KnownFile, str]:
-    """Return a published file, and its path below the folder of downloads.
+def known_file(name: str) -> KnownFile:
+    """Return a published file.
 
-    >>> known_file("stack_overflow_2019")[1]
+    >>> known_file("stack_overflow_2019").file
     'so_survey/stack_overflow_2019.csv'
     """
-    entry = _registry()[name]
-    return entry.known, entry.file
+    return _registry()[name]
+
+
+def difference(path: Path, known: KnownFile) -> str:
+    """Say in what a file differs from the published one; an empty string where in nothing.
+
+    Raises
+    ------
+    OutputError
+        The path is not a file, or cannot be read.
+    """
+    try:
+        with path.open("rb") as handle:
+            size = os.fstat(handle.fileno()).st_size
+            if size != known.size:
+                return f"it has {size:,} bytes, not {known.size:,}"
+            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise OutputError(
+            f"{path}, which should be {known.name}, cannot be read: {error.strerror or error}."
+        ) from error
+    return "" if sha256 == known.sha256 else f"its SHA-256 is {sha256}, not {known.sha256}"
 
 
 def data_folder(folder: str | os.PathLike[str] | None) -> Path:
@@ -186,25 +250,17 @@ def data_folder(folder: str | os.PathLike[str] | None) -> Path:
     return home
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A line of the registry."""
-
-    known: KnownFile
-    year: int
-    file: str
-    terms: str
-    source: str
-
-
 @cache
-def _registry() -> dict[str, _Entry]:
+def _registry() -> dict[str, KnownFile]:
     text = files("wagegap.datasets").joinpath("registry.csv").read_text(encoding="utf-8")
-    found = {}
-    for row in csv.DictReader(text.splitlines()):
-        known = KnownFile(row["name"], row["url"], int(row["bytes"]), row["sha256"])
-        found[known.name] = _Entry(known, int(row["year"]), row["file"], row["terms"], row["source"])
-    return found
+    rows = csv.DictReader(text.splitlines())
+    return {
+        row["name"]: KnownFile(
+            row["name"], int(row["year"]), row["file"], int(row["bytes"]), row["sha256"], row["url"], row["terms"],
+            row["source"],
+        )
+        for row in rows
+    }  # fmt: skip
 
 
 def _check_address(url: str | None, names: list[str]) -> None:
@@ -216,29 +272,22 @@ def _check_address(url: str | None, names: list[str]) -> None:
         raise OptionError(f"url={url!r} must be an address that begins with http:// or https://.")
 
 
-def _is_address(url: object) -> bool:
+def _is_address(url: Any) -> bool:
     """Whether something is an address of the web, with a host that can be asked for.
 
     >>> [_is_address(url) for url in ("https://host/file", "ftp://host/file", "http://a..b/", "http://[::1/", 5)]
     [True, False, False, False, False]
     """
-    if not isinstance(url, str):
-        return False
     try:
         parts = urlsplit(url)
-        (parts.hostname or "").encode("idna")
-        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # brackets without an end, a port that is no number, an empty part of a host's name
+        return parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except (AttributeError, ValueError):  # no text; brackets without an end, a port that is no number, an empty label
         return False
-    return named and parts.scheme in ("http", "https")
 
 
-def _ensure(
-    entry: _Entry, home: Path, overwrite: bool, url: str | None, timeout: float, progress: bool
-) -> Path:  # fmt: skip
+def _ensure(known: KnownFile, home: Path, *, overwrite: bool, timeout: float, progress: bool) -> Path:
     """Fetch a file unless it is there."""
-    known = entry.known if url is None else replace(entry.known, url=url)
-    target = home / entry.file
+    target = home / known.file
     if os.path.lexists(target):
         wrong = difference(target, known)
         if not wrong:
@@ -248,55 +297,84 @@ def _ensure(
                 f"{target} is not {known.name} as published: {wrong}. Move it away, or pass overwrite=True to replace "
                 "it by the published file."
             )
-    try:
-        target.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{target.parent} cannot be made: {error.strerror or error}.") from error
-    told = _Progress(known, shown=progress)
-    try:
-        fetch(known, target, timeout=timeout, report=told)
-    finally:
-        told.end()
+    _fetch(known, target, timeout, progress)
     return target
+
+
+def _fetch(known: KnownFile, target: Path, timeout: float, progress: bool) -> None:
+    """Have pooch fetch a file under another name, check its hash, and move it to its place."""
+    try:
+        import pooch
+    except ImportError as error:
+        raise ExtraMissingError("downloads need pooch, of the extra 'data': pip install 'wagegap[data]'.") from error
+    pooch.get_logger().setLevel("WARNING")  # it announces each download on stderr
+    ask = pooch.HTTPDownloader(
+        progressbar=progress, chunk_size=_CHUNK, timeout=timeout, headers={"User-Agent": "wagegap"}
+    )
+    try:
+        pooch.retrieve(known.url, known.sha256, target.name, target.parent, downloader=partial(_receive, known, ask))
+    except WagegapError:
+        raise
+    except ValueError as error:
+        raise ChecksumError(
+            f"{known.name} from {known.url} has the right size and another SHA-256 than {known.sha256}: it was altered "
+            "on the way, or published anew. Nothing was kept; call again to fetch it from the start."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{target} cannot be written: {error.strerror or error}. Give folder= another folder, or mend this one."
+        ) from error
+
+
+def _receive(known: KnownFile, ask: Any, url: str, path: str, _: object) -> None:
+    """Write what an address sends, and refuse what cannot be the file.
+
+    Raises
+    ------
+    DownloadError
+        No network, a refusal, a connection lost, something of another size.
+    """
+    from requests import HTTPError, RequestException
+
+    try:
+        ask(url, path, None)
+    except HTTPError as error:
+        answer: Any = error.response
+        hint = _HINTS.get(answer.status_code, "Call again later.")
+        raise DownloadError(f"{known.name}: {url} answered {answer.status_code} {answer.reason}. {hint}") from error
+    except (RequestException, ValueError) as error:  # the latter for a redirection to what is no address
+        raise DownloadError(
+            f"{known.name}: {url} cannot be reached, or sent nothing for longer than timeout= allows, or the "
+            f"connection was lost ({error}). Nothing was kept; call again."
+        ) from error
+    size = os.path.getsize(path)
+    if size != known.size:
+        raise DownloadError(f"{known.name}: {url} {_sent(path, size, known)} Nothing was kept.")
+
+
+def _sent(path: str, size: int, known: KnownFile) -> str:
+    """Say what came in place of the file."""
+    with open(path, "rb") as handle:
+        begins = handle.read(64).lstrip().lower()
+    if begins.startswith(b"version https://git-lfs"):
+        return (
+            "sends the pointer of git-lfs, not the file. Files of that kind are at "
+            "media.githubusercontent.com/media/OWNER/REPOSITORY/BRANCH/PATH: give such an address as url=."
+        )
+    if begins.startswith((b"<!doctype html", b"<html")):
+        return (
+            "sends a page, not the file: a sign-in of the network, or a notice of the server. Open the address in a "
+            "browser to see it, or give another as url=."
+        )
+    return (
+        f"sends {size:,} bytes, the published file has {known.size:,}. The connection was lost, or it was published "
+        "anew: call again, or give another address as url=."
+    )
 
 
 def _state(known: KnownFile, path: Path, verify: bool) -> str:
     if not path.is_file():
-        return "part" if part_of(path).is_file() else "absent"
+        return "absent"
     if verify:
         return "altered" if difference(path, known) else "verified"
     return "present" if path.stat().st_size == known.size else "altered"
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Say on stderr how far a file is: on one line of a terminal, else a line for each tenth."""
-
-    known: KnownFile
-    shown: bool
-    begun: float = field(default_factory=time.monotonic)
-    first: int | None = None
-    at: float = 0.0
-    share: float = 0.0
-    open_line: bool = False
-
-    def __call__(self, there: int) -> None:
-        if not self.shown:
-            return
-        self.first = there if self.first is None else self.first
-        now, share = time.monotonic(), there / self.known.size
-        live = sys.stderr.isatty()
-        due = now - self.at >= _EVERY_SECONDS if live else share - self.share >= _EVERY_SHARE
-        if not due and there < self.known.size:
-            return
-        self.at, self.share = now, share
-        rate = (there - self.first) / max(now - self.begun, 1e-9) / 1e6
-        text = (
-            f"{self.known.name}: {there / 1e6:,.1f} of {self.known.size / 1e6:,.1f} MB ({share:.0%}), {rate:.1f} MB/s"
-        )
-        print(f"\r{text:<78}" if live else text, end="" if live else "\n", file=sys.stderr, flush=True)
-        self.open_line = live
-
-    def end(self) -> None:
-        if self.open_line:
-            print(file=sys.stderr)

@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.download import known_file, year_by_size
+from wagegap.datasets.download import difference, known_file, year_by_size
 from wagegap.datasets.local import local_file
-from wagegap.datasets.transfer import difference
 from wagegap.errors import (
     ChecksumError,
     ColumnError,
@@ -220,12 +219,11 @@ def _layout(year: int) -> _Layout:
 
 def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
     """Return the file to read; a copy in the folder of downloads must be the published one."""
-    name = f"stack_overflow_{year}"
-    known, file = known_file(name)
+    known = known_file(f"stack_overflow_{year}")
     try:
-        found = local_file(path, file)
+        found = local_file(path, known.file)
     except DataError as error:
-        raise DataError(f"{error} It can be fetched: wagegap.datasets.download({name!r}).") from None
+        raise DataError(f"{error} It can be fetched: wagegap.datasets.download({known.name!r}).") from None
     if path is not None:
         other = year_by_size(found.stat().st_size)
         if other not in (None, year):  # files of neighbouring years have the same headings
@@ -234,8 +232,8 @@ def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
     wrong = difference(found, known)
     if wrong:
         raise ChecksumError(
-            f"{found} is not {name} as published: {wrong}. Fetch it anew, download({name!r}, overwrite=True), or pass "
-            "path= to read it as it is."
+            f"{found} is not {known.name} as published: {wrong}. Fetch it anew, download({known.name!r}, "
+            "overwrite=True), or pass path= to read it as it is."
         )
     return found
 

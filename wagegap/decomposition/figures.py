@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, line_band, new_axes
+from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, new_axes
 from wagegap._display.bars import bars
+from wagegap._display.scatter import line_band
 
 if TYPE_CHECKING:
     from wagegap.decomposition.result import Decomposition, Detail

@@ -31,8 +31,9 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
-from wagegap.estimation.design import Design, build_design, required_columns, split_formula
-from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
+from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.formula import required_columns, split_formula
+from wagegap.estimation.sample import Sample
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
 
@@ -54,14 +55,37 @@ class Comparison:
         Samples.
     keys : tuple of (str, object)
         Keys of its cell, and, where there are several pairs of groups, which.
-    direction : str
-        In words, such as "USA minus KOR".
+    column : str
+        Column of the groups.
+    groups : tuple of two objects
+        Values of that column in the first and in the second sample.
+
+    Examples
+    --------
+    >>> Comparison(0, 1, (), "iso3", ("USA", "KOR")).direction
+    'USA minus KOR'
+    >>> Comparison(0, 1, (), "female", (0, 1)).names
+    ('female 0', 'female 1')
     """
 
     first: int
     second: int
     keys: tuple[tuple[str, Any], ...]
-    direction: str
+    column: str
+    groups: tuple[Any, Any]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Both groups in words; numbers, truth values and yes and no need the name of the column."""
+        first, second = self.groups
+        if all(isinstance(group, str) and group.lower() not in _BARE_WORDS for group in self.groups):
+            return first, second
+        return f"{self.column} {first}", f"{self.column} {second}"
+
+    @property
+    def direction(self) -> str:
+        """Which group is subtracted from which, in words."""
+        return " minus ".join(self.names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,13 +139,12 @@ class GroupedSample:
         return pd.concat([keys, rows.reset_index(drop=True)], axis=1)
 
     def sizes(self) -> pd.DataFrame:
-        """Return the direction and the rows of each comparison, with its keys."""
+        """Return keys and direction of each comparison, the names of both groups and their rows."""
         n = np.bincount(self.sample.cells, minlength=len(self.samples))
-        rows = [
-            {**dict(c.keys), "direction": c.direction, "n_first": int(n[c.first]), "n_second": int(n[c.second])}
-            for c in self.comparisons
-        ]
-        return pd.DataFrame(rows)
+        columns = ["direction", "name_first", "name_second", "n_first", "n_second"]
+        rows = [(c.direction, *c.names, n[c.first], n[c.second]) for c in self.comparisons]
+        keys = pd.DataFrame([dict(c.keys) for c in self.comparisons])
+        return pd.concat([keys, pd.DataFrame(rows, columns=columns)], axis=1)
 
 
 def group_samples(
@@ -168,7 +191,7 @@ def group_samples(
     comparisons = _comparisons(cells.keys, keys, group, pairs)
     resolved = resolve_cov(panel, cov, design.rows)
     sample = build_sample(panel, design, cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     _check_sizes(sample, comparisons)
     _check_outcome(design.outcome, sample, comparisons)
     _check_clusters(sample, comparisons, resolved)
@@ -278,21 +301,13 @@ def _comparisons(
                 absent.append(f"{group} {lacking[0]!r}{' in ' * bool(c)}{where}")
                 continue
             labels = [*zip(keys, c, strict=True), *([("first", first), ("second", second)] * (len(pairs) > 1))]
-            found.append(Comparison(place[c, first], place[c, second], tuple(labels), _direction(group, first, second)))
+            found.append(Comparison(place[c, first], place[c, second], tuple(labels), group, (first, second)))
     if absent:
         raise EmptyDataError(
             f"{len(absent)} comparison{'s lack' if len(absent) > 1 else ' lacks'} a group: no row with outcome, "
             f"regressors and weight has {listing(absent)}. Choose other groups, or filter these cells out."
         )
     return tuple(found)
-
-
-def _direction(group: str, first: Any, second: Any) -> str:
-    """Say which is subtracted from which; numbers, truth values and yes and no need the name of the group."""
-    names = (first, second)
-    if all(isinstance(name, str) for name in names) and not _BARE_WORDS.intersection(map(str.lower, names)):
-        return f"{first} minus {second}"
-    return f"{group} {first} minus {group} {second}"
 
 
 def _check_sizes(sample: Sample, comparisons: Sequence[Comparison]) -> None:

@@ -21,10 +21,10 @@ import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample
-from wagegap.estimation.covariance.influence import InfluenceBlock, influence_root
+from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights, root_of_values
-from wagegap.estimation.covariance.sources import ReplicateRoot
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.panel.rows import replicate_scopes, replicate_weights
 
@@ -100,10 +100,10 @@ def estimates_from_replicates(
     def values_of(replicates: ReplicateWeights) -> FloatArray:
         return np.array([again(weights) for weights in replicates], dtype=float)
 
-    root = replicate_values(grouped, estimate, values_of, members)
+    source = replicate_values(grouped, estimate, values_of, members)
     labels = pd.concat([grouped.label(one.comparison, _labels(one)) for one in estimated], ignore_index=True)
     return Estimates(
-        labels, estimate.ravel(), (root,), (np.eye(estimate.size),), title=title, ledger=grouped.design.ledger,
+        labels, estimate.ravel(), (source,), (np.eye(estimate.size),), title=title, ledger=grouped.design.ledger,
         notes=grouped.notes,
     )  # fmt: skip
 
@@ -113,8 +113,8 @@ def replicate_values(
     estimate: FloatArray,
     values_of: Callable[[ReplicateWeights], FloatArray],
     members: Sequence[IntArray],
-) -> ReplicateRoot:
-    """Root of estimates whose values under all replicates a function gives at once.
+) -> ReplicateSource:
+    """Source of estimates whose values under all replicates a function gives at once.
 
     Parameters
     ----------
@@ -129,9 +129,9 @@ def replicate_values(
     """
     assert isinstance(grouped.cov, Replicates | Bootstrap)
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample)
+    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
-    return root_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
+    return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
 
 
 def _labels(one: Estimated) -> pd.DataFrame:
@@ -144,5 +144,5 @@ def _from_scores(grouped: GroupedSample, one: Estimated, rule: SmallSample) -> E
     assert not isinstance(grouped.cov, Replicates | Bootstrap)
     rows = np.concatenate(grouped.rows(one.comparison))
     block = InfluenceBlock(one.comparison.direction, rows, one.influence, one.n_params)
-    root = influence_root(grouped.sample, [block], cov=grouped.cov, rule=rule)
-    return Estimates(grouped.label(one.comparison, _labels(one)), one.values, (root,), (np.eye(root.size),))
+    source = influence_source(grouped.sample, [block], cov=grouped.cov, rule=rule)
+    return Estimates(grouped.label(one.comparison, _labels(one)), one.values, (source,), (np.eye(source.size),))

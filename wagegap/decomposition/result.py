@@ -76,7 +76,7 @@ class Decomposition(Result):
     components : tuple of str
         The gap itself, then its components.
     comparisons : DataFrame
-        Keys, direction in words, and rows of the two groups.
+        Keys, direction in words, and names and rows of the two groups.
     levels : Estimates or None
         The statistic in each group, with the same joint covariance.
     reference : str
@@ -192,11 +192,8 @@ class Decomposition(Result):
 
     def _notes(self) -> tuple[str, ...]:
         sizes = self.comparisons
-        rows = f"Rows: {sizes['n_first'].sum():,} first, {sizes['n_second'].sum():,} second."
-        words = sizes["direction"].iloc[0].split(" minus ")
-        if len(sizes) == 1 and len(words) == 2:
-            first, second = words
-            rows = f"Rows: {sizes['n_first'].iloc[0]:,} {first}, {sizes['n_second'].iloc[0]:,} {second}."
+        first, second = ("first", "second") if len(sizes) > 1 else sizes.loc[0, ["name_first", "name_second"]]
+        rows = f"Rows: {sizes['n_first'].sum():,} {first}, {sizes['n_second'].sum():,} {second}."
         lines = [f"Reference: {self.reference}."] if self.reference else []
         lines += [rows, f"Covariance: {self.estimates.describe()}."]
         if self.ledger is not None:

@@ -1,7 +1,7 @@
 """Estimates: labelled parameters and where their errors come from. The waist of the package.
 
 Every stage produces an `Estimates`; every test, map, link, table and figure consumes one. The parameters are linear
-images of the fitted columns of one or more roots (scores of sampled units, replicates, a stated covariance), so
+images of the fitted columns of one or more sources (scores of sampled units, replicates, a stated covariance), so
 separately fitted equations can be joined with the covariance their shared units imply, and any smooth function of them
 has a covariance by the delta method.
 
@@ -25,6 +25,7 @@ from scipy import stats
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -41,7 +42,7 @@ from wagegap.errors import (
     public,
 )
 from wagegap.estimation.covariance.options import CovLike, parse_cov
-from wagegap.estimation.covariance.sources import PlainRoot, Root, ScoreRoot
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.spec import Spec
@@ -67,10 +68,10 @@ class Estimates:
         A row for each parameter: cell keys, then term, unit, comparison.
     values : ndarray, shape (p,)
         The parameters.
-    roots : tuple of Root
+    sources : tuple of ErrorSource
         Independent sources of uncertainty.
     maps : tuple of ndarray, each of shape (p, q_r)
-        Linear map from the fitted columns of each root to the parameters.
+        Linear map from the fitted columns of each source to the parameters.
     title : str
         What the parameters are.
     ledger : Ledger or None
@@ -92,7 +93,7 @@ class Estimates:
 
     labels: pd.DataFrame
     values: FloatArray
-    roots: tuple[Root, ...]
+    sources: tuple[ErrorSource, ...]
     maps: tuple[FloatArray, ...]
     title: str = "Estimates"
     ledger: Ledger | None = None
@@ -101,7 +102,7 @@ class Estimates:
 
     def __post_init__(self) -> None:
         p = len(self.values)
-        if len(self.labels) != p or any(m.shape[0] != p for m in self.maps) or len(self.roots) != len(self.maps):
+        if len(self.labels) != p or any(m.shape[0] != p for m in self.maps) or len(self.sources) != len(self.maps):
             raise DataError(f"{p} parameters need as many labels and rows of every map.")
         missing = [name for name in LABELS if name not in self.labels]
         if missing:
@@ -141,8 +142,8 @@ class Estimates:
     def covariance(self) -> FloatArray:
         """Covariance of the parameters, shape (p, p); NaN where an error is unknown."""
         total = np.zeros((len(self.values), len(self.values)))
-        for root, matrix in zip(self.roots, self.maps, strict=True):
-            total += _sandwich(matrix, root.covariance())
+        for source, matrix in zip(self.sources, self.maps, strict=True):
+            total += _sandwich(matrix, source.covariance())
         return total
 
     def cov_params(self) -> pd.DataFrame:
@@ -153,8 +154,8 @@ class Estimates:
     def variances(self) -> FloatArray:
         """Variances of the parameters, shape (p,), without their covariances; NaN where unknown."""
         total = np.zeros(len(self.values))
-        for root, matrix in zip(self.roots, self.maps, strict=True):
-            total += _sandwich_diagonal(matrix, root.covariance())
+        for source, matrix in zip(self.sources, self.maps, strict=True):
+            total += _sandwich_diagonal(matrix, source.covariance())
         return total
 
     @property
@@ -196,19 +197,19 @@ class Estimates:
         return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
 
     def degrees(self, contrast: FloatArray) -> float:
-        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several roots."""
+        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources."""
         return self._degrees([contrast @ matrix for matrix in self.maps])
 
     def _degrees(self, images: Sequence[FloatArray]) -> float:
-        """Degrees of freedom of a contrast that is these contrasts of the roots' columns."""
-        used = [(root, image) for root, image in zip(self.roots, images, strict=True) if np.any(image != 0)]
+        """Degrees of freedom of a contrast that is these contrasts of the sources' columns."""
+        used = [(source, image) for source, image in zip(self.sources, images, strict=True) if np.any(image != 0)]
         if not used:
             return np.inf
-        free = np.array([root.degrees(image) for root, image in used])
+        df = np.array([source.degrees(image) for source, image in used])
         if len(used) == 1:
-            return float(free[0])
-        variances = np.array([image @ np.nan_to_num(root.covariance()) @ image for root, image in used])
-        total = float(np.sum(variances**2 / free))
+            return float(df[0])
+        variances = np.array([image @ np.nan_to_num(source.covariance()) @ image for source, image in used])
+        total = float(np.sum(variances**2 / df))
         return float(variances.sum() ** 2 / total) if total > 0 else np.inf
 
     # questions -------------------------------------------------------------------------------------------------
@@ -231,15 +232,15 @@ class Estimates:
             of its own (Pustejovsky and Tipton's HTZ).
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
-        free = min(self.degrees(row) for row in rows)
+        df = min(self.degrees(row) for row in rows)
         joint = self._joint_degrees(rows) if len(rows) > 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, free, text, joint=joint)
+        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
 
     def _joint_degrees(self, rows: FloatArray) -> float | None:
-        """Degrees of a test of several contrasts, where the one root that they stand on has its own."""
-        used = [(r, rows @ m) for r, m in zip(self.roots, self.maps, strict=True) if np.any(rows @ m != 0)]
-        single = used[0] if len(used) == 1 else None
-        return single[0].joint_degrees(single[1]) if single and isinstance(single[0], ScoreRoot) else None
+        """Degrees of a test of several contrasts, where the one source that they stand on has its own."""
+        images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
+        used = [(source, image) for source, image in images if image.any()]
+        return used[0][0].joint_degrees(used[0][1]) if len(used) == 1 else None
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -260,12 +261,14 @@ class Estimates:
 
     def describe(self) -> str:
         """Say the covariance in one phrase."""
-        return "; ".join(dict.fromkeys(root.describe() for root in self.roots))
+        return "; ".join(dict.fromkeys(source.describe() for source in self.sources))
 
     def draws(self, reps: int, *, rng: RngLike = None) -> FloatArray:
         """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
         generator = np.random.default_rng(rng)
-        parts = [root.draws(generator, reps) @ matrix.T for root, matrix in zip(self.roots, self.maps, strict=True)]
+        parts = [
+            source.draws(generator, reps) @ matrix.T for source, matrix in zip(self.sources, self.maps, strict=True)
+        ]
         return np.asarray(sum(parts))
 
     # new objects -----------------------------------------------------------------------------------------------
@@ -337,17 +340,14 @@ class Estimates:
         parsed = parse_cov(cov)
         if small_sample is not None:
             check_option("small_sample", small_sample, SMALL_SAMPLE)
-        changed: list[Root] = []
-        for root in self.roots:
-            if not isinstance(root, ScoreRoot):
-                raise CovarianceError(f"{root.describe()} of {root.source!r} cannot be turned into {cov}; refit(data).")
-            changed.append(root.with_cov(parsed, small_sample or root.rule))
-        return replace(self, roots=tuple(changed))
+        return replace(self, sources=tuple(source.with_cov(parsed, small_sample) for source in self.sources))
 
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
-        root = PlainRoot("; ".join(root.source for root in self.roots), self.covariance, self.df, self.describe())
-        return replace(self, roots=(root,), maps=(np.eye(len(self.values)),))
+        source = StatedSource(
+            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe()
+        )
+        return replace(self, sources=(source,), maps=(np.eye(len(self.values)),))
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
         """Fit the same specification to other data, or with other weights or options."""
@@ -418,7 +418,7 @@ class Estimates:
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
-        return cls(labels, values, (PlainRoot(source, matrix),), (np.eye(len(values)),), title=source)
+        return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
 
     def _rows(self, chosen: IntArray) -> Estimates:
         return replace(
@@ -460,6 +460,8 @@ class Estimates:
 
     def __str__(self) -> str:
         return self.summary()
+
+    __reduce__ = reduce_with_version
 
     def __getstate__(self) -> Mapping[str, Any]:
         kept = self.__dataclass_fields__
@@ -514,23 +516,23 @@ def _join_all(parts: Sequence[Estimates], *, independent: bool) -> Estimates:
 
 
 def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
-    roots, maps = list(a.roots), [np.vstack([m, np.zeros((len(b.values), m.shape[1]))]) for m in a.maps]
-    for root, own in zip(b.roots, b.maps, strict=True):
+    sources, maps = list(a.sources), [np.vstack([m, np.zeros((len(b.values), m.shape[1]))]) for m in a.maps]
+    for source, own in zip(b.sources, b.maps, strict=True):
         below = np.vstack([np.zeros((len(a.values), own.shape[1])), own])
-        same = next((i for i, candidate in enumerate(roots) if candidate is root), None)
-        match = next((i for i, candidate in enumerate(roots) if candidate.relates(root)), None)
+        same = next((i for i, candidate in enumerate(sources) if candidate is source), None)
+        match = next((i for i, candidate in enumerate(sources) if candidate.relates(source)), None)
         if same is not None:
             maps[same] = np.vstack([maps[same][: len(a.values)], own])
         elif match is not None:
-            roots[match] = roots[match].join(root)
+            sources[match] = sources[match].join(source)
             maps[match] = np.hstack([maps[match], below])
         elif independent:
-            roots.append(root)
+            sources.append(source)
             maps.append(below)
         else:
             raise JoinError(
-                f"{root.describe()} of {root.source!r} cannot be related to "
-                f"{listing(f'{r.describe()} of {r.source!r}' for r in a.roots)}: "
+                f"{source.describe()} of {source.origin!r} cannot be related to "
+                f"{listing(f'{r.describe()} of {r.origin!r}' for r in a.sources)}: "
                 "join(..., independent=True) takes the errors as independent."
             )
     keys = list(dict.fromkeys([*a.by, *b.by]))
@@ -538,7 +540,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
     return Estimates(
         labels,
         np.concatenate([a.values, b.values]),
-        tuple(roots),
+        tuple(sources),
         tuple(maps),
         title=f"{a.title}; {b.title}" if a.title != b.title else a.title,
         ledger=a.ledger,

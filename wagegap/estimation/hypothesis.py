@@ -77,15 +77,15 @@ def parse_hypothesis(
 
 
 def wald_test(
-    gap: FloatArray, covariance: FloatArray, free: float, text: str, *, joint: float | None = None
+    gap: FloatArray, covariance: FloatArray, df: float, text: str, *, joint: float | None = None
 ) -> TestResult:
     """Test that a vector of estimates is zero; `joint` is eta of an approximate Hotelling T-squared."""
     errors = tuple(float(e) for e in np.sqrt(np.maximum(np.diag(covariance), 0.0)))
     estimate = tuple(float(g) for g in gap)
     if len(gap) == 1:
         t = float(gap[0] / errors[0]) if errors[0] > 0 else np.nan
-        return TestResult(text, estimate, errors, t, 1, free, float(2 * stats.t.sf(abs(t), free)))
-    shrunk, free = (1.0, free) if joint is None else _hotelling(len(gap), joint)
+        return TestResult(text, estimate, errors, t, 1, df, float(2 * stats.t.sf(abs(t), df)))
+    shrunk, df = (1.0, df) if joint is None else _hotelling(len(gap), joint)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", linalg.LinAlgWarning)
@@ -94,8 +94,8 @@ def wald_test(
         raise IdentificationError(
             f"the {len(gap)} hypotheses are not independent, their clusters are too few, or an error is unknown."
         ) from error
-    p = stats.chi2.sf(statistic * len(gap), len(gap)) if np.isinf(free) else stats.f.sf(statistic, len(gap), free)
-    return TestResult(text, estimate, errors, statistic, len(gap), free, float(p))
+    p = stats.chi2.sf(statistic * len(gap), len(gap)) if np.isinf(df) else stats.f.sf(statistic, len(gap), df)
+    return TestResult(text, estimate, errors, statistic, len(gap), df, float(p))
 
 
 def _hotelling(q: int, eta: float) -> tuple[float, float]:

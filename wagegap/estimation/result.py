@@ -16,6 +16,7 @@ from wagegap._display.markdown import to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, SmallSample
+from wagegap._version import reduce_with_version
 from wagegap.errors import public
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
@@ -36,6 +37,8 @@ class Result:
     """
 
     estimates: Estimates
+
+    __reduce__ = reduce_with_version
 
     # numbers ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +155,8 @@ class Result:
 
 def draw_estimates(estimates: Estimates, ax: Any, alpha: float, words: str) -> Any:
     """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
-    from wagegap._display.axes import intervals, new_axes
+    from wagegap._display.axes import new_axes
+    from wagegap._display.intervals import intervals
 
     tidy = estimates.tidy(alpha)
     ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax

@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from wagegap._progress import track
 from wagegap._typing import FloatArray, IntArray, ReplicateKind, WeightKind
 from wagegap.errors import (
     ColumnError,
@@ -104,7 +104,7 @@ def read_panel(  # noqa: PLR0913
         Columns to read besides those with a role or a unit; all where absent. Files are read by column where their
         format allows.
     progress : bool
-        Say on stderr which file is read.
+        Say on stderr how many files are read.
 
     Returns
     -------
@@ -239,11 +239,7 @@ def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataF
         beside = Path(text).parent
         near = [str(path) for path in beside.iterdir()] if beside.is_dir() else []
         raise DataError(f"no file {text!r}.{did_you_mean(text, near)}")
-    frames = []
-    for path in paths:
-        if progress:
-            print(f"reading {path}", file=sys.stderr)
-        frames.append(read_file(path, wanted))
+    frames = [read_file(path, wanted) for path in track(paths, "files read", progress)]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     return frame, Path(text).name
 
@@ -295,7 +291,7 @@ def _read_spss(path: str, wanted: _Wanted | None) -> pd.DataFrame:
 
 
 def _read_excel(path: str, wanted: _Wanted | None) -> pd.DataFrame:
-    return pd.read_excel(path, usecols=wanted)
+    return pd.read_excel(path, usecols=wanted, engine="openpyxl")
 
 
 _READERS: dict[str, Callable[[str, _Wanted | None], pd.DataFrame]] = {

@@ -173,7 +173,7 @@ class Panel:
         rows : ndarray of int, shape (m,)
             Positions in the frame.
         extra : sequence of str
-            Further columns to group by.
+            Further columns (or `"worker"`) to group by.
 
         Returns
         -------
@@ -186,20 +186,23 @@ class Panel:
         ------
         ColumnError, MissingValueError
         """
-        nowhere = np.full(len(rows), "", dtype=object)
-        scope = nowhere if self.roles.country is None else self.ids(self.roles.country, rows)
-        found = {"row": self._row_grouping(rows, scope)}
+        nowhere = np.zeros(len(rows), dtype=np.intp), np.array([""], dtype=object)
+        scope = nowhere if self.roles.country is None else pd.factorize(self.ids(self.roles.country, rows))
+        found = {"row": self._row_grouping(rows, scope[1][scope[0]])}
         if self.roles.worker is not None:
-            workers = self.ids(self.roles.worker, rows)
             where = nowhere if self.roles.worker_scope == "global" else scope
-            found["worker"] = Grouping.from_keys("worker", self.source, where, workers)
+            workers = pd.factorize(self.ids(self.roles.worker, rows))
+            found["worker"] = Grouping.from_codes("worker", self.source, where, workers)
+        elif "worker" in extra:
+            raise ColumnError("cov names 'worker', but the panel declares none: read_panel(..., worker='column').")
         strata = [self.roles.strata] if self.roles.strata else []
-        for name in extra:
+        columns = [name for name in extra if name not in ("worker", "row")]
+        for name in columns:
             check_column(name, self.frame.columns, "to group by")
-        for name in dict.fromkeys([*self.roles.cluster, *strata, *extra]):
+        for name in dict.fromkeys([*self.roles.cluster, *strata, *columns]):
             everywhere = name in (self.roles.country, self.roles.period)
             where = nowhere if everywhere else scope
-            found[name] = Grouping.from_keys(name, self.source, where, self.ids(name, rows))
+            found[name] = Grouping.from_codes(name, self.source, where, pd.factorize(self.ids(name, rows)))
         return found
 
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:
@@ -228,6 +231,17 @@ class Panel:
                 f"their own: filter them out with panel.filter('{name}.notna()'), or fill them in."
             )
         return np.asarray(column)
+
+    def numbers(self, name: str, rows: IntArray) -> FloatArray:
+        """Return a column as numbers, NaN where it holds none.
+
+        Raises
+        ------
+        ColumnError
+        """
+        check_column(name, self.frame.columns)
+        column = pd.to_numeric(self.frame[name].iloc[rows], errors="coerce")
+        return np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
 
     def _mask(self, condition: str | BoolArray | pd.Series[bool]) -> BoolArray:
         mask = self._evaluated(condition) if isinstance(condition, str) else condition

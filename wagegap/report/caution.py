@@ -6,19 +6,19 @@ country, and with every other year beside it, because the choice of year and cou
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray
+from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError
 from wagegap.estimation.estimates import Estimates
-from wagegap.regression.link.questions.permutation import PermutationTest, correlation, permute
+from wagegap.regression.link.questions.permutation import correlation, permute
 
 __all__ = ["Caution", "examine"]
-
-_NUMBERS = ("r", "r_without", "p_value", "orders")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,8 @@ class Caution:
         Countries with both numbers.
     without : str
         Country left out.
+    label : str
+        What the premiums are called; empty for nothing.
     table : DataFrame
         year (or "mean"), r, r_without, p_value (exact, where all orders can be tried), orders.
     """
@@ -40,22 +42,26 @@ class Caution:
     year: int
     countries: tuple[str, ...]
     without: str
+    label: str
     table: pd.DataFrame
 
     def in_words(self) -> str:
-        """Say the headline and what it rests on."""
-        r, without, p, orders = (dict(zip(self.table["year"], self.table[c], strict=True)) for c in _NUMBERS)
-        head = str(self.year)
-        beside = ", ".join(f"{_short(value)} ({year})" for year, value in r.items() if year not in (head, "mean"))
+        """Say the headline and what it rests on, computed from the table."""
+        years: dict[str, dict[str, Any]] = self.table.set_index("year").to_dict("index")  # type: ignore[assignment]
+        head, mean = years[str(self.year)], years.pop("mean")
+        others = ", ".join(f"{_short(row['r'])} ({year})" for year, row in years.items() if row is not head)
+        significant = sum(row["p_value"] <= 0.05 for row in years.values())
+        premiums = f'Premiums of "{self.label}"' if self.label else "Premiums"
         return (
-            f"Published premiums against net migration of {head}, {len(self.countries)} countries: "
-            f"r = {_short(r[head])}, permutation p = {_short(p[head])} of {orders[head]} orders, ties counted; "
-            f"without {self.without} r = {_short(without[head])}. Other years: {beside}; mean of years "
-            f"{_short(r['mean'])}. One country and one year carry the association."
+            f"{premiums} against net migration of {self.year}, {len(self.countries)} countries: "
+            f"r = {_short(head['r'])}, permutation p = {_short(head['p_value'])} of {head['orders']} orders, ties "
+            f"counted; without {self.without} r = {_short(head['r_without'])}. Other years: {others}; mean of years "
+            f"{_short(mean['r'])}. Without {self.without} the association of {self.year} "
+            f"{_change(head['r'], head['r_without'])}; the test rejects at 5 % in {significant} of {len(years)} years."
         )
 
 
-def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str) -> Caution:
+def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str, label: str = "") -> Caution:
     """Correlate premiums with the rates of every year.
 
     Parameters
@@ -68,6 +74,8 @@ def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str
         Year of the headline.
     without : str
         Country to leave out.
+    label : str
+        What the premiums are called; empty for nothing.
 
     Raises
     ------
@@ -82,26 +90,31 @@ def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str
     [[0.43, 0.4, -0.11]]
     """
     wide = flows.set_index(["iso3", "year"])["net"].unstack("year").dropna()  # noqa: PD010
-    p = pd.Series(premiums.values, index=premiums.labels["iso3"].astype(str))
-    shared = [iso3 for iso3 in p.index if iso3 in wide.index]
+    premium = pd.Series(premiums.values, index=premiums.labels["iso3"].astype(str))
+    shared = [iso3 for iso3 in premium.index if iso3 in wide.index]
     if year not in wide.columns or without not in shared or len(shared) < 4:
         raise DataError(f"the caution needs the year {year}, {without} and at least four countries with both numbers.")
-    x: FloatArray = np.asarray(p[shared], dtype=np.float64)
-    keep = np.array([iso3 != without for iso3 in shared])
-    columns: dict[str, FloatArray] = {str(y): np.asarray(wide.loc[shared, y], dtype=np.float64) for y in wide.columns}
-    columns["mean"] = np.asarray(wide.loc[shared].mean(axis=1), dtype=np.float64)
-    rows = []
-    for name, y in columns.items():
-        test = _test(x, y)
-        rows.append((name, correlation(x, y), correlation(x[keep], y[keep]), test.p_value, test.orders))
+    wide = wide.loc[shared].rename(columns=str).assign(mean=lambda years: years.mean(axis=1))
+    x: FloatArray = np.asarray(premium[shared], dtype=np.float64)
+    keep = np.array(shared) != without
+    rows = [(name, *_associated(x, wide[name].to_numpy(dtype=np.float64), keep)) for name in wide]
     table = pd.DataFrame(rows, columns=["year", "r", "r_without", "p_value", "orders"])
-    return Caution(year, tuple(shared), without, table)
+    return Caution(year, tuple(shared), without, label, table)
 
 
-def _test(x: FloatArray, y: FloatArray) -> PermutationTest:
-    return permute(lambda order: correlation(x, y[order]), len(x))
+def _associated(x: FloatArray, y: FloatArray, keep: BoolArray) -> tuple[float, float, float, int]:
+    """Correlation of all, of those kept, and p-value of the first among so many orders."""
+    test = permute(lambda order: correlation(x, y[order]), len(x))
+    return correlation(x, y), correlation(x[keep], y[keep]), test.p_value, test.orders
+
+
+def _change(r: float, without: float) -> str:
+    """What becomes of a correlation without a country."""
+    if r * without < 0:
+        return "changes its sign"
+    return "loses more than half of its size" if abs(without) < abs(r) / 2 else "keeps at least half of its size"
 
 
 def _short(value: float) -> str:
     """Two decimals without the leading zero: .43, -.11."""
-    return f"{value:.2f}".replace("0.", ".", 1)
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}")

@@ -1,22 +1,21 @@
-"""The largest corridors of a table of flows, as a circle of ribbons.
+"""The largest corridors of a table of flows, as sorted bars: both ways of a pair of places beside each other.
 
 No map: distances and areas of countries say nothing about how many move. What is left out is said in figures under the
-circle, so that a corridor that is not drawn is not taken for one that nobody takes.
+bars, so that a corridor that is not drawn is not taken for one that nobody takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import new_axes
-from wagegap._display.chord import chord
-from wagegap._display.numbers import format_number
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
+from wagegap._display.labels import put_caption, write_beside
+from wagegap._display.numbers import format_number, spaced
+from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -33,6 +32,10 @@ from wagegap.panel.panel import as_pandas
 
 __all__ = ["plot_corridors"]
 
+WAY_GID = "wagegap-way"
+_ROW, _FRAME, _LETTERS = 0.29, 1.5, 26
+_THICK, _FADED = 0.4, 0.45
+
 
 @public
 def plot_corridors(  # noqa: PLR0913
@@ -48,32 +51,33 @@ def plot_corridors(  # noqa: PLR0913
     unit: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the largest corridors of migration: a ribbon from each origin to each destination, as wide as the flow.
+    """Draw the largest corridors of migration as bars: both ways of a pair of places beside each other, and their net.
 
     Parameters
     ----------
     flows : data frame
         A row for each flow. Rows of the same corridor, such as years, are added up, and the figure says so. Flows
-        within a country are left out, and counted under the circle.
+        within a country are left out, and counted under the bars.
     origin, destination, flow : str
         Columns.
     at_most : int
-        Corridors drawn, the largest ones; of equal ones those that come first in the alphabet.
+        Pairs of places drawn, those with the largest corridors; of equal ones those that come first in the alphabet.
     keep : str or sequence of str
         Countries whose largest corridors out and in are drawn in any case.
     highlight : str or sequence of str
-        Countries whose corridors have colours while the others are grey; they are kept, too.
+        Countries whose corridors have colour while the others are grey; they are kept, too.
     labels : mapping of country to name, optional
         What to write; the English names of ISO codes where absent.
     unit : str, optional
         What flows count, for the text, such as `"moves of researchers"`; the name of their column where absent.
     ax : Axes, optional
-        Where to draw; new square axes where absent.
+        Where to draw; new axes of a fitting height where absent.
 
     Returns
     -------
     Axes
-        A ribbon has the colour of the country left and points to the country reached.
+        A row for each pair, named by its larger way: a dark bar for that way, a light one below it for the way back,
+        and the difference of the two at the right. What is not drawn is summed up in the text under the bars.
 
     Raises
     ------
@@ -86,77 +90,46 @@ def plot_corridors(  # noqa: PLR0913
     EmptyDataError
         Without flows between two places.
     OptionError
-        For a country that is not among the flows, or a number of corridors below 1.
+        For a country that is not among the flows, or a number of pairs below 1.
 
     Examples
     --------
     >>> import pandas as pd
     >>> moves = pd.DataFrame({"start": ["KOR", "USA", "IND"], "end": ["USA", "KOR", "USA"], "n": [30, 10, 60]})
-    >>> ax = plot_corridors(moves, origin="start", destination="end", flow="n", at_most=2)
+    >>> ax = plot_corridors(moves, origin="start", destination="end", flow="n", at_most=1)
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['India → United States']
     >>> print(ax.get_xlabel().split(".")[0])
-    The 2 largest of 3 corridors: 90 % of all n (90 of 100)
+    The largest of 2 pairs: 60 % of all n (60 of 100); the others together: 40
     """
     if isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 1:
         raise OptionError(f"at_most={at_most!r} must be a whole number of at least 1.")
-    corridors = _corridors(as_pandas(flows), origin, destination, flow)
-    lit = _known(corridors, highlight, "highlight")
-    wanted = [*lit, *_known(corridors, keep, "keep")]
-    chosen = _chosen(corridors, at_most, wanted)
-    ax = new_axes(6.3, 6.8) if ax is None else ax
-    words = _words(corridors, chosen, unit or flow.replace("_", " "), at_most, labels)
-    if lit:
-        words.insert(1, f"In colour: {listing(_name(place, labels) for place in lit)}")
-    return chord(
-        ax,
-        [_name(place, labels) for place in chosen.places],
-        chosen.origin,
-        chosen.destination,
-        chosen.flow,
-        faint=None if not lit else ~chosen.touching(lit),
-        caption=". ".join(words) + ".",
-    )
+    corridors, added, within = _corridors(as_pandas(flows), origin, destination, flow)
+    lit = _named(corridors, highlight, "highlight")
+    pairs = _pairs(corridors, at_most, [*lit, *_named(corridors, keep, "keep")])
+    ax = new_axes(6.3, _FRAME + _ROW * len(pairs)) if ax is None else ax
 
+    def name(place: str) -> str:
+        return str((labels or {}).get(place, country_name(place)))
 
-def _name(place: str, labels: Mapping[str, str] | None) -> str:
-    return str((labels or {}).get(place, country_name(place)))
+    _draw(ax, pairs, pairs[["a", "b"]].isin(lit).any(axis=1).to_numpy() | (not lit), name)
+    sentences = [
+        _drawn(corridors, pairs, unit or spaced(flow), at_most),
+        f"In colour: {listing(name(place) for place in lit)}" if lit else "",
+        f"{added:,} rows added up" if added > len(corridors) else "",
+        f"{len(within):,} within a country ({_amount(within.sum())}) left out" if len(within) else "",
+    ]
+    put_caption(ax, ". ".join(sentence for sentence in sentences if sentence) + ".")
+    return ax
 
 
 # from rows to corridors ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Corridors:
-    """Corridors, the largest first.
-
-    Attributes
-    ----------
-    places : list of str
-        Places.
-    origin, destination : ndarray of int, shape (m,)
-        Positions among them.
-    flow : ndarray, shape (m,)
-        Positive flows.
-    rows : int
-        Rows that were added up.
-    own, own_flow : int and float
-        Flows within a place, and their sum.
-    """
-
-    places: list[str]
-    origin: IntArray
-    destination: IntArray
-    flow: FloatArray
-    rows: int
-    own: int
-    own_flow: float
-
-    def touching(self, places: Sequence[str]) -> BoolArray:
-        """Corridors that start or end in one of some places."""
-        at = [i for i, place in enumerate(self.places) if place in places]
-        return np.asarray(np.isin(self.origin, at) | np.isin(self.destination, at))
-
-
-def _corridors(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> _Corridors:
+def _corridors(
+    frame: pd.DataFrame, origin: str, destination: str, flow: str
+) -> tuple[pd.DataFrame, int, pd.Series[float]]:
+    """Corridors a, b, flow and the rank of their pair, the largest first; rows added up; flows within a place."""
     for name in (origin, destination, flow):
         check_column(name, frame.columns, "of flows")
     if origin == destination:
@@ -166,17 +139,13 @@ def _corridors(frame: pd.DataFrame, origin: str, destination: str, flow: str) ->
                           "flow": values})  # fmt: skip
     table = table[table["flow"] > 0]
     within = table["a"] == table["b"]
-    own, between = table[within], table[~within]
-    if between.empty:
+    if within.all():
         raise EmptyDataError(f"{flow!r} has no flow above zero between two places, in {len(frame):,} rows.")
-    sums = between.groupby(["a", "b"], sort=True)["flow"].sum().reset_index()
-    sums = sums.iloc[np.argsort(-sums["flow"].to_numpy(), kind="stable")]
-    places = sorted({*sums["a"], *sums["b"]})
-    at = {place: i for i, place in enumerate(places)}
-    a, b = (sums[side].map(at).to_numpy(dtype=np.intp) for side in ("a", "b"))
-    return _Corridors(
-        places, a, b, sums["flow"].to_numpy(dtype=float), len(between), len(own), float(own["flow"].sum())
-    )
+    sums = table[~within].groupby(["a", "b"], sort=True)["flow"].sum().reset_index()
+    sums = sums.sort_values("flow", ascending=False, kind="stable", ignore_index=True)
+    ends = np.sort(sums[["a", "b"]].to_numpy(dtype=str), axis=1)
+    rank = pd.DataFrame(ends).groupby([0, 1], sort=False).ngroup()
+    return sums.assign(pair=rank), int((~within).sum()), table.loc[within, "flow"]
 
 
 def _checked(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> FloatArray:
@@ -193,54 +162,91 @@ def _checked(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> F
         first = frame.loc[bad, [origin, destination, flow]].iloc[0]
         raise DataError(
             f"{flow!r} is negative or infinite in {int(bad.sum()):,} of {len(values):,} rows, first {listing(first)}: "
-            "a ribbon has a width. Draw the two ways of a net flow as two flows."
+            "a bar has a length. Draw the two ways of a net flow as two flows."
         )
     return values
 
 
-def _known(corridors: _Corridors, places: str | Sequence[str], option: str) -> list[str]:
+def _named(corridors: pd.DataFrame, places: str | Sequence[str], option: str) -> list[str]:
     """Places that an option names, each among the flows."""
     named = [places] if isinstance(places, str) else [str(place) for place in places]
+    known = sorted({*corridors["a"], *corridors["b"]})
     for place in named:
-        if place not in corridors.places:
+        if place not in known:
             raise OptionError(
-                f"{option}={place!r} is not among the flows.{did_you_mean(place, corridors.places)} "
-                f"{len(corridors.places)} places: {listing(corridors.places)}."
+                f"{option}={place!r} is not among the flows.{did_you_mean(place, known)} "
+                f"{len(known)} places: {listing(known)}."
             )
     return named
 
 
-def _chosen(corridors: _Corridors, at_most: int, wanted: Sequence[str]) -> _Corridors:
-    """The largest corridors, and the largest out of and into the places wanted."""
-    take = np.arange(len(corridors.flow)) < at_most
-    for place in wanted:
-        for side in (corridors.origin, corridors.destination):
-            take[np.flatnonzero(side == corridors.places.index(place))[:1]] = True
-    a, b = corridors.origin[take], corridors.destination[take]
-    there = np.unique(np.concatenate([a, b]))
-    places = [corridors.places[int(i)] for i in there]
-    return _Corridors(places, np.searchsorted(there, a), np.searchsorted(there, b), corridors.flow[take], 0, 0, 0.0)
+def _pairs(corridors: pd.DataFrame, at_most: int, kept: Sequence[str]) -> pd.DataFrame:
+    """The pairs with the largest corridors, and the largest out of and into the places kept; a row for each.
+
+    The columns are a, b, flow of the larger way, and the flow back, zero where there is none.
+    """
+    largest = [corridors.loc[corridors[side] == place, "pair"].head(1) for place in kept for side in ("a", "b")]
+    chosen = {*range(at_most), *(int(rank) for first in largest for rank in first)}
+    ways = corridors[corridors["pair"].isin(chosen)]
+    second = ways["pair"].duplicated()
+    back = ways[second].set_index("pair")["flow"]
+    return ways[~second].assign(back=lambda pairs: pairs["pair"].map(back).fillna(0.0))
 
 
-def _words(
-    everything: _Corridors, drawn: _Corridors, what: str, at_most: int, labels: Mapping[str, str] | None
-) -> list[str]:
+# the figure ----------------------------------------------------------------------------------------------------------
+
+
+def _draw(ax: Any, pairs: pd.DataFrame, lit: BoolArray, name: Callable[[str], str]) -> None:
+    """Bars, amounts at their ends, the net at the right, and what dark and light mean."""
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import FuncFormatter
+
+    apply_style(ax)
+    _draw_way(ax, pairs["a"] + ">" + pairs["b"], pairs["flow"].to_numpy(), lit, below=False)
+    _draw_way(ax, pairs["b"] + ">" + pairs["a"], pairs["back"].to_numpy(), lit, below=True)
+    name_rows(ax, [f"{_short(name(a))} → {_short(name(b))}" for a, b in zip(pairs["a"], pairs["b"], strict=True)])
+    for text, bright in zip(ax.get_yticklabels(), lit, strict=True):
+        text.set_fontweight("bold" if bright and not lit.all() else "normal")
+    ax.set_xlim(0.0, 1.1 * pairs["flow"].max())
+    ax.grid(axis="x", color=HAIR, linewidth=0.6)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
+    write_beside(ax, [_amount(net) for net in pairs["flow"] - pairs["back"]], header="net")
+    ways = [Patch(color=PALETTE[0]), Patch(color=PALETTE[0], alpha=_FADED)]
+    put_legend(ax, ways, ["the way named", "the way back"])
+
+
+def _draw_way(ax: Any, ways: pd.Series[str], amounts: FloatArray, lit: BoolArray, *, below: bool) -> None:
+    """A bar in each row, with its amount where it is not zero; the way back is below and lighter."""
+    rows = np.arange(len(amounts)) + (_THICK / 2 if below else -_THICK / 2)
+    colors = [PALETTE[0] if bright else FAINT for bright in lit]
+    opaque = _FADED if below else 1.0
+    bars = ax.barh(rows, amounts, height=0.92 * _THICK, color=colors, alpha=opaque, linewidth=0, zorder=2)
+    for bar, way, row, amount in zip(bars, ways, rows, amounts, strict=True):
+        bar.set_gid(f"{WAY_GID}:{way}")
+        if amount > 0:
+            ax.annotate(
+                _amount(amount), (amount, row), xytext=(3, 0), textcoords="offset points", va="center_baseline",
+                fontsize=SMALL - 1.5, color=INK,
+            )  # fmt: skip
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1].rstrip()}…"
+
+
+def _drawn(corridors: pd.DataFrame, pairs: pd.DataFrame, what: str, at_most: int) -> str:
     """What is drawn, in figures, and what is not."""
-    n, m = len(everything.flow), len(drawn.flow)
-    whole, part = float(everything.flow.sum()), float(drawn.flow.sum())
+    n, m = corridors["pair"].nunique(), len(pairs)
+    total, part = float(corridors["flow"].sum()), float(pairs[["flow", "back"]].to_numpy().sum())
     if m == n:
-        words = [f"All {n:,} corridors, {_amount(whole)} {what}" if n > 1 else f"One corridor, {_amount(whole)} {what}"]
-    else:
-        most = "The largest" if m == 1 else f"The {m:,} largest"
-        which = most if m <= at_most else f"The {at_most:,} largest, and {m - at_most:,} kept,"
-        share = f"{format_number(100 * part / whole, decimals=0)} % of all {what}"
-        words = [f"{which} of {n:,} corridors: {share} ({_amount(part)} of {_amount(whole)})"]
-    names = [_name(drawn.places[int(side[0])], labels) for side in (drawn.origin, drawn.destination)]
-    words.append(f"Widest: {names[0]} to {names[1]}, {_amount(float(drawn.flow[0]))}" if m > 1 else "")
-    words.append("A ribbon has the colour of the country left and points to the one reached")
-    words.append(f"{everything.rows:,} rows added up" if everything.rows > n else "")
-    left = f"{everything.own:,} within a country ({_amount(everything.own_flow)}) left out"
-    return [word for word in [*words, left if everything.own else ""] if word]
+        return f"{f'All {n:,} pairs' if n > 1 else 'One pair'}, {_amount(total)} {what}"
+    largest = "The largest" if min(m, at_most) == 1 else f"The {min(m, at_most):,} largest"
+    kept = f", and {m - at_most:,} kept," if m > at_most else ""
+    share = format_number(100 * part / total, decimals=0)
+    return (
+        f"{largest}{kept} of {n:,} pairs: {share} % of all {what} ({_amount(part)} of {_amount(total)}); "
+        f"the others together: {_amount(total - part)}"
+    )
 
 
 def _amount(value: float) -> str:

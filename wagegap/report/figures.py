@@ -8,18 +8,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from wagegap._display.axes import figure_of, intervals, new_axes
+from wagegap._display.axes import figure_of, new_axes
+from wagegap._display.intervals import intervals
 from wagegap._typing import AnyArray
 from wagegap.errors import DataError, OptionError, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
 from wagegap.regression.exits.exits import Exits, band_words
-from wagegap.regression.figures import draw_effects, draw_incidence
+from wagegap.regression.exits.figures import draw_incidence
+from wagegap.regression.figures import draw_effects
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
 from wagegap.regression.link.result import Link
-from wagegap.regression.rates.standardise import Transitions
+from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.corridors import plot_corridors
 
 __all__ = ["plot_corridors", "plot_effects", "plot_forest", "plot_incidence", "plot_link", "plot_transitions"]

@@ -1,4 +1,4 @@
-"""The report as files: one self-contained page, figures, tables, and where everything comes from."""
+"""The report: what a study found, and its files, one page, figures, tables, and where it all comes from."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from wagegap._display.axes import save_figure
+from wagegap import datasets
+from wagegap._display.files import save_figure
+from wagegap._display.numbers import spaced
 from wagegap.errors import OutputError
+from wagegap.regression.link.result import Link
+from wagegap.report.table import Table
 
-if TYPE_CHECKING:
-    from wagegap.report.study import Study
-
-__all__ = ["check_folder", "render_page", "save_study"]
+__all__ = ["Finding", "Study", "check_folder", "render_page", "save_study"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -48,6 +50,67 @@ pre { overflow-x: auto; font-size: .8rem; }
 """
 
 _PACKAGES = ("wagegap", "numpy", "scipy", "pandas", "statsmodels", "formulaic", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding, in words.
+
+    Attributes
+    ----------
+    about : str
+        Premiums, rates or link it is about.
+    text : str
+        What was found, with its uncertainty.
+    kind : {"finding", "refused", "absent", "caution"}
+        What sort of finding it is.
+    """
+
+    about: str
+    text: str
+    kind: str = "finding"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """A study carried out.
+
+    Attributes
+    ----------
+    title, question : str
+        From its file.
+    findings : tuple of Finding
+        In the order of the file.
+    tables : mapping of str to Table
+        By name.
+    figures : mapping of str to (Figure, str)
+        Figure and what it shows, by name.
+    links : mapping of str to Link
+        Fitted links, by name; refused ones are in the findings.
+    seed : int
+        Of random orders.
+    hashes : mapping of str to str
+        SHA-256 of the data, by name.
+    """
+
+    title: str
+    question: str
+    findings: tuple[Finding, ...]
+    tables: Mapping[str, Table]
+    figures: Mapping[str, tuple[Any, str]]
+    links: Mapping[str, Link]
+    seed: int
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """Return the findings as text."""
+        lines = [self.title, "=" * min(len(self.title), 80), self.question, ""]
+        lines += [f"{finding.about}: {finding.text}" for finding in self.findings]
+        return "\n".join(lines)
+
+    def save(self, folder: str | Path = "wagegap-report") -> Path:
+        """Write report.html, figures, tables and provenance.json into a folder, whole or not at all."""
+        return save_study(self, Path(folder))
 
 
 def save_study(study: Study, folder: Path) -> Path:
@@ -124,7 +187,7 @@ def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
         )
     if name in study.tables:
         shown = study.tables[name].html()
-        summary = "Table" if name in study.figures else escape(name.replace("_", " "))
+        summary = "Table" if name in study.figures else escape(spaced(name))
         lines.append(f"<details{'' if name in study.figures else ' open'}><summary>{summary}</summary>")
         lines.append(f'<div class="wide">{shown}</div></details>')
     return "\n".join(lines)
@@ -169,8 +232,6 @@ def _move(made: list[Path], waiting: Path, folder: Path) -> None:
 
 
 def _provenance(study: Study) -> dict[str, Any]:
-    from wagegap import datasets
-
     return {
         "title": study.title,
         "seed": study.seed,

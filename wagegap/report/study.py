@@ -6,12 +6,12 @@ findings like any other.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
-import sys
 import tomllib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,8 @@ import pandas as pd
 
 from wagegap import datasets
 from wagegap._display.axes import figure_of
-from wagegap._display.numbers import format_number
+from wagegap._display.numbers import format_number, spaced
+from wagegap._progress import track
 from wagegap.errors import (
     IdentificationWarning,
     ReliabilityError,
@@ -44,89 +45,61 @@ from wagegap.regression.link.fit import fit_link
 from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
-from wagegap.report.caution import Caution, examine
+from wagegap.report.caution import examine
 from wagegap.report.figures import add_title, plot_forest, plot_link
+from wagegap.report.page import Finding, Study
 from wagegap.report.table import Table, table
 
-__all__ = ["Finding", "Study", "read_study", "study"]
+__all__ = ["read_study", "study"]
 
-_SECTIONS = ("title", "question", "watch", "seed", "panels", "premiums", "rates", "covariates", "links", "caution")
-_LINK_KEYS = (
-    "name", "rates", "premiums", "formula", "covariates", "method", "max_std_error", "leave_out", "without_cross_block",
-    "cluster", "tau2", "test", "force",
+_VERSIONS = ("0.3", "0.4")
+"""Versions of this package whose studies it reads; a study that names none is read like one of the first."""
+
+_SECTIONS = (
+    "version", "title", "question", "watch", "seed", "panels", "premiums", "rates", "covariates", "links", "caution",
 )  # fmt: skip
+_LINK_NEEDS = ("name", "rates", "premiums", "formula")
+_LINK_TAKES = (*_LINK_NEEDS, "covariates", "max_std_error", "leave_out", "without_cross_block")
+_FIT_TAKES = ("method", "cluster", "tau2", "test", "force")
+_CAUTION_NEEDS = ("premiums", "flows", "year", "without")
+
+_stem = functools.cache(datasets.stem_graduates)
+"""One object for premiums and rates, so that their covariance is kept."""
+
+
+def _stem_graduates(term: str = "") -> Estimates:
+    return _stem().select(term=term) if term else _stem()
+
+
 _SHIPPED: dict[str, Callable[..., Any]] = {
     "developer_pay": datasets.developer_pay,
     "country_premiums": datasets.country_premiums,
     "published_premiums": datasets.published_premiums,
-    "stem_graduates": datasets.stem_graduates,
+    "stem_graduates": _stem_graduates,
     "talent_migration": datasets.talent_migration,
     "talent_migration_by_year": datasets.talent_migration_by_year,
     "income": datasets.income,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding, in words.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What a section adds to the report."""
 
-    Attributes
-    ----------
-    about : str
-        Premiums, rates or link it is about.
-    text : str
-        What was found, with its uncertainty.
-    kind : {"finding", "refused", "absent", "caution"}
-        What sort of finding it is.
-    """
-
-    about: str
-    text: str
-    kind: str = "finding"
+    findings: list[Finding] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
+    figures: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Study:
-    """A study carried out.
+class _Made:
+    """What the sections name: panels, results of premiums and of rates, covariates."""
 
-    Attributes
-    ----------
-    title, question : str
-        From its file.
-    findings : tuple of Finding
-        In the order of the file.
-    tables : mapping of str to Table
-        By name.
-    figures : mapping of str to (Figure, str)
-        Figure and what it shows, by name.
-    links : mapping of str to Link
-        Fitted links, by name; refused ones are in the findings.
-    seed : int
-        Of random orders.
-    hashes : mapping of str to str
-        SHA-256 of the data, by name.
-    """
-
-    title: str
-    question: str
-    findings: tuple[Finding, ...]
-    tables: Mapping[str, Table]
-    figures: Mapping[str, tuple[Any, str]]
-    links: Mapping[str, Link]
-    seed: int
-    hashes: Mapping[str, str] = field(default_factory=dict)
-
-    def text(self) -> str:
-        """Return the findings as text."""
-        lines = [self.title, "=" * min(len(self.title), 80), self.question, ""]
-        lines += [f"{finding.about}: {finding.text}" for finding in self.findings]
-        return "\n".join(lines)
-
-    def save(self, folder: str | Path = "wagegap-report") -> Path:
-        """Write report.html, figures, tables and provenance.json into a folder, whole or not at all."""
-        from wagegap.report.page import save_study
-
-        return save_study(self, Path(folder))
+    panels: dict[str, Panel] = field(default_factory=dict)
+    premiums: dict[str, Any] = field(default_factory=dict)
+    rates: dict[str, Any] = field(default_factory=dict)
+    covariates: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @public
@@ -149,311 +122,249 @@ def study(source: str | Path | Mapping[str, Any] | None = None, *, progress: boo
     StudyError
         For a file that cannot be read or names what it does not define; errors of the data pass through.
     """
-    content, base, name = read_study(source)
-    run = _Run(content, base, progress)
-    run.hashes[name] = hashlib.sha256(repr(sorted(content.items(), key=lambda i: i[0])).encode()).hexdigest()
+    content, folder, name = read_study(source)
+    seed, watch = _whole("seed", content.get("seed", 0)), _watch(content.get("watch", []))
+    digest = hashlib.sha256(repr(sorted(content.items(), key=lambda item: item[0])).encode()).hexdigest()
     with warnings.catch_warnings():
         # These warnings are findings of the report, which names the cells and the reliability.
         for category in (SmallCellWarning, IdentificationWarning, ReliabilityWarning):
             warnings.simplefilter("ignore", category)
-        run.all()
+        parts = list(_parts(content, folder, seed, watch, progress=progress))
     return Study(
-        str(content.get("title", "Study")), str(content.get("question", "")), tuple(run.findings), run.tables,
-        run.figures, run.links, run.seed, run.hashes,
-    )  # fmt: skip
+        title=str(content.get("title", "Study")),
+        question=str(content.get("question", "")),
+        findings=tuple(finding for part in parts for finding in part.findings),
+        tables={name: made for part in parts for name, made in part.tables.items()},
+        figures={name: made for part in parts for name, made in part.figures.items()},
+        links={name: made for part in parts for name, made in part.links.items()},
+        seed=seed,
+        hashes={name: digest, **_hashes(content, folder)},
+    )
 
 
 def read_study(source: str | Path | Mapping[str, Any] | None) -> tuple[dict[str, Any], Path, str]:
     """Return the content of a study, the folder its paths start from, and its name."""
-    if isinstance(source, Mapping):
-        content, base, name = dict(source), Path(), "study"
-    elif source is None:
-        text = files("wagegap.report").joinpath("studies", "ai_talent.toml").read_text(encoding="utf-8")
-        content, base, name = tomllib.loads(text), Path(), "ai_talent.toml"
-    elif not isinstance(source, str | Path):
-        raise StudyError(f"a study is a path to a TOML file, or its content, not {type(source).__name__}.")
+    if source is None:
+        shipped = files("wagegap.report").joinpath("studies", "ai_talent.toml")
+        content, folder, name = tomllib.loads(shipped.read_text(encoding="utf-8")), Path(), shipped.name
+    elif isinstance(source, Mapping):
+        content, folder, name = dict(source), Path(), "study"
+    elif isinstance(source, str | Path):
+        content, folder, name = _read_file(Path(source)), Path(source).parent, Path(source).name
     else:
-        path = Path(source)
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            near = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-            raise StudyError(f"cannot read the study {path}: {error.strerror}.{did_you_mean(path, near)}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise StudyError(f"{path} is not a TOML file: {error}.") from error
-        base, name = path.parent, path.name
-    unknown = [key for key in content if key not in _SECTIONS]
-    if unknown:
-        raise StudyError(f"the study has an unknown entry {unknown[0]!r}.{did_you_mean(unknown[0], _SECTIONS)}")
+        raise StudyError(f"a study is a path to a TOML file, or its content, not {type(source).__name__}.")
+    _check_entries("the study", content, _SECTIONS)
+    version = str(content.get("version", _VERSIONS[0]))
+    if version not in _VERSIONS:
+        raise StudyError(
+            f"the study says version = {version!r}; this version of wagegap reads studies of {listing(_VERSIONS)}. "
+            f"Write version = {_VERSIONS[-1]!r} and run it again: what it does not know, it names."
+        )
     if not content.get("premiums") and not content.get("rates"):
         raise StudyError("the study defines neither [premiums.NAME] nor [rates.NAME]: there is nothing to do.")
-    return content, base, name
+    return content, folder, name
 
 
-class _Run:
-    """Carries out one study: what is made on the way, by name."""
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        near = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise StudyError(f"cannot read the study {path}: {error.strerror}.{did_you_mean(path, near)}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not a TOML file: {error}.") from error
 
-    def __init__(self, content: Mapping[str, Any], base: Path, progress: bool) -> None:
-        self.content, self.base, self.progress = content, base, progress
-        self.seed = _whole("seed", content.get("seed", 0))
-        self.watch = _watch(content.get("watch", []))
-        self.findings: list[Finding] = []
-        self.tables: dict[str, Table] = {}
-        self.figures: dict[str, tuple[Any, str]] = {}
-        self.links: dict[str, Link] = {}
-        self.hashes: dict[str, str] = {}
-        self.panels: dict[str, Panel] = {}
-        self.premiums: dict[str, Any] = {}
-        self.rates: dict[str, Any] = {}
-        self.covariates: dict[str, pd.DataFrame] = {}
 
-    def all(self) -> None:
-        """Everything in the file, in its order."""
-        for name, options in self._section("panels"):
-            self._say(f"reading {name}")
-            self.panels[name] = self._panel(name, dict(options))
-        for name, options in self._section("premiums"):
-            self._say(f"premiums: {name}")
-            self._one_premium(name, dict(options))
-        for name, options in self._section("rates"):
-            self._say(f"rates: {name}")
-            self._one_rate(name, dict(options))
-        for name, options in self._section("covariates"):
-            self.covariates[name] = self._frame(name, dict(options))
-        for options in self._links():
-            self._say(f"link: {options.get('name', '?')}")
-            self._one_link(dict(options))
-        if "caution" in self.content:
-            self._say("caution")
-            self._caution(self.content["caution"])
+def _hashes(content: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """SHA-256 of the files that sections name, by name."""
+    named = [options["path"] for kind in ("panels", "covariates") for _, options in _section(content, kind)
+             if "path" in options]  # fmt: skip
+    paths = [folder / str(path) for path in named]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
 
-    def _say(self, text: str) -> None:
-        if self.progress:
-            print(text, file=sys.stderr, flush=True)
 
-    def _section(self, name: str) -> list[tuple[str, Mapping[str, Any]]]:
-        found = self.content.get(name, {})
-        if not isinstance(found, Mapping) or not all(isinstance(value, Mapping) for value in found.values()):
-            raise StudyError(f"[{name}] must hold tables such as [{name}.NAME].")
-        return list(found.items())
+# sections ------------------------------------------------------------------------------------------------------------
 
-    def _links(self) -> list[Mapping[str, Any]]:
-        found = self.content.get("links", [])
-        if not isinstance(found, list) or not all(isinstance(value, Mapping) for value in found):
-            raise StudyError("links must be tables, each headed [[links]].")
-        return list(found)
 
-    # sources ---------------------------------------------------------------------------------------------------
+def _parts(content: Mapping[str, Any], folder: Path, seed: int, watch: list[str], *, progress: bool) -> Iterable[_Part]:
+    """Carry out everything in the file, in its order."""
+    made = _Made()
+    for name, options in track(_section(content, "panels"), "panels", progress):
+        made.panels[name] = _read(f"[panels.{name}]", {"source_name": name, **options}, folder)
+    for name, options in track(_section(content, "premiums"), "premiums", progress):
+        made.premiums[name] = _estimated(f"[premiums.{name}]", options, fit_premiums, made.panels)
+        yield _premiums_part(name, str(options.get("label", name)), made.premiums[name], watch)
+    for name, options in track(_section(content, "rates"), "rates", progress):
+        made.rates[name] = _estimated(f"[rates.{name}]", options, fit_rates, made.panels)
+        yield _rates_part(name, str(options.get("label", name)), made.rates[name], watch)
+    for name, options in _section(content, "covariates"):
+        made.covariates[name] = _covariates(f"[covariates.{name}]", options, folder)
+    for options in track(_links(content), "links", progress):
+        yield from _link_parts(options, made, seed)
+    if "caution" in content:
+        yield _caution_part(content, made.premiums)
 
-    def _panel(self, name: str, options: dict[str, Any]) -> Panel:
-        path = self._path(name, options)
-        panel: Panel = _call(f"[panels.{name}]", read_panel, path, **{"source_name": name, **options})
-        return panel
 
-    def _path(self, name: str, options: dict[str, Any]) -> Path:
-        if "path" not in options:
-            raise StudyError(f'{name!r} needs path = "FILE" (or shipped = "NAME", of {listing(_SHIPPED)}).')
-        path = self.base / str(options.pop("path"))
-        if path.is_file():
-            self.hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return path
+def _section(content: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[str, Any]]]:
+    tables = content.get(name, {})
+    if not isinstance(tables, Mapping) or not all(isinstance(value, Mapping) for value in tables.values()):
+        raise StudyError(f"[{name}] must hold tables such as [{name}.NAME].")
+    return list(tables.items())
 
-    def _shipped(self, name: str, spec: str) -> Any:
-        kind, _, argument = spec.partition(":")
-        if kind not in _SHIPPED:
-            raise StudyError(f"{name!r}: nothing shipped is called {kind!r}.{did_you_mean(kind, _SHIPPED)}")
-        if kind == "stem_graduates":
-            whole = self._stem()
-            return whole.select(term=argument) if argument else whole
-        takes = list(inspect.signature(_SHIPPED[kind]).parameters.values())
-        if argument and not takes:
-            raise StudyError(f"{name!r}: shipped = {spec!r} says too much; write shipped = {kind!r}.")
-        if not argument and takes and takes[0].default is inspect.Parameter.empty:
-            raise StudyError(f"{name!r}: shipped = {spec!r} must say which {takes[0].name}: '{kind}:NAME'.")
-        return _call(f"{name!r}", _SHIPPED[kind], *([argument] if argument else []))
 
-    def _shipped_estimates(self, where: str, name: str, options: dict[str, Any]) -> Any:
-        """Estimates that are shipped, or cross-products, which alone take further entries."""
-        made = self._shipped(name, str(options.pop("shipped")))
-        if isinstance(made, CrossProducts):
-            return _call(where, fit_premiums, made, **options)
-        if not isinstance(made, Estimates):
-            raise StudyError(f"{where}: what is shipped under this name is a table of covariates, not estimates.")
-        if options:
-            raise StudyError(f"{where} has entries that shipped estimates do not take: {listing(options)}.")
-        return made
+def _links(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    tables = content.get("links", [])
+    if not isinstance(tables, list) or not all(isinstance(value, Mapping) for value in tables):
+        raise StudyError("links must be tables, each headed [[links]].")
+    return list(tables)
 
-    def _stem(self) -> Estimates:
-        """One object for premiums and rates, so that their covariance is kept."""
-        if "_stem" not in self.premiums:
-            self.premiums["_stem"] = datasets.stem_graduates()
-        found: Estimates = self.premiums["_stem"]
-        return found
 
-    def _frame(self, name: str, options: dict[str, Any]) -> pd.DataFrame:
-        where = f"[covariates.{name}]"
-        if "shipped" not in options:
-            read: Panel = _call(where, read_panel, self._path(name, options), **options)
-            return read.frame
-        made = self._shipped(name, str(options["shipped"]))
-        if not isinstance(made, pd.DataFrame):
-            raise StudyError(f"{where}: what is shipped under this name is no table of covariates, such as 'income'.")
-        return made
+def _read(where: str, options: Mapping[str, Any], folder: Path) -> Panel:
+    """A panel from the file that a section names."""
+    if "path" not in options:
+        raise StudyError(f'{where} needs path = "FILE" (or shipped = "NAME", of {listing(_SHIPPED)}).')
+    panel: Panel = _call(where, read_panel, folder / str(options["path"]), **_without(options, "path"))
+    return panel
 
-    def _from(self, name: str, options: dict[str, Any]) -> Panel:
-        panel = str(options.pop("panel", ""))
-        if panel not in self.panels:
-            raise StudyError(
-                f"{name!r} names the panel {panel!r}, which is not defined.{did_you_mean(panel, self.panels)}"
-            )
-        return self.panels[panel]
 
-    # stages ----------------------------------------------------------------------------------------------------
+def _covariates(where: str, options: Mapping[str, Any], folder: Path) -> pd.DataFrame:
+    if "shipped" not in options:
+        return _read(where, options, folder).frame
+    made = _shipped(where, str(options["shipped"]))
+    if not isinstance(made, pd.DataFrame):
+        raise StudyError(f"{where}: what is shipped under this name is no table of covariates, such as 'income'.")
+    return made
 
-    def _one_premium(self, name: str, options: dict[str, Any]) -> None:
-        label = str(options.pop("label", name))
-        where = f"[premiums.{name}]"
-        if "shipped" in options:
-            made = self._shipped_estimates(where, name, options)
-        else:
-            made = _call(where, fit_premiums, self._from(name, options), **options)
-        self.premiums[name] = made
-        self._tell_premiums(name, label, made)
 
-    def _tell_premiums(self, name: str, label: str, made: Any) -> None:
-        estimates = made.estimates if isinstance(made, Result) else made
-        self.findings.append(Finding(label, _premiums_in_words(estimates, self.watch)))
-        absent = made.absent if isinstance(made, Premiums) else pd.DataFrame()
-        for iso3 in self.watch:
-            if "iso3" in absent and iso3 in set(absent["iso3"]):
-                row = absent.set_index("iso3").loc[iso3]
-                holders, n = (int(str(row[column])) for column in ("n_treated", "n"))
-                text = f"{country_name(iso3)} is absent: {holders} holders among {n} ({row['reason']})."
-                self.findings.append(Finding(label, text, "absent"))
-        self._show(f"premiums_{name}", label, made)
+def _estimated(where: str, entries: Mapping[str, Any], fit: Callable[..., Any], panels: Mapping[str, Panel]) -> Any:
+    """A result: fitted to a panel, to shipped cross-products, or shipped itself, which takes no further entries."""
+    options = _without(entries, "label", "panel", "shipped")
+    if "shipped" not in entries:
+        return _call(where, fit, _defined(f"{where}: panel", panels, entries.get("panel", "")), **options)
+    if "panel" in entries:
+        options["panel"] = entries["panel"]
+    made = _shipped(where, str(entries["shipped"]))
+    if isinstance(made, CrossProducts):
+        return _call(where, fit_premiums, made, **options)
+    if not isinstance(made, Estimates):
+        raise StudyError(f"{where}: what is shipped under this name is a table of covariates, not estimates.")
+    if options:
+        raise StudyError(f"{where} has entries that shipped estimates do not take: {listing(options)}.")
+    return made
 
-    def _one_rate(self, name: str, options: dict[str, Any]) -> None:
-        label = str(options.pop("label", name))
-        where = f"[rates.{name}]"
-        if "shipped" in options:
-            made = self._shipped_estimates(where, name, options)
-        else:
-            made = _call(where, fit_rates, self._from(name, options), **options)
-        self.rates[name] = made
-        estimates = made.estimates if isinstance(made, Result) else made
-        self.findings.append(Finding(label, _rates_in_words(estimates, self.watch)))
-        self._show(f"rates_{name}", label, made)
 
-    def _show(self, name: str, label: str, made: Any) -> None:
-        self.tables[name] = table(made, title=label, layout="long")
-        estimates = made.estimates if isinstance(made, Result) else made
-        terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
-        for term in terms:
-            key, title = (name, label) if len(terms) == 1 else (f"{name}_{term}", f"{label}: {term}")
-            ax = add_title(plot_forest(estimates.select(term=term), keep=self.watch), title)
-            alt = f"{title}: estimates by country with 95 % intervals, largest first."
-            self.figures[key] = (figure_of(ax), alt)
+def _shipped(where: str, spec: str) -> Any:
+    kind, _, argument = spec.partition(":")
+    if kind not in _SHIPPED:
+        raise StudyError(f"{where}: nothing shipped is called {kind!r}.{did_you_mean(kind, _SHIPPED)}")
+    takes = list(inspect.signature(_SHIPPED[kind]).parameters.values())
+    if argument and not takes:
+        raise StudyError(f"{where}: shipped = {spec!r} says too much; write shipped = {kind!r}.")
+    if not argument and takes and takes[0].default is inspect.Parameter.empty:
+        raise StudyError(f"{where}: shipped = {spec!r} must say which {takes[0].name}: '{kind}:NAME'.")
+    return _call(where, _SHIPPED[kind], *([argument] if argument else []))
 
-    # links -----------------------------------------------------------------------------------------------------
 
-    def _one_link(self, options: dict[str, Any]) -> None:
-        unknown = [key for key in options if key not in _LINK_KEYS]
-        if unknown:
-            raise StudyError(f"[[links]] has an unknown entry {unknown[0]!r}.{did_you_mean(unknown[0], _LINK_KEYS)}")
-        for key in ("name", "rates", "premiums", "formula"):
-            if key not in options:
-                raise StudyError(f"[[links]] {options.get('name', '')!r} lacks {key!r}.")
-        name = str(options.pop("name"))
-        rates = self._named("rates", self.rates, options.pop("rates"))
-        premiums = _precise(self._named("premiums", self.premiums, options.pop("premiums")), options)
-        covariates = options.pop("covariates", None)
-        data = None if covariates is None else self._named("covariates", self.covariates, covariates)
-        leave_out = [str(iso3) for iso3 in options.pop("leave_out", [])]
-        formula = str(options.pop("formula"))
-        cross = bool(options.pop("without_cross_block", False))
-        self._fit(name, name.replace("_", " "), formula, rates, premiums, data, options)
-        if cross:
-            apart = premiums.without_units()
-            self._fit(
-                f"{name}_no_cross",
-                f"{name.replace('_', ' ')}, cross block left out",
-                formula,
-                rates,
-                apart,
-                data,
-                options,
-            )
-        if leave_out:
-            some = premiums.select(~premiums.labels["iso3"].isin(leave_out).to_numpy())
-            words = f"{name.replace('_', ' ')}, without {listing(country_name(c) for c in leave_out)}"
-            self._fit(f"{name}_without", words, formula, rates, some, data, options)
+# parts of the report -------------------------------------------------------------------------------------------------
 
-    def _fit(
-        self, name: str, label: str, formula: str, rates: Any, premiums: Estimates, data: Any, options: dict[str, Any]
-    ) -> None:
-        where, given = f"[[links]] {name!r}", (formula, rates, premiums)
-        try:
-            link: Link = _call(where, fit_link, *given, **{"data": data, "rng": self.seed, **options})
-        except ReliabilityError as error:
-            link = _call(where, fit_link, *given, **{"data": data, "rng": self.seed, **options, "method": "ols"})
-            self.findings.append(Finding(f"Link, {label}", f"No corrected interval is given: {error}", "refused"))
-            self._keep(name, f"Link, {label}: naive fit, correction refused", [link], link)
-            return
-        self.findings.append(Finding(f"Link, {label}", " ".join(link.always_printed())))
+
+def _premiums_part(name: str, label: str, made: Any, watch: list[str]) -> _Part:
+    findings = [Finding(label, _premiums_in_words(_estimates(made), watch))]
+    absent = made.absent if isinstance(made, Premiums) else pd.DataFrame()
+    for iso3 in watch:
+        if "iso3" in absent and iso3 in set(absent["iso3"]):
+            row = absent.set_index("iso3").loc[iso3]
+            holders, n = (int(str(row[column])) for column in ("n_treated", "n"))
+            text = f"{country_name(iso3)} is absent: {holders} holders among {n} ({row['reason']})."
+            findings.append(Finding(label, text, "absent"))
+    return _shown(f"premiums_{name}", label, made, findings, watch)
+
+
+def _rates_part(name: str, label: str, made: Any, watch: list[str]) -> _Part:
+    findings = [Finding(label, _rates_in_words(_estimates(made), watch))]
+    return _shown(f"rates_{name}", label, made, findings, watch)
+
+
+def _shown(name: str, label: str, made: Any, findings: list[Finding], watch: list[str]) -> _Part:
+    """Findings, with a table and a forest plot of each term."""
+    estimates = _estimates(made)
+    terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
+    figures = {}
+    for term in terms:
+        key, title = (name, label) if len(terms) == 1 else (f"{name}_{term}", f"{label}: {term}")
+        ax = add_title(plot_forest(estimates.select(term=term), keep=watch), title)
+        figures[key] = (figure_of(ax), f"{title}: estimates by country with 95 % intervals, largest first.")
+    return _Part(findings, {name: table(made, title=label, layout="long")}, figures)
+
+
+def _link_parts(entries: Mapping[str, Any], made: _Made, seed: int) -> Iterable[_Part]:
+    """A link, and the same without the cross block or without some countries, where the file asks for these."""
+    _check_entries("[[links]]", entries, (*_LINK_TAKES, *_FIT_TAKES))
+    name, label = str(entries.get("name", "")), spaced(entries.get("name", ""))
+    _check_entries(f"[[links]] {name!r}", entries, entries, _LINK_NEEDS)
+    rates = _estimates(_defined("rates", made.rates, entries["rates"]))
+    premiums = _estimates(_defined("premiums", made.premiums, entries["premiums"]))
+    if "max_std_error" in entries:
+        premiums = premiums.select(~(premiums.bse.to_numpy() >= float(entries["max_std_error"])))
+    data = _defined("covariates", made.covariates, entries["covariates"]) if "covariates" in entries else None
+    options = {"data": data, "rng": seed, **_without(entries, *_LINK_TAKES)}
+    fit = functools.partial(_link_part, formula=str(entries["formula"]), rates=rates, options=options)
+    yield fit(name, f"Link, {label}", premiums=premiums)
+    if entries.get("without_cross_block"):
+        yield fit(f"{name}_no_cross", f"Link, {label}, cross block left out", premiums=premiums.without_units())
+    left_out = [str(iso3) for iso3 in entries.get("leave_out", [])]
+    if left_out:
+        kept = premiums.select(~premiums.labels["iso3"].isin(left_out).to_numpy())
+        countries = listing(country_name(iso3) for iso3 in left_out)
+        yield fit(f"{name}_without", f"Link, {label}, without {countries}", premiums=kept)
+
+
+def _link_part(
+    name: str, label: str, *, formula: str, rates: Estimates, premiums: Estimates, options: Mapping[str, Any]
+) -> _Part:
+    where, title = f"[[links]] {name!r}", label
+    try:
+        link: Link = _call(where, fit_link, formula, rates, premiums, **options)
+        finding = Finding(label, " ".join(link.always_printed()))
         shown = [link] if link.naive() is link else [link.naive(), *([link.beside] if link.beside else []), link]
-        self._keep(name, f"Link, {label}", shown, link)
-
-    def _keep(self, name: str, label: str, shown: list[Link], link: Link) -> None:
-        columns = {{"ols": "naive"}.get(one.method, one.method): one for one in shown}
-        self.tables[f"link_{name}"] = table(columns, title=label)
-        self.links[name] = link
-        ax = add_title(plot_link(link), label)
-        alt = (
-            f"{label}: rates against premiums with 95 % error ellipses, fitted line and band; {link.cells.n} countries."
-        )
-        self.figures[f"link_{name}"] = (figure_of(ax), alt)
-
-    def _caution(self, options: Any) -> None:
-        wanted = ("premiums", "flows", "year", "without")
-        if not isinstance(options, Mapping):
-            raise StudyError(f"[caution] must be a table with {listing(wanted)}.")
-        odd = [key for key in options if key not in wanted]
-        if odd:
-            raise StudyError(f"[caution] has an unknown entry {odd[0]!r}.{did_you_mean(odd[0], wanted)}")
-        lacking = [key for key in wanted if key not in options]
-        if lacking:
-            raise StudyError(f"[caution] lacks {lacking[0]!r}.")
-        premiums = self._named("premiums", self.premiums, options["premiums"])
-        flows = self._shipped("caution", str(options["flows"]))
-        if not isinstance(flows, pd.DataFrame) or "year" not in flows:
-            raise StudyError("[caution]: flows must be yearly, such as 'talent_migration_by_year:ai'.")
-        year, without = _whole("[caution] year", options["year"]), str(options["without"])
-        found: Caution = _call("[caution]", examine, premiums, flows, year=year, without=without)
-        self.findings.append(Finding("Caution", found.in_words(), "caution"))
-        self.tables["caution"] = _caution_table(found)
-
-    def _named(self, kind: str, known: Mapping[str, Any], name: Any) -> Any:
-        if not isinstance(name, str) or name not in known:
-            raise StudyError(f"{kind} {name!r} is not defined.{did_you_mean(name, known)} Defined: {listing(known)}.")
-        found = known[name]
-        return found.estimates if isinstance(found, Result) else found
+    except ReliabilityError as error:
+        link = _call(where, fit_link, formula, rates, premiums, **{**options, "method": "ols"})
+        finding = Finding(label, f"No corrected interval is given: {error}", "refused")
+        shown, title = [link], f"{label}: naive fit, correction refused"
+    columns = {"naive" if one.method == "ols" else one.method: one for one in shown}
+    figure = figure_of(add_title(plot_link(link), title))
+    alt = f"{title}: rates against premiums with 95 % error ellipses, fitted line and band; {link.cells.n} countries."
+    shown_as = f"link_{name}"
+    return _Part([finding], {shown_as: table(columns, title=title)}, {shown_as: (figure, alt)}, {name: link})
 
 
-def _caution_table(found: Caution) -> Table:
-    frame = found.table.assign(
-        term=lambda f: "r " + f["year"], estimate=lambda f: f["r"], p_value=lambda f: f["p_value"]
+def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _Part:
+    options = content["caution"]
+    if not isinstance(options, Mapping):
+        raise StudyError(f"[caution] must be a table with {listing(_CAUTION_NEEDS)}.")
+    _check_entries("[caution]", options, _CAUTION_NEEDS, _CAUTION_NEEDS)
+    name = options["premiums"]
+    estimates = _estimates(_defined("premiums", premiums, name))
+    flows = _shipped("[caution]", str(options["flows"]))
+    if not isinstance(flows, pd.DataFrame) or "year" not in flows:
+        raise StudyError("[caution]: flows must be yearly, such as 'talent_migration_by_year:ai'.")
+    caution = _call(
+        "[caution]", examine, estimates, flows, year=_whole("[caution] year", options["year"]),
+        without=str(options["without"]), label=str(content["premiums"][name].get("label", name)),
+    )  # fmt: skip
+    rows = caution.table.assign(term="r " + caution.table["year"], estimate=caution.table["r"])
+    shown = table(
+        rows[["term", "estimate", "p_value"]], title="Premiums against net migration, year by year", layout="long"
     )
-    return table(
-        frame[["term", "estimate", "p_value"]], title="Premiums against net migration, year by year", layout="long"
-    )
+    return _Part([Finding("Caution", caution.in_words(), "caution")], {"caution": shown})
 
 
-def _precise(estimates: Estimates, options: dict[str, Any]) -> Estimates:
-    limit = options.pop("max_std_error", None)
-    if limit is None:
-        return estimates
-    errors = estimates.bse.to_numpy()
-    return estimates.select(~(errors >= float(limit)))
+def _estimates(made: Any) -> Estimates:
+    estimates: Estimates = made.estimates if isinstance(made, Result) else made
+    return estimates
+
+
+# findings in words ---------------------------------------------------------------------------------------------------
 
 
 def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
@@ -496,22 +407,40 @@ def _watched(estimates: Estimates, watch: list[str]) -> str:
     return f"; {', '.join(said) or 'the countries watched are not among them'}"
 
 
+# what is wrong with a file -------------------------------------------------------------------------------------------
+
+
+def _check_entries(where: str, entries: Iterable[str], known: Iterable[str], needed: Iterable[str] = ()) -> None:
+    """Raise `StudyError` for an entry that is not known, or a needed one that is not there."""
+    for name in entries:
+        if name not in known:
+            raise StudyError(f"{where} has an unknown entry {name!r}.{did_you_mean(name, known)}")
+    for name in needed:
+        if name not in entries:
+            raise StudyError(f"{where} lacks {name!r}.")
+
+
 def _call(where: str, function: Callable[..., Any], *given: Any, **entries: Any) -> Any:
     """Call a function with the entries of a section; what is wrong is said with the section's name."""
     parameters = inspect.signature(function).parameters
-    for name in entries:
-        if name not in parameters:
-            raise StudyError(f"{where} has an unknown entry {name!r}.{did_you_mean(name, parameters)}")
     needed = [name for name, value in parameters.items() if value.default is value.empty]
-    lacking = [name for name in needed if name not in entries and name not in list(parameters)[: len(given)]]
-    if lacking:
-        raise StudyError(f"{where} lacks {lacking[0]!r}.")
+    _check_entries(where, entries, parameters, [name for name in needed if name not in list(parameters)[: len(given)]])
     try:
         return function(*given, **entries)
     except ReliabilityError:
         raise  # a finding, not a slip
     except WagegapError as error:
         raise type(error)(f"{where}: {error}") from error
+
+
+def _defined(kind: str, known: Mapping[str, Any], name: Any) -> Any:
+    if not isinstance(name, str) or name not in known:
+        raise StudyError(f"{kind} {name!r} is not defined.{did_you_mean(name, known)} Defined: {listing(known)}.")
+    return known[name]
+
+
+def _without(entries: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in entries.items() if name not in names}
 
 
 def _whole(name: str, value: object) -> int:

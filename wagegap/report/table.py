@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from wagegap._display.delimited import to_csv, write_whole
+from wagegap._display.delimited import to_csv
+from wagegap._display.files import write_whole
 from wagegap._display.html import to_html, to_html_page
 from wagegap._display.latex import to_latex
 from wagegap._display.markdown import to_markdown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
@@ -71,11 +70,10 @@ def stages():
 # simulation and extrapolation ----------------------------------------------------------------------------------------
 
 
-def test_simex_of_r(shared):
+def test_simex_of_r(facts, packaged):
     """R's simex 1.8, quadratic, 5,000 draws: three digits is what the draws allow either side."""
-    log = json.loads((shared / "reference" / "eiv_simex.json").read_text())["results"]
-    log = log["simex_grunfeld_sigma2_0.1_quadratic_B5000"]
-    data = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+    log = facts("errors_in_variables")["simex_grunfeld_sigma2_0.1_quadratic_B5000"]
+    data = packaged("plm", "Grunfeld")
     x = np.column_stack([np.ones(len(data)), np.log(data["value"]), np.log(data["capital"])])
     problem = LinkProblem.build(np.log(data["inv"].to_numpy()), x, estimated=(1,), v_x=np.full(len(data), 0.1))
     fit = fit_simex(problem, least_squares, draws=5_000)
@@ -333,7 +331,7 @@ def test_bootstrap_through_a_million_workers():
 
     from wagegap.estimation.covariance.groupings import Grouping
     from wagegap.estimation.covariance.options import parse_cov
-    from wagegap.estimation.covariance.sources import Block, ScoreRoot
+    from wagegap.estimation.covariance.sources import Block, ScoreSource
 
     rng, n_cells, per = np.random.default_rng(0), 40, 25_000
     n = n_cells * per
@@ -344,14 +342,14 @@ def test_bootstrap_through_a_million_workers():
     parts = []
     for name, scale, values in (("premium", 3.0, true), ("r", 1.0, 0.3 - 0.2 * true)):
         scores = sparse.csr_array((scale * rng.standard_normal(n) / per, (np.arange(n), cell)), shape=(n, n_cells))
-        root = ScoreRoot(
+        source = ScoreSource(
             "big", scores, np.arange(n_cells), cell.astype(np.int32), blocks, {"row": rows}, parse_cov("HC1")
         )
         labels = pd.DataFrame(
             {"iso3": [f"C{c:02d}" for c in range(n_cells)], "term": name, "unit": "none", "comparison": ""}
         )
         noisy = values + np.asarray(scores.sum(axis=0)).ravel()
-        parts.append(wg.Estimates(labels, noisy, (root,), (np.eye(n_cells),)))
+        parts.append(wg.Estimates(labels, noisy, (source,), (np.eye(n_cells),)))
     start = time.process_time()
     link = wg.fit_link("r ~ premium", parts[1], parts[0], method="bootstrap", draws=1_000)
     taken = time.process_time() - start

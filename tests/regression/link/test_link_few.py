@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
@@ -23,18 +22,17 @@ WILD = {("value", True): 4 / 1024, ("value", False): 0.0, ("capital", True): 24 
 
 
 @pytest.fixture(scope="module")
-def grunfeld(shared):
-    frame = pd.read_csv(shared / "refdata" / "plm_grunfeld.csv")
+def grunfeld(packaged):
+    frame = packaged("plm", "Grunfeld")
     return frame, np.column_stack([np.ones(len(frame)), frame["value"], frame["capital"]])
 
 
 @pytest.mark.parametrize(("name", "restricted"), WILD)
-def test_enumerated_wild_bootstrap(grunfeld, shared, name, restricted):
+def test_enumerated_wild_bootstrap(grunfeld, facts, name, restricted):
     frame, x = grunfeld
     j = {"value": 1, "capital": 2}[name]
     found = wild_test(frame["inv"].to_numpy(), x, j, groups=frame["firm"], restricted=restricted)
-    log = json.loads((shared / "reference" / "wild_bootstrap_and_cross_checks.json").read_text())["results"]
-    expected = log[f"exact_WC{'R' if restricted else 'U'}_{name}"]
+    expected = facts("wild")[f"exact_WC{'R' if restricted else 'U'}_{name}"]
     assert (len(found.drawn), found.clusters, found.enumerated) == (1024, 10, True)
     assert found.p_value() == pytest.approx(expected["p_ge"], abs=1e-12) == pytest.approx(WILD[name, restricted])
     # The log's t has the factor G/(G-1) (n-1)/(n-k), which cancels in every p-value.

@@ -25,22 +25,32 @@ Melly, B. (2005). Decomposition of differences in distribution using quantile re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
+from wagegap._typing import FloatArray, IntArray, WeightKind
 from wagegap.decomposition.distributions.conditional import MODELS, Conditional, Model, Process, fit_conditional
-from wagegap.decomposition.distributions.functional import CurveTest, curve_tests, uniform_critical, zero_test
+from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical, zero_test
 from wagegap.decomposition.distributions.quantreg import check_probs
 from wagegap.decomposition.distributions.rearrange import Convention, pooled_quantiles
+from wagegap.decomposition.distributions.sides import (
+    COMPONENTS,
+    MEASURE,
+    Side,
+    gap_of_levels,
+    group_sides,
+    label_statistics,
+    name_reference,
+    source_of,
+)
 from wagegap.decomposition.figures import quantile_of
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimated, estimates_from_replicates, is_replicated
-from wagegap.decomposition.result import TOTAL, Decomposition
+from wagegap.decomposition.result import Decomposition
 from wagegap.errors import (
     CovarianceError,
     IdentificationError,
@@ -50,7 +60,7 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Robust, Survey
-from wagegap.estimation.covariance.sources import ReplicateRoot
+from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.spec import refittable
@@ -58,14 +68,12 @@ from wagegap.estimation.units import unit_in_heading, unit_of_outcome
 
 __all__ = ["CounterfactualGap", "counterfactual"]
 
-_MEASURE = "measure"  # the key that names the quantile; tidy frames keep "statistic" for t
-_COMPONENTS = ("difference", "explained", "unexplained")
 _STATES = ("first", "second", "counterfactual", "first observed", "second observed")
 _DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _REPS = 200
 _DRAWS = 10_000
 _ALWAYS = ("logit", "lpm")  # models whose fitted distribution is that of the sample at every threshold
-_WORDS = {
+_MODEL_NAMES = {
     "qr": "quantile regression",
     "logit": "distribution regression (logit)",
     "probit": "distribution regression (probit)",
@@ -98,7 +106,7 @@ class CounterfactualGap(Decomposition):
         """
         frame = super().tidy(alpha)
         errors: FloatArray = np.asarray(self.bse, dtype=np.float64)
-        deviations = self._deviations()
+        deviations = _draws(self.estimates)
         factor = np.empty(len(frame))
         for at in _curves(self.estimates):
             factor[at] = uniform_critical(deviations[:, at], errors[at], alpha)
@@ -116,40 +124,38 @@ class CounterfactualGap(Decomposition):
             probability nearest to it); nowhere negative (dominance); nowhere positive; and for the two groups that the
             model's quantiles are those of the sample, unless the model makes them so.
         """
-        keys = [name for name in self.keys if name != _MEASURE]
-        labels, values, deviations = self.estimates.labels, self.estimates.values, self._deviations()
+        estimates, deviations = self.estimates, _draws(self.estimates)
         rows = []
-        for at in _curves(self.estimates):
+        for at in _curves(estimates):
             middle = int(np.argmin(np.abs(self._probs(at) - 0.5)))
-            where = {**{key: labels[key].iloc[at[0]] for key in keys}, "component": labels["component"].iloc[at[0]]}
-            rows += [{**where, **_as_row(test)} for test in curve_tests(values[at], deviations[:, at], middle)]
-        return pd.DataFrame(rows + self._specification(keys))
+            tests = curve_tests(estimates.values[at], deviations[:, at], middle)
+            rows += [{**self._curve_keys(estimates, at, "component"), **asdict(test)} for test in tests]
+        return pd.DataFrame(rows + self._specification())
 
-    def _specification(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+    def _curve_keys(self, estimates: Estimates, at: IntArray, column: str) -> dict[str, Any]:
+        """Keys of a curve's comparison, and its component (or state)."""
+        row = estimates.labels.iloc[at[0]]
+        return {**{key: row[key] for key in self.keys if key != MEASURE}, "component": row[column]}
+
+    def _specification(self) -> list[dict[str, Any]]:
         """Model against sample in both groups."""
         levels = self.levels
         if levels is None or self.model in _ALWAYS:
             return []
-        labels, deviations, rows = levels.labels, _draws(levels), []
-        for at in _curves(levels, "term", "first", "second"):
-            term = labels["term"].iloc[at[0]]
-            seen = np.flatnonzero(
-                (labels["term"] == f"{term} observed").to_numpy() & _equal(labels, keys, at[0])
-            )  # fmt: skip
-            test = zero_test(
-                levels.values[at] - levels.values[seen], deviations[:, at] - deviations[:, seen], "correct_model"
-            )
-            rows.append({**{key: labels[key].iloc[at[0]] for key in keys}, "component": term, **_as_row(test)})
+        deviations, rows = _draws(levels), []
+        for at in _curves(levels, "term"):
+            keys = self._curve_keys(levels, at, "term")
+            if keys["component"] in ("first", "second"):
+                observed = at + _STATES.index("first observed")
+                gap, drawn = levels.values[at] - levels.values[observed], deviations[:, at] - deviations[:, observed]
+                rows.append({**keys, **asdict(zero_test(gap, drawn, "correct_model"))})
         return rows
 
     def _probs(self, at: IntArray) -> FloatArray:
         """Probabilities of the quantiles in some rows."""
-        if _MEASURE not in self.estimates.labels:
+        if MEASURE not in self.estimates.labels:
             return np.full(len(at), 0.5)
-        return np.array([quantile_of(str(name)) for name in self.estimates.labels[_MEASURE].iloc[at]], dtype=float)
-
-    def _deviations(self) -> FloatArray:
-        return _draws(self.estimates)
+        return np.array([quantile_of(str(name)) for name in self.estimates.labels[MEASURE].iloc[at]], dtype=float)
 
     def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
         """Return the quantiles of the gap and its parts with the bands asked for, and tests beneath."""
@@ -168,11 +174,11 @@ class CounterfactualGap(Decomposition):
         tests = self.curve_tests()
         for name in dict.fromkeys(tests["component"]):
             part = tests[tests["component"] == name]
-            words = [
+            p_values = [
                 f"{hypothesis.replace('_', ' ')} {ks:.3f} ({cms:.3f})"
                 for hypothesis, ks, cms in zip(part["hypothesis"], part["ks_p"], part["cms_p"], strict=True)
             ]
-            notes.append(f"p of {name}, KS (CMS): {', '.join(words)}.")
+            notes.append(f"p of {name}, KS (CMS): {', '.join(p_values)}.")
         return notes
 
     def plot(
@@ -199,7 +205,8 @@ class CounterfactualGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import PALETTE, line_band, new_axes
+        from wagegap._display.axes import PALETTE, new_axes
+        from wagegap._display.scatter import line_band
 
         kind = self.kind if bands is None else bands
         check_option("bands", kind, ("uniform", "pointwise"))
@@ -222,13 +229,13 @@ class CounterfactualGap(Decomposition):
         return ax
 
     def _one_comparison(self, frame: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:
-        own = [name for name in self.keys if name != _MEASURE]
+        known = [name for name in self.keys if name != MEASURE]
         for name, value in keys.items():
-            if name not in own:
-                raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, own)}")
+            if name not in known:
+                raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, known)}")
             frame = frame[frame[name] == value]
-        if frame.empty or (own and len(frame[own].drop_duplicates()) > 1):
-            raise OptionError(f"choose one comparison by its keys ({listing(own)}).")
+        if frame.empty or (known and len(frame[known].drop_duplicates()) > 1):
+            raise OptionError(f"choose one comparison by its keys ({listing(known)}).")
         return frame
 
 
@@ -329,12 +336,17 @@ def counterfactual(  # noqa: PLR0913
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     grouped = _with_replicates(grouped, cov)
-    own = grouped.weights(np.arange(len(grouped.sample.y)))
-    gaps = _fit(grouped, plan, own)
-    levels = _levels(grouped, plan, gaps, own)
-    estimates = _components(grouped, levels, plan, gaps)
+    gaps = _fit(grouped, plan)
+    unit = unit_of_outcome(grouped.design.outcome)
+    statistics = [f"quantile({p:g})" for p in plan.probs], [unit] * len(plan.probs)
+    levels = _levels(grouped, plan, gaps, label_statistics(pd.DataFrame({"term": _STATES}), *statistics))
+    estimates = gap_of_levels(
+        grouped, levels, reference, statistics, notes=_notes(plan, gaps),
+        title=f"Gap of quantiles of {grouped.design.outcome}, {_MODEL_NAMES[model]}",
+    )  # fmt: skip
+    words = name_reference(reference, "pay structure of the {} group, with the regressors of the {}")
     return CounterfactualGap(
-        estimates, "counterfactual", _COMPONENTS, grouped.sizes(), levels, plan.words, model, bands
+        estimates, "counterfactual", COMPONENTS, grouped.sizes(), levels, words, model, bands
     )  # fmt: skip
 
 
@@ -362,17 +374,6 @@ class _Plan:
     reference: str
     exact: bool
 
-    @property
-    def words(self) -> str:
-        """The reference in words."""
-        first, second = ("first", "second") if self.reference == "A" else ("second", "first")
-        return f"pay structure of the {first} group, with the regressors of the {second}"
-
-    @property
-    def statistics(self) -> list[str]:
-        """Names of the quantiles."""
-        return [f"quantile({p:g})" for p in self.probs]
-
 
 def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSample:
     """The bootstrap, where nothing else is asked for."""
@@ -386,7 +387,8 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
     cov, what = Bootstrap(_REPS, kind="bayesian", rng=0), "exponential weights of rows"
     if isinstance(grouped.cov, Survey):
         cov = replace(cov, kind="pairs", cluster=grouped.cov.psu, strata=grouped.cov.strata)
-        what = f"draws of {grouped.cov.psu}" + f" within {grouped.cov.strata}" * bool(grouped.cov.strata)
+        within = f" within {grouped.cov.strata}" if grouped.cov.strata else ""
+        what = f"draws of {grouped.cov.psu}{within}"
     elif isinstance(grouped.cov, Robust) and grouped.cov.clusters:
         cov = replace(cov, cluster=grouped.cov.clusters[0])
         what = f"exponential weights of {cov.cluster}"
@@ -398,93 +400,41 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gap:
-    """One comparison: rows of both groups and the models fitted in them."""
+    """One comparison: both groups and the models fitted in them."""
 
     comparison: Comparison
-    rows: tuple[IntArray, IntArray]
+    sides: tuple[Side, Side]
     models: tuple[Conditional, Conditional]
 
 
-def _levels(grouped: GroupedSample, plan: _Plan, gaps: Sequence[_Gap], own: FloatArray) -> Estimates:
-    """Quantiles of both groups, of the counterfactual, and of the samples, with their joint covariance."""
-    labels = pd.DataFrame({"term": list(_STATES) * len(plan.probs)})
-    if len(plan.probs) > 1:
-        labels.insert(0, _MEASURE, np.repeat(plan.statistics, len(_STATES)))
-    labels["unit"] = unit_of_outcome(grouped.design.outcome)
-
-    def again(weights: FloatArray) -> list[FloatArray]:
-        known: dict[int, Any] = {}
-        return [_evaluate(grouped, gap, plan, weights, known) for gap in gaps]
-
-    fitted = {id(model): model.fitted for gap in gaps for model in gap.models}
-    values = [_evaluate(grouped, gap, plan, own, fitted) for gap in gaps]
-    parts = [Estimated(gap.comparison, labels, value) for gap, value in zip(gaps, values, strict=True)]
-    return estimates_from_replicates(grouped, parts, again, title=f"Distribution of {grouped.design.outcome}")
-
-
-def _fit(grouped: GroupedSample, plan: _Plan, own: FloatArray) -> list[_Gap]:
+def _fit(grouped: GroupedSample, plan: _Plan) -> list[_Gap]:
     """Fit the conditional distribution of every sample, once for all comparisons that it is part of."""
-    sample, known = grouped.sample, dict[Any, Conditional]()
+    sides, weights = tuple(group_sides(grouped)), grouped.weights(np.arange(len(grouped.sample.y)))
+    known = dict[Any, Conditional]()
     gaps = []
     for number, comparison in enumerate(grouped.comparisons):
-        rows = grouped.rows(comparison)
-        shares = _shares(own, rows)
-        _check_span(grouped, rows, comparison, plan)
-        models = []
-        cells, words = (comparison.first, comparison.second), _words(grouped, comparison)
-        for cell, word, at, w in zip(cells, words, rows, shares, strict=True):
-            key = (cell, number) if plan.process.convention == "r" else cell
+        cells = (comparison.first, comparison.second)
+        pair, names = (sides[comparison.first], sides[comparison.second]), comparison.names
+        if grouped.by:
+            names = (f"{names[0]} (cell {pair[0].name})", f"{names[1]} (cell {pair[1].name})")
+        _check_span(grouped, pair, names, plan)
+        keys = [(cell, number) if plan.process.convention == "r" else cell for cell in cells]
+        for key, name, side, w in zip(keys, names, pair, _shares(weights, pair), strict=True):
             if key not in known:
-                known[key] = fit_conditional(sample.y[at], sample.x[at], w, plan.model, plan.process, sample=word)
-            models.append(known[key])
-        gaps.append(_Gap(comparison, rows, (models[0], models[1])))
+                known[key] = fit_conditional(side.y, side.x, w, plan.model, plan.process, sample=name)
+        gaps.append(_Gap(comparison, pair, (known[keys[0]], known[keys[1]])))
     return gaps
 
 
-def _words(grouped: GroupedSample, comparison: Comparison) -> list[str]:
-    """Both groups in words, with their cell where there are several."""
-    groups = comparison.direction.split(" minus ")
-    if not grouped.by:
-        return groups
-    cells = [grouped.sample.cell_names[at] for at in (comparison.first, comparison.second)]
-    return [f"{word} (cell {cell})" for word, cell in zip(groups, cells, strict=True)]
-
-
-def _shares(weights: FloatArray, rows: tuple[IntArray, IntArray]) -> tuple[FloatArray, FloatArray]:
-    """Weights of both groups that sum to one together."""
-    first, second = weights[rows[0]], weights[rows[1]]
-    total = first.sum() + second.sum()
-    return first / total, second / total
-
-
-def _evaluate(grouped: GroupedSample, gap: _Gap, plan: _Plan, weights: FloatArray, known: dict[int, Any]) -> FloatArray:
-    """Quantiles in every state, (q, S) flat; `known` holds fits under these weights, and takes those made here."""
-    sample, shares = grouped.sample, _shares(weights, gap.rows)
-    for model, w in zip(gap.models, shares, strict=True):
-        if id(model) not in known:
-            known[id(model)] = model.again(w, exact=plan.exact)
-    xs = [sample.x[at] for at in gap.rows]
-    source = 0 if plan.reference == "A" else 1
-    pairs = ((0, 0), (1, 1), (source, 1 - source))
-    states = [
-        gap.models[j].quantiles(known[id(gap.models[j])], xs[k], shares[k], plan.probs) for j, k in pairs
-    ]  # fmt: skip
-    for at, w in zip(gap.rows, shares, strict=True):
-        states.append(pooled_quantiles(sample.y[at][None], w, plan.probs))
-    return np.stack(states, axis=1).ravel()
-
-
-def _check_span(grouped: GroupedSample, rows: tuple[IntArray, IntArray], comparison: Comparison, plan: _Plan) -> None:
+def _check_span(grouped: GroupedSample, pair: tuple[Side, Side], names: tuple[str, str], plan: _Plan) -> None:
     """Refuse regressors of one group at which the other's pay structure says nothing."""
-    source = 0 if plan.reference == "A" else 1
-    own, other = grouped.sample.x[rows[source]], grouped.sample.x[rows[1 - source]]
-    names = _words(grouped, comparison)
-    fit = fit_lstsq(np.zeros(len(own)), own)
+    source = source_of(plan.reference)
+    x, other = pair[source].x, pair[1 - source].x
     lost = []
-    for column in fit.collinear:
-        made = sum((b * other[:, j] for j, b in column.made_of), np.zeros(len(other)))
+    for column in fit_lstsq(np.zeros(len(x)), x).collinear:
+        combination = sum((b * other[:, j] for j, b in column.made_of), np.zeros(len(other)))
         size = float(np.abs(other[:, column.column]).max(initial=0.0))
-        if np.abs(other[:, column.column] - made).max() > 1e-8 * max(size, 1.0):
+        if np.abs(other[:, column.column] - combination).max() > 1e-8 * max(size, 1.0):
             lost.append(grouped.design.names[column.column])
     if lost:
         raise IdentificationError(
@@ -493,25 +443,42 @@ def _check_span(grouped: GroupedSample, rows: tuple[IntArray, IntArray], compari
         )
 
 
+def _shares(weights: FloatArray, pair: tuple[Side, Side]) -> tuple[FloatArray, FloatArray]:
+    """Weights of both groups that sum to one together."""
+    first, second = weights[pair[0].rows], weights[pair[1].rows]
+    total = first.sum() + second.sum()
+    return first / total, second / total
+
+
+def _levels(grouped: GroupedSample, plan: _Plan, gaps: Sequence[_Gap], labels: pd.DataFrame) -> Estimates:
+    """Quantiles of both groups, of the counterfactual, and of the samples, with their joint covariance."""
+
+    def again(weights: FloatArray) -> list[FloatArray]:
+        fits: dict[int, Any] = {}
+        return [_evaluate(gap, plan, weights, fits) for gap in gaps]
+
+    fitted = {id(model): model.fitted for gap in gaps for model in gap.models}
+    weights = grouped.weights(np.arange(len(grouped.sample.y)))
+    parts = [Estimated(gap.comparison, labels, _evaluate(gap, plan, weights, fitted)) for gap in gaps]
+    return estimates_from_replicates(grouped, parts, again, title=f"Distribution of {grouped.design.outcome}")
+
+
+def _evaluate(gap: _Gap, plan: _Plan, weights: FloatArray, fits: dict[int, Any]) -> FloatArray:
+    """Quantiles in every state, (q, S) flat; `fits` holds those under these weights, and takes those made here."""
+    shares, source = _shares(weights, gap.sides), source_of(plan.reference)
+    for model, w in zip(gap.models, shares, strict=True):
+        if id(model) not in fits:
+            fits[id(model)] = model.again(w, exact=plan.exact)
+    # Q_jk inverts F_jk(y) = sum over the rows of k of w_i F_j(y | x_i)
+    states = [
+        gap.models[j].quantiles(fits[id(gap.models[j])], gap.sides[k].x, shares[k], plan.probs)
+        for j, k in ((0, 0), (1, 1), (source, 1 - source))
+    ]
+    states += [pooled_quantiles(side.y[None], w, plan.probs) for side, w in zip(gap.sides, shares, strict=True)]
+    return np.stack(states, axis=1).ravel()
+
+
 # results -----------------------------------------------------------------------------------------------------------
-
-
-def _components(grouped: GroupedSample, levels: Estimates, plan: _Plan, gaps: Sequence[_Gap]) -> Estimates:
-    """The gap and its parts as differences of quantiles."""
-    unit = np.eye(len(_STATES))
-    first, second, between = unit[0], unit[1], unit[2]
-    parts = (first - between, between - second) if plan.reference == "A" else (between - second, first - between)
-    matrix = np.array([first - second, *parts])
-    q = len(plan.probs)
-    labels = pd.DataFrame({"component": list(_COMPONENTS) * q, "term": TOTAL})
-    if q > 1:
-        labels.insert(0, _MEASURE, np.repeat(plan.statistics, len(_COMPONENTS)))
-    labels["unit"] = unit_of_outcome(grouped.design.outcome)
-    rows = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
-    whole = np.kron(np.eye(q * len(grouped.comparisons)), matrix)
-    title = f"Gap of quantiles of {grouped.design.outcome}, {_WORDS[plan.model]}"
-    done = levels.map(whole, labels=pd.concat(rows, ignore_index=True), title=title)
-    return replace(done, notes=(*done.notes, *_notes(plan, gaps)))
 
 
 def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
@@ -521,7 +488,7 @@ def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
         steps = "one Newton step from the sample's coefficients"
     elif not plan.exact and plan.model in ("logit", "probit", "cloglog"):
         steps = "two Newton steps from the sample's coefficients"
-    notes = [f"Model: {_WORDS[plan.model]}, {plan.process.regressions} of each group; replicates: {steps}."]
+    notes = [f"Model: {_MODEL_NAMES[plan.model]}, {plan.process.regressions} of each group; replicates: {steps}."]
     separated = sum({id(model): model.separated for gap in gaps for model in gap.models}.values())
     if separated:
         notes.append(
@@ -534,37 +501,21 @@ def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
 
 def _draws(estimates: Estimates) -> FloatArray:
     """Deviations of the estimates in the bootstrap, or normal ones with their covariance, shape (R, p)."""
-    if len(estimates.roots) == 1:
-        root = estimates.roots[0]
-        if isinstance(root, ReplicateRoot) and root.kind == "bootstrap":
-            scope = {name for name, _ in root.keys}
-            if len(scope) == 1:
-                return np.asarray(root.deviations @ estimates.maps[0].T * np.sqrt(len(root.keys) - 1))
-    generator = np.random.default_rng(0)
+    if len(estimates.sources) == 1:
+        source = estimates.sources[0]
+        if (
+            isinstance(source, ReplicateSource)
+            and source.kind == "bootstrap"
+            and len({name for name, _ in source.keys}) == 1
+        ):
+            return np.asarray(source.deviations @ estimates.maps[0].T * np.sqrt(len(source.keys) - 1))
     values, vectors = np.linalg.eigh(estimates.covariance)
-    normal = generator.standard_normal((_DRAWS, len(values)))
+    normal = np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
     return np.asarray(normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)
 
 
-def _curves(estimates: Estimates, column: str = "component", *wanted: str) -> list[IntArray]:
+def _curves(estimates: Estimates, column: str = "component") -> list[IntArray]:
     """Positions of the points of every curve: those of one comparison and component (or state)."""
-    labels = estimates.labels
-    keys = [name for name in estimates.by if name not in ("component", _MEASURE)]
-    frame = labels[[*keys, column]].astype(str)
-    chosen = np.ones(len(labels), dtype=bool) if not wanted else frame[column].isin(wanted).to_numpy()
-    number = frame.groupby([*keys, column], sort=False).ngroup().to_numpy()
-    return [np.flatnonzero(chosen & (number == i)) for i in np.unique(number[chosen])]
-
-
-def _equal(labels: pd.DataFrame, keys: Sequence[str], at: int) -> BoolArray:
-    """Rows of the same comparison as one row."""
-    out = np.ones(len(labels), dtype=bool)
-    for key in keys:
-        out &= (labels[key] == labels[key].iloc[at]).to_numpy()
-    return out
-
-
-def _as_row(test: CurveTest) -> dict[str, Any]:
-    return {
-        "hypothesis": test.hypothesis, "ks": test.ks, "ks_p": test.ks_p, "cms": test.cms, "cms_p": test.cms_p,
-    }  # fmt: skip
+    keys = [name for name in estimates.by if name not in ("component", MEASURE)]
+    number = estimates.labels[[*keys, column]].astype(str).groupby([*keys, column], sort=False).ngroup().to_numpy()
+    return [np.flatnonzero(number == i) for i in np.unique(number)]

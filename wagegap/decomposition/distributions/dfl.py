@@ -21,9 +21,8 @@ inequality measures. Journal of Applied Econometrics 31, 457-486.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -34,10 +33,19 @@ from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
     ReweightModel,
-    Trim,
     parse_trim,
-    reweight,
     warn_overlap,
+)
+from wagegap.decomposition.distributions.sides import (
+    COMPONENTS,
+    Propensity,
+    Side,
+    gap_of_levels,
+    group_sides,
+    label_comparisons,
+    label_statistics,
+    name_reference,
+    source_of,
 )
 from wagegap.decomposition.distributions.statistics import (
     DensityRule,
@@ -53,13 +61,14 @@ from wagegap.decomposition.distributions.statistics import (
 )
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated, replicate_values
-from wagegap.decomposition.result import TOTAL, Decomposition
+from wagegap.decomposition.result import Decomposition
 from wagegap.errors import DataError, OptionError, check_option, did_you_mean, listing
 from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import PlainRoot, Root
-from wagegap.estimation.design import Design, required_columns
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import required_columns
+from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -69,7 +78,6 @@ _RELATIVE = ("gini", "theil", "mld", "atkinson", "lorenz", "interquantile_ratio"
 _GRID, _BINS = 256, 1024
 _SCORES_AT_MOST = 30_000_000
 _AT_ONCE = 4_000_000  # weights of rows by replicate that are held together
-_MEASURE = "measure"  # the key that names the statistic; tidy frames keep "statistic" for t
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,10 +125,12 @@ class ReweightedGap(Decomposition):
             frame = frame[frame[name] == value]
         if frame.empty or frame["at"].duplicated().any():
             raise OptionError(f"choose one comparison by its keys: {listing(self.comparisons['direction'])}.")
-        direction = self.comparisons.loc[frame["comparison"].iloc[0], "direction"]
+        first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
         ax = new_axes() if ax is None else ax
-        lines = (*zip(direction.split(" minus "), ("first", "second"), strict=True), ("counterfactual",) * 2)
-        for (label, column), color, dash in zip(lines, (*PALETTE[:2], FAINT), ("-", "-", "--"), strict=True):
+        for column, label, color, dash in (
+            ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-"),
+            ("counterfactual", "counterfactual", FAINT, "--"),
+        ):  # fmt: skip
             ax.plot(frame["at"], frame[column], dash, color=color, label=label, linewidth=1.2)
         ax.set_ylabel("density")
         ax.legend(frameon=False)
@@ -207,30 +217,29 @@ def dfl(  # noqa: PLR0913
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     steps = _steps(grouped, sequence)
-    plan = _Plan(chosen, rule, reweight, trimming, reference, steps, grouped.design.names)
-    gaps = [_fit(grouped, comparison, plan) for comparison in grouped.comparisons]
-    warn_overlap(
-        [(f"{gap.words} ({step.name})", w) for gap in gaps for step, w in zip(steps, gap.weights, strict=True)]
-    )
-    lean = not (_fits_in_memory(grouped, gaps, plan) if keep_units is None else keep_units)
-    levels = _levels(grouped, gaps, plan, small_sample, lean=lean)
-    estimates = _components(grouped, levels, plan)
-    done = ReweightedGap(
-        estimates, "dfl", ("difference", "explained", "unexplained"), grouped.sizes(), levels, plan.words,
+    propensity = Propensity(reweight, trimming, grouped.sample.x, grouped.design.names)
+    plan = _Plan(chosen, rule, propensity, reference, steps)
+    sides = tuple(group_sides(grouped))
+    gaps = [_fit(sides, comparison, plan) for comparison in grouped.comparisons]
+    warn_overlap([(f"{gap.name} ({step})", w) for gap in gaps for step, w in zip(steps, gap.weights, strict=True)])
+    if keep_units is None:
+        entries = sum(len(side.y) for gap in gaps for side in gap.sides) * len(chosen) * len(plan.states)
+        keep_units = is_replicated(grouped) or entries <= _SCORES_AT_MOST
+    levels = _levels(grouped, gaps, plan, small_sample, lean=not keep_units)
+    estimates = gap_of_levels(
+        grouped, levels, reference, plan.labels(grouped), steps=tuple(steps),
+        title=f"Gap of {listing((one.name for one in chosen), 4)} of {grouped.design.outcome}, reweighted",
+        notes=_notes(grouped, plan),
+    )  # fmt: skip
+    words = "pay structure of the {} group, whose rows are given the regressors of the {}"
+    gap = ReweightedGap(
+        estimates, "dfl", COMPONENTS, grouped.sizes(), levels, name_reference(reference, words),
         **_diagnostics(grouped, gaps, plan),
     )  # fmt: skip
-    return done.without_units() if lean else done
+    return gap if keep_units else gap.without_units()
 
 
 # what is asked for -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """A step of the sequence: its name, and the columns of the design that it reweights by."""
-
-    name: str
-    columns: IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,49 +252,41 @@ class _Plan:
         Statistics of the outcome.
     rule : DensityRule
         Convention of quantiles and densities.
-    model : str
-        Model of the propensity.
-    trim : Trim
-        Rule for rows without overlap.
+    propensity : Propensity
+        How rows are reweighted.
     reference : {"A", "B"}
         Which group is reweighted.
-    steps : tuple of _Step
-        Steps of the sequence; the last has all columns.
-    names : tuple of str
-        Columns of the design.
+    steps : dict of str to ndarray of int
+        Columns of the propensity by step of the sequence; the last has all of them.
     """
 
     statistics: tuple[Statistic, ...]
     rule: DensityRule
-    model: ReweightModel
-    trim: Trim
+    propensity: Propensity
     reference: str
-    steps: tuple[_Step, ...]
-    names: tuple[str, ...]
-
-    @property
-    def words(self) -> str:
-        """The reference in words."""
-        first, second = ("first", "second") if self.reference == "A" else ("second", "first")
-        return f"pay structure of the {first} group, whose rows are given the regressors of the {second}"
+    steps: dict[str, IntArray]
 
     @property
     def states(self) -> tuple[str, ...]:
         """Distributions whose statistics are taken: both groups, and the counterfactual of each step."""
-        between = tuple(f"counterfactual {step.name}" for step in self.steps[:-1])
-        return ("first", "second", *between, "counterfactual")
+        return ("first", "second", *(f"counterfactual {step}" for step in [*self.steps][:-1]), "counterfactual")
+
+    def labels(self, grouped: GroupedSample) -> tuple[list[str], list[str]]:
+        """Names and units of the statistics."""
+        unit = unit_of_outcome(grouped.design.outcome)
+        return [one.name for one in self.statistics], [one.unit(unit) for one in self.statistics]
 
 
-def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | None) -> tuple[_Step, ...]:
+def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | None) -> dict[str, IntArray]:
     """Columns of every step: those of terms that hold no other variables than the steps so far."""
-    design = grouped.design
-    everything = np.arange(len(design.names))
+    design, frame = grouped.design, grouped.panel.frame
     if sequence is None:
-        return (_Step("all regressors", everything),)
+        return {"all regressors": np.arange(len(design.names))}
     parts = [sequence] if isinstance(sequence, str) else list(sequence)
     groups = [[part] if isinstance(part, str) else list(part) for part in parts]
-    held = _variables(grouped, design)
-    known = list(dict.fromkeys(name for names in held.values() for name in names))
+    terms = [term for term in dict.fromkeys(design.terms) if term not in ("1", "Intercept")]
+    variables = {term: list(required_columns(term, frame)) for term in terms}
+    known = list(dict.fromkeys(name for names in variables.values() for name in names))
     named = [name for names in groups for name in names]
     for name in named:
         if name not in known:
@@ -295,45 +296,16 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
             )
         if named.count(name) > 1:
             raise OptionError(f"sequence: {name!r} is brought in twice.")
-    left = [name for name in known if name not in named]
-    steps, so_far = [], set[str]()
-    for names in [*groups, *([left] if left else [])]:
+    last = [name for name in known if name not in named]
+    steps, so_far = {}, set[str]()
+    for names in [*groups, *([last] if last else [])]:
         so_far |= set(names)
-        inside = [j for j, term in enumerate(design.terms) if held[term] <= so_far]
-        steps.append(_Step(" + ".join(names), np.array(inside, dtype=np.intp)))
-    return tuple(steps)
-
-
-def _variables(grouped: GroupedSample, design: Design) -> Mapping[str, set[str]]:
-    """Columns of the data that every term of the regressors holds."""
-    frame = grouped.panel.frame
-    return {
-        term: set() if term in ("1", "Intercept") else set(required_columns(term, frame))
-        for term in dict.fromkeys(design.terms)
-    }
+        inside = [j for j, term in enumerate(design.terms) if so_far.issuperset(variables.get(term, []))]
+        steps[" + ".join(names)] = np.array(inside, dtype=np.intp)
+    return steps
 
 
 # one comparison ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Side:
-    """Rows of one group, smallest outcome first.
-
-    Attributes
-    ----------
-    y, weights : ndarray, shape (n,)
-        Outcome and weights.
-    counts : ndarray, shape (n,), optional
-        Observations behind each row, under frequency weights.
-    order : ndarray of int, shape (n,)
-        Position of each row among those of its group.
-    """
-
-    y: FloatArray
-    weights: FloatArray
-    counts: FloatArray | None
-    order: IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -344,100 +316,82 @@ class _Gap:
     ----------
     comparison : Comparison
         The gap.
-    sides : tuple of _Side
+    sides : tuple of Side
         First and second group.
     source : int
         Which is reweighted.
-    weights : tuple of Reweighting
+    weights : list of Reweighting
         Weights of each step.
-    kept : tuple of ndarray, shapes (n_first,), (n_second,)
+    kept : list of ndarray, shapes (n_first,), (n_second,)
         One for rows that no step trims, zero for the others.
-    words : str
-        Which group is reweighted to which.
     """
 
     comparison: Comparison
-    sides: tuple[_Side, _Side]
+    sides: tuple[Side, Side]
     source: int
-    weights: tuple[Reweighting, ...]
-    kept: tuple[FloatArray, FloatArray]
-    words: str
+    weights: list[Reweighting]
+    kept: list[FloatArray]
+
+    @property
+    def name(self) -> str:
+        """Which group is reweighted to which."""
+        return f"{self.sides[self.source].name} to {self.sides[1 - self.source].name}"
+
+    def samples(self) -> list[tuple[Side, FloatArray]]:
+        """Rows and weights of every state, without the rows trimmed."""
+        states = [
+            (side, kept if side.weights is None else side.weights * kept)
+            for side, kept in zip(self.sides, self.kept, strict=True)
+        ]
+        kept = self.kept[self.source]
+        return states + [(self.sides[self.source], step.weights * kept) for step in self.weights]
 
 
-def _fit(grouped: GroupedSample, comparison: Comparison, plan: _Plan) -> _Gap:
+def _fit(sides: Sequence[Side], comparison: Comparison, plan: _Plan) -> _Gap:
     """Reweight one group of a comparison, step by step."""
-    rows = grouped.rows(comparison)
-    sides = (_side(grouped, rows[0]), _side(grouped, rows[1]))
-    source = 0 if plan.reference == "A" else 1
-    chosen = (source, 1 - source)
-    own, other = (rows[i][sides[i].order] for i in chosen)
-    cells = (comparison.first, comparison.second)
-    names = (grouped.sample.cell_names[cells[source]], grouped.sample.cell_names[cells[1 - source]])
-    x, weights = grouped.sample.x, (sides[source].weights, sides[1 - source].weights)
-    found = tuple(
-        reweight(
-            x[np.ix_(own, step.columns)], x[np.ix_(other, step.columns)], weights, model=plan.model, trim=plan.trim,
-            names=[plan.names[j] for j in step.columns], groups=names,
-        )
-        for step in plan.steps
-    )  # fmt: skip
-    kept_rows = [np.all([one.kept[i] for one in found], axis=0).astype(float) for i in chosen]
-    return _Gap(comparison, sides, source, found, (kept_rows[0], kept_rows[1]), f"{names[0]} to {names[1]}")
-
-
-def _side(grouped: GroupedSample, rows: IntArray) -> _Side:
-    """Rows of one group in the order of the outcome."""
-    sample = grouped.sample
-    order = np.argsort(sample.y[rows], kind="stable")
-    weights = grouped.weights(rows[order])
-    return _Side(sample.y[rows[order]], weights, weights if sample.weight_kind == "frequency" else None, order)
+    pair, source = (sides[comparison.first], sides[comparison.second]), source_of(plan.reference)
+    weights = [plan.propensity.reweight(pair[source], pair[1 - source], columns) for columns in plan.steps.values()]
+    as_source_or_target = (source, 1 - source)  # where the first and the second group stand in a reweighting
+    kept = [np.all([step.kept[i] for step in weights], axis=0).astype(float) for i in as_source_or_target]
+    return _Gap(comparison, pair, source, weights, kept)
 
 
 def _evaluate(gap: _Gap, plan: _Plan) -> tuple[FloatArray, FloatArray]:
-    """Statistics of every distribution, (S m,), and their influence functions, (n_first + n_second, S m)."""
-    m, states = len(plan.statistics), len(plan.states)
-    sizes = [len(side.y) for side in gap.sides]
-    at = (gap.sides[0].order, sizes[0] + gap.sides[1].order)
-    values, influence = np.empty((m, states)), np.zeros((sum(sizes), m, states))
-    for s, side in enumerate(gap.sides):
-        w = side.weights * gap.kept[s]
-        values[:, s], own = influence_of(plan.statistics, side.y, w, counts=side.counts, rule=plan.rule)
-        own *= (w / w.sum())[:, None]
-        influence[at[s], :, s] = own
-    side, other = gap.sides[gap.source], 1 - gap.source
-    for j, step in enumerate(gap.weights, start=2):
-        w = step.weights * gap.kept[gap.source]
-        values[:, j], derivative = influence_of(plan.statistics, side.y, w, counts=side.counts, rule=plan.rule)
-        derivative *= (gap.kept[gap.source] / w.sum())[:, None]
-        through_own, through_other = step.influence(derivative)
-        derivative *= w[:, None]
-        derivative += through_own
-        influence[at[gap.source], :, j] = derivative
-        influence[at[other], :, j] = through_other
-    return values.ravel(), influence.reshape(sum(sizes), -1)
+    """Statistics of every distribution, (m S,), and their influence functions, (n_first + n_second, m S)."""
+    m, samples, cut = len(plan.statistics), gap.samples(), len(gap.sides[0].y)
+    values, influence = np.empty((m, len(samples))), np.zeros((cut + len(gap.sides[1].y), m, len(samples)))
+    of_side = [influence[:cut], influence[cut:]]
+    for s, (side, w) in enumerate(samples):
+        at = gap.source if s > 1 else s
+        values[:, s], derivative = influence_of(plan.statistics, side.y, w, counts=side.counts, rule=plan.rule)
+        # a group: w_i IF(y_i) / W. A counterfactual of weights c = w psi: c_i IF(y_i) / C, and what the propensity adds
+        # where every psi_i moves with its coefficients, from d nu / d c_i = IF(y_i) / C
+        derivative *= (gap.kept[at] / w.sum())[:, None]
+        if s > 1:
+            added = gap.weights[s - 2].influence(derivative)
+            of_side[at][:, :, s], of_side[1 - at][:, :, s] = added
+        of_side[at][:, :, s] += derivative * w[:, None]
+    return values.ravel(), influence.reshape(len(influence), -1)
 
 
-def _again(gap: _Gap, plan: _Plan, first: FloatArray, second: FloatArray) -> FloatArray:
-    """Statistics of every distribution under other weights of the rows, (R, n_first), (R, n_second): (R, S m)."""
-    sides = [
-        weights[:, side.order] * kept_rows
-        for weights, side, kept_rows in zip((first, second), gap.sides, gap.kept, strict=True)
+def _again(gap: _Gap, plan: _Plan, weights: FloatArray) -> FloatArray:
+    """Statistics of every distribution under other weights of all rows, (R, n): (R, m S)."""
+    full = [weights[:, side.rows] for side in gap.sides]
+    source, m = gap.source, len(plan.statistics)
+    samples = [(side.y, w * kept) for side, w, kept in zip(gap.sides, full, gap.kept, strict=True)]
+    samples += [
+        (gap.sides[source].y, samples[source][1] * step.replicate(full[source], full[1 - source]))
+        for step in gap.weights
     ]
-    full = [weights[:, side.order] for weights, side in zip((first, second), gap.sides, strict=True)]
-    own, other = full[gap.source], full[1 - gap.source]
-    factors = [step.replicate(own, other) for step in gap.weights]
-    out = np.full((len(first), len(plan.statistics), len(plan.states)), np.nan)
-    y = [side.y for side in gap.sides] + [gap.sides[gap.source].y] * len(factors)
-    for r in range(len(first)):
-        weights = [part[r] for part in sides] + [sides[gap.source][r] * factor[r] for factor in factors]
-        for s, (values, w) in enumerate(zip(y, weights, strict=True)):
+    out = np.full((len(weights), m, len(samples)), np.nan)
+    for s, (y, of_state) in enumerate(samples):
+        for r, w in enumerate(of_state):
             total = w.sum()
-            if not total > 0:
-                continue
-            scaled = w * (len(w) / total)
-            sample = Distribution(values, scaled, None, np.cumsum(scaled))
-            out[r, :, s] = [_value(statistic, sample, plan.rule) for statistic in plan.statistics]
-    return out.reshape(len(first), -1)
+            if total > 0:
+                scaled = w * (len(w) / total)
+                sample = Distribution(y, scaled, None, np.cumsum(scaled))
+                out[r, :, s] = [_value(statistic, sample, plan.rule) for statistic in plan.statistics]
+    return out.reshape(len(weights), -1)
 
 
 def _value(statistic: Statistic, sample: Distribution, rule: DensityRule) -> float:
@@ -453,134 +407,68 @@ def _value(statistic: Statistic, sample: Distribution, rule: DensityRule) -> flo
 # results -----------------------------------------------------------------------------------------------------------
 
 
-def _fits_in_memory(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> bool:
-    """Whether the scores of all rows are few enough to be kept."""
-    rows = sum(len(side.y) for gap in gaps for side in gap.sides)
-    return is_replicated(grouped) or rows * len(plan.statistics) * len(plan.states) <= _SCORES_AT_MOST
-
-
 def _levels(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan, rule: SmallSample, *, lean: bool) -> Estimates:
     """Statistics of both groups and of the counterfactuals, with their joint covariance."""
-    labels, title = _level_labels(grouped, plan), f"Distribution of {grouped.design.outcome}"
+    labels = label_statistics(pd.DataFrame({"term": plan.states}), *plan.labels(grouped))
+    title, cov = f"Distribution of {grouped.design.outcome}", grouped.cov
     if is_replicated(grouped):
-        values, root = _replicated(grouped, gaps, plan)
+        values, source = _replicated(grouped, gaps, plan)
     else:
         parts = [Estimated(gap.comparison, labels, *_evaluate(gap, plan)) for gap in gaps]
-        cov = grouped.cov
         if not (lean and isinstance(cov, Robust) and cov.kind in ("HC0", "HC1")):
             return estimates_from_influence(grouped, parts, rule=rule, title=title)
-        values, root = np.concatenate([one.values for one in parts]), _lean_root(grouped, parts, cov, rule)
-    frames = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
+        values, source = np.concatenate([one.values for one in parts]), _lean_source(grouped, parts, cov, rule)
     return Estimates(
-        pd.concat(frames, ignore_index=True), values, (root,), (np.eye(len(values)),), title=title,
+        label_comparisons(grouped, labels), values, (source,), (np.eye(len(values)),), title=title,
         ledger=grouped.design.ledger, notes=grouped.notes,
     )  # fmt: skip
 
 
-def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tuple[FloatArray, Root]:
+def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tuple[FloatArray, ErrorSource]:
     """Levels of every comparison, and what all replicates make of them."""
-    places = [grouped.rows(gap.comparison) for gap in gaps]
 
     def again(weights: FloatArray) -> FloatArray:
-        found = [_again(gap, plan, weights[:, a], weights[:, b]) for gap, (a, b) in zip(gaps, places, strict=True)]
-        return np.stack(found, axis=1)
+        return np.stack([_again(gap, plan, weights) for gap in gaps], axis=1)
 
     def values_of(replicates: ReplicateWeights) -> FloatArray:
-        step = max(_AT_ONCE // len(grouped.sample.y), 1)
-        starts = range(0, len(replicates), step)
-        spans = [range(start, min(start + step, len(replicates))) for start in starts]
-        return np.concatenate([again(np.stack([replicates.draw(i) for i in span])) for span in spans])
+        batches = row_blocks(len(replicates), max(_AT_ONCE // len(grouped.sample.y), 1))
+        drawn = (range(batch.start, batch.stop) for batch in batches)
+        return np.concatenate([again(np.stack([replicates.draw(i) for i in batch])) for batch in drawn])
 
     estimate = again(grouped.weights(np.arange(len(grouped.sample.y)))[None])[0]
-    root = replicate_values(grouped, estimate, values_of, [np.concatenate(both) for both in places])
-    return estimate.ravel(), root
+    members = [np.concatenate(grouped.rows(comparison)) for comparison in grouped.comparisons]
+    return estimate.ravel(), replicate_values(grouped, estimate, values_of, members)
 
 
-def _lean_root(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, rule: SmallSample) -> PlainRoot:
+def _lean_source(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, rule: SmallSample) -> StatedSource:
     """Covariance from sums of squared scores alone; comparisons that share a sample are related through its rows."""
+    # V_ij = c sum over rows of psi_i psi_j', sample by sample; c_i = N_i / (N_i - 1) of each comparison, sqrt(c_i c_j)
     repeats, q = grouped.sample.repeats, len(parts[0].values)
-    out, nobs = np.zeros((len(parts) * q, len(parts) * q)), np.empty(len(parts))
-    places = [grouped.rows(one.comparison) for one in parts]
-    for i, (one, own) in enumerate(zip(parts, places, strict=True)):
+    covariance, nobs = np.zeros((len(parts) * q, len(parts) * q)), np.empty(len(parts))
+    scores: dict[int, list[tuple[int, FloatArray]]] = {}
+    for i, one in enumerate(parts):
         assert one.influence is not None
-        nobs[i] = grouped.sample.observations(np.concatenate(own))
-        for j, (other, others) in enumerate(zip(parts[: i + 1], places[: i + 1], strict=True)):
-            assert other.influence is not None
-            for a, rows in zip(_blocks(one.influence, own), own, strict=True):
-                for b, shared in zip(_blocks(other.influence, others), others, strict=True):
-                    if rows[0] != shared[0]:
-                        continue
-                    product = a.T @ (b if repeats is None else b / repeats[rows][:, None])
-                    out[i * q : (i + 1) * q, j * q : (j + 1) * q] += product
-    out = np.tril(out) + np.tril(out, -1).T
+        rows = grouped.rows(one.comparison)
+        nobs[i] = grouped.sample.observations(np.concatenate(rows))
+        scores.setdefault(one.comparison.first, []).append((i, one.influence[: len(rows[0])]))
+        scores.setdefault(one.comparison.second, []).append((i, one.influence[len(rows[0]) :]))
+    for cell, blocks in scores.items():
+        columns = np.concatenate([np.arange(i * q, (i + 1) * q) for i, _ in blocks])
+        stacked = np.hstack([block for _, block in blocks])
+        if repeats is not None:
+            stacked = stacked / np.sqrt(repeats[grouped.sample.cells == cell])[:, None]
+        covariance[np.ix_(columns, columns)] += stacked.T @ stacked
     factor = np.ones(len(parts)) if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
     scale = np.repeat(np.sqrt(factor), q)
-    return PlainRoot(grouped.sample.source, out * np.outer(scale, scale), nobs.min() - 1, f"{cov}, units not kept")
-
-
-def _blocks(influence: FloatArray, rows: tuple[IntArray, IntArray]) -> tuple[FloatArray, FloatArray]:
-    """Influence of the first and of the second sample."""
-    return influence[: len(rows[0])], influence[len(rows[0]) :]
-
-
-def _level_labels(grouped: GroupedSample, plan: _Plan) -> pd.DataFrame:
-    states = len(plan.states)
-    labels = pd.DataFrame({"term": list(plan.states) * len(plan.statistics)})
-    if len(plan.statistics) > 1:
-        labels.insert(0, _MEASURE, np.repeat([one.name for one in plan.statistics], states))
-    return labels.assign(unit=np.repeat([_unit(grouped, one) for one in plan.statistics], states))
-
-
-def _unit(grouped: GroupedSample, statistic: Statistic) -> str:
-    if statistic.family == "share_below":
-        return "share"
-    return unit_of_outcome(grouped.design.outcome) if statistic.in_units else "none"
-
-
-def _components(grouped: GroupedSample, levels: Estimates, plan: _Plan) -> Estimates:
-    """Gap, composition (with its steps) and structure as differences of the levels."""
-    rows, matrix = _contrasts(plan)
-    m, count = len(plan.statistics), len(grouped.comparisons)
-    labels = pd.DataFrame(rows * m, columns=["component", "term"])
-    if m > 1:
-        labels.insert(0, _MEASURE, np.repeat([one.name for one in plan.statistics], len(rows)))
-    labels["unit"] = np.repeat([_unit(grouped, one) for one in plan.statistics], len(rows))
-    parts = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
-    whole = np.kron(np.eye(m * count), matrix)
-    done = levels.map(whole, labels=pd.concat(parts, ignore_index=True), title=_title(grouped, plan))
-    return replace(done, notes=(*done.notes, *_notes(grouped, plan)))
-
-
-def _contrasts(plan: _Plan) -> tuple[list[tuple[str, str]], FloatArray]:
-    """Component and term of each row, and the signs of first, second and counterfactuals in it."""
-    size, last = len(plan.states), len(plan.states) - 1
-    unit = np.eye(size)
-    if plan.reference == "A":
-        chain, sign = [unit[0], *unit[2:]], 1.0
-        unexplained = unit[last] - unit[1]
-    else:
-        chain, sign = [unit[1], *unit[2:]], -1.0
-        unexplained = unit[0] - unit[last]
-    rows = [("difference", TOTAL), ("explained", TOTAL)]
-    signs = [unit[0] - unit[1], sign * (chain[0] - chain[-1])]
-    if len(plan.steps) > 1:
-        rows += [("explained", step.name) for step in plan.steps]
-        signs += [sign * (before - after) for before, after in pairwise(chain)]
-    return [*rows, ("unexplained", TOTAL)], np.array([*signs, unexplained])
-
-
-def _title(grouped: GroupedSample, plan: _Plan) -> str:
-    names = listing((one.name for one in plan.statistics), 4)
-    return f"Gap of {names} of {grouped.design.outcome}, reweighted"
+    origin, df = grouped.sample.source, nobs.min() - 1
+    return StatedSource(origin, covariance * np.outer(scale, scale), df, f"{cov}, units not kept")
 
 
 def _notes(grouped: GroupedSample, plan: _Plan) -> list[str]:
     """What a reader should know."""
-    notes = [f"Propensity: {plan.model}."]
-    if str(plan.trim) != "none":
-        notes.append(f"Trimmed by {plan.trim}; the gap is that of the rows kept.")
+    notes = plan.propensity.notes()
     if len(plan.steps) > 1:
-        notes.append(f"Sequence: {', then '.join(step.name for step in plan.steps)}, each given those before.")
+        notes.append(f"Sequence: {', then '.join(plan.steps)}, each given those before.")
     relative = [one.name for one in plan.statistics if one.family in _RELATIVE]
     if relative and unit_of_outcome(grouped.design.outcome) == "log points":
         notes.append(f"{listing(relative)}: of the logarithm itself; for pay put the outcome without log().")
@@ -591,46 +479,38 @@ def _diagnostics(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> d
     """Frames on the weights of every comparison."""
     frames: dict[str, list[pd.DataFrame]] = {"overlap": [], "balance": [], "densities": [], "weights": []}
     for i, gap in enumerate(gaps):
-        for step, weights in zip(plan.steps, gap.weights, strict=True):
-            row = weights.overlap()
-            row.insert(0, "step", step.name)
-            frames["overlap"].append(grouped.label(gap.comparison, row))
-        last = gap.weights[-1]
-        frames["balance"].append(grouped.label(gap.comparison, last.balance(plan.names)))
+        side, last = gap.sides[gap.source], gap.weights[-1]
+        rows = grouped.design.rows[side.rows]
+        factor = pd.DataFrame({"row": rows, "factor": last.factor * gap.kept[gap.source]}).sort_values("row")
         curves = _densities(gap, plan.rule)
         curves.insert(0, "comparison", i)
-        frames["densities"].append(grouped.label(gap.comparison, curves))
-        rows = grouped.rows(gap.comparison)[gap.source][gap.sides[gap.source].order]
-        factor = pd.DataFrame({"row": grouped.design.rows[rows], "factor": last.factor * gap.kept[gap.source]})
-        frames["weights"].append(grouped.label(gap.comparison, factor.sort_values("row")))
+        overlap = pd.concat([weights.overlap() for weights in gap.weights], ignore_index=True)
+        overlap.insert(0, "step", list(plan.steps))
+        made = (overlap, last.balance(plan.propensity.names), curves, factor)
+        for name, frame in zip(frames, made, strict=True):
+            frames[name].append(grouped.label(gap.comparison, frame))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
 
 
 def _densities(gap: _Gap, rule: DensityRule) -> pd.DataFrame:
     """Densities of both groups and of the counterfactual on a common grid."""
     columns = ("at", "first", "second", "counterfactual")
-    source = gap.sides[gap.source]
-    samples = [
-        distribution(side.y, side.weights * rows, side.counts) for side, rows in zip(gap.sides, gap.kept, strict=True)
-    ]
-    samples.append(distribution(source.y, gap.weights[-1].weights * gap.kept[gap.source], source.counts))
+    states = gap.samples()
+    samples = [distribution(side.y, w, side.counts) for side, w in (states[0], states[1], states[-1])]
     try:
         widths = [bandwidth(sample, rule) for sample in samples]
     except DataError:  # all values equal: there is no density to draw
         return pd.DataFrame(columns=columns)
     margin = 3 * max(widths)
-    low, high = (bound + sign * margin for bound, sign in ((min(s.y[0] for s in samples), -1), (_top(samples), 1)))
-    grid = np.linspace(low, high, _GRID)
+    low = min(float(sample.y[0]) for sample in samples) - margin
+    high = max(float(sample.y[-1]) for sample in samples) + margin
     curves = [_curve(sample, width, low, high, rule) for sample, width in zip(samples, widths, strict=True)]
-    return pd.DataFrame(dict(zip(columns, [grid, *curves], strict=True)))
-
-
-def _top(samples: Sequence[Distribution]) -> float:
-    return max(float(sample.y[-1]) for sample in samples)
+    return pd.DataFrame(dict(zip(columns, [np.linspace(low, high, _GRID), *curves], strict=True)))
 
 
 def _curve(sample: Distribution, width: float, low: float, high: float, rule: DensityRule) -> FloatArray:
     """Kernel density at evenly spaced points, from weights shared out between the nearest of 1,024 bins."""
+    # f(t) = sum_b mass_b K((t - b) / h) / h over bins b: a convolution
     step = (high - low) / (_BINS - 1)
     place = (sample.y - low) / step
     left = np.minimum(place.astype(np.intp), _BINS - 2)

@@ -26,7 +26,7 @@ import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, listing
-from wagegap.estimation.likelihood.binary import Link, fit_binary_many, probability, slope
+from wagegap.estimation.likelihood.binary import LinkFunction, fit_binary_many, probability, slope
 from wagegap.estimation.likelihood.newton_update import NewtonUpdate, newton_update
 
 __all__ = [
@@ -62,7 +62,7 @@ class DistributionFit:
         False where the outcomes are separated.
     """
 
-    link: Link
+    link: LinkFunction
     thresholds: FloatArray
     complete: bool
     params: FloatArray
@@ -94,7 +94,7 @@ def fit_distribution(
     x: FloatArray,
     thresholds: FloatArray,
     weights: FloatArray | None = None,
-    link: Link = "logit",
+    link: LinkFunction = "logit",
     *,
     complete: bool = False,
 ) -> DistributionFit:
@@ -174,7 +174,7 @@ def distribution_update(fit: DistributionFit, y: FloatArray, x: FloatArray, weig
     return newton_update(x, weights, len(fit.params), scores, curvature)
 
 
-def _moments(link: Link, index: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _moments(link: LinkFunction, index: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Probability, its derivative in the index, and the variance of the outcome (one in the linear model)."""
     p, dp = probability(index, link), slope(index, link)
     return p, dp, np.ones_like(p) if link == "lpm" else np.maximum(p * (1 - p), 1e-12)

@@ -82,10 +82,9 @@ class QuantileFit:
 
         On the rows of the basis it is the value of the dual, which makes the weighted sum of x times the scores zero.
         """
-        columns = x[:, self.kept]
-        rest = y - columns @ self.params[j, self.kept]
-        psi = self.probs[j] - (rest < 0)
-        h = self.basis[j]
+        columns, h = x[:, self.kept], self.basis[j]
+        psi = self.probs[j] - (y < columns @ self.params[j, self.kept])
+        # sum_i w_i psi_i x_i = 0 over all rows: on the basis h, X_h' (w psi)_h = -sum over the others of w_i psi_i x_i
         psi[h] = 0.0
         weighted = psi if weights is None else psi * weights
         dual = -np.linalg.solve(columns[h].T, weighted @ columns)
@@ -98,13 +97,15 @@ class QuantileFit:
         Powell's (1991) estimate with a normal kernel; the bandwidth is that of Hall and Sheather, turned from
         probabilities into residuals by the normal distribution.
         """
-        p, rest = float(self.probs[j]), y - x @ self.params[j]
+        # f(x'b) = E K((y - x'b) / c) / c, with c = .7 s (z(p + h) - z(p - h)), z the normal quantile function and
+        # s = min(standard deviation, interquartile range / 1.34) of the residuals
+        p, residuals = float(self.probs[j]), y - x @ self.params[j]
         h = hall_sheather(p, len(y))
-        first, third = np.quantile(rest, [0.25, 0.75])
-        spread = min(float(rest.std()), (third - first) / 1.34) or float(rest.std()) or 1.0
+        first, third = np.quantile(residuals, [0.25, 0.75])
+        spread = min(float(residuals.std()), (third - first) / 1.34) or float(residuals.std()) or 1.0
         ends = special.ndtri([max(p - h, _END), min(p + h, 1 - _END)])
         width = _WIDTH * spread * float(ends[1] - ends[0])
-        return np.asarray(np.exp(-0.5 * (rest / width) ** 2) / (np.sqrt(2 * np.pi) * width))
+        return np.asarray(np.exp(-0.5 * (residuals / width) ** 2) / (np.sqrt(2 * np.pi) * width))
 
 
 def hall_sheather(p: float, n: int, alpha: float = 0.05) -> float:
@@ -113,6 +114,7 @@ def hall_sheather(p: float, n: int, alpha: float = 0.05) -> float:
     >>> round(hall_sheather(0.5, 1000), 4)
     0.0972
     """
+    # h = n^(-1/3) z_(1-a/2)^(2/3) (1.5 phi(z_p)^2 / (2 z_p^2 + 1))^(1/3)
     at = special.ndtri(p)
     density = np.exp(-0.5 * at**2) / np.sqrt(2 * np.pi)
     wide = special.ndtri(1 - alpha / 2) ** (2 / 3) * (1.5 * density**2 / (2 * at**2 + 1)) ** (1 / 3)
@@ -173,10 +175,11 @@ def fit_quantiles(y: FloatArray, x: FloatArray, probs: FloatArray, weights: Floa
     probs = np.asarray(probs, dtype=float)
     rows = _rows_with_weight(y, x, weights)
     problem, shift, kept = _problem(y[rows], x[rows], None if weights is None else weights[rows])
-    found = _neighbours(problem, probs) if len(rows) > _MANY else _together(problem, probs)
+    solve = _neighbours if len(rows) > _MANY else _together
+    bases = np.array(solve(problem, probs))
     params = np.zeros((len(probs), x.shape[1]))
-    params[:, kept] = shift + np.array([vertex.params for vertex in found])
-    return QuantileFit(probs, params, rows[np.array([vertex.basis for vertex in found])], kept)
+    params[:, kept] = shift + np.array([problem.through(basis) for basis in bases])
+    return QuantileFit(probs, params, rows[bases], kept)
 
 
 def score_update(fit: QuantileFit, y: FloatArray, x: FloatArray, weights: FloatArray) -> NewtonUpdate:
@@ -246,6 +249,10 @@ class _Problem:
     weights: FloatArray
     noise: float
 
+    def through(self, basis: IntArray) -> FloatArray:
+        """Coefficients of the plane through some rows."""
+        return np.asarray(np.linalg.solve(self.x[basis], self.y[basis]))
+
     def take(self, rows: IntArray) -> _Problem:
         return _Problem(self.y[rows], self.x[rows], self.q[rows], self.weights[rows], self.noise)
 
@@ -259,126 +266,101 @@ def _problem(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> tuple[
     if np.abs(np.diag(r)).min() < 1e-7:
         kept = fit_lstsq(y, x).kept
         q, r = linalg.qr(x[:, kept] / size[kept], mode="economic", check_finite=False)
+    # X / size = QR: b = (R^-1 Q'y) / size, its coefficients on Q refined once
     columns, coef = np.ascontiguousarray(x[:, kept]), q.T @ y
     coef = coef + q.T @ (y - q @ coef)
     shift = linalg.solve_triangular(r, coef, check_finite=False) / size[kept]
-    rest = y - columns @ shift
-    noise = 1e-14 * max(float(np.abs(y).max()), 1e-300) + 1e-12 * float(np.abs(rest).max())
+    residuals = y - columns @ shift
+    noise = 1e-14 * max(float(np.abs(y).max()), 1e-300) + 1e-12 * float(np.abs(residuals).max())
     w = np.ones(n) if weights is None else weights / float(weights.mean())
-    return _Problem(rest, columns, np.ascontiguousarray(q) * np.sqrt(n), w, noise), np.asarray(shift), kept
+    return _Problem(residuals, columns, np.ascontiguousarray(q) * np.sqrt(n), w, noise), np.asarray(shift), kept
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Vertex:
-    """Rows that a solution passes through, and its coefficients on the kept columns."""
-
-    basis: IntArray
-    params: FloatArray
-
-
-def _together(problem: _Problem, probs: FloatArray) -> list[_Vertex]:
-    """All probabilities at once, in batches that fit the cache."""
+def _together(problem: _Problem, probs: FloatArray) -> list[IntArray]:
+    """Rows that the solutions pass through, all probabilities at once, in batches that fit the cache."""
     size = max(_BATCH // len(problem.y), 1)
-    out: list[_Vertex] = []
+    bases: list[IntArray] = []
     for start in range(0, len(probs), size):
         some = probs[start : start + size]
         inside = _interior(problem, some)
-        out += [_vertex(problem, float(p), rest, dual) for p, rest, dual in zip(some, *inside, strict=True)]
-    return out
+        bases += [_vertex(problem, float(p), *point) for p, *point in zip(some, *inside, strict=True)]
+    return bases
 
 
 # interior point ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True, eq=False)
-class _Iterate:
-    """A point inside the bounds, a row for each probability.
-
-    `a` and `s` are the dual and its distance to the upper bound, a + s = w; `z` and `v` the negative and positive
-    parts of the residual, v - z = y - q'c.
-    """
-
-    a: FloatArray
-    s: FloatArray
-    z: FloatArray
-    v: FloatArray
-
-    def gap(self) -> FloatArray:
-        """Duality gap."""
-        return np.asarray(np.einsum("mn,mn->m", self.a, self.z) + np.einsum("mn,mn->m", self.s, self.v))
-
-    def take(self, keep: BoolArray) -> _Iterate:
-        return _Iterate(self.a[keep], self.s[keep], self.z[keep], self.v[keep])
+#
+# The dual of min sum_i w_i rho_p(y_i - q_i'c) is max y'a with q'a = (1 - p) q'w and 0 <= a <= w. A point inside the
+# bounds is an array (4, m, n), a row for each probability: a and s, the dual and its distance to the upper bound,
+# a + s = w; z and v, the negative and positive parts of the residual, v - z = y - q'c.
 
 
 def _interior(problem: _Problem, probs: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Residuals and duals, relative to the weights, close to the solutions; shapes (m, n)."""
     q, w = problem.q, problem.weights
-    coef = np.linalg.lstsq(q, problem.y, rcond=None)[0]
-    rest = problem.y - q @ coef
-    spread = float(np.abs(rest).mean())
+    residuals = problem.y - q @ np.linalg.lstsq(q, problem.y, rcond=None)[0]
+    spread = float(np.abs(residuals).mean())
     if spread <= problem.noise:  # an exact fit: every row is on the plane
-        return np.tile(rest, (len(probs), 1)), np.tile(1 - probs[:, None], (1, len(w)))
-    v = np.maximum(rest, 0) + 0.1 * spread
-    z = v - rest
-    m, shape = len(probs), (len(probs), len(w))
-    at = _Iterate(
-        (1 - probs[:, None]) * w, probs[:, None] * w, np.broadcast_to(z, shape).copy(), np.broadcast_to(v, shape).copy()
-    )
+        return np.tile(residuals, (len(probs), 1)), np.tile(1 - probs[:, None], (1, len(w)))
+    m, n = len(probs), len(w)
+    at = np.empty((4, m, n))
+    at[0], at[1] = (1 - probs[:, None]) * w, probs[:, None] * w
+    at[3] = np.maximum(residuals, 0) + 0.1 * spread
+    at[2] = at[3] - residuals
     products = column_products(q).T if m > 4 else None
-    rests, duals, active = np.empty(shape), np.empty(shape), np.arange(m)
+    end, active = np.empty((4, m, n)), np.arange(m)
     for _ in range(_STEPS):
-        done = at.gap() <= _GAP * spread * float(w.sum())
-        if done.any():
-            rests[active[done]] = (at.v - at.z)[done]
-            duals[active[done]] = at.a[done] / w
-            at, active = at.take(~done), active[~done]
+        is_near = _gap(at) <= _GAP * spread * float(w.sum())
+        if is_near.any():
+            end[:, active[is_near]] = at[:, is_near]
+            at, active = at[:, ~is_near], active[~is_near]
         if not len(active):
-            return rests, duals
+            break
         _advance(at, q, products)
-    rests[active], duals[active] = at.v - at.z, at.a / w
-    return rests, duals
+    end[:, active] = at
+    return end[3] - end[2], end[0] / w
 
 
-def _advance(at: _Iterate, q: FloatArray, products: FloatArray | None) -> None:
-    """One predictor and corrector step, in place."""
-    inv_a, inv_s = 1 / at.a, 1 / at.s
-    scale = 1 / (at.z * inv_a + at.v * inv_s)
+def _gap(at: FloatArray) -> FloatArray:
+    """Duality gap, a'z + s'v."""
+    return np.asarray(np.einsum("mn,mn->m", at[0], at[2]) + np.einsum("mn,mn->m", at[1], at[3]))
+
+
+def _advance(at: FloatArray, q: FloatArray, products: FloatArray | None) -> None:
+    """One predictor and corrector step (Portnoy and Koenker 1997), in place."""
+    # Newton's step to a z = s v = mu, with D = (z / a + v / s)^-1 and r = z - v + mu / s - mu / a less the products
+    # of the predictor: da = D (q (q'D q)^-1 q'D r - r),  dz = mu / a - z (1 + da / a),  dv = mu / s - v (1 - da / s).
+    # The predictor has mu = 0, the corrector mu = gap (gap ahead / gap)^3 / 2n.
+    a, s, z, v = at
+    inv_a, inv_s = 1 / a, 1 / s
+    scale = 1 / (z * inv_a + v * inv_s)
     normal = _normal_matrices(q, scale, products)
-    rho = at.z - at.v
-    da = _dual_step(q, scale, normal, rho)
-    dz, dv = -at.z * (1 + da * inv_a), -at.v * (1 - da * inv_s)
-    up, down = _lengths(at, da, dz, dv)
-    short = np.minimum(up, down) < 1
+    da = _dual_step(q, scale, normal, z - v)
+    step = np.stack([da, -da, -z * (1 + da * inv_a), -v * (1 - da * inv_s)])
+    lengths = _lengths(at, step)
+    short = np.asarray((lengths < 1).any(axis=0))[:, 0]
     if short.any():
-        gap = at.gap()
-        ahead = _Iterate(
-            at.a + up[:, None] * da, at.s - up[:, None] * da, at.z + down[:, None] * dz, at.v + down[:, None] * dv
-        )
-        mu = np.where(short, gap * (ahead.gap() / gap) ** 3 / (2 * q.shape[0]), 0.0)[:, None]
-        from_a, from_s = (mu - da * dz) * inv_a, (mu + da * dv) * inv_s
-        da = _dual_step(q, scale, normal, rho + from_s - from_a)
-        dz, dv = from_a - at.z * (1 + da * inv_a), from_s - at.v * (1 - da * inv_s)
-        up, down = _lengths(at, da, dz, dv)
-    at.a += up[:, None] * da
-    at.s -= up[:, None] * da
-    at.z += down[:, None] * dz
-    at.v += down[:, None] * dv
+        gap = _gap(at)
+        mu = np.where(short, gap * (_gap(at + lengths * step) / gap) ** 3 / (2 * len(q)), 0.0)[:, None]
+        from_a, from_s = (mu - da * step[2]) * inv_a, (mu + da * step[3]) * inv_s
+        da = _dual_step(q, scale, normal, z - v + from_s - from_a)
+        step = np.stack([da, -da, from_a - z * (1 + da * inv_a), from_s - v * (1 - da * inv_s)])
+        lengths = _lengths(at, step)
+    step *= lengths
+    at += step
 
 
-def _dual_step(q: FloatArray, scale: FloatArray, normal: FloatArray, rho: FloatArray) -> FloatArray:
+def _dual_step(q: FloatArray, scale: FloatArray, normal: FloatArray, residual: FloatArray) -> FloatArray:
     """Change of the dual that keeps its constraints."""
-    right = (scale * rho) @ q
+    right = (scale * residual) @ q
     coef = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
-    return np.asarray(scale * (coef @ q.T - rho))
+    return np.asarray(scale * (coef @ q.T - residual))
 
 
-def _lengths(at: _Iterate, da: FloatArray, dz: FloatArray, dv: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """How far the dual, and the residuals, can go before they leave their bounds."""
-    up = np.maximum((-da / at.a).max(axis=1), (da / at.s).max(axis=1))
-    down = np.maximum((-dz / at.z).max(axis=1), (-dv / at.v).max(axis=1))
-    lengths = [_BACK_OFF / np.maximum(most, _BACK_OFF) for most in (up, down)]
-    return lengths[0], lengths[1]
+def _lengths(at: FloatArray, step: FloatArray) -> FloatArray:
+    """How far the dual, and the residuals, can go before they leave their bounds, shape (4, m, 1)."""
+    most = (-step / at).max(axis=2, keepdims=True)
+    most[:2], most[2:] = most[:2].max(axis=0), most[2:].max(axis=0)
+    return np.asarray(_BACK_OFF / np.maximum(most, _BACK_OFF))
 
 
 def _normal_matrices(q: FloatArray, scale: FloatArray, products: FloatArray | None) -> FloatArray:
@@ -392,33 +374,32 @@ def _normal_matrices(q: FloatArray, scale: FloatArray, products: FloatArray | No
 # vertex ------------------------------------------------------------------------------------------------------------
 
 
-def _vertex(problem: _Problem, p: float, rest: FloatArray, dual: FloatArray) -> _Vertex:
-    """Go from a point near the solution to the solution."""
+def _vertex(problem: _Problem, p: float, residuals: FloatArray, dual: FloatArray) -> IntArray:
+    """Go from a point near the solution to the solution: the rows that it passes through."""
     k = problem.x.shape[1]
-    inside = dual * (1 - dual)
-    size = np.abs(rest)
+    inside, size = dual * (1 - dual), np.abs(residuals)
     closeness = inside / (inside + size / (size.mean() + 1e-300) + 1e-300)
-    some = np.argpartition(-closeness, min(4 * k, len(rest)) - 1)[: 4 * k]
-    basis = _independent(problem.q, some, closeness)
-    return _pivot(problem, p, basis)
+    some = np.argpartition(-closeness, min(4 * k, len(size)) - 1)[: 4 * k]
+    return _pivot(problem, p, _independent(problem.q, some, closeness))
 
 
 def _independent(q: FloatArray, some: IntArray, closeness: FloatArray) -> IntArray:
     """Independent rows, the closest to the plane first."""
+
+    def by_pivots(rows: IntArray, weight: FloatArray) -> IntArray:
+        _, order = linalg.qr((q[rows] * weight[:, None]).T, mode="r", pivoting=True, check_finite=False)
+        return np.asarray(rows[order[:k]])
+
     k = q.shape[1]
     ordered = some[np.argsort(-closeness[some], kind="stable")]
     for count in (k, 2 * k, len(ordered)):
-        first = ordered[:count]
-        weight = np.maximum(closeness[first], 1e-12)
-        _, _r, order = linalg.qr((q[first] * weight[:, None]).T, mode="economic", pivoting=True, check_finite=False)
-        chosen = first[order[:k]]
+        chosen = by_pivots(ordered[:count], np.maximum(closeness[ordered[:count]], 1e-12))
         if len(chosen) == k and np.linalg.cond(q[chosen]) < 1e10:
-            return np.asarray(chosen)
-    _, _r, order = linalg.qr((q * (closeness[:, None] + 1e-6)).T, mode="economic", pivoting=True, check_finite=False)
-    return np.asarray(order[:k])
+            return chosen
+    return by_pivots(np.arange(len(q)), closeness + 1e-6)
 
 
-def _pivot(problem: _Problem, p: float, basis: IntArray) -> _Vertex:
+def _pivot(problem: _Problem, p: float, basis: IntArray) -> IntArray:
     """Simplex with long steps, from rows that a candidate passes through to those of the solution."""
     y, q, w = problem.y, problem.q, problem.weights
     basis, inverse = basis.copy(), np.linalg.inv(q[basis])
@@ -426,23 +407,28 @@ def _pivot(problem: _Problem, p: float, basis: IntArray) -> _Vertex:
     for step in range(_PIVOTS):
         if step % 50 == 49:
             inverse = np.linalg.inv(q[basis])
-        rest = y - q @ (inverse @ y[basis])
-        rest[np.abs(rest) <= problem.noise] = 0.0
-        below = np.where(rest == 0, below & (step > 0), rest < 0)
+        residuals = y - q @ (inverse @ y[basis])
+        residuals[np.abs(residuals) <= problem.noise] = 0.0
+        below = np.where(residuals == 0, below & (step > 0), residuals < 0)
+        # psi_i = w_i (p - 1{below}) off the basis, and its dual -pull on it, which the bounds hold between -w p and
+        # w (1 - p); the loss falls by the excess per unit that the row furthest out of bounds moves
         psi = w * (p - below)
         psi[basis] = 0.0
         pull = (psi @ q) @ inverse
-        out, sign = _leaving(pull, w[basis], p)
-        if out is None:
-            return _Vertex(basis, np.asarray(np.linalg.solve(problem.x[basis], y[basis])))
-        falls = float(pull[out] - w[basis[out]] * (1 - p)) if sign > 0 else float(-pull[out] - w[basis[out]] * p)
-        entering = _entering(q @ (sign * inverse[:, out]), rest, below, w, basis, falls)
+        excess = np.stack([pull - w[basis] * (1 - p), -pull - w[basis] * p])
+        side, out = np.unravel_index(int(np.argmax(excess / w[basis])), excess.shape)
+        if excess[side, out] / w[basis[out]] <= _IN_BOUNDS:
+            return basis
+        sign = 1.0 if side == 0 else -1.0
+        move = q @ (sign * inverse[:, out])
+        entering = _entering(move, residuals, below, w, basis, float(excess[side, out]))
         if entering is None:
             break
         enter, crossed = entering
         below[crossed] = ~below[crossed]
         below[basis[out]] = sign > 0
         basis[out] = enter
+        # the inverse with one row of the basis exchanged (Sherman and Morrison)
         row = q[enter] @ inverse
         column = inverse[:, out] / row[out]
         row[out] -= 1.0
@@ -450,30 +436,21 @@ def _pivot(problem: _Problem, p: float, basis: IntArray) -> _Vertex:
     return _program(problem, p)
 
 
-def _program(problem: _Problem, p: float) -> _Vertex:
+def _program(problem: _Problem, p: float) -> IntArray:
     """The linear program as it stands, where pivots go round in circles among ties."""
+    # min p w'u + (1 - p) w'l  with  q c + u - l = y,  u, l >= 0
     n, k = problem.x.shape
     cost = np.concatenate([np.zeros(k), p * problem.weights, (1 - p) * problem.weights])
     rows: Any = sparse.hstack([sparse.csr_array(problem.q), sparse.eye_array(n), -sparse.eye_array(n)], format="csr")
     bounds: Any = np.array([(-np.inf, np.inf)] * k + [(0, np.inf)] * (2 * n))
-    found = optimize.linprog(cost, A_eq=rows, b_eq=problem.y, bounds=bounds, method="highs-ds")
-    rest = np.abs(problem.y - problem.q @ np.asarray(found.x)[:k])
-    near = 1 / (rest + problem.noise)
-    basis = _independent(problem.q, np.argsort(rest, kind="stable")[: 4 * k], near / near.max())
-    return _Vertex(basis, np.asarray(np.linalg.solve(problem.x[basis], problem.y[basis])))
-
-
-def _leaving(pull: FloatArray, w: FloatArray, p: float) -> tuple[int | None, float]:
-    """Row whose dual is furthest out of bounds, and the way its fitted value moves; none at the solution."""
-    upward, downward = (pull - w * (1 - p)) / w, (-pull - w * p) / w
-    j, i = int(np.argmax(upward)), int(np.argmax(downward))
-    if max(upward[j], downward[i]) <= _IN_BOUNDS:
-        return None, 0.0
-    return (j, 1.0) if upward[j] >= downward[i] else (i, -1.0)
+    solution = optimize.linprog(cost, A_eq=rows, b_eq=problem.y, bounds=bounds, method="highs-ds")
+    size = np.abs(problem.y - problem.q @ np.asarray(solution.x)[:k])
+    near = 1 / (size + problem.noise)
+    return _independent(problem.q, np.argsort(size, kind="stable")[: 4 * k], near / near.max())
 
 
 def _entering(
-    move: FloatArray, rest: FloatArray, below: BoolArray, w: FloatArray, basis: IntArray, falls: float
+    move: FloatArray, residuals: FloatArray, below: BoolArray, w: FloatArray, basis: IntArray, falls: float
 ) -> tuple[int, IntArray] | None:
     """Follow a direction past the rows it crosses, until the loss stops falling: the row there, and those crossed.
 
@@ -484,7 +461,7 @@ def _entering(
     rows = np.flatnonzero(toward)
     if not len(rows):
         return None
-    when = rest[rows] / move[rows]
+    when = residuals[rows] / move[rows]
     order = np.argsort(when, kind="stable")
     cost = np.cumsum((w[rows] * np.abs(move[rows]))[order])
     stop = int(np.searchsorted(cost, falls))
@@ -496,89 +473,74 @@ def _entering(
 # many rows ---------------------------------------------------------------------------------------------------------
 
 
-def _neighbours(problem: _Problem, probs: FloatArray) -> list[_Vertex]:
+def _neighbours(problem: _Problem, probs: FloatArray) -> list[IntArray]:
     """One probability after the other, from the middle outwards, each from its neighbour."""
     middle = int(np.argmin(np.abs(probs - 0.5)))
     first = _from_subsample(problem, float(probs[middle]))
-    out: dict[int, _Vertex] = {middle: first}
+    bases = {middle: first}
     for path in (range(middle + 1, len(probs)), range(middle - 1, -1, -1)):
-        near, before = first, first
+        near = before = problem.through(first)
         for j in path:
-            guess = 2 * near.params - before.params
-            before, near = near, _with_globs(problem, float(probs[j]), guess)
-            out[j] = near
-    return [out[j] for j in range(len(probs))]
+            bases[j] = _with_globs(problem, float(probs[j]), 2 * near - before)
+            before, near = near, problem.through(bases[j])
+    return [bases[j] for j in range(len(probs))]
 
 
-def _from_subsample(problem: _Problem, p: float) -> _Vertex:
+def _from_subsample(problem: _Problem, p: float) -> IntArray:
     """The first probability, from every so many rows of the sample."""
     n, k = problem.x.shape
     size = min(n, int((k * n) ** (2 / 3)) + 20 * k)
-    rows = np.random.default_rng(0).permutation(n)[:size]
-    part = problem.take(np.sort(rows))
-    near = _solve_one(part, p)
-    return _with_globs(problem, p, near.params)
+    part = problem.take(np.sort(np.random.default_rng(0).permutation(n)[:size]))
+    return _with_globs(problem, p, part.through(_together(part, np.array([p]))[0]))
 
 
-def _solve_one(problem: _Problem, p: float) -> _Vertex:
-    rest, dual = _interior(problem, np.array([p]))
-    return _vertex(problem, p, rest[0], dual[0])
-
-
-def _with_globs(problem: _Problem, p: float, guess: FloatArray) -> _Vertex:
+def _with_globs(problem: _Problem, p: float, guess: FloatArray) -> IntArray:
     """Solve with the rows near the guess, and two that stand for those below and above it; check the signs."""
     n, k = problem.x.shape
-    rest = problem.y - problem.x @ guess
+    residuals = problem.y - problem.x @ guess
     width = min(3.0 * np.sqrt(k / n), 0.5)
     for _ in range(6):
         order_at = np.clip(np.array([p - width, p + width]) * n, 0, n - 1).astype(int)
-        low, high = np.partition(rest, order_at)[order_at]
-        below = rest < low if order_at[0] > 0 else np.zeros(n, dtype=bool)
-        above = rest > high if order_at[1] < n - 1 else np.zeros(n, dtype=bool)
+        low, high = np.partition(residuals, order_at)[order_at]
+        below = residuals < low if order_at[0] > 0 else np.zeros(n, dtype=bool)
+        above = residuals > high if order_at[1] < n - 1 else np.zeros(n, dtype=bool)
         if (~(below | above)).mean() > _SHARE:
             break
-        found = _checked(problem, p, below, above)
-        if found is not None:
-            return found
+        basis = _checked(problem, p, below, above)
+        if basis is not None:
+            return basis
         width *= 2
-    return _solve_one(problem, p)
+    return _together(problem, np.array([p]))[0]
 
 
-def _checked(problem: _Problem, p: float, below: BoolArray, above: BoolArray) -> _Vertex | None:
+def _checked(problem: _Problem, p: float, below: BoolArray, above: BoolArray) -> IntArray | None:
     """Solve with globs, moving rows whose sign was wrong into the sample; none where too many were."""
     n = len(problem.y)
     for _ in range(4):
         keep = np.flatnonzero(~(below | above))
-        vertex = _solve_globbed(problem, p, keep, below, above)
-        if vertex is None:
+        basis = _solve_globbed(problem, p, keep, below, above)
+        if basis is None:
             return None
-        rest = problem.y - problem.x @ vertex.params
-        wrong = (below & (rest > 0)) | (above & (rest < 0))
+        residuals = problem.y - problem.x @ problem.through(basis)
+        wrong = (below & (residuals > 0)) | (above & (residuals < 0))
         count = int(wrong.sum())
         if not count:
-            return vertex
-        if count > 0.1 * len(keep) or count > 0.1 * n:
+            return basis
+        if count > 0.1 * min(len(keep), n):
             return None
         below, above = below & ~wrong, above & ~wrong
     return None
 
 
-def _solve_globbed(problem: _Problem, p: float, keep: IntArray, below: BoolArray, above: BoolArray) -> _Vertex | None:
+def _solve_globbed(problem: _Problem, p: float, keep: IntArray, below: BoolArray, above: BoolArray) -> IntArray | None:
     """The reduced problem; none where its solution passes through a glob."""
-    parts = [problem.take(keep)]
-    far = 10 * float(np.ptp(problem.y)) or 1.0
+    # a glob has x = sum w_i x_i, and an outcome so far off that its residual keeps its sign
+    parts, far = [problem.take(keep)], 10 * float(np.ptp(problem.y)) or 1.0
     for side, sign in ((below, -1.0), (above, 1.0)):
-        w = problem.weights * side
         if side.any():
-            x, q = (w @ problem.x)[None], (w @ problem.q)[None]
+            w = problem.weights * side
             total = np.array([w @ problem.y]) + sign * far * w.sum()
-            parts.append(_Problem(total, x, q, np.ones(1), problem.noise))
-    size = len(keep)
-    joined = _Problem(
-        np.concatenate([part.y for part in parts]), np.vstack([part.x for part in parts]),
-        np.vstack([part.q for part in parts]), np.concatenate([part.weights for part in parts]), problem.noise,
-    )  # fmt: skip
-    vertex = _solve_one(joined, p)
-    if (vertex.basis >= size).any():
-        return None
-    return _Vertex(keep[vertex.basis], vertex.params)
+            parts.append(_Problem(total, (w @ problem.x)[None], (w @ problem.q)[None], np.ones(1), problem.noise))
+    y, x, q, weights = (np.concatenate([getattr(part, name) for part in parts]) for name in ("y", "x", "q", "weights"))
+    basis = _together(_Problem(y, x, q, weights, problem.noise), np.array([p]))[0]
+    return None if (basis >= len(keep)).any() else keep[basis]

@@ -36,7 +36,15 @@ from scipy import sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, DataWarning, IdentificationError, OptionError, check_option, listing, warn
-from wagegap.estimation.likelihood.binary import BinaryFit, Link, fit_binary, fit_binary_many, probability, score, slope
+from wagegap.estimation.likelihood.binary import (
+    BinaryFit,
+    LinkFunction,
+    fit_binary,
+    fit_binary_many,
+    probability,
+    score,
+    slope,
+)
 
 __all__ = ["MODELS", "ReweightModel", "Reweighting", "Trim", "parse_trim", "reweight", "warn_overlap"]
 
@@ -458,7 +466,7 @@ def _cells(x: FloatArray, *, always: bool) -> tuple[IntArray | None, IntArray | 
 
 
 def _fit_propensity(
-    rows: _Rows, link: Link, names: Sequence[str] | None, groups: tuple[str, str], *, drop: bool
+    rows: _Rows, link: LinkFunction, names: Sequence[str] | None, groups: tuple[str, str], *, drop: bool
 ) -> tuple[BinaryFit, BoolArray, FloatArray]:
     """Fit the propensity; rows of the source unlike any of the target leave with a propensity of zero.
 
@@ -488,7 +496,7 @@ def _both(rows: _Rows, alive: BoolArray, without: IntArray) -> bool:
     return bool((rows.target[left] == 1).any() and (rows.target[left] == 0).any())
 
 
-def _fit_alive(rows: _Rows, link: Link, alive: BoolArray) -> tuple[BinaryFit, IntArray | None]:
+def _fit_alive(rows: _Rows, link: LinkFunction, alive: BoolArray) -> tuple[BinaryFit, IntArray | None]:
     """Fit rows, or their cells, and say which rows are separated."""
     weights = rows.weights * alive
     if rows.code is None or rows.first is None:
@@ -538,7 +546,7 @@ def _by_cell(code: IntArray, m: int, weights: FloatArray) -> FloatArray:
 # weights -----------------------------------------------------------------------------------------------------------
 
 
-def _odds(index: FloatArray, link: Link) -> FloatArray:
+def _odds(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Odds at an index, finite."""
     bounded = np.clip(index, -_LARGEST_INDEX, _LARGEST_INDEX)
     if link == "logit":
@@ -556,7 +564,7 @@ def _safe_odds(p: FloatArray, fit: BinaryFit | None, rows: _Rows) -> FloatArray:
     return _odds(fit.index if rows.code is None else fit.index[rows.code], fit.link)
 
 
-def _log_odds_slope(index: FloatArray, link: Link) -> FloatArray:
+def _log_odds_slope(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Derivative of the log odds in the index: one under logit."""
     if link == "logit":
         return np.ones_like(index)

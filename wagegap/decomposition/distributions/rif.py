@@ -21,7 +21,7 @@ Journal 20, 51-94.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.decomposition.distributions.statistics import (
     DensityRule,
     Distribution,
-    Function,
     Recentred,
     Statistic,
     Step,
@@ -51,6 +50,7 @@ __all__ = ["RifFit", "RifReplicates", "classical_covariance", "fit_rif", "replic
 
 _CELLS = 2_048
 _ROWS = 4_096
+_EVERY = slice(None)
 _FAMILIES = ("quantile", "interquantile_range", "interquantile_ratio")
 
 
@@ -101,17 +101,18 @@ class RifFit:
         influence : ndarray, shape (b, (1 + m) k)
             In the order of `base`. The cross-product of all rows is the heteroskedasticity-robust covariance (HC0).
         """
+        weights = np.ones(len(y)) if weights is None else weights
         second = _second_order(self, y, x, weights) if estimated else None
         k, total = x.shape[1], self.slopes.total
+        # IF_m(i) = w_i (x_i - m) / W and IF_b(i) = (X'WX)^-1 x_i w_i (RIF(y_i) - x_i'b) + w_i second order / W
         for rows in row_blocks(len(y)):
-            v, z = y[rows], x[rows]
-            w = np.ones(len(v)) if weights is None else weights[rows]
+            v, z, w = y[rows], x[rows], weights[rows]
             out = np.empty((len(v), 1 + len(self.params), k))
             np.multiply((w / total)[:, None], z - self.slopes.mean, out=out[:, 0])
             residuals = np.column_stack([one.rif(v) for one in self.recentred]) - z @ self.params.T
             np.multiply((w[:, None] * residuals)[:, :, None], (z @ self.slopes.bread)[:, None, :], out=out[:, 1:])
             if second is not None:
-                out[:, 1:] += (w / total)[:, None, None] * second.at(rows, v)
+                out[:, 1:] += (w / total)[:, None, None] * second(rows)
             yield rows, out.reshape(len(v), -1)
 
 
@@ -148,6 +149,7 @@ def fit_rif(
     """
     slopes = fit_mean_slopes(y, x, weights)
     sums = _rif_sums(y, x, recentred, weights, slopes.total * slopes.mean)
+    # b = (X'WX)^-1 X'W RIF, refined once by its residual X'W (RIF - X b)
     params = sums @ slopes.bread
     products = slopes.centred + slopes.total * np.outer(slopes.mean, slopes.mean)
     params = params + (sums - params @ products) @ slopes.bread
@@ -157,100 +159,70 @@ def fit_rif(
 def _rif_sums(
     y: FloatArray, x: FloatArray, recentred: Sequence[Recentred], weights: FloatArray | None, ones: FloatArray
 ) -> FloatArray:
-    """X'W RIF of every statistic, shape (m, k): segment sums for the jumps, a product for what is continuous."""
-    steps = [step for one in recentred for step in one.steps]
-    below = _sums_below(y, x, steps, weights)
+    """X'W RIF of every statistic, shape (m, k); `ones` is X'W1."""
+    # X'W RIF = base X'W1 + sum over steps of height sum_{y_i < point} w_i x_i + X'W smooth(y)
+    below = _sums_below(y, x, [step for one in recentred for step in one.steps], weights)
     out = np.zeros((len(recentred), x.shape[1]))
     for row, one in zip(out, recentred, strict=True):
         row += one.base * ones
         for step in one.steps:
             row += step.height * below[step.point, step.ties]
-        if one.smooth is not None or one.least is not None:
-            rest = one.continuous(y)
-            row += (rest if weights is None else weights * rest) @ x
+        if one.smooth is not None:
+            continuous = one.smooth(y)
+            row += (continuous if weights is None else weights * continuous) @ x
     return out
 
 
 def _sums_below(
     y: FloatArray, x: FloatArray, steps: Sequence[Step], weights: FloatArray | None
 ) -> dict[tuple[float, str], FloatArray]:
-    """Sum of w x over the rows below each point, from one pass over the rows."""
-    found: dict[tuple[float, str], FloatArray] = {}
+    """Sum of w x over the rows below each point, by running sums over the segments between points."""
+    below: dict[tuple[float, str], FloatArray] = {}
     for ties in dict.fromkeys(step.ties for step in steps):
         points = np.unique([step.point for step in steps if step.ties == ties])
         segment = np.searchsorted(points, y, side="left" if ties == "below" else "right")
-        sums = np.empty((len(points) + 1, x.shape[1]))
-        for j in range(x.shape[1]):
-            column = x[:, j] if weights is None else weights * x[:, j]
-            sums[:, j] = np.bincount(segment, column, len(points) + 1)
-        running = np.cumsum(sums, axis=0)
-        found.update({(float(point), ties): running[i] for i, point in enumerate(points)})
-    return found
+        columns = (column if weights is None else weights * column for column in x.T)
+        sums = np.column_stack([np.bincount(segment, column, len(points) + 1) for column in columns])
+        below.update(
+            {(float(point), ties): row for point, row in zip(points, np.cumsum(sums[:-1], axis=0), strict=True)}
+        )
+    return below
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _SecondOrder:
-    """Influence of a row on the coefficients through the quantities that the RIF holds.
+def _second_order(fit: RifFit, y: FloatArray, x: FloatArray, weights: FloatArray) -> Callable[[slice], FloatArray]:
+    """Influence of rows on the coefficients through the quantities that the RIF holds: from a block to (b, m, k)."""
+    # A quantity t in RIF_j moves b_j by D_t = (X'WX)^-1 X'W dRIF_j / dt, and a row moves t by IF_t(y_i):
+    # second(i) = sum_t D_t (IF_t(y_i) - mean of IF_t)
+    m, k = fit.params.shape
+    owner = np.repeat(np.arange(m), [one.nuisance(y[:1]).shape[1] for one in fit.recentred])
+    sums, centre = np.zeros((len(owner), k)), np.zeros(len(owner))
+    for rows in row_blocks(len(y)):
+        slopes = np.hstack([one.slopes(y[rows]) for one in fit.recentred])
+        sums += slopes.T @ (weights[rows, None] * x[rows])
+        centre += weights[rows] @ np.hstack([one.nuisance(y[rows]) for one in fit.recentred])
+    directions = np.zeros((len(owner), m, k))
+    directions[np.arange(len(owner)), owner] = sums @ fit.slopes.bread
+    lesser = {}
+    for j, one in enumerate(fit.recentred):
+        if one.minimum:
+            part = one.minimum * _pairs_of_lesser(y, x, weights) @ fit.slopes.bread
+            lesser[j] = part - weights @ part / fit.slopes.total
 
-    Attributes
-    ----------
-    nuisances : tuple of callable
-        Influence of a value on the quantities of each statistic: from (b,) to (b, r_j).
-    centre : ndarray, shape (sum r_j,)
-        Means of these.
-    directions : ndarray, shape (sum r_j, m k)
-        Derivatives of the coefficients in the quantities.
-    lesser : tuple of (int, ndarray of shape (n, k))
-        What the mean of the lesser of two values adds to the coefficients of a statistic.
-    shape : (int, int)
-        m and k.
-    """
-
-    nuisances: tuple[Function, ...]
-    centre: FloatArray
-    directions: FloatArray
-    lesser: tuple[tuple[int, FloatArray], ...]
-    shape: tuple[int, int]
-
-    def at(self, rows: slice, y: FloatArray) -> FloatArray:
-        """Influence of a block of rows, shape (b, m, k)."""
-        moved = np.column_stack([np.zeros((len(y), 0)), *(one(y) for one in self.nuisances)]) - self.centre
-        out = (moved @ self.directions).reshape(len(y), *self.shape)
-        for j, part in self.lesser:
+    def second(rows: slice) -> FloatArray:
+        moved = np.hstack([one.nuisance(y[rows]) for one in fit.recentred]) - centre / fit.slopes.total
+        out = (moved @ directions.reshape(len(owner), m * k)).reshape(len(moved), m, k)
+        for j, part in lesser.items():
             out[:, j] += part[rows]
         return out
 
-
-def _second_order(fit: RifFit, y: FloatArray, x: FloatArray, weights: FloatArray | None) -> _SecondOrder:
-    bread, shape = fit.slopes.bread, fit.params.shape
-    smooth = [(j, one) for j, one in enumerate(fit.recentred) if one.nuisance is not None and one.slopes is not None]
-    nuisances = tuple(one.nuisance for _, one in smooth if one.nuisance is not None)
-    sums, moved = np.zeros((0, shape[1])), np.zeros(0)
-    for rows in row_blocks(len(y)):
-        w = np.ones(len(y[rows])) if weights is None else weights[rows]
-        slopes = np.column_stack([np.zeros((len(w), 0)), *(one.slopes(y[rows]) for _, one in smooth if one.slopes)])
-        values = np.column_stack([np.zeros((len(w), 0)), *(one(y[rows]) for one in nuisances)])
-        part = slopes.T @ (w[:, None] * x[rows])
-        sums, moved = (part, w @ values) if not len(moved) else (sums + part, moved + w @ values)
-    owner = [j for j, one in smooth for _ in range(one.slopes(y[:1]).shape[1] if one.slopes else 0)]
-    directions = np.zeros((len(owner), *shape))
-    directions[np.arange(len(owner)), owner] = sums @ bread
-    lesser = tuple(
-        (j, one.minimum * _pairs_of_lesser(y, x, weights) @ bread) for j, one in enumerate(fit.recentred) if one.minimum
-    )
-    centred = tuple(
-        (j, part - (part.mean(axis=0) if weights is None else weights @ part / fit.slopes.total)) for j, part in lesser
-    )
-    return _SecondOrder(
-        nuisances, moved / fit.slopes.total, directions.reshape(len(owner), shape[0] * shape[1]), centred, shape
-    )
+    return second
 
 
-def _pairs_of_lesser(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> FloatArray:
-    """Sum over j of w_j x_j min(y_j, y_i), shape (n, k), by running sums in the order of y."""
+def _pairs_of_lesser(y: FloatArray, x: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sum over j of w_j x_j min(y_j, y_i), shape (n, k)."""
+    # in the order of y: sum_{j <= i} w_j x_j y_j + y_i sum_{j > i} w_j x_j
     order = np.argsort(y, kind="stable")
-    wx = x[order] if weights is None else x[order] * weights[order, None]
-    sorted_y = y[order, None]
+    wx, sorted_y = x[order] * weights[order, None], y[order, None]
     out = np.empty_like(wx)
     out[order] = np.cumsum(wx * sorted_y, axis=0) + sorted_y * (wx.sum(axis=0) - np.cumsum(wx, axis=0))
     return out
@@ -299,6 +271,7 @@ def classical_covariance(
         Means first, S / n with n - 1 inside; then (X'WX)^-1 times the residuals' covariances, with n - k.
     """
     n, k = float(len(y)) if nobs is None else nobs, x.shape[1]
+    # V_m = S / (n - 1) and V_b = E'WE / (n - k) x (X'WX)^-1, E the residuals of all statistics
     squares = np.zeros((len(fit.params), len(fit.params)))
     for rows in row_blocks(len(y)):
         residuals = np.column_stack([one.rif(y[rows]) for one in fit.recentred]) - x[rows] @ fit.params.T
@@ -370,56 +343,63 @@ def replicate_rif(
     Densities of replicates put the weight of each of 2,048 cells at its mean; what that changes in the full sample is
     taken out of every replicate.
     """
-    own = weights if weights is not None else sample.weights if sample.is_weighted else None
-    draws = _Draws(multipliers, own, sample.counts)
+    if weights is None and sample.is_weighted:
+        weights = sample.weights
+    draws = _Draws(multipliers, weights, sample.counts)
     fast = [one for one in statistics if one.family in _FAMILIES]
     slow = [one for one in statistics if one.family not in _FAMILIES]
+    probs = tuple(dict.fromkeys(p for one in fast for p in one.probs))
     moments = _replicate_moments(x, draws, collect=bool(fast))
-    found = _quantiles(sample, x, fast, draws, moments, rule) if fast else None
-    below = np.zeros((len(multipliers), 0, x.shape[1])) if found is None else found.below
+    points, densities, below = _replicate_quantiles(sample, x, draws, moments, probs, rule)
     others = _slow_sums(sample, x, slow, draws, moments, rule)
     right = np.concatenate([moments.ones[:, None], below, others], axis=1)
     solved = solve_replicates(moments.xx, right.transpose(0, 2, 1)).transpose(0, 2, 1)
+    # RIF_q = (q + p / f) 1 - 1{y <= q} / f, whose coefficients are those of 1 and of the indicator combined alike
+    constant, indicators = solved[:, 0], solved[:, 1 : 1 + len(probs)]
+    lifted = (points + np.asarray(probs) / densities)[:, :, None]
+    quantiles = lifted * constant[:, None] - indicators / densities[:, :, None]
     params = np.empty((len(multipliers), len(statistics), x.shape[1]))
     for j, one in enumerate(statistics):
-        if found is not None and one.family in _FAMILIES:
-            params[:, j] = found.combine(one, solved[:, 0], solved[:, 1:])
+        if one.family in _FAMILIES:
+            at = [probs.index(p) for p in one.probs]
+            params[:, j] = _combine(one.family, points[:, at], quantiles[:, at], constant)
         else:
-            params[:, j] = solved[:, 1 + below.shape[1] + slow.index(one)]
+            params[:, j] = solved[:, 1 + len(probs) + slow.index(one)]
     return RifReplicates(moments.ones / moments.total[:, None], params)
+
+
+def _combine(family: str, points: FloatArray, fits: FloatArray, constant: FloatArray) -> FloatArray:
+    """Coefficients of a statistic from those of its one or two quantiles, the lower first: shape (R, k)."""
+    if family == "quantile":
+        return fits[:, 0]
+    low_fit, high_fit = fits[:, 0], fits[:, 1]
+    if family == "interquantile_range":
+        return np.asarray(high_fit - low_fit)
+    # RIF of h / l = h / l + (RIF_h - h) / l - h (RIF_l - l) / l^2
+    low, high = points[:, :1], points[:, 1:]
+    gradient = (high_fit - high * constant) / low - high / low**2 * (low_fit - low * constant)
+    return np.asarray(high / low * constant + gradient)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Draws:
-    """Multipliers with the weights they multiply."""
+    """Multipliers of all rows in every replicate, with the weights they multiply."""
 
     multipliers: AnyArray
     weights: FloatArray | None
     counts: FloatArray | None
 
-    def counted(self, rows: slice) -> FloatArray:
-        """Observations behind some rows in every replicate, shape (R, b)."""
-        drawn = self.multipliers[:, rows].astype(np.float64)
-        return drawn if self.counts is None else drawn * self.counts[rows]
-
-    def weighted(self, rows: slice) -> FloatArray:
-        """Weights of some rows in every replicate, shape (R, b)."""
-        if self.weights is None:
-            return self.counted(rows)
-        own = self.weights[rows] if self.weights.ndim == 1 else self.weights[:, rows]
-        return np.asarray(self.multipliers[:, rows] * own)
-
-    def counted_pairs(self, reps: IntArray, rows: IntArray) -> FloatArray:
-        """Observations behind some rows of some replicates, pair by pair: (P, 1) and (P, b) to (P, b)."""
+    def counted(self, reps: IntArray | slice, rows: IntArray | slice) -> FloatArray:
+        """Observations behind some rows of some replicates; two arrays of positions are taken pair by pair."""
         drawn = self.multipliers[reps, rows].astype(np.float64)
         return drawn if self.counts is None else drawn * self.counts[rows]
 
-    def weighted_pairs(self, reps: IntArray, rows: IntArray) -> FloatArray:
-        """Weights of some rows of some replicates, pair by pair."""
+    def weighted(self, reps: IntArray | slice, rows: IntArray | slice) -> FloatArray:
+        """Weights of some rows of some replicates, likewise."""
         if self.weights is None:
-            return self.counted_pairs(reps, rows)
-        own = self.weights[rows] if self.weights.ndim == 1 else self.weights[reps, rows]
-        return np.asarray(self.multipliers[reps, rows] * own)
+            return self.counted(reps, rows)
+        weights = self.weights[rows] if self.weights.ndim == 1 else self.weights[reps, rows]
+        return np.asarray(self.multipliers[reps, rows] * weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -468,14 +448,14 @@ def _replicate_moments(x: FloatArray, draws: _Draws, *, collect: bool) -> _Momen
     sums = np.zeros((cells if collect else 0, reps, k))
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        w, z = draws.weighted(rows), x[rows]
+        w, z = draws.weighted(_EVERY, rows), x[rows]
         packed += replicate_moments(z, GivenWeights(w.T))
         ones += w @ z
         edges = np.arange(0, len(z), width)
         at = slice(start // width, start // width + len(edges))
         weight[:, at] = np.add.reduceat(w, edges, axis=1)
         if draws.weights is not None:
-            count[:, at] = np.add.reduceat(draws.counted(rows), edges, axis=1)
+            count[:, at] = np.add.reduceat(draws.counted(_EVERY, rows), edges, axis=1)
         if collect:
             _cell_sums(w, z, width, sums[at])
     return _Moments(unpack_moments(packed), ones, width, weight, weight if draws.weights is None else count, sums)
@@ -492,102 +472,68 @@ def _cell_sums(w: FloatArray, z: FloatArray, width: int, out: FloatArray) -> Non
         out[full] = w[:, cut:] @ z[cut:]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Quantiles:
-    """Quantiles and densities of every replicate.
-
-    Attributes
-    ----------
-    probs : tuple of float
-        Probabilities.
-    points, densities : ndarray, shape (R, Q)
-        Quantiles and densities there.
-    below : ndarray, shape (R, Q, k)
-        Sum of w x below each quantile.
-    """
-
-    probs: tuple[float, ...]
-    points: FloatArray
-    densities: FloatArray
-    below: FloatArray
-
-    def combine(self, one: Statistic, constant: FloatArray, slopes: FloatArray) -> FloatArray:
-        """Coefficients of a statistic from those of the constant one and of the indicators, shape (R, k)."""
-        fits = [self._fit(p, constant, slopes) for p in one.probs]
-        if one.family == "quantile":
-            return fits[0][1]
-        (low, low_fit), (high, high_fit) = fits
-        if one.family == "interquantile_range":
-            return high_fit - low_fit
-        return high / low * constant + (high_fit - high * constant) / low - high / low**2 * (low_fit - low * constant)
-
-    def _fit(self, prob: float, constant: FloatArray, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Quantile, (R, 1), and coefficients of its RIF."""
-        j = self.probs.index(prob)
-        point, f = self.points[:, j, None], self.densities[:, j, None]
-        return point, (point + prob / f) * constant - slopes[:, j] / f
-
-
-def _quantiles(
+def _replicate_quantiles(
     sample: Distribution,
     x: FloatArray,
-    statistics: Sequence[Statistic],
     draws: _Draws,
     moments: _Moments,
+    probs: Sequence[float],
     rule: DensityRule,
-) -> _Quantiles:
-    probs = tuple(dict.fromkeys(p for one in statistics for p in one.probs))
-    points = _locate(sample.y, draws.weighted_pairs, moments.weight, moments, probs, rule)
-    widths = _bandwidths(sample, draws, moments, rule)
-    densities = _densities(sample, moments, points, widths, probs, rule)
-    return _Quantiles(probs, points, densities, _sums_below_points(sample.y, x, draws, moments, points, rule))
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Quantiles of every replicate, densities there, (R, Q), and the sum of w x below each, (R, Q, k)."""
+    if not probs:
+        none = np.empty((len(moments.ones), 0))
+        return none, none, np.empty((*none.shape, x.shape[1]))
+    points = _locate(sample.y, draws, moments, probs, rule)
+    densities = _densities(sample, moments, points, _bandwidths(sample, draws, moments, rule), probs, rule)
+    return points, densities, _sums_below_points(sample.y, x, draws, moments, points, rule)
 
 
 def _locate(
     y: FloatArray,
-    pairs: Callable[[IntArray, IntArray], FloatArray],
-    weight: FloatArray,
+    draws: _Draws,
     moments: _Moments,
     probs: Sequence[float],
     rule: DensityRule,
+    *,
+    counted: bool = False,
 ) -> FloatArray:
-    """Quantiles of every replicate, shape (R, Q), by the convention; `weight` is what lies in the cells."""
+    """Quantiles of every replicate by the convention, shape (R, Q); `counted` leaves weights out."""
     observations = moments.observations[:, None]
-    scale = weight.sum(axis=1, keepdims=True) / observations
-    slack = 1e-12 * observations
-    p = np.asarray(probs)
-    if rule.quantile == "hmisc":
+    slack, p = 1e-12 * observations, np.asarray(probs)
+    if rule.quantile == "hmisc":  # between the values at the whole positions around 1 + (N - 1) p
         position = 1 + (observations - 1) * p
         low = np.maximum(np.floor(position + slack), 1.0)
         share = np.maximum(position - low, 0.0)
-        high = np.minimum(low + 1, observations)
-        wanted = np.concatenate([low - slack, high - slack], axis=1)
-    else:
+        wanted = np.concatenate([low - slack, np.minimum(low + 1, observations) - slack], axis=1)
+    else:  # the mean of the values on both sides of N p, one value where it is not whole
         share = np.full((len(observations), len(p)), 0.5)
         wanted = np.concatenate([observations * p - slack, observations * p + slack], axis=1)
-    value = y[_rows_at(wanted * scale, pairs, weight, moments.width, len(y))]
+    weight, of_rows = (moments.count, draws.counted) if counted else (moments.weight, draws.weighted)
+    scale = weight.sum(axis=1, keepdims=True) / observations
+    value = y[_rows_at(wanted * scale, of_rows, weight, moments.width, len(y))]
     first, second = value[:, : len(p)], value[:, len(p) :]
     return np.where(first == second, first, (1 - share) * first + share * second)
 
 
 def _rows_at(
     wanted: FloatArray,
-    pairs: Callable[[IntArray, IntArray], FloatArray],
+    of_rows: Callable[[IntArray | slice, IntArray | slice], FloatArray],
     weight: FloatArray,
     width: int,
     n: int,
 ) -> IntArray:
-    """First row at which the running weight reaches each number, shape (R, T)."""
+    """First row at which the running weight reaches each number, shape (R, T): its cell, then its rows."""
     running = np.cumsum(weight, axis=1)
-    cells = np.array([np.searchsorted(own, goal) for own, goal in zip(running, wanted, strict=True)])
+    cells = np.array([np.searchsorted(sums, goals) for sums, goals in zip(running, wanted, strict=True)])
     cells = np.minimum(cells, weight.shape[1] - 1)
     before = np.take_along_axis(running - weight, cells, axis=1)
     out = np.empty(wanted.shape, dtype=np.intp)
     reps = np.arange(len(wanted))[:, None]
     for t in range(wanted.shape[1]):
         rows = cells[:, t, None] * width + np.arange(width)
-        own = pairs(reps, np.minimum(rows, n - 1)) * (rows < n)
-        short = (before[:, t, None] + np.cumsum(own, axis=1) < wanted[:, t, None]).sum(axis=1)
+        inside = of_rows(reps, np.minimum(rows, n - 1)) * (rows < n)
+        short = (before[:, t, None] + np.cumsum(inside, axis=1) < wanted[:, t, None]).sum(axis=1)
         out[:, t] = np.minimum(cells[:, t] * width + np.minimum(short, width - 1), n - 1)
     return out
 
@@ -597,9 +543,9 @@ def _bandwidths(sample: Distribution, draws: _Draws, moments: _Moments, rule: De
     observations = moments.observations
     if rule.bandwidth is not None:
         return np.full(len(observations), rule.bandwidth)
+    # h = .9 min(s, IQR / d) N^(-1/5), s^2 from the weight of each cell and its means of y and y^2
     weight = moments.weight if rule.weighted_bandwidth else moments.count
-    pairs = draws.weighted_pairs if rule.weighted_bandwidth else draws.counted_pairs
-    low, high = _locate(sample.y, pairs, weight, moments, (0.25, 0.75), rule).T
+    low, high = _locate(sample.y, draws, moments, (0.25, 0.75), rule, counted=not rule.weighted_bandwidth).T
     origin = float(sample.y.mean())
     first, second = (_cell_means((sample.y - origin) ** power, moments.width) for power in (1, 2))
     total = weight.sum(axis=1)
@@ -623,13 +569,15 @@ def _densities(
     rule: DensityRule,
 ) -> FloatArray:
     """Densities at the quantiles of every replicate, shape (R, Q)."""
+    # f_r(q) = c sum_g share_rg K((q - centre_g) / h_r) / h_r over cells g, where c makes the sum of the full sample
+    # the density of the convention
     centre, h = _cell_means(sample.y, moments.width), bandwidth(sample, rule)
-    whole = np.add.reduceat(sample.weights, np.arange(0, len(sample.y), moments.width)) / sample.total
+    in_sample = np.add.reduceat(sample.weights, np.arange(0, len(sample.y), moments.width)) / sample.total
     share = moments.weight / moments.total[:, None]
     out = np.empty_like(points)
     for j, p in enumerate(probs):
         point = quantile(sample, p, rule.quantile)
-        rough = float(whole @ rule.shape((point - centre) / h)) / h
+        rough = float(in_sample @ rule.shape((point - centre) / h)) / h
         factor = density_at(sample, point, rule, h) / rough if rough > 0 else 1.0
         shape = rule.shape((points[:, j, None] - centre) / widths[:, None])
         out[:, j] = factor * np.einsum("rg,rg->r", share, shape) / widths
@@ -648,14 +596,13 @@ def _sums_below_points(
 ) -> FloatArray:
     """Sum of w x over the rows below each quantile, shape (R, Q, k): whole cells, then rows of the cell it lies in."""
     ends = np.searchsorted(y, points, side="right" if rule.ties == "below" else "left")
-    cells, rest = np.divmod(ends, moments.width)
+    cells, beyond = np.divmod(ends, moments.width)
     running = np.concatenate([np.zeros((1, *moments.sums.shape[1:])), np.cumsum(moments.sums, axis=0)])
     out = running[np.minimum(cells, len(moments.sums)), np.arange(len(points))[:, None]]
-    for cell in np.unique(cells[rest > 0]):
-        r, q = np.nonzero((cells == cell) & (rest > 0))
+    for cell in np.unique(cells[beyond > 0]):
+        r, q = np.nonzero((cells == cell) & (beyond > 0))
         rows = np.arange(cell * moments.width, min((cell + 1) * moments.width, len(y)))
-        own = draws.weighted_pairs(r[:, None], rows[None, :]) * (rows < ends[r, q][:, None])
-        out[r, q] += own @ x[rows]
+        out[r, q] += draws.weighted(r[:, None], rows[None, :]) * (rows < ends[r, q][:, None]) @ x[rows]
     return np.asarray(out)
 
 
@@ -671,11 +618,8 @@ def _slow_sums(
     reps = len(draws.multipliers)
     out = np.zeros((reps, len(statistics), x.shape[1]))
     for r in range(reps if statistics else 0):
-        one = replace(draws, multipliers=draws.multipliers[r : r + 1])
-        if draws.weights is not None and draws.weights.ndim == 2:
-            one = replace(one, weights=draws.weights[r])
-        w, counted = one.weighted(slice(None))[0], one.counted(slice(None))[0]
+        w, counted = (of_rows(slice(r, r + 1), _EVERY)[0] for of_rows in (draws.weighted, draws.counted))
         drawn = distribution(sample.y, None if draws.weights is None else w, counted)
-        found = [statistic.build(drawn, rule) for statistic in statistics]
-        out[r] = _rif_sums(sample.y, x, found, w, moments.ones[r])
+        recentred = [statistic.build(drawn, rule) for statistic in statistics]
+        out[r] = _rif_sums(sample.y, x, recentred, w, moments.ones[r])
     return out

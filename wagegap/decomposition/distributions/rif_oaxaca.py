@@ -29,17 +29,24 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from wagegap._typing import AnyArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
     ReweightModel,
-    Trim,
     parse_trim,
-    reweight,
     warn_overlap,
 )
 from wagegap.decomposition.distributions.rif import RifFit, classical_covariance, fit_rif, replicate_rif, rif_covariance
+from wagegap.decomposition.distributions.sides import (
+    Propensity,
+    Side,
+    group_sides,
+    label_comparisons,
+    label_statistics,
+    name_reference,
+    source_of,
+)
 from wagegap.decomposition.distributions.statistics import (
     DensityRule,
     Distribution,
@@ -59,15 +66,16 @@ from wagegap.decomposition.means.oaxaca import (
     reference_matrix,
     reported_columns,
 )
-from wagegap.decomposition.means.parts import TWOFOLD, Columns, Parts, signed_parts
+from wagegap.decomposition.means.parts import Columns, Parts, signed_parts
 from wagegap.decomposition.result import TOTAL, Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing
 from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import Block, PlainRoot, Root, ScoreRoot
-from wagegap.estimation.design import design_matrix, required_columns
+from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
+from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -75,40 +83,53 @@ __all__ = ["RifDecomposition", "rif_oaxaca"]
 
 Densities: TypeAlias = Literal["r", "stata"] | DensityRule
 
-_MEASURE = "measure"
 _SCORES_AT_MOST = 30_000_000
 _SCORES_IN_MEMORY = 150_000_000
 _AT_ONCE = 64 * 2**20
 
-_WHOLE = {"difference": "+aa -bb"}
-_REWEIGHTED = {
+# Means of samples a, b, c times coefficients of fits a, b, c or the reference r; the levels stand last
+_PARTS = {
+    "": signed_parts(
+        "ab",
+        "abr",
+        {
+            "difference": "+aa -bb",
+            "explained": "+ar -br",
+            "unexplained": "+aa -ar +br -bb",
+            "first": "+aa",
+            "second": "+bb",
+        },
+    ),
     "A": signed_parts(
         "abc",
         "abc",
         {
-            **_WHOLE,
+            "difference": "+aa -bb",
             "explained": "+aa -ca",
             "specification_error": "+ca -cc",
             "unexplained": "+bc -bb",
             "reweighting_error": "+cc -bc",
+            "first": "+aa",
+            "second": "+bb",
+            "counterfactual": "+cc",
         },
     ),
     "B": signed_parts(
         "abc",
         "abc",
         {
-            **_WHOLE,
+            "difference": "+aa -bb",
             "explained": "+cb -bb",
             "specification_error": "+cc -cb",
             "unexplained": "+aa -ac",
             "reweighting_error": "+ac -cc",
+            "first": "+aa",
+            "second": "+bb",
+            "counterfactual": "+cc",
         },
     ),
 }
-_LEVELS = {
-    2: signed_parts("ab", "abr", {"first": "+aa", "second": "+bb"}),
-    3: signed_parts("abc", "abc", {"first": "+aa", "second": "+bb", "counterfactual": "+cc"}),
-}
+_LEVELS = ("first", "second", "counterfactual")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -227,22 +248,27 @@ def rif_oaxaca(  # noqa: PLR0913
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
-    plan = _plan(grouped, chosen, rule, reference, _Propensity.parse(grouped, reweight, propensity, trim))
-    plan = replace(plan, **_reporting(grouped, normalize, detail))
+    model = _propensity(grouped, reweight, propensity, trim)
+    plan = _plan(grouped, chosen, rule, reference, model, reported_columns(grouped, normalize), detail)
     fits = _fit(grouped, plan)
     check_identified(grouped, fits.slopes(), absent_levels)
+    values = _evaluate(plan, fits, fits.values)
+    matrix = np.eye(values.size)
     if convention == "none":
-        estimates, levels = _without_errors(grouped, plan, fits)
+        unknown = np.where(matrix > 0, np.nan, 0.0)
+        source: ErrorSource = StatedSource(grouped.sample.source, unknown, np.inf, "none asked for")
     elif is_replicated(grouped):
-        estimates, levels = _replicated(grouped, plan, fits)
+        source = _replicated(grouped, plan, fits, values)
     else:
-        root = _root(grouped, plan, fits, _Errors.parse(grouped, plan, convention, cov, small_sample, keep_units))
-        matrix = np.vstack([_jacobian(plan, fits, fits.values, c) for c in range(len(fits.members))])
-        estimates, levels = _made(grouped, plan, _evaluate(plan, fits, fits.values), root, matrix)
+        full = convention == "full"
+        given = _analytic_cov(grouped, plan, cov, full=full)
+        source = _source(grouped, plan, fits, given, small_sample, full=full, keep_units=keep_units)
+        matrix = np.vstack([_jacobian(plan, fits, c) for c in range(len(fits.members))])
+    estimates, levels = _estimates(grouped, plan, values, source, matrix)
     if keep_units is False:
         estimates, levels = estimates.without_units(), levels.without_units()
     return RifDecomposition(
-        estimates, "rif_oaxaca", plan.parts.names, grouped.sizes(), levels, plan.words,
+        estimates, "rif_oaxaca", plan.components, grouped.sizes(), levels, plan.reference,
         **_diagnostics(grouped, plan, fits),
     )  # fmt: skip
 
@@ -250,36 +276,28 @@ def rif_oaxaca(  # noqa: PLR0913
 # what is asked for ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Propensity:
-    """Model of the propensity, its trimming, and its regressors for all rows of the sample."""
-
-    model: ReweightModel
-    trim: Trim
-    z: FloatArray
-    names: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, grouped: GroupedSample, model: str | None, regressors: str | None, trim: str) -> _Propensity | None:
-        """Read the options; None where nothing is reweighted."""
-        rule = parse_trim(trim)
-        if model is None:
-            if regressors is not None or rule.rule != "none":
-                raise OptionError("propensity and trim go with a reweighted decomposition: reweight='logit'.")
-            return None
-        check_option("reweight", model, MODELS)
-        if regressors is None:
-            return cls(model, rule, grouped.sample.x, grouped.design.names)  # type: ignore[arg-type]
-        frame = grouped.panel.frame.iloc[grouped.design.rows]
-        for name in required_columns(regressors, frame):
-            missing = int(frame[name].isna().sum())
-            if missing:
-                raise DataError(
-                    f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
-                    "leave these rows out."
-                )
-        z, names, _ = design_matrix(frame.reset_index(drop=True), regressors)
-        return cls(model, rule, z, names)  # type: ignore[arg-type]
+def _propensity(
+    grouped: GroupedSample, model: ReweightModel | None, regressors: str | None, trim: str
+) -> Propensity | None:
+    """Read the options; None where nothing is reweighted."""
+    rule = parse_trim(trim)
+    if model is None:
+        if regressors is not None or rule.rule != "none":
+            raise OptionError("propensity and trim go with a reweighted decomposition: reweight='logit'.")
+        return None
+    check_option("reweight", model, MODELS)
+    if regressors is None:
+        return Propensity(model, rule, grouped.sample.x, grouped.design.names)
+    frame = grouped.panel.frame.iloc[grouped.design.rows]
+    for name in required_columns(regressors, frame):
+        missing = int(frame[name].isna().sum())
+        if missing:
+            raise DataError(
+                f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
+                "leave these rows out."
+            )
+    matrix = design_matrix(frame.reset_index(drop=True), regressors)
+    return Propensity(model, rule, matrix.values, matrix.names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,46 +310,46 @@ class _Plan:
         Statistics of the outcome.
     rule : DensityRule
         Convention of quantiles and densities.
-    parts, levels : Parts
-        Components, and levels, as signs.
+    parts : Parts
+        Components, and then levels, as signs.
     weight : ndarray, shape (C, k, k), optional
         W of the reference coefficients W b_A + (I - W) b_B; absent where reweighted.
     source : int
         Which group is reweighted, 0 or 1.
-    propensity : _Propensity, optional
+    propensity : Propensity, optional
         How it is reweighted.
-    words : str
+    reference : str
         The reference in words.
     columns : Columns
         Regressors as reported.
     rows : tuple of str
         Rows of the detail.
-    sums : ndarray, shape (g, K)
-        Which reported columns each row of the detail sums.
+    sums : ndarray, shape (1 + g, K)
+        Which reported columns the total and each row of the detail sum.
     """
 
     statistics: tuple[Statistic, ...]
     rule: DensityRule
     parts: Parts
-    levels: Parts
     weight: FloatArray | None
     source: int
-    propensity: _Propensity | None
-    words: str
+    propensity: Propensity | None
+    reference: str
     columns: Columns
-    rows: tuple[str, ...] = ()
-    sums: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    rows: tuple[str, ...]
+    sums: FloatArray
 
     @property
-    def report(self) -> FloatArray:
-        """Which columns of which components each reported number sums, shape (q, p, K)."""
-        p, size = len(self.parts.names), len(self.columns.names)
-        each = np.vstack([np.ones(size), self.sums.reshape(-1, size)])
-        out = np.zeros((1 + (p - 1) * len(each), p, size))
-        out[0, 0] = 1.0
-        for j in range(1, p):
-            out[1 + (j - 1) * len(each) : 1 + j * len(each), j] = each
-        return out
+    def components(self) -> tuple[str, ...]:
+        """The gap, and its parts."""
+        return tuple(name for name in self.parts.names if name not in _LEVELS)
+
+    @property
+    def labels(self) -> list[tuple[str, str]]:
+        """Component and term of what is reported for a statistic; levels have no component."""
+        gap, *parts = self.components
+        detail = [(name, term) for name in parts for term in (TOTAL, *self.rows)]
+        return [(gap, TOTAL), *detail, *(("", name) for name in self.parts.names[1 + len(parts) :])]
 
 
 def _plan(
@@ -339,9 +357,11 @@ def _plan(
     statistics: tuple[Statistic, ...],
     rule: DensityRule,
     reference: Reference,
-    propensity: _Propensity | None,
+    propensity: Propensity | None,
+    columns: Columns,
+    detail: Detail,
 ) -> _Plan:
-    columns = reported_columns(grouped, ())
+    weight, source, parts = None, 0, ""
     if propensity is None:
         if isinstance(reference, str) and reference in ("pooled", "neumark"):
             raise OptionError(
@@ -349,49 +369,20 @@ def _plan(
                 "'A', 'B', 'cotton', 'reimers', a number or a matrix."
             )
         weight, words = reference_matrix(grouped, reference)
-        return _Plan(statistics, rule, TWOFOLD, _LEVELS[2], weight, 0, None, words, columns)
-    if not isinstance(reference, str):
-        raise OptionError(
-            "reference: a reweighted decomposition is at 'A' or 'B', the group whose rows are reweighted."
-        )
-    check_option("reference", reference, ("A", "B"))
-    first, second = ("first", "second") if reference == "A" else ("second", "first")
-    words = f"coefficients of the {first} group, whose rows are given the regressors of the {second}"
-    source = 0 if reference == "A" else 1
-    return _Plan(statistics, rule, _REWEIGHTED[reference], _LEVELS[3], None, source, propensity, words, columns)
-
-
-def _reporting(grouped: GroupedSample, normalize: str | Sequence[str], detail: Detail) -> dict[str, Any]:
-    columns = reported_columns(grouped, normalize)
+    else:
+        if not isinstance(reference, str):
+            raise OptionError(
+                "reference: a reweighted decomposition is at 'A' or 'B', the group whose rows are reweighted."
+            )
+        check_option("reference", reference, ("A", "B"))
+        parts, source = reference, source_of(reference)
+        words = name_reference(reference, "coefficients of the {} group, whose rows are given the regressors of the {}")
     rows, sums = detail_rows(columns, detail)
-    return {"columns": columns, "rows": rows, "sums": sums}
+    sums = np.vstack([np.ones(len(columns.names)), sums.reshape(-1, len(columns.names))])
+    return _Plan(statistics, rule, _PARTS[parts], weight, source, propensity, words, columns, rows, sums)
 
 
 # samples -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Side:
-    """Rows of one group of a cell; smallest outcome first, where replicates need them so.
-
-    Attributes
-    ----------
-    name : str
-        The group.
-    rows : ndarray of int, shape (n,)
-        Their positions in the sample.
-    y, x : ndarray, shapes (n,), (n, k)
-        Outcome and regressors.
-    weights, counts : ndarray, shape (n,), optional
-        Weights, and observations behind each row under frequency weights.
-    """
-
-    name: str
-    rows: IntArray
-    y: FloatArray
-    x: FloatArray
-    weights: FloatArray | None
-    counts: FloatArray | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -428,7 +419,7 @@ class _Fits:
 
     Attributes
     ----------
-    sides : tuple of _Side
+    sides : tuple of Side
         Rows of every group of every cell.
     fitted : tuple of _Fitted, length B
         Samples.
@@ -436,7 +427,7 @@ class _Fits:
         First, second and counterfactual sample of each comparison.
     """
 
-    sides: tuple[_Side, ...]
+    sides: tuple[Side, ...]
     fitted: tuple[_Fitted, ...]
     members: IntArray
 
@@ -456,86 +447,62 @@ class _Fits:
     def reweightings(self) -> Iterator[tuple[int, Reweighting]]:
         """Comparison and weights of every counterfactual."""
         for c, members in enumerate(self.members):
-            found = self.fitted[members[-1]].reweighting
-            if found is not None:
-                yield c, found
+            reweighting = self.fitted[members[-1]].reweighting
+            if reweighting is not None:
+                yield c, reweighting
 
 
 def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
     """Fit every group once (for each comparison, where rows are trimmed), and every counterfactual."""
-    sides = tuple(_sides(grouped))
+    sides = tuple(group_sides(grouped))
     fitted: list[_Fitted] = []
     members: list[list[int]] = []
     place: dict[tuple[int, int], int] = {}
     for i, c in enumerate(grouped.comparisons):
         pair = (c.first, c.second)
         source, target = pair[plan.source], pair[1 - plan.source]
-        found = None if plan.propensity is None else _reweight(sides[source], sides[target], plan.propensity)
-        trimmed = found is not None and not (found.kept[0].all() and found.kept[1].all())
-        for s in pair:
-            key = (s, i if trimmed else -1)
+        reweighting, kept, trimmed = None, None, False
+        if plan.propensity is not None:
+            reweighting = plan.propensity.reweight(sides[source], sides[target])
+            kept = dict(zip((source, target), reweighting.kept, strict=True))
+            trimmed = not all(rows.all() for rows in reweighting.kept)
+        keys = [(s, i if trimmed else -1) for s in pair]
+        for key in keys:
             if key not in place:
-                left = found.kept[int(s == target)] if found is not None and trimmed else None
                 place[key] = len(fitted)
-                fitted.append(_fit_side(sides, s, plan, left))
-        members.append([place[s, i if trimmed else -1] for s in pair])
-        if found is not None:
+                fitted.append(_fit_sample(sides, key[0], plan, kept[key[0]] if kept else None))
+        members.append([place[key] for key in keys])
+        if reweighting is not None:
             members[-1].append(len(fitted))
-            fitted.append(_fit_counterfactual(sides, source, target, plan, found))
+            fitted.append(_fit_sample(sides, source, plan, reweighting.kept[0], target, reweighting))
     return _Fits(sides, tuple(fitted), np.array(members, dtype=np.intp))
 
 
-def _sides(grouped: GroupedSample) -> Iterator[_Side]:
-    sample, sort = grouped.sample, is_replicated(grouped)
-    for name, rows in zip(sample.cell_names, sample.rows_by_cell(), strict=True):
-        at = rows[np.argsort(sample.y[rows], kind="stable")] if sort else rows
-        weights = None if sample.weights is None else sample.weights[at]
-        counts = weights if sample.weight_kind == "frequency" else None
-        yield _Side(name, at, sample.y[at], sample.x[at], weights, counts)
-
-
-def _fit_side(sides: Sequence[_Side], s: int, plan: _Plan, left: AnyArray | None) -> _Fitted:
-    """Fit a group, without the rows that are trimmed."""
+def _fit_sample(
+    sides: Sequence[Side],
+    s: int,
+    plan: _Plan,
+    kept: BoolArray | None,
+    other: int | None = None,
+    reweighting: Reweighting | None = None,
+) -> _Fitted:
+    """Fit a group without the rows that are trimmed, with its weights or those that give it the other's regressors."""
     side = sides[s]
-    weights, counts = side.weights, side.counts
-    if left is not None:
-        weights = None if weights is None else weights * left
-        counts = left.astype(float) if counts is None else counts * left
-    drawn = _distribution(side, None if side.counts is not None else weights, counts)
-    return _Fitted(s, s, counts if weights is None else weights, drawn, _regress(side, drawn, plan, weights, counts))
-
-
-def _fit_counterfactual(sides: Sequence[_Side], source: int, target: int, plan: _Plan, found: Reweighting) -> _Fitted:
-    side, weights = sides[source], found.weights
+    weights = side.weights if side.counts is None else None
     counts = side.counts
-    if not found.kept[0].all():
-        counts = found.kept[0].astype(float) if counts is None else counts * found.kept[0]
-    drawn = _distribution(side, weights, counts)
-    return _Fitted(source, target, weights, drawn, _regress(side, drawn, plan, weights, None), found)
-
-
-def _distribution(side: _Side, weights: FloatArray | None, counts: FloatArray | None) -> Distribution:
+    if kept is not None and not kept.all():
+        counts = kept.astype(float) if counts is None else counts * kept
+        weights = None if weights is None else weights * kept
+    if reweighting is not None:
+        weights = reweighting.weights
     try:
-        return distribution(side.y, weights, counts)
+        drawn = distribution(side.y, weights, counts)
+        recentred = [statistic.build(drawn, plan.rule) for statistic in plan.statistics]
     except DataError as error:
         raise DataError(f"{side.name}: {error}") from error
-
-
-def _regress(
-    side: _Side, drawn: Distribution, plan: _Plan, weights: FloatArray | None, counts: FloatArray | None
-) -> RifFit:
-    try:
-        found = [one.build(drawn, plan.rule) for one in plan.statistics]
-    except DataError as error:
-        raise DataError(f"{side.name}: {error}") from error
-    return fit_rif(side.y, side.x, found, counts if weights is None else weights)
-
-
-def _reweight(source: _Side, target: _Side, how: _Propensity) -> Reweighting:
-    return reweight(
-        how.z[source.rows], how.z[target.rows], (source.weights, target.weights), model=how.model, trim=how.trim,
-        names=how.names, groups=(source.name, target.name),
-    )  # fmt: skip
+    weights = counts if weights is None else weights
+    fit = fit_rif(side.y, side.x, recentred, weights)
+    return _Fitted(s, s if other is None else other, weights, drawn, fit, reweighting)
 
 
 # components ----------------------------------------------------------------------------------------------------------
@@ -543,313 +510,248 @@ def _reweight(source: _Side, target: _Side, how: _Propensity) -> Reweighting:
 
 def _stacked(plan: _Plan, fits: _Fits, values: FloatArray, c: int) -> tuple[FloatArray, FloatArray]:
     """Reported means (..., 1, u, K) and coefficients (..., m, v, K) of a comparison."""
-    own, here = plan.columns, values[..., fits.members[c], :, :]
-    means, coefs = here[..., 0, :], np.swapaxes(here[..., 1:, :], -3, -2)
-    if plan.weight is not None:
+    of_samples = values[..., fits.members[c], :, :]
+    means, coefs = of_samples[..., 0, :], np.swapaxes(of_samples[..., 1:, :], -3, -2)
+    if plan.weight is not None:  # b_r = W b_a + (I - W) b_b
         a, b = coefs[..., 0, :], coefs[..., 1, :]
         reference = b + (a - b) @ plan.weight[c].T
         coefs = np.concatenate([coefs, reference[..., None, :]], axis=-2)
-    return (means @ own.of_means.T)[..., None, :, :], coefs @ own.of_coefs.T
+    return (means @ plan.columns.of_means.T)[..., None, :, :], coefs @ plan.columns.of_coefs.T
+
+
+def _reported(plan: _Plan, by_column: FloatArray) -> FloatArray:
+    """Gap, total and detail of each part, levels: from components and levels by column (..., p + l, K) to (..., q)."""
+    sums, p = by_column @ plan.sums.T, len(plan.components)
+    detail = sums[..., 1:p, :]
+    return np.concatenate([sums[..., :1, 0], detail.reshape(*detail.shape[:-2], -1), sums[..., p:, 0]], axis=-1)
 
 
 def _evaluate(plan: _Plan, fits: _Fits, values: FloatArray) -> FloatArray:
-    """Reported components and levels of every comparison: (..., B, 1 + m, k) to (..., C, m (q + l))."""
-    found = []
+    """Reported components and levels of every comparison: (..., B, 1 + m, k) to (..., C, m q)."""
+    # component_pK = sum_uv s_puv m_uK b_vK, s the signs
+    comparisons = []
     for c in range(len(fits.members)):
-        means, coefs = _stacked(plan, fits, values, c)
-        components = np.einsum("qpk,...pk->...q", plan.report, plan.parts.evaluate(means, coefs))
-        levels = plan.levels.evaluate(means, coefs).sum(axis=-1)
-        both = np.concatenate([components, levels], axis=-1)
-        found.append(both.reshape(*both.shape[:-2], -1))
-    return np.stack(found, axis=-2)
+        numbers = _reported(plan, plan.parts.evaluate(*_stacked(plan, fits, values, c)))
+        comparisons.append(numbers.reshape(*numbers.shape[:-2], -1))
+    return np.stack(comparisons, axis=-2)
 
 
-def _jacobian(plan: _Plan, fits: _Fits, values: FloatArray, c: int) -> FloatArray:
-    """Derivative of a comparison's numbers in all means and coefficients, shape (m (q + l), B (1 + m) k)."""
-    means, coefs = _stacked(plan, fits, values, c)
-    (b, width, k), m = values.shape, len(plan.statistics)
-    ones = np.ones((len(plan.levels.names), len(plan.levels.names), len(plan.columns.names)))
-    ones *= np.eye(len(plan.levels.names))[:, :, None]
-    out = np.zeros((m, len(plan.report) + len(ones), b, width, k))
-    for j in range(m):
-        for parts, report, at in ((plan.parts, plan.report, 0), (plan.levels, ones, len(plan.report))):
-            by_mean, by_coef = parts.jacobian(means[0], coefs[j])
-            rows = slice(at, at + len(report))
-            to_mean = np.einsum("qpK,puK,Kk->quk", report, by_mean, plan.columns.of_means)
-            to_coef = np.einsum("qpK,pvK,Kk->qvk", report, by_coef, plan.columns.of_coefs)
-            for u, block in enumerate(fits.members[c]):
-                out[j, rows, block, 0] += to_mean[:, u]
-                out[j, rows, block, 1 + j] += to_coef[:, u]
-            if plan.weight is not None:
-                first, second = fits.members[c]
-                out[j, rows, first, 1 + j] += to_coef[:, 2] @ plan.weight[c]
-                out[j, rows, second, 1 + j] += to_coef[:, 2] @ (np.eye(k) - plan.weight[c])
-    return out.reshape(m * out.shape[1], -1)
+def _jacobian(plan: _Plan, fits: _Fits, c: int) -> FloatArray:
+    """Derivative of a comparison's numbers in all means and coefficients, shape (m q, B (1 + m) k)."""
+    means, coefs = _stacked(plan, fits, fits.values, c)
+    blocks = []
+    for j, coef in enumerate(coefs):
+        # d component_pK / d m_u = sum_v s_puv b_vK, d / d b_v = sum_u s_puv m_uK, each times the map to the design's k
+        by_mean, by_coef = plan.parts.jacobian(means[0], coef)
+        to_mean = _reported(plan, np.einsum("puK,Kk->ukpK", by_mean, plan.columns.of_means))
+        to_coef = _reported(plan, np.einsum("pvK,Kk->vkpK", by_coef, plan.columns.of_coefs))
+        slopes = np.zeros((*fits.values.shape, to_mean.shape[-1]))
+        for u, sample in enumerate(fits.members[c]):
+            slopes[sample, 0] += to_mean[u]
+            slopes[sample, 1 + j] += to_coef[u]
+        if plan.weight is not None:  # through b_r = W b_a + (I - W) b_b
+            first, second = fits.members[c]
+            through_first = plan.weight[c].T @ to_coef[2]
+            slopes[first, 1 + j] += through_first
+            slopes[second, 1 + j] += to_coef[2] - through_first
+        blocks.append(slopes.reshape(fits.values.size, -1).T)
+    return np.vstack(blocks)
 
 
-def _made(
-    grouped: GroupedSample, plan: _Plan, values: FloatArray, root: Root, matrix: FloatArray
+def _estimates(
+    grouped: GroupedSample, plan: _Plan, values: FloatArray, source: ErrorSource, matrix: FloatArray
 ) -> tuple[Estimates, Estimates]:
-    """Estimates of the components, and of the levels, which stand last for each statistic."""
-    size, levels = len(plan.report), len(plan.levels.names)
-    is_level = np.tile(np.arange(size + levels) >= size, len(plan.statistics) * len(grouped.comparisons))
-    flat, names = values.ravel(), ", ".join(one.name for one in plan.statistics[:4])
-    names += f" and {len(plan.statistics) - 4} more" * (len(plan.statistics) > 4)
-    notes = (*grouped.notes, *_notes(plan))
-    g = 1 + len(plan.rows)
-    components = [("difference", TOTAL)]
-    components += [(name, term) for name in plan.parts.names[1:] for term in (TOTAL, *plan.rows)]
-    assert len(components) == 1 + g * (len(plan.parts.names) - 1)
-    frames = (
-        (~is_level, pd.DataFrame(components, columns=["component", "term"]), f"Gap of {names} of "),
-        (is_level, pd.DataFrame({"term": list(plan.levels.names)}), f"{names[:1].upper()}{names[1:]} of "),
-    )
-    first, second = (
+    """Estimates of the components, and of the levels."""
+    statistics, unit = plan.statistics, unit_of_outcome(grouped.design.outcome)
+    names, units = [one.name for one in statistics], [one.unit(unit) for one in statistics]
+    rows = pd.DataFrame(plan.labels, columns=["component", "term"])
+    labels = label_comparisons(grouped, label_statistics(rows, names, units))
+    is_level = (labels["component"] == "").to_numpy()
+    notes = grouped.notes if plan.propensity is None else (*grouped.notes, *plan.propensity.notes())
+    title = f"{listing(names, 4)} of {grouped.design.outcome}"
+    components, levels = (
         Estimates(
-            _labels(grouped, plan, rows), flat[at], (root,), (matrix[at],), title=title + grouped.design.outcome,
+            labels[at].reset_index(drop=True), values.ravel()[at], (source,), (matrix[at],), title=heading,
             ledger=grouped.design.ledger, notes=notes,
         )
-        for at, rows, title in frames
+        for at, heading in ((~is_level, f"Gap of {title}"), (is_level, title[:1].upper() + title[1:]))
     )  # fmt: skip
-    return first, second
-
-
-def _labels(grouped: GroupedSample, plan: _Plan, rows: pd.DataFrame) -> pd.DataFrame:
-    """Labels of all comparisons and statistics."""
-    m, unit = len(plan.statistics), unit_of_outcome(grouped.design.outcome)
-    labels = pd.concat([rows] * m, ignore_index=True)
-    if m > 1:
-        labels.insert(0, _MEASURE, np.repeat([one.name for one in plan.statistics], len(rows)))
-    labels["unit"] = np.repeat([unit if one.in_units else "none" for one in plan.statistics], len(rows))
-    parts = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _notes(plan: _Plan) -> list[str]:
-    """What a reader should know of the weights."""
-    if plan.propensity is None:
-        return []
-    trim = plan.propensity.trim
-    trimmed = [f"Trimmed by {trim}; the gap is that of the rows kept."] if trim.rule != "none" else []
-    return [f"Propensity: {plan.propensity.model}.", *trimmed]
+    return components, replace(levels, labels=levels.labels.drop(columns="component"))
 
 
 def _diagnostics(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> dict[str, pd.DataFrame]:
     """Frames on the weights, and one warning where they rest on few rows."""
-    found = list(fits.reweightings())
-    if plan.propensity is None or not found:
+    reweightings = [(grouped.comparisons[c], weights) for c, weights in fits.reweightings()]
+    if plan.propensity is None or not reweightings:
         return {}
-    comparisons = [grouped.comparisons[c] for c, _ in found]
-    warn_overlap([(c.direction, weights) for c, (_, weights) in zip(comparisons, found, strict=True)])
-    overlap = [grouped.label(c, weights.overlap()) for c, (_, weights) in zip(comparisons, found, strict=True)]
+    warn_overlap([(c.direction, weights) for c, weights in reweightings])
     names = plan.propensity.names
-    balance = [grouped.label(c, weights.balance(names)) for c, (_, weights) in zip(comparisons, found, strict=True)]
+    overlap = [grouped.label(c, weights.overlap()) for c, weights in reweightings]
+    balance = [grouped.label(c, weights.balance(names)) for c, weights in reweightings]
     return {"overlap": pd.concat(overlap, ignore_index=True), "balance": pd.concat(balance, ignore_index=True)}
 
 
 # uncertainty ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Errors:
-    """How standard errors are made.
-
-    Attributes
-    ----------
-    cov : Analytic
-        Covariance in force; `iid` is the classical one.
-    rule : str
-        Small-sample rule.
-    full : bool
-        Whether the RIF counts as estimated, and means as related to coefficients.
-    keep_units : bool, optional
-        Whether scores are kept.
-    """
-
-    cov: Analytic
-    rule: SmallSample
-    full: bool
-    keep_units: bool | None
-
-    @classmethod
-    def parse(
-        cls,
-        grouped: GroupedSample,
-        plan: _Plan,
-        convention: str,
-        asked: CovLike | None,
-        rule: SmallSample,
-        keep_units: bool | None,
-    ) -> _Errors:
-        """Read the options."""
-        cov, full = grouped.cov, convention == "full"
-        assert isinstance(cov, Analytic)
-        declared = grouped.sample.weight_kind == "sampling" or not isinstance(cov, Robust) or bool(cov.clusters)
-        if not full and plan.propensity is not None:
-            raise OptionError("convention='stata' knows no reweighting: use the full convention, or the bootstrap.")
-        if not full and asked is None and not declared:
-            cov = Robust("iid")
-        if isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1", "CR0", "CR1", *([] if full else ["iid"])):
-            raise CovarianceError(
-                f"cov={str(cov)!r} is not defined for a RIF decomposition: use HC0, HC1, CR0:COLUMN, CR1:COLUMN, a "
-                "survey's design, replicates or the bootstrap."
-            )
-        return cls(cov, rule, full, keep_units)
+def _analytic_cov(grouped: GroupedSample, plan: _Plan, asked: CovLike | None, *, full: bool) -> Analytic:
+    """Covariance in force; `full` counts the RIF as estimated, and means as related to coefficients."""
+    cov = grouped.cov
+    assert isinstance(cov, Analytic)
+    declared = grouped.sample.weight_kind == "sampling" or not isinstance(cov, Robust) or bool(cov.clusters)
+    if not full and plan.propensity is not None:
+        raise OptionError("convention='stata' knows no reweighting: use the full convention, or the bootstrap.")
+    if not full and asked is None and not declared:
+        cov = Robust("iid")
+    if isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1", "CR0", "CR1", *([] if full else ["iid"])):
+        raise CovarianceError(
+            f"cov={str(cov)!r} is not defined for a RIF decomposition: use HC0, HC1, CR0:COLUMN, CR1:COLUMN, a "
+            "survey's design, replicates or the bootstrap."
+        )
+    return cov
 
 
-def _root(grouped: GroupedSample, plan: _Plan, fits: _Fits, errors: _Errors) -> Root:
+def _source(
+    grouped: GroupedSample,
+    plan: _Plan,
+    fits: _Fits,
+    cov: Analytic,
+    rule: SmallSample,
+    *,
+    full: bool,
+    keep_units: bool | None,
+) -> ErrorSource:
     """Uncertainty of the means and coefficients of all samples."""
-    cov, width = errors.cov, fits.values[0].size
     if isinstance(cov, Robust) and cov.kind == "iid":
-        return _classical_root(grouped, fits)
-    entries = sum(len(fits.sides[s].y) for one in fits.fitted for s in {one.side, one.other}) * width
-    lean = entries > _SCORES_AT_MOST if errors.keep_units is None else not errors.keep_units
+        return _classical_source(grouped, fits)
+    entries = sum(len(fits.sides[s].y) for one in fits.fitted for s in {one.side, one.other}) * fits.values[0].size
+    lean = entries > _SCORES_AT_MOST if keep_units is None else not keep_units
     if lean and isinstance(cov, Robust) and not cov.clusters and plan.propensity is None:
-        root: Root = _lean_root(grouped, fits, cov, errors)
-    else:
-        root = _score_root(grouped, fits, errors, entries)
-    return root if errors.full else _separated(root, fits)
-
-
-def _without_errors(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> tuple[Estimates, Estimates]:
-    """Estimates whose standard errors are unknown."""
-    values = _evaluate(plan, fits, fits.values)
-    unknown = np.where(np.eye(values.size) > 0, np.nan, 0.0)
-    root = PlainRoot(grouped.sample.source, unknown, np.inf, "none asked for")
-    return _made(grouped, plan, values, root, np.eye(values.size))
-
-
-def _separated(root: Root, fits: _Fits) -> PlainRoot:
-    """The same with means taken as uncorrelated with coefficients."""
-    shape = fits.values.shape
-    is_mean = np.broadcast_to((np.arange(shape[1]) == 0)[None, :, None], shape).ravel()
-    covariance = root.covariance() * (is_mean[:, None] == is_mean[None, :])
-    free = root.degrees(np.ones(root.size))
-    return PlainRoot(root.source, covariance, free, f"{root.describe()}, RIF known, means apart from coefficients")
-
-
-def _classical_root(grouped: GroupedSample, fits: _Fits) -> PlainRoot:
-    parts, free = [], np.inf
-    for one in fits.fitted:
-        side = fits.sides[one.side]
-        nobs = float(len(side.y) if side.counts is None else side.counts.sum())
-        parts.append(classical_covariance(one.fit, side.y, side.x, one.weights, nobs=nobs))
-        free = min(free, nobs - side.x.shape[1])
-    return PlainRoot(grouped.sample.source, linalg.block_diag(*parts), free, "classical, RIF known, means random")
-
-
-def _score_root(grouped: GroupedSample, fits: _Fits, errors: _Errors, entries: int) -> ScoreRoot:
-    sample = grouped.sample
-    if entries > _SCORES_IN_MEMORY:
+        source: ErrorSource = _lean_source(grouped, fits, cov, rule, full=full)
+    elif entries > _SCORES_IN_MEMORY:
         raise CovarianceError(
             f"analytic errors would keep {entries:,} scores ({entries * 12 / 2**30:.1f} GB): use Bootstrap(...), or "
             "fewer statistics."
         )
-    n = len(sample.y)
-    scores = sparse.hstack([_scores(one, fits, n, full=errors.full) for one in fits.fitted], format="csr")
+    else:
+        source = _score_source(grouped, fits, cov, rule, full=full)
+    if full:
+        return source
+    # as Stata's oaxaca on a RIF: Cov(m, b) = 0
+    is_mean = np.zeros(fits.values.shape, dtype=bool)
+    is_mean[:, 0] = True
+    covariance = source.covariance() * (is_mean.ravel()[:, None] == is_mean.ravel())
+    df = source.degrees(np.ones(source.size))
+    return StatedSource(source.origin, covariance, df, f"{source.describe()}, RIF known, means apart from coefficients")
+
+
+def _classical_source(grouped: GroupedSample, fits: _Fits) -> StatedSource:
+    parts, df = [], np.inf
+    for one in fits.fitted:
+        side = fits.sides[one.side]
+        nobs = float(len(side.y) if side.counts is None else side.counts.sum())
+        parts.append(classical_covariance(one.fit, side.y, side.x, one.weights, nobs=nobs))
+        df = min(df, nobs - side.x.shape[1])
+    return StatedSource(grouped.sample.source, linalg.block_diag(*parts), df, "classical, RIF known, means random")
+
+
+def _score_source(grouped: GroupedSample, fits: _Fits, cov: Analytic, rule: SmallSample, *, full: bool) -> ScoreSource:
+    sample, n = grouped.sample, len(grouped.sample.y)
+    scores = sparse.hstack([_scores(one, fits, n, full=full) for one in fits.fitted], format="csr")
     block = Block("", sample.observations(np.arange(n)), 1)
-    return ScoreRoot(
+    return ScoreSource(
         sample.source, sparse.csr_array(scores), np.zeros(scores.shape[1], dtype=np.intp),
-        np.zeros(n, dtype=np.int32), (block,), sample.groupings, errors.cov, errors.rule, None, sample.repeats,
+        np.zeros(n, dtype=np.int32), (block,), sample.groupings, cov, rule, None, sample.repeats,
     )  # fmt: skip
 
 
 def _scores(one: _Fitted, fits: _Fits, n: int, *, full: bool) -> sparse.csr_array:
     """Influence of all rows of the data on means and coefficients of one sample, shape (n, (1 + m) k)."""
     side = fits.sides[one.side]
-    own = np.empty((len(side.y), one.fit.base.size))
-    for rows, block in one.fit.influence(side.y, side.x, one.weights, estimated=full):
-        own[rows] = block
-    pieces = [(side.rows, own)]
-    if one.reweighting is not None:
-        assert one.weights is not None
+    influence, rows = np.empty((len(side.y), one.fit.base.size)), side.rows
+    for at, block in one.fit.influence(side.y, side.x, one.weights, estimated=full):
+        influence[at] = block
+    if one.reweighting is not None and one.weights is not None:
+        # a row's influence is its weight c_i times the derivative in c_i, through which the propensity adds its own
         used = one.weights > 0
-        derivative = own / np.where(used, one.weights, 1.0)[:, None]
-        through_own, through_other = one.reweighting.influence(np.where(used[:, None], derivative, 0.0))
-        own += through_own
-        pieces.append((fits.sides[one.other].rows, through_other))
-    places = np.concatenate([at for at, _ in pieces])
-    data = np.concatenate([part for _, part in pieces])
-    order = np.argsort(places)
-    width = data.shape[1]
-    lengths = np.zeros(n + 1, dtype=np.int64)
-    lengths[places + 1] = width
-    columns = np.tile(np.arange(width, dtype=np.int32), len(places))
-    return sparse.csr_array((data[order].ravel(), columns, np.cumsum(lengths)), shape=(n, width))
+        derivative = influence / np.where(used, one.weights, 1.0)[:, None]
+        through_side, through_other = one.reweighting.influence(np.where(used[:, None], derivative, 0.0))
+        influence = np.concatenate([influence + through_side, through_other])
+        rows = np.concatenate([rows, fits.sides[one.other].rows])
+    order, width = np.argsort(rows), influence.shape[1]
+    starts = np.zeros(n + 1, dtype=np.int64)
+    starts[rows + 1] = width
+    columns = np.tile(np.arange(width, dtype=np.int32), len(rows))
+    return sparse.csr_array((influence[order].ravel(), columns, np.cumsum(starts)), shape=(n, width))
 
 
-def _lean_root(grouped: GroupedSample, fits: _Fits, cov: Robust, errors: _Errors) -> PlainRoot:
+def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Robust, rule: SmallSample, *, full: bool) -> StatedSource:
     """Covariance from sums of squared scores alone, sample by sample."""
     sample, parts = grouped.sample, []
     for one in fits.fitted:
         side = fits.sides[one.side]
-        parts.append(rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.counts, estimated=errors.full))
+        parts.append(rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.counts, estimated=full))
     nobs = sample.observations(np.arange(len(sample.y)))
-    factor = 1.0 if cov.kind == "HC0" or errors.rule == "none" else nobs / (nobs - 1)
-    return PlainRoot(sample.source, factor * linalg.block_diag(*parts), nobs - 1, f"{cov}, units not kept")
+    factor = 1.0 if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
+    return StatedSource(sample.source, factor * linalg.block_diag(*parts), nobs - 1, f"{cov}, units not kept")
 
 
-def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> tuple[Estimates, Estimates]:
+def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits, estimate: FloatArray) -> ErrorSource:
     """Everything again under every replicate."""
-    estimate = _evaluate(plan, fits, fits.values)
-    members = [np.concatenate(grouped.rows(c)) for c in grouped.comparisons]
+    given = isinstance(grouped.cov, Replicates)
+    bytes_of_row = 1 if not given and plan.propensity is None else 40
+    size = max(_AT_ONCE // (sum(len(side.y) for side in fits.sides) * bytes_of_row), 1)
 
     def values_of(replicates: ReplicateWeights) -> FloatArray:
-        given = isinstance(grouped.cov, Replicates)
-        per_replicate = sum(len(side.y) for side in fits.sides) * (1 if not given and plan.propensity is None else 40)
-        step = max(_AT_ONCE // per_replicate, 1)
-        found = []
-        for first in range(0, len(replicates), step):
-            drawn = _draw(replicates, fits, first, min(first + step, len(replicates)))
-            found.append(_evaluate(plan, fits, _again(plan, fits, drawn, given=given)))
-        return np.concatenate(found)
+        batches = [_draw(replicates, fits, at) for at in row_blocks(len(replicates), size)]
+        return np.concatenate([_evaluate(plan, fits, _again(plan, fits, drawn, given=given)) for drawn in batches])
 
-    root = replicate_values(grouped, estimate, values_of, members)
-    return _made(grouped, plan, estimate, root, np.eye(estimate.size))
+    members = [np.concatenate(grouped.rows(c)) for c in grouped.comparisons]
+    return replicate_values(grouped, estimate, values_of, members)
 
 
-def _draw(replicates: ReplicateWeights, fits: _Fits, first: int, last: int) -> list[AnyArray]:
-    """Multipliers of the rows of every side, smallest outcome first, shape (last - first, n)."""
+def _draw(replicates: ReplicateWeights, fits: _Fits, batch: slice) -> list[AnyArray]:
+    """Multipliers of the rows of every side in some replicates, smallest outcome first, shape (b, n)."""
     kind = np.uint8 if replicates.multipliers.itemsize == 1 else np.float64
     units = [side.rows if replicates.units is None else replicates.units[side.rows] for side in fits.sides]
-    out = [np.empty((last - first, len(side.y)), dtype=kind) for side in fits.sides]
-    for r in range(first, last):
+    out = [np.empty((batch.stop - batch.start, len(side.y)), dtype=kind) for side in fits.sides]
+    for r in range(batch.start, batch.stop):
         drawn = replicates.multipliers.replicate(r).astype(kind, copy=False)
         for part, at in zip(out, units, strict=True):
-            part[r - first] = drawn[at]
+            part[r - batch.start] = drawn[at]
     return out
 
 
 def _again(plan: _Plan, fits: _Fits, drawn: Sequence[AnyArray], *, given: bool) -> FloatArray:
     """Means and coefficients of every sample under some replicates, shape (R, B, 1 + m, k)."""
-    k = fits.sides[0].x.shape[1]
-    out = np.zeros((len(drawn[0]), len(fits.fitted), 1 + len(plan.statistics), k))
+    out = np.zeros((len(drawn[0]), *fits.values.shape))
     for i, one in enumerate(fits.fitted):
         side, multipliers, weights = fits.sides[one.side], drawn[one.side], None
         if given:
             multipliers, weights = (multipliers > 0).astype(np.uint8), multipliers
         if one.reweighting is not None:
-            weights = _counterfactual_weights(one, fits, drawn, given=given)
+            weights = _counterfactual_weights(one.reweighting, one, fits, drawn, given=given)
         keep = one.fit.slopes.kept
-        found = replicate_rif(one.drawn, side.x[:, keep], plan.statistics, multipliers, rule=plan.rule, weights=weights)
-        out[:, i, 0, keep] = found.means
-        out[:, i, 1:, keep] = np.moveaxis(found.params, -1, 0)
+        fit = replicate_rif(one.drawn, side.x[:, keep], plan.statistics, multipliers, rule=plan.rule, weights=weights)
+        out[:, i, 0, keep] = fit.means
+        out[:, i, 1:, keep] = np.moveaxis(fit.params, -1, 0)
     return out
 
 
-def _counterfactual_weights(one: _Fitted, fits: _Fits, drawn: Sequence[AnyArray], *, given: bool) -> FloatArray:
+def _counterfactual_weights(
+    reweighting: Reweighting, one: _Fitted, fits: _Fits, drawn: Sequence[AnyArray], *, given: bool
+) -> FloatArray:
     """Weights that the draws multiply: those of the rows times psi, which is estimated again."""
-    assert one.reweighting is not None
     side, other = fits.sides[one.side], fits.sides[one.other]
     full = [
         drawn[s].astype(float) if given or part.weights is None else drawn[s] * part.weights
         for s, part in ((one.side, side), (one.other, other))
     ]
-    psi = one.reweighting.replicate(full[0], full[1])
-    lost = np.flatnonzero(~np.isfinite(psi).all(axis=1))
-    if lost.size:
+    psi = reweighting.replicate(full[0], full[1])
+    lost = int((~np.isfinite(psi).all(axis=1)).sum())
+    if lost:
         raise CovarianceError(
-            f"{len(lost)} of {len(psi)} replicates leave the propensity of {other.name} without an estimate: merge "
+            f"{lost} of {len(psi)} replicates leave the propensity of {other.name} without an estimate: merge "
             "levels, trim, or use Bootstrap(kind='bayesian')."
         )
     if given:

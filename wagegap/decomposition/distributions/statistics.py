@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -143,7 +144,6 @@ def density_rule(
         check_option("density", density, tuple(DENSITY_RULES))
         density = DENSITY_RULES[density]
     if kernel is not None:
-        check_option("kernel", kernel, ("gaussian", "epanechnikov"))
         density = replace(density, kernel=kernel)
     return density if bandwidth is None else replace(density, bandwidth=float(bandwidth))
 
@@ -219,26 +219,19 @@ def distribution(y: FloatArray, weights: FloatArray | None = None, counts: Float
     if y.size == 0 or not np.isfinite(y).all():
         raise DataError(f"the outcome must be finite numbers; {int((~np.isfinite(y)).sum()):,} of {y.size:,} are not.")
     order = None if bool((y[1:] >= y[:-1]).all()) else np.argsort(y, kind="stable")
-    raw = np.ones(len(y)) if weights is None and counts is None else np.asarray(_or(weights, counts), dtype=float)
-    _check_weights(raw)
+    given = counts if weights is None else weights
+    raw = np.ones(len(y)) if given is None else np.asarray(given, dtype=float)
+    bad = int((~(np.isfinite(raw) & (raw >= 0))).sum())
+    if bad:
+        raise DataError(f"{bad:,} of {len(raw):,} weights are missing, infinite or negative.")
+    if not raw.sum() > 0:
+        raise DataError(f"the weights of {len(raw):,} rows add up to zero.")
     if order is not None:
         y, raw = y[order], raw[order]
         counts = None if counts is None else np.asarray(counts, dtype=float)[order]
     observations = float(len(y)) if counts is None else float(np.sum(counts))
     scaled = raw if weights is None else raw * (observations / raw.sum())
     return Distribution(y, scaled, counts, np.cumsum(scaled))
-
-
-def _or(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
-    return second if first is None else first
-
-
-def _check_weights(weights: FloatArray) -> None:
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        bad = int((~np.isfinite(weights) | (weights < 0)).sum())
-        raise DataError(f"{bad:,} of {len(weights):,} weights are missing, infinite or negative.")
-    if not weights.sum() > 0:
-        raise DataError(f"the weights of {len(weights):,} rows add up to zero.")
 
 
 def quantile(sample: Distribution, prob: float, rule: Literal["hmisc", "pctile"] = "hmisc") -> float:
@@ -263,8 +256,11 @@ def quantile(sample: Distribution, prob: float, rule: Literal["hmisc", "pctile"]
 
 
 def _positioned(y: FloatArray, cumulative: FloatArray, prob: float, rule: str) -> float:
+    """Quantile of sorted values with running weights."""
     total, last = cumulative[-1], len(y) - 1
     slack = 1e-12 * total
+    # Hmisc: h = 1 + (W - 1) p lies between the values at the whole positions l = floor(h) and l + 1,
+    # q = (1 - (h - l)) y_(l) + (h - l) y_(l+1). Stata: q = (y_(W p) + y_(W p + 1)) / 2 where W p is whole.
     if rule == "hmisc":
         position = 1 + (total - 1) * prob if total > 1 else total * prob
         low = max(float(np.floor(position + slack)), min(1.0, total))
@@ -298,6 +294,7 @@ def bandwidth(sample: Distribution, rule: DensityRule) -> float:
     else:
         w = np.ones(len(sample.y)) if sample.counts is None else sample.counts
         cumulative = np.cumsum(w)
+    # h = .9 min(s, IQR / d) N^(-1/5), Silverman (1986, equation 3.31); s with divisor N - 1, d of the convention
     centred = sample.y - float(w @ sample.y) / w.sum()
     spread = float(np.sqrt(w @ centred**2 / w.sum() * n / (n - 1))) if n > 1 else 0.0
     low, high = (_positioned(sample.y, cumulative, p, rule.quantile) for p in (0.25, 0.75))
@@ -319,11 +316,16 @@ class Step:
     height: float
 
 
+def _no_quantities(y: FloatArray) -> FloatArray:
+    """Columns of a RIF in which nothing is estimated, shape (b, 0)."""
+    return np.empty((len(y), 0))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Recentred:
     """A statistic of one sample and its recentred influence function,
 
-    RIF(y) = base + sum of the steps that y lies below + smooth(y) + minimum E_t min(y, t).
+    RIF(y) = base + sum of the steps that y lies below + smooth(y).
 
     Attributes
     ----------
@@ -335,43 +337,29 @@ class Recentred:
         Its jumps.
     smooth : callable, optional
         The rest of it: from values (b,) to (b,).
-    minimum : float
-        Multiple of the mean of the lesser of y and another value of the sample, which the RIF of the Gini has.
-    nuisance : callable, optional
+    nuisance : callable
         Influence of a value on each estimated quantity in the RIF: from (b,) to (b, r).
-    slopes : callable, optional
+    slopes : callable
         Derivatives of the RIF with respect to those quantities: from (b,) to (b, r).
-    least : callable, optional
-        E_t min(y, t) as a function of y.
-    known : bool
-        Whether the estimated quantities in the RIF are all named; false for functions of the user's.
+    minimum : float
+        Multiple of E_t min(y, t), the mean of the lesser of y and another value of the sample, that `smooth` holds, as
+        the RIF of the Gini does.
     """
 
     value: float
     base: float = 0.0
     steps: tuple[Step, ...] = ()
     smooth: Function | None = None
+    nuisance: Function = _no_quantities
+    slopes: Function = _no_quantities
     minimum: float = 0.0
-    nuisance: Function | None = None
-    slopes: Function | None = None
-    least: Function | None = None
-    known: bool = True
 
     def rif(self, y: FloatArray) -> FloatArray:
         """Recentred influence function at some values, shape (b,)."""
         out = np.full(len(y), self.base)
         for step in self.steps:
             out += step.height * (y <= step.point if step.ties == "below" else y < step.point)
-        return out + self.continuous(y)
-
-    def continuous(self, y: FloatArray) -> FloatArray:
-        """Return what is left of the RIF without its constant and its jumps, shape (b,)."""
-        out = np.zeros(len(y))
-        if self.smooth is not None:
-            out += self.smooth(y)
-        if self.least is not None and self.minimum:
-            out += self.minimum * self.least(y)
-        return out
+        return out if self.smooth is None else out + self.smooth(y)
 
     def influence(self, y: FloatArray) -> FloatArray:
         """Influence function at some values, shape (b,)."""
@@ -402,15 +390,11 @@ class Statistic:
     probs: tuple[float, ...]
     build: Builder
 
-    @property
-    def prob(self) -> float | None:
-        """The probability, where there is one."""
-        return self.probs[0] if len(self.probs) == 1 else None
-
-    @property
-    def in_units(self) -> bool:
-        """Whether the statistic has the unit of the outcome."""
-        return self.family in _IN_UNITS
+    def unit(self, outcome: str) -> str:
+        """Return the unit of the statistic, given that of the outcome."""
+        if self.family == "share_below":
+            return "share"
+        return outcome if self.family in _IN_UNITS else "none"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -471,9 +455,9 @@ def influence_of(
     (array([3.      , 4.666667]), array([-2., -1.,  3.]))
     """
     sample = distribution(y, weights, counts)
-    found = [statistic.build(sample, rule or DENSITY_RULES["r"]) for statistic in statistics]
-    influence = np.column_stack([one.influence(np.asarray(y, dtype=float)) for one in found])
-    return np.array([one.value for one in found]), influence
+    recentred = [statistic.build(sample, rule or DENSITY_RULES["r"]) for statistic in statistics]
+    influence = np.column_stack([one.influence(np.asarray(y, dtype=float)) for one in recentred])
+    return np.array([one.value for one in recentred]), influence
 
 
 # building blocks -----------------------------------------------------------------------------------------------------
@@ -487,34 +471,31 @@ def _moment(sample: Distribution, function: Function) -> Recentred:
 def _compose(
     parts: Sequence[Recentred], value: float, gradient: Sequence[float], hessian: FloatArray | None = None
 ) -> Recentred:
-    """RIF of a smooth function of statistics, g + sum_j g_j (RIF_j - T_j); the T_j are estimated in it as well."""
-    base = value + sum(g * (part.base - part.value) for g, part in zip(gradient, parts, strict=True))
-    steps = tuple(replace(s, height=g * s.height) for g, part in zip(gradient, parts, strict=True) for s in part.steps)
-    least = next((part.least for part in parts if part.least is not None), None)
-    curvature = np.zeros((len(parts), len(parts))) if hessian is None else np.asarray(hessian, dtype=float)
-    curved = bool(curvature.any())
+    """RIF of a smooth function T = g(T_1, ..., T_r) of statistics; the T_j are estimated in it as well."""
+    # RIF = T + sum_j g_j (RIF_j - T_j), g_j the gradient at the T_j
+    pairs = list(zip(gradient, parts, strict=True))
+    base = value + sum(g * (part.base - part.value) for g, part in pairs)
+    steps = tuple(replace(step, height=g * step.height) for g, part in pairs for step in part.steps)
+    continuous = [(g, part.smooth) for g, part in pairs if part.smooth is not None]
 
     def smooth(y: FloatArray) -> FloatArray:
-        out = np.zeros(len(y))
-        for g, part in zip(gradient, parts, strict=True):
-            if part.smooth is not None:
-                out += g * part.smooth(y)
-        return out
+        return np.asarray(np.sum([g * function(y) for g, function in continuous], axis=0))
 
     def influences(y: FloatArray) -> FloatArray:
         return np.column_stack([part.influence(y) for part in parts])
 
+    # Quantities in it: those of the parts, with slopes g_j dRIF_j, and the T_j themselves, which move the gradient:
+    # dRIF / dT_j = sum_l g_jl (RIF_l - T_l), as the terms in g_j cancel
     def nuisance(y: FloatArray) -> FloatArray:
-        inner = [part.nuisance(y) for part in parts if part.nuisance is not None]
-        return np.column_stack([*inner, *([influences(y)] if curved else []), np.zeros((len(y), 0))])
+        curved = [] if hessian is None else [influences(y)]
+        return np.hstack([*(part.nuisance(y) for part in parts), *curved])
 
     def slopes(y: FloatArray) -> FloatArray:
-        inner = [g * part.slopes(y) for g, part in zip(gradient, parts, strict=True) if part.slopes is not None]
-        return np.column_stack([*inner, *([influences(y) @ curvature] if curved else []), np.zeros((len(y), 0))])
+        curved = [] if hessian is None else [influences(y) @ hessian]
+        return np.hstack([*(g * part.slopes(y) for g, part in pairs), *curved])
 
-    minimum = sum(g * part.minimum for g, part in zip(gradient, parts, strict=True))
-    known = all(part.known for part in parts)
-    return Recentred(value, base, steps, smooth, minimum, nuisance, slopes, least, known)
+    minimum = sum(g * part.minimum for g, part in pairs)
+    return Recentred(value, base, steps, smooth if continuous else None, nuisance, slopes, minimum)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -537,6 +518,8 @@ def density_at(sample: Distribution, point: float, rule: DensityRule, width: flo
 
 
 def _kernel(sample: Distribution, point: float, rule: DensityRule, width: float) -> _Kernel:
+    """Density at a point."""
+    # f(q) = sum_i w_i K((q - y_i) / h) / (W h),  f'(q) = sum_i w_i K'((q - y_i) / h) / (W h^2)
     near = sample.window(point, rule.support * width)
     u = (point - sample.y[near]) / width
     w = sample.weights[near] / sample.total
@@ -565,86 +548,79 @@ def _binned_density(sample: Distribution, point: float, rule: DensityRule, width
     return float(mass[1 : _GRID + 1] @ shape[distance].mean(axis=1))
 
 
-def _quantile(prob: float) -> Builder:
-    """RIF of a quantile: q + (p - 1{y <= q}) / f(q)."""
-
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        width = bandwidth(sample, rule)
-        point = quantile(sample, prob, rule.quantile)
-        kernel = _kernel(sample, point, rule, width)
-        f = kernel.density
-        if not f > 1e-12 / width:
-            raise DataError(
-                f"the density at the quantile {prob:g} ({point:.6g}) is zero with a bandwidth of {width:.3g}: give a "
-                "larger bandwidth, or another probability."
-            )
-        share = sample.mean(rule.below(sample.y, point).astype(float))
-
-        def nuisance(y: FloatArray) -> FloatArray:
-            moved = (share - rule.below(y, point)) / f
-            return np.column_stack([moved, kernel.at(y) - kernel.exact + kernel.slope * moved])
-
-        def slopes(y: FloatArray) -> FloatArray:
-            return np.column_stack([1 - kernel.at(y) / f, (rule.below(y, point) - prob) / f**2])
-
-        steps = (Step(point, rule.ties, -1 / f),)
-        return Recentred(point, point + prob / f, steps, nuisance=nuisance, slopes=slopes)
-
-    return build
-
-
-def _generalized_lorenz(prob: float) -> Builder:
-    """Mean of the outcome below a quantile, times its share: E y 1{y <= q} + q (p - F(q))."""
-
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        inner = _quantile(prob)(sample, rule)
-        point, inner_nuisance = inner.value, inner.nuisance
-        assert inner_nuisance is not None
-        below = rule.below(sample.y, point)
-        value = sample.mean(np.where(below, sample.y - point, 0.0)) + point * prob
-        return Recentred(
-            value,
-            point * prob,
-            smooth=lambda y: np.where(rule.below(y, point), y - point, 0.0),
-            nuisance=lambda y: inner_nuisance(y)[:, :1],
-            slopes=lambda y: np.asarray(prob - rule.below(y, point), dtype=float)[:, None],
+def _quantile(sample: Distribution, rule: DensityRule, prob: float) -> Recentred:
+    """RIF of a quantile, q + (p - 1{y <= q}) / f(q)."""
+    width = bandwidth(sample, rule)
+    point = quantile(sample, prob, rule.quantile)
+    kernel = _kernel(sample, point, rule, width)
+    f = kernel.density
+    if not f > 1e-12 / width:
+        raise DataError(
+            f"the density at the quantile {prob:g} ({point:.6g}) is zero with a bandwidth of {width:.3g}: give a "
+            "larger bandwidth, or another probability."
         )
+    share = sample.mean(rule.below(sample.y, point).astype(float))
 
-    return build
+    # Estimated in it are q, with IF_q = (F(q) - 1{y <= q}) / f, and f(q), with IF_f = K_h(q - y) - f + f'(q) IF_q
+    def nuisance(y: FloatArray) -> FloatArray:
+        moved = (share - rule.below(y, point)) / f
+        return np.column_stack([moved, kernel.at(y) - kernel.exact + kernel.slope * moved])
+
+    # dRIF / dq = 1 - K_h(q - y) / f, the jump smoothed by the kernel;  dRIF / df = (1{y <= q} - p) / f^2
+    def slopes(y: FloatArray) -> FloatArray:
+        return np.column_stack([1 - kernel.at(y) / f, (rule.below(y, point) - prob) / f**2])
+
+    return Recentred(point, point + prob / f, (Step(point, rule.ties, -1 / f),), nuisance=nuisance, slopes=slopes)
+
+
+def _generalized_lorenz(sample: Distribution, rule: DensityRule, prob: float) -> Recentred:
+    """Mean of the outcome below a quantile, times its share: GL(p) = E y 1{y <= q} + q (p - F(q))."""
+    # RIF = (y - q) 1{y <= q} + q p, in which q is estimated: dRIF / dq = p - 1{y <= q}
+    inner = _quantile(sample, rule, prob)
+    point = inner.value
+
+    def smooth(y: FloatArray) -> FloatArray:
+        return np.where(rule.below(y, point), y - point, 0.0)
+
+    return Recentred(
+        sample.mean(smooth(sample.y)) + point * prob,
+        point * prob,
+        smooth=smooth,
+        nuisance=lambda y: inner.nuisance(y)[:, :1],
+        slopes=lambda y: np.asarray(prob - rule.below(y, point), dtype=float)[:, None],
+    )
 
 
 def _mean_of_lesser(sample: Distribution) -> Recentred:
-    """E min(y, t) over pairs of the sample, whose RIF is 2 E_t min(y, t) - E min."""
+    """M = E min(y, t) over pairs of the sample, whose RIF is 2 E_t min(y, t) - M."""
+    # m(y) = E_t min(y, t) = y (1 - F(y)) + E t 1{t <= y}, linear between the values of the sample
     y, w = sample.y, sample.weights / sample.total
-    above = 1.0 - np.cumsum(w)
-    at = y * above + np.cumsum(w * y)  # min(y, t) = y where t is greater, t else
+    at = y * (1.0 - np.cumsum(w)) + np.cumsum(w * y)
     value = float(w @ at)
 
     def least(values: FloatArray) -> FloatArray:
-        inside = np.interp(values, y, at)
-        return np.where(values < y[0], values, inside)
+        return np.where(values < y[0], values, np.interp(values, y, at))
 
     return Recentred(
         value,
         -value,
-        minimum=2.0,
-        least=least,
+        smooth=lambda v: 2.0 * least(v),
         nuisance=lambda v: 2 * (least(v) - value)[:, None],
         slopes=lambda v: np.full((len(v), 1), -1.0),
+        minimum=2.0,
     )
 
 
 # statistics ----------------------------------------------------------------------------------------------------------
 
 
-def _mean(sample: Distribution, rule: DensityRule) -> Recentred:
-    del rule
+def _mean(sample: Distribution, _rule: DensityRule) -> Recentred:
     return _moment(sample, lambda y: np.array(y, dtype=float))
 
 
-def _variance(sample: Distribution, rule: DensityRule) -> Recentred:
+def _variance(sample: Distribution, _rule: DensityRule) -> Recentred:
     """E (y - mu)^2, with divisor n."""
-    del rule
+    # s^2 = m_2 - m_1^2 of y less its mean: gradient (-2 m_1, 1) at m_1 = 0
     centre = sample.mean(sample.y)
     first = _moment(sample, lambda y: y - centre)
     second = _moment(sample, lambda y: (y - centre) ** 2)
@@ -652,11 +628,11 @@ def _variance(sample: Distribution, rule: DensityRule) -> Recentred:
 
 
 def _standard_deviation(sample: Distribution, rule: DensityRule) -> Recentred:
-    part = _variance(sample, rule)
-    if not part.value > 0:
+    variance = _variance(sample, rule)
+    if not variance.value > 0:
         raise DataError("the outcome is the same in all rows: its standard deviation has no influence function.")
-    root = float(np.sqrt(part.value))
-    return _compose([part], root, (0.5 / root,), np.array([[-0.25 / root**3]]))
+    sigma = float(np.sqrt(variance.value))
+    return _compose([variance], sigma, (0.5 / sigma,), np.array([[-0.25 / sigma**3]]))
 
 
 def _gini(sample: Distribution, rule: DensityRule) -> Recentred:
@@ -667,16 +643,13 @@ def _gini(sample: Distribution, rule: DensityRule) -> Recentred:
     return _compose([lesser, mean], 1 - m / mu, (-1 / mu, m / mu**2), hessian)
 
 
-def _lorenz(prob: float) -> Builder:
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        lower, mean = _generalized_lorenz(prob)(sample, rule), _positive_mean(sample, rule, "lorenz")
-        return _ratio(lower, mean)
-
-    return build
+def _lorenz(sample: Distribution, rule: DensityRule, prob: float) -> Recentred:
+    """GL(p) / mu."""
+    return _ratio(_generalized_lorenz(sample, rule, prob), _positive_mean(sample, rule, "lorenz"))
 
 
 def _theil(sample: Distribution, rule: DensityRule) -> Recentred:
-    """E (y / mu) log(y / mu)."""
+    """E (y / mu) log(y / mu) = nu / mu - log mu, with nu = E y log y."""
     _check_positive(sample, "theil")
     nu, mean = _moment(sample, lambda y: y * np.log(y)), _mean(sample, rule)
     v, mu = nu.value, mean.value
@@ -692,87 +665,70 @@ def _mld(sample: Distribution, rule: DensityRule) -> Recentred:
     return _compose([logs, mean], float(np.log(mu)) - logs.value, (-1.0, 1 / mu), np.diag([0.0, -1 / mu**2]))
 
 
-def _atkinson(epsilon: float) -> Builder:
-    """1 - (E y^(1-e))^(1/(1-e)) / mu, and 1 - exp(E log y) / mu for e = 1."""
-
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        _check_positive(sample, "atkinson")
-        mean = _mean(sample, rule)
-        mu, power = mean.value, 1 - epsilon
-        if abs(power) < 1e-12:
-            inner = _moment(sample, np.log)
-            level = float(np.exp(inner.value))
-            first, second = level, level
-        else:
-            inner = _moment(sample, lambda y: y**power)
-            level = float(inner.value ** (1 / power))
-            first = level / (power * inner.value)
-            second = first * (1 / power - 1) / inner.value
-        hessian = np.array([[-second / mu, first / mu**2], [first / mu**2, -2 * level / mu**3]])
-        return _compose([inner, mean], 1 - level / mu, (-first / mu, level / mu**2), hessian)
-
-    return build
+def _atkinson(sample: Distribution, rule: DensityRule, epsilon: float) -> Recentred:
+    """1 - h(nu) / mu: h = nu^(1/(1-e)), nu = E y^(1-e); for e = 1 h = exp(nu), nu = E log y."""
+    _check_positive(sample, "atkinson")
+    mean, power = _mean(sample, rule), 1 - epsilon
+    mu = mean.value
+    if abs(power) < 1e-12:
+        inner = _moment(sample, np.log)
+        level = first = second = float(np.exp(inner.value))  # h = h' = h''
+    else:
+        inner = _moment(sample, lambda y: y**power)
+        level = float(inner.value ** (1 / power))
+        first = level / (power * inner.value)  # h'
+        second = first * (1 / power - 1) / inner.value  # h''
+    hessian = np.array([[-second / mu, first / mu**2], [first / mu**2, -2 * level / mu**3]])
+    return _compose([inner, mean], 1 - level / mu, (-first / mu, level / mu**2), hessian)
 
 
-def _interquantile(probs: tuple[float, float], *, ratio: bool) -> Builder:
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        high, low = (_quantile(p)(sample, rule) for p in (max(probs), min(probs)))
-        if not ratio:
-            return _compose([high, low], high.value - low.value, (1.0, -1.0))
-        if not low.value > 0:
-            raise DataError(
-                f"the quantile {min(probs):g} is {low.value:.6g}: a ratio of quantiles needs a positive one."
-            )
-        return _ratio(high, low)
-
-    return build
+def _interquantile(sample: Distribution, rule: DensityRule, probs: tuple[float, float], *, ratio: bool) -> Recentred:
+    """Upper quantile less, or over, the lower one."""
+    low, high = (_quantile(sample, rule, p) for p in probs)
+    if not ratio:
+        return _compose([high, low], high.value - low.value, (1.0, -1.0))
+    if not low.value > 0:
+        raise DataError(f"the quantile {probs[0]:g} is {low.value:.6g}: a ratio of quantiles needs a positive one.")
+    return _ratio(high, low)
 
 
 def _ratio(above: Recentred, below: Recentred) -> Recentred:
+    """A / B, with gradient (1 / B, -A / B^2)."""
     a, b = above.value, below.value
     hessian = np.array([[0.0, -1 / b**2], [-1 / b**2, 2 * a / b**3]])
     return _compose([above, below], a / b, (1 / b, -a / b**2), hessian)
 
 
-def _share_below(line: float) -> Builder:
-    """Share with an outcome under a line that is given."""
-
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        del rule
-        return Recentred(sample.mean((sample.y < line).astype(float)), 0.0, (Step(line, "above", 1.0),))
-
-    return build
+def _share_below(sample: Distribution, _rule: DensityRule, line: float) -> Recentred:
+    """Share with an outcome under a line that is given, whose RIF is 1{y < line}."""
+    return Recentred(sample.mean((sample.y < line).astype(float)), 0.0, (Step(line, "above", 1.0),))
 
 
-def _share_below_median(multiple: float) -> Builder:
-    """Share with an outcome under a multiple of the median, which is estimated."""
+def _share_below_median(sample: Distribution, rule: DensityRule, multiple: float) -> Recentred:
+    """Share with an outcome under a line c q that is a multiple of the median, which is estimated."""
+    width = bandwidth(sample, rule)
+    median = _quantile(sample, rule, 0.5)
+    middle, line = _kernel(sample, median.value, rule, width), multiple * median.value
+    kernel = _kernel(sample, line, rule, width)
+    scale = multiple * kernel.density
 
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        width = bandwidth(sample, rule)
-        median = _quantile(0.5)(sample, rule)
-        middle = _kernel(sample, median.value, rule, width)
-        line = multiple * median.value
-        kernel = _kernel(sample, line, rule, width)
-        value = sample.mean((sample.y < line).astype(float))
-        scale = multiple * kernel.density
-        inner_nuisance = median.nuisance
-        assert inner_nuisance is not None
+    # RIF = 1{y < c q} + c f(c q) (RIF_q - q). Estimated in it are q and f(q), as in a quantile, and f(c q):
+    # IF = K_h(c q - y) - f(c q) + f'(c q) c IF_q
+    def nuisance(y: FloatArray) -> FloatArray:
+        moved = median.nuisance(y)
+        at_line = kernel.at(y) - kernel.exact + kernel.slope * multiple * moved[:, 0]
+        return np.column_stack([moved, at_line])
 
-        def nuisance(y: FloatArray) -> FloatArray:
-            moved = inner_nuisance(y)
-            at_line = kernel.at(y) - kernel.exact + kernel.slope * multiple * moved[:, 0]
-            return np.column_stack([moved, at_line])
+    # dRIF / dq = c (K_h(c q - y) - f(c q) K_h(q - y) / f(q)),  dRIF / df(q) = -c f(c q) IF_q / f(q),
+    # dRIF / df(c q) = c IF_q
+    def slopes(y: FloatArray) -> FloatArray:
+        along = multiple * (kernel.at(y) - kernel.density * middle.at(y) / middle.density)
+        influence = median.influence(y)
+        return np.column_stack([along, -scale * influence / middle.density, multiple * influence])
 
-        def slopes(y: FloatArray) -> FloatArray:
-            along = multiple * (kernel.at(y) - kernel.density * middle.at(y) / middle.density)
-            influence = median.influence(y)
-            return np.column_stack([along, -scale * influence / middle.density, multiple * influence])
-
-        steps = (Step(line, "above", 1.0), *(replace(s, height=scale * s.height) for s in median.steps))
-        base = scale * (median.base - median.value)
-        return Recentred(value, base, steps, nuisance=nuisance, slopes=slopes)
-
-    return build
+    value = sample.mean((sample.y < line).astype(float))
+    steps = (Step(line, "above", 1.0), *(replace(step, height=scale * step.height) for step in median.steps))
+    return Recentred(value, scale * (median.base - median.value), steps, nuisance=nuisance, slopes=slopes)
 
 
 def _positive_mean(sample: Distribution, rule: DensityRule, name: str) -> Recentred:
@@ -791,23 +747,20 @@ def _check_positive(sample: Distribution, name: str) -> None:
 # statistics of the user's ---------------------------------------------------------------------------------------------
 
 
-def _custom(given: CustomStatistic) -> Builder:
-    def build(sample: Distribution, rule: DensityRule) -> Recentred:
-        del rule
-        value = _call(given, sample.y, sample.weights)
-        if given.rif is None:
-            knots, influence = _numerical_influence(given, sample, value)
-        else:
-            knots = sample.y
-            influence = np.asarray(given.rif(sample.y, sample.weights), dtype=float) - value
-            if influence.shape != knots.shape or not np.isfinite(influence).all():
-                raise DataError(
-                    f"the RIF of {given.name!r} must return a finite number for each of {len(knots):,} rows; it "
-                    f"returned shape {influence.shape} with {int((~np.isfinite(influence)).sum()):,} not finite."
-                )
-        return Recentred(value, value, smooth=lambda y: np.interp(y, knots, influence), known=False)
-
-    return build
+def _custom(sample: Distribution, _rule: DensityRule, given: CustomStatistic) -> Recentred:
+    """A function of values and weights, with its RIF as given or found by small changes of the weights."""
+    value = _call(given, sample.y, sample.weights)
+    if given.rif is None:
+        knots, influence = _numerical_influence(given, sample, value)
+    else:
+        knots = sample.y
+        influence = np.asarray(given.rif(sample.y, sample.weights), dtype=float) - value
+        if influence.shape != knots.shape or not np.isfinite(influence).all():
+            raise DataError(
+                f"the RIF of {given.name!r} must return a finite number for each of {len(knots):,} rows; it "
+                f"returned shape {influence.shape} with {int((~np.isfinite(influence)).sum()):,} not finite."
+            )
+    return Recentred(value, value, smooth=lambda y: np.interp(y, knots, influence))
 
 
 def _call(given: CustomStatistic, y: FloatArray, weights: FloatArray) -> float:
@@ -823,17 +776,18 @@ def _numerical_influence(given: CustomStatistic, sample: Distribution, value: fl
     """Influence function at distinct values, at most 400 of them, by second-order differences in the weights."""
     first = np.flatnonzero(np.r_[True, np.diff(sample.y) > 0])
     chosen = first if len(first) <= _KNOTS else first[np.linspace(0, len(first) - 1, _KNOTS).astype(np.intp)]
-    step, w = 1e-4, sample.weights
-    out = np.empty(len(chosen))
+    step, influence = 1e-4, np.empty(len(chosen))
+
+    def mixed(row: int, h: float) -> float:
+        weights = sample.weights * (1 - h)
+        weights[row] += h * sample.total
+        return _call(given, sample.y, weights)
+
+    # IF(y) = d/dh T((1 - h) F + h 1{y}) at h = 0, by (4 T(h) - 3 T(0) - T(2 h)) / (2 h)
     for i, row in enumerate(chosen):
-        moved = []
-        for h in (step, 2 * step):
-            mixed = w * (1 - h)
-            mixed[row] += h * sample.total
-            moved.append(_call(given, sample.y, mixed))
-        out[i] = (4 * moved[0] - 3 * value - moved[1]) / (2 * step)
+        influence[i] = (4 * mixed(row, step) - 3 * value - mixed(row, 2 * step)) / (2 * step)
     knots = sample.y[chosen]
-    return knots, out - sample.mean(np.interp(sample.y, knots, out))
+    return knots, influence - sample.mean(np.interp(sample.y, knots, influence))
 
 
 # names ---------------------------------------------------------------------------------------------------------------
@@ -846,14 +800,9 @@ _PLAIN: dict[str, Builder] = {
     "theil": _theil,
     "mld": _mld,
 }
-_BY_PROB: dict[str, Callable[[float], Builder]] = {
-    "quantile": _quantile,
-    "lorenz": _lorenz,
-    "generalized_lorenz": _generalized_lorenz,
-}
+_BY_PROB = {"quantile": _quantile, "lorenz": _lorenz, "generalized_lorenz": _generalized_lorenz}
 _BY_PAIR = ("interquantile_range", "interquantile_ratio")
 _BY_NUMBER = ("atkinson", "share_below")
-
 _IN_UNITS = ("mean", "quantile", "standard_deviation", "interquantile_range", "generalized_lorenz")
 
 STATISTICS: tuple[str, ...] = (*_PLAIN, *_BY_PROB, *_BY_PAIR, *_BY_NUMBER)
@@ -898,16 +847,20 @@ def parse_statistics(
 
 
 def _parse_one(given: StatisticLike, probs: tuple[float, ...]) -> list[Statistic]:
+    """Statistics that one entry means: several for a name that takes probabilities."""
     if isinstance(given, Statistic):
         return [given]
-    if isinstance(given, CustomStatistic):
-        return [Statistic(given.name, given.name, (), _custom(given))]
     if callable(given):
         name = getattr(given, "__name__", "custom")
-        name = "custom" if name == "<lambda>" else name
-        return [Statistic(name, name, (), _custom(CustomStatistic(given, None, name)))]
+        given = CustomStatistic(given, None, "custom" if name == "<lambda>" else name)
+    if isinstance(given, CustomStatistic):
+        return [Statistic(given.name, given.name, (), partial(_custom, given=given))]
     if not isinstance(given, str):
         raise OptionError(f"statistic={given!r} is neither a name nor a function of values and weights.")
+    return _by_name(given, probs)
+
+
+def _by_name(given: str, probs: tuple[float, ...]) -> list[Statistic]:
     name, _, parameter = (part.strip() for part in given.rstrip(")").replace("(", ":").partition(":"))
     if name not in STATISTICS:
         raise OptionError(
@@ -921,20 +874,16 @@ def _parse_one(given: StatisticLike, probs: tuple[float, ...]) -> list[Statistic
         return [_by_number(name, parameter)]
     levels = tuple(_probability(p) for p in _numbers(name, parameter)) if parameter else probs
     if name in _BY_PROB:
-        return [Statistic(f"{name}({p:g})", name, (p,), _BY_PROB[name](p)) for p in levels]
-    return [_by_pair(name, levels)]
-
-
-def _by_pair(name: str, levels: tuple[float, ...]) -> Statistic:
+        return [Statistic(f"{name}({p:g})", name, (p,), partial(_BY_PROB[name], prob=p)) for p in levels]
     low, high = min(levels), max(levels)
     if low == high:
         raise OptionError(f"{name} needs two different probabilities: probs=(0.9, 0.1).")
-    build = _interquantile((low, high), ratio=name == "interquantile_ratio")
-    return Statistic(f"{name}({high:g}, {low:g})", name, (low, high), build)
+    build = partial(_interquantile, probs=(low, high), ratio=name == "interquantile_ratio")
+    return [Statistic(f"{name}({high:g}, {low:g})", name, (low, high), build)]
 
 
 def _by_number(name: str, parameter: str) -> Statistic:
-    relative = name == "share_below" and parameter.endswith("median")
+    """A statistic with a number: the aversion to inequality, or a line."""
     if not parameter:
         raise OptionError(
             f"{name} needs a number: 'atkinson:0.5'." if name == "atkinson"
@@ -944,10 +893,10 @@ def _by_number(name: str, parameter: str) -> Statistic:
     if name == "atkinson":
         if not number > 0:
             raise OptionError(f"atkinson:{number:g}: the aversion to inequality must be positive.")
-        return Statistic(f"atkinson({number:g})", name, (), _atkinson(number))
-    if relative:
-        return Statistic(f"share_below({number:g} median)", name, (), _share_below_median(number))
-    return Statistic(f"share_below({number:g})", name, (), _share_below(number))
+        return Statistic(f"atkinson({number:g})", name, (), partial(_atkinson, epsilon=number))
+    if parameter.endswith("median"):
+        return Statistic(f"share_below({number:g} median)", name, (), partial(_share_below_median, multiple=number))
+    return Statistic(f"share_below({number:g})", name, (), partial(_share_below, line=number))
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:

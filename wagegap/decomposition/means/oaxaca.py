@@ -53,7 +53,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import PlainRoot, Root
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.least_squares.fit import combination_in_words
@@ -391,12 +391,12 @@ def _replicated(grouped: GroupedSample, plan: _Plan, fits: MeanSlopeFits) -> tup
     def values_of(replicates: ReplicateWeights) -> FloatArray:
         return _evaluate(grouped, plan, fits, replicate_fits(grouped.sample, fits, plan.poolings, replicates))
 
-    root = replicate_values(grouped, estimate, values_of, members)
-    return _with_root(grouped, plan, estimate, root, np.eye(estimate.size))
+    source = replicate_values(grouped, estimate, values_of, members)
+    return _with_source(grouped, plan, estimate, source, np.eye(estimate.size))
 
 
-def _with_root(
-    grouped: GroupedSample, plan: _Plan, values: FloatArray, root: Root, matrix: FloatArray
+def _with_source(
+    grouped: GroupedSample, plan: _Plan, values: FloatArray, source: ErrorSource, matrix: FloatArray
 ) -> tuple[Estimates, Estimates]:
     """Estimates of the components and of the levels, which stand last in each comparison."""
     is_level = np.zeros(values.shape, dtype=bool)
@@ -408,7 +408,7 @@ def _with_root(
             Estimates(
                 labels,
                 values.ravel()[at],
-                (root,),
+                (source,),
                 (matrix[at],),
                 title=f"Gap of mean {grouped.design.outcome}",
                 ledger=grouped.design.ledger,
@@ -422,16 +422,16 @@ def _analytic(
     grouped: GroupedSample, plan: _Plan, fits: MeanSlopeFits, *, products: bool
 ) -> tuple[Estimates, Estimates]:
     """Components as a map of means and coefficients."""
-    assert fits.root is not None
+    assert fits.source is not None
     values = _evaluate(grouped, plan, fits, fits.values)
     jacobian = np.vstack([_jacobian(plan, fits, c, i) for i, c in enumerate(grouped.comparisons)])
-    estimates, levels = _with_root(grouped, plan, values, fits.root, jacobian @ fits.matrix)
+    estimates, levels = _with_source(grouped, plan, values, fits.source, jacobian @ fits.matrix)
     if not products:
         return estimates, levels
     extra = [_products(plan, fits, c, i) for i, c in enumerate(grouped.comparisons)]
-    free = fits.root.degrees(np.ones(fits.root.size))
-    root = PlainRoot(grouped.sample.source, linalg.block_diag(*extra), free, "products of errors added")
-    return replace(estimates, roots=(fits.root, root), maps=(*estimates.maps, np.eye(root.size))), levels
+    df = fits.source.degrees(np.ones(fits.source.size))
+    source = StatedSource(grouped.sample.source, linalg.block_diag(*extra), df, "products of errors added")
+    return replace(estimates, sources=(fits.source, source), maps=(*estimates.maps, np.eye(source.size))), levels
 
 
 def _jacobian(plan: _Plan, fits: MeanSlopeFits, c: Comparison, i: int) -> FloatArray:
@@ -473,8 +473,8 @@ def _coef_maps(plan: _Plan, fits: MeanSlopeFits, c: Comparison, i: int) -> Float
 
 def _products(plan: _Plan, fits: MeanSlopeFits, c: Comparison, i: int) -> FloatArray:
     """Covariance of the products of errors of means and coefficients, of the reported components."""
-    assert fits.root is not None
-    v = fits.matrix @ fits.root.covariance() @ fits.matrix.T
+    assert fits.source is not None
+    v = fits.matrix @ fits.source.covariance() @ fits.matrix.T
     own = plan.columns.of_means
     v_means = np.array([own @ v[fits.mean_at(s), fits.mean_at(s)] @ own.T for s in (c.first, c.second)])
     image = _coef_maps(plan, fits, c, i)

@@ -50,7 +50,7 @@ from wagegap.errors import (
     no_column,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.design import FormulaParts, design_matrix, required_columns, split_formula
+from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
 from wagegap.estimation.spec import refittable
@@ -241,10 +241,10 @@ def _plan(
     for level, own in chosen.items():
         at = (frame[grouped.group] == level).to_numpy()
         if at.any():
-            z, names, _ = design_matrix(frame[at], own.regressors)
-            full = np.zeros((len(frame), z.shape[1]))
-            full[at] = z
-            designs[level] = full, names
+            matrix = design_matrix(frame[at], own.regressors)
+            full = np.zeros((len(frame), len(matrix.columns)))
+            full[at] = matrix.values
+            designs[level] = full, matrix.names
     return _Plan(parts, columns, rows, sums, weight, words, observed[grouped.design.rows], designs)
 
 

@@ -33,7 +33,7 @@ from wagegap.decomposition.rates.rate_gaps import LEVEL, check_shares, split_lev
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import OptionError, check_option, listing, no_column
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
@@ -287,9 +287,9 @@ def _of_tables(grouped: GroupedSample, labels: pd.DataFrame, found: Sequence[_St
     if not known:
         total = np.where(np.eye(len(total)) > 0, np.nan, 0.0)
     phrase = "binomial rates, sampled shares" if known else "unknown, as sizes are shares"
-    root = PlainRoot(grouped.sample.source, total, np.inf, phrase)
+    source = StatedSource(grouped.sample.source, total, np.inf, phrase)
     values = np.concatenate([one.values for one in found])
     return Estimates(
-        pd.concat(frames, ignore_index=True), values, (root,), (np.eye(len(values)),), title=title,
+        pd.concat(frames, ignore_index=True), values, (source,), (np.eye(len(values)),), title=title,
         ledger=grouped.design.ledger, notes=grouped.notes,
     )  # fmt: skip

@@ -52,7 +52,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, Link, fit_binary, probability, slope
+from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, LinkFunction, fit_binary, probability, slope
 from wagegap.estimation.spec import refittable
 
 __all__ = ["LEVEL", "check_shares", "fairlie", "split_levels", "yun"]
@@ -78,7 +78,7 @@ def fairlie(  # noqa: PLR0913
     group: str,
     groups: GroupsLike = None,
     by: str | Sequence[str] | None = None,
-    model: Link = "logit",
+    model: LinkFunction = "logit",
     reference: Reference = "A",
     detail: Detail = None,
     order: Literal["all", "random"] | Sequence[str] = "all",
@@ -165,7 +165,7 @@ def yun(  # noqa: PLR0913
     group: str,
     groups: GroupsLike = None,
     by: str | Sequence[str] | None = None,
-    model: Link = "logit",
+    model: LinkFunction = "logit",
     reference: Literal["A", "B"] = "A",
     normalize: str | Sequence[str] = (),
     detail: Detail = None,
@@ -246,7 +246,7 @@ class _Rows:
     def second(self) -> slice:
         return slice(self.n_first, len(self.y))
 
-    def fit(self, side: slice, model: Link, words: str, more: FloatArray | None = None) -> BinaryFit:
+    def fit(self, side: slice, model: LinkFunction, words: str, more: FloatArray | None = None) -> BinaryFit:
         """Fit some rows; whoever is separated is named."""
         x = self.x[side] if more is None else np.column_stack([self.x[side], more])
         names = self.columns if more is None else (*self.columns, "group")
@@ -284,7 +284,7 @@ _Answer: TypeAlias = tuple[FloatArray, FloatArray | None]
 class _Fairlie:
     """Fairlie's parts of one comparison: difference, explained, its detail, unexplained; then the two rates."""
 
-    model: Link
+    model: LinkFunction
     reference: Reference
     blocks: FloatArray
     plan: SwitchPlan
@@ -356,7 +356,7 @@ class _Fairlie:
 class _Yun:
     """Yun's parts of one comparison: difference; explained and unexplained with detail; then the two rates."""
 
-    model: Link
+    model: LinkFunction
     first_reference: bool
     of_means: FloatArray
     of_coefs: FloatArray
@@ -579,7 +579,7 @@ def _rows(grouped: GroupedSample, c: Comparison, weights: FloatArray | None) -> 
     return _Rows(sample.y[rows], sample.x[rows], own, len(first), sample.names, c.direction, repeats)
 
 
-def _finished(done: Decomposition, reference: str, model: Link, note: str) -> Decomposition:
+def _finished(done: Decomposition, reference: str, model: LinkFunction, note: str) -> Decomposition:
     words = f"{reference}, {model}"
     notes = (*done.estimates.notes, *([note] if note else []))
     return replace(done, estimates=replace(done.estimates, notes=notes), reference=words)

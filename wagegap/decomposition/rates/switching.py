@@ -32,7 +32,7 @@ from math import factorial
 import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.estimation.likelihood.binary import Link, probability, slope
+from wagegap.estimation.likelihood.binary import LinkFunction, probability, slope
 
 __all__ = ["Pairs", "Side", "SwitchPlan", "match_draws", "match_quantiles", "switch_blocks", "switch_influence"]
 
@@ -182,7 +182,7 @@ def _ranked_draws(side: Side, m: int, reps: int, rng: np.random.Generator, *, we
 
 
 def switch_blocks(
-    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: Link, plan: SwitchPlan
+    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: LinkFunction, plan: SwitchPlan
 ) -> tuple[FloatArray, FloatArray]:
     """Return the parts of the blocks (K,) and their derivatives in the coefficients (K, k).
 
@@ -210,7 +210,7 @@ def switch_blocks(
     return out, gradient
 
 
-def switch_influence(first: Side, second: Side, link: Link, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:
+def switch_influence(first: Side, second: Side, link: LinkFunction, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:
     """Return the influence of the rows of both groups on the parts at given coefficients, (n, K) and (m, K)."""
     pairs = match_quantiles(first, second)
     out = []
@@ -226,7 +226,7 @@ def switch_influence(first: Side, second: Side, link: Link, plan: SwitchPlan) ->
 
 
 def _near(
-    first: Side, second: Side, ranks: FloatArray, rows: IntArray, of_first: bool, link: Link, plan: SwitchPlan
+    first: Side, second: Side, ranks: FloatArray, rows: IntArray, of_first: bool, link: LinkFunction, plan: SwitchPlan
 ) -> tuple[FloatArray, FloatArray]:
     """Mean fall of each row with partners of about its rank, and its slope in their rank, by a local line.
 
@@ -253,7 +253,7 @@ def _falls(
     second: Side,
     rows: IntArray,
     others: IntArray,
-    link: Link,
+    link: LinkFunction,
     plan: SwitchPlan,
 ) -> FloatArray:
     """Fall of the probability in each pair by block, shape (p, K)."""

@@ -5,25 +5,24 @@ may be correlated. A grouping is the common case: K is one for two rows of the s
 stratum) and zero otherwise. The identity of a group is (source, scope, id): the source is part of the grouping, scope
 and id are its labels, so equal numbers of two sources, or of two countries, never meet by accident.
 
-Anything with `name`, `quadratic`, `take` and `stack` can stand in for a grouping: pairs that share a country, kernels
-in space or time.
+Anything with the methods of `PairWeights` can stand in for a grouping: pairs that share a country, kernels in space or
+time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
 
-__all__ = ["Grouping", "PairWeights", "StratifiedGrouping"]
+__all__ = ["Grouping", "PairWeights", "StratifiedGrouping", "factorize", "group_sums"]
 
 _MOSTLY, _ROWS = 0.3, 8_192
+_TABLE = 16  # possible keys per row up to which a table of them is faster than a sort
 
 
 class PairWeights(Protocol):
@@ -37,9 +36,8 @@ class PairWeights(Protocol):
     def source(self) -> str:
         """Where the labels come from."""
 
-    @property
-    def n_groups(self) -> int:
-        """Number of groups, members, places or periods, for degrees of freedom."""
+    def degrees(self, rows: IntArray) -> float:
+        """Return the degrees of freedom of a sum over the given rows: groups, members, places or periods less one."""
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q)."""
@@ -73,33 +71,34 @@ class Grouping:
     labels: tuple[AnyArray, ...]
 
     @classmethod
-    def from_keys(cls, name: str, source: str, *parts: AnyArray | pd.Series) -> Grouping:
+    def from_keys(cls, name: str, source: str, *parts: AnyArray) -> Grouping:
         """Group rows by one or more key columns, each of shape (n,)."""
-        if len(parts) == 1:
-            only, values = pd.factorize(np.asarray(parts[0]))
-            return cls(name, source, only.astype(np.int32), (np.asarray(values),))
-        part_codes, part_labels = zip(*(pd.factorize(np.asarray(part)) for part in parts), strict=True)
-        sizes = [len(labels) for labels in part_labels]
-        flat = np.ravel_multi_index([codes.astype(np.int64) for codes in part_codes], sizes)
-        codes, present = pd.factorize(flat)
-        unravelled = np.unravel_index(present, sizes)
-        labels = tuple(np.asarray(lab)[pos] for lab, pos in zip(part_labels, unravelled, strict=True))
-        return cls(name, source, codes.astype(np.int32), labels)
+        return cls.from_codes(name, source, *(factorize(part) for part in parts))
+
+    @classmethod
+    def from_codes(cls, name: str, source: str, *parts: tuple[IntArray | CodeArray, AnyArray]) -> Grouping:
+        """Group rows by key columns that are numbered: the code of each row, shape (n,), and the label of each code."""
+        sizes = [len(labels) for _, labels in parts]
+        flat = np.ravel_multi_index([codes.astype(np.int64) for codes, _ in parts], sizes)
+        codes, present = _appearing(flat, int(np.prod(sizes, dtype=float)))
+        at = np.unravel_index(present, sizes)
+        return cls(name, source, codes, tuple(labels[i] for (_, labels), i in zip(parts, at, strict=True)))
 
     @property
     def n_groups(self) -> int:
         """Number of groups among the labels."""
         return len(self.labels[0])
 
+    def degrees(self, rows: IntArray) -> float:
+        """Groups of the given rows, less one."""
+        return float(np.unique(self.codes[rows]).size - 1)
+
     def sums(self, scores: sparse.csr_array) -> sparse.csr_array:
         """Sum score rows within groups: G'S, shape (m, q)."""
-        n = len(self.codes)
-        ones = np.ones(n)
-        indicator = sparse.csr_array((ones, (self.codes, np.arange(n))), shape=(self.n_groups, n))
-        return sparse.csr_array(indicator @ scores)
+        return group_sums(self.codes, np.arange(len(self.codes)), self.n_groups, scores)
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
-        """Return S'KS, shape (q, q), with K one within groups."""
+        """Return S'KS = (G'S)'(G'S), shape (q, q), with K = GG' one within groups."""
         alone = self.n_groups == len(self.codes) and len(np.unique(self.codes)) == self.n_groups
         return _squared(scores if alone else self.sums(scores))
 
@@ -113,19 +112,21 @@ class Grouping:
         """Put the rows of `other` below; equal labels of an equal source become one group."""
         if not isinstance(other, Grouping) or (self.name, self.source) != (other.name, other.source):
             raise TypeError("only groupings of one name and source can be stacked")
-        parts = [
-            np.concatenate([a[self.codes], b[other.codes]]) for a, b in zip(self.labels, other.labels, strict=True)
-        ]
-        return Grouping.from_keys(self.name, self.source, *parts)
+        pairs = list(zip(self.labels, other.labels, strict=True))
+        if all(np.array_equal(ours, theirs) for ours, theirs in pairs):
+            return Grouping(self.name, self.source, np.concatenate([self.codes, other.codes]), self.labels)
+        labels = (np.concatenate(pair) for pair in pairs)
+        groups = Grouping.from_keys(self.name, self.source, *labels)
+        codes = groups.codes[np.concatenate([self.codes, other.codes + np.int32(self.n_groups)])]
+        return Grouping(self.name, self.source, codes, groups.labels)
 
     def cross(self, other: Grouping) -> Grouping:
         """Groups of equal pairs of labels: the intersection of two groupings of the same rows."""
-        parts = (*(part[self.codes] for part in self.labels), *(part[other.codes] for part in other.labels))
-        return Grouping.from_keys(f"{self.name}&{other.name}", self.source, *parts)
-
-    def counts(self, groups: Sequence[int] | None = None) -> IntArray:
-        """Rows in each group."""
-        return np.bincount(self.codes, minlength=self.n_groups)
+        pairs = ((group.codes, np.arange(group.n_groups)) for group in (self, other))
+        crossed = Grouping.from_codes(f"{self.name}&{other.name}", self.source, *pairs)
+        ours, theirs = crossed.labels
+        labels = (*(part[ours] for part in self.labels), *(part[theirs] for part in other.labels))
+        return Grouping(crossed.name, self.source, crossed.codes, labels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,30 +157,38 @@ class StratifiedGrouping:
         """Source of the labels."""
         return self.units.source
 
-    @property
-    def n_groups(self) -> int:
-        """Number of primary sampling units."""
-        return self.units.n_groups
+    @classmethod
+    def of_panel(cls, units: Grouping, strata: Grouping | None) -> StratifiedGrouping:
+        """Count the units of every stratum; without strata each scope, such as a country, is one."""
+        if strata is None:
+            scope = units.labels[0] if len(units.labels) > 1 else np.zeros(units.n_groups, dtype=np.intp)
+            strata = Grouping.from_keys("sample", units.source, scope[units.codes])
+        nested = strata.cross(units)
+        first = np.unique(nested.codes, return_index=True)[1]
+        counts = np.bincount(strata.codes[first], minlength=strata.n_groups)
+        return cls(nested, strata, dict(zip(_keys(strata), counts.tolist(), strict=True)))
 
     @property
-    def degrees(self) -> int:
-        """Units less strata, over the strata that rows are left of."""
-        counts = self._counts()
-        return int(counts.sum() - len(counts))
+    def lonely(self) -> list[tuple[object, ...]]:
+        """Strata with a single unit."""
+        return [key for key, count in self.sampled.items() if count < 2]
+
+    def degrees(self, rows: IntArray) -> float:
+        """Units less strata, over the strata that the given rows are of."""
+        counts = self.take(rows)._counts()
+        return float(counts.sum() - len(counts))
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return the sum over strata of n/(n - 1) times the units' squared deviations."""
+        # sum_h n_h/(n_h - 1) sum_i (s_hi - s_h/n_h)(s_hi - s_h/n_h)'
+        #   = sum_h [n_h/(n_h - 1) sum_i s_hi s_hi' - 1/(n_h - 1) s_h s_h'],  nothing where n_h = 1
         counts = self._counts()
-        free = np.maximum(counts - 1, 1)
-        certain = counts <= 1
-        first = np.unique(self.units.codes, return_index=True)[1]
-        stratum_of_unit = self.strata.codes[first]
+        inverse = np.where(counts > 1, 1.0 / np.maximum(counts - 1, 1), 0.0)
+        stratum_of_unit = self.strata.codes[np.unique(self.units.codes, return_index=True)[1]]
         units, strata = self.units.sums(scores), self.strata.sums(scores)
-        unit_weight = np.where(certain, 0.0, counts / free)[stratum_of_unit]
-        stratum_weight = np.where(certain, 0.0, 1.0 / free)
-        plus = (units.T @ units.multiply(unit_weight[:, None]).tocsr()).toarray()
-        minus = (strata.T @ strata.multiply(stratum_weight[:, None]).tocsr()).toarray()
-        return np.asarray(plus - minus)
+        plus = units.T @ units.multiply((counts * inverse)[stratum_of_unit, None]).tocsr()
+        minus = strata.T @ strata.multiply(inverse[:, None]).tocsr()
+        return np.asarray((plus - minus).toarray())
 
     def take(self, rows: IntArray) -> StratifiedGrouping:
         """Keep the given rows; the counts of sampled units stay."""
@@ -193,8 +202,47 @@ class StratifiedGrouping:
         return StratifiedGrouping(self.units.stack(other.units), self.strata.stack(other.strata), sampled)
 
     def _counts(self) -> IntArray:
-        keys = zip(*(part.tolist() for part in self.strata.labels), strict=True)
-        return np.array([self.sampled[key] for key in keys], dtype=np.intp)
+        return np.array([self.sampled[key] for key in _keys(self.strata)], dtype=np.intp)
+
+
+def factorize(values: AnyArray) -> tuple[CodeArray, AnyArray]:
+    """Number the distinct values in the order in which they appear: a code for each row, a label for each code.
+
+    >>> factorize(np.array(["b", "a", "b"], dtype=object))
+    (array([0, 1, 0], dtype=int32), array(['b', 'a'], dtype=object))
+    """
+    values = np.asarray(values)
+    if values.dtype != object:
+        labels, sorted_codes = np.unique(values, return_inverse=True)
+        codes, present = _appearing(sorted_codes.ravel(), len(labels))
+        return codes, labels[present]
+    place = {value: i for i, value in enumerate(dict.fromkeys(values.tolist()))}
+    labels = np.empty(len(place), dtype=object)
+    labels[:] = list(place)
+    return np.fromiter(map(place.__getitem__, values.tolist()), dtype=np.int32, count=len(values)), labels
+
+
+def group_sums(codes: IntArray | CodeArray, rows: IntArray, m: int, scores: sparse.csr_array) -> sparse.csr_array:
+    """Sums of score rows within groups, shape (m, q); a row may stand in several."""
+    indicator = sparse.csr_array((np.ones(len(codes)), (codes, rows)), shape=(m, scores.shape[0]))
+    return sparse.csr_array(indicator @ scores)
+
+
+def _appearing(flat: IntArray, size: float) -> tuple[CodeArray, IntArray]:
+    """Number whole numbers from 0 to size - 1 in the order in which they appear, and say which do."""
+    if size > _TABLE * len(flat):
+        values, inverse = np.unique(flat, return_inverse=True)
+        codes, present = _appearing(inverse, len(values))
+        return codes, values[present]
+    table = np.full(int(size), len(flat), dtype=np.intp)
+    table[flat[::-1]] = np.arange(len(flat) - 1, -1, -1)  # of a repeated number the last value written stays
+    present = flat[np.sort(table[table < len(flat)])]
+    table[present] = np.arange(len(present))
+    return table[flat].astype(np.int32), present
+
+
+def _keys(grouping: Grouping) -> list[tuple[object, ...]]:
+    return list(zip(*(part.tolist() for part in grouping.labels), strict=True))
 
 
 def _squared(sums: sparse.csr_array) -> FloatArray:

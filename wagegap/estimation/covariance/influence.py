@@ -1,4 +1,4 @@
-"""The root of estimators that leave an influence function behind: maximum likelihood, two steps, averages of effects.
+"""The source of estimators that leave an influence function behind: maximum likelihood, two steps, averages of effects.
 
 Each block (a cell, a fit) has rows of the sample and the influence of each on its columns, scaled so that the sum of
 their squares is the variance. One sparse matrix of scores holds all blocks, and the rows' groupings relate them to each
@@ -15,13 +15,11 @@ from scipy import sparse
 
 from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError
-from wagegap.estimation.covariance.options import Analytic, Covariance, Robust
-from wagegap.estimation.covariance.sources import Block, ScoreRoot
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.covariance.options import Analytic, Covariance
+from wagegap.estimation.covariance.sources import Block, ScoreSource
+from wagegap.estimation.sample import Sample
 
-__all__ = ["InfluenceBlock", "check_influence_cov", "influence_root"]
-
-_KINDS = ("iid", "HC0", "HC1", "CR0", "CR1")
+__all__ = ["InfluenceBlock", "check_influence_cov", "influence_source"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,17 +61,17 @@ def check_influence_cov(cov: Covariance, *, classical: bool = True) -> None:
     ------
     CovarianceError
     """
-    if isinstance(cov, Robust) and cov.kind not in (_KINDS if classical else _KINDS[1:]):
+    if cov.leverages or cov.adjusts_clusters or (cov.model_based and not classical):
         raise CovarianceError(
             f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
             "survey's design, replicates or the bootstrap."
         )
 
 
-def influence_root(
+def influence_source(
     sample: Sample, blocks: Sequence[InfluenceBlock], *, cov: Analytic, rule: SmallSample = "stata"
-) -> ScoreRoot:
-    """Return the root of all blocks, column after column.
+) -> ScoreSource:
+    """Return the source of all blocks, column after column.
 
     Parameters
     ----------
@@ -101,6 +99,6 @@ def influence_root(
     )
     at = np.arange(len(blocks))
     of_columns, of_rows = (np.repeat(at, [size[axis] for size in sizes]) for axis in (1, 0))
-    return ScoreRoot(
+    return ScoreSource(
         part.source, scores, of_columns, of_rows.astype(np.int32), stated, part.groupings, cov, rule, None, part.repeats
     )

@@ -2,19 +2,44 @@
 
 A covariance is a string, `"iid"`, `"HC0"` to `"HC3"`, `"CR0:psu"` to `"CR3:psu"` (kind, colon, cluster; two clusters
 joined by a plus are two-way, and so on), or one of the small frozen objects of this module: a survey design, dyads,
-nearness in space or time, replicate weights, a bootstrap. Nothing here computes; `parse_cov` says what is meant, once,
-for every stage.
+nearness in space or time, replicate weights, a bootstrap. `parse_cov` says what is meant, once, for every stage.
+
+Each object answers for itself, so that nobody asks for its type: what it needs of the panel (`pair_weights`, or
+`replicate_weights`), of which signed terms the covariance of scores consists, V = sum_k s_k S'K_k S (`terms`), by which
+small-sample factor it is multiplied (`factor`), and its degrees of freedom (`units`, `degrees`). `replicated` tells
+those that refit from those that stand on scores.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import combinations
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from wagegap._typing import FloatArray, ReplicateKind, RngLike
-from wagegap.errors import OptionError, check_option, check_rng, did_you_mean
+from wagegap._typing import (
+    AnyArray,
+    CodeArray,
+    FloatArray,
+    IntArray,
+    ReplicateKind,
+    RngLike,
+    SmallSample,
+    WeightKind,
+)
+from wagegap.errors import CovarianceError, OptionError, check_option, check_rng, did_you_mean, listing
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
+from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel, check_lags
+from wagegap.estimation.covariance.replication import (
+    ReplicateWeights,
+    bootstrap_weights,
+    given_weights,
+    replicate_scale,
+)
 
 __all__ = [
     "Analytic",
@@ -28,9 +53,9 @@ __all__ = [
     "NeweyWest",
     "Replicates",
     "Robust",
+    "RowLabels",
     "Survey",
     "parse_cov",
-    "replicate_scale",
 ]
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
@@ -39,8 +64,132 @@ _REPLICATE_KINDS = ("BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap")
 _SPELLINGS = ("iid", *_HC, "CR0:cluster", "CR1:cluster", "CR2:cluster", "CR3:cluster", "CR1:first+second")
 
 
+class RowLabels(Protocol):
+    """What a covariance asks of a panel about some of its rows."""
+
+    @property
+    def source(self) -> str:
+        """Name of the data."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of this very data."""
+
+    @property
+    def row_ids(self) -> IntArray:
+        """Number of each row at the door."""
+
+    def __len__(self) -> int: ...
+
+    def groupings(self, rows: IntArray, extra: Sequence[str] = ()) -> dict[str, Grouping]:
+        """Return the declared groupings of some rows, and those by `extra` columns."""
+
+    def ids(self, name: str, rows: IntArray) -> AnyArray:
+        """Return a column that identifies something."""
+
+    def numbers(self, name: str, rows: IntArray) -> FloatArray:
+        """Return a column of numbers, NaN where it holds none."""
+
+
+class _Option:
+    """What every covariance answers; each says where it differs."""
+
+    __slots__ = ()
+    by_country: ClassVar[bool] = False
+    """Whether equal replicate numbers of two countries are unrelated."""
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Columns (or `"worker"`) of the clusters, empty where there are none."""
+        return ()
+
+    @property
+    def independent(self) -> bool:
+        """Whether errors of different rows are taken as uncorrelated: iid and HC."""
+        return False
+
+    @property
+    def model_based(self) -> bool:
+        """Whether errors are taken as of equal variance too: iid."""
+        return False
+
+    @property
+    def leverages(self) -> bool:
+        """Whether residuals are adjusted by the leverages of rows: HC2 and HC3."""
+        return False
+
+    @property
+    def adjusts_clusters(self) -> bool:
+        """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
+        return False
+
+    @property
+    def compressible(self) -> bool:
+        """Whether rows of equal regressors can be summed first."""
+        return False
+
+    def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
+        """Fill in the replicates that a panel declares, where they are meant."""
+        del columns, kind, fay
+        return self
+
+    def check_weights(self, kind: WeightKind | None) -> None:
+        """Raise where weights of a kind do not go with the covariance."""
+
+    def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
+        """Return the pair weights of some rows that no column groups, by name."""
+        del panel, rows
+        return {}
+
+
+class _Analytic(_Option):
+    """A covariance of scores, V = sum_k s_k S'K_k S; by default with one term, K by the object's name."""
+
+    __slots__ = ()
+    replicated: ClassVar[Literal[False]] = False
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind."""
+        return type(self).__name__
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the pair weights that two joined results must have in common."""
+        return (str(self),)
+
+    def units(self, groupings: Mapping[str, PairWeights]) -> list[PairWeights]:
+        """Return the pair weights whose units count for degrees of freedom, the fewest deciding."""
+        if str(self) not in groupings:
+            raise CovarianceError(
+                f"cov={self}: its pairs of rows were not kept with the scores; call refit(data, cov=...)."
+            )
+        return [groupings[str(self)]]
+
+    def terms(self, groupings: Mapping[str, PairWeights]) -> list[tuple[int, PairWeights]]:
+        """Return the signs s_k and pair weights K_k."""
+        return [(1, unit) for unit in self.units(groupings)]
+
+    def factor(self, rule: SmallSample, nobs: float, n_params: int, degrees: float) -> float:
+        """Return the small-sample factor, `degrees` being the units less one."""
+        del rule, nobs, n_params, degrees
+        return 1.0
+
+    def degrees(self, rule: SmallSample, n_params: int, degrees: float) -> float:
+        """Return the degrees of freedom of a contrast, `degrees` being the units less one."""
+        del rule, n_params
+        return degrees
+
+
+class _Replicated(_Option):
+    """A covariance of estimates refitted with other weights."""
+
+    __slots__ = ()
+    replicated: ClassVar[Literal[True]] = True
+
+
 @dataclass(frozen=True, slots=True)
-class Robust:
+class Robust(_Analytic):
     """Analytic covariance from scores.
 
     Attributes
@@ -51,15 +200,100 @@ class Robust:
         Columns (or `"worker"`) within whose values errors may be correlated.
     """
 
-    kind: str
+    kind: str = field()
     clusters: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
 
+    @property
+    def independent(self) -> bool:
+        """Whether errors of different rows are taken as uncorrelated: iid and HC."""
+        return not self.clusters
+
+    @property
+    def model_based(self) -> bool:
+        """Whether errors are taken as of equal variance too: iid."""
+        return self.kind == "iid"
+
+    @property
+    def leverages(self) -> bool:
+        """Whether residuals are adjusted by the leverages of rows: HC2 and HC3."""
+        return self.kind in ("HC2", "HC3")
+
+    @property
+    def adjusts_clusters(self) -> bool:
+        """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
+        return self.kind in ("CR2", "CR3")
+
+    @property
+    def compressible(self) -> bool:
+        """Whether rows of equal regressors can be summed first."""
+        return not self.adjusts_clusters
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the groupings that two joined results must have in common."""
+        return self.clusters or ("row",)
+
+    def check_weights(self, kind: WeightKind | None) -> None:
+        """Sampling weights refuse errors that take their scale for precision."""
+        if kind == "sampling" and self.model_based:
+            raise OptionError(
+                "cov='iid' would read sampling weights as precision, which they are not: use 'HC1', a cluster or the "
+                "survey's design; or declare weight_kind='analytic' if the weights are inverse variances."
+            )
+
+    def units(self, groupings: Mapping[str, PairWeights]) -> list[PairWeights]:
+        """Return the grouping of each cluster, or of rows."""
+        return list(self._groupings(groupings))
+
+    def terms(self, groupings: Mapping[str, PairWeights]) -> list[tuple[int, PairWeights]]:
+        """Return the signs and groupings: for several clusters inclusion and exclusion of their intersections."""
+        # V = sum over sets A of clusters of (-1)^(|A| + 1) S'K_A S, K_A one where all clusters of A are equal
+        single = self._groupings(groupings)
+        return [
+            ((-1) ** (size + 1), reduce(Grouping.cross, group))
+            for size in range(1, len(single) + 1)
+            for group in combinations(single, size)
+        ]
+
+    def factor(self, rule: SmallSample, nobs: float, n_params: int, degrees: float) -> float:
+        """Return the small-sample factor of HC1 and CR1 by the convention's name."""
+        # HC1: n/(n - k). CR1: G/(G - 1) (n - 1)/(n - k), or G/(G - 1) (clubSandwich), or G/(G - k) (metafor)
+        if rule == "none" or self.kind not in ("HC1", "CR1"):
+            return 1.0
+        if self.kind == "HC1":
+            return nobs / (nobs - n_params) if nobs > n_params else np.inf
+        if degrees < 1:
+            raise CovarianceError("a single cluster has no variance between clusters: cluster on a finer column.")
+        g = degrees + 1
+        if rule == "metafor" and g <= n_params:
+            raise CovarianceError(f"{g:.0f} clusters for {n_params} parameters: metafor's factor needs more clusters.")
+        if rule == "metafor":
+            return g / (g - n_params)
+        if rule == "clubsandwich":
+            return g / degrees
+        return g / degrees * (nobs - 1) / (nobs - n_params) if nobs > n_params else np.inf
+
+    def degrees(self, rule: SmallSample, n_params: int, degrees: float) -> float:
+        """Return G - 1, or metafor's G - k."""
+        return degrees + 1 - n_params if rule == "metafor" else degrees
+
+    def _groupings(self, groupings: Mapping[str, PairWeights]) -> list[Grouping]:
+        kept = {name: group for name, group in groupings.items() if isinstance(group, Grouping)}
+        missing = [name for name in self.needs if name not in kept]
+        if missing:
+            names = listing(name for name in groupings if name != "row") or "none"
+            raise CovarianceError(
+                f"cov={self}: {missing[0]!r} was not kept with the scores (kept: {names}). "
+                f"Pass cov={str(self)!r} to the fit, or declare the column in read_panel, or call refit(data)."
+            )
+        return [kept[name] for name in self.needs]
+
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(_Analytic):
     """Taylor linearisation of a stratified, clustered sample (with-replacement approximation).
 
     Attributes
@@ -82,9 +316,31 @@ class Survey:
     def __str__(self) -> str:
         return f"Survey({self.strata}/{self.psu})" if self.strata else f"Survey({self.psu})"
 
+    @property
+    def compressible(self) -> bool:
+        """Whether rows of equal regressors can be summed first."""
+        return True
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the groupings that two joined results must have in common."""
+        return ("row", str(self))
+
+    def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
+        """Return the design of the rows, with the units of every stratum counted over the whole panel."""
+        names = [self.psu, *([self.strata] if self.strata else [])]
+        everywhere = panel.groupings(np.arange(len(panel)), names)
+        design = StratifiedGrouping.of_panel(everywhere[self.psu], everywhere[self.strata] if self.strata else None)
+        if design.lonely and self.lonely == "raise":
+            raise CovarianceError(
+                f"{len(design.lonely)} of {len(design.sampled)} strata have a single unit, such as {design.lonely[0]}: "
+                "merge strata, or Survey(..., lonely='certainty') to take them as sampled with certainty."
+            )
+        return {str(self): design.take(rows)}
+
 
 @dataclass(frozen=True, slots=True)
-class Dyadic:
+class Dyadic(_Analytic):
     """Rows are pairs, such as flows; those with a member in common may be correlated (Aronow, Samii and Assenova 2015).
 
     Attributes
@@ -99,9 +355,14 @@ class Dyadic:
     def __str__(self) -> str:
         return f"Dyadic({self.origin}~{self.destination})"
 
+    def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
+        """Return the dyads of some rows."""
+        members = (panel.ids(column, rows) for column in (self.origin, self.destination))
+        return {str(self): Dyads.from_keys(str(self), panel.source, *members)}
+
 
 @dataclass(frozen=True, slots=True)
-class Conley:
+class Conley(_Analytic):
     """Rows whose places are near may be correlated (Conley 1999).
 
     Attributes
@@ -120,16 +381,19 @@ class Conley:
     kernel: Literal["uniform", "bartlett"] = "uniform"
 
     def __post_init__(self) -> None:
-        check_option("kernel", self.kernel, ("uniform", "bartlett"))
-        if not self.km > 0:
-            raise OptionError(f"km={self.km!r} must be a positive distance.")
+        check_kernel(self.km, self.kernel)
 
     def __str__(self) -> str:
         return f"Conley({self.lat}~{self.lon}, {self.km:g} km, {self.kernel})"
 
+    def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
+        """Return the places of some rows."""
+        latitude, longitude = panel.numbers(self.lat, rows), panel.numbers(self.lon, rows)
+        return {str(self): Places(str(self), panel.source, latitude, longitude, self.km, self.kernel)}
+
 
 @dataclass(frozen=True, slots=True)
-class DriscollKraay:
+class DriscollKraay(_Analytic):
     """Rows of near periods may be correlated, whatever their unit (Driscoll and Kraay 1998).
 
     Attributes
@@ -144,14 +408,18 @@ class DriscollKraay:
     lags: int
 
     def __post_init__(self) -> None:
-        _check_lags(self.lags)
+        check_lags(self.lags)
 
     def __str__(self) -> str:
         return f"DriscollKraay({self.period}, {self.lags} lags)"
 
+    def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
+        """Return the periods of some rows."""
+        return {str(self): Spells(str(self), panel.source, panel.ids(self.period, rows), int(self.lags))}
+
 
 @dataclass(frozen=True, slots=True)
-class NeweyWest:
+class NeweyWest(_Analytic):
     """Rows of near periods of one unit may be correlated (Newey and West 1987).
 
     Attributes
@@ -167,10 +435,15 @@ class NeweyWest:
     lags: int
 
     def __post_init__(self) -> None:
-        _check_lags(self.lags)
+        check_lags(self.lags)
 
     def __str__(self) -> str:
         return f"NeweyWest({self.unit}, {self.period}, {self.lags} lags)"
+
+    def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
+        """Return the periods of some rows within their units."""
+        units = panel.groupings(rows, [self.unit])[self.unit]
+        return {str(self): Spells(str(self), panel.source, panel.ids(self.period, rows), int(self.lags), units)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +464,7 @@ class BeckKatz:
 
 
 @dataclass(frozen=True, slots=True)
-class Replicates:
+class Replicates(_Replicated):
     """Replicate weights that the survey supplies.
 
     Attributes
@@ -205,6 +478,8 @@ class Replicates:
     scales : tuple of float, optional
         A scale per replicate, for JKn; (n_h - 1)/n_h of the stratum of each replicate.
     """
+
+    by_country: ClassVar[bool] = True
 
     columns: tuple[str, ...] = ()
     kind: ReplicateKind | None = None
@@ -224,9 +499,37 @@ class Replicates:
         count = f", {len(self.columns)} replicates" if self.columns else ""
         return f"Replicates({self.kind or 'declared'}{count})"
 
+    def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
+        """Fill in what a panel declares."""
+        known = replace(self, columns=self.columns or tuple(columns), kind=self.kind or kind, fay=self.fay or fay)
+        if not known.columns or known.kind is None:
+            raise CovarianceError(
+                "replicates need columns and a kind: read_panel(..., replicate_weights=[...], replicate_kind='JK2') or "
+                "wagegap.cov.Replicates(columns, kind)."
+            )
+        return known
+
+    def replicate_weights(self, panel: RowLabels, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
+        """Return the weights of every replicate for some rows of a panel, whose weights in the fit are given."""
+        if weights is None:
+            raise CovarianceError(
+                "replicate weights go with the weights they were made from, and none are given: "
+                "read_panel(..., weight=) or weights= (ones, where the sample is not weighted)."
+            )
+        assert self.kind is not None
+        matrix = np.column_stack([panel.numbers(name, rows) for name in self.columns])
+        bad = ~(np.isfinite(matrix) & (matrix >= 0)).all(axis=1)
+        if bad.any():
+            raise CovarianceError(
+                f"replicate weights are missing, text or negative in {int(bad.sum()):,} of {len(rows):,} rows: keep "
+                "the cells that have them (countries without replicates need a covariance of their own)."
+            )
+        scale = replicate_scale(self.kind, len(self.columns), self.fay, self.scales)
+        return given_weights(matrix, scale, self.kind, f"{panel.source}|{self.kind}")
+
 
 @dataclass(frozen=True, slots=True)
-class Bootstrap:
+class Bootstrap(_Replicated):
     """Pairs bootstrap of rows or of clusters.
 
     Attributes
@@ -270,6 +573,20 @@ class Bootstrap:
         more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)
         return f"Bootstrap({self.reps}, {self.kind}{more})"
 
+    def replicate_weights(self, panel: RowLabels, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
+        """Return the weights of every resample for some rows of a panel, whose weights in the fit are given.
+
+        Units are drawn among all rows of the panel, so that two stages of one panel draw the same.
+        """
+        drawn = hashlib.sha256(panel.row_ids.tobytes()).hexdigest()[:16]
+        units = _codes(panel, self.cluster or "row")
+        strata = None if self.strata is None else _codes(panel, self.strata)
+        design = f"{panel.source}#{panel.fingerprint}#{drawn}|{self.kind}|{self.cluster}"
+        draws = bootstrap_weights(
+            units, rows, weights, design, reps=self.reps, kind=self.kind, rng=self.rng, strata=strata
+        )
+        return replace(draws, workers=self.workers, progress=self.progress)
+
 
 Analytic: TypeAlias = Robust | Survey | Dyadic | Conley | DriscollKraay | NeweyWest
 Covariance: TypeAlias = Analytic | Replicates | Bootstrap
@@ -303,24 +620,7 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     return Robust(kind, names)
 
 
-def _check_lags(lags: object) -> None:
-    if isinstance(lags, bool) or not isinstance(lags, int | np.integer) or lags < 0:
-        raise OptionError(f"lags={lags!r} must be a whole number, 0 or more.")
-
-
-def replicate_scale(kind: ReplicateKind, n: int, fay: float, scales: tuple[float, ...] | None) -> FloatArray:
-    """Return the factor of each replicate's squared deviation, shape (n,).
-
-    BRR 1/R; Fay 1/(R (1 - f)^2); JK1 (R - 1)/R; JK2 1; JKn as given; bootstrap 1/(R - 1).
-
-    >>> replicate_scale("JK2", 2, 0.0, None)
-    array([1., 1.])
-    """
-    if n < 2:
-        raise OptionError(f"{n} replicate is too few for a variance: at least 2.")
-    if kind == "JKn":
-        if scales is None or len(scales) != n:
-            raise OptionError(f"JKn needs scales, one for each of the {n} replicates: (n_h - 1)/n_h of its stratum.")
-        return np.asarray(scales, dtype=float)
-    value = {"BRR": 1 / n, "Fay": 1 / (n * (1 - fay) ** 2), "JK1": (n - 1) / n, "JK2": 1.0, "bootstrap": 1 / (n - 1)}
-    return np.full(n, value[kind])
+def _codes(panel: RowLabels, name: str) -> CodeArray:
+    """Unit of every row of a panel: the row itself, its worker, or its value in a column."""
+    everything = np.arange(len(panel))
+    return everything.astype(np.int32) if name == "row" else panel.groupings(everything, [name])[name].codes

@@ -22,14 +22,13 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
 from scipy import sparse, spatial
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option
-from wagegap.estimation.covariance.groupings import Grouping, PairWeights
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights, factorize, group_sums
 
-__all__ = ["Dyads", "Kernel", "Places", "Spells"]
+__all__ = ["Dyads", "Kernel", "Places", "Spells", "check_kernel", "check_lags"]
 
 Kernel: TypeAlias = Literal["uniform", "bartlett"]
 
@@ -72,27 +71,28 @@ class Dyads:
     def from_keys(cls, name: str, source: str, first: AnyArray, second: AnyArray) -> Dyads:
         """Name the members of rows by two columns of one kind of labels, each of shape (n,)."""
         both = np.concatenate([np.asarray(first, dtype=object), np.asarray(second, dtype=object)])
-        codes, labels = pd.factorize(both)
-        if (codes < 0).any():
-            raise DataError(f"{name}: a member is missing in {int((codes < 0).sum()):,} places; filter these rows out.")
+        codes, labels = factorize(both)
+        missing = np.isin(codes, [i for i, label in enumerate(labels) if label is None or label != label])
+        if missing.any():
+            raise DataError(f"{name}: a member is missing in {int(missing.sum()):,} places; filter these rows out.")
         halves = codes.astype(np.int32)
-        return cls(name, source, halves[: len(first)], halves[len(first) :], np.asarray(labels))
+        return cls(name, source, halves[: len(first)], halves[len(first) :], labels)
 
-    @property
-    def n_groups(self) -> int:
-        """Number of members."""
-        return len(np.union1d(self.first, self.second))
+    def degrees(self, rows: IntArray) -> float:
+        """Members of the given rows, less one."""
+        return _less_one(len(np.union1d(self.first[rows], self.second[rows])))
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q): rows that share a member, those that share both counted once."""
+        # S'KS = sum_m (sum over rows i of member m of s_i)(...)' - sum_p (sum over rows i of pair p of s_i)(...)'
         n, m = len(self.first), len(self.labels)
         rows = np.arange(n)
         apart = self.first != self.second
         member = np.concatenate([self.first, self.second[apart]])
-        members = _summed(member, np.concatenate([rows, rows[apart]]), m, scores)
+        members = group_sums(member, np.concatenate([rows, rows[apart]]), m, scores)
         low, high = np.minimum(self.first, self.second), np.maximum(self.first, self.second)
         pair = np.unique(low[apart].astype(np.int64) * m + high[apart], return_inverse=True)[1]
-        pairs = _summed(pair, rows[apart], int(pair.max(initial=-1)) + 1, scores)
+        pairs = group_sums(pair, rows[apart], int(pair.max(initial=-1)) + 1, scores)
         return np.asarray((members.T @ members).toarray() - (pairs.T @ pairs).toarray())
 
     def take(self, rows: IntArray) -> Dyads:
@@ -145,9 +145,7 @@ class Places:
     kernel: Kernel = "uniform"
 
     def __post_init__(self) -> None:
-        check_option("kernel", self.kernel, ("uniform", "bartlett"))
-        if not self.km > 0:
-            raise OptionError(f"km={self.km!r} must be a positive distance.")
+        check_kernel(self.km, self.kernel)
         for word, values, top in (("latitude", self.latitude, 90.0), ("longitude", self.longitude, 180.0)):
             bad = ~(np.abs(values) <= top)
             if bad.any():
@@ -156,15 +154,14 @@ class Places:
                     f"{len(values):,} rows, first {values[bad][0]!r}."
                 )
 
-    @property
-    def n_groups(self) -> int:
-        """Number of places."""
-        return len(self._places()[1])
+    def degrees(self, rows: IntArray) -> float:
+        """Places of the given rows, less one."""
+        return _less_one(len(self.take(rows)._places()[1]))
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
-        """Return S'KS, shape (q, q)."""
+        """Return S'KS = P'KP, P the sums of scores by place, shape (q, q)."""
         codes, points = self._places()
-        sums = _summed(codes, np.arange(len(codes)), len(points), scores)
+        sums = group_sums(codes, np.arange(len(codes)), len(points), scores)
         return np.asarray((sums.T @ (self._kernel(points) @ sums)).toarray())
 
     def take(self, rows: IntArray) -> Places:
@@ -187,6 +184,7 @@ class Places:
 
     def _kernel(self, points: FloatArray) -> sparse.csr_array:
         """Weights of pairs of places, sparse."""
+        # The chord between points at angle a is 2 sin(a/2), and the distance between the places R a.
         chord = 2 * np.sin(min(self.km / _EARTH_KM, np.pi) / 2)
         tree = spatial.cKDTree(points)
         found = tree.sparse_distance_matrix(tree, chord, output_type="coo_matrix")
@@ -232,24 +230,23 @@ class Spells:
     units: Grouping | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.lags, bool) or not isinstance(self.lags, int | np.integer) or self.lags < 0:
-            raise OptionError(f"lags={self.lags!r} must be a whole number, 0 or more.")
-        missing = int(pd.isna(self.periods).sum())
+        check_lags(self.lags)
+        missing = int(np.sum(self.periods != self.periods))
         if missing:
             raise DataError(f"{self.name}: the period is missing in {missing:,} of {len(self.periods):,} rows.")
 
-    @property
-    def n_groups(self) -> int:
-        """Number of periods, or of units where there are any."""
-        return len(np.unique(self.periods)) if self.units is None else len(np.unique(self.units.codes))
+    def degrees(self, rows: IntArray) -> float:
+        """Periods of the given rows, or units where there are any, less one."""
+        return _less_one(len(np.unique((self.periods if self.units is None else self.units.codes)[rows])))
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q)."""
+        # S'KS = C_0 + sum_l (1 - l/(L + 1)) (C_l + C_l'),  C_l = sum_t S_{t+l}'S_t,  S_t the sum of scores at time t
         rank = np.unique(self.periods, return_inverse=True)[1].ravel()
         width = int(rank.max()) + 1 + self.lags
         unit = np.zeros(len(rank), dtype=np.int64) if self.units is None else self.units.codes.astype(np.int64)
         cells, codes = np.unique(unit * width + rank, return_inverse=True)
-        sums = _summed(codes.ravel(), np.arange(len(rank)), len(cells), scores)
+        sums = group_sums(codes.ravel(), np.arange(len(rank)), len(cells), scores)
         total = np.asarray((sums.T @ sums).toarray())
         for lag in range(1, self.lags + 1):
             later = np.searchsorted(cells, cells + lag)
@@ -259,24 +256,34 @@ class Spells:
             total += (1 - lag / (self.lags + 1)) * (crossed + crossed.T)
         return total
 
+    @property
+    def _identity(self) -> tuple[str, str, int, bool]:
+        return self.name, self.source, self.lags, self.units is None
+
     def take(self, rows: IntArray) -> Spells:
         """Keep the given rows."""
         return replace(self, periods=self.periods[rows], units=None if self.units is None else self.units.take(rows))
 
     def stack(self, other: PairWeights) -> Spells:
         """Put the rows of `other` below."""
-        alike = isinstance(other, Spells) and (other.name, other.source, other.lags) == (
-            self.name,
-            self.source,
-            self.lags,
-        )
-        if not isinstance(other, Spells) or not alike or (self.units is None) != (other.units is None):
+        if not isinstance(other, Spells) or self._identity != other._identity:
             raise TypeError("only periods of one name, source and number of lags can be stacked")
         units = None if self.units is None or other.units is None else self.units.stack(other.units)
         return replace(self, periods=np.concatenate([self.periods, other.periods]), units=units)
 
 
-def _summed(codes: IntArray | CodeArray, rows: IntArray, m: int, scores: sparse.csr_array) -> sparse.csr_array:
-    """Sums of score rows within groups, shape (m, q); a row may stand in several."""
-    indicator = sparse.csr_array((np.ones(len(codes)), (codes, rows)), shape=(m, scores.shape[0]))
-    return sparse.csr_array(indicator @ scores)
+def check_lags(lags: object) -> None:
+    """Raise where a number of lags is not a whole number, 0 or more."""
+    if isinstance(lags, bool) or not isinstance(lags, int | np.integer) or lags < 0:
+        raise OptionError(f"lags={lags!r} must be a whole number, 0 or more.")
+
+
+def check_kernel(km: float, kernel: Kernel) -> None:
+    """Raise for an unknown kernel, or a distance that is none."""
+    check_option("kernel", kernel, ("uniform", "bartlett"))
+    if not km > 0:
+        raise OptionError(f"km={km!r} must be a positive distance.")
+
+
+def _less_one(n: int) -> float:
+    return float(max(n - 1, 1))

@@ -13,25 +13,22 @@ Wolter, K. (2007). Introduction to Variance Estimation, 2nd ed. Springer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from wagegap._typing import CodeArray, FloatArray, IntArray
-from wagegap.errors import CovarianceError, listing
-from wagegap.estimation.covariance.options import Bootstrap
+from wagegap._typing import CodeArray, FloatArray, IntArray, ReplicateKind, RngLike
+from wagegap.errors import CovarianceError, OptionError
 from wagegap.estimation.covariance.resampling import (
     GivenWeights,
     Multipliers,
     draw_resamples,
-    map_in_order,
     replicate_moments,
-    report_progress,
 )
-from wagegap.estimation.covariance.sources import ReplicateRoot
 
-__all__ = ["ReplicateWeights", "bootstrap_weights", "given_weights", "replicate_root", "root_of_values"]
+__all__ = ["ReplicateWeights", "bootstrap_weights", "given_weights", "replicate_scale"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,20 +85,20 @@ class ReplicateWeights:
 
 
 def bootstrap_weights(
-    bootstrap: Bootstrap,
     units: CodeArray,
     rows: IntArray | CodeArray,
     weights: FloatArray | None,
     design: str,
     *,
+    reps: int,
+    kind: Literal["pairs", "bayesian"] = "pairs",
+    rng: RngLike = None,
     strata: CodeArray | None = None,
 ) -> ReplicateWeights:
     """Weights of resampled units.
 
     Parameters
     ----------
-    bootstrap : Bootstrap
-        Kind, number and generator.
     units : ndarray of int, shape (N,)
         Unit of every row of the panel, so that two stages of one panel draw the same units.
     rows : ndarray of int, shape (n,)
@@ -109,7 +106,9 @@ def bootstrap_weights(
     weights : ndarray, shape (n,), optional
         Weights of the fit.
     design : str
-        Name of the panel.
+        Name of the panel and of its units.
+    reps, kind, rng
+        Of `Bootstrap`.
     strata : ndarray of int, shape (N,), optional
         Stratum, or sample, of every row of the panel; each is resampled by itself.
 
@@ -120,14 +119,14 @@ def bootstrap_weights(
     """
     n_units = int(units.max()) + 1
     within = None if strata is None else _strata_of_units(units, strata, n_units)
-    draws = draw_resamples(n_units, bootstrap.reps, kind=bootstrap.kind, strata=within, rng=bootstrap.rng)
-    name = f"{design}|{bootstrap.kind}|{bootstrap.cluster}|{draws.seed}|{bootstrap.reps}"
+    draws = draw_resamples(n_units, reps, kind=kind, strata=within, rng=rng)
+    name = f"{design}|{draws.seed}|{reps}"
     if within is not None:
         name += f"|{hashlib.sha256(within.tobytes()).hexdigest()[:16]}"
-    scale = np.full(bootstrap.reps, 1 / (bootstrap.reps - 1))
+    scale = replicate_scale("bootstrap", reps, 0.0, None)
     of_rows = units[rows]
-    own = None if np.array_equal(of_rows, np.arange(n_units)) else of_rows
-    return ReplicateWeights(draws, own, weights, scale, "bootstrap", name)
+    each = np.array_equal(of_rows, np.arange(n_units))
+    return ReplicateWeights(draws, None if each else of_rows, weights, scale, "bootstrap", name)
 
 
 def given_weights(columns: FloatArray, scale: FloatArray, kind: str, design: str) -> ReplicateWeights:
@@ -135,70 +134,22 @@ def given_weights(columns: FloatArray, scale: FloatArray, kind: str, design: str
     return ReplicateWeights(GivenWeights(columns), None, None, scale, kind, design)
 
 
-def replicate_root(
-    estimate: FloatArray,
-    refit: Callable[[FloatArray], FloatArray],
-    replicates: ReplicateWeights,
-    scopes: Sequence[str],
-    free: float,
-) -> ReplicateRoot:
-    """Refit with each replicate's weights.
+def replicate_scale(kind: ReplicateKind, n: int, fay: float, scales: tuple[float, ...] | None) -> FloatArray:
+    """Return the factor of each replicate's squared deviation, shape (n,).
 
-    Parameters
-    ----------
-    estimate : ndarray, shape (C, r)
-        Full-sample coefficients of each cell.
-    refit : callable
-        From weights (n,) to coefficients (C, r).
-    replicates : ReplicateWeights
-        The weights.
-    scopes : sequence of str, length C
-        Scope of each cell's design.
-    free : float
-        Degrees of freedom of the design.
+    BRR 1/R; Fay 1/(R (1 - f)^2); JK1 (R - 1)/R; JK2 1; JKn as given; bootstrap 1/(R - 1).
+
+    >>> replicate_scale("JK2", 2, 0.0, None)
+    array([1., 1.])
     """
-    values = np.empty((len(replicates), *estimate.shape))
-    report = report_progress(replicates.progress, "replicates")
-    for i, found in enumerate(
-        map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
-    ):
-        _check_fitted(found, i, len(replicates))
-        values[i] = found
-        report(i + 1, len(replicates))
-    return root_of_values(estimate, values, replicates, scopes, free)
-
-
-def root_of_values(
-    estimate: FloatArray,
-    values: FloatArray,
-    replicates: ReplicateWeights,
-    scopes: Sequence[str],
-    free: float,
-) -> ReplicateRoot:
-    """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
-    number, n_cells, r = values.shape
-    names = tuple(dict.fromkeys(scopes))
-    gaps = (values - estimate) * np.sqrt(replicates.scale)[:, None, None]
-    for i in range(number):
-        _check_fitted(gaps[i], i, number)
-    deviations = np.zeros((len(names), number, n_cells, r))
-    for c, scope in enumerate(scopes):
-        deviations[names.index(scope), :, c] = gaps[:, c]
-    keys = tuple((name, i) for name in names for i in range(number))
-    flat = deviations.reshape(len(names) * number, n_cells * r)
-    return ReplicateRoot(replicates.design, flat, keys, replicates.kind, free)
-
-
-def _check_fitted(found: FloatArray, i: int, number: int) -> None:
-    """Refuse a replicate that leaves a coefficient of some cell undetermined."""
-    if np.isfinite(found).all():
-        return
-    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
-    raise CovarianceError(
-        f"replicate {i + 1} of {number} cannot be fitted in {len(bad)} of {len(found)} cells "
-        f"(numbers {listing(bad)}): too few rows there carry weight. Leave these cells out, or use "
-        "Bootstrap(kind='bayesian')."
-    )
+    if n < 2:
+        raise OptionError(f"{n} replicate is too few for a variance: at least 2.")
+    if kind == "JKn":
+        if scales is None or len(scales) != n:
+            raise OptionError(f"JKn needs scales, one for each of the {n} replicates: (n_h - 1)/n_h of its stratum.")
+        return np.asarray(scales, dtype=float)
+    value = {"BRR": 1 / n, "Fay": 1 / (n * (1 - fay) ** 2), "JK1": (n - 1) / n, "JK2": 1.0, "bootstrap": 1 / (n - 1)}
+    return np.full(n, value[kind])
 
 
 def _strata_of_units(units: CodeArray, strata: CodeArray, n_units: int) -> CodeArray:

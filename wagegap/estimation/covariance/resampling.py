@@ -20,24 +20,23 @@ Wolter, K. (2007). Introduction to Variance Estimation, 2nd ed. Springer, chapte
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
 
+from wagegap._progress import track
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, RngLike
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option
 
 __all__ = [
     "GivenWeights",
     "Multipliers",
-    "Progress",
     "Resamples",
     "column_products",
     "draw_blocks",
@@ -45,13 +44,9 @@ __all__ = [
     "jackknife_moments",
     "map_in_order",
     "replicate_moments",
-    "report_progress",
     "solve_replicates",
     "unpack_moments",
 ]
-
-Progress: TypeAlias = bool | Callable[[int, int], None]
-"""Called with (done, total); True writes a line to stderr."""
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -125,7 +120,7 @@ class Resamples:
     kind : {"pairs", "bayesian"}
         Multinomial counts, or exponential weights.
     seed : int
-        Root of all numbers.
+        Seeds of all numbers.
     order : ndarray of int, shape (N,), optional
         Unit at each position, where strata are not contiguous.
     segments : _Segments
@@ -317,7 +312,7 @@ def replicate_moments(
     cells: IntArray | CodeArray | None = None,
     precision: Literal["double", "single"] = "double",
     workers: int = 1,
-    progress: Progress = False,
+    progress: bool = False,
 ) -> FloatArray:
     """Cross-products of the columns under every replicate: sum over i of c_ri w_i z_i z_i'.
 
@@ -341,8 +336,8 @@ def replicate_moments(
         Of products and of sums within a few thousand rows; longer sums are always double.
     workers : int
         Threads; the numbers do not depend on them.
-    progress : bool or callable
-        Told how many blocks are done of how many.
+    progress : bool
+        Say on stderr how far it is.
 
     Returns
     -------
@@ -365,11 +360,9 @@ def replicate_moments(
     out = np.zeros((n_cells, draws.reps, size))
     task = _BlockMoments(z, weights, draws, pieces, np.dtype(np.float64 if precision == "double" else np.float32))
     tasks = [(k, piece, *span) for k, piece in pieces.by_block() for span in _spans(draws)]
-    report = report_progress(progress, "blocks")
-    for done, found in enumerate(map_in_order(task, tasks, workers), start=1):
-        for cell, first, moments in found:
+    for block in track(map_in_order(task, tasks, workers), "blocks", progress, total=len(tasks)):
+        for cell, first, moments in block:
             out[cell, first : first + len(moments)] += moments
-        report(done, len(tasks))
     return out[0] if cells is None else out
 
 
@@ -716,20 +709,6 @@ def _singular(weak: BoolArray, sample: str, columns: Sequence[str]) -> Covarianc
 
 def _of(sample: str) -> str:
     return f" of {sample}" if sample else ""
-
-
-def report_progress(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """Whom to tell how far it is: nobody, the caller, or stderr in one line."""
-    if callable(progress):
-        return progress
-    if not progress:
-        return lambda done, total: None
-
-    def write(done: int, total: int) -> None:
-        sys.stderr.write(f"\r{done:,} of {total:,} {what}{chr(10) if done == total else ''}")
-        sys.stderr.flush()
-
-    return write
 
 
 def _check_whole(name: str, value: object) -> None:

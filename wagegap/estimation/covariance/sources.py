@@ -1,58 +1,92 @@
 """Where uncertainty comes from: scores of sampled units, replicates, or a covariance someone states.
 
-A root holds what is needed for the covariance of a few fitted columns, and for relating them to those of another root.
-Scores of one source join scores of that source through their shared units, replicates join replicates of one design;
-whatever else is joined is joined as independent. The covariance of scores is a signed sum of quadratic forms over
-groupings, V = sum_k s_k S'K_k S, each block of columns (a cell, a fit) with its own small-sample factor.
+A source of error holds what is needed for the covariance of a few fitted columns, and for relating them to those of
+another source. Scores of one panel join scores of that panel through their shared units, replicates join replicates of
+one design; whatever else is joined is joined as independent. The covariance of scores is a signed sum of quadratic
+forms over groupings, V = sum_k s_k S'K_k S, each block of columns (a cell, a fit) with its own small-sample factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
-from typing import Protocol
 
 import numpy as np
 from scipy import linalg, sparse
 
+from wagegap._progress import track
 from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, JoinError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, satterthwaite
-from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
-from wagegap.estimation.covariance.options import Analytic, Covariance, Robust, Survey
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights
+from wagegap.estimation.covariance.options import Analytic, Covariance
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.resampling import map_in_order
 
-__all__ = ["AbsorbedCount", "Block", "PlainRoot", "ReplicateRoot", "Root", "ScoreRoot"]
+__all__ = [
+    "AbsorbedCount",
+    "Block",
+    "ErrorSource",
+    "ReplicateSource",
+    "ScoreSource",
+    "StatedSource",
+    "replicate_source",
+    "source_of_values",
+]
 
 
-class Root(Protocol):
-    """A source of uncertainty about a few fitted columns."""
+class ErrorSource(ABC):
+    """A source of error of a few fitted columns.
+
+    Attributes
+    ----------
+    origin : str
+        Where the errors come from; those of one origin may be related.
+    """
+
+    __slots__ = ()
+    origin: str
 
     @property
-    def source(self) -> str:
-        """Where the errors come from; roots of one source may be related."""
-
-    @property
+    @abstractmethod
     def size(self) -> int:
         """Number of fitted columns q."""
 
+    @abstractmethod
     def covariance(self) -> FloatArray:
         """Return the covariance of the fitted columns, shape (q, q)."""
 
+    @abstractmethod
     def degrees(self, contrast: FloatArray) -> float:
         """Return the degrees of freedom of a contrast of the fitted columns."""
 
-    def relates(self, other: Root) -> bool:
-        """Say whether the errors of two roots can be related."""
-
-    def join(self, other: Root) -> Root:
-        """Return one root for the columns of both, those of `other` last."""
-
+    @abstractmethod
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Return random deviations of the fitted columns, shape (reps, q)."""
 
+    @abstractmethod
     def describe(self) -> str:
         """Say the covariance in one phrase."""
+
+    def relates(self, other: ErrorSource) -> bool:
+        """Say whether the errors of two sources can be related."""
+        del other
+        return False
+
+    def join(self, other: ErrorSource) -> ErrorSource:
+        """Return one source for the columns of both, those of `other` last."""
+        raise JoinError(f"nothing is known of the covariance of {self.origin!r} and {other.origin!r}.")
+
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Return the degrees of a test of several contrasts, shape (m, q), where they are not those of each."""
+        del contrasts
+        return None
+
+    def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ErrorSource:
+        """Return the same source under another covariance, where it allows it."""
+        del rule
+        raise CovarianceError(f"{self.describe()} of {self.origin!r} cannot be turned into {cov}; refit(data).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +150,12 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoreRoot:
+class ScoreSource(ErrorSource):
     """Influence of sampled units on fitted columns.
 
     Attributes
     ----------
-    source : str
+    origin : str
         Data the units belong to.
     scores : sparse array, shape (n, q)
         Row i, column j: influence of row i on fitted column j, before any adjustment.
@@ -145,7 +179,7 @@ class ScoreRoot:
         One for each block, for CR2 and CR3, whose rows are clusters within blocks.
     """
 
-    source: str
+    origin: str
     scores: sparse.csr_array
     column_block: IntArray
     row_block: CodeArray
@@ -164,10 +198,11 @@ class ScoreRoot:
 
     def covariance(self) -> FloatArray:
         """Signed sum of quadratic forms, times the blocks' factors."""
-        if isinstance(self.cov, Robust) and self.cov.kind == "iid":
+        if self.cov.model_based:
             return self._iid()
-        scale = np.sqrt(self._factors())[self.column_block]
-        meat = sum(sign * group.quadratic(self._adjusted()) for sign, group in self._terms())
+        # V_jl = sqrt(c_b(j) c_b(l)) sum_k s_k (S'K_k S)_jl, c_b the small-sample factor of block b
+        scale, scores = np.sqrt(self._factors())[self.column_block], self._adjusted()
+        meat = sum(sign * pairs.quadratic(scores) for sign, pairs in self.cov.terms(self.groupings))
         return np.asarray(np.asarray(meat) * np.outer(scale, scale))
 
     def degrees(self, contrast: FloatArray) -> float:
@@ -176,22 +211,23 @@ class ScoreRoot:
         if present.size == 0:
             return np.inf
         if self.cluster_degrees is not None:
-            return satterthwaite(self._pairs(contrast, contrast))
-        if isinstance(self.cov, Survey):
-            return float(self._design().take(self._rows_of(present)).degrees)
-        if not isinstance(self.cov, Robust):
-            return float(max(self._pair_weights().take(self._rows_of(present)).n_groups - 1, 1))
-        if self.cov.clusters:
-            return self._cluster_degrees(present)
-        return self._residual_degrees(contrast, present)
+            return satterthwaite(self._cluster_pairs(contrast, contrast))
+        if self.cov.independent:
+            return self._residual_degrees(contrast, present)
+        among = np.arange(len(self.blocks)) if self.rule == "joint" and self.cov.clusters else present
+        return self.cov.degrees(self.rule, self._counted(among), self._units_less_one(among))
 
-    def relates(self, other: Root) -> bool:
-        """Roots of one source and of one kind."""
-        return isinstance(other, ScoreRoot) and other.source == self.source
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q), under CR2 and CR3."""
+        return None if self.cluster_degrees is None else hotelling(self._cluster_pairs, contrasts)
 
-    def join(self, other: Root) -> ScoreRoot:
+    def relates(self, other: ErrorSource) -> bool:
+        """Scores of one panel."""
+        return isinstance(other, ScoreSource) and other.origin == self.origin
+
+    def join(self, other: ErrorSource) -> ScoreSource:
         """Stack rows and columns; units that both have are found by the groupings."""
-        if not isinstance(other, ScoreRoot):
+        if not isinstance(other, ScoreSource):
             raise JoinError("scores can be joined with scores only.")
         self._check_joinable(other)
         groupings = {name: self.groupings[name].stack(other.groupings[name]) for name in self._common(other)}
@@ -205,30 +241,33 @@ class ScoreRoot:
             groupings=groupings,
             leverage=_stacked(self.leverage, other.leverage),
             repeats=_stacked(self.repeats, other.repeats),
-            cluster_degrees=None
-            if self.cluster_degrees is None
-            else self.cluster_degrees + (other.cluster_degrees or ()),
+            cluster_degrees=self.cluster_degrees and self.cluster_degrees + (other.cluster_degrees or ()),
         )
         joined._check_iid_rows()
         return joined
 
-    def with_cov(self, cov: Covariance, rule: SmallSample) -> ScoreRoot:
+    def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ScoreSource:
         """Return the same scores under another covariance, where they allow it."""
-        if not isinstance(cov, Analytic):
+        changed_rule = rule or self.rule
+        if cov.replicated:
             raise CovarianceError(f"cov={cov} needs the workers: call refit(data, cov=...) on the result.")
         if cov == self.cov:
-            return replace(self, rule=rule)
-        if self.cluster_degrees is not None or (isinstance(cov, Robust) and cov.kind in ("CR2", "CR3")):
+            return replace(self, rule=changed_rule)
+        if self.cluster_degrees is not None or cov.adjusts_clusters:
             raise CovarianceError(
                 f"{self.cov} cannot be turned into {cov} without the workers: call refit(data, cov={str(cov)!r})."
             )
-        changed = replace(self, cov=cov, rule=rule)
-        changed._check_kept()
+        changed = replace(self, cov=cov, rule=changed_rule)
+        if cov.model_based:
+            changed._iid()
+        else:
+            cov.units(self.groupings)
+            changed._adjusted()
         return changed
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Multiplier bootstrap: Mammen's two-point weights of clusters (or rows) times their scores."""
-        terms = self._terms()
+        terms = self.cov.terms(self.groupings)
         if len(terms) != 1 or not isinstance(terms[0][1], Grouping):
             return _normal_draws(self.covariance(), rng, reps)
         sums = terms[0][1].sums(self._adjusted())
@@ -239,83 +278,27 @@ class ScoreRoot:
 
     def describe(self) -> str:
         """Covariance, rule and number of clusters."""
-        if not isinstance(self.cov, Robust) or not self.cov.clusters:
+        if not self.cov.clusters:
             return str(self.cov) + ("" if self.rule == "stata" else f" ({self.rule})")
-        counts = [f"{self._grouping(name).n_groups:,} {name}" for name in self.cov.clusters]
+        everything = np.arange(len(self.row_block))
+        units = zip(self.cov.units(self.groupings), self.cov.clusters, strict=True)
+        counts = [f"{unit.degrees(everything) + 1:,.0f} {name}" for unit, name in units]
         rule = f", {self.rule} factor" if self.cov.kind == "CR1" else ""
         return f"{self.cov} ({' x '.join(counts)}{rule})"
 
-    def rows_shared_with(self, other: ScoreRoot) -> int:
-        """Observations that both roots have."""
-        if "row" not in self.groupings or "row" not in other.groupings:
-            return 0
-        both = self._grouping("row").stack(other.groupings["row"])
-        ours, theirs = both.codes[: len(self.row_block)], both.codes[len(self.row_block) :]
-        return int(np.intersect1d(ours, theirs).size)
-
     def _adjusted(self) -> sparse.csr_array:
         """Scores with HC2 or HC3 weights and, row by row, the root of frequency weights."""
-        if not isinstance(self.cov, Robust) or self.cov.clusters:
+        # HC2: s_i / sqrt(1 - h_i), HC3: s_i / (1 - h_i); a row of f_i equal observations adds f_i (s_i/f_i)(s_i/f_i)'
+        if not self.cov.independent:
             return self.scores
-        scale = np.ones(self.scores.shape[0])
-        if self.repeats is not None:
-            scale = scale / np.sqrt(self.repeats)
-        if self.cov.kind in ("HC2", "HC3"):
+        scale = np.ones(self.scores.shape[0]) if self.repeats is None else 1 / np.sqrt(self.repeats)
+        if self.cov.leverages:
             if self.leverage is None:
                 raise CovarianceError(
                     f"{self.cov} needs the leverages, which were not kept: refit with cov={str(self.cov)!r}."
                 )
-            left = np.maximum(1 - self.leverage, 1e-12)
-            scale = scale * left ** (-0.5 if self.cov.kind == "HC2" else -1.0)
+            scale *= np.maximum(1 - self.leverage, 1e-12) ** (-0.5 if self.cov.kind == "HC2" else -1.0)
         return sparse.csr_array(self.scores.multiply(scale[:, None]))
-
-    def _terms(self) -> list[tuple[int, PairWeights]]:
-        """Signs and groupings whose quadratic forms add up to the covariance."""
-        if isinstance(self.cov, Survey):
-            return [(1, self._design())]
-        if not isinstance(self.cov, Robust):
-            return [(1, self._pair_weights())]
-        if not self.cov.clusters:
-            return [(1, self._grouping("row"))]
-        terms: list[tuple[int, PairWeights]] = []
-        for r in range(1, len(self.cov.clusters) + 1):
-            for names in combinations(self.cov.clusters, r):
-                group = self._grouping(names[0])
-                for name in names[1:]:
-                    group = group.cross(self._grouping(name))
-                terms.append(((-1) ** (r + 1), group))
-        return terms
-
-    def _grouping(self, name: str) -> Grouping:
-        found = self.groupings.get(name)
-        if isinstance(found, Grouping):
-            return found
-        kept = listing(key for key in self.groupings if key != "row") or "none"
-        raise CovarianceError(
-            f"cov={self.cov}: {name!r} was not kept with the scores (kept: {kept}). "
-            f"Pass cov={str(self.cov)!r} to the fit, or declare the column in read_panel, or call refit(data)."
-        )
-
-    def _design(self) -> StratifiedGrouping:
-        for group in self.groupings.values():
-            if isinstance(group, StratifiedGrouping):
-                return group
-        raise CovarianceError(f"cov={self.cov}: the design was not kept with the scores; call refit(data).")
-
-    def _pair_weights(self) -> PairWeights:
-        found = self.groupings.get(str(self.cov))
-        if found is None:
-            raise CovarianceError(
-                f"cov={self.cov}: its pairs were not kept with the scores; call refit(data, cov=...)."
-            )
-        return found
-
-    def _rows_of(self, present: IntArray) -> IntArray:
-        return np.flatnonzero(np.isin(self.row_block, present))
-
-    def _clusters_in(self, name: str, present: IntArray) -> int:
-        codes = self._grouping(name).codes
-        return int(np.unique(codes[self._rows_of(present)]).size)
 
     def _factors(self) -> FloatArray:
         """Small-sample factor of each block."""
@@ -324,53 +307,41 @@ class ScoreRoot:
             return np.full(len(self.blocks), self._factor(everything))
         return np.array([self._factor(np.array([b])) for b in everything])
 
-    def _factor(self, present: IntArray) -> float:
-        if not isinstance(self.cov, Robust) or self.rule == "none":
-            return 1.0
-        n = sum(self.blocks[b].nobs for b in present)
-        k = sum(self.blocks[b].counted(self.rule, self.cov.clusters) for b in present)
-        if self.cov.kind == "HC1":
-            return float(n / (n - k)) if n > k else np.inf
-        if self.cov.kind != "CR1":
-            return 1.0
-        g = min(self._clusters_in(name, present) for name in self.cov.clusters)
-        return _cluster_factor(self.rule, g, n, k)
+    def _factor(self, among: IntArray) -> float:
+        nobs = sum(self.blocks[b].nobs for b in among)
+        clusters_less_one = self._units_less_one(among) if self.cov.clusters else 0.0
+        return self.cov.factor(self.rule, nobs, self._counted(among), clusters_less_one)
 
-    def _cluster_degrees(self, present: IntArray) -> float:
-        assert isinstance(self.cov, Robust)
-        where = np.arange(len(self.blocks)) if self.rule == "joint" else present
-        g = min(self._clusters_in(name, where) for name in self.cov.clusters)
-        if self.rule == "metafor":
-            return float(g - sum(self.blocks[b].counted(self.rule, self.cov.clusters) for b in where))
-        return float(g - 1)
+    def _counted(self, among: IntArray) -> int:
+        """Parameters of some blocks that the rule counts."""
+        return sum(self.blocks[b].counted(self.rule, self.cov.clusters) for b in among)
+
+    def _units_less_one(self, among: IntArray) -> float:
+        """Degrees of freedom of the rows of some blocks: of the clusters of which there are fewest."""
+        rows = np.flatnonzero(np.isin(self.row_block, among))
+        return min(unit.degrees(rows) for unit in self.cov.units(self.groupings))
 
     def _residual_degrees(self, contrast: FloatArray, present: IntArray) -> float:
-        free = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
+        """N - k of the block; over several blocks Welch's, (sum v_b)^2 / sum v_b^2/(n_b - k_b)."""
+        df = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
         if self.rule == "joint":
-            return float(free.sum())
+            return float(df.sum())
         if present.size == 1:
-            return float(free[present[0]])
+            return float(df[present[0]])
         covariance = self.covariance()
-        parts = []
-        for b in present:
-            own = np.where(self.column_block == b, contrast, 0.0)
-            parts.append(own @ covariance @ own)
-        variances = np.array(parts)
-        return float(variances.sum() ** 2 / np.sum(variances**2 / free[present]))
+        parts = np.where(self.column_block == present[:, None], contrast, 0.0)
+        variances = np.sum(parts @ covariance * parts, axis=1)
+        return float(variances.sum() ** 2 / np.sum(variances**2 / df[present]))
 
-    def joint_degrees(self, contrasts: FloatArray) -> float | None:
-        """Degrees of an approximate Hotelling T-squared of contrasts, shape (q, size), under CR2 and CR3."""
-        return None if self.cluster_degrees is None else hotelling(self._pairs, contrasts)
-
-    def _pairs(self, contrast: FloatArray, other: FloatArray) -> FloatArray:
-        """Pairs of clusters, added over blocks."""
+    def _cluster_pairs(self, contrast: FloatArray, other: FloatArray) -> FloatArray:
+        """Covariance of what pairs of clusters add to two contrasts, added over blocks."""
         assert self.cluster_degrees is not None
-        assert isinstance(self.cov, Robust)
-        group = self._grouping(self.cov.clusters[0])
+        group = self.groupings[self.cov.clusters[0]]
+        assert isinstance(group, Grouping)
         total = np.zeros((group.n_groups, group.n_groups))
         for b in np.intersect1d(*(self.column_block[c != 0] for c in (contrast, other))):
-            codes, own = group.codes[self.row_block == b], self.column_block == b
-            total[np.ix_(codes, codes)] += self.cluster_degrees[b].pairs(contrast[own], other[own])
+            codes, columns = group.codes[self.row_block == b], self.column_block == b
+            total[np.ix_(codes, codes)] += self.cluster_degrees[b].pairs(contrast[columns], other[columns])
         return total
 
     def _iid(self) -> FloatArray:
@@ -382,46 +353,30 @@ class ScoreRoot:
         out[np.ix_(order, order)] = linalg.block_diag(*parts)
         return out
 
-    def _check_kept(self) -> None:
-        """Raise where the covariance in force cannot be computed."""
-        if not isinstance(self.cov, Robust):
-            self._terms()
-        elif self.cov.kind == "iid":
-            self._iid()
-        else:
-            self._terms()
-            self._adjusted()
-
-    def _check_joinable(self, other: ScoreRoot) -> None:
+    def _check_joinable(self, other: ScoreSource) -> None:
         if (self.cov, self.rule) != (other.cov, other.rule):
             raise JoinError(
                 f"the results carry different covariances ({self.describe()}; {other.describe()}): "
                 "give both the same with cov= or with_cov(...)."
             )
-        levered = isinstance(self.cov, Robust) and self.cov.kind in ("HC2", "HC3")
-        unlike = levered and (self.leverage is None) != (other.leverage is None)
+        unlike = self.cov.leverages and (self.leverage is None) != (other.leverage is None)
         if unlike or (self.repeats is None) != (other.repeats is None):
             raise JoinError("one result is compressed or frequency-weighted and the other is not: refit them alike.")
-        needed = {"row"}
-        if not isinstance(self.cov, Robust):
-            needed = {"row"} if isinstance(self.cov, Survey) else {str(self.cov)}
-        elif self.cov.clusters:
-            needed = set(self.cov.clusters)
-        if not needed <= set(self._common(other)):
+        if not set(self.cov.needs) <= set(self._common(other)):
             raise JoinError(
                 f"the units behind {self.cov} were not kept in both results, or come from different data: "
                 "fit with compress=False from one panel, or join with independent=True."
             )
 
-    def _common(self, other: ScoreRoot) -> list[str]:
+    def _common(self, other: ScoreSource) -> list[str]:
         """Groupings that both have, with labels of one source."""
         ours, theirs = self.groupings, other.groupings
         return [name for name in ours if name in theirs and ours[name].source == theirs[name].source]
 
     def _check_iid_rows(self) -> None:
-        if not (isinstance(self.cov, Robust) and self.cov.kind == "iid"):
+        row = self.groupings.get("row")
+        if not self.cov.model_based or not isinstance(row, Grouping):
             return
-        row = self._grouping("row")
         if row.n_groups < len(row.codes):
             raise JoinError(
                 f"{len(row.codes) - row.n_groups:,} observations stand in both results, which cov='iid' cannot relate: "
@@ -430,12 +385,12 @@ class ScoreRoot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReplicateRoot:
+class ReplicateSource(ErrorSource):
     """Scaled deviations of replicate estimates from the full-sample estimate.
 
     Attributes
     ----------
-    source : str
+    origin : str
         Survey and kind of replicates; deviations of one design are related through equal replicates.
     deviations : ndarray, shape (R, q)
         Square root of the replicate's scale times (replicate estimate - estimate).
@@ -443,15 +398,15 @@ class ReplicateRoot:
         Scope (a country, where countries have designs of their own) and number of each replicate.
     kind : str
         How the replicates were made.
-    free : float
+    df : float
         Degrees of freedom of the design.
     """
 
-    source: str
+    origin: str
     deviations: FloatArray
     keys: tuple[tuple[str, int], ...]
     kind: str
-    free: float
+    df: float
 
     @property
     def size(self) -> int:
@@ -465,22 +420,22 @@ class ReplicateRoot:
     def degrees(self, contrast: FloatArray) -> float:
         """Replicates (of the scopes that the contrast touches) less one."""
         touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
-        return float(max(min(self.free, touched.sum() - 1), 1))
+        return float(max(min(self.df, touched.sum() - 1), 1))
 
-    def relates(self, other: Root) -> bool:
+    def relates(self, other: ErrorSource) -> bool:
         """Replicates of one design."""
-        return isinstance(other, ReplicateRoot) and (other.source, other.kind) == (self.source, self.kind)
+        return isinstance(other, ReplicateSource) and (other.origin, other.kind) == (self.origin, self.kind)
 
-    def join(self, other: Root) -> ReplicateRoot:
+    def join(self, other: ErrorSource) -> ReplicateSource:
         """Line up replicates of equal scope and number."""
-        if not isinstance(other, ReplicateRoot):
+        if not isinstance(other, ReplicateSource):
             raise JoinError("replicates can be joined with replicates only.")
         keys = tuple(dict.fromkeys(self.keys + other.keys))
         place = {key: i for i, key in enumerate(keys)}
         out = np.zeros((len(keys), self.size + other.size))
         out[[place[key] for key in self.keys], : self.size] = self.deviations
         out[[place[key] for key in other.keys], self.size :] = other.deviations
-        return replace(self, deviations=out, keys=keys, free=max(self.free, other.free))
+        return replace(self, deviations=out, keys=keys, df=max(self.df, other.df))
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal weights of the replicates times their deviations."""
@@ -493,24 +448,24 @@ class ReplicateRoot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlainRoot:
+class StatedSource(ErrorSource):
     """A covariance that is stated: published standard errors, or the inverse of an information matrix.
 
     Attributes
     ----------
-    source : str
+    origin : str
         Who states it.
     matrix : ndarray, shape (q, q)
         Covariance; a NaN variance means unknown, never zero.
-    free : float or ndarray of shape (q,)
+    df : float or ndarray of shape (q,)
         Degrees of freedom, of each column where they differ.
     phrase : str
         What it is, for notes.
     """
 
-    source: str
+    origin: str
     matrix: FloatArray
-    free: float | FloatArray = np.inf
+    df: float | FloatArray = np.inf
     phrase: str = "stated covariance"
 
     @property
@@ -524,22 +479,13 @@ class PlainRoot:
 
     def degrees(self, contrast: FloatArray) -> float:
         """Return the degrees stated; Welch's where columns differ."""
-        free = np.broadcast_to(np.asarray(self.free, dtype=float), (self.size,))
+        df = np.broadcast_to(np.asarray(self.df, dtype=float), (self.size,))
         used = contrast != 0
-        if np.unique(free[used]).size <= 1:
-            return float(free[used][0]) if used.any() else np.inf
+        if np.unique(df[used]).size <= 1:
+            return float(df[used][0]) if used.any() else np.inf
         variances = contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used]
-        total = float(np.sum(variances**2 / free[used]))
+        total = float(np.sum(variances**2 / df[used]))
         return float(variances.sum() ** 2 / total) if total > 0 else np.inf
-
-    def relates(self, other: Root) -> bool:
-        """A stated covariance says nothing of any other."""
-        del other
-        return False
-
-    def join(self, other: Root) -> PlainRoot:
-        """Refuse: nothing is known of the cross block."""
-        raise JoinError(f"nothing is known of the covariance of {self.source!r} and {other.source!r}.")
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal draws with the covariance."""
@@ -550,17 +496,67 @@ class PlainRoot:
         return self.phrase
 
 
-def _cluster_factor(rule: SmallSample, g: int, n: float, k: int) -> float:
-    """CR1 factor by the convention's name."""
-    if g < 2:
-        raise CovarianceError("a single cluster has no variance between clusters: cluster on a finer column.")
-    if rule == "metafor":
-        if g <= k:
-            raise CovarianceError(f"{g} clusters for {k} parameters: metafor's factor needs more clusters.")
-        return g / (g - k)
-    if rule == "clubsandwich":
-        return g / (g - 1)
-    return float(g / (g - 1) * (n - 1) / (n - k)) if n > k else np.inf
+def replicate_source(
+    estimate: FloatArray,
+    refit: Callable[[FloatArray], FloatArray],
+    replicates: ReplicateWeights,
+    scopes: Sequence[str],
+    df: float,
+) -> ReplicateSource:
+    """Refit with each replicate's weights.
+
+    Parameters
+    ----------
+    estimate : ndarray, shape (C, r)
+        Full-sample coefficients of each cell.
+    refit : callable
+        From weights (n,) to coefficients (C, r).
+    replicates : ReplicateWeights
+        The weights.
+    scopes : sequence of str, length C
+        Scope of each cell's design.
+    df : float
+        Degrees of freedom of the design.
+    """
+    values = np.empty((len(replicates), *estimate.shape))
+    fits = map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
+    for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
+        _check_fitted(fitted, i, len(replicates))
+        values[i] = fitted
+    return source_of_values(estimate, values, replicates, scopes, df)
+
+
+def source_of_values(
+    estimate: FloatArray,
+    values: FloatArray,
+    replicates: ReplicateWeights,
+    scopes: Sequence[str],
+    df: float,
+) -> ReplicateSource:
+    """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
+    number, n_cells, r = values.shape
+    names = tuple(dict.fromkeys(scopes))
+    gaps = (values - estimate) * np.sqrt(replicates.scale)[:, None, None]
+    for i in range(number):
+        _check_fitted(gaps[i], i, number)
+    deviations = np.zeros((len(names), number, n_cells, r))
+    for c, scope in enumerate(scopes):
+        deviations[names.index(scope), :, c] = gaps[:, c]
+    keys = tuple((name, i) for name in names for i in range(number))
+    flat = deviations.reshape(len(names) * number, n_cells * r)
+    return ReplicateSource(replicates.design, flat, keys, replicates.kind, df)
+
+
+def _check_fitted(found: FloatArray, i: int, number: int) -> None:
+    """Refuse a replicate that leaves a coefficient of some cell undetermined."""
+    if np.isfinite(found).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    raise CovarianceError(
+        f"replicate {i + 1} of {number} cannot be fitted in {len(bad)} of {len(found)} cells "
+        f"(numbers {listing(bad)}): too few rows there carry weight. Leave these cells out, or use "
+        "Bootstrap(kind='bayesian')."
+    )
 
 
 def _stacked(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:

@@ -1,4 +1,4 @@
-"""Least squares by cells: coefficients of each cell with the root of their joint covariance.
+"""Least squares by cells: coefficients of each cell with the source of their joint covariance.
 
 Each cell has slopes of its own (separate), or cells share the slopes of the controls and keep a constant and a premium
 of their own (stacked). Either way a row of the data leaves its influence on the coefficients of its cell, and the rows'
@@ -11,26 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Robust
-from wagegap.estimation.covariance.sources import AbsorbedCount, Block, ScoreRoot
+from wagegap.estimation.covariance.options import Analytic, Covariance
+from wagegap.estimation.covariance.sources import AbsorbedCount, ScoreSource
 from wagegap.estimation.least_squares.absorb import absorb, effects_rank, recode
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Cell, CellFit, Sample
+from wagegap.estimation.scores import score_source
 
 __all__ = [
-    "BlockFit",
     "CellFits",
-    "coefficients",
+    "LinearFit",
     "combination_in_words",
     "describe_collinear",
-    "fit_block",
     "fit_cells",
+    "fit_least_squares",
+    "least_squares_values",
 ]
 
 _DUMMIES_AT_MOST = 2_000
@@ -59,6 +59,19 @@ class BlockFit:
     absorbed: tuple[AbsorbedCount, ...]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LinearFit(CellFit):
+    """Least squares of one cell.
+
+    Attributes
+    ----------
+    sigma : float
+        Standard deviation of the residuals.
+    """
+
+    sigma: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CellFits:
     """Reported coefficients of every cell.
@@ -67,7 +80,7 @@ class CellFits:
     ----------
     values : ndarray, shape (C, r)
         Coefficients.
-    root : ScoreRoot
+    source : ScoreSource
         Their uncertainty; column c r + j is coefficient j of cell c.
     sigma : ndarray, shape (C,)
         Standard deviation of the residuals.
@@ -76,18 +89,13 @@ class CellFits:
     """
 
     values: FloatArray
-    root: ScoreRoot
+    source: ScoreSource
     sigma: FloatArray
     collinear: tuple[tuple[str, str], ...]
 
 
 def fit_cells(
-    sample: Sample,
-    reported: Sequence[int],
-    *,
-    cov: Analytic,
-    rule: SmallSample,
-    wanted: BoolArray | None = None,
+    sample: Sample, reported: Sequence[int], *, cov: Analytic, rule: SmallSample, wanted: BoolArray | None = None
 ) -> CellFits:
     """Fit every cell on its own rows and report some coefficients.
 
@@ -109,61 +117,77 @@ def fit_cells(
     IdentificationError
         When a reported column is collinear with others in a cell, whichever of them stands first.
     """
-    cells = sample.rows_by_cell()
-    r, n_cells = len(reported), len(cells)
-    values, sigma = np.empty((n_cells, r)), np.empty(n_cells)
-    influence, leverage = np.empty((len(sample.y), r)), np.empty(len(sample.y))
-    blocks, clustered, collinear = [], [], []
-    for c, rows in enumerate(cells):
-        done = fit_block(sample, rows, dummies=_needs_dummies(cov))
-        must = [j for k, j in enumerate(reported) if wanted is None or wanted[c, k]]
-        _check_reported(sample, done, must, sample.cell_names[c])
-        values[c] = done.fit.params[list(reported)]
-        collinear += [(sample.cell_names[c], words) for words in _words(sample, done)]
-        block, sigma[c] = _block(sample, rows, done, reported, sample.cell_names[c])
-        blocks.append(block)
-        influence[rows] = _influence(sample, rows, done, reported, cov)
-        leverage[rows] = _leverage(sample, rows, done.fit)
-        if isinstance(cov, Robust) and cov.kind in ("CR2", "CR3"):
-            clustered.append(_clustered(sample, rows, done, reported, cov))
-    columns = np.repeat(np.arange(n_cells), r)
-    if clustered:
-        root = _clustered_root(sample, clustered, tuple(blocks), columns, cov, rule)
-    else:
-        places = sample.cells[:, None] * r + np.arange(r, dtype=np.int32)[None, :]
-        scores = _rowwise(influence, places, n_cells * r)
-        root = ScoreRoot(
-            sample.source, scores, columns, sample.cells, tuple(blocks), sample.groupings, cov, rule,
-            leverage, sample.repeats,
-        )  # fmt: skip
-    return CellFits(values, root, sigma, tuple(collinear))
+    cells = sample.by_cell()
+    fits = [fit_least_squares(cell, sample, reported, cov, wanted) for cell in cells]
+    source = score_source(sample, cells, fits, cov=cov, rule=rule)
+    collinear = tuple((cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear)
+    return CellFits(np.array([f.values for f in fits]), source, np.array([f.sigma for f in fits]), collinear)
 
 
-def fit_block(sample: Sample, rows: IntArray, *, dummies: bool = False) -> BlockFit:
+def fit_least_squares(
+    cell: Cell, sample: Sample, reported: Sequence[int], cov: Covariance, wanted: BoolArray | None = None
+) -> LinearFit:
+    """Fit one cell: the `fit_cell` of every linear model.
+
+    b = (X'WX)^-1 X'Wy on the columns that are not collinear; a row's influence is (X'WX)^-1 x_i w_i e_i.
+
+    Raises
+    ------
+    IdentificationError
+        When a reported column is collinear with others, or rows are no more than parameters.
+    """
+    at = list(reported)
+    block = fit_block(cell, sample, dummies=cov.leverages or cov.adjusts_clusters)
+    _check_reported(sample, block, [j for k, j in enumerate(at) if wanted is None or wanted[cell.number, k]], cell)
+    k = block.fit.rank + sum(effect.rank for effect in block.absorbed)
+    df = cell.nobs - k
+    if df <= 0:
+        raise IdentificationError(
+            f"{cell.name or 'the sample'} has {cell.nobs:g} observations for {k} parameters: pool cells or drop "
+            "controls."
+        )
+    variance = weighted_sum_of_squares(block.fit.residuals, cell.weights) / df
+    scaled = block.fit.residuals if cell.weights is None else cell.weights * block.fit.residuals
+    repeats = sample.repeats
+    return LinearFit(
+        values=block.fit.params[at],
+        influence=(block.x @ block.fit.bread[at].T) * scaled[:, None],
+        n_params=block.fit.rank,
+        classical=variance * block.fit.bread[np.ix_(at, at)],
+        absorbed=block.absorbed,
+        collinear=_combinations(sample, block),
+        leverage=block.fit.leverage if repeats is None else block.fit.leverage / repeats[cell.rows],
+        clusters=_clustered(cell, sample, block, at, cov) if cov.adjusts_clusters else None,
+        sigma=float(np.sqrt(variance)),
+    )
+
+
+def least_squares_values(cell: Cell, sample: Sample, reported: Sequence[int]) -> FloatArray:
+    """Coefficients alone, shape (r,): what each replicate needs; rows that it gives no weight are left out."""
+    if cell.weights is not None:
+        weighted = np.flatnonzero(cell.weights > 0)
+        if not weighted.size:
+            return np.full(len(reported), np.nan)
+        cell = replace(
+            cell, rows=cell.rows[weighted], y=cell.y[weighted], x=cell.x[weighted], weights=cell.weights[weighted]
+        )
+    return fit_block(cell, sample).fit.params[list(reported)]
+
+
+def fit_block(cell: Cell, sample: Sample, *, dummies: bool = False) -> BlockFit:
     """Fit one cell; absorbed effects are taken out, or stand as dummies where leverages are wanted."""
-    weights = None if sample.weights is None else sample.weights[rows]
-    y, x, names = sample.y[rows], sample.x[rows], sample.names
+    x, names = cell.x, sample.names
     if not sample.effects:
-        return BlockFit(fit_lstsq(y, x, weights), x, names, ())
-    codes = recode(sample.effects, rows)
+        return BlockFit(fit_lstsq(cell.y, x, cell.weights), x, names, ())
+    codes = recode(sample.effects, cell.rows)
     if dummies:
         x, names = _with_dummies(x, names, codes, sample.effect_names)
-        return BlockFit(fit_lstsq(y, x, weights), x, names, ())
-    both = absorb(np.column_stack([y, x]), codes, weights)
-    swallowed = np.linalg.norm(both[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
-    both[:, 1:][:, swallowed] = 0.0
-    counts = _absorbed_counts(sample, rows, codes)
-    return BlockFit(fit_lstsq(both[:, 0], both[:, 1:], weights), both[:, 1:], names, counts)
-
-
-def coefficients(sample: Sample, reported: Sequence[int]) -> FloatArray:
-    """Coefficients alone, shape (C, r): what each replicate needs; rows that it gives no weight are left out."""
-    out = np.full((len(sample.cell_names), len(reported)), np.nan)
-    for c, rows in enumerate(sample.rows_by_cell()):
-        weighted = rows if sample.weights is None else rows[sample.weights[rows] > 0]
-        if weighted.size:
-            out[c] = fit_block(sample, weighted).fit.params[list(reported)]
-    return out
+        return BlockFit(fit_lstsq(cell.y, x, cell.weights), x, names, ())
+    within = absorb(np.column_stack([cell.y, x]), codes, cell.weights)
+    swallowed = np.linalg.norm(within[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
+    within[:, 1:][:, swallowed] = 0.0
+    counts = _absorbed_counts(sample, cell.rows, codes)
+    return BlockFit(fit_lstsq(within[:, 0], within[:, 1:], cell.weights), within[:, 1:], names, counts)
 
 
 def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
@@ -178,10 +202,6 @@ def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
     text = " ".join(f"{'-' if b < 0 else '+'} {abs(b):.4g}*{names[j]}" for j, b in shown)
     more = len(found.made_of) - len(shown)
     return f"{names[found.column]} = {text.removeprefix('+ ')}{f' and {more} columns more' * (more > 0)}"
-
-
-def _needs_dummies(cov: Analytic) -> bool:
-    return isinstance(cov, Robust) and cov.kind in ("HC2", "HC3", "CR2", "CR3")
 
 
 def _with_dummies(
@@ -218,119 +238,44 @@ def _is_nested(fine: CodeArray, coarse: CodeArray) -> bool:
     return len(pairs) == int(fine.max()) + 1
 
 
-def _check_reported(sample: Sample, done: BlockFit, reported: Sequence[int], cell: str) -> None:
-    for found in done.fit.collinear:
+def _check_reported(sample: Sample, block: BlockFit, reported: Sequence[int], cell: Cell) -> None:
+    for found in block.fit.collinear:
         involved = [j for j in (found.column, *(column for column, _ in found.made_of)) if j in reported]
         if not involved:
             continue
-        j = involved[0]
-        reason = combination_in_words(found, done.names)
+        reason = combination_in_words(found, block.names)
         if sample.effects and not found.made_of:
             reason = f"the absorbed effects ({', '.join(sample.effect_names)}) leave nothing of it"
         raise IdentificationError(
-            f"{sample.names[j]!r} cannot be told apart from other columns in {cell or 'the data'}: {reason}. "
-            "Leave one of them out."
+            f"{sample.names[involved[0]]!r} is collinear with other columns in {cell.where()}: {reason}. Leave one of "
+            "them out."
         )
 
 
-def _words(sample: Sample, done: BlockFit) -> list[str]:
+def _combinations(sample: Sample, block: BlockFit) -> tuple[str, ...]:
     """Combinations worth telling: a level that a cell does not have is not one, nor a redundant dummy of an effect."""
-    own = [found for found in done.fit.collinear if found.column < len(sample.names)]
-    return [combination_in_words(found, done.names) for found in own if found.made_of]
-
-
-def _block(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], label: str) -> tuple[Block, float]:
-    nobs = sample.observations(rows)
-    k = done.fit.rank + sum(a.rank for a in done.absorbed)
-    free = nobs - k
-    if free <= 0:
-        raise IdentificationError(
-            f"{label or 'the sample'} has {nobs:g} observations for {k} parameters: pool cells or drop controls."
-        )
-    if sample.sums is None:
-        weights = None if sample.weights is None else sample.weights[rows]
-        squares = weighted_sum_of_squares(done.fit.residuals, weights)
-    else:
-        squares = float(sample.sums.squared_residuals(_fitted(sample, rows, done), rows).sum())
-    variance = squares / free
-    bread = done.fit.bread[np.ix_(list(reported), list(reported))]
-    return Block(label, nobs, done.fit.rank, done.absorbed, variance * bread), float(np.sqrt(variance))
-
-
-def _fitted(sample: Sample, rows: IntArray, done: BlockFit) -> FloatArray:
-    """Fitted values of a compressed block, less the centre of its sums."""
-    return sample.y[rows] - done.fit.residuals - sample.centre
-
-
-def _influence(sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Analytic) -> FloatArray:
-    """Influence of each row on the reported coefficients, shape (n, r)."""
-    direction = done.x @ done.fit.bread[list(reported)].T
-    if sample.sums is not None and isinstance(cov, Robust) and not cov.clusters:
-        frequency = sample.weight_kind == "frequency"
-        squares = sample.sums.squared_residuals if frequency else sample.sums.squared_scores
-        return direction * np.sqrt(squares(_fitted(sample, rows, done), rows))[:, None]
-    weights = 1.0 if sample.weights is None else sample.weights[rows]
-    return direction * (weights * done.fit.residuals)[:, None]
-
-
-def _leverage(sample: Sample, rows: IntArray, fit: LstsqFit) -> FloatArray:
-    """Leverage of one observation of each row."""
-    if sample.repeats is not None:
-        return fit.leverage / sample.repeats[rows]
-    if sample.sums is not None:
-        return fit.leverage / (sample.sums.n[rows] if sample.weight_kind != "frequency" else sample.sums.w[rows])
-    return fit.leverage
+    return tuple(
+        combination_in_words(found, block.names)
+        for found in block.fit.collinear
+        if found.column < len(sample.names) and found.made_of
+    )
 
 
 def _clustered(
-    sample: Sample, rows: IntArray, done: BlockFit, reported: Sequence[int], cov: Robust
+    cell: Cell, sample: Sample, block: BlockFit, reported: Sequence[int], cov: Covariance
 ) -> tuple[CodeArray, FloatArray, DegreesMatrices]:
+    """Adjusted scores of clusters, with the matrices of their degrees of freedom; repeated rows stand repeated."""
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
-    keep = done.fit.kept
-    x, residuals = done.x[:, keep], done.fit.residuals
-    codes = group.codes[rows]
-    weights = None if sample.weights is None else sample.weights[rows]
-    if sample.repeats is not None:
-        times = sample.repeats[rows].astype(int)
-        x, residuals, codes, weights = (
-            np.repeat(x, times, 0),
-            np.repeat(residuals, times),
-            np.repeat(codes, times),
-            None,
-        )
-    bread = done.fit.bread[np.ix_(keep, keep)]
-    wanted = done.fit.bread[list(reported)][:, keep]
-    adjusted = adjust_clusters(x, residuals, bread, codes, wanted, kind=cov.kind, weights=weights)  # type: ignore[arg-type]
-    return adjusted.groups.astype(np.int32), adjusted.scores, adjusted.degrees
-
-
-def _clustered_root(
-    sample: Sample,
-    clustered: Sequence[tuple[CodeArray, FloatArray, DegreesMatrices]],
-    blocks: tuple[Block, ...],
-    columns: IntArray,
-    cov: Analytic,
-    rule: SmallSample,
-) -> ScoreRoot:
-    """Root whose rows are clusters within blocks."""
-    assert isinstance(cov, Robust)
-    group = sample.groupings[cov.clusters[0]]
-    assert isinstance(group, Grouping)
-    codes = np.concatenate([codes for codes, _, _ in clustered])
-    row_block = np.repeat(np.arange(len(blocks), dtype=np.int32), [len(codes) for codes, _, _ in clustered])
-    scores = sparse.csr_array(sparse.block_diag([part for _, part, _ in clustered], format="csr"))
-    return ScoreRoot(
-        sample.source, scores, columns, row_block, blocks, {cov.clusters[0]: replace(group, codes=codes)}, cov, rule,
-        cluster_degrees=tuple(degrees for _, _, degrees in clustered),
+    kept = block.fit.kept
+    times = np.ones(len(cell.rows), dtype=int) if sample.repeats is None else sample.repeats[cell.rows].astype(int)
+    x, residuals = (np.repeat(values, times, 0) for values in (block.x[:, kept], block.fit.residuals))
+    codes = np.repeat(group.codes[cell.rows], times)
+    adjusted = adjust_clusters(
+        x, residuals, block.fit.bread[np.ix_(kept, kept)], codes, block.fit.bread[list(reported)][:, kept],
+        kind=cov.kind, weights=cell.weights if sample.repeats is None else None,  # type: ignore[arg-type]
     )  # fmt: skip
-
-
-def _rowwise(influence: FloatArray, places: IntArray | CodeArray, q: int) -> sparse.csr_array:
-    """Sparse matrix with the same number of entries in every row."""
-    n, r = influence.shape
-    pointers = np.arange(0, n * r + 1, r, dtype=np.int32 if n * r < 2**31 else np.int64)
-    return sparse.csr_array((influence.ravel(), places.ravel().astype(pointers.dtype), pointers), shape=(n, q))
+    return adjusted.groups.astype(np.int32), adjusted.scores, adjusted.degrees
 
 
 def describe_collinear(found: Sequence[tuple[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""Means and slopes of several samples with the root of their joint covariance: what decompositions of means stand on.
+"""Means and slopes of several samples with the source of their joint covariance: what decompositions of means stand on.
 
 For every sample the means m_s of the regressors and the coefficients b_s, and for pairs of samples the coefficients of
 a pooled regression. Their influence functions are linear in w (x - m) and w e x, so that a row leaves a short vector of
@@ -20,13 +20,12 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError
-from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Robust
+from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.resampling import solve_replicates, unpack_moments
-from wagegap.estimation.covariance.sources import Block, PlainRoot, Root, ScoreRoot
+from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.least_squares.moments import MeanSlopes, fit_mean_slopes, weighted_products
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
 __all__ = ["MeanSlopeFits", "Pooling", "fit_samples", "point_fits", "replicate_fits"]
 
@@ -62,16 +61,16 @@ class MeanSlopeFits:
         Pooled fits.
     values : ndarray, shape (2 S k + P k,)
         For each sample its means and then its coefficients; then the coefficients of the pooled fits.
-    root : Root, optional
+    source : ErrorSource, optional
         Uncertainty of the fitted columns; absent where nothing but the values is wanted.
     matrix : ndarray, shape (2 S k + P k, q)
-        Map from the root's columns to the values.
+        Map from the source's columns to the values.
     """
 
     samples: tuple[MeanSlopes, ...]
     pooled: tuple[MeanSlopes, ...]
     values: FloatArray
-    root: Root | None
+    source: ErrorSource | None
     matrix: FloatArray
 
     @property
@@ -127,17 +126,17 @@ def fit_samples(
     """
     parts = [_Rows(sample, rows) for rows in sample.rows_by_cell()]
     done = _point(parts, poolings)
-    if isinstance(cov, Robust) and cov.kind == "iid":
-        return replace(done, root=_classical(sample, done.samples, done.pooled), matrix=np.eye(len(done.values)))
+    if cov.model_based:
+        return replace(done, source=_classical(sample, done.samples, done.pooled), matrix=np.eye(len(done.values)))
     _check_cov(cov)
     entries = sum(len(part.y) for part in parts) * 2 * done.k + sum(fit.n * len(fit.params) for fit in done.pooled)
     kept = entries <= _SCORES_AT_MOST if keep_units is None else keep_units
     own_rule: SmallSample = "none" if separate and not poolings else rule
-    if kept or not isinstance(cov, Robust) or cov.clusters:
-        root = _score_root(sample, _scores(sample, done, poolings), cov, own_rule)
-        done = replace(done, root=root if keep_units is not False else _forgetting(root))
+    if kept or not cov.independent:
+        source = _score_source(sample, _scores(sample, done, poolings), cov, own_rule)
+        done = replace(done, source=source if keep_units is not False else _forgetting(source))
     else:
-        done = replace(done, root=_lean_root(sample, parts, done, poolings, cov, own_rule))
+        done = replace(done, source=_lean_source(sample, parts, done, poolings, cov, own_rule))
     return _separated(sample, done, cov, rule) if separate else done
 
 
@@ -267,14 +266,14 @@ def _fit_pooled(first: _Rows, second: _Rows, pooling: Pooling) -> MeanSlopes:
 
 
 def _check_cov(cov: Analytic) -> None:
-    if isinstance(cov, Robust) and cov.kind in ("HC2", "HC3", "CR2", "CR3"):
+    if cov.leverages or cov.adjusts_clusters:
         raise CovarianceError(
             f"cov={str(cov)!r} is defined for regressions; means and coefficients together have HC0, HC1, CR0, CR1, a "
             "survey's design, replicates or the bootstrap."
         )
 
 
-def _classical(sample: Sample, fits: Sequence[MeanSlopes], pooled: Sequence[MeanSlopes]) -> PlainRoot:
+def _classical(sample: Sample, fits: Sequence[MeanSlopes], pooled: Sequence[MeanSlopes]) -> StatedSource:
     """Covariance under equal error variances, means independent of coefficients."""
     if pooled:
         raise CovarianceError("cov='iid' does not relate a pooled fit to those of its samples: use 'HC1'.")
@@ -284,8 +283,8 @@ def _classical(sample: Sample, fits: Sequence[MeanSlopes], pooled: Sequence[Mean
         weights = 1.0 if sample.weights is None else sample.weights[rows]
         spread = float(np.sum(weights * fit.residuals**2)) / (n - fit.kept.sum())
         parts += [fit.centred / fit.total / (n - 1), spread * fit.bread]
-    free = float(min(sample.observations(rows) for rows in sample.rows_by_cell())) - len(fits[0].params)
-    return PlainRoot(sample.source, linalg.block_diag(*parts), free, "classical, means random")
+    df = float(min(sample.observations(rows) for rows in sample.rows_by_cell())) - len(fits[0].params)
+    return StatedSource(sample.source, linalg.block_diag(*parts), df, "classical, means random")
 
 
 def _breads(fits: Sequence[MeanSlopes], pooled: Sequence[MeanSlopes], k: int) -> FloatArray:
@@ -324,31 +323,31 @@ def _scores(sample: Sample, done: MeanSlopeFits, poolings: Sequence[Pooling]) ->
     return sparse.csr_array(sparse.hstack(parts, format="csr")) if len(parts) > 1 else parts[0]
 
 
-def _score_root(sample: Sample, scores: sparse.csr_array, cov: Analytic, rule: SmallSample) -> ScoreRoot:
-    """Root in which all samples are one block, as in a stacked estimation."""
+def _score_source(sample: Sample, scores: sparse.csr_array, cov: Analytic, rule: SmallSample) -> ScoreSource:
+    """Source in which all samples are one block, as in a stacked estimation."""
     nobs = sample.observations(np.arange(len(sample.y)))
     block = Block("", nobs, 1)
     q = scores.shape[1]
-    return ScoreRoot(
+    return ScoreSource(
         sample.source, scores, np.zeros(q, dtype=np.intp), np.zeros(len(sample.y), dtype=np.int32), (block,),
         sample.groupings, cov, rule, None, sample.repeats,
     )  # fmt: skip
 
 
-def _forgetting(root: ScoreRoot) -> PlainRoot:
+def _forgetting(source: ScoreSource) -> StatedSource:
     """Keep the covariance of the scores and not the scores."""
-    free = root.degrees(np.ones(root.size))
-    return PlainRoot(root.source, root.covariance(), free, f"{root.describe()}, units not kept")
+    df = source.degrees(np.ones(source.size))
+    return StatedSource(source.origin, source.covariance(), df, f"{source.describe()}, units not kept")
 
 
-def _lean_root(
+def _lean_source(
     sample: Sample,
     parts: Sequence[_Rows],
     done: MeanSlopeFits,
     poolings: Sequence[Pooling],
-    cov: Robust,
+    cov: Analytic,
     rule: SmallSample,
-) -> PlainRoot:
+) -> StatedSource:
     """Covariance of the raw scores from weighted products, without the scores themselves."""
     k, fits, pooled = done.k, done.samples, done.pooled
     starts = 2 * k * len(fits) + np.cumsum([0, *(len(fit.params) for fit in pooled)])
@@ -363,8 +362,8 @@ def _lean_root(
         known = sample.repeats is not None or part.w is None
         _add_sample(meat, part.x, fit, scores, raw, products_known=known)
     nobs = sample.observations(np.arange(len(sample.y)))
-    factor = 1.0 if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
-    return PlainRoot(sample.source, factor * meat, nobs - 1, f"{cov}, units not kept")
+    factor = cov.factor(rule, nobs, 1, 0.0)
+    return StatedSource(sample.source, factor * meat, nobs - 1, f"{cov}, units not kept")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -448,8 +447,8 @@ def _add_sample(
 
 def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSample) -> MeanSlopeFits:
     """Take means and coefficients as uncorrelated, each sample's with the factor of its own regression or mean."""
-    assert done.root is not None
-    covariance = done.matrix @ done.root.covariance() @ done.matrix.T
+    assert done.source is not None
+    covariance = done.matrix @ done.source.covariance() @ done.matrix.T
     is_mean, scale = np.zeros(len(covariance), dtype=bool), np.ones(len(covariance))
     for s in range(len(done.samples)):
         is_mean[done.mean_at(s)] = True
@@ -458,24 +457,17 @@ def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSa
     covariance[np.ix_(is_mean, ~is_mean)] = 0.0
     covariance[np.ix_(~is_mean, is_mean)] = 0.0
     covariance *= np.sqrt(np.outer(scale, scale))
-    free = done.root.degrees(np.ones(done.root.size))
+    df = done.source.degrees(np.ones(done.source.size))
     phrase = f"{cov}, means apart from coefficients"
-    root = PlainRoot(done.root.source, covariance, free, phrase)
-    return replace(done, root=root, matrix=np.eye(len(covariance)))
+    source = StatedSource(done.source.origin, covariance, df, phrase)
+    return replace(done, source=source, matrix=np.eye(len(covariance)))
 
 
 def _own_factors(sample: Sample, done: MeanSlopeFits, s: int, cov: Analytic, rule: SmallSample) -> tuple[float, float]:
     """Small-sample factors of the means and of the coefficients of one sample."""
     rows = np.flatnonzero(sample.cells == s)
-    if not isinstance(cov, Robust) or cov.kind in ("HC0", "CR0") or rule == "none":
-        return 1.0, 1.0
     n, k = sample.observations(rows), int(done.samples[s].kept.sum())
-    if not cov.clusters:
-        return n / (n - 1), n / (n - k)
-    counts = []
-    for name in cov.clusters:
-        group = sample.groupings[name]
-        assert isinstance(group, Grouping)
-        counts.append(len(np.unique(group.codes[rows])))
-    g = min(counts)
-    return g / (g - 1), g / (g - 1) * (n - 1) / (n - k)
+    clusters = cov.units(sample.groupings) if cov.clusters else []
+    clusters_less_one = min((cluster.degrees(rows) for cluster in clusters), default=0.0)
+    convention: SmallSample = "none" if rule == "none" else "stata"
+    return cov.factor(convention, n, 1, clusters_less_one), cov.factor(convention, n, k, clusters_less_one)

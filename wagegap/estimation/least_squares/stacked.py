@@ -16,31 +16,15 @@ from scipy import linalg, sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.covariance.options import Analytic, Robust
-from wagegap.estimation.covariance.sources import Block, ScoreRoot
-from wagegap.estimation.least_squares.fit import CellFits, coefficients, combination_in_words, fit_cells
+from wagegap.estimation.covariance.options import Analytic
+from wagegap.estimation.covariance.sources import Block, ScoreSource
+from wagegap.estimation.least_squares.fit import CellFits, combination_in_words, fit_cells, least_squares_values
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 
-__all__ = ["StackedFits", "fit_stacked", "stacked_coefficients"]
+__all__ = ["fit_stacked", "stacked_values"]
 
 _DENSE_AT_MOST = 250_000_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StackedFits:
-    """Reported coefficients of every cell in one stacked regression.
-
-    Attributes
-    ----------
-    fits : CellFits
-        Coefficients and the root of the fitted columns.
-    matrix : ndarray, shape (C r, q)
-        Map from the root's columns to the coefficients, cell by cell.
-    """
-
-    fits: CellFits
-    matrix: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,13 +40,8 @@ class _OwnPart:
 
 
 def fit_stacked(
-    sample: Sample,
-    reported: Sequence[int],
-    *,
-    cov: Analytic,
-    rule: SmallSample,
-    wanted: BoolArray | None = None,
-) -> StackedFits:
+    sample: Sample, reported: Sequence[int], *, cov: Analytic, rule: SmallSample, wanted: BoolArray | None = None
+) -> tuple[CellFits, FloatArray]:
     """Fit all cells in one regression with common slopes of the controls.
 
     Parameters
@@ -74,32 +53,32 @@ def fit_stacked(
     cov, rule, wanted
         As in `fit_cells`.
 
+    Returns
+    -------
+    fits : CellFits
+        Coefficients, and the source of error of the fitted columns.
+    matrix : ndarray, shape (C r, q)
+        Map from the fitted columns to the coefficients, cell by cell.
+
     Raises
     ------
     IdentificationError
         When a control, or a combination of controls, is made of premiums in every cell.
     """
     must = np.ones((len(sample.cell_names), len(reported)), dtype=bool) if wanted is None else wanted
-    adjusted = isinstance(cov, Robust) and cov.kind in ("CR2", "CR3")
-    if sample.effects or adjusted or sample.sums is not None:
-        return _fit_dense(sample, reported, cov, rule, must)
-    return _fit_sparse(sample, reported, cov, rule, must)
+    if not sample.effects and not cov.adjusts_clusters:
+        return _fit_sparse(sample, reported, cov, rule, must)
+    dense, columns = _dense_sample(sample, reported)
+    joint = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
+    values = joint.values.reshape(must.shape)
+    return replace(joint, values=values, sigma=np.repeat(joint.sigma, len(values))), np.eye(values.size)
 
 
-def stacked_coefficients(sample: Sample, reported: Sequence[int]) -> FloatArray:
+def stacked_values(sample: Sample, reported: Sequence[int]) -> FloatArray:
     """Coefficients alone, shape (C, r)."""
     dense, columns = _dense_sample(sample, reported)
-    return coefficients(dense, columns).reshape(len(sample.cell_names), len(reported))
-
-
-def _fit_dense(
-    sample: Sample, reported: Sequence[int], cov: Analytic, rule: SmallSample, must: BoolArray
-) -> StackedFits:
-    dense, columns = _dense_sample(sample, reported)
-    done = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
-    values = done.values.reshape(len(sample.cell_names), len(reported))
-    fits = CellFits(values, done.root, np.repeat(done.sigma, len(values)), done.collinear)
-    return StackedFits(fits, np.eye(values.size))
+    cell = dense.cell(0, np.arange(len(dense.y)))
+    return least_squares_values(cell, dense, columns).reshape(len(sample.cell_names), len(reported))
 
 
 def _dense_sample(sample: Sample, reported: Sequence[int]) -> tuple[Sample, list[int]]:
@@ -109,24 +88,17 @@ def _dense_sample(sample: Sample, reported: Sequence[int]) -> tuple[Sample, list
     if len(sample.y) * (n_cells * (r + 1) + len(common)) > _DENSE_AT_MOST:
         raise CovarianceError(
             f"{len(sample.y):,} rows by {n_cells} cells are too many for a dense stacked design: use "
-            "method='separate', "
-            "HC or CR0/CR1 errors without absorbed effects, or compress=True."
+            "method='separate', or HC or CR0/CR1 errors without absorbed effects."
         )
     member = np.eye(n_cells)[sample.cells]
     own = [member * sample.x[:, [j]] for j in reported]
     premiums = np.stack(own, axis=2).reshape(len(sample.y), n_cells * r)
     names = [f"{sample.names[j]}[{cell}]" for cell in sample.cell_names for j in reported]
-    effects, effect_names, constants, constant_names = (
-        sample.effects,
-        sample.effect_names,
-        [member],
-        list(sample.cell_names),
-    )
+    effects, effect_names = sample.effects, sample.effect_names
     if sample.effects:
         effects, effect_names = (sample.cells, *effects), ("cell", *effect_names)
-        constants, constant_names = [], []
-    elif constant is None:
-        constants, constant_names = [], []
+    without = bool(sample.effects) or constant is None
+    constants, constant_names = ([], ()) if without else ([member], sample.cell_names)
     x = np.column_stack([premiums, *constants, sample.x[:, common]])
     all_names = (*names, *constant_names, *(sample.names[j] for j in common))
     dense = replace(
@@ -145,7 +117,7 @@ def _split_columns(sample: Sample, reported: Sequence[int]) -> tuple[int | None,
 
 def _fit_sparse(
     sample: Sample, reported: Sequence[int], cov: Analytic, rule: SmallSample, must: BoolArray
-) -> StackedFits:
+) -> tuple[CellFits, FloatArray]:
     constant, common = _split_columns(sample, reported)
     own_columns = [*([] if constant is None else [constant]), *reported]
     needed = np.column_stack([np.ones((len(must), len(own_columns) - len(reported)), dtype=bool), must])
@@ -162,7 +134,7 @@ def _fit_sparse(
     values = np.array([(part.projection[:, 0] - part.projection[:, 1:] @ gamma)[-r:] for part in parts])
     block, sigma = _stacked_block(sample, shared, parts, r)
     scores, leverage = _stacked_scores(sample, shared, parts, r, out_x)
-    root = ScoreRoot(
+    source = ScoreSource(
         sample.source, scores, np.zeros(scores.shape[1], dtype=np.intp), np.zeros(len(sample.y), dtype=np.int32),
         (block,), sample.groupings, cov, rule, leverage, sample.repeats,
     )  # fmt: skip
@@ -172,7 +144,7 @@ def _fit_sparse(
         ("", combination_in_words(found, names) if found.made_of else f"{names[found.column]} varies in no cell")
         for found in shared.collinear
     )
-    return StackedFits(CellFits(values, root, np.full(n_cells, sigma), collinear), matrix)
+    return CellFits(values, source, np.full(n_cells, sigma), collinear), matrix
 
 
 def _take_out(
@@ -192,7 +164,7 @@ def _take_out(
     lost = [found for found in fit.collinear if needed[found.column]]
     if lost:
         words = combination_in_words(lost[0], [sample.names[j] for j in own_columns])
-        raise IdentificationError(f"in {sample.cell_names[cell]} the premium cannot be told apart: {words}.")
+        raise IdentificationError(f"in {sample.cell_names[cell]} the premium is collinear: {words}.")
     weighted = own if weights is None else own * weights[:, None]
     columns = np.column_stack([sample.y[rows], sample.x[rows][:, list(common)]])
     projection = fit.bread @ (weighted.T @ columns)
@@ -220,7 +192,7 @@ def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], co
     if cells:
         names = [sample.names[common[int(j)]] for j in np.flatnonzero(weights)]
         raise IdentificationError(
-            f"the premium cannot be told apart from other columns in {listing(cells, 4)}: it is made of "
+            f"the premium is collinear with other columns in {listing(cells, 4)}: it is made of "
             f"{listing(names)}. Leave one of them out."
         )
 
@@ -228,10 +200,10 @@ def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], co
 def _stacked_block(sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], r: int) -> tuple[Block, float]:
     everything = np.arange(len(sample.y))
     rank = shared.rank + sum(part.own.shape[1] for part in parts)
-    free = sample.observations(everything) - rank
-    if free <= 0:
+    df = sample.observations(everything) - rank
+    if df <= 0:
         raise IdentificationError(f"{len(sample.y)} rows for {rank} parameters: pool cells or drop controls.")
-    variance = weighted_sum_of_squares(shared.residuals, sample.weights) / free
+    variance = weighted_sum_of_squares(shared.residuals, sample.weights) / df
     own: FloatArray = linalg.block_diag(*[part.bread[-r:, -r:] for part in parts])
     k = len(shared.params)
     iid = np.zeros((len(own) + k, len(own) + k))

@@ -1,10 +1,13 @@
 """Binary response by maximum likelihood: logit, probit, complementary log-log, and the linear probability model.
 
-The log likelihood of each row is a concave function of its index x'b, so Newton steps with the exact Hessian, halved
-where they overshoot, reach the maximum if there is one. Steps stop when Newton's decrement, g'H^-1 g, the squared
-distance to the maximum in standard errors, is negligible. Where a direction separates the outcomes there is no maximum:
-the likelihood rises along it for ever, and the fit says which columns make it. Shares strictly between zero and one
-are allowed as outcomes (fractional response, or cells of equal regressors).
+The log likelihood of a row with outcome y and index x'b,
+
+    l = y log F(x'b) + (1 - y) log(1 - F(x'b)),
+
+is concave in the index under every link, so that Newton's method (`newton.maximise`) reaches the maximum if there is
+one. Where a direction separates the outcomes there is none: the likelihood rises along it for ever, and the fit says
+which columns make it. Shares strictly between zero and one are allowed as outcomes (fractional response, or cells of
+equal regressors).
 
 Many fits of one design (replicate weights, thresholds of a distribution) are carried forward together: the products of
 the columns of a block of rows are formed once, and one matrix product gives the Hessians of all fits.
@@ -13,7 +16,6 @@ References
 ----------
 Albert, A. and J. Anderson (1984). On the existence of maximum likelihood estimates in logistic regression models.
 Biometrika 71, 1-10.
-Boyd, S. and L. Vandenberghe (2004). Convex Optimization, chapter 9. Cambridge University Press.
 Papke, L. and J. Wooldridge (1996). Econometric methods for fractional response variables. Journal of Applied
 Econometrics 11, 619-632.
 """
@@ -25,36 +27,34 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, check_option, listing
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
 from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
-from wagegap.estimation.likelihood.linear_systems import invert_information, solve_scaled
+from wagegap.estimation.likelihood.linear_systems import invert_information
+from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives, maximise
+from wagegap.estimation.likelihood.working_columns import WorkingColumns, check_weights, named_columns, working_columns
 
 __all__ = [
     "LINKS",
     "BinaryFit",
     "BinaryFits",
-    "Link",
+    "LinkFunction",
     "Separation",
     "fit_binary",
     "fit_binary_many",
+    "inverse_mills",
     "probability",
     "score",
     "slope",
 ]
 
-Link: TypeAlias = Literal["logit", "probit", "cloglog", "lpm"]
-LINKS: tuple[Link, ...] = ("logit", "probit", "cloglog", "lpm")
+LinkFunction: TypeAlias = Literal["logit", "probit", "cloglog", "lpm"]
+LINKS: tuple[LinkFunction, ...] = ("logit", "probit", "cloglog", "lpm")
 
-_TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors, before the last step
-_SETTLED = 0.02  # a last step that still moves an index by more is no convergence: the outcomes are separated
 _STEPS = 100
-_HALVINGS = 30
-_PIVOT = 1e-6  # squared sine of the angle to the columns before, below which columns are orthogonalised
-_RIDGE = 1e-13
 _BLOCK = 1 << 18  # numbers in a block of column products, small enough for the cache
 _FEW = 4  # fits for which Hessians are formed one by one
 
@@ -110,7 +110,7 @@ class BinaryFit:
         step.
     """
 
-    link: Link
+    link: LinkFunction
     params: FloatArray
     bread: FloatArray
     index: FloatArray
@@ -139,13 +139,14 @@ class BinaryFit:
         """
         if self.link in ("logit", "lpm"):
             return self.bread
-        spread = self.probabilities * (1 - self.probabilities)
+        # E(-d2 l / d index2) = f^2 / [F (1 - F)]
+        variance = self.probabilities * (1 - self.probabilities)
         square = slope(self.index, self.link) ** 2
-        curvature = np.divide(square, spread, out=np.zeros_like(square), where=spread > 0)
-        own = x[:, self.kept]
-        out = np.zeros_like(self.bread)
+        curvature = np.divide(square, variance, out=np.zeros_like(square), where=variance > 0)
         w = curvature if self.weights is None else curvature * self.weights
-        out[np.ix_(self.kept, self.kept)] = invert_information((own.T * w) @ own)
+        kept = x[:, self.kept]
+        out = np.zeros_like(self.bread)
+        out[np.ix_(self.kept, self.kept)] = invert_information((kept.T * w) @ kept)
         return out
 
 
@@ -168,7 +169,7 @@ class BinaryFits:
     steps: int
 
 
-def probability(index: FloatArray, link: Link) -> FloatArray:
+def probability(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Return the probability at an index.
 
     >>> probability(np.array([0.0]), "probit")
@@ -183,7 +184,7 @@ def probability(index: FloatArray, link: Link) -> FloatArray:
     return index
 
 
-def slope(index: FloatArray, link: Link) -> FloatArray:
+def slope(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Return the derivative of the probability in the index.
 
     >>> slope(np.array([0.0]), "logit")
@@ -199,7 +200,7 @@ def slope(index: FloatArray, link: Link) -> FloatArray:
     return np.ones_like(index)
 
 
-def score(index: FloatArray, y: FloatArray, link: Link) -> FloatArray:
+def score(index: FloatArray, y: FloatArray, link: LinkFunction) -> FloatArray:
     """Return the derivative in the index of the log likelihood of outcomes y.
 
     >>> score(np.array([0.0]), np.array([1.0]), "logit")
@@ -212,7 +213,7 @@ def fit_binary(
     y: FloatArray,
     x: FloatArray,
     weights: FloatArray | None = None,
-    link: Link = "logit",
+    link: LinkFunction = "logit",
     *,
     offset: FloatArray | None = None,
     start: FloatArray | None = None,
@@ -259,24 +260,26 @@ def fit_binary(
     array([-1.098612,  2.197225])
     """
     check_option("link", link, LINKS)
-    _check_outcome(y, weights)
+    bad = int((~((y >= 0) & (y <= 1))).sum())
+    if bad:
+        raise DataError(f"a binary outcome is 0 or 1, or a share between them; {bad:,} of {len(y):,} values are not.")
+    check_weights(weights)
     if link == "lpm":
         return _fit_linear(y, x, weights, offset)
-    basis = _orthogonal_basis(x, None if weights is None or (weights > 0).all() else weights > 0)
-    scale = 1.0 if weights is None else float(weights.mean())
-    problem = _Problem(y[None], basis.x, None if weights is None else weights[None] / scale, offset, link)
-    path = _climb(problem, basis.into(start), _TOLERANCE, _STEPS)
-    found = None if path.settled[0] else _separation(problem, basis, path)
-    if found is not None and separation == "raise":
-        raise IdentificationError(_describe(found, basis, y, weights, names))
-    return _finish(problem, basis, path, y, weights, found)
+    columns = working_columns(x, weights)
+    problem = _Problem(y[None], columns.x, None if weights is None else weights[None] / weights.mean(), offset, link)
+    ascent = maximise(problem.evaluate, columns.into(start, 1), steps=_STEPS)
+    separated = None if problem.settled(ascent)[0] else _separation(problem, columns, ascent)
+    if separated is not None and separation == "raise":
+        raise IdentificationError(_describe(separated, y, weights, names))
+    return _finish(problem, columns, ascent, weights, separated)
 
 
 def fit_binary_many(
     y: FloatArray,
     x: FloatArray,
     weights: FloatArray | None = None,
-    link: Link = "logit",
+    link: LinkFunction = "logit",
     *,
     offset: FloatArray | None = None,
     start: FloatArray | None = None,
@@ -320,21 +323,33 @@ def fit_binary_many(
            [-0.693147,  1.791759]])
     """
     check_option("link", link, LINKS)
-    basis = _orthogonal_basis(x, None)
+    columns = working_columns(x, None)
     scaled = None
     if weights is not None:
         rows = np.atleast_2d(weights)
         scaled = rows / np.maximum(rows.mean(axis=1, keepdims=True), np.finfo(float).tiny)
-    problem = _Problem(np.atleast_2d(y), basis.x, scaled, offset, link)
-    path = _climb(problem, basis.into(start), tolerance, steps)
-    return BinaryFits(basis.out_of(path.params), path.settled, path.steps)
+    problem = _Problem(np.atleast_2d(y), columns.x, scaled, offset, link)
+    ascent = maximise(problem.evaluate, columns.into(start, problem.fits), tolerance=tolerance, steps=steps)
+    return BinaryFits(columns.out_of(ascent.params), problem.settled(ascent), ascent.steps)
 
 
-# links -------------------------------------------------------------------------------------------------------------
+# links: log likelihood l of each row, dl / d index, and -d2 l / d index2 ---------------------------------------------
+
+
+def inverse_mills(index: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return phi/Phi at an index, and delta, minus its derivative.
+
+    >>> ratio, delta = inverse_mills(np.array([0.0]))
+    >>> ratio.round(6), delta.round(6)
+    (array([0.797885]), array([0.63662]))
+    """
+    # phi(a) / Phi(a) = sqrt(2 / pi) / erfcx(-a / sqrt 2) underflows nowhere; d/da = -r (r + a)
+    ratio = np.sqrt(2 / np.pi) / special.erfcx(-index / np.sqrt(2))
+    return np.asarray(ratio), np.asarray(ratio * (ratio + index))
 
 
 def _logit(index: FloatArray, y: FloatArray) -> _Parts:
-    """Log likelihood of each row, its derivative in the index, and minus its second derivative."""
+    # l = y a - log(1 + e^a),   l' = y - p,   -l'' = p (1 - p)
     bounded = np.clip(index, -500.0, 500.0)
     odds = np.exp(bounded)
     total = 1.0 + odds
@@ -343,15 +358,15 @@ def _logit(index: FloatArray, y: FloatArray) -> _Parts:
 
 
 def _probit(index: FloatArray, y: FloatArray) -> _Parts:
-    """The same for the normal distribution, by inverse Mills ratios that do not underflow."""
-    up = np.sqrt(2 / np.pi) / special.erfcx(-index / np.sqrt(2))
-    down = np.sqrt(2 / np.pi) / special.erfcx(index / np.sqrt(2))
+    # l = y log Phi(a) + (1 - y) log Phi(-a),   l' = y r(a) - (1 - y) r(-a),   r = phi/Phi,   r' = -delta
+    up, delta_up = inverse_mills(index)
+    down, delta_down = inverse_mills(-index)
     value = y * special.log_ndtr(index) + (1 - y) * special.log_ndtr(-index)
-    return value, y * up - (1 - y) * down, y * up * (up + index) + (1 - y) * down * (down - index)
+    return value, y * up - (1 - y) * down, y * delta_up + (1 - y) * delta_down
 
 
 def _cloglog(index: FloatArray, y: FloatArray) -> _Parts:
-    """The same for p = 1 - exp(-exp(index))."""
+    # F = 1 - e^-h with h = e^a:   l = y log(1 - e^-h) - (1 - y) h,   l' = y h / (e^h - 1) - (1 - y) h
     hazard = np.exp(np.clip(index, -500.0, 6.5))
     ratio = hazard / np.expm1(hazard)
     value = y * np.log(-np.expm1(-hazard)) - (1 - y) * hazard
@@ -359,12 +374,11 @@ def _cloglog(index: FloatArray, y: FloatArray) -> _Parts:
 
 
 def _linear(index: FloatArray, y: FloatArray) -> _Parts:
-    """The same for least squares."""
-    rest = y - index
-    return -0.5 * rest**2, rest, np.ones_like(rest)
+    residuals = y - index
+    return -0.5 * residuals**2, residuals, np.ones_like(residuals)
 
 
-_PARTS: dict[Link, Callable[[FloatArray, FloatArray], _Parts]] = {
+_PARTS: dict[LinkFunction, Callable[[FloatArray, FloatArray], _Parts]] = {
     "logit": _logit,
     "probit": _probit,
     "cloglog": _cloglog,
@@ -372,7 +386,7 @@ _PARTS: dict[Link, Callable[[FloatArray, FloatArray], _Parts]] = {
 }
 
 
-# steps -------------------------------------------------------------------------------------------------------------
+# likelihoods of many fits --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -383,19 +397,11 @@ class _Problem:
     x: FloatArray
     weights: FloatArray | None
     offset: FloatArray | None
-    link: Link
+    link: LinkFunction
 
     @property
     def fits(self) -> int:
         return max(len(self.y), 1 if self.weights is None else len(self.weights))
-
-    def take(self, fits: BoolArray) -> _Problem:
-        """Keep some of the fits."""
-        if fits.all():
-            return self
-        y = self.y if len(self.y) == 1 else self.y[fits]
-        weights = self.weights if self.weights is None or len(self.weights) == 1 else self.weights[fits]
-        return _Problem(y, self.x, weights, self.offset, self.link)
 
     def blocks(self, width: int) -> Iterator[slice]:
         """Rows in pieces of which `width` numbers each stay in the cache."""
@@ -407,239 +413,104 @@ class _Problem:
         index = params @ self.x[rows].T
         return index if self.offset is None else index + self.offset[rows]
 
+    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
+        """Sum likelihoods and derivatives of some of the fits over blocks of rows."""
+        m, k = params.shape
+        y, weights = _of_fits(self.y, fits), None if self.weights is None else _of_fits(self.weights, fits)
+        value, gradient = np.zeros(m), np.zeros((m, k))
+        together = m > _FEW
+        information = np.zeros((m, k * (k + 1) // 2 if together else k * k))
+        # L = sum_i w_i l_i,   g = sum_i w_i l_i' x_i,   H = sum_i w_i (-l_i'') x_i x_i'
+        for rows in self.blocks(information.shape[1] if together else k):
+            terms = _PARTS[self.link](self.index(params, rows), y[:, rows])
+            if weights is not None:
+                w = weights[:, rows]
+                terms = (terms[0] * w, terms[1] * w, terms[2] * w)
+            x = self.x[rows]
+            value += terms[0].sum(axis=1)
+            gradient += terms[1] @ x
+            if together:
+                information += terms[2] @ column_products(x).T
+            else:
+                information += np.stack([((x.T * curvature) @ x).ravel() for curvature in terms[2]])
+        return Derivatives(
+            value, gradient, unpack_moments(information) if together else information.reshape(m, k, k)
+        )  # fmt: skip
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """Log likelihoods (m,), gradients (m, k) and Hessians (m, k, k), with the sign of the information."""
-
-    value: FloatArray
-    gradient: FloatArray
-    hessian: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Path:
-    """Where the steps ended: coefficients, the last step, whether it had settled, and the number of steps."""
-
-    params: FloatArray
-    last: FloatArray
-    settled: BoolArray
-    steps: int
-
-
-def _climb(problem: _Problem, start: FloatArray, tolerance: float, steps: int) -> _Path:
-    """Newton steps of all fits, each until its decrement is negligible."""
-    m, k = problem.fits, problem.x.shape[1]
-    params = np.broadcast_to(start, (m, k)).copy()
-    last, settled, active = np.zeros((m, k)), np.zeros(m, dtype=bool), np.arange(m)
-    state = _evaluate(problem, start)
-    for taken in range(1, steps + 1):
-        step = solve_scaled(state.hessian, state.gradient, _RIDGE)
-        near = np.einsum("mk,mk->m", step, state.gradient) <= tolerance
-        if near.any():
-            settled[active[near]] = _moves(problem.take(near), step[near]) <= _SETTLED
-        final = near | (taken == steps)
-        params[active[final]] += step[final]
-        last[active[final]] = step[final]
-        if final.all():
-            break
-        problem, active = problem.take(~final), active[~final]
-        step, state = _shorten(problem, params[active], step[~final], state.value[~final])
-        params[active] += step
-    return _Path(params, last, settled, taken)
+    def settled(self, ascent: Ascent) -> BoolArray:
+        """Which fits are at a maximum: their last steps moved no index of a row with weight by much."""
+        largest = np.zeros(len(ascent.last))
+        for rows in self.blocks(max(ascent.last.shape)):
+            change = np.abs(ascent.last @ self.x[rows].T)
+            if self.weights is not None:
+                change = change * (self.weights[:, rows] > 0)
+            np.maximum(largest, change.max(axis=1), out=largest)
+        return ascent.converged & (largest <= MOST_MOVED)
 
 
-def _shorten(problem: _Problem, params: FloatArray, step: FloatArray, before: FloatArray) -> tuple[FloatArray, _State]:
-    """Halve steps until no log likelihood falls, beyond what rounding explains."""
-    floor = before - 1e-12 * np.abs(before)
-    state = _evaluate(problem, params + step)
-    for _ in range(_HALVINGS):
-        worse = ~(state.value >= floor)
-        if not worse.any():
-            break
-        step = np.where(worse[:, None], step / 2, step)
-        again = _evaluate(problem.take(worse), params[worse] + step[worse])
-        for whole, piece in (
-            (state.value, again.value),
-            (state.gradient, again.gradient),
-            (state.hessian, again.hessian),
-        ):
-            whole[worse] = piece
-    return step, state
-
-
-def _evaluate(problem: _Problem, params: FloatArray) -> _State:
-    """Sum likelihoods and derivatives over blocks of rows."""
-    m, k = problem.fits, problem.x.shape[1]
-    value, gradient = np.zeros(m), np.zeros((m, k))
-    together = m > _FEW
-    hessian = np.zeros((m, k * (k + 1) // 2 if together else k * k))
-    parts = _PARTS[problem.link]
-    for rows in problem.blocks(hessian.shape[1] if together else k):
-        terms = parts(problem.index(params, rows), problem.y[:, rows])
-        if problem.weights is not None:
-            w = problem.weights[:, rows]
-            terms = (terms[0] * w, terms[1] * w, terms[2] * w)
-        x = problem.x[rows]
-        value += terms[0].sum(axis=1)
-        gradient += terms[1] @ x
-        if together:
-            hessian += terms[2] @ column_products(x).T
-        else:
-            hessian += np.stack([((x.T * v) @ x).ravel() for v in terms[2]])
-    return _State(value, gradient, unpack_moments(hessian) if together else hessian.reshape(m, k, k))
-
-
-def _moves(problem: _Problem, step: FloatArray) -> FloatArray:
-    """Largest change of an index among the rows that carry weight, for each fit."""
-    largest = np.zeros(len(step))
-    for rows in problem.blocks(max(len(step), problem.x.shape[1])):
-        change = np.abs(step @ problem.x[rows].T)
-        if problem.weights is not None:
-            change = change * (problem.weights[:, rows] > 0)
-        np.maximum(largest, change.max(axis=1), out=largest)
-    return largest
-
-
-# designs -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Basis:
-    """Columns to work with, and the map from their coefficients to those of the design.
-
-    Attributes
-    ----------
-    x : ndarray, shape (n, r)
-        The kept columns, orthogonalised where they are nearly collinear.
-    back : ndarray, shape (r, r), optional
-        Coefficients of the kept columns from those of x; the identity where absent.
-    kept : ndarray of bool, shape (k,)
-        Kept columns.
-    collinear : tuple of Collinear
-        The others.
-    size : ndarray, shape (k,)
-        Length of each column of the design.
-    """
-
-    x: FloatArray
-    back: FloatArray | None
-    kept: BoolArray
-    collinear: tuple[Collinear, ...]
-    size: FloatArray
-
-    def into(self, start: FloatArray | None) -> FloatArray:
-        """Turn starting values into coefficients of the working columns, shape (1 or m, r)."""
-        if start is None:
-            return np.zeros((1, self.x.shape[1]))
-        rows = np.nan_to_num(np.atleast_2d(start))[:, self.kept]
-        return rows if self.back is None else np.asarray(linalg.solve(self.back, rows.T).T)
-
-    def out_of(self, params: FloatArray) -> FloatArray:
-        """Turn coefficients of the working columns (m, r) into those of the design, zero for columns set aside."""
-        out = np.zeros((len(params), len(self.kept)))
-        out[:, self.kept] = params if self.back is None else params @ self.back.T
-        return out
-
-
-def _orthogonal_basis(x: FloatArray, used: BoolArray | None) -> _Basis:
-    """Set collinear columns aside; orthogonalise where the rest are nearly so."""
-    rows = x if used is None else x[used]
-    gram = rows.T @ rows
-    size = np.sqrt(np.diag(gram))
-    if (size > 0).all() and len(rows) >= x.shape[1]:
-        try:
-            pivots = np.diag(np.linalg.cholesky(gram / np.outer(size, size))) ** 2
-        except np.linalg.LinAlgError:
-            pivots = np.zeros(1)
-        if pivots.min() > _PIVOT:
-            return _Basis(x, None, np.ones(x.shape[1], dtype=bool), (), size)
-    fit = fit_lstsq(np.zeros(len(rows)), rows)
-    r = linalg.qr(rows[:, fit.kept] / size[fit.kept], mode="r", check_finite=False)[0][: fit.rank]
-    inverse = linalg.solve_triangular(r, np.eye(fit.rank), check_finite=False)
-    back = inverse / size[fit.kept][:, None] * np.sqrt(len(rows))
-    return _Basis(x[:, fit.kept] @ back, back, fit.kept, fit.collinear, size)
-
-
-def _check_outcome(y: FloatArray, weights: FloatArray | None) -> None:
-    bad = int((~((y >= 0) & (y <= 1))).sum())
-    if bad:
-        raise DataError(f"a binary outcome is 0 or 1, or a share between them; {bad:,} of {len(y):,} values are not.")
-    if weights is None:
-        return
-    negative = int((~(weights >= 0)).sum())
-    if negative:
-        raise DataError(f"{negative:,} of {len(weights):,} weights are negative or missing.")
-    if not weights.sum() > 0:
-        raise DataError(f"the weights of {len(weights):,} rows sum to zero: nothing can be fitted.")
+def _of_fits(rows: FloatArray, fits: IntArray) -> FloatArray:
+    """Outcomes or weights of some of the fits, which they share where there is one row."""
+    return rows if len(rows) in (1, len(fits)) else rows[fits]
 
 
 # results -----------------------------------------------------------------------------------------------------------
 
 
 def _finish(
-    problem: _Problem, basis: _Basis, path: _Path, y: FloatArray, weights: FloatArray | None, found: Separation | None
+    problem: _Problem,
+    columns: WorkingColumns,
+    ascent: Ascent,
+    weights: FloatArray | None,
+    separation: Separation | None,
 ) -> BinaryFit:
     """Evaluate once more where the steps ended."""
-    everything = slice(0, len(y))
-    index = problem.index(path.params, everything)[0]
+    y = problem.y[0]
+    index = problem.index(ascent.params, slice(None))[0]
     value, residuals, curvature = _PARTS[problem.link](index, y)
     w = np.ones(len(y)) if weights is None else weights
     information = (problem.x.T * (w * curvature)) @ problem.x
-    inverse = invert_information(information)
-    if basis.back is not None:
-        inverse = basis.back @ inverse @ basis.back.T
-    k = len(basis.kept)
-    bread, params = np.zeros((k, k)), basis.out_of(path.params)[0]
-    bread[np.ix_(basis.kept, basis.kept)] = inverse
-    params[~basis.kept] = np.nan
     return BinaryFit(
-        problem.link, params, bread, index, probability(index, problem.link), residuals, weights, float(w @ value),
-        basis.kept, basis.collinear, path.steps, found,
+        problem.link, columns.out_of(ascent.params, np.nan)[0], columns.bread(invert_information(information)), index,
+        probability(index, problem.link), residuals, weights, float(w @ value), columns.kept, columns.collinear,
+        ascent.steps, separation,
     )  # fmt: skip
 
 
 def _fit_linear(y: FloatArray, x: FloatArray, weights: FloatArray | None, offset: FloatArray | None) -> BinaryFit:
     """Least squares, by the orthogonal decomposition."""
-    carried = None if weights is None or (weights > 0).all() else weights > 0
-    shifted = y if offset is None else y - offset
-    if carried is None:
-        fit = fit_lstsq(shifted, x, weights)
-    else:
-        assert weights is not None
-        fit = fit_lstsq(shifted[carried], x[carried], weights[carried])
-    index = x[:, fit.kept] @ fit.params[fit.kept]
-    index = index if offset is None else index + offset
-    rest = y - index
-    loglik = -0.5 * float(rest @ rest if weights is None else weights @ rest**2)
-    return BinaryFit("lpm", fit.params, fit.bread, index, index, rest, weights, loglik, fit.kept, fit.collinear, 1)
+    shift = np.zeros(len(y)) if offset is None else offset
+    w = np.ones(len(y)) if weights is None else weights
+    used = w > 0
+    fit = fit_lstsq((y - shift)[used], x[used], None if weights is None else w[used])
+    index = x[:, fit.kept] @ fit.params[fit.kept] + shift
+    residuals = y - index
+    loglik = -0.5 * float(w @ residuals**2)
+    return BinaryFit("lpm", fit.params, fit.bread, index, index, residuals, weights, loglik, fit.kept, fit.collinear, 1)
 
 
-def _separation(problem: _Problem, basis: _Basis, path: _Path) -> Separation:
+def _separation(problem: _Problem, columns: WorkingColumns, ascent: Ascent) -> Separation:
     """Check that the last step points in a direction that separates the outcomes."""
-    y, step = problem.y[0], path.last[0]
-    change = problem.x @ step
+    y = problem.y[0]
+    change = problem.x @ ascent.last[0]
     used = np.ones(len(y), dtype=bool) if problem.weights is None else problem.weights[0] > 0
     size = float(np.abs(change[used]).max())
+    # separated: the index moves up wherever y = 1, down wherever y = 0, and stays between
     agrees = np.where(y == 1, change, np.where(y == 0, -change, -np.abs(change)))
     if (agrees[used] < -1e-2 * size).any():
         raise IdentificationError(
-            f"the {problem.link} did not converge in {path.steps} steps: rescale regressors of very different size, "
+            f"the {problem.link} did not converge in {ascent.steps} steps: rescale regressors of very different size, "
             "or leave out those that hardly vary."
         )
-    direction = np.abs(basis.out_of(path.last)[0]) * basis.size
-    columns = np.flatnonzero(direction > 1e-2 * direction.max())
-    return Separation(columns, np.flatnonzero(used & (np.abs(change) > 1e-2 * size)))
+    moving = np.flatnonzero(columns.moving(ascent.last)[0])
+    return Separation(moving, np.flatnonzero(used & (np.abs(change) > 1e-2 * size)))
 
 
-def _describe(
-    found: Separation, basis: _Basis, y: FloatArray, weights: FloatArray | None, names: Sequence[str] | None
-) -> str:
+def _describe(separation: Separation, y: FloatArray, weights: FloatArray | None, names: Sequence[str] | None) -> str:
     """Say which columns separate the outcomes."""
     used = len(y) if weights is None else int((weights > 0).sum())
-    named = [names[j] if names is not None else f"column {j}" for j in found.columns]
+    named = named_columns(separation.columns, names)
+    verb, noun = ("predicts", "column") if len(named) == 1 else ("predict", "columns")
     return (
-        f"the outcomes are separated: {listing(named)} predict{'s' if len(named) == 1 else ''} the outcome of "
-        f"{len(found.rows):,} of {used:,} rows perfectly, so that no finite coefficients fit best. Leave out the "
-        f"column{'s' if len(named) > 1 else ''} or the rows, or merge levels."
+        f"the outcomes are separated: {listing(named)} {verb} the outcome of {len(separation.rows):,} of {used:,} rows "
+        f"perfectly, so that no finite coefficients fit best. Leave out the {noun} or the rows, or merge levels."
     )

@@ -25,10 +25,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, special
 
-from wagegap._typing import BoolArray, FloatArray
+from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, listing
+from wagegap.estimation.covariance.resampling import unpack_moments
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.binary import BinaryFit, fit_binary
+from wagegap.estimation.likelihood.binary import BinaryFit, fit_binary, inverse_mills
+from wagegap.estimation.likelihood.newton import Derivatives, maximise, uphill_step
+from wagegap.estimation.likelihood.working_columns import named_columns
 
 __all__ = [
     "Corrected",
@@ -37,13 +40,11 @@ __all__ = [
     "corrected_least_squares",
     "fit_heckman",
     "fit_two_step",
-    "inverse_mills",
 ]
 
 _STEPS = 200
-_TOLERANCE = 1e-12
 _RHO_AT_MOST = 0.999
-_ARTANH_AT_MOST = 8.0  # where a step still leads further, rho is 1 to seven digits
+_ARTANH_AT_MOST = 20.0  # beyond, rho is 1 to the last digit
 _EXACT = 1e-20  # share of the outcome that rounding leaves of residuals that are none
 
 
@@ -137,17 +138,6 @@ class HeckmanFit:
     steps: int
 
 
-def inverse_mills(index: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return phi/Phi at an index, and delta, minus its derivative.
-
-    >>> ratio, delta = inverse_mills(np.array([0.0]))
-    >>> ratio.round(6), delta.round(6)
-    (array([0.797885]), array([0.63662]))
-    """
-    ratio = np.sqrt(2 / np.pi) / special.erfcx(-index / np.sqrt(2))
-    return np.asarray(ratio), np.asarray(ratio * (ratio + index))
-
-
 def corrected_least_squares(
     y: FloatArray,
     x: FloatArray,
@@ -182,23 +172,21 @@ def corrected_least_squares(
     IdentificationError
         When a term is a combination of the other columns.
     """
-    k, t = x.shape[1], terms.shape[1]
     design = np.column_stack([x, terms])
     fit = fit_lstsq(y, design, weights)
-    lost = [names[c.column] if names is not None else f"column {c.column}" for c in fit.collinear]
-    if lost:
+    if fit.collinear:
+        lost = named_columns([c.column for c in fit.collinear], names)
         raise IdentificationError(
-            f"{listing(lost)} cannot be told apart from the other columns of the outcome equation: leave columns out, "
-            "or give the selection equation a regressor that does not stand in it."
+            f"collinear with the other columns of the outcome equation: {listing(lost)}. Leave columns out, or give "
+            "the selection equation a regressor that does not stand in it."
         )
     w = np.ones(len(y)) if weights is None else weights
-    moved = np.einsum("t,mtl->ml", fit.params[k:], slopes)
-    blocks = []
-    for j in range(slopes.shape[2]):
-        block = -(design.T * (w * moved[:, j])) @ z
+    # M_l = d/dg_l sum w (x, t) e = sum w [(0, dt/da_l) e - (x, t) c'(dt/da_l)] z',   a_l = z'g_l
+    k = x.shape[1]
+    moved = np.einsum("t,mtl->lm", fit.params[k:], slopes)
+    blocks = [-(design.T * (w * moved_l)) @ z for moved_l in moved]
+    for j, block in enumerate(blocks):
         block[k:] += (slopes[:, :, j] * (w * fit.residuals)[:, None]).T @ z
-        blocks.append(block)
-    assert t == slopes.shape[1]
     return Corrected(fit.params, fit.bread, fit.residuals, design, fit.bread @ np.hstack(blocks))
 
 
@@ -235,41 +223,55 @@ def fit_two_step(
     """
     _check_selected(selected, weights)
     probit = fit_binary(selected.astype(float), z, weights, "probit", names=selection_names)
-    gone = [c.column if selection_names is None else selection_names[c.column] for c in probit.collinear]
-    if gone:
+    if probit.collinear:
+        lost = named_columns([c.column for c in probit.collinear], selection_names)
         raise IdentificationError(
-            f"{listing(gone)} cannot be told apart from the other columns of the selection equation: leave it out."
+            f"collinear with the other columns of the selection equation: {listing(lost)}. Leave columns out."
         )
     ratio, delta = inverse_mills(probit.index[selected])
-    own = None if weights is None else weights[selected]
+    given = None if weights is None else weights[selected]
     labels = None if names is None else [*names, "lambda"]
     second = corrected_least_squares(
-        y[selected], x[selected], ratio[:, None], -delta[:, None, None], z[selected], own, names=labels
+        y[selected], x[selected], ratio[:, None], -delta[:, None, None], z[selected], given, names=labels
     )
-    w = np.ones(int(selected.sum())) if own is None else own
-    slope, e = float(second.params[-1]), second.residuals
-    variance = float(w @ (e**2 + slope**2 * delta) / w.sum())
-    level = float(w @ y[selected] ** 2 / w.sum())
-    if variance <= _EXACT * level:
+    w = np.ones(len(ratio)) if given is None else given
+    # sigma^2 = E(e^2 + c^2 delta)
+    variance = float(w @ (second.residuals**2 + second.params[-1] ** 2 * delta) / w.sum())
+    if variance <= _EXACT * float(w @ y[selected] ** 2 / w.sum()):
         raise IdentificationError(
-            f"the regressors make up the outcome of all {int(selected.sum()):,} who are selected, or it is one number: "
+            f"the regressors make up the outcome of all {len(ratio):,} who are selected, or it is one number: "
             "there is no error whose correlation with selection could be estimated."
         )
     sigma = float(np.sqrt(variance))
     first = probit.influence(z)
-    influence = second.influence(own, selected, first)
-    # sigma^2 = E(e^2 + c^2 delta): of the row itself, through c, and through the index of the first step
-    index = probit.index[selected]
+    on_second = second.influence(given, selected, first)
+    on_errors = _influence_on_errors(probit, second, selected, z, w, sigma, first, on_second[:, -1])
+    classical = _classical(second, probit, z[selected], delta, w, sigma)
+    influence = np.column_stack([first, on_second, on_errors])
+    return TwoStepFit(probit, second, sigma, float(second.params[-1]) / sigma, classical, influence)
+
+
+def _influence_on_errors(
+    probit: BinaryFit,
+    second: Corrected,
+    selected: BoolArray,
+    z: FloatArray,
+    w: FloatArray,
+    sigma: float,
+    first: FloatArray,
+    on_slope: FloatArray,
+) -> FloatArray:
+    """Influence of every row on sigma and rho, shape (n, 2), from that on the probit and on the slope of lambda."""
+    index, e, slope = probit.index[selected], second.residuals, float(second.params[-1])
+    ratio, delta = inverse_mills(index)
+    # sigma^2 = E(e^2 + c^2 delta) moves with the row itself, with c, and with the index a of the first step:
+    # d(e^2)/da = -2 e c dlambda/da = 2 e c delta,   d(delta)/da = lambda - delta (2 lambda + a)
     by_index = 2 * e * slope * delta + slope**2 * (ratio - delta * (2 * ratio + index))
-    on_variance = first @ ((w * by_index) @ z[selected]) / w.sum()
-    on_variance += 2 * slope * float(w @ delta) / w.sum() * influence[:, -1]
-    on_variance[selected] += w * (e**2 + slope**2 * delta - variance) / w.sum()
-    on_sigma = on_variance / (2 * sigma)
-    on_rho = influence[:, -1] / sigma - slope / sigma**2 * on_sigma
-    return TwoStepFit(
-        probit, second, sigma, slope / sigma, _classical(second, probit, z[selected], delta, w, sigma),
-        np.column_stack([first, influence, on_sigma, on_rho]),
-    )  # fmt: skip
+    on_variance = first @ ((w * by_index) @ z[selected]) + 2 * slope * float(w @ delta) * on_slope
+    on_variance[selected] += w * (e**2 + slope**2 * delta - sigma**2)
+    # sigma = (sigma^2)^1/2,   rho = c / sigma
+    on_sigma = on_variance / w.sum() / (2 * sigma)
+    return np.column_stack([on_sigma, on_slope / sigma - slope / sigma**2 * on_sigma])
 
 
 def _classical(
@@ -277,11 +279,11 @@ def _classical(
 ) -> FloatArray:
     """Heckman's covariance of both steps."""
     x, slope = second.design, float(second.params[-1])
+    # V(b, c) = A^-1 [X'W (sigma^2 - c^2 Delta) X + c^2 F V(g) F'] A^-1,   F = X'W Delta Z,   Cov = c A^-1 F V(g)
     crossed = (x.T * (w * delta)) @ z
-    spread = (x.T * (w * (sigma**2 - slope**2 * delta))) @ x
-    own = second.bread @ (spread + slope**2 * crossed @ probit.bread @ crossed.T) @ second.bread
+    meat = (x.T * (w * (sigma**2 - slope**2 * delta))) @ x + slope**2 * crossed @ probit.bread @ crossed.T
     mixed = slope * second.bread @ crossed @ probit.bread
-    return np.asarray(np.block([[probit.bread, mixed.T], [mixed, own]]))
+    return np.asarray(np.block([[probit.bread, mixed.T], [mixed, second.bread @ meat @ second.bread]]))
 
 
 def fit_heckman(
@@ -304,29 +306,34 @@ def fit_heckman(
     """
     begin = fit_two_step(y, x, selected, z, weights, names=names, selection_names=selection_names)
     q, k = z.shape[1], x.shape[1]
-    rho = float(np.clip(begin.rho, -0.9, 0.9))
-    start = np.concatenate(
-        [begin.selection.params, begin.second.params[:k], [np.log(begin.sigma), np.arctanh(rho)]]
-    )  # fmt: skip
-    model = _Likelihood(y, x, selected, z, np.ones(len(z)) if weights is None else weights / weights.mean())
-    params, steps = _maximise(model, start)
+    errors = [np.log(begin.sigma), np.arctanh(np.clip(begin.rho, -0.9, 0.9))]
+    start = np.concatenate([begin.selection.params, begin.second.params[:k], errors])
+    w = np.ones(len(z)) if weights is None else weights
+    model = _Likelihood(y, x, selected, z, w / w.mean())
+    ascent = maximise(model.evaluate, start[None], steps=_STEPS, direction=uphill_step)
+    params = ascent.params[0]
+    _check_inside(params, converged=bool(ascent.converged[0]))
+    at = model.evaluate(ascent.params, np.arange(1))
     sigma, rho = float(np.exp(params[-2])), float(np.tanh(params[-1]))
-    value, scores, information = model.evaluate(params)
-    jacobian = np.ones(q + k + 2)
-    jacobian[-2:] = sigma, 1 - rho**2
-    # In units of its own scale, so that an outcome in any currency can be inverted.
-    unit = np.sqrt(np.abs(np.diag(information)))
-    inverse = linalg.inv(information / np.outer(unit, unit)) / np.outer(unit, unit / jacobian)
-    scale = 1.0 if weights is None else float(weights.mean())
+    # From log sigma and artanh rho to sigma and rho: H^-1 J and J H^-1 J, J = diag(1, ..., sigma, 1 - rho^2), inverted
+    # in units of H's own scale, so that an outcome may be in any currency.
+    jacobian = np.concatenate([np.ones(q + k), [sigma, 1 - rho**2]])
+    unit = np.sqrt(np.abs(np.diag(at.information[0])))
+    inverse = linalg.inv(at.information[0] / np.outer(unit, unit)) / np.outer(unit, unit / jacobian)
+    scale = float(w.mean())
     return HeckmanFit(
-        params[:q], params[q : q + k], sigma, rho, (inverse * jacobian[:, None]) / scale, scores @ inverse,
-        value * scale, steps,
+        params[:q], params[q : q + k], sigma, rho, (inverse * jacobian[:, None]) / scale,
+        model.scores(params) @ inverse, float(at.value[0]) * scale, ascent.steps,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Likelihood:
-    """Log likelihood of (g, b, log sigma, artanh rho), and its derivatives through the four indices of a row."""
+    """Log likelihood of (g, b, log sigma, artanh rho), and its derivatives through the four indices of a row.
+
+    With a = z'g, r = (y - x'b) / sigma, k = artanh rho and u = (a + rho r) / (1 - rho^2)^1/2 = a cosh k + r sinh k, a
+    row has log Phi(-a) where it is not selected, else log Phi(u) - r^2 / 2 - log sigma - log(2 pi) / 2.
+    """
 
     y: FloatArray
     x: FloatArray
@@ -334,96 +341,80 @@ class _Likelihood:
     z: FloatArray
     weights: FloatArray
 
-    def value(self, params: FloatArray) -> float:
-        a, r, c, s = self._indices(params)
-        inside = np.where(self.selected, a * c + r * s, -a)
-        own = special.log_ndtr(inside)
-        own = own - self.selected * (0.5 * r**2 + params[-2] + 0.5 * np.log(2 * np.pi))
-        return float(self.weights @ own)
-
-    def evaluate(self, params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-        """Value, weighted scores (n, q + k + 2), and minus the second derivative."""
-        a, r, c, s = self._indices(params)
-        sigma = float(np.exp(params[-2]))
-        first, second = _of_selected(a, r, c, s, sigma)
-        out = ~self.selected
-        ratio, delta = inverse_mills(-a[out])
-        first[out], second[out] = 0.0, 0.0
-        first[out, 0], second[out, 0, 0] = -ratio, -delta
-        x = np.where(self.selected[:, None], self.x, 0.0)
-        parts = (self.z, x, np.ones((len(a), 1)), np.ones((len(a), 1)))
-        scores = np.hstack([part * (self.weights * first[:, i])[:, None] for i, part in enumerate(parts)])
+    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
+        """Log likelihood of the one fit with its derivatives."""
+        del fits
+        b = params[0]
+        if abs(b[-1]) >= _ARTANH_AT_MOST:
+            return Derivatives.of_one(-np.inf, np.zeros(len(b)), np.eye(len(b)))
+        rows, first, second = self._derivatives(b)
+        parts, w = self._columns(), self.weights
+        # g = sum_i w_i (l_a z, l_m x, l_t, l_k),   H = -sum_i w_i (l_aa z z', l_am z x', ...)
+        gradient = np.concatenate([(w * first[:, i]) @ part for i, part in enumerate(parts)])
         information = -np.block(
-            [[(u.T * (self.weights * second[:, i, j])) @ v for j, v in enumerate(parts)] for i, u in enumerate(parts)]
+            [[(u.T * (w * second[:, i, j])) @ v for j, v in enumerate(parts)] for i, u in enumerate(parts)]
         )
-        return self.value(params), scores, information
+        return Derivatives.of_one(float(w @ rows), gradient, information)
 
-    def _indices(self, params: FloatArray) -> tuple[FloatArray, FloatArray, float, float]:
-        """Index of selection, standardised residual (zero where there is none), cosh and sinh of artanh rho."""
+    def scores(self, params: FloatArray) -> FloatArray:
+        """Weighted scores, shape (n, q + k + 2)."""
+        _, first, _ = self._derivatives(params)
+        return np.hstack([part * (self.weights * first[:, i])[:, None] for i, part in enumerate(self._columns())])
+
+    def _columns(self) -> tuple[FloatArray, ...]:
+        """What multiplies the derivatives in the four indices: z, x, and ones."""
+        one = np.ones((len(self.z), 1))
+        return self.z, np.where(self.selected[:, None], self.x, 0.0), one, one
+
+    def _derivatives(self, params: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Log likelihood of each row (n,), its first (n, 4) and second (n, 4, 4) derivatives in the four indices."""
         q, k = self.z.shape[1], self.x.shape[1]
+        at, sigma = self.selected, float(np.exp(params[-2]))
         a = self.z @ params[:q]
-        r = np.zeros(len(a))
-        at = self.selected
-        r[at] = (self.y[at] - self.x[at] @ params[q : q + k]) / np.exp(params[-2])
-        return a, r, float(np.cosh(params[-1])), float(np.sinh(params[-1]))
+        r = (self.y[at] - self.x[at] @ params[q : q + k]) / sigma
+        value, first, second = np.empty(len(a)), np.zeros((len(a), 4)), np.zeros((len(a), 4, 4))
+        value[at], first[at], second[at] = _of_selected(a[at], r, sigma, float(params[-1]))
+        # l = log Phi(-a),   l_a = -lambda(-a),   l_aa = -delta(-a)
+        ratio, delta = inverse_mills(-a[~at])
+        value[~at], first[~at, 0], second[~at, 0, 0] = special.log_ndtr(-a[~at]), -ratio, -delta
+        return value, first, second
 
 
-def _of_selected(a: FloatArray, r: FloatArray, c: float, s: float, sigma: float) -> tuple[FloatArray, FloatArray]:
-    """First (n, 4) and second (n, 4, 4) derivatives in z'g, x'b, log sigma, artanh rho of log Phi(ac + rs) - r^2/2."""
-    inside, turned = a * c + r * s, a * s + r * c
-    ratio, delta = inverse_mills(inside)
-    g_r = ratio * s - r
-    h_rr = -delta * s**2 - 1
-    h_ar, h_ak, h_rk = -delta * c * s, ratio * s - delta * c * turned, ratio * c - delta * s * turned
-    first = np.stack([ratio * c, -g_r / sigma, -r * g_r - 1, ratio * turned], axis=1)
-    second = np.empty((len(a), 4, 4))
-    second[:, 0, 0], second[:, 0, 1], second[:, 0, 2], second[:, 0, 3] = -delta * c**2, -h_ar / sigma, -r * h_ar, h_ak
-    second[:, 1, 1], second[:, 1, 2], second[:, 1, 3] = h_rr / sigma**2, (r * h_rr + g_r) / sigma, -h_rk / sigma
-    second[:, 2, 2], second[:, 2, 3] = r * g_r + r**2 * h_rr, -r * h_rk
-    second[:, 3, 3] = ratio * inside - delta * turned**2
-    for i in range(4):
-        for j in range(i):
-            second[:, i, j] = second[:, j, i]
-    return first, second
+def _of_selected(a: FloatArray, r: FloatArray, sigma: float, k: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Log likelihood l of the selected, its first and second derivatives in a = z'g, m = x'b, t = log sigma and k."""
+    c, s = float(np.cosh(k)), float(np.sinh(k))
+    u, v = a * c + r * s, a * s + r * c  # v = du / dk
+    ratio, delta = inverse_mills(u)
+    value = special.log_ndtr(u) - 0.5 * r**2 - np.log(sigma) - 0.5 * np.log(2 * np.pi)
+    # f(a, r, k) = log Phi(u) - r^2 / 2,   (log Phi)' = lambda,   (log Phi)'' = -delta
+    f_r = ratio * s - r
+    f_ar, f_rr = -delta * c * s, -delta * s**2 - 1
+    f_ak, f_rk = ratio * s - delta * c * v, ratio * c - delta * s * v
+    # l = f - t with r = (y - m) / sigma:   dr/dm = -1 / sigma,   dr/dt = -r
+    first = [ratio * c, -f_r / sigma, -r * f_r - 1, ratio * v]
+    # fmt: off
+    second = [
+        -delta * c**2, -f_ar / sigma,   -r * f_ar,                f_ak,                       # l_aa l_am l_at l_ak
+                       f_rr / sigma**2, (r * f_rr + f_r) / sigma, -f_rk / sigma,              #      l_mm l_mt l_mk
+                                        r * f_r + r**2 * f_rr,    -r * f_rk,                  #           l_tt l_tk
+                                                                  ratio * u - delta * v**2,   #                l_kk
+    ]
+    # fmt: on
+    return value, np.stack(first, axis=1), unpack_moments(np.stack(second, axis=1))
 
 
-def _maximise(model: _Likelihood, params: FloatArray) -> tuple[FloatArray, int]:
-    """Newton steps, towards the gradient where the likelihood is not concave."""
-    value, scores, information = model.evaluate(params)
-    for taken in range(1, _STEPS + 1):
-        gradient = scores.sum(axis=0)
-        step = _ascent(information, gradient)
-        if float(step @ gradient) <= _TOLERANCE:
-            _check_inside(params + step)
-            return params + step, taken
-        for _ in range(40):
-            if abs(params[-1] + step[-1]) < 20 and model.value(params + step) >= value - 1e-12 * abs(value):
-                break
-            step = step / 2
-        params = params + step
-        if abs(params[-1]) > _ARTANH_AT_MOST:
-            _check_inside(params)
-        value, scores, information = model.evaluate(params)
-    raise IdentificationError(
-        f"Heckman's likelihood has no maximum after {_STEPS} steps (rho = {np.tanh(params[-1]):.4f}): use the two "
-        "steps, or other regressors of selection."
-    )
-
-
-def _ascent(information: FloatArray, gradient: FloatArray) -> FloatArray:
-    """Newton's step where the information is positive definite, else with its eigenvalues made positive."""
-    diagonal = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-300))
-    values, vectors = np.linalg.eigh(information / np.outer(diagonal, diagonal))
-    positive = np.maximum(np.abs(values), 1e-10)
-    return np.asarray(vectors @ ((vectors.T @ (gradient / diagonal)) / positive) / diagonal)
-
-
-def _check_inside(params: FloatArray) -> None:
+def _check_inside(params: FloatArray, *, converged: bool) -> None:
+    """Raise unless the likelihood has a maximum with rho inside -1 to 1."""
     rho = float(np.tanh(params[-1]))
     if abs(rho) > _RHO_AT_MOST:
         raise IdentificationError(
             f"Heckman's likelihood rises to rho = {rho:.4f}, at the edge: the data do not tell selection from the "
             "regressors. Use the two steps, or regressors of selection that do not stand in the outcome equation."
+        )
+    if not converged:
+        raise IdentificationError(
+            f"Heckman's likelihood has no maximum after {_STEPS} steps (rho = {rho:.4f}): use the two steps, or other "
+            "regressors of selection."
         )
 
 

@@ -1,8 +1,8 @@
 """Multinomial logit by maximum likelihood: several outcomes of which one happens.
 
 With index x'b_j of outcome j and zero for the base, outcome j has the probability exp(x'b_j) / sum_l exp(x'b_l). The
-log likelihood is concave, so that Newton steps with the exact Hessian, halved where they overshoot, reach the maximum
-if there is one. Where a direction separates an outcome from the others there is none: the likelihood rises along it for
+log likelihood is concave, so that Newton's method (`newton.maximise`) reaches the maximum if there is one. Where a
+direction separates an outcome from the others there is none: the likelihood rises along it for
 ever, and the error says which columns make it, and for which outcomes.
 
 References
@@ -23,15 +23,14 @@ from scipy import special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, listing
-from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
+from wagegap.estimation.least_squares.lstsq import Collinear
 from wagegap.estimation.likelihood.linear_systems import invert_information
+from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives, maximise, uphill_step
+from wagegap.estimation.likelihood.working_columns import WorkingColumns, check_weights, named_columns, working_columns
 
 __all__ = ["MultinomialFit", "fit_multinomial", "softmax"]
 
-_TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors, before the last step
-_SETTLED = 0.02  # a last step that still moves an index by more is no convergence: outcomes are separated
 _STEPS = 60
-_HALVINGS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,34 +132,15 @@ def fit_multinomial(
     """
     count = len(outcomes) if outcomes is not None else int(outcome.max()) + 1
     _check(outcome, weights, count, outcomes)
-    design = _Scaled.of(x, weights)
-    happened = np.eye(count)[outcome]
-    scale = 1.0 if weights is None else float(weights.mean())
-    problem = _Problem(happened, design.x, np.ones(len(x)) if weights is None else weights / scale)
-    begin = np.zeros((count - 1, design.x.shape[1]))
-    if start is not None:
-        begin = np.nan_to_num(start)[:, design.kept] * design.size[design.kept]
-    path = _climb(problem, begin)
-    if not path.settled:
-        raise IdentificationError(_unsettled(problem, path, design, names, outcomes))
-    return _finish(problem, path, design, weights, scale)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scaled:
-    """Columns of unit length on average, those that others make set aside."""
-
-    x: FloatArray
-    size: FloatArray
-    kept: BoolArray
-    collinear: tuple[Collinear, ...]
-
-    @classmethod
-    def of(cls, x: FloatArray, weights: FloatArray | None) -> _Scaled:
-        used = x if weights is None or (weights > 0).all() else x[weights > 0]
-        fit = fit_lstsq(np.zeros(len(used)), used)
-        size: FloatArray = np.sqrt(np.mean(used**2, axis=0, dtype=np.float64))
-        return cls(np.ascontiguousarray(x[:, fit.kept] / size[fit.kept]), size, fit.kept, fit.collinear)
+    columns = working_columns(x, weights)
+    w = np.ones(len(x)) if weights is None else weights
+    problem = _Problem(np.eye(count)[outcome], columns.x, w / w.mean())
+    begin = columns.into(start, count - 1).reshape(1, -1)
+    ascent = maximise(problem.evaluate, begin, steps=_STEPS, direction=uphill_step)
+    last = ascent.last.reshape(count - 1, -1)
+    if not ascent.converged[0] or np.abs(problem.x[w > 0] @ last.T).max() > MOST_MOVED:
+        raise IdentificationError(_describe(problem, last, ascent.steps, columns, names, outcomes))
+    return _finish(problem, ascent, columns, weights, float(w.mean()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,112 +151,80 @@ class _Problem:
     x: FloatArray
     weights: FloatArray
 
-    def probabilities(self, params: FloatArray) -> FloatArray:
-        return softmax(self.x @ params.T)
+    def index(self, params: FloatArray) -> FloatArray:
+        """Indices of all outcomes, zero for the base, shape (n, J), from coefficients (J - 1, r) or as one vector."""
+        index = self.x @ params.reshape(-1, self.x.shape[1]).T
+        return np.column_stack([np.zeros(len(index)), index])
 
-    def value(self, params: FloatArray) -> float:
-        index = np.column_stack([np.zeros(len(self.x)), self.x @ params.T])
-        likelihood = (index * self.happened).sum(axis=1) - special.logsumexp(index, axis=1)
-        return float(self.weights @ likelihood)
-
-    def derivatives(self, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Gradient (J - 1, r) and information, shape ((J - 1) r, (J - 1) r)."""
-        p = self.probabilities(params)[:, 1:]
-        gradient = ((self.happened[:, 1:] - p) * self.weights[:, None]).T @ self.x
+    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
+        """Log likelihood of the one fit with its derivatives, outcome after outcome."""
+        del fits
+        index, w = self.index(params), self.weights
+        log_total = special.logsumexp(index, axis=1)
+        # L = sum_i w_i [x_i'b_(y_i) - log sum_l exp(x_i'b_l)]
+        value = float(w @ ((index * self.happened).sum(axis=1) - log_total))
+        p = np.exp(index[:, 1:] - log_total[:, None])
+        # dL / db_j = sum_i w_i (1{y_i = j} - p_ij) x_i
+        gradient = ((self.happened[:, 1:] - p) * w[:, None]).T @ self.x
+        # -d2L / db_j db_l' = sum_i w_i p_ij (1{j = l} - p_il) x_i x_i'
         m, r = gradient.shape
         information = np.empty((m, r, m, r))
         for j in range(m):
             for other in range(j, m):
-                curvature = self.weights * p[:, j] * ((j == other) - p[:, other])
-                block = (self.x.T * curvature) @ self.x
+                block = (self.x.T * (w * p[:, j] * ((j == other) - p[:, other]))) @ self.x
                 information[j, :, other], information[other, :, j] = block, block
-        return gradient, information.reshape(m * r, m * r)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Path:
-    """Where the steps ended."""
-
-    params: FloatArray
-    last: FloatArray
-    settled: bool
-    steps: int
-
-
-def _climb(problem: _Problem, params: FloatArray) -> _Path:
-    """Newton steps until the decrement is negligible."""
-    value = problem.value(params)
-    for taken in range(1, _STEPS + 1):
-        gradient, information = problem.derivatives(params)
-        step = (invert_information(information) @ gradient.ravel()).reshape(gradient.shape)
-        near = float(np.sum(step * gradient)) <= _TOLERANCE
-        if near or taken == _STEPS:
-            moved = float(np.abs(problem.x[problem.weights > 0] @ step.T).max())
-            return _Path(params + step, step, near and moved <= _SETTLED, taken)
-        for _ in range(_HALVINGS):
-            found = problem.value(params + step)
-            if found >= value - 1e-12 * abs(value):
-                break
-            step = step / 2
-        params, value = params + step, found
-    raise AssertionError("the last step returns")
+        return Derivatives.of_one(value, gradient.ravel(), information.reshape(m * r, m * r))
 
 
 def _finish(
-    problem: _Problem, path: _Path, design: _Scaled, weights: FloatArray | None, scale: float
+    problem: _Problem, ascent: Ascent, columns: WorkingColumns, weights: FloatArray | None, scale: float
 ) -> MultinomialFit:
     """Evaluate once more where the steps ended, in the units of the columns."""
-    m, k = len(path.params), len(design.kept)
-    size: FloatArray = design.size[design.kept]
-    params = np.full((m, k), np.nan)
-    params[:, design.kept] = path.params / size
-    repeated = np.tile(size, m)
-    inverse = invert_information(problem.derivatives(path.params)[1]) / np.outer(repeated, repeated) / scale
-    bread = np.zeros((m * k, m * k))
-    at = np.flatnonzero(np.tile(design.kept, m))
-    bread[np.ix_(at, at)] = inverse
-    p = problem.probabilities(path.params)
+    at = problem.evaluate(ascent.params, np.arange(1))
+    params = columns.out_of(ascent.params.reshape(-1, problem.x.shape[1]), np.nan)
+    bread = columns.bread(invert_information(at.information[0])) / scale
+    p = np.asarray(special.softmax(problem.index(ascent.params), axis=1))
     return MultinomialFit(
-        params, bread, p, problem.happened[:, 1:] - p[:, 1:], weights, problem.value(path.params) * scale, design.kept,
-        design.collinear, path.steps,
+        params, bread, p, problem.happened[:, 1:] - p[:, 1:], weights, float(at.value[0]) * scale, columns.kept,
+        columns.collinear, ascent.steps,
     )  # fmt: skip
 
 
 def _check(outcome: IntArray, weights: FloatArray | None, count: int, outcomes: Sequence[str] | None) -> None:
-    if weights is not None and not (weights >= 0).all():
-        raise DataError(f"{int((~(weights >= 0)).sum()):,} of {len(weights):,} weights are negative or missing.")
-    if weights is not None and not weights.sum() > 0:
-        raise DataError(f"the weights of {len(weights):,} rows sum to zero: nothing can be fitted.")
+    check_weights(weights)
     times = np.bincount(outcome, weights=weights, minlength=count)
-    never = [outcomes[j] if outcomes is not None else f"outcome {j}" for j in np.flatnonzero(times == 0).tolist()]
+    never = named_columns(np.flatnonzero(times == 0), outcomes, "outcome")
     if never:
         raise DataError(f"{listing(never)} never happens in {len(outcome):,} rows: leave it out, or pool outcomes.")
     if count < 2:
         raise DataError("a single outcome happens in all rows: there is nothing to explain.")
 
 
-def _unsettled(
-    problem: _Problem, path: _Path, design: _Scaled, names: Sequence[str] | None, outcomes: Sequence[str] | None
+def _describe(
+    problem: _Problem,
+    last: FloatArray,
+    steps: int,
+    columns: WorkingColumns,
+    names: Sequence[str] | None,
+    outcomes: Sequence[str] | None,
 ) -> str:
     """Say which columns separate which outcomes, or that the steps ran out."""
-    change = np.column_stack([np.zeros(len(problem.x)), problem.x @ path.last.T])[problem.weights > 0]
-    happened = problem.happened[problem.weights > 0]
+    used = problem.weights > 0
+    change, happened = problem.index(last)[used], problem.happened[used]
     size = float(np.abs(change).max())
+    # separated: no index moves up by more than that of the outcome that happened
     if ((change * happened).sum(axis=1) < change.max(axis=1) - 1e-2 * size).any():
         return (
-            f"the multinomial logit did not converge in {path.steps} steps: rescale regressors of very different size, "
+            f"the multinomial logit did not converge in {steps} steps: rescale regressors of very different size, "
             "or leave out those that hardly vary."
         )
-    large = np.abs(path.last) > 1e-2 * np.abs(path.last).max()
-    columns = np.flatnonzero(design.kept)[large.any(axis=0)].tolist()
-    named = [names[j] if names is not None else f"column {j}" for j in columns]
-    which = [
-        outcomes[j + 1] if outcomes is not None else f"outcome {j + 1}"
-        for j in np.flatnonzero(large.any(axis=1)).tolist()
-    ]
+    moving = columns.moving(last)
+    named = named_columns(np.flatnonzero(moving.any(axis=0)), names)
+    which = named_columns(1 + np.flatnonzero(moving.any(axis=1)), outcomes, "outcome")
+    verb, noun = ("predicts", "column") if len(named) == 1 else ("predict", "columns")
     rows = int((np.ptp(change, axis=1) > 1e-2 * size).sum())
     return (
-        f"the outcomes are separated: {listing(named)} predict{'s' if len(named) == 1 else ''} {listing(which)} or its "
-        f"absence in {rows:,} of {len(change):,} rows perfectly, so that no finite coefficients fit best. Leave out "
-        f"the column{'s' if len(named) > 1 else ''} or the rows, or merge levels or outcomes."
+        f"the outcomes are separated: {listing(named)} {verb} {listing(which)} or its absence in {rows:,} of "
+        f"{len(change):,} rows perfectly, so that no finite coefficients fit best. Leave out the {noun} or the rows, "
+        "or merge levels or outcomes."
     )

@@ -31,18 +31,18 @@ import pandas as pd
 from wagegap._typing import FloatArray, SmallSample, WeightKind
 from wagegap.errors import DataError, DataWarning, OptionError, check_option, did_you_mean, listing, public, warn
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
+from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import Root
+from wagegap.estimation.covariance.sources import ErrorSource
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
-from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import (
     build_sample,
     index_cells,
-    refitted_root,
+    refitted_source,
     resolve_cov,
     with_weights,
 )
@@ -205,7 +205,7 @@ class Choice(Result):
         >>> [text.get_text() for text in fitted.plot(variable="pay").get_yticklabels()]
         ['away', 'home']
         """
-        from wagegap.regression.figures import draw_pairs
+        from wagegap.regression.choice.figures import draw_pairs
 
         if variable is None:
             what = "Per cent of those who give up the column's alternative that go to the row's"
@@ -314,8 +314,8 @@ def fit_choice(  # noqa: PLR0913
     choices = choices if population is None else reweighted(choices, population)
     resolved = resolve_cov(choices.panel, cov, choices.first)
     fit = _fit(choices, choices.weights)
-    root = _root(choices, fit, resolved, small_sample, sampled_by_choice=population is not None)
-    done = _result(choices, fit, root)
+    source = _source(choices, fit, resolved, small_sample, sampled_by_choice=population is not None)
+    done = _result(choices, fit, source)
     return done if keep_units else done.without_units()
 
 
@@ -326,9 +326,11 @@ def _fit(choices: Choices, weights: FloatArray | None) -> ChoiceFit:
     return fit_nested_logit(rows.x, rows.sets, choices.chosen, rows.nests, weights, names=names)
 
 
-def _root(choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, *, sampled_by_choice: bool) -> Root:
+def _source(
+    choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, *, sampled_by_choice: bool
+) -> ErrorSource:
     """Errors from the choosers' scores, or from replicates."""
-    check_weights_allow(cov, "sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
+    cov.check_weights("sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
     if isinstance(cov, Bootstrap) and cov.cluster is None:
         cov = replace(cov, cluster=choices.model.columns.chooser)
     sample = _sample_of_choosers(choices, cov)
@@ -337,11 +339,11 @@ def _root(choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, 
         def refit(weights: FloatArray | None) -> FloatArray:
             return _fit(choices, weights).params[None]
 
-        return refitted_root(choices.panel, choices.first, sample, cov, fit.params[None], refit)
+        return refitted_source(choices.panel, choices.first, sample, cov, fit.params[None], refit)
     check_influence_cov(cov)
     everyone = np.arange(len(choices.first))
     block = InfluenceBlock("", everyone, fit.scores @ fit.bread, len(fit.params), fit.bread)
-    return influence_root(sample, [block], cov=cov, rule=rule)
+    return influence_source(sample, [block], cov=cov, rule=rule)
 
 
 def _sample_of_choosers(choices: Choices, cov: Covariance) -> Sample:
@@ -359,14 +361,14 @@ def _sample_of_choosers(choices: Choices, cov: Covariance) -> Sample:
     return replace(sample, groupings={**sample.groupings, "row": row}, weights=choices.weights)
 
 
-def _result(choices: Choices, fit: ChoiceFit, root: Root) -> Choice:
+def _result(choices: Choices, fit: ChoiceFit, source: ErrorSource) -> Choice:
     model, rows = choices.model, choices.rows
     terms = [*choices.design.names, *choices.dissimilarities]
     labels = pd.DataFrame({"term": terms, "unit": "none", "comparison": f"base {model.levels[0]}"})
     title = "Choice, nested logit" if choices.dissimilarities else "Choice, conditional logit"
     values = fit.params
     estimates = Estimates(
-        labels, values, (root,), (np.eye(len(values)),), title=title, ledger=choices.design.ledger,
+        labels, values, (source,), (np.eye(len(values)),), title=title, ledger=choices.design.ledger,
         notes=_notes(choices, fit),
     )  # fmt: skip
     shares = rows.shares(values)

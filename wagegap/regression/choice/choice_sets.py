@@ -31,16 +31,8 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.design import (
-    Design,
-    FormulaParts,
-    build_design,
-    check_keys,
-    design_matrix,
-    free_name,
-    required_columns,
-    split_formula,
-)
+from wagegap.estimation.design import Design, build_design, check_keys, free_name
+from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel
 from wagegap.panel.rows import weighted_rows
@@ -276,11 +268,11 @@ class ChoiceModel:
 
     def attributes(self, frame: pd.DataFrame) -> FloatArray:
         """Columns of the attributes; they must be those of the fit."""
-        x, names, _ = design_matrix(frame, _with_constant(self.columns.regressors))
-        absent = [name for name in self.names if name not in names]
+        matrix = design_matrix(frame, _with_constant(self.columns.regressors))
+        absent = [name for name in self.names if name not in matrix.names]
         if absent:
             raise DataError(f"the data give no {listing(absent)}: they must have every level of the fit.")
-        return x[:, [names.index(name) for name in self.names]]
+        return matrix.values[:, [matrix.names.index(name) for name in self.names]]
 
     def slope(self, frame: pd.DataFrame, name: str) -> FloatArray:
         """Derivative of the attributes in the logarithm of a column, by central differences."""

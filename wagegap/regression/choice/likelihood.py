@@ -1,21 +1,18 @@
 """Conditional and nested logit: one alternative chosen out of a set, by maximum likelihood.
 
 Chooser i takes alternative j of the set with probability exp(V_ij) / sum_l exp(V_il), V = x'b. The log likelihood is
-concave; Newton steps with the exact Hessian, halved where they overshoot, reach its maximum in a few passes over the
-rows. Sets may differ in size.
+concave; Newton's method (`newton.maximise`) reaches its maximum in a few passes over the rows. Sets may differ in size.
 
 In a nested logit the alternatives of a nest m have errors in common,
 
     P_j = exp(V_j / l_m) / exp(I_m) x exp(l_m I_m) / sum_n exp(l_n I_n),    I_m = log sum_(j in m) exp(V_j / l_m),
 
 with a dissimilarity l_m that is one under the conditional logit and lies in (0, 1] where choices maximise a random
-utility. The likelihood is not concave in l; Newton steps use the exact Hessian where it is negative definite and the
-products of the scores elsewhere.
+utility. The likelihood is not concave in l; where its Hessian is not negative definite, Newton's steps take the
+eigenvalues with the sign they should have.
 
 References
 ----------
-Berndt, E., B. Hall, R. Hall and J. Hausman (1974). Estimation and inference in nonlinear structural models. Annals of
-Economic and Social Measurement 3, 653-665.
 McFadden, D. (1974). Conditional logit analysis of qualitative choice behavior. In P. Zarembka (ed.), Frontiers in
 Econometrics. Academic Press.
 McFadden, D. (1978). Modelling the choice of residential location. In A. Karlqvist et al. (eds), Spatial Interaction
@@ -24,15 +21,18 @@ Theory and Planning Models. North-Holland.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import linalg
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError, listing
-from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
+from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.likelihood.linear_systems import invert_information
+from wagegap.estimation.likelihood.newton import MOST_MOVED, Derivatives, maximise, uphill_step
 from wagegap.estimation.likelihood.separation import find_separated
 
 __all__ = [
@@ -47,10 +47,8 @@ __all__ = [
 ]
 
 _TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors at unit weights, before the last step
-_SETTLED = 0.02  # a last step that still moves an index by more is no convergence
 _STEPS = 100
 _SUSPECT = 15  # steps after which separation is looked for
-_HALVINGS = 40
 _PIVOT = 1e-7
 
 
@@ -194,19 +192,18 @@ def fit_conditional_logit(
     """
     labels = [str(j) for j in range(x.shape[1])] if names is None else list(names)
     x = _within_sets(x, sets, labels)  # what all alternatives of a set share moves no choice, and costs digits
-    w = np.ones(len(sets.starts)) if weights is None else weights
-    params = np.zeros(x.shape[1])
-    state = _conditional(params, x, sets, chosen, w)
-    for step in range(1, _STEPS + 1):
-        total = state.score.sum(axis=0)
-        move = _newton(state.information, total)
-        last = float(move @ total) <= _TOLERANCE * float(w.mean())
-        params, state = _ahead(params, move, state.loglik, lambda b: _conditional(b, x, sets, chosen, w))
-        if last and np.abs(x @ move).max() <= _SETTLED:
-            return _finish(params, state, step)
-        if last or step == _SUSPECT:
-            _check_separated(x, sets, chosen, labels)
-    raise IdentificationError(f"the choice model did not settle in {_STEPS} steps: rescale {listing(labels)}.")
+    model = _Conditional(x, sets, chosen, np.ones(len(sets.starts)) if weights is None else weights)
+    tolerance = _TOLERANCE * float(model.w.mean())
+    ascend = partial(maximise, model.evaluate, tolerance=tolerance, direction=uphill_step)
+    ascent = ascend(np.zeros((1, x.shape[1])), steps=_SUSPECT)
+    steps = ascent.steps
+    if not ascent.converged[0] or np.abs(x @ ascent.last[0]).max() > MOST_MOVED:
+        _check_separated(x, sets, chosen, labels)
+        ascent = ascend(ascent.params, steps=_STEPS - _SUSPECT)
+        steps += ascent.steps
+    if not ascent.converged[0]:
+        raise IdentificationError(f"the choice model did not converge in {_STEPS} steps: rescale {listing(labels)}.")
+    return _finish(ascent.params[0], model.at(ascent.params[0]), steps)
 
 
 def fit_nested_logit(
@@ -240,19 +237,14 @@ def fit_nested_logit(
         plain = fit_conditional_logit(x, sets, chosen, weights, names=names).params
         start = np.concatenate([plain, np.ones(nests.count)])
     tree = _Tree.of(x, sets, chosen, nests, w)
-    params = start
-    state = tree.at(params)
-    for step in range(1, _STEPS + 1):
-        total = state.score.sum(axis=0)
-        move = _uphill(state, total)
-        last = float(move @ total) <= _TOLERANCE * float(w.mean())
-        params, state = _ahead(params, move, state.loglik, tree.at)
-        if last:
-            return _finish(params, state, step)
-    raise IdentificationError(
-        f"the nested logit did not settle in {_STEPS} steps; its dissimilarities stood at "
-        f"{np.round(params[x.shape[1] :], 3).tolist()}: merge nests, or give them a common dissimilarity."
-    )
+    tolerance = _TOLERANCE * float(w.mean())
+    ascent = maximise(tree.evaluate, start[None], tolerance=tolerance, steps=_STEPS, direction=uphill_step)
+    if not ascent.converged[0]:
+        raise IdentificationError(
+            f"the nested logit did not converge in {_STEPS} steps; its dissimilarities stood at "
+            f"{np.round(ascent.params[0, x.shape[1] :], 3).tolist()}: merge nests, or give them a common dissimilarity."
+        )
+    return _finish(ascent.params[0], tree.at(ascent.params[0]), ascent.steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -298,28 +290,68 @@ def respond(params: FloatArray, x: FloatArray, sets: ChoiceSets, nests: Nests | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """Log likelihood with its derivatives."""
+    """Log likelihood, scores (N, k), information (k, k) and probabilities of rows (n,)."""
 
     loglik: float
     score: FloatArray
     information: FloatArray
     probabilities: FloatArray
 
+    def derivatives(self) -> Derivatives:
+        """Those of the one fit."""
+        return Derivatives.of_one(self.loglik, self.score.sum(axis=0), self.information)
 
-def _conditional(b: FloatArray, x: FloatArray, sets: ChoiceSets, chosen: IntArray, w: FloatArray) -> _State:
-    index = x @ b
-    top = sets.log_sum(index)
-    p = np.exp(index - sets.spread(top))
-    mean = sets.sums(x * p[:, None])
-    apart = x - sets.spread(mean)
-    information = (apart * (p * sets.spread(w))[:, None]).T @ apart
-    loglik = float(w @ (index[chosen] - top))
-    return _State(loglik, (x[chosen] - mean) * w[:, None], information, p)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Conditional:
+    """Conditional logit."""
+
+    x: FloatArray
+    sets: ChoiceSets
+    chosen: IntArray
+    w: FloatArray
+
+    def at(self, b: FloatArray) -> _State:
+        """Log likelihood with its derivatives."""
+        x, sets = self.x, self.sets
+        index = x @ b
+        log_total = sets.log_sum(index)
+        p = np.exp(index - sets.spread(log_total))
+        # L = sum_i w_i (V_i,chosen - log sum_j exp V_ij)
+        loglik = float(self.w @ (index[self.chosen] - log_total))
+        # g_i = w_i (x_i,chosen - xbar_i),   xbar_i = sum_j P_ij x_ij
+        mean = sets.sums(x * p[:, None])
+        score = (x[self.chosen] - mean) * self.w[:, None]
+        # H = sum_ij w_i P_ij (x_ij - xbar_i)(x_ij - xbar_i)'
+        deviation = x - sets.spread(mean)
+        information = (deviation * (p * sets.spread(self.w))[:, None]).T @ deviation
+        return _State(loglik, score, information, p)
+
+    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
+        """The same at the coefficients of the one fit."""
+        del fits
+        return self.at(params[0]).derivatives()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parts:
-    """Utility and share within nests of the rows; shares of the nests; derivatives of rows, nests and choosers."""
+    """What probabilities and derivatives are made of.
+
+    Attributes
+    ----------
+    utility, q : ndarray, shape (n,)
+        V and the probability within its nest of each row.
+    share : ndarray, shape (S,)
+        Q, the probability of each segment: a nest of a chooser.
+    rows : ndarray, shape (n, k)
+        Derivative of s V, the scaled utility.
+    within : ndarray, shape (S, k)
+        Derivative of the inclusive value I.
+    nest : ndarray, shape (S, k)
+        Derivative of l I.
+    centre : ndarray, shape (N, k)
+        Derivative of log sum_m exp(l_m I_m) of each chooser.
+    """
 
     utility: FloatArray
     q: FloatArray
@@ -332,7 +364,7 @@ class _Parts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tree:
-    """Rows within segments (a nest of a chooser) within choosers."""
+    """Nested logit: rows within segments (a nest m of a chooser) within choosers, parameters (b, l)."""
 
     x: FloatArray
     chosen: IntArray
@@ -355,162 +387,147 @@ class _Tree:
     def respond(self, params: FloatArray) -> Response:
         """Probabilities and what their responses are made of."""
         parts = self._parts(params)
+        # d log P_j = d(s V_j) - dI_m + d(l_m I_m) - d log sum_n exp(l_n I_n)
         slopes = parts.rows + self.segments.spread(parts.nest - parts.within - self.choosers.spread(parts.centre))
         probability = parts.q * self.segments.spread(parts.share)
         dissimilarity, scale = (self.segments.spread(values) for values in self._scales(params))
         return Response(probability, parts.q, scale, dissimilarity, slopes)
 
-    def _scales(self, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        given = np.concatenate([params[self.x.shape[1] :], [1.0]])
-        dissimilarity = given[self.parameter]
-        return dissimilarity, 1 / dissimilarity if self.nests.scaled else np.ones_like(dissimilarity)
+    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
+        """Log likelihood of the one fit with its derivatives."""
+        del fits
+        return self.at(params[0]).derivatives()
 
     def at(self, params: FloatArray) -> _State:
-        """Log likelihood, scores and information; not a number where a dissimilarity is not positive."""
-        k, size = self.x.shape[1], len(params)
-        if (params[k:] <= 0).any():
-            return _State(-np.inf, np.empty((0, size)), np.empty((size, size)), np.empty(0))
-        dissimilarity, _ = self._scales(params)
+        """Log likelihood with its derivatives; minus infinity where a dissimilarity is not positive."""
+        size = len(params)
+        if (params[self.x.shape[1] :] <= 0).any():
+            return _State(-np.inf, np.zeros((0, size)), np.eye(size), np.empty(0))
         parts = self._parts(params)
+        # L = sum_i w_i log(q_j Q_m),   j the alternative and m the nest taken; the scores as in `respond`
+        loglik = float(self.w @ np.log(parts.q[self.chosen] * parts.share[self.taken]))
         slopes = parts.rows[self.chosen] + (parts.nest - parts.within)[self.taken] - parts.centre
-        gains = np.log(parts.q[self.chosen] * parts.share[self.taken])
-        hessian = self._hessian(parts, dissimilarity)
         probabilities = parts.q * self.segments.spread(parts.share)
-        return _State(float(self.w @ gains), slopes * self.w[:, None], -hessian, probabilities)
+        return _State(
+            loglik, slopes * self.w[:, None], self._information(parts, self._scales(params)[0]), probabilities
+        )
+
+    def _scales(self, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Dissimilarity l of each segment, and s = 1 / l where utilities are scaled, else 1."""
+        dissimilarity = np.append(params[self.x.shape[1] :], 1.0)[self.parameter]
+        return dissimilarity, 1 / dissimilarity if self.nests.scaled else np.ones_like(dissimilarity)
 
     def _parts(self, params: FloatArray) -> _Parts:
+        k = self.x.shape[1]
+        segments, choosers = self.segments, self.choosers
         dissimilarity, scale = self._scales(params)
-        utility = self.x @ params[: self.x.shape[1]]
-        z = utility * self.segments.spread(scale)
-        value = self.segments.log_sum(z)
-        q = np.exp(z - self.segments.spread(value))
-        share = np.exp(dissimilarity * value - self.choosers.spread(self.choosers.log_sum(dissimilarity * value)))
+        utility = self.x @ params[:k]
+        # I_m = log sum_(j in m) exp(s V_j),   q_j = exp(s V_j - I_m),   Q_m = exp(l_m I_m) / sum_n exp(l_n I_n)
+        scaled = utility * segments.spread(scale)
+        value = segments.log_sum(scaled)
+        q = np.exp(scaled - segments.spread(value))
+        log_share = dissimilarity * value
+        share = np.exp(log_share - choosers.spread(choosers.log_sum(log_share)))
         rows = self._slopes_of_rows(scale, utility, len(params))
-        within = self.segments.sums(rows * q[:, None])
+        # dI_m = sum_j q_j d(s V_j);   d(l_m I_m) = l_m dI_m + I_m dl_m;   the mean of it over nests with shares Q_m
+        within = segments.sums(rows * q[:, None])
         nest = within * dissimilarity[:, None]
-        own = np.flatnonzero(self.parameter >= 0)
-        nest[own, self.x.shape[1] + self.parameter[own]] += value[own]
-        centre = self.choosers.sums(nest * share[:, None])
-        return _Parts(utility, q, share, rows, within, nest, centre)
+        with_parameter = np.flatnonzero(self.parameter >= 0)
+        nest[with_parameter, k + self.parameter[with_parameter]] += value[with_parameter]
+        return _Parts(utility, q, share, rows, within, nest, choosers.sums(nest * share[:, None]))
 
     def _slopes_of_rows(self, scale: FloatArray, utility: FloatArray, size: int) -> FloatArray:
         """Derivatives of the rows' scaled utilities."""
         k = self.x.shape[1]
         rows = np.zeros((len(self.x), size))
+        # d(s V) / db = s x,   d(V / l) / dl = -V / l^2
         rows[:, :k] = self.x * self.segments.spread(scale)[:, None]
         if self.nests.scaled:
             parameter = self.segments.spread(self.parameter)
-            free = np.flatnonzero(parameter >= 0)
-            rows[free, k + parameter[free]] = -(self.segments.spread(scale**2) * utility)[free]
+            at = np.flatnonzero(parameter >= 0)
+            rows[at, k + parameter[at]] = -(self.segments.spread(scale**2) * utility)[at]
         return rows
 
-    def _hessian(self, parts: _Parts, dissimilarity: FloatArray) -> FloatArray:
-        """Second derivatives of the log likelihood."""
+    def _information(self, parts: _Parts, dissimilarity: FloatArray) -> FloatArray:
+        """Minus the second derivatives of the log likelihood."""
         k, size = self.x.shape[1], parts.rows.shape[1]
         w = self.choosers.spread(self.w)
         taken = np.zeros(len(parts.share))
         taken[self.taken] = 1.0
-        inside = w * ((dissimilarity - 1) * taken - dissimilarity * parts.share)
-        between = w * (taken - parts.share)
-        apart = parts.rows - self.segments.spread(parts.within)
+        # With 1_m one for the nest taken, u_j = d(s V_j) - dI_m, v_m = d(l_m I_m) - sum_n Q_n d(l_n I_n),
+        #   d2 I_m = sum_j q_j [u_j u_j' + d2(s V_j)],   d2(l_m I_m) = l_m d2 I_m + dl_m dI_m' + dI_m dl_m',
+        #   d2 log sum_n exp(l_n I_n) = sum_n Q_n [d2(l_n I_n) + v_n v_n'],
+        # so that d2 log P_j is
+        #   d2(s V_j) + sum_m [(l_m - 1) 1_m - l_m Q_m] d2 I_m + (1_m - Q_m)(dl_m dI_m' + dI_m dl_m') - Q_m v_m v_m'.
+        load = parts.q * self.segments.spread(w * ((dissimilarity - 1) * taken - dissimilarity * parts.share))
+        deviation = parts.rows - self.segments.spread(parts.within)
         nest = parts.nest - self.choosers.spread(parts.centre)
-        load = parts.q * self.segments.spread(inside)
-        out = (apart * load[:, None]).T @ apart - (nest * (w * parts.share)[:, None]).T @ nest
+        hessian = (deviation * load[:, None]).T @ deviation - (nest * (w * parts.share)[:, None]).T @ nest
+        between = w * (taken - parts.share)
         crossed = np.zeros((size, size))
         for number in range(self.nests.count):
-            own = self.parameter == number
-            crossed[k + number] += between[own] @ parts.within[own]
-        out += crossed + crossed.T
+            at = self.parameter == number
+            crossed[k + number] = between[at] @ parts.within[at]
+        hessian += crossed + crossed.T
         if self.nests.scaled:
             load[self.chosen] += self.w
-            self._add_curvature(out, load, parts.utility, 1 / dissimilarity)
-        return np.asarray(out)
+            hessian += self._curvature(load, parts.utility, 1 / dissimilarity)
+        return np.asarray(-hessian)
 
-    def _add_curvature(self, out: FloatArray, load: FloatArray, utility: FloatArray, scale: FloatArray) -> None:
-        """Add the rows' loads times the second derivatives of their scaled utilities."""
-        k = self.x.shape[1]
+    def _curvature(self, load: FloatArray, utility: FloatArray, scale: FloatArray) -> FloatArray:
+        """Sum of the rows' loads times the second derivatives of their scaled utilities."""
+        k, size = self.x.shape[1], self.x.shape[1] + self.nests.count
+        out = np.zeros((size, size))
         spread, parameter = self.segments.spread(scale), self.segments.spread(self.parameter)
+        # d2(V / l) / db dl = -x / l^2,   d2(V / l) / dl2 = 2 V / l^3
         for number in range(self.nests.count):
-            own = parameter == number
-            mixed = -(load * spread**2)[own] @ self.x[own]
-            out[:k, k + number] += mixed
-            out[k + number, :k] += mixed
-            out[k + number, k + number] += float(np.sum((2 * load * spread**3 * utility)[own]))
-
-
-def _newton(information: FloatArray, total: FloatArray) -> FloatArray:
-    """Newton's step, scaled to a unit diagonal."""
-    root = 1 / np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
-    scaled = information * np.outer(root, root)
-    return np.asarray(linalg.lstsq(scaled, total * root, cond=1e-14)[0] * root)
-
-
-def _uphill(state: _State, total: FloatArray) -> FloatArray:
-    """Newton's step where the likelihood is concave, else that of the products of scores."""
-    root = 1 / np.sqrt(np.maximum(np.abs(np.diag(state.information)), np.finfo(float).tiny))
-    scaled = state.information * np.outer(root, root)
-    try:
-        factor = linalg.cho_factor(scaled)
-    except linalg.LinAlgError:
-        return _newton(state.score.T @ state.score, total)
-    return np.asarray(linalg.cho_solve(factor, total * root) * root)
-
-
-def _ahead(
-    params: FloatArray, move: FloatArray, before: float, at: Callable[[FloatArray], _State]
-) -> tuple[FloatArray, _State]:
-    """Parameters after a step, halved until the likelihood does not fall."""
-    ahead, state = params + move, at(params + move)
-    for halvings in range(1, _HALVINGS):
-        if state.loglik >= before - 1e-12 * abs(before):
-            break
-        ahead = params + 0.5**halvings * move
-        state = at(ahead)
-    return ahead, state
+            at = parameter == number
+            mixed = -(load * spread**2)[at] @ self.x[at]
+            out[:k, k + number] = out[k + number, :k] = mixed
+            out[k + number, k + number] = np.sum((2 * load * spread**3 * utility)[at])
+        return out
 
 
 def _finish(params: FloatArray, state: _State, steps: int) -> ChoiceFit:
-    root = 1 / np.sqrt(np.diag(state.information))
-    scaled = linalg.inv(state.information * np.outer(root, root))
-    return ChoiceFit(params, scaled * np.outer(root, root), state.score, state.probabilities, state.loglik, steps)
+    bread = invert_information(state.information)
+    return ChoiceFit(params, bread, state.score, state.probabilities, state.loglik, steps)
 
 
 def _within_sets(x: FloatArray, sets: ChoiceSets, names: Sequence[str]) -> FloatArray:
     """Columns less their means over each set; raise where one does not vary there, or others make it up."""
-    means = sets.sums(x) / sets.counts[:, None]
-    apart = x - sets.spread(means)
-    gram = apart.T @ apart
+    deviation = x - sets.spread(sets.sums(x) / sets.counts[:, None])
+    gram = deviation.T @ deviation
     size = np.sqrt(np.diag(gram))
     flat = size <= 1e-10 * np.sqrt(np.einsum("ij,ij->j", x, x))
     if flat.any():
-        words = listing(repr(name) for name, own in zip(names, flat, strict=True) if own)
+        lost = listing(repr(names[j]) for j in np.flatnonzero(flat).tolist())
         raise IdentificationError(
-            f"{words} does not vary between the alternatives of any chooser, so that it moves no choice: interact it "
+            f"{lost} does not vary between the alternatives of any chooser, so that it moves no choice: interact it "
             "with the alternatives."
         )
-    if linalg.eigvalsh(gram / np.outer(size, size), check_finite=False)[0] > _PIVOT:
-        return np.asarray(apart)
-    found = fit_lstsq(np.zeros(len(apart)), apart).collinear
-    if found:
-        words = listing((_in_words(one, names) for one in found), 3)
-        raise IdentificationError(f"attributes cannot be told apart within choice sets: {words}. Leave one out.")
-    return np.asarray(apart)
-
-
-def _in_words(found: Collinear, names: Sequence[str]) -> str:
-    return f"{names[found.column]} goes with {listing((names[j] for j, _ in found.made_of), 4)}"
+    if linalg.eigvalsh(gram / np.outer(size, size), check_finite=False)[0] <= _PIVOT:
+        collinear = fit_lstsq(np.zeros(len(deviation)), deviation).collinear
+        goes_with = [
+            f"{names[one.column]} goes with {listing((names[j] for j, _ in one.made_of), 4)}" for one in collinear
+        ]
+        if goes_with:
+            raise IdentificationError(
+                f"attributes are collinear within choice sets: {listing(goes_with, 3)}. Leave one out."
+            )
+    return np.asarray(deviation)
 
 
 def _check_separated(x: FloatArray, sets: ChoiceSets, chosen: IntArray, names: Sequence[str]) -> None:
     """Raise where some combination of attributes is highest for what is chosen in every set."""
-    apart = x - sets.spread(x[chosen])
     passed: BoolArray = np.ones(len(x), dtype=bool)
     passed[chosen] = False
-    found = find_separated(np.full(int(passed.sum()), -1), apart[passed]).rows
-    if not found.any():
+    # (x_ij - x_i,chosen)'d <= 0 for every j passed over, strictly for some
+    difference = (x - sets.spread(x[chosen]))[passed]
+    separated = find_separated(np.full(len(difference), -1), difference).rows
+    if not separated.any():
         return
-    decided = np.unique(sets.spread(np.arange(len(sets.starts)))[passed][found])
-    moving = [names[j] for j in range(x.shape[1]) if np.abs(apart[passed][found][:, j]).max() > 0]
+    decided = np.unique(sets.spread(np.arange(len(sets.starts)))[passed][separated])
+    moving = [names[j] for j in np.flatnonzero(difference[separated].any(axis=0)).tolist()]
     raise IdentificationError(
         f"choices are predicted perfectly for {len(decided):,} of {len(sets.starts):,} choosers by a combination of "
         f"{listing(moving)}, whose coefficients would be infinite: is an alternative never chosen, or always?"

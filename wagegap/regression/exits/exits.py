@@ -41,12 +41,11 @@ from wagegap.errors import (
     check_rng,
     warn,
 )
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
+from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import Root, ScoreRoot
+from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.least_squares.fit import describe_collinear
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
@@ -54,7 +53,7 @@ from wagegap.panel.rows import (
     build_sample,
     cell_keys,
     observations,
-    refitted_root,
+    refitted_source,
     resolve_cov,
     with_weights,
 )
@@ -233,7 +232,7 @@ class Exits(Result):
         >>> found.plot_incidence().get_ylabel()
         'cumulative incidence'
         """
-        from wagegap.regression.figures import draw_incidence
+        from wagegap.regression.exits.figures import draw_incidence
 
         curves = self.curves(exit=exit, alpha=alpha, uniform=uniform, total=stacked, **keys)
         return draw_incidence(curves, words=band_words(alpha, uniform=uniform), stacked=stacked, ax=ax)
@@ -265,7 +264,8 @@ class Exits(Result):
         -------
         list of Curves
         """
-        from wagegap.regression.figures import chosen_cells, curves_of
+        from wagegap.regression.exits.figures import curves_of
+        from wagegap.regression.figures import chosen_cells
 
         if exit is not None:
             check_option("exit", exit, self.exits)
@@ -419,7 +419,7 @@ def fit_exits(  # noqa: PLR0913
     chosen = model or ("logit" if len(risk.exits) == 1 else "multinomial")
     resolved = resolve_cov(risk.panel, cov, risk.design.rows)
     sample = build_sample(risk.panel, risk.design, risk.cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     questions = Questions.of(risk, given) if margins else Questions((), (), (), np.arange(0))
     task = HazardTask(risk, chosen, sample, questions, premium_shifts(risk, given, questions, margins), tuple(given))
     simulated = None if correction is None else Simulated(draws, rng, progress)
@@ -446,7 +446,7 @@ def _estimated(
     premiums: Mapping[str, Estimates],
     simulated: Simulated | None,
 ) -> tuple[Estimates, float]:
-    """All values of all cells, their root, and the errors of the premiums joined."""
+    """All values of all cells, their source, and the errors of the premiums joined."""
     by_cell = task.sample.rows_by_cell()
     weights = task.sample.weights
     cells = [fit_cell(task, c, rows, None if weights is None else weights[rows]) for c, rows in enumerate(by_cell)]
@@ -458,14 +458,14 @@ def _estimated(
         _check_analytic(cov)
         cells = extrapolated_cells(task, premiums, cells, simulated)
     values = np.concatenate([cell.values for cell in cells])
-    root = _root(task, cov, rule, by_cell, cells)
+    source = _source(task, cov, rule, by_cell, cells)
     labels = _labels(task)
     notes = task.risk.notes + reliability_notes(task, premiums, corrected=simulated is not None)
     if simulated is not None:
         notes += (f"Corrected for the errors of premiums by simulation and extrapolation, {simulated.draws} draws.",)
     own = Estimates(
-        labels, values, (root,), (np.eye(len(values)),), title=f"Exits ({task.model})", ledger=task.risk.design.ledger,
-        notes=notes,
+        labels, values, (source,), (np.eye(len(values)),), title=f"Exits ({task.model})",
+        ledger=task.risk.design.ledger, notes=notes,
     )  # fmt: skip
     for i, (name, premium) in enumerate(premiums.items()):
         own = _joined(own, premium, np.vstack([cell.by_premium[i] for cell in cells]), name)
@@ -480,9 +480,9 @@ def _check_analytic(cov: Covariance) -> None:
         )
 
 
-def _root(
+def _source(
     task: HazardTask, cov: Covariance, rule: SmallSample, by_cell: Sequence[IntArray], cells: Sequence[CellFit]
-) -> Root:
+) -> ErrorSource:
     """Errors of all values from influence functions or replicates."""
     if not isinstance(cov, Replicates | Bootstrap):
         check_influence_cov(cov)
@@ -491,7 +491,7 @@ def _root(
             InfluenceBlock(name, rows, cell.influence, cell.n_params, cell.classical if iid else None)
             for name, rows, cell in zip(task.risk.cells.names, by_cell, cells, strict=True)
         ]
-        return influence_root(task.sample, blocks, cov=cov, rule=rule)
+        return influence_source(task.sample, blocks, cov=cov, rule=rule)
     known = np.array([np.isfinite(cell.values) for cell in cells])
     plain = replace(task, shifts=())
 
@@ -500,7 +500,7 @@ def _root(
         return np.where(known, found, 0.0)
 
     estimate = np.where(known, np.array([cell.values for cell in cells]), 0.0)
-    return refitted_root(task.risk.panel, task.risk.design.rows, task.sample, cov, estimate, refit)
+    return refitted_source(task.risk.panel, task.risk.design.rows, task.sample, cov, estimate, refit)
 
 
 def _replicate(task: HazardTask, c: int, rows: IntArray, weights: FloatArray, size: int) -> FloatArray:
@@ -513,15 +513,15 @@ def _replicate(task: HazardTask, c: int, rows: IntArray, weights: FloatArray, si
 
 def _joined(own: Estimates, premium: Estimates, slopes: FloatArray, name: str) -> Estimates:
     """Add the errors of premiums: values stay, their errors gain `slopes` times those of the premiums."""
-    sources = {root.source for root in own.roots if isinstance(root, ScoreRoot)}
-    foreign = bool(sources) and not any(root.source in sources for root in premium.roots)
+    origins = {source.origin for source in own.sources if isinstance(source, ScoreSource)}
+    foreign = bool(origins) and not any(source.origin in origins for source in premium.sources)
     both = join(_unlabelled(own, "value"), _unlabelled(premium, name), independent=foreign)
     matrix = np.hstack([np.eye(len(own.values)), np.nan_to_num(slopes)])
     maps = tuple(matrix @ part for part in both.maps)
     note = f"Errors of {name!r} ({len(premium.values)} cells) are carried"
     note += ", as independent of these workers" if foreign else ""
     note += "; shocks common to its cells are not part of them."
-    return replace(own, roots=both.roots, maps=maps, notes=(*own.notes, note))
+    return replace(own, sources=both.sources, maps=maps, notes=(*own.notes, note))
 
 
 def _unlabelled(estimates: Estimates, word: str) -> Estimates:

@@ -27,9 +27,9 @@ from wagegap.errors import IdentificationError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.least_squares.lstsq import Collinear
-from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.likelihood.binary import fit_binary, score
 from wagegap.estimation.likelihood.multinomial import fit_multinomial, softmax
+from wagegap.estimation.sample import Sample
 from wagegap.regression.exits.margins import (
     Averages,
     ExitLink,

@@ -24,12 +24,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from wagegap._typing import FloatArray
-from wagegap.estimation.likelihood.binary import Link, probability, slope
+from wagegap.estimation.likelihood.binary import LinkFunction, probability, slope
 from wagegap.estimation.likelihood.multinomial import softmax
 
 __all__ = ["Averages", "ExitLink", "Response", "average_change", "average_elasticity", "average_slope", "incidence"]
 
-ExitLink: TypeAlias = Link | Literal["multinomial"]
+ExitLink: TypeAlias = LinkFunction | Literal["multinomial"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +192,7 @@ def _summed(factors: FloatArray, x: FloatArray, share: FloatArray) -> FloatArray
     return np.asarray((weighted.T @ x).reshape(j, m * x.shape[1]))
 
 
-def _curvature(index: FloatArray, link: Link) -> FloatArray:
+def _curvature(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Second derivative of the probability in the index."""
     density = slope(index, link)
     if link == "logit":

@@ -33,16 +33,9 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import (
-    Design,
-    FormulaParts,
-    build_design,
-    design_matrix,
-    free_name,
-    required_columns,
-    split_formula,
-)
+from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.result import Result
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel
@@ -197,7 +190,7 @@ class Evaluator:
         changed = self.frame.iloc[chosen].copy()
         for name, value in values.items():
             changed[name] = pd.Series(value, index=changed.index, dtype=self.frame[name].dtype)
-        both, _, _ = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression)
+        both = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression).values
         same = both.shape[1] == self.x.shape[1] and np.allclose(both[:n], self.x, rtol=1e-9, atol=1e-12)
         if not same:
             raise OptionError(
@@ -493,7 +486,7 @@ def _means(panel: Panel, design: Design, names: Sequence[str]) -> FloatArray:
     if not names:
         return np.zeros((len(design.rows), 0))
     worker = panel.groupings(design.rows)["worker"]
-    counts = worker.counts()[worker.codes]
+    counts = np.bincount(worker.codes)[worker.codes]
     columns = [numbers(panel.frame[name].iloc[design.rows]) for name in names]
     return np.column_stack([np.bincount(worker.codes, weights=c)[worker.codes] / counts for c in columns])
 

@@ -21,13 +21,13 @@ Journal of the American Statistical Association 89, 1314-1328.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from wagegap._progress import track
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, IdentificationError, ReliabilityWarning, listing, warn
 from wagegap.estimation.estimates import Estimates, join
@@ -112,16 +112,12 @@ def extrapolated_cells(
     """
     errors = _pseudo_errors(premiums, how)
     levels: list[list[CellFit]] = [list(plain)]
-    for level, scale in enumerate(GRID):
+    for scale in GRID:
         total: list[CellFit] = []
-        for r, error in enumerate(errors):
-            if how.progress:
-                print(f"\rsimex {level * len(errors) + r + 1} of {GRID.size * len(errors)}", end="", file=sys.stderr)
+        for error in track(errors, f"simex, {scale:g} times the errors", how.progress):
             done = _fit_moved(task, premiums, np.sqrt(scale) * error)
             total = done if not total else [_plus(a, b) for a, b in zip(total, done, strict=True)]
         levels.append([_times(cell, 1 / len(errors)) for cell in total])
-    if how.progress:
-        print(file=sys.stderr)
     return [_ended([level[c] for level in levels]) for c in range(len(plain))]
 
 

@@ -1,4 +1,4 @@
-"""Poisson gravity without the bias of many effects: which columns are places and periods, and the corrected root.
+"""Poisson gravity without the bias of many effects: which columns are places and periods, and the corrected source.
 
 The arithmetic, and what it is derived for, stand in `regression.gravity.bias_terms`.
 """
@@ -14,7 +14,7 @@ from scipy import sparse
 from wagegap._typing import CodeArray, FloatArray
 from wagegap.errors import OptionError, listing
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
-from wagegap.estimation.covariance.sources import ScoreRoot
+from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.design import Design
 from wagegap.panel.panel import Panel
 from wagegap.panel.rows import resolve_cov
@@ -44,7 +44,7 @@ class Corrected:
     ----------
     values : ndarray, shape (k,)
         Coefficients less their bias.
-    root : ScoreRoot
+    source : ScoreSource
         Scores of residuals corrected for leverage.
     bias : ndarray, shape (k,)
         What was subtracted.
@@ -53,7 +53,7 @@ class Corrected:
     """
 
     values: FloatArray
-    root: ScoreRoot
+    source: ScoreSource
     bias: FloatArray
     note: str
 
@@ -84,8 +84,8 @@ def pair_clusters(panel: Panel, design: Design, cov: CovLike | None) -> tuple[Pa
     return panel, parsed
 
 
-def correct_bias(panel: Panel, design: Design, fit: IrlsFit, values: FloatArray, root: ScoreRoot) -> Corrected:
-    """Subtract the bias, and put corrected residuals into the root's scores."""
+def correct_bias(panel: Panel, design: Design, fit: IrlsFit, values: FloatArray, source: ScoreSource) -> Corrected:
+    """Subtract the bias, and put corrected residuals into the source's scores."""
     places = _places(panel, design)
     codes = [_codes(panel, design, name) for name in (places.origin, places.destination, places.period)]
     found = gravity_bias(design.y - fit.mean, fit.mean, fit.x, *codes, pairs=places.pairs)
@@ -98,7 +98,7 @@ def correct_bias(panel: Panel, design: Design, fit: IrlsFit, values: FloatArray,
         else "Two sets of effects leave Poisson coefficients without bias of the order of their errors: as estimated"
     )
     note = f"{what}; residuals corrected within pairs for the leverage of the effects{how}."
-    return Corrected(values - found.bias, replace(root, scores=scores, rule="clubsandwich"), found.bias, note)
+    return Corrected(values - found.bias, replace(source, scores=scores, rule="clubsandwich"), found.bias, note)
 
 
 def _places(panel: Panel, design: Design) -> _Places:

@@ -36,9 +36,10 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import AbsorbedCount, Root, ScoreRoot
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.covariance.sources import AbsorbedCount, ErrorSource, ScoreSource
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
@@ -110,7 +111,7 @@ def common_correlated_effects(
     fitted = fit_sample(panel, within, cells, columns, cov=parsed, small_sample=small_sample)
     labels = pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""})
     estimates = Estimates(
-        labels, fitted.values[0], (_counting(fitted.root, unit, taken),), (np.eye(len(columns)),),
+        labels, fitted.values[0], (_counting(fitted.source, unit, taken),), (np.eye(len(columns)),),
         title="Common correlated effects, pooled", ledger=design.ledger,
         notes=(f"Each {unit} has a constant and loadings on the means of all over each {period}.",),
     )  # fmt: skip
@@ -193,8 +194,8 @@ def _residuals(values: FloatArray, own: FloatArray, w: FloatArray) -> tuple[Floa
     return (weighted - basis[:, :rank] @ (basis[:, :rank].T @ weighted)) / root, rank
 
 
-def _counting(root: Root, unit: str, taken: int) -> Root:
-    """Root whose small-sample factor counts the units' own columns."""
-    assert isinstance(root, ScoreRoot)
+def _counting(source: ErrorSource, unit: str, taken: int) -> ErrorSource:
+    """Source whose small-sample factor counts the units' own columns."""
+    assert isinstance(source, ScoreSource)
     count = AbsorbedCount(f"loadings of {unit}", taken, (unit,))
-    return replace(root, blocks=tuple(replace(block, absorbed=(count,), iid=None) for block in root.blocks))
+    return replace(source, blocks=tuple(replace(block, absorbed=(count,), iid=None) for block in source.blocks))

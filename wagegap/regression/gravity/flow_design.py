@@ -17,7 +17,8 @@ from wagegap.errors import (
     check_option,
     no_column,
 )
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.identification import check_identified
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel

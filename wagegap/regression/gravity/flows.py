@@ -47,13 +47,12 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
-from wagegap.estimation.covariance.sources import Root, ScoreRoot
+from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.identification import partial_out
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.likelihood.binary import slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
@@ -64,7 +63,7 @@ from wagegap.panel.rows import (
     build_sample,
     fit_sample,
     index_cells,
-    refitted_root,
+    refitted_source,
     resolve_cov,
     with_weights,
 )
@@ -260,7 +259,7 @@ class _Fitted:
     """A fit before it is labelled."""
 
     values: FloatArray
-    root: Root
+    source: ErrorSource
     design: Design
     names: tuple[str, ...]
     separated: pd.DataFrame
@@ -288,17 +287,17 @@ def _linear(
     columns = list(range(design.x.shape[1]))
     cells = index_cells(panel.frame.iloc[design.rows], [])
     fitted = fit_sample(panel, design, cells, columns, cov=cov, small_sample=rule)
-    root: Root = fitted.root
+    source: ErrorSource = fitted.source
     notes: tuple[str, ...] = ()
-    if known is not None and isinstance(root, ScoreRoot):
-        root = _known_variance(root, float(fitted.sigma[0]))
-        block = root.blocks[0]
+    if known is not None and isinstance(source, ScoreSource):
+        source = _known_variance(source, float(fitted.sigma[0]))
+        block = source.blocks[0]
         free = block.nobs - block.counted("stata", ())
         notes = (
             f"Berkson's chi-square {fitted.sigma[0] ** 2 * free:.1f} on {free:g} degrees of freedom: errors beyond the "
             "binomial make cov='iid' too small.",
         )
-    return _Fitted(fitted.values[0], root, design, design.names, _labels(panel, design, [], []), notes)
+    return _Fitted(fitted.values[0], source, design, design.names, _labels(panel, design, [], []), notes)
 
 
 def _weighted(panel: Panel, design: Design, weights: FloatArray) -> Panel:
@@ -309,10 +308,10 @@ def _weighted(panel: Panel, design: Design, weights: FloatArray) -> Panel:
     return with_weights(bare, values, "analytic")
 
 
-def _known_variance(root: ScoreRoot, sigma: float) -> ScoreRoot:
-    """Root whose covariance under independence takes the errors' variance as known to be one."""
-    blocks = tuple(replace(b, iid=None if b.iid is None else b.iid / sigma**2) for b in root.blocks)
-    return replace(root, blocks=blocks)
+def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
+    """Source whose covariance under independence takes the errors' variance as known to be one."""
+    blocks = tuple(replace(b, iid=None if b.iid is None else b.iid / sigma**2) for b in source.blocks)
+    return replace(source, blocks=blocks)
 
 
 def _generalised(
@@ -325,22 +324,22 @@ def _generalised(
 ) -> _Fitted:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
     weights = panel.weights(design.rows)
-    check_weights_allow(cov, panel.roles.weight_kind if weights is not None else None)
+    cov.check_weights(panel.roles.weight_kind if weights is not None else None)
     if at_risk is not None:
         weights = at_risk if weights is None else weights * at_risk
     clean = _without_separated(panel, design, weights, chosen)
     if isinstance(cov, Replicates | Bootstrap):
-        values, root = _replicated(panel, clean, chosen, cov)
+        values, source = _replicated(panel, clean, chosen, cov)
         fit = _fit(clean, clean.weights, chosen)
     else:
         fit = _fit(clean, clean.weights, chosen)
-        values, root = _from_least_squares(panel, clean.design, fit, chosen, cov, rule)
+        values, source = _from_least_squares(panel, clean.design, fit, chosen, cov, rule)
     notes, bias = _notes(clean, chosen), None
-    if chosen.bias is not None and isinstance(root, ScoreRoot):
-        done = correct_bias(panel, clean.design, fit, values, root)
-        values, root, bias, notes = done.values, done.root, done.bias, (*notes, done.note)
+    if chosen.bias is not None and isinstance(source, ScoreSource):
+        done = correct_bias(panel, clean.design, fit, values, source)
+        values, source, bias, notes = done.values, done.source, done.bias, (*notes, done.note)
     return _Fitted(
-        values, root, clean.design, clean.design.names, clean.separated, notes, fit.deviance,
+        values, source, clean.design, clean.design.names, clean.separated, notes, fit.deviance,
         np.nan if chosen.family == "fractional" else loglik(clean.design.y, fit.index, clean.weights, chosen.kernel),
         _mean_slopes(fit, clean.weights, chosen), bias,
     )  # fmt: skip
@@ -411,8 +410,8 @@ def _fit(clean: _Clean, weights: FloatArray | None, chosen: FlowCall) -> IrlsFit
 
 def _from_least_squares(
     panel: Panel, design: Design, fit: IrlsFit, chosen: FlowCall, cov: Covariance, rule: SmallSample
-) -> tuple[FloatArray, Root]:
-    """Coefficients and root of the weighted least squares problem that the fit solves at its end.
+) -> tuple[FloatArray, ErrorSource]:
+    """Coefficients and source of the weighted least squares problem that the fit solves at its end.
 
     Its scores are those of the likelihood, its bread the inverse of the expected information.
     """
@@ -422,14 +421,16 @@ def _from_least_squares(
     cells = index_cells(weighted.frame.iloc[design.rows], [])
     columns = list(range(design.x.shape[1]))
     fitted = fit_sample(weighted, problem, cells, columns, cov=cov, small_sample=rule)
-    assert isinstance(fitted.root, ScoreRoot)
-    root = fitted.root
+    assert isinstance(fitted.source, ScoreSource)
+    source = fitted.source
     if chosen.family != "fractional":
-        root = _known_variance(root, float(fitted.sigma[0]) * np.sqrt(scale))
-    return fitted.values[0], root
+        source = _known_variance(source, float(fitted.sigma[0]) * np.sqrt(scale))
+    return fitted.values[0], source
 
 
-def _replicated(panel: Panel, clean: _Clean, chosen: FlowCall, cov: Replicates | Bootstrap) -> tuple[FloatArray, Root]:
+def _replicated(
+    panel: Panel, clean: _Clean, chosen: FlowCall, cov: Replicates | Bootstrap
+) -> tuple[FloatArray, ErrorSource]:
     """Fit again with each replicate's weights."""
     design = clean.design
     cells = index_cells(panel.frame.iloc[design.rows], [])
@@ -442,7 +443,7 @@ def _replicated(panel: Panel, clean: _Clean, chosen: FlowCall, cov: Replicates |
         return _refitted(clean, own, chosen)[None]
 
     estimate = refit(sample.weights)
-    return estimate[0], refitted_root(panel, design.rows, sample, cov, estimate, refit)
+    return estimate[0], refitted_source(panel, design.rows, sample, cov, estimate, refit)
 
 
 def _refitted(clean: _Clean, weights: FloatArray, chosen: FlowCall) -> FloatArray:
@@ -494,7 +495,7 @@ def _result(fitted: _Fitted, chosen: FlowCall) -> Flows:
     absorbed = fitted.design.effect_names
     notes = (f"Absorbed: {', '.join(absorbed)}.",) * bool(absorbed) + fitted.notes
     estimates = Estimates(
-        labels, fitted.values, (fitted.root,), (np.eye(len(fitted.values)),), title=title,
+        labels, fitted.values, (fitted.source,), (np.eye(len(fitted.values)),), title=title,
         ledger=fitted.design.ledger, notes=notes,
     )  # fmt: skip
     return Flows(

@@ -40,8 +40,9 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust, parse_cov
-from wagegap.estimation.design import check_keys, required_columns
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.formula import required_columns
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable

@@ -31,7 +31,8 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.design import check_keys, required_columns
+from wagegap.estimation.design import check_keys
+from wagegap.estimation.formula import required_columns
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import Panel, as_panel

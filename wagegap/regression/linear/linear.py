@@ -40,13 +40,13 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.covariance.options import BeckKatz, Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import PlainRoot, Root, ScoreRoot
+from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates, join
+from wagegap.estimation.formula import Column
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import check_weights_allow
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
@@ -55,7 +55,7 @@ from wagegap.panel.rows import (
     build_sample,
     fit_sample,
     index_cells,
-    refitted_root,
+    refitted_source,
     resolve_cov,
     with_weights,
 )
@@ -233,7 +233,7 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
     if not names:
         raise IdentificationError("the two fits share no coefficient beside the constant.")
     one, two = (fit.estimates.select([list(fit.params.index).index(n) for n in names]) for fit in (fixed, random))
-    if all(isinstance(r, ScoreRoot) and str(r.cov) == "iid" for r in (*one.roots, *two.roots)):
+    if all(isinstance(r, ScoreSource) and str(r.cov) == "iid" for r in (*one.sources, *two.sources)):
         return _tests([_classical(one, two, listing(names))])
     both = join(_marked(one, "fixed"), _marked(two, "random"))
     found = both.test(np.hstack([np.eye(len(names)), -np.eye(len(names))]))
@@ -268,19 +268,21 @@ def _tests(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
 
 def _least_squares(
     panel: Panel, design: Design, cov: CovLike | BeckKatz | None, asked: LinearCall
-) -> tuple[FloatArray, Root]:
-    """Coefficients and root of a design."""
+) -> tuple[FloatArray, ErrorSource]:
+    """Coefficients and source of a design."""
     parsed = Robust("iid") if isinstance(cov, BeckKatz) else resolve_cov(panel, cov, design.rows)
     if isinstance(parsed, Replicates | Bootstrap) and asked.model != "pooled":
         raise OptionError(f"cov={str(parsed)!r} is for model='pooled' only: use a cluster.")
     cells = index_cells(panel.frame.iloc[design.rows], [])
     fitted = fit_sample(panel, design, cells, range(design.x.shape[1]), cov=parsed, small_sample=asked.rule)
     if isinstance(cov, BeckKatz):
-        return fitted.values[0], _panel_corrected(panel, design, fitted.values[0], fitted.root, cov)
-    return fitted.values[0], fitted.root
+        return fitted.values[0], _panel_corrected(panel, design, fitted.values[0], fitted.source, cov)
+    return fitted.values[0], fitted.source
 
 
-def _panel_corrected(panel: Panel, design: Design, values: FloatArray, root: Root, cov: BeckKatz) -> PlainRoot:
+def _panel_corrected(
+    panel: Panel, design: Design, values: FloatArray, source: ErrorSource, cov: BeckKatz
+) -> StatedSource:
     """Covariance with errors correlated between units within a period."""
     weights = panel.weights(design.rows)
     if weights is not None:
@@ -301,15 +303,15 @@ def _panel_corrected(panel: Panel, design: Design, values: FloatArray, root: Roo
     y, x, _ = without_effects(design, np.empty((len(design.y), 0)), None)
     bread = fit_lstsq(y, x).bread
     matrix = beck_katz(x, y - x @ values, bread, units, periods)
-    assert isinstance(root, ScoreRoot)
-    block = root.blocks[0]
-    return PlainRoot(panel.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
+    assert isinstance(source, ScoreSource)
+    block = source.blocks[0]
+    return StatedSource(panel.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
 
 
 def _labelled(
     design: Design,
     values: FloatArray,
-    root: Root,
+    source: ErrorSource,
     asked: LinearCall,
     *,
     notes: tuple[str, ...] = (),
@@ -320,7 +322,7 @@ def _labelled(
     labels = pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""})
     absorbed = (f"Absorbed: {', '.join(design.effect_names)}.",) * bool(design.effects)
     estimates = Estimates(
-        labels, values, (root,), (np.eye(len(values)),), title=f"{name}, {how}", ledger=design.ledger,
+        labels, values, (source,), (np.eye(len(values)),), title=f"{name}, {how}", ledger=design.ledger,
         notes=(*absorbed, *notes),
     )  # fmt: skip
     return Linear(estimates, asked.model, design.effect_names)
@@ -337,7 +339,7 @@ def _instrumented(
         raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
     parsed = resolve_cov(panel, cov, design.rows)
     weights = panel.weights(design.rows)
-    check_weights_allow(parsed, panel.roles.weight_kind if weights is not None else None)
+    parsed.check_weights(panel.roles.weight_kind if weights is not None else None)
     ends = found.ends(design)
     y, x, z = without_effects(design, found.z, weights)
     stage = two_stage(y, x, z, found.endogenous, weights)
@@ -345,14 +347,14 @@ def _instrumented(
         raise IdentificationError(f"{listing(found.names)} do not move {listing(ends)} apart: nothing is identified.")
     note, tests = f"Instruments for {listing(ends)}: {listing(found.names)}", []
     if isinstance(parsed, Replicates | Bootstrap):
-        values, root = _replicated(panel, design, found, parsed)
+        values, source = _replicated(panel, design, found, parsed)
     else:
-        values, root = _least_squares(panel, replace(design, y=stage.y, x=stage.x), parsed, asked)
+        values, source = _least_squares(panel, replace(design, y=stage.y, x=stage.x), parsed, asked)
         whole = _Stages(panel, replace(design, y=y, x=x), z, found, stage, parsed, asked)
         tests = [*whole.first_stages(), whole.exogeneity(), *whole.overidentification(weights)]
         _warn_weak(tests)
         note += f"; first-stage F {listing(f'{row[2]:.1f}' for row in tests[: len(ends)])}"
-    done = _labelled(design, values, root, asked, notes=(f"{note}.",), name="Two-stage least squares")
+    done = _labelled(design, values, source, asked, notes=(f"{note}.",), name="Two-stage least squares")
     return replace(done, endogenous=ends, diagnostics=_tests(tests))
 
 
@@ -371,11 +373,11 @@ class _Stages:
     def _wald(self, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[float, float, float, float]:
         """Test that columns added to a regression have coefficients of zero."""
         both = np.column_stack([x, more])
-        names = tuple(f"column {j}" for j in range(both.shape[1]))
-        design = replace(self.design, y=y, x=both, names=names, terms=names)
-        values, root = _least_squares(self.panel, design, self.cov, self.asked)
-        labels = pd.DataFrame({"term": list(names), "unit": "none", "comparison": ""})
-        fit = Estimates(labels, values, (root,), (np.eye(len(values)),), title="")
+        names = [f"column {j}" for j in range(both.shape[1])]
+        design = replace(self.design, y=y, x=both, columns=tuple(Column(name, name) for name in names))
+        values, source = _least_squares(self.panel, design, self.cov, self.asked)
+        labels = pd.DataFrame({"term": names, "unit": "none", "comparison": ""})
+        fit = Estimates(labels, values, (source,), (np.eye(len(values)),), title="")
         return _f_test(fit.test(np.eye(both.shape[1])[x.shape[1] :]))
 
     def first_stages(self) -> list[tuple[Any, ...]]:
@@ -422,7 +424,7 @@ def _warn_weak(tests: Sequence[tuple[Any, ...]]) -> None:
 
 def _replicated(
     panel: Panel, design: Design, found: Instrumented, cov: Replicates | Bootstrap
-) -> tuple[FloatArray, Root]:
+) -> tuple[FloatArray, ErrorSource]:
     """Both stages fitted again with each replicate's weights."""
     sample = build_sample(panel, design, index_cells(panel.frame.iloc[design.rows], []), cov)
 
@@ -433,4 +435,4 @@ def _replicated(
         return two_stage(*without_effects(part, found.z[used], own), found.endogenous, own).params[None]
 
     estimate = refit(sample.weights)
-    return estimate[0], refitted_root(panel, design.rows, sample, cov, estimate, refit)
+    return estimate[0], refitted_source(panel, design.rows, sample, cov, estimate, refit)

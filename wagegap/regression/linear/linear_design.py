@@ -20,7 +20,8 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.design import Design, FormulaParts, build_design, split_formula
+from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.identification import check_identified, partial_out
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.panel.panel import Panel

@@ -39,7 +39,8 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.hypothesis import parse_hypothesis
 from wagegap.estimation.least_squares.absorb import effects_rank
 from wagegap.estimation.ledger import Ledger

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import intervals, new_axes
+from wagegap._display.axes import new_axes
+from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap.regression.link.cells import LinkCells
 

@@ -22,8 +22,9 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import Design, FormulaParts, build_design, free_name, required_columns, split_formula
+from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 
@@ -308,7 +309,7 @@ def joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
 
 def are_related(a: Estimates, b: Estimates) -> bool:
     """Say whether two results share sampled units, so that their errors may be correlated."""
-    return any(x is y or x.relates(y) for x in a.roots for y in b.roots)
+    return any(x is y or x.relates(y) for x in a.sources for y in b.sources)
 
 
 def _cell_names(frame: pd.DataFrame, keys: list[str]) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ import pandas as pd
 from wagegap.errors import OptionError
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Robust, parse_cov
-from wagegap.estimation.covariance.sources import PlainRoot, ScoreRoot
+from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import fit_cells
-from wagegap.estimation.least_squares.sample import Sample
+from wagegap.estimation.sample import Sample
 from wagegap.regression.link.estimators.estimator import LinkFit
 from wagegap.regression.link.setup import Setup
 
@@ -23,18 +23,18 @@ __all__ = ["label_coefficients"]
 def label_coefficients(setup: Setup, fit: LinkFit) -> Estimates:
     """Label the coefficients that are reported, with the covariance that the estimator states, or a robust one."""
     cells, at = setup.cells, list(setup.shown)
-    root: PlainRoot | ScoreRoot
+    source: StatedSource | ScoreSource
     if fit.cov is None:
-        root = _robust(setup, fit)
+        source = _robust(setup, fit)
     else:
-        root = PlainRoot("link", fit.cov[np.ix_(at, at)], setup.df if fit.df is None else fit.df, fit.covariance)
+        source = StatedSource("link", fit.cov[np.ix_(at, at)], setup.df if fit.df is None else fit.df, fit.covariance)
     unit = cells.units[0] if fit.unit is None else fit.unit
     labels = pd.DataFrame({"term": setup.terms, "unit": unit, "comparison": ""})
     right = ", ".join(name for name in setup.terms if name != "Intercept")
     title = f"{cells.outcome} on {right}" if right else cells.outcome
     notes = (*_about_errors(setup), *fit.notes)
     return Estimates(
-        labels, fit.params[at], (root,), (np.eye(len(at)),), title=title, ledger=cells.ledger, notes=notes
+        labels, fit.params[at], (source,), (np.eye(len(at)),), title=title, ledger=cells.ledger, notes=notes
     )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def _about_errors(setup: Setup) -> list[str]:
     return notes
 
 
-def _robust(setup: Setup, fit: LinkFit) -> ScoreRoot:
+def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
     """Robust covariance of least squares on the rows, or on the rows times W^(1/2)."""
     problem = setup.problem
     parsed = parse_cov(setup.cov)
@@ -63,4 +63,4 @@ def _robust(setup: Setup, fit: LinkFit) -> ScoreRoot:
         half @ problem.y, half @ problem.x, problem.names, (), (), None, None, np.zeros(problem.n, dtype=np.int32),
         ("",), groupings, "link",
     )  # fmt: skip
-    return fit_cells(sample, list(setup.shown), cov=parsed, rule="stata").root
+    return fit_cells(sample, list(setup.shown), cov=parsed, rule="stata").source

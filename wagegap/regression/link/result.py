@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import PALETTE, ellipses, line_band, new_axes
+from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.numbers import format_number
+from wagegap._display.scatter import ellipses, line_band
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError, listing, public

@@ -12,17 +12,17 @@ Kline, P. and A. Santos (2012). A score based approach to wild bootstrap inferen
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from wagegap._progress import track
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, DataError, OptionError, listing
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.sources import ScoreRoot
+from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.panel import Panel, as_panel
@@ -41,11 +41,9 @@ def split_pairs(
 ) -> list[tuple[Half, Half]]:
     """Estimates of both halves of several random halvings, in the order of the cells."""
     pairs = []
-    for s in range(splits):
+    for _ in track(range(splits), "splits of the workers", progress):
         first, second = (_half(cells, rates, premiums, half) for half in _halves(workers, rng))
         pairs.append((first, second))
-        if progress:
-            print(f"\rsplit {s + 1} of {splits}", end="" if s + 1 < splits else "\n", file=sys.stderr, flush=True)
     return pairs
 
 
@@ -138,41 +136,36 @@ def draw_first_stage(joined: Estimates, reps: int, rng: np.random.Generator, *, 
         Report on stderr.
     """
     out = np.zeros((reps, len(joined.values)))
-    for root, matrix in zip(joined.roots, joined.maps, strict=True):
-        if not isinstance(root, ScoreRoot):
-            out += root.draws(rng, reps) @ matrix.T
+    for source, matrix in zip(joined.sources, joined.maps, strict=True):
+        if not isinstance(source, ScoreSource):
+            out += source.draws(rng, reps) @ matrix.T
             continue
-        sums, stratum = _grouped_scores(root, rng)
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(stratum)) + 1, [len(stratum)]])
-        for c in range(len(starts) - 1):
-            rows = slice(int(starts[c]), int(starts[c + 1]))
-            out += _resampled(sums[rows], reps, rng) @ matrix.T
-            if progress:
-                print(f"\rresampled {c + 1} of {len(starts) - 1} strata", end="", file=sys.stderr, flush=True)
-    if progress:
-        print(file=sys.stderr)
+        sums, stratum = _grouped_scores(source, rng)
+        strata = np.split(sums, np.flatnonzero(np.diff(stratum)) + 1)
+        for part in track(strata, "strata resampled", progress):
+            out += _resampled(part, reps, rng) @ matrix.T
     return out
 
 
-def _grouped_scores(root: ScoreRoot, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+def _grouped_scores(source: ScoreSource, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
     """Scores summed by sampling unit, then by random group of units of a stratum; sorted by stratum.
 
     A stratum is a set of cells that share units: countries, where a worker stands in several of their periods.
     """
-    names = [name for name in root.groupings if name != "row" and isinstance(root.groupings[name], Grouping)]
-    clusters = getattr(root.cov, "clusters", ())
-    name = clusters[0] if clusters else "row" if "row" in root.groupings else (names[0] if names else "")
-    group = root.groupings.get(name)
+    names = [name for name in source.groupings if name != "row" and isinstance(source.groupings[name], Grouping)]
+    clusters = getattr(source.cov, "clusters", ())
+    name = clusters[0] if clusters else "row" if "row" in source.groupings else (names[0] if names else "")
+    group = source.groupings.get(name)
     if not isinstance(group, Grouping):
         raise CovarianceError("the first stage kept no sampling units: fit it with keep_units=True, or give workers=.")
     n_units = group.n_groups
     block_of = np.full(n_units, -1, dtype=np.intp)
     links = sparse.coo_array(
-        (np.ones(len(group.codes)), (group.codes, root.row_block)), shape=(n_units, len(root.blocks))
+        (np.ones(len(group.codes)), (group.codes, source.row_block)), shape=(n_units, len(source.blocks))
     ).tocsr()
     _, component = sparse.csgraph.connected_components(links.T @ links, directed=False)
     most = np.maximum(_GROUPS, _GROUPS_OF_A_CELL * np.bincount(component))
-    block_of[group.codes] = component[root.row_block]
+    block_of[group.codes] = component[source.row_block]
     codes = np.empty(n_units, dtype=np.intp)
     order = np.argsort(block_of, kind="stable")
     base, stratum = 0, []
@@ -184,7 +177,7 @@ def _grouped_scores(root: ScoreRoot, rng: np.random.Generator) -> tuple[FloatArr
     pick = sparse.csr_array(
         (np.ones(len(group.codes)), (codes[group.codes], np.arange(len(group.codes)))), shape=(base, len(group.codes))
     )
-    return np.asarray((pick @ root.scores).todense()), np.array(stratum)
+    return np.asarray((pick @ source.scores).todense()), np.array(stratum)
 
 
 def _resampled(sums: FloatArray, reps: int, rng: np.random.Generator) -> FloatArray:

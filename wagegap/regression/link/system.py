@@ -23,7 +23,7 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
@@ -273,7 +273,7 @@ def _labelled(setups: Sequence[Setup], b: FloatArray, cov: FloatArray, weighting
     shown = [(setup, name) for setup in setups for name in setup.terms]
     how = "separate equations" if weighting == "separate" else "seemingly unrelated regressions"
     df = np.array([setup.df for setup, _ in shown])
-    root = PlainRoot("link system", cov[np.ix_(at, at)], df, f"sandwich of corrected scores, {how}")
+    source = StatedSource("link system", cov[np.ix_(at, at)], df, f"sandwich of corrected scores, {how}")
     labels = pd.DataFrame(
         {
             "term": [f"{setup.cells.outcome}: {name}" for setup, name in shown],
@@ -282,4 +282,4 @@ def _labelled(setups: Sequence[Setup], b: FloatArray, cov: FloatArray, weighting
         }
     )
     title = f"{' and '.join(setup.cells.outcome for setup in setups)} on premiums"
-    return Estimates(labels, b[at], (root,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)
+    return Estimates(labels, b[at], (source,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)

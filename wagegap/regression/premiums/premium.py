@@ -20,7 +20,6 @@ Econometrics Journal 5, 149-159.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -42,28 +41,22 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.covariance.sources import PlainRoot
+from wagegap.estimation.cellwise import Rows, cell_labels, fit_cells, relate, replicated_source, say_collinear
+from wagegap.estimation.covariance.options import CovLike, Robust
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
-from wagegap.estimation.design import Design, build_design, split_formula
+from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.fit import fit_least_squares, least_squares_values
+from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result
+from wagegap.estimation.scores import check_clusters
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import (
-    CellIndex,
-    FittedCells,
-    cell_keys,
-    fit_sample,
-    index_cells,
-    observations,
-    resolve_cov,
-    weighted_rows,
-    with_weights,
-)
+from wagegap.panel.rows import prepare
 
 __all__ = ["Premiums", "fit_premiums"]
 
@@ -139,7 +132,8 @@ class Premiums(Result):
         >>> premiums.plot().get_xlabel()
         'Premium of ai (log points), 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap._display.axes import new_axes
+        from wagegap._display.intervals import intervals
 
         tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
@@ -164,7 +158,6 @@ def fit_premiums(  # noqa: PLR0913
     min_treated: int = 20,
     min_comparison: int = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
-    compress: bool = False,
     keep_units: bool = True,
     comparison: str | None = None,
 ) -> Premiums:
@@ -194,8 +187,6 @@ def fit_premiums(  # noqa: PLR0913
         Cells with fewer holders, or fewer others, are left out and listed in `absent`.
     empty_cells : {"raise", "exclude"}
         What to do with cells in which nobody, or everybody, holds the premium.
-    compress : bool
-        Collapse rows of equal regressors first; the result is the same, but not joinable.
     keep_units : bool
         Keep the scores, so that results can be joined; without them the result is small.
     comparison : str, optional
@@ -226,26 +217,65 @@ def fit_premiums(  # noqa: PLR0913
     if isinstance(data, CrossProducts):
         given = dict(
             by=by, base=base, method=method, small_sample=small_sample, weights=kept("weights", weights),
-            weight_kind=weight_kind, empty_cells=empty_cells, compress=compress,
+            weight_kind=weight_kind, empty_cells=empty_cells,
         )  # fmt: skip
         _check_products_call(data, formula, cov, given)
         return _from_products(data, premium, limits, comparison)
     if formula is None:
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    keys = cell_keys(panel, by)
-    panel = _rebased(panel, premium, base)
-    design, columns = _design(panel, formula, premium, keys)
-    design, cells, count = _kept_cells(panel, design, keys, columns, limits)
-    fitted = fit_sample(
-        panel, design, replace(cells, wanted=count.wanted), columns, cov=resolve_cov(panel, cov, design.rows),
-        small_sample=small_sample, method=method, compress=compress,
+    panel = _rebased(as_panel(data), premium, base)
+    rows = prepare(
+        panel, formula, by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
     )  # fmt: skip
-    words = comparison or _comparison(panel, design, columns, premium, base)
-    estimates = _estimates(design, cells, columns, count, fitted, premium, words)
-    frame = count.frame[count.used].reset_index(drop=True).assign(sigma=fitted.sigma)
-    done = Premiums(estimates, premium, frame, count.frame_of_absent())
-    return done if keep_units else done.without_units()
+    rows, columns, count = _kept_cells(rows, _columns(rows.design, formula, premium), limits)
+    labels = pd.DataFrame({"term": [premium] if len(columns) == 1 else [rows.design.names[j] for j in columns]}).assign(
+        unit=unit_of_outcome(rows.design.outcome), comparison=comparison or _comparison(rows, columns, premium, base)
+    )
+    fit = _separate if method == "separate" else _stacked
+    estimates, sigma = fit(rows, columns, labels, count.wanted, f"Premium of {premium}")
+    frame = count.frame[count.used].reset_index(drop=True).assign(sigma=sigma)
+    premiums = Premiums(estimates, premium, frame, count.frame_of_absent())
+    return premiums if keep_units else premiums.without_units()
+
+
+def _separate(
+    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
+) -> tuple[Estimates, FloatArray]:
+    """Premiums of cells with slopes of their own, and the deviation of each cell's residuals."""
+    sample = rows.sample
+    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, columns, rows.cov, wanted))
+    estimates = relate(
+        rows, fits, lambda cell: least_squares_values(cell, sample, columns), labels, title=title, wanted=wanted
+    )
+    return estimates, np.array([fit.sigma for fit in fits])
+
+
+def _stacked(
+    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
+) -> tuple[Estimates, FloatArray]:
+    """Premiums of cells that share the slopes of the controls, and the deviation of the residuals."""
+    sample, cov = rows.sample, rows.cov
+    fits, matrix = fit_stacked(
+        sample, columns, cov=Robust("HC0") if cov.replicated else cov, rule=rows.rule, wanted=wanted
+    )  # fmt: skip
+    say_collinear(fits.collinear)
+    source: ErrorSource = fits.source
+    if cov.replicated:
+        values = np.where(wanted, fits.values, 0.0)
+        source, matrix = (
+            replicated_source(
+                rows, values, lambda w: np.where(wanted, stacked_values(replace(sample, weights=w), columns), 0.0)
+            ),
+            np.eye(values.size),
+        )
+    else:
+        check_clusters(fits.source)
+    keep = wanted.ravel()
+    frame = cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True)
+    estimates = Estimates(
+        frame, fits.values.ravel()[keep], (source,), (matrix[keep],), title=title, ledger=rows.design.ledger
+    )
+    return estimates, fits.sigma
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,46 +335,38 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
     return panel.assign(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
 
 
-def _design(panel: Panel, formula: str, premium: str, keys: Sequence[str]) -> tuple[Design, list[int]]:
-    parts = split_formula(formula)
-    weights, positive, ledger = weighted_rows(panel)
-    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=keys)
+def _columns(design: Design, formula: str, premium: str) -> list[int]:
+    """Columns whose coefficients are premiums."""
     columns = design.columns_of(premium)
     if not columns:
         raise ColumnError(
             f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, design.terms)} "
             f"Regressors: {listing(dict.fromkeys(design.terms))}."
         )
-    return design, columns
+    return columns
 
 
-def _kept_cells(
-    panel: Panel, design: Design, keys: list[str], columns: list[int], limits: _Limits
-) -> tuple[Design, CellIndex, _Count]:
+def _kept_cells(rows: Rows, columns: list[int], limits: _Limits) -> tuple[Rows, list[int], _Count]:
     """Leave out cells that are too small, and say so."""
-    index = index_cells(panel.frame.iloc[design.rows], keys)
-    count = _count(index, design, columns, observations(panel, design.rows), limits)
-    _check_empty(index, count, limits)
-    if count.used.all():
-        _warn_levels(count, limits)
-        return design, index, count
+    names = rows.cells.names
+    count = _count(rows, columns, limits)
+    _check_empty(names, count, limits)
     if not count.used.any():
         raise EmptyDataError(
             f"no cell has {limits.treated} holders and {limits.comparison} others; the largest has "
             f"{int(count.frame['n_treated'].max())} and {int(count.frame['n_comparison'].max())}: pool cells, or lower "
             "min_treated and min_comparison."
         )
-    left = [index.names[c] for c in np.flatnonzero(~count.used)]
-    warn(
-        f"{len(left)} of {len(index.names)} cells are left out, with fewer than {limits.treated} holders or "
-        f"{limits.comparison} others: {listing(left)}. They are listed in .absent.",
-        SmallCellWarning,
-    )
+    if not count.used.all():
+        small = [names[c] for c in np.flatnonzero(~count.used)]
+        warn(
+            f"{len(small)} of {len(names)} cells are left out, with fewer than {limits.treated} holders or "
+            f"{limits.comparison} others: {listing(small)}. They are listed in .absent.",
+            SmallCellWarning,
+        )
+        rows = rows.keep(count.used[rows.cells.codes], "in cells under the minimum")
     _warn_levels(count, limits)
-    rows = count.used[index.codes]
-    weights = panel.weights(design.rows)
-    kept = design.take(rows, "in cells under the minimum", weights)
-    return kept, index_cells(panel.frame.iloc[kept.rows], keys), count
+    return rows, columns, count
 
 
 def _warn_levels(count: _Count, limits: _Limits) -> None:
@@ -358,17 +380,15 @@ def _warn_levels(count: _Count, limits: _Limits) -> None:
         )
 
 
-def _count(index: CellIndex, design: Design, columns: list[int], times: FloatArray, limits: _Limits) -> _Count:
-    """Count the observations, `times` of them behind each row."""
-    n_cells, x = len(index.names), design.x[:, columns]
-    n = np.bincount(index.codes, weights=times, minlength=n_cells).astype(int)
+def _count(rows: Rows, columns: list[int], limits: _Limits) -> _Count:
+    """Count the observations of each cell, all of them, the holders of each level, and the others."""
+    x = rows.design.x[:, columns]
     binary = bool(np.isin(x, (0.0, 1.0)).all())
-    holds = x != 0 if binary else np.ones_like(x, dtype=bool)
-    by_level = np.column_stack([np.bincount(index.codes, weights=h * times, minlength=n_cells) for h in holds.T])
-    by_level = by_level.astype(int)
-    treated = np.bincount(index.codes, weights=holds.any(axis=1) * times, minlength=n_cells).astype(int)
+    holds: BoolArray = x != 0 if binary else np.ones_like(x, dtype=bool)
+    n, treated = rows.count(), rows.count(np.asarray(holds.any(axis=1)))
+    by_level = np.column_stack([rows.count(level) for level in holds.T])
     others = n - treated if binary else n
-    frame = index.keys.assign(n=n, n_treated=treated, n_comparison=others)
+    frame = rows.cells.keys.assign(n=n, n_treated=treated, n_comparison=others)
     enough: BoolArray = np.asarray((by_level >= limits.treated) & (others >= limits.comparison)[:, None])
     used: BoolArray = np.asarray(enough.any(axis=1))
     reason = np.where(
@@ -379,60 +399,31 @@ def _count(index: CellIndex, design: Design, columns: list[int], times: FloatArr
     )  # fmt: skip
     cell, level = np.nonzero(used[:, None] & ~enough)
     levels = frame.iloc[cell].assign(
-        term=[design.names[columns[k]] for k in level],
+        term=[rows.design.names[columns[k]] for k in level],
         n_treated=by_level[cell, level],
         reason=f"fewer than {limits.treated} premium holders",
     )
     return _Count(frame, used, enough[used], reason, levels)
 
 
-def _check_empty(index: CellIndex, count: _Count, limits: _Limits) -> None:
+def _check_empty(cells: tuple[str, ...], count: _Count, limits: _Limits) -> None:
     empty = ((count.frame["n_treated"] == 0) | (count.frame["n_comparison"] == 0)).to_numpy()
     if limits.empty == "raise" and empty.any():
-        names = [f"{index.names[c] or 'the data'} ({count.reason[c]})" for c in np.flatnonzero(empty)]
+        names = [f"{cells[c] or 'the data'} ({count.reason[c]})" for c in np.flatnonzero(empty).tolist()]
         raise IdentificationError(
-            f"{len(names)} of {len(index.names)} cells cannot have a premium: {listing(names)}. "
+            f"{len(names)} of {len(cells)} cells cannot have a premium: {listing(names)}. "
             "Filter them out, or pass empty_cells='exclude' to list them in .absent."
         )
 
 
-def _estimates(
-    design: Design,
-    cells: CellIndex,
-    columns: list[int],
-    count: _Count,
-    fitted: FittedCells,
-    premium: str,
-    comparison: str,
-) -> Estimates:
-    r = len(columns)
-    labels = cells.keys.loc[np.repeat(np.arange(len(cells.names)), r)].reset_index(drop=True)
-    terms = [premium] if r == 1 else [design.names[j] for j in columns]
-    labels["term"] = np.tile(np.array(terms, dtype=object), len(cells.names))
-    labels["unit"] = unit_of_outcome(design.outcome)
-    labels["comparison"] = comparison
-    wanted = count.wanted.ravel()
-    return Estimates(
-        labels[wanted].reset_index(drop=True),
-        fitted.values.ravel()[wanted],
-        (fitted.root,),
-        (fitted.matrix[wanted],),
-        title=f"Premium of {premium}",
-        ledger=design.ledger,
-    )
-
-
-def _comparison(panel: Panel, design: Design, columns: list[int], premium: str, base: str | float | None) -> str:
+def _comparison(rows: Rows, columns: list[int], premium: str, base: str | float | None) -> str:
     """Say who the premium compares with: of a category, the level that has no column."""
     if base is not None:
         return f"{premium} = {base}"
-    named = [re.search(r"\[T\.(.*)\]$", design.names[j]) for j in columns]
-    shown = {found.group(1) for found in named if found}
-    if len(shown) < len(columns):
-        return f"not {premium}"
-    levels = panel.frame[premium].iloc[design.rows].astype(object).unique()
-    left = [str(level) for level in levels if str(level) not in shown]
-    return f"{premium} = {left[0]}" if len(left) == 1 else f"not {premium}"
+    design = rows.design
+    shown = {level for j in columns for _, level in design.columns[j].levels}
+    absent = [level for level in design.factors.get(premium, ()) if level not in shown]
+    return f"{premium} = {absent[0]}" if shown and len(absent) == 1 else f"not {premium}"
 
 
 def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:
@@ -470,7 +461,7 @@ def _check_products_call(
         raise OptionError(f"cross-products carry their own formula ({data.formula}): leave formula out.")
     if cov is not None and cov != "HC1":
         raise OptionError(f"cross-products allow cov='HC1' alone, not cov={cov!r}: other choices need the workers.")
-    usual = {"method": "separate", "small_sample": "stata", "empty_cells": "raise", "compress": False}
+    usual = {"method": "separate", "small_sample": "stata", "empty_cells": "raise"}
     asked = [name for name, value in given.items() if value != usual.get(name)]
     if asked:
         raise OptionError(
@@ -505,11 +496,11 @@ def _from_products(data: CrossProducts, premium: str, limits: _Limits, compariso
     free = (n - k)[used].astype(float)
     variance = np.array([f[1] for f in found])[used] * n[used] / free
     sigma = np.sqrt([f[2] for f in found])[used]
-    root = PlainRoot(data.source, np.diag(variance), free, "HC1")
+    source = StatedSource(data.source, np.diag(variance), free, "HC1")
     total = int(n.sum())
     ledger = Ledger(total, float(total)).lose("in cells under the minimum", int(n[~used].sum()))
     estimates = Estimates(
-        labels, np.array([f[0] for f in found])[used], (root,), (np.eye(len(labels)),), title=f"Premium of {premium}",
+        labels, np.array([f[0] for f in found])[used], (source,), (np.eye(len(labels)),), title=f"Premium of {premium}",
         ledger=ledger, notes=data.notes,
     )  # fmt: skip
     absent = frame[~used].assign(reason=reason[~used]).reset_index(drop=True)

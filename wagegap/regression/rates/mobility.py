@@ -43,25 +43,20 @@ from wagegap.errors import (
     public,
     warn,
 )
+from wagegap.estimation.cellwise import Rows, fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.design import Design, FormulaParts, build_design, free_name
 from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.formula import FormulaParts
+from wagegap.estimation.least_squares.fit import fit_least_squares, least_squares_values
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, check_unit, conversion
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import (
-    cell_keys,
-    fit_sample,
-    index_cells,
-    observations,
-    resolve_cov,
-    weighted_rows,
-    with_weights,
-)
+from wagegap.panel.rows import prepare
+from wagegap.regression.rates.standardise import standardised
 
-__all__ = ["Rates", "fit_rates"]
+__all__ = ["Rates", "fit_rates", "rates_of"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,9 +175,9 @@ class Rates(Result):
         ['iso3']
         """
         check_option("method", method, ("direct", "indirect"))
-        from wagegap.regression.rates.standardise import standardised
-
-        return standardised(self, [over] if isinstance(over, str) else list(over), standard, method)
+        levels = [over] if isinstance(over, str) else list(over)
+        estimates, cells = standardised(self.estimates, self.cells, levels, standard, method)
+        return replace(self, estimates=estimates, cells=cells)
 
     def _effective(self, whose: str) -> tuple[FloatArray, FloatArray, float]:
         """Shares, the sizes at which a binomial has their variance, and what one is in their unit."""
@@ -216,7 +211,8 @@ class Rates(Result):
         >>> rates.plot().get_xlabel()
         'emigration (share), 95 % intervals'
         """
-        from wagegap._display.axes import intervals, new_axes
+        from wagegap._display.axes import new_axes
+        from wagegap._display.intervals import intervals
 
         if event is not None:
             check_option("event", event, self.events)
@@ -279,20 +275,40 @@ def fit_rates(  # noqa: PLR0913
     """
     check_count("min_rows", min_rows)
     named = _named(events)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    keys = cell_keys(panel, by)
-    group = None if among is None else _Group(_among(panel, among), f"not {among}")
+    panel = as_panel(data)
+    values = {name: event_values(panel, name, column) for name, column in named.items()}
+    how = dict(by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    rates = rates_of(panel, values, among=among, min_rows=min_rows, how=how)
+    return rates if keep_units else rates.without_units()
+
+
+def rates_of(
+    panel: Panel, events: Mapping[str, FloatArray], *, among: str | None, min_rows: int, how: Mapping[str, Any]
+) -> Rates:
+    """Rates of events whose values are known for every row of the panel, NaN where they are not.
+
+    Parameters
+    ----------
+    panel : Panel
+        Workers.
+    events : mapping of str to ndarray of shape (n,)
+        Values by name.
+    among, min_rows
+        As in `fit_rates`.
+    how : mapping
+        Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
+    """
+    subpop = [] if among is None else [(f"not {among}", ~_among(panel, among))]
     parts = [
-        _one_event(panel, group, name, column, keys, cov, small_sample, min_rows) for name, column in named.items()
+        _one_event(_rows_of_event(panel, name, values, subpop, how), name, min_rows) for name, values in events.items()
     ]
     _warn_small([part.absent for part in parts], min_rows)
     estimates = join(parts[0].estimates, *(part.estimates for part in parts[1:]), title="Rates")
     notes = (*((f"Among: {among}.",) if among else ()), *_censoring(panel))
-    estimates = replace(estimates, notes=notes)
-    cells = pd.concat([part.cells for part in parts], ignore_index=True)
-    absent = pd.concat([part.absent for part in parts], ignore_index=True)
-    done = Rates(estimates, tuple(named), among or "everyone", cells, absent)
-    return done if keep_units else done.without_units()
+    cells, absent = (
+        pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in ("cells", "absent")
+    )
+    return Rates(replace(estimates, notes=notes), tuple(events), among or "everyone", cells, absent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,17 +318,6 @@ class _Part:
     estimates: Estimates
     cells: pd.DataFrame
     absent: pd.DataFrame
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Whose rates they are: a mask of the panel's rows, and why the others are left out.
-
-    The panel stays whole, so that its sampling units are counted, and drawn, as for everyone.
-    """
-
-    mask: BoolArray
-    reason: str
 
 
 def _censoring(panel: Panel) -> tuple[str, ...]:
@@ -348,60 +353,41 @@ def _among(panel: Panel, among: str) -> BoolArray:
     return np.asarray(values == 1)
 
 
-def _one_event(
-    panel: Panel,
-    group: _Group | None,
-    name: str,
-    column: str,
-    keys: list[str],
-    cov: CovLike | None,
-    small_sample: SmallSample,
-    min_rows: int,
-) -> _Part:
-    values = event_values(panel, name, column)
-    design = _design(panel, group, name, values, keys)
-    index = index_cells(panel.frame.iloc[design.rows], keys)
-    times = observations(panel, design.rows)
-    n = np.bincount(index.codes, weights=times, minlength=len(index.names)).astype(int)
-    weights = panel.weights(design.rows)
-    frame = index.keys.assign(
-        event=name, n=n, happened=np.bincount(index.codes, weights=times * design.y),
-        weight=np.bincount(index.codes, weights=times if weights is None else weights),
-    )  # fmt: skip
+def _rows_of_event(
+    panel: Panel, name: str, values: FloatArray, subpop: Sequence[tuple[str, BoolArray]], how: Mapping[str, Any]
+) -> Rows:
+    """Regression of an event on a constant, over the rows of the population in which it is known."""
+    unknown = np.isnan(values)
+    if np.logical_or.reduce([unknown, *(outside for _, outside in subpop)]).all():
+        raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{panel.ledger}")
+    parts = FormulaParts(name, "1", values=values)
+    return prepare(panel, parts, subpop=[*subpop, (f"unknown {name}", unknown)], **how)
+
+
+def _one_event(rows: Rows, name: str, min_rows: int) -> _Part:
+    n = rows.count()
+    weights = rows.observations if rows.weights is None else rows.weights
+    frame = rows.cells.keys.assign(
+        event=name,
+        n=n,
+        happened=np.bincount(rows.cells.codes, weights=rows.observations * rows.design.y),
+        weight=np.bincount(rows.cells.codes, weights=weights),
+    )
     used = n >= min_rows
     if not used.any():
         raise EmptyDataError(
             f"no cell has {min_rows} rows for {name!r}; the largest has {n.max()}: pool, or lower min_rows."
         )
     if not used.all():
-        design = design.take(used[index.codes], "in cells under the minimum", panel.weights(design.rows))
-        index = index_cells(panel.frame.iloc[design.rows], keys)
-    fitted = fit_sample(
-        panel, design, index, [0], cov=resolve_cov(panel, cov, design.rows), small_sample=small_sample
-    )  # fmt: skip
-    labels = index.keys.assign(term=name, unit="share", comparison="")
-    estimates = Estimates(
-        labels, fitted.values.ravel(), (fitted.root,), (fitted.matrix,), title=f"Rate of {name}", ledger=design.ledger
+        rows = rows.keep(used[rows.cells.codes], "in cells under the minimum")
+    sample = rows.sample
+    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, [0], rows.cov))
+    labels = pd.DataFrame({"term": [name], "unit": "share", "comparison": ""})
+    estimates = relate(
+        rows, fits, lambda cell: least_squares_values(cell, sample, [0]), labels, title=f"Rate of {name}"
     )
     absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
     return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))
-
-
-def _design(panel: Panel, group: _Group | None, name: str, values: FloatArray, keys: list[str]) -> Design:
-    """Regression of an event on a constant, over the rows of the population in which it is known."""
-    weights, positive, ledger = weighted_rows(panel)
-    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
-    losses = [] if group is None else [(group.reason, ~group.mask)]
-    for reason, outside in [*losses, (f"unknown {name}", np.isnan(values))]:
-        lost = keep & outside
-        ledger = ledger.lose(reason, int(lost.sum()), None if weights is None else float(weights[lost].sum()))
-        keep &= ~lost
-    if not keep.any():
-        raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{ledger}")
-    column = free_name(panel.frame, "event_values")
-    frame = panel.frame.assign(**{column: values})
-    parts = FormulaParts(column, "1", ())
-    return build_design(frame, parts, ledger=ledger, weights=weights, keep=keep, also=keys, said=name)
 
 
 def _warn_small(absent: Sequence[pd.DataFrame], min_rows: int) -> None:

@@ -37,15 +37,16 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
+from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import Root
-from wagegap.estimation.design import FormulaParts, build_design, split_formula
+from wagegap.estimation.covariance.sources import ErrorSource
+from wagegap.estimation.design import build_design
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import Sample
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values
@@ -53,7 +54,7 @@ from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import (
     build_sample,
     index_cells,
-    refitted_root,
+    refitted_source,
     resolve_cov,
     weighted_rows,
     with_weights,
@@ -331,18 +332,18 @@ def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallS
         def refit(weights: FloatArray) -> FloatArray:
             return _values(rows.y, rows.leaves, weights, parts)[0][None]
 
-        root: Root = refitted_root(panel, rows.rows, rows.sample, cov, values[None], refit)
+        source: ErrorSource = refitted_source(panel, rows.rows, rows.sample, cov, values[None], refit)
     else:
         check_influence_cov(cov)
         influence = _influence(rows, values, cuts, part, parts)
-        root = influence_root(
+        source = influence_source(
             rows.sample, [InfluenceBlock("", np.arange(len(rows.y)), influence, 1)], cov=cov, rule=rule
         )  # fmt: skip
     terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
     units = [rows.unit, *["none"] * parts]
     labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
     return Estimates(
-        labels, values, (root,), (np.eye(len(values)),), title=f"Selection of those who leave, by {rows.outcome}",
+        labels, values, (source,), (np.eye(len(values)),), title=f"Selection of those who leave, by {rows.outcome}",
         ledger=rows.ledger,
     )  # fmt: skip
 

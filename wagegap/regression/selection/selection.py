@@ -42,25 +42,18 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_root
+from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import Root
-from wagegap.estimation.design import (
-    Design,
-    FormulaParts,
-    build_design,
-    check_keys,
-    free_name,
-    required_columns,
-    split_formula,
-)
+from wagegap.estimation.covariance.sources import ErrorSource
+from wagegap.estimation.design import Design, build_design, check_keys, free_name
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.least_squares.sample import Sample, check_weights_allow
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import numbers
@@ -71,7 +64,7 @@ from wagegap.panel.rows import (
     cell_keys,
     index_cells,
     observations,
-    refitted_root,
+    refitted_source,
     resolve_cov,
     weighted_rows,
     with_weights,
@@ -270,7 +263,7 @@ def fit_selection(  # noqa: PLR0913
     _check_exclusion(rows)
     resolved = resolve_cov(panel, cov, rows.selection.rows)
     sample = build_sample(panel, rows.selection, rows.cells, resolved)
-    check_weights_allow(resolved, sample.weight_kind)
+    resolved.check_weights(sample.weight_kind)
     chosen = _chosen(rows, places) if method not in _BINARY else ()
     more = _places_of(rows, probabilities, "probabilities")
     task = _Task(rows, sample, method, chosen, more, degree)
@@ -582,7 +575,7 @@ def _of_cells(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample, fit
     fits = [fit(task, c, at, None if weights is None else weights[at]) for c, at in enumerate(by_cell)]
     values = np.concatenate([one.values for one in fits])
     if isinstance(cov, Replicates | Bootstrap):
-        root: Root = _replicated(task, panel, cov, fit, fits)
+        source: ErrorSource = _replicated(task, panel, cov, fit, fits)
     else:
         check_influence_cov(cov)
         iid = isinstance(cov, Robust) and cov.kind == "iid"
@@ -590,14 +583,16 @@ def _of_cells(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample, fit
             InfluenceBlock(name, at, one.influence, one.n_params, one.classical if iid else None)
             for name, at, one in zip(task.rows.cells.names, by_cell, fits, strict=True)
         ]
-        root = influence_root(task.sample, blocks, cov=cov, rule=rule)
+        source = influence_source(task.sample, blocks, cov=cov, rule=rule)
     return Estimates(
-        _labels(task, fits), values, (root,), (np.eye(len(values)),), title=f"{task.rows.outcome} {words}",
+        _labels(task, fits), values, (source,), (np.eye(len(values)),), title=f"{task.rows.outcome} {words}",
         ledger=task.rows.selection.ledger, notes=task.rows.notes,
     )  # fmt: skip
 
 
-def _replicated(task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _FitCell, fits: Sequence[_Fit]) -> Root:
+def _replicated(
+    task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _FitCell, fits: Sequence[_Fit]
+) -> ErrorSource:
     """Errors from replicates; NaN where one leaves something undetermined."""
     by_cell = task.sample.rows_by_cell()
 
@@ -611,7 +606,7 @@ def _replicated(task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _Fi
         return np.array([again(c, at, weights[at]) for c, at in enumerate(by_cell)])
 
     estimate = np.array([one.values for one in fits])
-    return refitted_root(panel, task.rows.selection.rows, task.sample, cov, estimate, refit)
+    return refitted_source(panel, task.rows.selection.rows, task.sample, cov, estimate, refit)
 
 
 def _plain_labels(labels: pd.DataFrame, task: _Task) -> pd.DataFrame:

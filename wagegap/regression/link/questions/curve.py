@@ -13,7 +13,6 @@ Economic Statistics 1, 292-298.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -24,6 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._progress import track
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import (
     DataError,
@@ -233,8 +233,7 @@ def specification_curve(  # noqa: PLR0913
     keys: dict[str, FloatArray] = {}
     rows, signs = [], []
     subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
-    pairs = list(product(premiums, subsets))
-    for number, (source, subset) in enumerate(pairs, start=1):
+    for source, subset in track(list(product(premiums, subsets)), "sources and controls", progress):
         cells = match_cells(" + ".join([f"{outcome} ~ premium", *subset]), rates, premiums[source], data=data, on=on)
         names = {"source": source, "controls": " + ".join(subset) or "none"}
         for sample, left_out in chosen.items():
@@ -244,11 +243,6 @@ def specification_curve(  # noqa: PLR0913
                     row, sign = _specification(permuted, method, alpha)
                     rows.append({**names, "method": method, "sample": sample, **row})
                     signs.append(sign)
-        if progress:
-            total = len(chosen) * len(ways)
-            print(f"\r{number * total} of {len(pairs) * total} specifications", end="", file=sys.stderr, flush=True)
-    if progress:
-        print(file=sys.stderr)
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
 
 

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from wagegap._display.axes import intervals, new_axes
+from wagegap._display.axes import new_axes
+from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
 from wagegap._typing import CodeArray, FloatArray, RngLike
 from wagegap.errors import OptionError, check_count, public

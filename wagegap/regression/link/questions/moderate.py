@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from wagegap._display.axes import PALETTE, line_band, new_axes
+from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.scatter import line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import (
     ColumnError,

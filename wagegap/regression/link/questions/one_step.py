@@ -25,7 +25,8 @@ import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import DataError, check_column, check_count, public
-from wagegap.estimation.design import FormulaParts, build_design, free_name, required_columns
+from wagegap.estimation.design import build_design, free_name
+from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel

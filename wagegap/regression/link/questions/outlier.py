@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import PALETTE, ellipses, new_axes
+from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import OptionError, check_option, public
 from wagegap.panel.countries import country_name

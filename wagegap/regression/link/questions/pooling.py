@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from wagegap._display.axes import FAINT, PALETTE, intervals, new_axes
+from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, public
 from wagegap.panel.countries import country_name

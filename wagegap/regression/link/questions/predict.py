@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import PALETTE, ellipses, line_band, new_axes
+from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.numbers import format_number
+from wagegap._display.scatter import ellipses, line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, public
 from wagegap.panel.countries import country_name

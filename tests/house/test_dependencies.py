@@ -1,0 +1,49 @@
+"""What is declared is what is imported: core and extras, at the top of a module or on use."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FOR_PEOPLE = {"test", "dev", "docs", "notebooks"}  # extras of those who work on the package or read its notebooks
+NOT_YET = {"statsmodels"}  # its models are fitted from the version that brings `from_model`
+
+
+def names(requirements):
+    return {re.match(r"[\w-]+", line)[0].lower().replace("-", "_") for line in requirements}
+
+
+def imported():
+    """First parts of what is imported, also by `import_module`, or by pandas through the name of an engine."""
+    for path in sorted((ROOT / "wagegap").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Import(names=aliases):
+                    yield from (alias.name for alias in aliases)
+                case ast.ImportFrom(module=str(module), level=0):
+                    yield module
+                case ast.Call(func=ast.Name(id="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                    yield module
+                case ast.keyword(arg="engine", value=ast.Constant(value=str(module))):
+                    yield module
+
+
+def test_what_is_declared_is_what_is_imported():
+    extras = {name: names(lines) for name, lines in PROJECT["optional-dependencies"].items() if name not in FOR_PEOPLE}
+    core = names(PROJECT["dependencies"])
+    declared = core.union(*extras.values())
+    found = {module.partition(".")[0].lower() for module in imported()} - set(sys.stdlib_module_names) - {"wagegap"}
+    assert found - declared == set()
+    assert declared - found == NOT_YET
+    assert all(core.isdisjoint(extra) for extra in extras.values())
+
+
+def test_the_tests_have_every_extra():
+    extras = PROJECT["optional-dependencies"]
+    wanted = set().union(*(names(extras[name]) for name in extras if name not in FOR_PEOPLE))
+    assert wanted <= names(extras["test"])

@@ -1,0 +1,141 @@
+"""Figures and other files, written whole or not at all: the same figure gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from wagegap._display.axes import styled
+from wagegap._display.labels import place_labels
+from wagegap.errors import OptionError, OutputError, check_option
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["save_figure", "write_whole"]
+
+FigureFormat: TypeAlias = Literal["png", "svg", "pdf"]
+
+_METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_ALT_FIELD = {"png": "Description", "svg": "Title", "pdf": "Subject"}
+
+
+def save_figure(
+    figure: Figure,
+    path: str | os.PathLike[str],
+    *,
+    alt_text: str,
+    formats: Sequence[FigureFormat] = ("png", "svg"),
+    dpi: int = 200,
+) -> tuple[Path, ...]:
+    """Save a figure in several formats: the same figure gives the same bytes.
+
+    All formats are drawn before the first is written, and each file is written whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+    path : str or path
+        Where to, without a suffix.
+    alt_text : str
+        What the figure shows, for those who cannot see it; kept in the files.
+    formats : sequence of {"png", "svg", "pdf"}
+        Formats, each of which gives its suffix.
+    dpi : int
+        Pixels per inch of a png.
+
+    Returns
+    -------
+    tuple of Path
+        The files.
+
+    Raises
+    ------
+    OptionError
+        For an unknown format, or without an alternative text.
+    OutputError
+        When a file cannot be written.
+    """
+    for kind in formats:
+        check_option("format", kind, tuple(_METADATA))
+    if not alt_text.strip():
+        raise OptionError("alt_text is empty; say in a sentence what the figure shows.")
+    drawn: dict[str, bytes] = {}
+    with styled():
+        for ax in figure.axes:
+            place_labels(ax)
+        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        figure.set_layout_engine("none")
+        try:
+            for kind in formats:
+                drawn[kind] = _drawn(figure, kind, alt_text, dpi)
+        finally:
+            figure.set_layout_engine(engine or "none")
+    return tuple(write_whole(f"{os.fspath(path)}.{kind}", data) for kind, data in drawn.items())
+
+
+def _drawn(figure: Figure, kind: str, alt_text: str, dpi: int) -> bytes:
+    buffer = io.BytesIO()
+    metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alt_text}
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
+    return buffer.getvalue()
+
+
+def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Write a file whole or not at all, by way of a temporary file in the same folder.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; a file there is replaced and keeps its permissions.
+    content : str or bytes
+        What; strings are encoded as UTF-8.
+
+    Returns
+    -------
+    Path
+        Where it stands.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written; what stood there still does.
+    """
+    target = Path(os.path.realpath(path))
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if not target.parent.is_dir():
+        raise OutputError(f"{Path(path)} was not written: there is no folder {target.parent}; make it first.")
+    if target.is_dir():
+        raise OutputError(f"{Path(path)} was not written: it is a folder; name a file in it.")
+    temporary = target.parent / f".{target.name[:80]}.{secrets.token_hex(6)}.tmp"
+    try:
+        _write_synced(temporary, data)
+        if target.exists():
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{Path(path)} was not written: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return Path(path)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

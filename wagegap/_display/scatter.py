@@ -1,0 +1,191 @@
+"""Points with error ellipses and labels, and a line with its band.
+
+An error ellipse of level p holds the points at Mahalanobis distance at most sqrt(-2 log(1 - p)) from the estimate, the
+quantile of a chi-squared law with two degrees of freedom. An estimate whose error is unknown is drawn hollow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wagegap._display.axes import HAIR, PALETTE, color_of, literal
+from wagegap._display.labels import label_points
+from wagegap._display.marks import Floats, checked_columns, draw_point, group_legend, grouped
+from wagegap._typing import AnyArray, FloatArray
+from wagegap.errors import CovarianceError, OptionError, listing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Ellipse
+
+__all__ = ["ellipses", "line_band"]
+
+
+def ellipses(
+    ax: Axes,
+    x: Floats,
+    y: Floats,
+    cov: AnyArray,
+    labels: Sequence[object],
+    *,
+    level: float = 0.95,
+    groups: Sequence[object] | None = None,
+) -> Axes:
+    """Draw points with error ellipses and labels that do not overlap.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    x, y : array-like of shape (n,)
+        Estimates.
+    cov : array-like of shape (n, 2, 2)
+        Covariance of each (x, y); a NaN variance is unknown: the point is hollow, and has a bar in the direction whose
+        variance is known.
+    labels : sequence of length n
+        Names of points; empty for none.
+    level : float
+        Probability that an ellipse covers.
+    groups : sequence of length n, optional
+        Colour and shape of each point, with a legend.
+
+    Returns
+    -------
+    Axes
+        The same axes. Labels fit the size and limits that the axes have now; `place_labels`, which `save_figure` calls,
+        makes them fit later ones.
+
+    Raises
+    ------
+    DataError
+        When lengths differ or an estimate is missing.
+    CovarianceError
+        When a covariance has another shape, or is not one.
+    OptionError
+        When the level does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> from wagegap._display.axes import new_axes
+    >>> ax = ellipses(new_axes(4, 3), [0.25], [0.1], [[[0.01, 0.0], [0.0, 0.02]]], ["USA"])
+    >>> len(ax.patches), [text.get_text() for text in ax.texts]
+    (1, ['USA'])
+    """
+    from matplotlib.colors import to_rgba
+
+    if not 0 < level < 1:
+        raise OptionError(f"level={level!r} must lie between 0 and 1; 0.95 draws 95 % ellipses.")
+    at_x, at_y = checked_columns(labels, x=x, y=y)
+    matrices = _checked_cov(cov, labels)
+    group, group_names = grouped(groups, len(at_x))
+    # (p - m)' V^-1 (p - m) <= -2 log(1 - level), the quantile of chi-squared with 2 degrees of freedom
+    reach = math.sqrt(-2.0 * math.log1p(-level))
+    known = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    fill = min(0.12, 1.5 / max(len(at_x), 1))
+    for i in range(len(at_x)):
+        color = color_of(group[i])
+        if known[i]:
+            patch = _ellipse(at_x[i], at_y[i], matrices[i], reach)
+            patch.set(facecolor=to_rgba(color, fill), edgecolor=to_rgba(color, 0.4))
+            ax.add_patch(patch)
+        else:
+            _bars(ax, at_x[i], at_y[i], reach * np.sqrt(np.diag(matrices[i])), color)
+    for i in range(len(at_x)):
+        draw_point(ax, at_x[i], at_y[i], group=group[i], hollow=not known[i], area=16.0)
+    ax.autoscale_view()
+    ax.grid(color=HAIR, linewidth=0.6)
+    group_legend(ax, group_names, hollow=not known.all())
+    return label_points(ax, at_x, at_y, labels)
+
+
+def _checked_cov(cov: AnyArray, labels: Sequence[object]) -> FloatArray:
+    matrices = np.array(cov, dtype=float)
+    n = len(labels)
+    if matrices.shape != (n, 2, 2):
+        raise CovarianceError(f"cov has shape {matrices.shape}; {n} points need ({n}, 2, 2).")
+    unknown = ~np.isfinite(matrices[:, [0, 1], [0, 1]]).all(axis=1)
+    full = np.where(unknown[:, None, None], np.eye(2), matrices)
+    with np.errstate(invalid="ignore"):
+        scale = np.maximum(full[:, 0, 0] * full[:, 1, 1], 0.0)
+        negative = (np.nan_to_num(matrices[:, [0, 1], [0, 1]]) < 0).any(axis=1)
+        crooked = np.abs(full[:, 0, 1] - full[:, 1, 0]) > 1e-8 * np.sqrt(scale) + 1e-300
+        impossible = full[:, 0, 1] ** 2 > scale * (1 + 1e-8)
+    bad = negative | crooked | impossible
+    if bad.any():
+        names = listing(str(labels[int(i)]) for i in np.flatnonzero(bad))
+        raise CovarianceError(
+            f"{int(bad.sum())} of {n} matrices are not covariances (not symmetric, or not positive semidefinite): "
+            f"{names}."
+        )
+    return matrices
+
+
+def _ellipse(x: float, y: float, cov: FloatArray, reach: float) -> Ellipse:
+    from matplotlib.patches import Ellipse
+
+    values, vectors = np.linalg.eigh(cov)
+    axes = 2.0 * reach * np.sqrt(np.maximum(values, 0.0))
+    angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))
+    return Ellipse((x, y), float(axes[1]), float(axes[0]), angle=angle, linewidth=0.5, zorder=2, gid="wagegap-ellipse")
+
+
+def _bars(ax: Axes, x: float, y: float, half: FloatArray, color: str) -> None:
+    """Intervals of half these widths in the directions whose variance is known."""
+    for across, up in np.diag(half)[np.isfinite(half)]:
+        ax.plot([x - across, x + across], [y - up, y + up], color=color, alpha=0.45, linewidth=0.8, zorder=2)
+
+
+def line_band(
+    ax: Axes,
+    x: Floats,
+    fit: Floats,
+    low: Floats,
+    high: Floats,
+    *,
+    color: str = PALETTE[3],
+    label: str = "",
+) -> Axes:
+    """Draw a fitted line with its band.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    x : array-like of shape (n,)
+        Where the line was evaluated, in any order.
+    fit, low, high : array-like of shape (n,)
+        The line and the ends of its band; where these are NaN the band is unknown and the line is dashed throughout.
+    color : str
+        Colour of both.
+    label : str
+        Name for a legend.
+
+    Returns
+    -------
+    Axes
+        The same axes.
+
+    Raises
+    ------
+    DataError
+        When lengths differ, or a value of the line is missing.
+
+    Examples
+    --------
+    >>> from wagegap._display.axes import new_axes
+    >>> ax = line_band(new_axes(3, 2), [1, 0], [0.2, 0.1], [0.1, 0.0], [0.3, 0.2])
+    >>> ax.lines[0].get_xdata().tolist()
+    [0.0, 1.0]
+    """
+    columns = checked_columns(range(len(np.asarray(x))), x=x, fit=fit, low=low, high=high)
+    at, line, lower, upper = np.array(columns)[:, np.argsort(columns[0], kind="stable")]
+    known = np.isfinite(lower) & np.isfinite(upper)
+    if known.any():
+        ax.fill_between(at, lower, upper, where=known.tolist(), color=color, alpha=0.14, linewidth=0, zorder=1.5)
+    style, name = "-" if known.all() else "--", literal(label) if label else "_nolegend_"
+    ax.plot(at, line, color=color, linewidth=1.4, linestyle=style, zorder=3, label=name)
+    return ax

@@ -1,0 +1,190 @@
+"""The two groups of a gap of distributions: their rows, the propensity between them, and what results are made of.
+
+A method that compares distributions estimates statistics in several states: the first group, the second, and one or
+more counterfactuals, those of a sequence of steps in order. The gap and its parts are differences of these levels. With
+reference "A" the counterfactual is made of the first group,
+
+    nu_a - nu_b = [nu_a - nu_c] + [nu_c - nu_b] = explained + unexplained,
+
+with "B" of the second, explained = nu_c - nu_b and unexplained = nu_a - nu_c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray, IntArray
+from wagegap.decomposition.distributions.reweighting import Reweighting, ReweightModel, Trim, reweight
+from wagegap.decomposition.groups import GroupedSample
+from wagegap.decomposition.inference import is_replicated
+from wagegap.decomposition.result import TOTAL
+from wagegap.estimation.estimates import Estimates
+
+__all__ = [
+    "COMPONENTS",
+    "MEASURE",
+    "Propensity",
+    "Side",
+    "gap_of_levels",
+    "group_sides",
+    "label_comparisons",
+    "label_statistics",
+    "name_reference",
+    "source_of",
+]
+
+MEASURE = "measure"
+"""The key that names the statistic; tidy frames keep "statistic" for t."""
+COMPONENTS = ("difference", "explained", "unexplained")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Rows of one group of a cell; smallest outcome first, where replicates need them so.
+
+    Attributes
+    ----------
+    name : str
+        The group.
+    rows : ndarray of int, shape (n,)
+        Their positions in the sample.
+    y, x : ndarray, shapes (n,), (n, k)
+        Outcome and regressors.
+    weights, counts : ndarray, shape (n,), optional
+        Weights, and observations behind each row under frequency weights.
+    """
+
+    name: str
+    rows: IntArray
+    y: FloatArray
+    x: FloatArray
+    weights: FloatArray | None
+    counts: FloatArray | None
+
+
+def group_sides(grouped: GroupedSample) -> Iterator[Side]:
+    """Yield the rows of every group of every cell, in the order of the samples."""
+    sample = grouped.sample
+    for name, rows in zip(sample.cell_names, sample.rows_by_cell(), strict=True):
+        at = rows[np.argsort(sample.y[rows], kind="stable")] if is_replicated(grouped) else rows
+        weights = None if sample.weights is None else sample.weights[at]
+        counts = weights if sample.weight_kind == "frequency" else None
+        yield Side(name, at, sample.y[at], sample.x[at], weights, counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Propensity:
+    """Model of the propensity, its trimming, and its regressors for all rows of the sample.
+
+    Attributes
+    ----------
+    model : str
+        Logit, probit, cloglog or cells.
+    trim : Trim
+        Rule for rows without overlap.
+    z : ndarray, shape (n, k)
+        Regressors.
+    names : tuple of str, length k
+        Their names.
+    """
+
+    model: ReweightModel
+    trim: Trim
+    z: FloatArray
+    names: tuple[str, ...]
+
+    def reweight(self, source: Side, target: Side, columns: IntArray | None = None) -> Reweighting:
+        """Give the rows of one group the regressors of the other, by all columns or by some."""
+        chosen = np.arange(len(self.names)) if columns is None else columns
+        return reweight(
+            self.z[np.ix_(source.rows, chosen)], self.z[np.ix_(target.rows, chosen)], (source.weights, target.weights),
+            model=self.model, trim=self.trim, names=[self.names[j] for j in chosen], groups=(source.name, target.name),
+        )  # fmt: skip
+
+    def notes(self) -> list[str]:
+        """What a reader should know of the weights."""
+        notes = [f"Propensity: {self.model}."]
+        if self.trim.rule != "none":
+            notes.append(f"Trimmed by {self.trim}; the gap is that of the rows kept.")
+        return notes
+
+
+def source_of(reference: str) -> int:
+    """Return which group the counterfactual is made of: 0 the first, 1 the second."""
+    return 0 if reference == "A" else 1
+
+
+def name_reference(reference: str, text: str) -> str:
+    """Put into a text the group that a counterfactual is made of, and the other one.
+
+    >>> name_reference("B", "pay structure of the {} group, with the regressors of the {}")
+    'pay structure of the second group, with the regressors of the first'
+    """
+    first, second = ("first", "second") if reference == "A" else ("second", "first")
+    return text.format(first, second)
+
+
+def label_statistics(rows: pd.DataFrame, names: Sequence[str], units: Sequence[str]) -> pd.DataFrame:
+    """Repeat labels for every statistic, with its unit; `measure` says which, where there are several."""
+    labels = pd.concat([rows] * len(names), ignore_index=True)
+    if len(names) > 1:
+        labels.insert(0, MEASURE, np.repeat(list(names), len(rows)))
+    return labels.assign(unit=np.repeat(list(units), len(rows)))
+
+
+def label_comparisons(grouped: GroupedSample, labels: pd.DataFrame) -> pd.DataFrame:
+    """Repeat labels for every comparison, with its keys and direction."""
+    parts = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
+    return pd.concat(parts, ignore_index=True)
+
+
+def gap_of_levels(
+    grouped: GroupedSample,
+    levels: Estimates,
+    reference: str,
+    statistics: tuple[Sequence[str], Sequence[str]],
+    *,
+    steps: Sequence[str] = ("",),
+    title: str,
+    notes: Sequence[str],
+) -> Estimates:
+    """Return the gap, its composition (with its steps where there are several) and its structure.
+
+    Parameters
+    ----------
+    grouped : GroupedSample
+        Rows and comparisons.
+    levels : Estimates
+        Statistics in every state: for each comparison and statistic the first group, the second, the counterfactual
+        of each step, and whatever else there is.
+    reference : {"A", "B"}
+        Which group the counterfactual is made of.
+    statistics : tuple of sequence of str
+        Names and units of the statistics.
+    steps : sequence of str
+        Steps of the sequence.
+    title, notes
+        Of the result.
+    """
+    number = len(statistics[0]) * len(grouped.comparisons)
+    states = np.eye(len(levels.values) // number)
+    first, second, *between = states[: 2 + len(steps)]
+    if reference == "A":
+        chain, unexplained = [first, *between], between[-1] - second
+    else:  # explained = (c_1 - b) + (c_2 - c_1) + ...
+        chain, unexplained = [-second, *(-state for state in between)], first - between[-1]
+    rows = [("difference", TOTAL), ("explained", TOTAL)]
+    signs = [first - second, chain[0] - chain[-1]]
+    if len(steps) > 1:
+        rows += [("explained", step) for step in steps]
+        signs += [before - after for before, after in pairwise(chain)]
+    matrix = np.array([*signs, unexplained])
+    labels = pd.DataFrame([*rows, ("unexplained", TOTAL)], columns=["component", "term"])
+    labels = label_comparisons(grouped, label_statistics(labels, *statistics))
+    gap = levels.map(np.kron(np.eye(number), matrix), labels=labels, title=title)
+    return replace(gap, notes=(*gap.notes, *notes))

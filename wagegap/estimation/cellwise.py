@@ -1,0 +1,377 @@
+"""One engine for every estimator: rows asked of the data once, a fit of each cell, one joint covariance.
+
+An estimator is a function of one cell's arrays, `fit_cell(cell) -> CellFit`. The engine loops over the cells, says
+which columns were collinear, relates the cells by the covariance asked for (the influence of rows, or the same function
+under every replicate's weights), and labels the estimates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap.errors import DataError, IdentificationError, IdentificationWarning, OptionError, listing, no_column, warn
+from wagegap.estimation.covariance.groupings import PairWeights
+from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
+from wagegap.estimation.design import Design
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.fit import describe_collinear
+from wagegap.estimation.sample import Cell, CellFit, Sample
+from wagegap.estimation.scores import check_clusters, score_source
+
+__all__ = [
+    "Access",
+    "CellIndex",
+    "Rows",
+    "cell_labels",
+    "estimate",
+    "fit_cells",
+    "index_cells",
+    "relate",
+    "replicated_source",
+    "say_collinear",
+]
+
+F = TypeVar("F", bound=CellFit)
+FitCell: TypeAlias = Callable[[Cell], F]
+
+
+class Access(Protocol):
+    """What an estimation may ask of its data, by positions of rows: the panel implements it, in `panel.rows`."""
+
+    @property
+    def source(self) -> str:
+        """Name of the data."""
+
+    @property
+    def weight_kind(self) -> WeightKind | None:
+        """What the weights are."""
+
+    def weights(self, rows: IntArray) -> FloatArray | None:
+        """Weights of some rows."""
+
+    def columns(self, names: Sequence[str], rows: IntArray) -> pd.DataFrame:
+        """Columns, of some rows."""
+
+    def ids(self, name: str, rows: IntArray) -> AnyArray:
+        """Values of a column that identifies something, none of them missing."""
+
+    def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
+        """Covariance meant: the one asked for, or what the data declare."""
+
+    def groupings(self, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
+        """Groupings of some rows that a covariance, now or later, may need."""
+
+    def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
+        """Weights of some rows in every replicate."""
+
+    def scopes(self, cov: Replicates | Bootstrap, rows: Sequence[IntArray]) -> list[str]:
+        """Whose replicates the estimates from each set of rows have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellIndex:
+    """Which cell each row is in.
+
+    Attributes
+    ----------
+    codes : ndarray of int32, shape (n,)
+        Cell of each row.
+    keys : DataFrame, C rows
+        Keys of each cell, sorted.
+    names : tuple of str
+        Keys of each cell in one string.
+    """
+
+    codes: CodeArray
+    keys: pd.DataFrame
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of one estimation: design, cells, weights, covariance and groupings, each asked of the data once.
+
+    Attributes
+    ----------
+    access : Access
+        The data.
+    design : Design
+        Outcome, regressors, absorbed effects, positions in the data, and the account of the rows.
+    by : tuple of str
+        Cell keys.
+    asked : covariance, str or None
+        The `cov` option as given.
+    rule : str
+        Small-sample rule.
+    own_weights : (ndarray of shape (n,), str), optional
+        Weights, and their kind, of a problem that is not weighted as the data are.
+    """
+
+    access: Access
+    design: Design
+    by: tuple[str, ...] = ()
+    asked: CovLike | None = None
+    rule: SmallSample = "stata"
+    own_weights: tuple[FloatArray, WeightKind] | None = None
+
+    def __len__(self) -> int:
+        return len(self.design.rows)
+
+    @cached_property
+    def cells(self) -> CellIndex:
+        """Cell of each row."""
+        return index_cells(self.access.columns(self.by, self.design.rows), self.by)
+
+    @cached_property
+    def weights(self) -> FloatArray | None:
+        """Weights, shape (n,)."""
+        return self.access.weights(self.design.rows) if self.own_weights is None else self.own_weights[0]
+
+    @property
+    def weight_kind(self) -> WeightKind | None:
+        """What the weights are."""
+        if self.own_weights is not None:
+            return self.own_weights[1]
+        return None if self.weights is None else self.access.weight_kind
+
+    @cached_property
+    def cov(self) -> Covariance:
+        """Covariance in force."""
+        cov = self.access.covariance(self.asked, self.design.rows)
+        cov.check_weights(self.weight_kind)
+        return cov
+
+    @cached_property
+    def sample(self) -> Sample:
+        """Arrays with groupings, for numerics."""
+        design, cells = self.design, self.cells
+        groupings = self.access.groupings(self.cov, design.rows)
+        return Sample(
+            design.y, design.x, design.names, design.effects, design.effect_names, self.weights, self.weight_kind,
+            cells.codes, cells.names, groupings, self.access.source,
+        )  # fmt: skip
+
+    @property
+    def observations(self) -> FloatArray:
+        """Observations behind each row: its frequency weight, else one."""
+        return self.weights if self.weights is not None and self.weight_kind == "frequency" else np.ones(len(self))
+
+    def count(self, among: FloatArray | BoolArray | float = 1.0) -> IntArray:
+        """Observations of each cell, or those among them that are 1."""
+        total = np.bincount(self.cells.codes, weights=self.observations * among, minlength=len(self.cells.names))
+        return np.asarray(total.astype(int))
+
+    def column(self, name: str) -> AnyArray:
+        """Values of a column of the data in these rows.
+
+        Raises
+        ------
+        ColumnError
+        """
+        return np.asarray(self.columns([name])[name])
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """Columns of the data in these rows, numbered from zero.
+
+        Raises
+        ------
+        ColumnError
+        """
+        return self.access.columns(names, self.design.rows)
+
+    def codes(self, name: str) -> CodeArray:
+        """Number of each row's value in a column that identifies something, none of them missing.
+
+        Raises
+        ------
+        ColumnError, MissingValueError
+        """
+        return np.asarray(pd.factorize(self.access.ids(name, self.design.rows))[0], dtype=np.int32)
+
+    def keep(self, mask: BoolArray, reason: str) -> Rows:
+        """Keep some rows; the ledger says why the others went."""
+        own = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
+        return replace(self, design=self.design.take(mask, reason, self.weights), own_weights=own)
+
+    def with_design(self, **changes: Any) -> Rows:
+        """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
+        return replace(self, design=replace(self.design, **changes))
+
+    def weighted(self, weights: FloatArray, kind: WeightKind = "analytic") -> Rows:
+        """The same rows with the weights of a weighted least squares problem."""
+        return replace(self, own_weights=(weights, kind))
+
+
+def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
+    """Number the cells of some rows; without keys there is one cell.
+
+    Raises
+    ------
+    ColumnError, DataError
+    """
+    for name in by:
+        if name not in frame:
+            raise no_column(name, frame.columns, "for by")
+    if not by:
+        return CellIndex(np.zeros(len(frame), dtype=np.int32), pd.DataFrame(index=[0]), ("",))
+    try:
+        codes = np.asarray(frame.groupby(list(by), sort=True, observed=True).ngroup().to_numpy(), dtype=np.int32)
+    except TypeError as error:
+        raise DataError(f"the columns {listing(by)} cannot be keys of cells: {error}. Use numbers or text.") from error
+    keys = frame.iloc[np.unique(codes, return_index=True)[1]][list(by)].reset_index(drop=True)
+    for name in by:
+        if isinstance(keys[name].dtype, pd.CategoricalDtype):
+            keys[name] = keys[name].astype(object)
+    names = tuple(" ".join(str(v) for v in row) for row in keys.itertuples(index=False))
+    return CellIndex(codes, keys, names)
+
+
+def estimate(
+    rows: Rows, fit_cell: FitCell[F], labels: pd.DataFrame | Sequence[str], *, title: str, notes: Sequence[str] = ()
+) -> Estimates:
+    """Fit every cell and relate the estimates.
+
+    Parameters
+    ----------
+    rows : Rows
+        From `panel.rows.prepare`.
+    fit_cell : callable
+        From a `Cell`, the arrays of one cell, to a `CellFit`; called again with each replicate's weights where errors
+        come from replicates or a bootstrap.
+    labels : DataFrame, or sequence of str
+        A row for each estimate of a cell: `term`, `unit`, `comparison` and further keys; or the terms.
+    title : str
+        What is estimated.
+    notes : sequence of str
+        What a reader should know.
+
+    Raises
+    ------
+    IdentificationError, DataError, CovarianceError
+    """
+    return relate(rows, fit_cells(rows, fit_cell), fit_cell, labels, title=title, notes=notes)
+
+
+def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
+    """Fit every cell; one warning names the collinear columns left out."""
+    cells = rows.sample.by_cell()
+    fits = [_named(cell, fit_cell) for cell in cells]
+    say_collinear([(cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear])
+    return fits
+
+
+def say_collinear(found: Sequence[tuple[str, str]]) -> None:
+    """Warn, once, of columns left out: the cell of each, and the combination that makes it."""
+    if found:
+        warn(describe_collinear(found), IdentificationWarning)
+
+
+def relate(
+    rows: Rows,
+    fits: Sequence[CellFit],
+    refit: FitCell[Any] | Callable[[Cell], FloatArray],
+    labels: pd.DataFrame | Sequence[str],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    wanted: BoolArray | None = None,
+) -> Estimates:
+    """Estimates of fitted cells with their joint covariance.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows of the fits.
+    fits : sequence of CellFit
+        A fit of each cell.
+    refit : callable
+        From a `Cell` with a replicate's weights to a `CellFit`, or to its values.
+    labels, title, notes
+        As for `estimate`.
+    wanted : ndarray of bool, shape (C, q), optional
+        Estimates that are kept, of fits of one length.
+    """
+    values = np.concatenate([fit.values for fit in fits])
+    keep = np.ones(len(values), dtype=bool) if wanted is None else wanted.ravel()
+    source = error_source(rows, fits, refit, wanted)
+    frame = cell_labels(rows.cells, labels, len(values))
+    return Estimates(
+        frame[keep].reset_index(drop=True), values[keep], (source,), (np.eye(len(values))[keep],), title=title,
+        ledger=rows.design.ledger, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def error_source(
+    rows: Rows,
+    fits: Sequence[CellFit],
+    refit: FitCell[Any] | Callable[[Cell], FloatArray],
+    wanted: BoolArray | None = None,
+) -> ErrorSource:
+    """Source of error of all estimates: influence of rows, or values under every replicate's weights."""
+    sample, cov = rows.sample, rows.cov
+    cells = sample.by_cell()
+    if not cov.replicated:
+        source = score_source(sample, cells, fits, cov=cov, rule=rows.rule)
+        check_clusters(source)
+        return source
+    full = np.array([fit.values for fit in fits])
+    known = np.isfinite(full) if wanted is None else wanted
+
+    def again(weights: FloatArray) -> FloatArray:
+        found = np.array([_again(cell, refit, weights, full.shape[1]) for cell in cells])
+        return np.where(known, found, 0.0)
+
+    return replicated_source(rows, np.where(known, full, 0.0), again)
+
+
+def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ErrorSource:
+    """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
+    cov = rows.cov
+    assert cov.replicated
+    replicates = rows.access.replicates(cov, rows.design.rows, rows.weights)
+    scopes = rows.access.scopes(cov, [rows.design.rows[at] for at in rows.sample.rows_by_cell()])
+    return replicate_source(values, refit, replicates, scopes[: len(values)], float(len(replicates) - 1))
+
+
+def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:
+    """Labels of every cell's estimates, the keys of the cell in front."""
+    one = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"term": list(labels)})
+    if len(one) * len(cells.names) != size:
+        raise OptionError(
+            f"{len(one)} labels for {size} estimates of {len(cells.names)} cells: one for each of a cell."
+        )
+    keys = cells.keys.loc[np.repeat(np.arange(len(cells.names)), len(one))].reset_index(drop=True)
+    repeated = pd.concat([one] * len(cells.names), ignore_index=True)
+    return pd.concat([keys, repeated], axis=1).assign(
+        **{name: default for name, default in (("unit", "none"), ("comparison", "")) if name not in one}
+    )
+
+
+def _named(cell: Cell, fit_cell: FitCell[F]) -> F:
+    """Fit of a cell; an error names it."""
+    try:
+        return fit_cell(cell)
+    except (IdentificationError, DataError) as error:
+        if not cell.name or cell.name in str(error):
+            raise
+        raise type(error)(f"in {cell.name}, {error}") from error
+
+
+def _again(
+    cell: Cell, refit: FitCell[Any] | Callable[[Cell], FloatArray], weights: FloatArray, size: int
+) -> FloatArray:
+    """Values of a cell under a replicate's weights, NaN where these leave something undetermined."""
+    try:
+        fit = refit(replace(cell, weights=weights[cell.rows]))
+    except (DataError, IdentificationError):
+        return np.full(size, np.nan)
+    return fit.values if isinstance(fit, CellFit) else np.asarray(fit)

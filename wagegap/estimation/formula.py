@@ -1,0 +1,377 @@
+"""Formulas: the one module that knows the formula engine.
+
+A formula is `outcome ~ regressors | absorbed effects`, with the user's own column names and transformations inside. A
+column of its matrix knows the term it belongs to and the levels of factors that it stands for, so that nobody reads
+them back from its name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray
+from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
+
+__all__ = ["Column", "FormulaParts", "Matrix", "design_matrix", "required_columns", "split_formula"]
+
+_WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
+_NAME = re.compile(r"[^\W\d]\w*")
+_NO_CONSTANT = re.compile(r"\s-\s*1\s*$")
+_BLOCK = 4096
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaParts:
+    """A formula cut at its tilde and bar.
+
+    Attributes
+    ----------
+    outcome : str
+        Left of the tilde.
+    regressors : str
+        Between tilde and bar.
+    effects : tuple of str
+        Columns behind the bar; `a^b` stands for their combinations.
+    also : tuple of str
+        Further columns that must not be missing.
+    values : ndarray, shape (n,), optional
+        Outcome of every row of the data, NaN where unknown, for one that is no expression: `outcome` is its name.
+    """
+
+    outcome: str
+    regressors: str
+    effects: tuple[str, ...] = ()
+    also: tuple[str, ...] = field(default=(), repr=False)
+    values: FloatArray | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def effect_columns(self) -> list[str]:
+        """Columns that the effects need."""
+        return list(dict.fromkeys(name for effect in self.effects for name in effect.split("^")))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a formula's matrix.
+
+    Attributes
+    ----------
+    name : str
+        As results show it.
+    term : str
+        Term of the formula that it belongs to.
+    parts : tuple of str
+        What the term multiplies: columns for factors, expressions for numbers; of `C(educ):log(age)`,
+        `("educ", "log(age)")`.
+    levels : tuple of (str, object)
+        Factor and level for each factor: of `C(educ)[T.2]:log(age)`, `(("educ", 2),)`.
+    """
+
+    name: str
+    term: str
+    parts: tuple[str, ...] = ()
+    levels: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """One side of a formula, evaluated.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, k)
+        The matrix.
+    columns : tuple of Column
+        Its columns.
+    factors : dict of str to tuple
+        All levels of each factor, the one without a column among them.
+    """
+
+    values: FloatArray
+    columns: tuple[Column, ...]
+    factors: Mapping[str, tuple[Any, ...]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+
+def split_formula(formula: str) -> FormulaParts:
+    """Cut a formula at its tilde and bar.
+
+    >>> split_formula("log(wage) ~ ai + exper | firm + year")
+    FormulaParts(outcome='log(wage)', regressors='ai + exper', effects=('firm', 'year'))
+    """
+    if not isinstance(formula, str):
+        raise FormulaError(f"a formula is text such as 'log(wage) ~ skill + age', not {type(formula).__name__}.")
+    sides = _split_top(formula, "~")
+    if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
+        raise FormulaError(f"formula {formula!r} must read 'outcome ~ regressors' or 'outcome ~ regressors | effects'.")
+    parts = _split_top(sides[1], "|")
+    if len(parts) > 2:
+        raise FormulaError(f"formula {formula!r} has {len(parts) - 1} bars; one is understood (absorbed effects).")
+    effects = tuple(_effect_name(e) for e in _split_top(parts[1], "+")) if len(parts) == 2 else ()
+    if any(not effect for effect in effects):
+        raise FormulaError(f"formula {formula!r}: nothing stands behind the bar, or between two plus signs there.")
+    return FormulaParts(sides[0].strip(), parts[0].strip(), effects)
+
+
+def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
+    """Return the columns of the frame that an expression needs; raise on names it does not have."""
+    import formulaic
+    from formulaic.errors import FormulaicError
+
+    try:
+        needed = formulaic.Formula(expression).required_variables
+    except (FormulaicError, SyntaxError) as error:
+        raise FormulaError(f"cannot read {expression!r}: {_first_line(error)}") from error
+    names = sorted({str(name) for name in needed} | _columns_inside(expression, frame))
+    absent = [name for name in names if name not in frame.columns]
+    _check_functions(absent, expression)
+    if absent:
+        hints = "".join(did_you_mean(name, frame.columns) for name in absent)
+        raise ColumnError(
+            f"{listing(repr(n) for n in absent)} in {expression!r} {'is' if len(absent) == 1 else 'are'} not among the "
+            f"columns.{hints} There are: {listing(frame.columns, 12)}."
+        )
+    return names
+
+
+def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
+    """Evaluate one side of a formula on rows without missing values.
+
+    >>> matrix = design_matrix(pd.DataFrame({"educ": [1, 2, 2], "age": [30.0, 40.0, 50.0]}), "C(educ) + age")
+    >>> matrix.columns[1]
+    Column(name='C(educ)[T.2]', term='C(educ)', parts=('educ',), levels=(('educ', 2),))
+    """
+    if len(_split_top(expression, "|")) > 1:
+        raise FormulaError(
+            f"{expression!r} has a bar, behind which effects are absorbed elsewhere, and not here: put them among the "
+            "regressors as C(...); a condition with a bar stands in brackets."
+        )
+    names = _sum_of_columns(frame, expression)
+    if names is None:
+        return _evaluated(frame, expression)
+    constant = not _NO_CONSTANT.search(expression)
+    columns = [*([Column("Intercept", "1")] if constant else []), *(Column(name, name, (name,)) for name in names)]
+    return Matrix(_side_by_side(frame, names, constant=constant), tuple(columns), {})
+
+
+def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
+    """Matrix of an expression that needs the formula engine."""
+    import formulaic
+    from formulaic.errors import FormulaicError
+
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            matrix = formulaic.model_matrix(expression, _plain(frame), na_action="ignore", context={})
+            values = np.asarray(matrix, dtype=float)
+    except DataError:
+        raise
+    except (FormulaicError, TypeError, ValueError, KeyError, SyntaxError) as error:
+        unknown = re.search(r"name '(\w+)' is not defined", str(error))
+        if unknown:
+            word = unknown.group(1)
+            raise ColumnError(
+                f"{word!r} in {expression!r} is not among the columns.{did_you_mean(word, frame.columns)}"
+            ) from error
+        raise FormulaError(f"cannot evaluate {expression!r}: {_why_not(error, frame, expression)}.") from error
+    spec: Any = matrix.model_spec
+    factors = {
+        str(name): _Factor(_variable(str(name), frame), tuple(state["categories"]), state["contrasts"].contrasts)
+        for name, (_, state) in spec.encoder_state.items()
+        if "categories" in state
+    }
+    whole = {factor.variable for factor in factors.values() if _is_whole(factor.variable, frame)}
+    columns = [_with_whole_levels(column, whole) for term in spec.structure for column in _columns_of(term, factors)]
+    levels = {
+        factor.variable: tuple(int(level) if factor.variable in whole else level for level in factor.levels)
+        for factor in factors.values()
+    }
+    return Matrix(values, tuple(columns), levels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """A factor of a formula: the column of the frame it is made of, its levels, and how they are coded."""
+
+    variable: str
+    levels: tuple[Any, ...]
+    contrasts: Any
+
+    def coded(self, *, reduced: bool) -> list[tuple[str, Any]]:
+        """Levels that have columns, in their order."""
+        names = self.contrasts.get_coding_column_names(list(self.levels), reduced_rank=reduced)
+        return [(self.variable, level) for level in names]
+
+
+def _variable(expression: str, frame: pd.DataFrame) -> str:
+    """Column that a factor such as `C(educ)` is made of; the expression itself where it is made of several."""
+    inside = _columns_inside(expression, frame)
+    return expression if expression in frame or len(inside) != 1 else inside.pop()
+
+
+def _is_whole(variable: str, frame: pd.DataFrame) -> bool:
+    return variable in frame and pd.api.types.is_integer_dtype(frame[variable])
+
+
+def _columns_of(term: Any, factors: Mapping[str, _Factor]) -> list[Column]:
+    """Columns of one term with the levels they stand for: the formula engine varies a term's first factor fastest."""
+    coded = [
+        [
+            factors[part.factor.expr].coded(reduced=part.reduced) if part.factor.expr in factors else [None]
+            for part in scoped.factors
+        ]
+        for scoped in term.scoped_terms
+    ]
+    width = len(term.columns) // max(sum(math.prod(map(len, options)) for options in coded), 1)
+    for options in coded:  # a number may have several columns, as a spline has
+        at = options.index([None]) if [None] in options else None
+        if at is not None:
+            options[at] = [None] * width
+    stands_for = [
+        tuple(level for level in reversed(combination) if level is not None)
+        for options in coded
+        for combination in itertools.product(*reversed(options))
+    ]
+    expressions = [str(factor.expr) for factor in term.term.factors if str(factor.expr) != "1"]
+    parts = tuple(factors[name].variable if name in factors else name for name in expressions)
+    return [
+        Column(str(name), str(term.term), parts, levels) for name, levels in zip(term.columns, stands_for, strict=True)
+    ]
+
+
+def _with_whole_levels(column: Column, whole: set[str]) -> Column:
+    """Levels of whole numbers without the decimals that they are evaluated with: `C(isco)[T.2]`."""
+    name, levels = column.name, []
+    for variable, level in column.levels:
+        if variable in whole and isinstance(level, float):
+            for mark in "[.":
+                name = name.replace(f"{mark}{level}]", f"{mark}{int(level)}]")
+            level = int(level)
+        levels.append((variable, level))
+    return replace(column, name=name, levels=tuple(levels))
+
+
+def _why_not(error: BaseException, frame: pd.DataFrame, expression: str) -> str:
+    """What the formula engine says, or which columns are no numbers where that is what it stumbles over."""
+    odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
+    kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
+    said = _first_line(error)
+    if odd and re.search(r"TypeError|ufunc|dtype|not supported|could not convert", f"{type(error).__name__} {said}"):
+        return f"{kinds}, where numbers are needed; pandas.to_numeric makes numbers of text, .dt.year of dates"
+    return f"{said}{f' ({kinds})' * bool(odd)}"
+
+
+def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:
+    """Columns of an expression that is nothing but a sum of numeric columns, which needs no formula engine."""
+    names = [name.strip() for name in _NO_CONSTANT.sub("", expression).split("+")]
+    plain = all(_NAME.fullmatch(name) and name in frame and _is_number(frame[name]) for name in names)
+    return list(dict.fromkeys(names)) if plain else None
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+
+
+def _as_float(column: pd.Series[Any]) -> FloatArray:
+    return column.to_numpy() if column.dtype == np.float64 else column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _side_by_side(frame: pd.DataFrame, columns: Sequence[str], *, constant: bool) -> FloatArray:
+    """Columns as a matrix, some rows at a time, so that what is written stays in the cache."""
+    parts = [_as_float(frame[name]) for name in columns]
+    out = np.empty((len(frame), len(parts) + constant))
+    out[:, : int(constant)] = 1.0
+    for start in range(0, len(frame), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        for j, part in enumerate(parts, start=int(constant)):
+            out[rows, j] = part[rows]
+    return out
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Booleans as 0 and 1, nullable numbers as numpy's, text of any kind as objects, unused categories dropped."""
+    out: dict[str, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            out[name] = column.cat.remove_unused_categories()
+        elif pd.api.types.is_bool_dtype(column):
+            out[name] = column.astype(float)
+        elif pd.api.types.is_complex_dtype(column):
+            raise DataError(f"{name!r} holds complex numbers: take their real part.")
+        elif _is_decimal(column):
+            out[name] = column.astype(float)
+        elif pd.api.types.is_string_dtype(column) and column.dtype != object:
+            out[name] = column.astype(object)
+        elif pd.api.types.is_numeric_dtype(column):
+            out[name] = column if column.dtype == np.float64 else pd.Series(_as_float(column), index=frame.index)
+        else:
+            out[name] = column
+    return pd.DataFrame(out, index=frame.index, copy=False)
+
+
+def _is_decimal(column: pd.Series[Any]) -> bool:
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "decimal"
+
+
+def _effect_name(text: str) -> str:
+    """Name behind the bar, without backticks; `a^b` without the spaces around the mark."""
+    return "^".join(part.strip().strip("`") for part in _split_top(text, "^"))
+
+
+def _columns_inside(expression: str, frame: pd.DataFrame) -> set[str]:
+    """Columns that stand in an expression, those within functions that the formula engine does not look into as well.
+
+    >>> sorted(_columns_inside("poly(age, 2) + f(`a b`, df=3) + x.age", pd.DataFrame(columns=["age", "df", "a b"])))
+    ['a b', 'age']
+    """
+    text = _QUOTED.sub("", expression)
+    words = {*_WORD.findall(re.sub("`[^`]*`", "", text)), *re.findall("`([^`]*)`", text)}
+    return {word for word in words if word in frame.columns}
+
+
+def _check_functions(absent: Sequence[str], expression: str) -> None:
+    """Raise where a name that is no column is called as a function."""
+    from formulaic.transforms import TRANSFORMS
+
+    called = [name for name in absent if re.search(rf"(?<![\w.]){re.escape(name)}\s*\(", expression)]
+    if called:
+        known = sorted(name for name in TRANSFORMS if name != "np")
+        raise FormulaError(
+            f"{listing(repr(n) for n in called)} in {expression!r} is no function that formulas know."
+            f"{did_you_mean(called[0], known)} Known: {listing(known, 30)}, and numpy's as np.NAME."
+        )
+
+
+def _split_top(text: str, mark: str) -> list[str]:
+    """Split at a mark that stands outside brackets, quotes and backticks."""
+    parts, depth, quote, start = [], 0, "", 0
+    for i, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"`":
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif char == mark and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    return [*parts, text[start:]]
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

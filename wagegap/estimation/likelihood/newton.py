@@ -1,0 +1,169 @@
+"""Newton's method for likelihoods, safeguarded: one iteration for every model that is fitted by maximum likelihood.
+
+Steps are those of Newton with the exact Hessian, halved where they overshoot. They stop when Newton's decrement
+g'H^-1 g, the squared distance to the maximum in standard errors, is negligible: one last step is taken then, which
+squares the distance again. Many fits are carried forward together, each until it is at its maximum.
+
+References
+----------
+Boyd, S. and L. Vandenberghe (2004). Convex Optimization, chapter 9. Cambridge University Press.
+Nocedal, J. and S. Wright (2006). Numerical Optimization, 2nd ed., chapter 3. Springer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap.estimation.likelihood.linear_systems import solve_scaled
+
+__all__ = ["MOST_MOVED", "Ascent", "Derivatives", "concave_step", "maximise", "uphill_step"]
+
+MOST_MOVED = 0.02
+"""A last step that still moves an index by more is no convergence: outcomes are separated."""
+
+_HALVINGS = 40
+_RIDGE = 1e-13
+_FLATTEST = 1e-10  # curvature, relative to that of scaled columns, below which a direction counts as flat
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Derivatives:
+    """Log likelihoods of m fits with their derivatives.
+
+    Attributes
+    ----------
+    value : ndarray, shape (m,)
+        Log likelihoods; minus infinity outside the parameter space.
+    gradient : ndarray, shape (m, k)
+        First derivatives g.
+    information : ndarray, shape (m, k, k)
+        H, minus the second derivatives.
+    """
+
+    value: FloatArray
+    gradient: FloatArray
+    information: FloatArray
+
+    @classmethod
+    def of_one(cls, value: float, gradient: FloatArray, information: FloatArray) -> Derivatives:
+        """Derivatives of a single fit."""
+        return cls(np.array([value]), gradient[None], information[None])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ascent:
+    """Where the steps ended.
+
+    Attributes
+    ----------
+    params : ndarray, shape (m, k)
+        Coefficients.
+    last : ndarray, shape (m, k)
+        Last step of each fit.
+    converged : ndarray of bool, shape (m,)
+        Whether the last step started at the maximum, up to the tolerance.
+    steps : int
+        Steps of the slowest fit.
+    """
+
+    params: FloatArray
+    last: FloatArray
+    converged: BoolArray
+    steps: int
+
+
+Evaluate: TypeAlias = Callable[[FloatArray, IntArray], Derivatives]
+Direction: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+def concave_step(information: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Newton's steps H^-1 g of concave likelihoods; a direction without information is left where it is.
+
+    >>> concave_step(np.array([[[4.0, 0.0], [0.0, 0.0]]]), np.array([[2.0, 0.0]])).round(6)
+    array([[0.5, 0. ]])
+    """
+    return solve_scaled(information, gradient, _RIDGE)
+
+
+def uphill_step(information: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Newton's steps; where a likelihood is not concave, with the eigenvalues of H made positive, so that they ascend.
+
+    >>> uphill_step(np.array([[[4.0, 0.0], [0.0, -1.0]]]), np.array([[2.0, 1.0]])).round(6)
+    array([[0.5, 1. ]])
+    """
+    # With D the diagonal of |H| and D^-1/2 H D^-1/2 = U diag(l) U', the step is D^-1/2 U diag(1/|l|) U' D^-1/2 g.
+    scale = np.sqrt(np.maximum(np.abs(np.einsum("mkk->mk", information)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(information / (scale[:, :, None] * scale[:, None, :]))
+    turned = np.einsum("mkj,mk->mj", vectors, gradient / scale) / np.maximum(np.abs(values), _FLATTEST)
+    return np.asarray(np.einsum("mkj,mj->mk", vectors, turned) / scale)
+
+
+def maximise(
+    evaluate: Evaluate,
+    start: FloatArray,
+    *,
+    tolerance: float = 1e-12,
+    steps: int = 100,
+    direction: Direction = concave_step,
+) -> Ascent:
+    """Maximise the log likelihoods of m fits.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From coefficients (a, k) and the numbers (a,) of the fits that are still on their way, their derivatives.
+    start : ndarray, shape (m, k)
+        Coefficients to start from.
+    tolerance : float
+        Squared distance to the maximum, in standard errors, from which one last step is taken.
+    steps : int
+        Most steps to take.
+    direction : callable
+        Steps from information and gradient.
+
+    Examples
+    --------
+    >>> def cosh(b, fits):
+    ...     return Derivatives(-np.cosh(b - 1)[:, 0], -np.sinh(b - 1), np.cosh(b - 1)[:, :, None])
+    >>> maximise(cosh, np.array([[0.0], [3.0]])).params.round(9).ravel()
+    array([1., 1.])
+    """
+    params, last = start.copy(), np.zeros_like(start)
+    converged, active = np.zeros(len(start), dtype=bool), np.arange(len(start))
+    at = evaluate(params, active)
+    for taken in range(1, steps + 1):
+        step = direction(at.information, at.gradient)
+        last[active] = step
+        # Newton's decrement g'H^-1 g
+        converged[active] = np.einsum("mk,mk->m", step, at.gradient) <= tolerance
+        going = ~converged[active] & (taken < steps)
+        params[active[~going]] += step[~going]
+        if not going.any():
+            break
+        active = active[going]
+        step, at = _shortened(evaluate, active, params[active], step[going], at.value[going])
+        params[active] += step
+    return Ascent(params, last, converged, taken)
+
+
+def _shortened(
+    evaluate: Evaluate, fits: IntArray, params: FloatArray, step: FloatArray, before: FloatArray
+) -> tuple[FloatArray, Derivatives]:
+    """Halve steps until no log likelihood falls, beyond what rounding explains."""
+    floor = before - 1e-12 * np.abs(before)
+    at = evaluate(params + step, fits)
+    for _ in range(_HALVINGS):
+        worse = ~(at.value >= floor)
+        if not worse.any():
+            break
+        step[worse] /= 2
+        again = evaluate(params[worse] + step[worse], fits[worse])
+        at.value[worse] = again.value
+        at.gradient[worse] = again.gradient
+        at.information[worse] = again.information
+    return step, at

@@ -1,0 +1,149 @@
+"""From the fits of cells to one source of error: the influence of every row, and what relates the cells.
+
+Each cell has rows of the sample and the influence of each on the cell's estimates, scaled so that the sum of their
+squares is the variance. One sparse matrix of scores S holds all cells, V = sum_k s_k S'K_k S over the rows' groupings
+K_k, whatever the estimator: least squares, maximum likelihood, two steps, averages of effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
+from wagegap.errors import CovarianceError, FewClustersWarning, listing, warn
+from wagegap.estimation.covariance.groupings import Grouping
+from wagegap.estimation.covariance.options import Analytic
+from wagegap.estimation.covariance.sources import Block, ScoreSource
+from wagegap.estimation.sample import Cell, CellFit, Sample
+
+__all__ = ["check_clusters", "score_source"]
+
+_FEW_CLUSTERS = 10
+
+
+def score_source(
+    sample: Sample, cells: Sequence[Cell], fits: Sequence[CellFit], *, cov: Analytic, rule: SmallSample
+) -> ScoreSource:
+    """Return the source of error of all estimates, cell after cell.
+
+    Parameters
+    ----------
+    sample : Sample
+        Rows with their groupings.
+    cells : sequence of Cell
+        Rows of each fit.
+    fits : sequence of CellFit
+        Fits with influence.
+    cov : analytic covariance
+        Covariance in force.
+    rule : str
+        Small-sample rule.
+
+    Raises
+    ------
+    CovarianceError
+        For a covariance that the estimator does not have.
+    """
+    _check_defined(cov, fits)
+    sizes = [len(fit.values) for fit in fits]
+    columns = np.repeat(np.arange(len(fits)), sizes)
+    blocks = tuple(
+        Block(cell.name, cell.nobs, fit.n_params, fit.absorbed, fit.classical)
+        for cell, fit in zip(cells, fits, strict=True)
+    )
+    if cov.adjusts_clusters:
+        return _clustered_source(sample, fits, blocks, columns, cov, rule)
+    influence = [np.empty((0, 0)) if fit.influence is None else fit.influence for fit in fits]
+    rows = np.concatenate([cell.rows for cell in cells])
+    if len(rows) == len(sample.y) and len(set(sizes)) == 1:
+        scores, row_block, part = _in_order(cells, influence), sample.cells, sample
+    else:
+        scores = sparse.csr_array(sparse.block_diag([sparse.csr_array(i) for i in influence], format="csr"))
+        row_block = np.repeat(np.arange(len(cells), dtype=np.int32), [len(cell.rows) for cell in cells])
+        part = sample.take(rows)
+    leverage = _leverages(cells, fits, len(part.y)) if part is sample else None
+    return ScoreSource(
+        part.source, scores, columns, row_block, blocks, part.groupings, cov, rule, leverage, part.repeats
+    )  # fmt: skip
+
+
+def check_clusters(source: ScoreSource) -> None:
+    """Refuse cells of a single cluster, whose scores add up to nothing, and warn of cells with few."""
+    few: dict[str, list[str]] = {}
+    labels = [block.label or "the data" for block in source.blocks]
+    for name in source.cov.clusters:
+        group = source.groupings[name]
+        assert isinstance(group, Grouping)
+        pairs = np.unique(source.row_block.astype(np.int64) * group.n_groups + group.codes)
+        counts = np.bincount(pairs // group.n_groups, minlength=len(labels))
+        single = [label for label, count in zip(labels, counts, strict=True) if count < 2]
+        if single:
+            raise CovarianceError(
+                f"{len(single)} of {len(labels)} cells have a single group of {name!r} ({listing(single, 4)}), and so "
+                "no variance between groups: cluster on a finer column, or use method='stacked'."
+            )
+        few[name] = [f"{c} in {label}" for label, c in zip(labels, counts, strict=True) if c < _FEW_CLUSTERS]
+    if not source.cov.adjusts_clusters and any(few.values()):
+        words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
+        warn(
+            f"few clusters ({words}): {source.cov.kind} errors are too small; CR2 has degrees of freedom of its own: "
+            f"cov='CR2:{next(name for name in few if few[name])}'.",
+            FewClustersWarning,
+        )
+
+
+def _check_defined(cov: Analytic, fits: Sequence[CellFit]) -> None:
+    """Raise for a covariance that the estimator does not have."""
+    needed = {"classical": cov.model_based, "leverage": cov.leverages, "clusters": cov.adjusts_clusters}
+    name = next((name for name, asked in needed.items() if asked), "influence")
+    if any(getattr(fit, name) is None for fit in fits):
+        raise CovarianceError(
+            f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
+            "survey's design, replicates or the bootstrap."
+        )
+
+
+def _in_order(cells: Sequence[Cell], influence: Sequence[FloatArray]) -> sparse.csr_array:
+    """Scores with the same number of entries in every row, the rows in the order of the sample."""
+    n, r = sum(len(cell.rows) for cell in cells), influence[0].shape[1]
+    kind = np.int32 if n * r < 2**31 and len(cells) * r < 2**31 else np.int64
+    values, places = np.empty((n, r)), np.empty((n, r), dtype=kind)
+    for cell, part in zip(cells, influence, strict=True):
+        values[cell.rows] = part
+        places[cell.rows] = cell.number * r + np.arange(r)
+    pointers = np.arange(0, n * r + 1, r, dtype=kind)
+    return sparse.csr_array((values.ravel(), places.ravel(), pointers), shape=(n, len(cells) * r))
+
+
+def _leverages(cells: Sequence[Cell], fits: Sequence[CellFit], n: int) -> FloatArray | None:
+    out = np.empty(n)
+    for cell, fit in zip(cells, fits, strict=True):
+        if fit.leverage is None:
+            return None
+        out[cell.rows] = fit.leverage
+    return out
+
+
+def _clustered_source(
+    sample: Sample,
+    fits: Sequence[CellFit],
+    blocks: tuple[Block, ...],
+    columns: IntArray,
+    cov: Analytic,
+    rule: SmallSample,
+) -> ScoreSource:
+    """Source whose rows are clusters within cells, their scores adjusted (CR2, CR3)."""
+    adjusted = [fit.clusters for fit in fits if fit.clusters is not None]
+    codes: CodeArray = np.concatenate([groups for groups, _, _ in adjusted])
+    row_block = np.repeat(np.arange(len(fits), dtype=np.int32), [len(groups) for groups, _, _ in adjusted])
+    scores = sparse.csr_array(sparse.block_diag([scores for _, scores, _ in adjusted], format="csr"))
+    group = sample.groupings[cov.clusters[0]]
+    assert isinstance(group, Grouping)
+    return ScoreSource(
+        sample.source, scores, columns, row_block, blocks, {cov.clusters[0]: replace(group, codes=codes)}, cov, rule,
+        cluster_degrees=tuple(degrees for _, _, degrees in adjusted),
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""Cumulative incidence of exits: lines with bands, or areas, a panel for each fit and cell, or all for one exit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._display.axes import (
+    FAINT,
+    PALETTE,
+    color_of,
+    figure_of,
+    is_leftmost,
+    literal,
+    new_axes,
+    new_panels,
+    title_panel,
+)
+from wagegap._display.labels import name_ends, write_below
+from wagegap._display.numbers import spaced
+from wagegap._display.scatter import line_band
+from wagegap._typing import FloatArray
+from wagegap.errors import OptionError
+from wagegap.regression.figures import MOST_LINES, cell_names
+
+__all__ = ["Curves", "curves_of", "draw_incidence"]
+
+_PANELS, _POINTS = 12, 20
+_DASHES = ("-", "--")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """Cumulative incidence of the exits of one cell.
+
+    Attributes
+    ----------
+    name : str
+        Name of the fit and cell.
+    lines : dict of str to DataFrame
+        By exit: time, estimate, conf_low and conf_high.
+    total : DataFrame or None
+        Incidence of any exit, likewise; for stacked areas.
+    time : str
+        What time is called.
+    """
+
+    name: str
+    lines: Mapping[str, pd.DataFrame]
+    total: pd.DataFrame | None
+    time: str
+
+
+def curves_of(
+    name: str, frame: pd.DataFrame, keys: Sequence[str], total: pd.DataFrame | None, *, time: str
+) -> list[Curves]:
+    """Part bands of incidence into cells and exits.
+
+    Parameters
+    ----------
+    name : str
+        What the fit is called.
+    frame : DataFrame
+        Keys, exit, time, estimate, conf_low and conf_high.
+    keys : sequence of str
+        Keys of cells.
+    total : DataFrame or None
+        Likewise, of any exit.
+    time : str
+        What time is called.
+
+    Returns
+    -------
+    list of Curves
+        One for each cell.
+    """
+    cells = np.array(cell_names(frame, keys), dtype=object)
+    curves = []
+    for cell in dict.fromkeys(cells):
+        lines = {str(exit): part for exit, part in frame[cells == cell].groupby("exit", sort=False)}
+        of_all = None if total is None else total[np.array(cell_names(total, keys), dtype=object) == cell]
+        curves.append(Curves(" ".join(filter(None, (name, cell))), lines, of_all, time))
+    return curves
+
+
+def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = False, ax: Any = None) -> Any:
+    """Draw curves: those of one exit together, others a panel for each fit and cell, on the same axes' limits.
+
+    Returns
+    -------
+    Axes, or ndarray of Axes
+        One for each fit and cell where there are several exits, or areas.
+
+    Raises
+    ------
+    OptionError
+        Where there are more lines or panels than can be told apart, or several panels for the axes given.
+    """
+    exits = list(dict.fromkeys(name for one in curves for name in one.lines))
+    if len(curves) > 1 and len(exits) == 1 and not stacked:
+        return _together(curves, exits[0], words, ax)
+    if len(curves) == 1:
+        ax = new_axes(6.3, 4.0) if ax is None else ax
+        return _panel(ax, curves[0], words, stacked=stacked)
+    if ax is not None:
+        raise OptionError(f"ax= holds one panel and there are {len(curves)}: name one cell, or one exit in exit=.")
+    if len(curves) > _PANELS:
+        raise OptionError(f"there are {len(curves)} fits and cells, of which {_PANELS} can be drawn: name some.")
+    axes = new_panels(len(curves), across=3 if len(curves) != 4 else 2, width=3.4, height=2.8, share=True)
+    # Before anything is drawn: axes that share limits keep those of the first panel, and names are placed in pixels.
+    axes[0].set_ylim(0.0, 1.05 * max(_highest(one, stacked=stacked) for one in curves))
+    for one, panel in zip(curves, axes, strict=True):
+        _panel(panel, one, "", stacked=stacked)
+        if not is_leftmost(panel):
+            panel.set_ylabel("")
+    write_below(figure_of(axes[0]), f"black: any exit, {words}" if stacked else words)
+    return np.array(axes, dtype=object)
+
+
+def _highest(one: Curves, *, stacked: bool) -> float:
+    """Largest value that a panel draws."""
+    lines = [_columns(frame) for frame in one.lines.values()]
+    if stacked:
+        total = [] if one.total is None else [_columns(one.total)[1:].ravel()]
+        return float(np.nanmax(np.concatenate([np.sum([line[1] for line in lines], axis=0), *total])))
+    return float(np.nanmax(np.concatenate([line[1:].ravel() for line in lines])))
+
+
+def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
+    """Lines of one exit, of several fits or cells; where bands would hide each other, a bar at each point."""
+    if len(curves) > MOST_LINES:
+        raise OptionError(f"there are {len(curves)} lines, of which {MOST_LINES} can be told apart: name some cells.")
+    ax = new_axes(6.3, 4.0) if ax is None else ax
+    lines = {one.name: one.lines[exit] for one in curves}
+    if len(lines) <= len(PALETTE):
+        _lines(ax, lines)
+    else:
+        _barred_lines(ax, lines)
+        words = words.replace("bands", "intervals")
+    ax.set_ylabel(literal(f"cumulative incidence of {spaced(exit)}"))
+    return _time_axis(ax, curves[0].time, words)
+
+
+def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
+    if stacked:
+        _areas(ax, one)
+        words = f"black: any exit, {words}" if words else ""
+    else:
+        _lines(ax, one.lines)
+    if one.name:
+        title_panel(ax, one.name)
+    ax.set_ylabel("cumulative incidence")
+    return _time_axis(ax, one.time, words)
+
+
+def _lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
+    """Lines with bands."""
+    for i, frame in enumerate(lines.values()):
+        time, value, low, high = _columns(frame)
+        line_band(ax, time, value, low, high, color=color_of(i))
+        if i >= len(PALETTE):
+            ax.lines[-1].set_linestyle(_dashes(i))
+        if len(time) <= _POINTS:
+            ax.plot(time, value, "o", color=color_of(i), markersize=3, zorder=4)
+    _name_ends(ax, lines, np.array([_columns(frame)[:2, -1] for frame in lines.values()]))
+
+
+def _barred_lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
+    """Lines with an interval at each point, each line a little beside the others."""
+    columns = [_columns(frame) for frame in lines.values()]
+    periods = np.unique(np.concatenate([time for time, *_ in columns]))
+    step = float(np.diff(periods).min()) if len(periods) > 1 else 1.0
+    for i, (time, value, low, high) in enumerate(columns):
+        at = time + 0.5 * step * ((i + 0.5) / len(lines) - 0.5)
+        ax.plot(at, value, linestyle=_dashes(i), color=color_of(i), linewidth=1.2, zorder=3)
+        ax.plot(at, value, "o", color=color_of(i), markersize=3, zorder=4)
+        ax.vlines(at, low, high, color=color_of(i), linewidth=0.8, alpha=0.7, zorder=2)
+    ends = np.array([line[:2, -1] for line in columns])
+    ends[:, 0] += 0.25 * step
+    _name_ends(ax, lines, ends)
+
+
+def _areas(ax: Any, one: Curves) -> None:
+    """Exits one upon the other, and the band of their sum."""
+    columns = np.array([_columns(frame)[:2] for frame in one.lines.values()])
+    time, values = columns[0, 0], columns[:, 1]
+    tops = np.cumsum(values, axis=0)
+    for i, (top, value) in enumerate(zip(tops, values, strict=True)):
+        ax.fill_between(time, top - value, top, color=color_of(i), alpha=0.55, linewidth=0, zorder=2)
+        ax.plot(time, top, color="white", linewidth=0.8, zorder=2.5)
+    if one.total is not None:
+        line_band(ax, *_columns(one.total), color=PALETTE[3])
+    middles = (tops - values / 2)[:, -1]
+    _name_ends(ax, one.lines, np.column_stack([np.full(len(middles), time[-1]), middles]))
+
+
+def _dashes(i: int) -> str:
+    return _DASHES[i // len(PALETTE) % len(_DASHES)]
+
+
+def _columns(frame: pd.DataFrame) -> FloatArray:
+    """Time, estimate and both ends of the interval, in the order of time, shape (4, n)."""
+    return frame.sort_values("time")[["time", "estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
+
+
+def _name_ends(ax: Any, names: Iterable[str], ends: FloatArray) -> None:
+    """Begin the axis at zero, and write names where lines end, at points of shape (n, 2)."""
+    ax.set_ylim(bottom=0.0)
+    shown = [spaced(name) for name in names]
+    if any(shown):
+        name_ends(ax, shown, ends[:, 0].tolist(), ends[:, 1].tolist(), [color_of(i) for i in range(len(shown))])
+
+
+def _time_axis(ax: Any, time: str, words: str) -> Any:
+    """Whole periods on the axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    ax.set_xlabel(f"{spaced(time)}; {words}" if words else spaced(time))
+    ax.spines["bottom"].set_color(FAINT)
+    return ax

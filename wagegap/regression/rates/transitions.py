@@ -1,0 +1,250 @@
+"""Moves between fields, occupations or countries: the matrix of shares, and how mobile it is.
+
+The share of those in an origin who are in a destination next is a rate; rates of all destinations are estimated
+jointly, so that whatever they share with premiums of the same workers carries over to mobility indices.
+
+References
+----------
+Shorrocks, A. (1978). The measurement of mobility. Econometrica 46, 1013-1024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap.errors import (
+    DataError,
+    IdentificationError,
+    OptionError,
+    check_count,
+    listing,
+    no_column,
+)
+from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.design import check_keys
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.result import Result
+from wagegap.estimation.spec import refittable
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import cell_keys
+from wagegap.regression.rates.mobility import rates_of
+
+__all__ = ["Transitions", "fit_transitions"]
+
+_MOST_LEVELS = 500  # more are no code: occupations of ISCO at four digits number 436
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transitions(Result):
+    """Moves between fields, occupations or countries.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        Keys of the cell, the origin, and the destination (the term): the share of those in the origin who are in the
+        destination next.
+    origin, destination : str
+        Columns.
+    cells : DataFrame
+        Keys, origin and n.
+    """
+
+    origin: str
+    destination: str
+    cells: pd.DataFrame
+
+    def matrix(self, **keys: Any) -> pd.DataFrame:
+        """Return the matrix of one cell, origins in rows; `iso3="KOR"` says which, where there are several."""
+        own = self.estimates.select(**keys) if keys else self.estimates
+        frame = own.labels.assign(share=own.values)
+        if frame.duplicated([self.origin, "term"]).any():
+            cells = [name for name in own.by if name != self.origin]
+            raise OptionError(f"there are several cells: name one by {listing(cells)}.")
+        table = frame.pivot_table(index=self.origin, columns="term", values="share", observed=True)
+        return table.rename_axis(columns=self.destination)
+
+    def plot(self, ax: Any = None, *, at_most: int = 12, **keys: Any) -> Any:
+        """Draw the matrix: shares in per cent with their standard errors, origins in rows, stayers set off.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw one matrix.
+        at_most : int
+            Cells drawn where there are several, those with most rows.
+        **keys
+            Which cells: `iso3="KOR"`, or a list; all where absent.
+
+        Returns
+        -------
+        Axes, or ndarray of Axes
+            One for each cell where there are several, on one scale of colours.
+
+        Raises
+        ------
+        OptionError
+            For a cell that is not there, or several for the axes given.
+
+        Examples
+        --------
+        >>> import wagegap as wg
+        >>> panel = wg.simulate_panel(countries=2, workers=400, periods=2, rng=1).panel.transitions()
+        >>> fit_transitions(panel, "field", "next_field").plot().get_ylabel()
+        'field'
+        """
+        from wagegap.regression.rates.figures import draw_moves
+
+        columns = {"origin": self.origin, "destination": self.destination}
+        return draw_moves(self.estimates, self.cells, **columns, at_most=at_most, ax=ax, keys=keys)
+
+    def mobility(self) -> Estimates:
+        """Return indices of mobility of each cell, with their joint covariance.
+
+        `shorrocks` (k - trace P) / (k - 1): zero where nobody moves, one where the destination does not depend on the
+        origin; `moved`, the mean over origins of the share who left them.
+
+        Raises
+        ------
+        IdentificationError
+            Where a cell lacks an origin or destination.
+        """
+        own = self.estimates
+        keys = [name for name in own.by if name != self.origin]
+        cells = list(zip(*(own.labels[name] for name in keys), strict=True)) if keys else [()] * len(own.values)
+        stays = (own.labels[self.origin].map(_name_of) == own.labels["term"].astype(str)).to_numpy()
+        rows, labels, shift = [], [], []
+        for cell in dict.fromkeys(cells):
+            here = np.array([c == cell for c in cells]) & stays
+            k = int(here.sum())
+            origins = own.labels[self.origin][[c == cell for c in cells]].nunique()
+            if k < 2 or k < origins:
+                raise IdentificationError(
+                    f"{' '.join(map(str, cell)) or 'the matrix'} has {origins} origin{'s' * (origins != 1)} and {k} "
+                    "that are destinations too: an index of mobility needs the same, at least two."
+                )
+            for name, scale in (("shorrocks", 1 / (k - 1)), ("moved", 1 / k)):
+                rows.append(-scale * here)
+                shift.append(k * scale)
+                labels.append((*cell, name))
+        frame = pd.DataFrame(labels, columns=[*keys, "term"]).assign(unit="index", comparison="")
+        matrix = np.array(rows)
+        values = matrix @ own.values + np.array(shift)
+        return own.map(lambda _: values, labels=frame, jacobian=lambda _: matrix, title="Mobility")
+
+
+@refittable
+def fit_transitions(  # noqa: PLR0913
+    data: Any,
+    origin: str,
+    destination: str,
+    *,
+    by: str | Sequence[str] = (),
+    among: str | None = None,
+    cov: CovLike | None = None,
+    small_sample: SmallSample = "stata",
+    weights: str | FloatArray | None = None,
+    weight_kind: WeightKind | None = None,
+    min_rows: int = 10,
+) -> Transitions:
+    """Estimate the shares of each origin that are in each destination next.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        Workers; `panel.transitions()` adds `next_field`, `next_occupation`, `next_country`.
+    origin, destination : str
+        Columns of now and next, such as `"field"` and `"next_field"`.
+    by, among, cov, small_sample, weights, weight_kind
+        As in `fit_rates`; a single matrix by itself.
+    min_rows : int
+        Origins with fewer rows are left out, with a warning.
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    ColumnError, OptionError, DataError, EmptyDataError
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=400, periods=2, rng=1).panel.transitions()
+    >>> moves = fit_transitions(panel, "field", "next_field")
+    >>> moves.matrix().sum(axis=1).round(12).unique().tolist()
+    [1.0]
+    """
+    check_count("min_rows", min_rows)
+    panel = as_panel(data)
+    keys = _keys_of_moves(panel, origin, destination, by)
+    check_keys(panel.frame, [origin, destination])
+    column = panel.frame[destination]
+    levels = sorted(column.dropna().unique().tolist(), key=str)
+    if len(levels) < 2:
+        raise DataError(f"{destination!r} has fewer than two values: there are no moves to count.")
+    if len(levels) > _MOST_LEVELS:
+        raise DataError(f"{destination!r} has {len(levels):,} values: moves are counted between levels of a code.")
+    known = column.notna().to_numpy()
+    events = {
+        f"{destination} {_name_of(level)}": np.where(known, (column == level).to_numpy(float, na_value=np.nan), np.nan)
+        for level in levels
+    }
+    how = dict(by=[*keys, origin], cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    rates = rates_of(panel, events, among=among, min_rows=min_rows, how=how)
+    shares, first = rates.estimates, next(iter(events))
+    names = {event: _name_of(level) for event, level in zip(events, levels, strict=True)}
+    assert shares.ledger is not None
+    estimates = replace(
+        shares,
+        labels=shares.labels.assign(term=shares.labels["term"].map(names)),
+        ledger=_said_once(shares.ledger, first, destination),
+        title=f"Moves from {origin} to {destination}",
+        spec=None,
+    )
+    cells = rates.cells[rates.cells["event"] == first].drop(columns=["event", "happened"])
+    return Transitions(estimates, origin, destination, cells.reset_index(drop=True))
+
+
+def _keys_of_moves(panel: Panel, origin: str, destination: str, by: str | Sequence[str]) -> list[str]:
+    """Keys of the cells, once origin and destination are two columns, and neither of them a key."""
+    for name in (origin, destination):
+        if not isinstance(name, str):
+            raise OptionError(f"origin and destination must each be the name of one column, not {name!r}.")
+        if name not in panel.frame:
+            raise no_column(name, panel.frame.columns, "of moves")
+    if origin == destination:
+        raise OptionError(
+            f"{origin!r} is origin and destination: moves are from a column of now to one of next, such as 'field' and "
+            "'next_field' (panel.transitions() adds the second)."
+        )
+    keys = cell_keys(panel, by or ())
+    both = [name for name in (origin, destination) if name in keys]
+    if both:
+        raise OptionError(
+            f"by={both[0]!r} is the {'origin' if both[0] == origin else 'destination'} of the moves, which the matrix "
+            "has already: by= names what splits people into matrices of their own, such as a country."
+        )
+    return keys
+
+
+def _name_of(level: Any) -> str:
+    """Name of a level, in which codes that missing values made decimal are whole: 2512.0 is '2512'."""
+    whole = isinstance(level, float | np.floating) and float(level).is_integer()
+    return str(int(level)) if whole else str(level)
+
+
+def _said_once(ledger: Ledger, event: str, destination: str) -> Ledger:
+    """Rows without a destination, which the first event counted, by the name of the column."""
+    losses = tuple(
+        replace(loss, reason=f"unknown {destination}") if loss.reason == f"unknown {event}" else loss
+        for loss in ledger.losses
+    )
+    return replace(ledger, losses=losses)
