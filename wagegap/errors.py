@@ -293,10 +293,10 @@ def check_alpha(alpha: object) -> None:
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise unless a minimum is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Raise unless a number is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise OptionError(f"{name}={value!r} must be a whole number, at least {least}.")
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

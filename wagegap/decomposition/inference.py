@@ -22,11 +22,10 @@ import pandas as pd
 from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample
 from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
-from wagegap.panel.rows import replicate_scopes, replicate_weights
+from wagegap.panel.rows import replicate_scopes
 
 __all__ = ["Estimated", "estimates_from_influence", "estimates_from_replicates", "is_replicated", "replicate_values"]
 
@@ -58,7 +57,7 @@ class Estimated:
 
 def is_replicated(grouped: GroupedSample) -> bool:
     """Say whether the covariance asked for comes from replicates or a bootstrap."""
-    return isinstance(grouped.cov, Replicates | Bootstrap)
+    return grouped.cov.replicated
 
 
 def estimates_from_influence(
@@ -127,11 +126,11 @@ def replicate_values(
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
     """
-    assert isinstance(grouped.cov, Replicates | Bootstrap)
+    assert grouped.cov.replicated
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
+    replicates = grouped.cov.replicate_weights(grouped.panel, rows, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
-    return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
+    return source_of_values(estimate, values_of(replicates), replicates, scopes)
 
 
 def _labels(one: Estimated) -> pd.DataFrame:
@@ -141,7 +140,7 @@ def _labels(one: Estimated) -> pd.DataFrame:
 
 def _from_scores(grouped: GroupedSample, one: Estimated, rule: SmallSample) -> Estimates:
     assert one.influence is not None
-    assert not isinstance(grouped.cov, Replicates | Bootstrap)
+    assert not grouped.cov.replicated
     rows = np.concatenate(grouped.rows(one.comparison))
     block = InfluenceBlock(one.comparison.direction, rows, one.influence, one.n_params)
     source = influence_source(grouped.sample, [block], cov=grouped.cov, rule=rule)

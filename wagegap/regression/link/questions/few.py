@@ -194,9 +194,9 @@ def _robust(setup: Setup, y: FloatArray, j: int, alpha: float) -> list[dict[str,
     rest, row = y - x @ b, x @ bread[j]
     left = np.maximum(1 - np.einsum("ij,jk,ik->i", x, bread, x), 1e-12)
     hc3 = float(np.sqrt(np.sum((row * rest / left) ** 2)))
-    done = adjust_clusters(x, rest, bread, _codes(setup), bread[[j]], kind="CR2")
-    cr2 = float(np.sqrt(np.sum(done.scores**2)))
-    free = satterthwaite(done.degrees.pairs(np.ones(1)))
+    scores, degrees = adjust_clusters(x, rest, bread, _codes(setup), bread[[j]], kind="CR2")
+    cr2 = float(np.sqrt(np.sum(scores**2)))
+    free = satterthwaite(degrees.pairs(np.ones(1)))
     return [
         _row("HC3", float(b[j]), hc3, float(n - k), alpha, note="naive slope, t(n - k)"),
         _row("CR2", float(b[j]), cr2, free, alpha, note="naive slope, Satterthwaite's degrees of freedom"),
