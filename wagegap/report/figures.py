@@ -20,7 +20,7 @@ from wagegap.regression.exits.figures import draw_incidence
 from wagegap.regression.figures import draw_effects
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
-from wagegap.regression.link import Link
+from wagegap.regression.link.result import Link
 from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.corridors import plot_corridors
 

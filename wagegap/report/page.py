@@ -19,7 +19,7 @@ from wagegap import datasets
 from wagegap._display.files import save_figure
 from wagegap._display.numbers import spaced
 from wagegap.errors import OutputError
-from wagegap.regression.link import Link
+from wagegap.regression.link.result import Link
 from wagegap.report.table import Table
 
 __all__ = ["Finding", "Study", "check_folder", "render_page", "save_study"]

@@ -41,7 +41,8 @@ from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name, normalise_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
-from wagegap.regression.link import Link, fit_link
+from wagegap.regression.link.fit import fit_link
+from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
 from wagegap.report.caution import examine
