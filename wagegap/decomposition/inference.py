@@ -25,11 +25,10 @@ from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import DataError, IdentificationError
 from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
-from wagegap.panel.rows import replicate_scopes, replicate_weights
+from wagegap.panel.rows import replicate_scopes
 
 __all__ = [
     "Estimated",
@@ -79,7 +78,7 @@ class Estimated:
 
 def is_replicated(grouped: GroupedSample) -> bool:
     """Say whether the covariance asked for comes from replicates or a bootstrap."""
-    return isinstance(grouped.cov, Replicates | Bootstrap)
+    return grouped.cov.replicated
 
 
 def component_labels(details: Mapping[str, Sequence[str]], unit: str) -> pd.DataFrame:
@@ -163,7 +162,7 @@ def estimates_from_influence(
     CovarianceError
         For a covariance that influence functions do not have.
     """
-    assert not isinstance(grouped.cov, Replicates | Bootstrap)
+    assert not grouped.cov.replicated
     parts = []
     for one in estimated:
         c = one.comparison
@@ -222,8 +221,8 @@ def replicate_values(
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
     """
-    assert isinstance(grouped.cov, Replicates | Bootstrap)
+    assert grouped.cov.replicated
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
+    replicates = grouped.cov.replicate_weights(grouped.panel, rows, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
-    return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
+    return source_of_values(estimate, values_of(replicates), replicates, scopes)

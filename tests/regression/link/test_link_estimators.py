@@ -13,13 +13,16 @@ import wagegap as wg
 from wagegap.errors import ReliabilityError
 from wagegap.estimation.likelihood.simex import extrapolate
 from wagegap.estimation.reliability import reliability
-from wagegap.regression.link import fit_link_system
+from wagegap.regression.link.estimators.bootstrap import fit_bootstrap
 from wagegap.regression.link.estimators.bounded import quasi_likelihood
 from wagegap.regression.link.estimators.eiv import fit_eiv
+from wagegap.regression.link.estimators.estimator import Half
 from wagegap.regression.link.estimators.instruments import anderson_rubin, fit_instruments
 from wagegap.regression.link.estimators.simex import fit_simex, least_squares
-from wagegap.regression.link.estimators.two_stage import Half, draw_first_stage, fit_bootstrap, fit_split
+from wagegap.regression.link.estimators.split import fit_split
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.stages import draw_first_stage
+from wagegap.regression.link.system import fit_link_system
 
 # Reliability is set low on purpose in many cases here; what the warning says is tested on its own.
 pytestmark = pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")

@@ -23,10 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from wagegap._typing import FloatArray, MetaTest, Tau2Method
+from wagegap._typing import FloatArray, IntArray, MetaTest, Tau2Method
 from wagegap.errors import DataError, OptionError, check_option
+from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["META_TESTS", "TAU2_METHODS", "MetaFit", "fit_meta", "q_profile"]
+__all__ = ["META_TESTS", "TAU2_METHODS", "MetaFit", "estimate", "fit_meta", "q_profile"]
 
 TAU2_METHODS: tuple[Tau2Method, ...] = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
 META_TESTS: tuple[MetaTest, ...] = ("z", "t", "knha")
@@ -104,6 +106,23 @@ class _Rotated:
         """P = W - W X (X'WX)^-1 X'W for any weights."""
         xw = self.x * w[:, None]
         return np.asarray(np.diag(w) - xw @ np.linalg.inv(self.x.T @ xw) @ xw.T)
+
+
+def estimate(problem: LinkProblem, options: Options) -> LinkFit:
+    """Meta-regression as an estimator of the link; with clusters, the robust covariance at its weights."""
+    fit = fit_meta(problem.y, problem.x, problem.v_y, tau2=options.tau2, test=options.test)
+
+    def refit(rows: IntArray) -> FloatArray:
+        part = problem.take(rows)
+        return fit_meta(part.y, part.x, part.v_y, tau2=options.tau2, test="z").params
+
+    clustered = options.groups is not None
+    half = np.asarray(np.linalg.cholesky(fit.weight).T, dtype=np.float64) if clustered else None
+    return LinkFit(
+        fit.params, None if clustered else fit.cov, f"tau2 by {options.tau2}, {options.test}", df=fit.df, tau2=fit.tau2,
+        tau2_interval=fit.tau2_interval, half_weight=half,
+        without=delete_groups(problem, refit)[:, problem.estimated[0]] if problem.estimated else None,
+    )  # fmt: skip
 
 
 def fit_meta(
