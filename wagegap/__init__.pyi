@@ -10,6 +10,7 @@ from .decomposition.distributions.dfl import dfl as dfl
 from .decomposition.distributions.rif_oaxaca import rif_oaxaca as rif_oaxaca
 from .decomposition.means.oaxaca import oaxaca as oaxaca
 from .decomposition.means.oaxaca_selection import oaxaca_offers as oaxaca_offers
+from .decomposition.means.oaxaca_selection import oaxaca_selection as oaxaca_selection
 from .decomposition.rates.kitagawa import kitagawa as kitagawa
 from .decomposition.rates.rate_gaps import fairlie as fairlie
 from .decomposition.rates.rate_gaps import yun as yun

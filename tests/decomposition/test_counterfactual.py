@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 
+import designs
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,15 +104,25 @@ def test_r_counterfactual(women, model):
     np.testing.assert_allclose(curve(gap, "difference"), structure + composition, atol=1e-8)
 
 
-@pytest.mark.parametrize("model", R_EFFECTS)
-def test_r_values_in_the_files_are_those_typed_here(shared, model):
-    path = shared / "reference" / f"counterfactual_nlsw88_{model}.json"
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not among the reference values")
-    found = json.loads(path.read_text())["results"]
-    for name, typed in zip(("structral_effect", "composition_effect"), R_EFFECTS[model], strict=True):
-        values = [value["V1"] if isinstance(value, dict) else value for value in found[name]]
-        np.testing.assert_allclose(values, typed, atol=1e-14)
+def test_r_values_in_the_files_are_those_typed_here(shared):
+    for model, effects in R_EFFECTS.items():
+        found = json.loads((shared / "reference" / f"counterfactual_nlsw88_{model}.json").read_text())["results"]
+        for name, typed in zip(("structral_effect", "composition_effect"), effects, strict=True):
+            values = [value["V1"] if isinstance(value, dict) else value for value in found[name]]
+            np.testing.assert_allclose(values, typed, atol=1e-14)
+
+
+@pytest.mark.parametrize("model", ["qr", "loc", "lpm", "logit", "probit", "cloglog"])
+def test_distributions_of_r(facts, model):
+    """R's quantile, least-squares and binary regressions, averaged and inverted there by the definition."""
+    rows = designs.workers().dropna(subset="lnwage").assign(step=lambda frame: np.round(frame["lnwage"] * 10) / 10)
+    pay = "lnwage" if model in ("qr", "loc") else "step"
+    gap = counterfactual(
+        rows, f"{pay} ~ educ + exper + tenure", group="female", groups=(0, 1), reference="B", model=model,
+        probs=0.07 + np.arange(9) / 10, cov=FEW,
+    )  # fmt: skip
+    for component, values in facts("counterfactual")[model].items():
+        np.testing.assert_allclose(curve(gap, component), values, atol=1e-8)
 
 
 def test_where_r_goes_astray_in_the_location_model(women):
@@ -314,7 +325,7 @@ def test_refits_under_the_own_weights_change_nothing():
     for model in MODELS:
         found = fit_conditional(y, x, w, model, Process(30))
         for exact in (False, True):
-            again = found.quantiles(found.again(2 * w, exact=exact), x, w, DECILES)
+            again = found.quantiles(found.again(2 * w, exact), x, w, DECILES)
             np.testing.assert_allclose(again, found.quantiles(found.fitted, x, w, DECILES), atol=1e-6)
 
 
@@ -328,6 +339,17 @@ def test_thresholds_that_split_nobody():
     assert fit.thresholds.tolist() == [4.0, 9.0]
     with pytest.raises(DataError, match="the outcome is 1 in all 10 rows"):
         fit_distribution(np.ones(10), x, np.array([1.0]))
+
+
+def test_a_group_may_be_called_minus():
+    data = simulated(n=200)
+    data["first"] = np.where(data["first"] == 1, "net minus tax", "gross")
+    options = {"model": "logit", "groups": ("net minus tax", "gross"), "regressions": 10}
+    gap = ask(data, **options)
+    assert gap.comparisons[["name_first", "name_second"]].to_numpy().tolist() == [["net minus tax", "gross"]]
+    lone = data.assign(x2=np.where(data["first"] == "gross", data["x2"], 0.0))
+    with pytest.raises(IdentificationError, match=r"x2: rows of gross .* structure of net minus tax says"):
+        ask(lone, **options)
 
 
 def test_separated_thresholds_end_at_zero_and_one():

@@ -118,9 +118,25 @@ def check_ddecompose(results, distributions, weights):
 
 def test_factors_of_a_logit_of_r(facts):
     log, rows = facts("reweighting")["men_as_women"], designs.workers().dropna(subset="lnwage")
-    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)")[0], (rows["female"] == 1).to_numpy()
+    levels = [rows["isco"] == level for level in range(2, 10)]
+    x = np.column_stack([np.ones(len(rows)), rows[["educ", "exper", "tenure"]], *levels]).astype(float)
+    women = (rows["female"] == 1).to_numpy()
     factor = reweight(x[~women], x[women]).factor
     np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
+
+
+@pytest.mark.parametrize("reference", ["A", "B"])
+def test_reweighted_statistics_of_r(facts, reference):
+    """Mean and variance of log pay, Gini of pay."""
+    rows = designs.workers().dropna(subset="lnwage").assign(pay=lambda frame: np.exp(frame["lnwage"]))
+    expected, call = facts("reweighting")[f"dfl_{reference}"], {"group": "female", "groups": (0, 1)}
+    for outcome, statistics, place in (("lnwage", ("mean", "variance"), slice(0, 2)), ("pay", ("gini",), slice(2, 3))):
+        formula = f"{outcome} ~ educ + exper + tenure + C(isco)"
+        gap = dfl(rows, formula, reference=reference, statistics=statistics, **call)
+        totals = gap.totals()
+        for component, values in expected.items():
+            own = totals.values[(totals.labels["component"] == component).to_numpy()]
+            np.testing.assert_allclose(own, values[place], rtol=0, atol=1e-10, err_msg=component)
 
 
 @pytest.mark.shared
@@ -215,10 +231,11 @@ def test_cells_are_the_saturated_model():
 def test_equal_rows_fitted_as_one_change_nothing(monkeypatch):
     (xs, ys, ws), (xt, _, wt) = samples((900, 900), discrete=True)
     few = reweight(xs, xt, (ws, wt))
-    assert few._rows.first is not None
-    monkeypatch.setattr("wagegap.decomposition.distributions.reweighting._cells", lambda x, always: (None, None))
+    assert len(few._rows.first) < 900
+    alone = (np.arange(1800), np.arange(1800))
+    monkeypatch.setattr("wagegap.decomposition.distributions.reweighting._cells", lambda x, always: alone)
     rows = reweight(xs, xt, (ws, wt))
-    assert rows._rows.first is None
+    assert len(rows._rows.first) == 1800
     np.testing.assert_allclose(few.factor, rows.factor, rtol=1e-9)
     draws = np.random.default_rng(0).exponential(size=(6, 1800))
     np.testing.assert_allclose(
@@ -558,6 +575,13 @@ def test_user_functions_and_ranges():
     np.testing.assert_allclose(values[0], values[4] - values[2], atol=1e-12)
     assert gap.estimates.labels["measure"].unique()[1] == "top_share"
     assert np.isfinite(gap.bse).all()
+
+
+def test_a_group_may_be_called_minus():
+    table = frame().replace({"place": {"A": "net minus tax", "B": "gross"}})
+    gap = dfl(table, FORMULA, **{**CALL, "groups": ("net minus tax", "gross"), "statistics": "mean"})
+    labels = [text.get_text() for text in gap.plot_densities().get_legend().get_texts()]
+    assert labels == ["net minus tax", "gross", "counterfactual"]
 
 
 def test_densities_are_densities():

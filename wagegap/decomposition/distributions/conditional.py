@@ -14,15 +14,15 @@ Melly, B. (2005). Decomposition of differences in distribution using quantile re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, Protocol, TypeAlias
+from functools import cache, partial
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from wagegap._typing import FloatArray
 from wagegap.decomposition.distributions.distreg import (
-    DistributionFit,
     average_distribution,
     choose_thresholds,
     distribution_update,
@@ -30,12 +30,11 @@ from wagegap.decomposition.distributions.distreg import (
     refit_distribution,
 )
 from wagegap.decomposition.distributions.location import LocationFit, fit_location, refit_location
-from wagegap.decomposition.distributions.quantreg import QuantileFit, fit_quantiles, score_update
+from wagegap.decomposition.distributions.quantreg import fit_quantiles, score_update
 from wagegap.decomposition.distributions.rearrange import Convention, Levels, invert_distribution, pooled_quantiles
 from wagegap.errors import DataError, OptionError, check_option
 from wagegap.estimation.covariance.resampling import column_products
-from wagegap.estimation.likelihood.binary import LINKS
-from wagegap.estimation.likelihood.newton_update import NewtonUpdate
+from wagegap.estimation.likelihood.binary import LINKS, LinkFunction
 
 __all__ = ["MODELS", "Conditional", "Model", "Process", "fit_conditional"]
 
@@ -63,8 +62,8 @@ class Process:
 
     def __post_init__(self) -> None:
         check_option("convention", self.convention, ("cfm", "r"))
-        whole = isinstance(self.regressions, int | np.integer) and not isinstance(self.regressions, bool)
-        if not whole or self.regressions < 4:
+        is_whole = isinstance(self.regressions, int | np.integer) and not isinstance(self.regressions, bool)
+        if not is_whole or self.regressions < 4:
             raise OptionError(f"regressions={self.regressions!r} must be a whole number, at least 4.")
         if not 0 <= self.trimming <= 0.1:
             raise OptionError(f"trimming={self.trimming!r} must be between 0 and 0.1.")
@@ -77,27 +76,30 @@ class Process:
     @property
     def kept(self) -> FloatArray:
         """Those that trimming leaves."""
-        slack = 1e-12
-        levels = self.levels
+        levels, slack = self.levels, 1e-12
         return levels[(levels >= self.trimming - slack) & (levels <= 1 - self.trimming + slack)]
 
 
-class Conditional(Protocol):
-    """A conditional distribution fitted in one sample."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditional:
+    """A conditional distribution fitted in one sample.
 
-    @property
-    def fitted(self) -> Any:
-        """What it is in the sample."""
+    Attributes
+    ----------
+    fitted : object
+        What it is in the sample.
+    again : callable
+        Fit it with other weights (n,), `exact` or by few Newton steps where the model has them: what it is then.
+    quantiles : callable
+        From a fit, regressors (n, k) and weights (n,) of a sample, and probabilities to the quantiles of its average.
+    separated : int
+        Regressions that some regressors predict perfectly.
+    """
 
-    @property
-    def separated(self) -> int:
-        """Regressions that some regressors predict perfectly."""
-
-    def again(self, weights: FloatArray, *, exact: bool = False) -> Any:
-        """Fit it with other weights: fully where `exact`, else by few Newton steps where the model has them."""
-
-    def quantiles(self, fitted: Any, x: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
-        """Quantiles of its average over the regressors of a sample."""
+    fitted: Any
+    again: Callable[[FloatArray, bool], Any]
+    quantiles: Callable[[Any, FloatArray, FloatArray, FloatArray], FloatArray]
+    separated: int = 0
 
 
 def fit_conditional(
@@ -135,101 +137,66 @@ def fit_conditional(
     check_option("model", model, MODELS)
     if float(y.min()) == float(y.max()):
         raise DataError(
-            f"the outcome is {y[0]:g} in all {len(y):,} rows{' of ' * bool(sample)}{sample}: there is no distribution "
-            "to fit."
+            f"the outcome is {y[0]:g} in all {len(y):,} rows{f' of {sample}' if sample else ''}: there is no "
+            "distribution to fit."
         )
     w = np.ones(len(y)) if weights is None else weights
     if model == "qr":
-        return _Quantiles(fit_quantiles(y, x, process.kept, w), y, x, w, process)
+        return _quantile_process(y, x, w, process)
     if model in LINKS:
-        thresholds, complete = choose_thresholds(y, process.regressions)
-        return _Thresholds(fit_distribution(y, x, thresholds, w, model, complete=complete), y, x, w, process)
-    fit = fit_location(y, x, process.levels, w, scale=model == "locsca", convention=process.convention)
-    return _Location(fit, y, x, process)
+        return _threshold_process(y, x, w, process, model)
+    return _location_model(y, x, w, process, scale=model == "locsca")
 
 
-class _Quantiles:
-    """Quantile regression."""
+def _quantile_process(y: FloatArray, x: FloatArray, w: FloatArray, process: Process) -> Conditional:
+    """Quantile regression, F(v | x) = share of the probabilities u at which x'b(u) <= v."""
+    fit = fit_quantiles(y, x, process.kept, w)
+    update = cache(partial(score_update, fit, y, x, w))  # derivatives that replicates share
 
-    separated = 0
-
-    def __init__(self, fit: QuantileFit, y: FloatArray, x: FloatArray, w: FloatArray, process: Process) -> None:
-        self.fit, self.y, self.x, self.w, self.process = fit, y, x, w, process
-
-    @cached_property
-    def update(self) -> NewtonUpdate:
-        """Derivatives that replicates share."""
-        return score_update(self.fit, self.y, self.x, self.w)
-
-    @property
-    def fitted(self) -> FloatArray:
-        return self.fit.params
-
-    def again(self, weights: FloatArray, *, exact: bool = False) -> FloatArray:
+    def again(weights: FloatArray, exact: bool) -> FloatArray:
         if exact:
-            return fit_quantiles(self.y, self.x, self.fit.probs, weights).params
-        out = self.fit.params.copy()
-        out[:, self.fit.kept] += self.update.step(weights)
-        return out
+            return fit_quantiles(y, x, fit.probs, weights).params
+        params = fit.params.copy()
+        params[:, fit.kept] += update().step(weights)
+        return params
 
-    def quantiles(self, fitted: FloatArray, x: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
-        trimmed = 0.5 * (1 - len(fitted) / self.process.regressions)
-        levels = Levels(len(fitted), lambda some: fitted[some] @ x.T)
-        return pooled_quantiles(levels, weights, probs, trimmed=trimmed, convention=self.process.convention)
+    def quantiles(params: FloatArray, of_rows: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
+        trimmed = 0.5 * (1 - len(params) / process.regressions)
+        levels = Levels(len(params), lambda some: params[some] @ of_rows.T)
+        return pooled_quantiles(levels, weights, probs, trimmed=trimmed, convention=process.convention)
 
-
-class _Thresholds:
-    """Distribution regression."""
-
-    def __init__(self, fit: DistributionFit, y: FloatArray, x: FloatArray, w: FloatArray, process: Process) -> None:
-        self.fit, self.y, self.x, self.w, self.process = fit, y, x, w, process
-
-    @cached_property
-    def update(self) -> NewtonUpdate | None:
-        """Derivatives that replicates share."""
-        return distribution_update(self.fit, self.y, self.x, self.w)
-
-    @property
-    def fitted(self) -> FloatArray:
-        return self.fit.params
-
-    @property
-    def separated(self) -> int:
-        return int((~self.fit.converged).sum())
-
-    def again(self, weights: FloatArray, *, exact: bool = False) -> FloatArray:
-        return refit_distribution(self.fit, self.y, self.x, weights, self.update, exact=exact)
-
-    def quantiles(self, fitted: FloatArray, x: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
-        rule = self.process.convention
-        distribution = average_distribution(self.fit, fitted, x, weights)
-        between = not self.fit.complete
-        return invert_distribution(self.fit.thresholds, distribution, probs, between=between, convention=rule)
+    return Conditional(fit.params, again, quantiles)
 
 
-class _Location:
-    """Location, or location-scale model."""
+def _threshold_process(
+    y: FloatArray, x: FloatArray, w: FloatArray, process: Process, link: LinkFunction
+) -> Conditional:
+    """Distribution regression, F(t | x) = Lambda(x'b(t))."""
+    thresholds, complete = choose_thresholds(y, process.regressions)
+    fit = fit_distribution(y, x, thresholds, w, link, complete=complete)
+    update = cache(partial(distribution_update, fit, y, x, w))
 
-    separated = 0
+    def again(weights: FloatArray, exact: bool) -> FloatArray:
+        return refit_distribution(fit, y, x, weights, update(), exact=exact)
 
-    def __init__(self, fit: LocationFit, y: FloatArray, x: FloatArray, process: Process) -> None:
-        self.fit, self.y, self.x, self.process = fit, y, x, process
+    def quantiles(params: FloatArray, of_rows: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
+        distribution = average_distribution(fit, params, of_rows, weights)
+        convention, between = process.convention, not fit.complete
+        return invert_distribution(fit.thresholds, distribution, probs, between=between, convention=convention)
 
-    @cached_property
-    def products(self) -> FloatArray:
-        """Products of the columns, which replicates share."""
-        return column_products(self.x).T
+    return Conditional(fit.params, again, quantiles, int((~fit.converged).sum()))
 
-    @property
-    def fitted(self) -> LocationFit:
-        return self.fit
 
-    def again(self, weights: FloatArray, *, exact: bool = False) -> LocationFit:
-        del exact  # least squares needs no steps
-        rule = self.process.convention
-        return refit_location(
-            self.fit, self.y, self.x, self.process.levels, weights, self.products, convention=rule
-        )  # fmt: skip
+def _location_model(y: FloatArray, x: FloatArray, w: FloatArray, process: Process, *, scale: bool) -> Conditional:
+    """Location, or location-scale model, F(v | x) = F_e((v - x'b) / s(x)); least squares needs no steps."""
+    levels, convention = process.levels, process.convention
+    fit = fit_location(y, x, levels, w, scale=scale, convention=convention)
+    products = cache(lambda: column_products(x).T)
 
-    def quantiles(self, fitted: LocationFit, x: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
-        return pooled_quantiles(fitted.quantiles(x), weights, probs, convention=self.process.convention)
+    def again(weights: FloatArray, _exact: bool) -> LocationFit:
+        return refit_location(fit, y, x, levels, weights, products(), convention=convention)
+
+    def quantiles(model: LocationFit, of_rows: FloatArray, weights: FloatArray, probs: FloatArray) -> FloatArray:
+        return pooled_quantiles(model.quantiles(of_rows), weights, probs, convention=convention)
+
+    return Conditional(fit, again, quantiles)

@@ -45,6 +45,7 @@ from wagegap.decomposition.distributions.sides import (
     group_sides,
     label_statistics,
     name_reference,
+    one_comparison,
     source_of,
 )
 from wagegap.decomposition.figures import quantile_of
@@ -54,9 +55,7 @@ from wagegap.decomposition.result import Decomposition
 from wagegap.errors import (
     CovarianceError,
     IdentificationError,
-    OptionError,
     check_option,
-    did_you_mean,
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Robust, Survey
@@ -213,7 +212,7 @@ class CounterfactualGap(Decomposition):
         shown = self.components if component is None else (component,)
         for name in shown:
             check_option("component", name, self.components)
-        frame = self._one_comparison(self.tidy(alpha), keys)
+        frame = one_comparison(self.tidy(alpha), keys, [name for name in self.keys if name != MEASURE])
         ends = ("band_low", "band_high") if kind == "uniform" else ("conf_low", "conf_high")
         ax = new_axes(6.3, 4.0) if ax is None else ax
         for i, name in enumerate(shown):
@@ -227,16 +226,6 @@ class CounterfactualGap(Decomposition):
         direction = listing(dict.fromkeys(self.comparisons["direction"]), 1)
         ax.set_ylabel(f"{direction}{unit_in_heading(self.unit)}")
         return ax
-
-    def _one_comparison(self, frame: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:
-        known = [name for name in self.keys if name != MEASURE]
-        for name, value in keys.items():
-            if name not in known:
-                raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, known)}")
-            frame = frame[frame[name] == value]
-        if frame.empty or (known and len(frame[known].drop_duplicates()) > 1):
-            raise OptionError(f"choose one comparison by its keys ({listing(known)}).")
-        return frame
 
 
 @refittable
@@ -344,9 +333,9 @@ def counterfactual(  # noqa: PLR0913
         grouped, levels, reference, statistics, notes=_notes(plan, gaps),
         title=f"Gap of quantiles of {grouped.design.outcome}, {_MODEL_NAMES[model]}",
     )  # fmt: skip
-    words = name_reference(reference, "pay structure of the {} group, with the regressors of the {}")
+    named = name_reference(reference, "pay structure of the {} group, with the regressors of the {}")
     return CounterfactualGap(
-        estimates, "counterfactual", COMPONENTS, grouped.sizes(), levels, words, model, bands
+        estimates, "counterfactual", COMPONENTS, grouped.sizes(), levels, named, model, bands
     )  # fmt: skip
 
 
@@ -409,7 +398,7 @@ class _Gap:
 
 def _fit(grouped: GroupedSample, plan: _Plan) -> list[_Gap]:
     """Fit the conditional distribution of every sample, once for all comparisons that it is part of."""
-    sides, weights = tuple(group_sides(grouped)), grouped.weights(np.arange(len(grouped.sample.y)))
+    sides, weights = tuple(group_sides(grouped, ordered=False)), grouped.weights(np.arange(len(grouped.sample.y)))
     known = dict[Any, Conditional]()
     gaps = []
     for number, comparison in enumerate(grouped.comparisons):
@@ -468,7 +457,7 @@ def _evaluate(gap: _Gap, plan: _Plan, weights: FloatArray, fits: dict[int, Any])
     shares, source = _shares(weights, gap.sides), source_of(plan.reference)
     for model, w in zip(gap.models, shares, strict=True):
         if id(model) not in fits:
-            fits[id(model)] = model.again(w, exact=plan.exact)
+            fits[id(model)] = model.again(w, plan.exact)
     # Q_jk inverts F_jk(y) = sum over the rows of k of w_i F_j(y | x_i)
     states = [
         gap.models[j].quantiles(fits[id(gap.models[j])], gap.sides[k].x, shares[k], plan.probs)

@@ -38,6 +38,7 @@ from wagegap.decomposition.distributions.reweighting import (
 )
 from wagegap.decomposition.distributions.sides import (
     COMPONENTS,
+    MEASURE,
     Propensity,
     Side,
     gap_of_levels,
@@ -45,6 +46,8 @@ from wagegap.decomposition.distributions.sides import (
     label_comparisons,
     label_statistics,
     name_reference,
+    one_comparison,
+    replicated_source,
     source_of,
 )
 from wagegap.decomposition.distributions.statistics import (
@@ -58,9 +61,10 @@ from wagegap.decomposition.distributions.statistics import (
     influence_of,
     parse_statistics,
     quantile,
+    share_out,
 )
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated, replicate_values
+from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated
 from wagegap.decomposition.result import Decomposition
 from wagegap.errors import DataError, OptionError, check_option, did_you_mean, listing
 from wagegap.estimation.covariance.options import CovLike, Robust
@@ -68,7 +72,6 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import required_columns
-from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -118,13 +121,8 @@ class ReweightedGap(Decomposition):
         """
         from wagegap._display.axes import FAINT, PALETTE, new_axes
 
-        frame = self.densities
-        for name, value in keys.items():
-            if name not in frame:
-                raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, frame.columns)}")
-            frame = frame[frame[name] == value]
-        if frame.empty or frame["at"].duplicated().any():
-            raise OptionError(f"choose one comparison by its keys: {listing(self.comparisons['direction'])}.")
+        known = [name for name in self.keys if name != MEASURE]
+        frame = one_comparison(self.densities, keys, known)
         first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
         ax = new_axes() if ax is None else ax
         for column, label, color, dash in (
@@ -219,7 +217,7 @@ def dfl(  # noqa: PLR0913
     steps = _steps(grouped, sequence)
     propensity = Propensity(reweight, trimming, grouped.sample.x, grouped.design.names)
     plan = _Plan(chosen, rule, propensity, reference, steps)
-    sides = tuple(group_sides(grouped))
+    sides = tuple(group_sides(grouped, ordered=True))
     gaps = [_fit(sides, comparison, plan) for comparison in grouped.comparisons]
     warn_overlap([(f"{gap.name} ({step})", w) for gap in gaps for step, w in zip(steps, gap.weights, strict=True)])
     if keep_units is None:
@@ -231,9 +229,9 @@ def dfl(  # noqa: PLR0913
         title=f"Gap of {listing((one.name for one in chosen), 4)} of {grouped.design.outcome}, reweighted",
         notes=_notes(grouped, plan),
     )  # fmt: skip
-    words = "pay structure of the {} group, whose rows are given the regressors of the {}"
+    named = name_reference(reference, "pay structure of the {} group, whose rows are given the regressors of the {}")
     gap = ReweightedGap(
-        estimates, "dfl", COMPONENTS, grouped.sizes(), levels, name_reference(reference, words),
+        estimates, "dfl", COMPONENTS, grouped.sizes(), levels, named,
         **_diagnostics(grouped, gaps, plan),
     )  # fmt: skip
     return gap if keep_units else gap.without_units()
@@ -284,8 +282,10 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
         return {"all regressors": np.arange(len(design.names))}
     parts = [sequence] if isinstance(sequence, str) else list(sequence)
     groups = [[part] if isinstance(part, str) else list(part) for part in parts]
-    terms = [term for term in dict.fromkeys(design.terms) if term not in ("1", "Intercept")]
-    variables = {term: list(required_columns(term, frame)) for term in terms}
+    variables = {
+        column.term: [name for part in column.parts for name in required_columns(part, frame)]
+        for column in design.columns
+    }
     known = list(dict.fromkeys(name for names in variables.values() for name in names))
     named = [name for names in groups for name in names]
     for name in named:
@@ -300,7 +300,7 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     steps, so_far = {}, set[str]()
     for names in [*groups, *([last] if last else [])]:
         so_far |= set(names)
-        inside = [j for j, term in enumerate(design.terms) if so_far.issuperset(variables.get(term, []))]
+        inside = [j for j, term in enumerate(design.terms) if so_far.issuperset(variables[term])]
         steps[" + ".join(names)] = np.array(inside, dtype=np.intp)
     return steps
 
@@ -359,18 +359,21 @@ def _fit(sides: Sequence[Side], comparison: Comparison, plan: _Plan) -> _Gap:
 def _evaluate(gap: _Gap, plan: _Plan) -> tuple[FloatArray, FloatArray]:
     """Statistics of every distribution, (m S,), and their influence functions, (n_first + n_second, m S)."""
     m, samples, cut = len(plan.statistics), gap.samples(), len(gap.sides[0].y)
-    values, influence = np.empty((m, len(samples))), np.zeros((cut + len(gap.sides[1].y), m, len(samples)))
-    of_side = [influence[:cut], influence[cut:]]
+    first, second = (np.argsort(np.argsort(side.rows)) for side in gap.sides)  # rows in the order of the sample
+    places = (first, cut + second)
+    values, influence = np.empty((m, len(samples))), np.zeros((cut + len(second), m, len(samples)))
     for s, (side, w) in enumerate(samples):
         at = gap.source if s > 1 else s
         values[:, s], derivative = influence_of(plan.statistics, side.y, w, counts=side.counts, rule=plan.rule)
         # a group: w_i IF(y_i) / W. A counterfactual of weights c = w psi: c_i IF(y_i) / C, and what the propensity adds
         # where every psi_i moves with its coefficients, from d nu / d c_i = IF(y_i) / C
         derivative *= (gap.kept[at] / w.sum())[:, None]
+        scores = derivative * w[:, None]
         if s > 1:
-            added = gap.weights[s - 2].influence(derivative)
-            of_side[at][:, :, s], of_side[1 - at][:, :, s] = added
-        of_side[at][:, :, s] += derivative * w[:, None]
+            through_source, through_target = gap.weights[s - 2].influence(derivative)
+            scores += through_source
+            influence[places[1 - at], :, s] = through_target
+        influence[places[at], :, s] = scores
     return values.ravel(), influence.reshape(len(influence), -1)
 
 
@@ -430,14 +433,12 @@ def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tu
     def again(weights: FloatArray) -> FloatArray:
         return np.stack([_again(gap, plan, weights) for gap in gaps], axis=1)
 
-    def values_of(replicates: ReplicateWeights) -> FloatArray:
-        batches = row_blocks(len(replicates), max(_AT_ONCE // len(grouped.sample.y), 1))
-        drawn = (range(batch.start, batch.stop) for batch in batches)
-        return np.concatenate([again(np.stack([replicates.draw(i) for i in batch])) for batch in drawn])
+    def drawn(replicates: ReplicateWeights, batch: slice) -> FloatArray:
+        return again(np.stack([replicates.draw(i) for i in range(batch.start, batch.stop)]))
 
-    estimate = again(grouped.weights(np.arange(len(grouped.sample.y)))[None])[0]
-    members = [np.concatenate(grouped.rows(comparison)) for comparison in grouped.comparisons]
-    return estimate.ravel(), replicate_values(grouped, estimate, values_of, members)
+    rows = np.arange(len(grouped.sample.y))
+    estimate = again(grouped.weights(rows)[None])[0]
+    return estimate.ravel(), replicated_source(grouped, estimate, drawn, max(_AT_ONCE // len(rows), 1))
 
 
 def _lean_source(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, rule: SmallSample) -> StatedSource:
@@ -486,8 +487,8 @@ def _diagnostics(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> d
         curves.insert(0, "comparison", i)
         overlap = pd.concat([weights.overlap() for weights in gap.weights], ignore_index=True)
         overlap.insert(0, "step", list(plan.steps))
-        made = (overlap, last.balance(plan.propensity.names), curves, factor)
-        for name, frame in zip(frames, made, strict=True):
+        of_gap = (overlap, last.balance(plan.propensity.names), curves, factor)
+        for name, frame in zip(frames, of_gap, strict=True):
             frames[name].append(grouped.label(gap.comparison, frame))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
 
@@ -512,10 +513,7 @@ def _curve(sample: Distribution, width: float, low: float, high: float, rule: De
     """Kernel density at evenly spaced points, from weights shared out between the nearest of 1,024 bins."""
     # f(t) = sum_b mass_b K((t - b) / h) / h over bins b: a convolution
     step = (high - low) / (_BINS - 1)
-    place = (sample.y - low) / step
-    left = np.minimum(place.astype(np.intp), _BINS - 2)
-    share = place - left
-    mass = np.bincount(left, sample.weights * (1 - share), _BINS) + np.bincount(left + 1, sample.weights * share, _BINS)
+    mass = share_out((sample.y - low) / step, sample.weights, _BINS)
     reach = min(int(np.ceil(rule.support * width / step)), _BINS - 1)
     distance = np.arange(-reach, reach + 1, dtype=float) * (step / width)
     kernel = rule.shape(np.asarray(distance, dtype=float)) / width

@@ -26,6 +26,7 @@ import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, listing
+from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.likelihood.binary import LinkFunction, fit_binary_many, probability, slope
 from wagegap.estimation.likelihood.newton_update import NewtonUpdate, newton_update
 
@@ -141,20 +142,14 @@ def fit_distribution(
     if not inner.size:
         raise DataError(f"no threshold lies below the largest outcome, {high:g}: everybody is at or below all of them.")
     w = None if weights is None else weights[None]
-    parts = [
-        fit_binary_many(outcome, x, w, link, steps=_STEPS) for _, outcome in _outcomes(y, inner)
-    ]  # fmt: skip
-    params = np.concatenate([part.params for part in parts])
-    return DistributionFit(
-        link, np.append(inner, high), complete, params, np.concatenate([part.converged for part in parts])
-    )
+    parts = [fit_binary_many(outcome, x, w, link, steps=_STEPS) for _, outcome in _outcomes(y, inner)]
+    params, converged = (np.concatenate([getattr(part, name) for part in parts]) for name in ("params", "converged"))
+    return DistributionFit(link, np.append(inner, high), complete, params, converged)
 
 
 def _outcomes(y: FloatArray, thresholds: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
     """Indicators of outcomes up to some thresholds at a time, shape (b, n)."""
-    size = max(_AT_ONCE // len(y), 1)
-    for at in range(0, len(thresholds), size):
-        some = slice(at, at + size)
+    for some in row_blocks(len(thresholds), max(_AT_ONCE // len(y), 1)):
         yield some, (y <= thresholds[some, None]).astype(np.float64)
 
 
@@ -163,21 +158,22 @@ def distribution_update(fit: DistributionFit, y: FloatArray, x: FloatArray, weig
     if len(y) * len(fit.params) > _STORED:
         return None
 
+    # Log likelihood of 1{y <= t} at p = Lambda(v): score (1{y <= t} - p) p' / (p (1 - p)), expected curvature
+    # p'^2 / (p (1 - p)); least squares in the linear model
+    def moments(j: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        index = x @ fit.params[j]
+        p, dp = probability(index, fit.link), slope(index, fit.link)
+        return p, dp, np.ones_like(p) if fit.link == "lpm" else np.maximum(p * (1 - p), 1e-12)
+
     def scores(j: int) -> FloatArray:
-        p, dp, variance = _moments(fit.link, x @ fit.params[j])
+        p, dp, variance = moments(j)
         return np.asarray(((y <= fit.thresholds[j]) - p) * dp / variance)
 
     def curvature(j: int) -> FloatArray:
-        _, dp, variance = _moments(fit.link, x @ fit.params[j])
+        _, dp, variance = moments(j)
         return np.asarray(dp**2 / variance)
 
     return newton_update(x, weights, len(fit.params), scores, curvature)
-
-
-def _moments(link: LinkFunction, index: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Probability, its derivative in the index, and the variance of the outcome (one in the linear model)."""
-    p, dp = probability(index, link), slope(index, link)
-    return p, dp, np.ones_like(p) if link == "lpm" else np.maximum(p * (1 - p), 1e-12)
 
 
 def refit_distribution(
@@ -212,25 +208,20 @@ def refit_distribution(
     steps = _STEPS if exact else (2 if update is None else 1)
     out = np.empty_like(start)
     for some, outcome in _outcomes(y, fit.thresholds[:-1]):
-        found = fit_binary_many(outcome, x, weights[None], fit.link, start=start[some], steps=steps)
-        out[some] = found.params
+        out[some] = fit_binary_many(outcome, x, weights[None], fit.link, start=start[some], steps=steps).params
     return out
 
 
 def _shortened(step: FloatArray, x: FloatArray) -> FloatArray:
     """Keep indices from moving far in one step."""
-    size = max(_AT_ONCE // len(x), 1)
-    farthest = np.concatenate(
-        [np.abs(step[at : at + size] @ x.T).max(axis=1) for at in range(0, len(step), size)]
-    )  # fmt: skip
+    blocks = row_blocks(len(step), max(_AT_ONCE // len(x), 1))
+    farthest = np.concatenate([np.abs(step[some] @ x.T).max(axis=1) for some in blocks])
     return np.asarray(step * (_FARTHEST / np.maximum(farthest, _FARTHEST))[:, None])
 
 
 def average_distribution(fit: DistributionFit, params: FloatArray, x: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the average over rows of fitted probabilities at all thresholds but the last, shape (m - 1,)."""
     total = np.zeros(len(params))
-    size = max(_AT_ONCE // len(params), 1)
-    for at in range(0, len(x), size):
-        rows = slice(at, at + size)
+    for rows in row_blocks(len(x), max(_AT_ONCE // len(params), 1)):
         total += probability(params @ x[rows].T, fit.link) @ weights[rows]
     return np.asarray(total / weights.sum())

@@ -23,9 +23,8 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 
-__all__ = ["HYPOTHESES", "CurveTest", "curve_tests", "uniform_critical", "zero_test"]
+__all__ = ["CurveTest", "curve_tests", "uniform_critical", "zero_test"]
 
-HYPOTHESES = ("no_effect", "constant_effect", "nowhere_negative", "nowhere_positive")
 _FLOOR = 1e-9  # of the largest variance: keeps points that hardly vary from deciding
 
 
@@ -97,12 +96,12 @@ def curve_tests(values: FloatArray, deviations: FloatArray, middle: int) -> tupl
     """
     tests = [zero_test(values, deviations, "no_effect")]
     if len(values) > 1:
-        rest = np.arange(len(values)) != middle
-        from_middle = deviations[:, rest] - deviations[:, [middle]]
-        tests.append(zero_test(values[rest] - values[middle], from_middle, "constant_effect"))
+        others = np.arange(len(values)) != middle
+        from_middle = deviations[:, others] - deviations[:, [middle]]
+        tests.append(zero_test(values[others] - values[middle], from_middle, "constant_effect"))
     scale = _scale(deviations)
-    tests.append(_test(np.minimum(values, 0) / scale, np.minimum(deviations, 0) / scale, "nowhere_negative"))
-    tests.append(_test(np.maximum(values, 0) / scale, np.maximum(deviations, 0) / scale, "nowhere_positive"))
+    for side, hypothesis in ((np.minimum, "nowhere_negative"), (np.maximum, "nowhere_positive")):
+        tests.append(_test(side(values, 0) / scale, side(deviations, 0) / scale, hypothesis))
     return tuple(tests)
 
 
@@ -122,6 +121,7 @@ def _scale(deviations: FloatArray) -> FloatArray:
 
 
 def _test(z: FloatArray, draws: FloatArray, hypothesis: str) -> CurveTest:
+    # KS = max_q |z_q| and CMS = mean_q z_q^2, with p = (1 + number of draws beyond) / (1 + R)
     ks, cms = float(np.abs(z).max()), float(np.mean(z**2))
     beyond = [np.abs(draws).max(axis=1) >= ks, np.mean(draws**2, axis=1) >= cms]
     p = [float((1 + count.sum()) / (1 + len(draws))) for count in beyond]

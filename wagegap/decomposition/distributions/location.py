@@ -92,12 +92,11 @@ def fit_location(
     """
     w = np.ones(len(y)) if weights is None else weights
     used = w > 0
-    ys, xs, ws = y[used], x[used], w[used]
-    fit = fit_lstsq(ys, xs, ws)
-    gamma = None
+    y, x, w = y[used], x[used], w[used]
+    fit, gamma = fit_lstsq(y, x, w), None
     if scale:
-        gamma = np.nan_to_num(fit_lstsq(_log_squares(fit.residuals, ys), xs, ws).params)
-    return _with_errors(ys, xs, ws, levels, np.nan_to_num(fit.params), gamma, convention)
+        gamma = np.nan_to_num(fit_lstsq(_log_squares(fit.residuals, y), x, w).params)
+    return _with_errors(y, x, w, levels, np.nan_to_num(fit.params), gamma, convention)
 
 
 def refit_location(
@@ -120,18 +119,15 @@ def refit_location(
     >>> refit_location(fit, y, x, np.array([0.5]), np.array([1.0, 1.0, 1.0, 0.0]), column_products(x).T).params.round(6)
     array([2.])
     """
+    # b + (X'WX)^-1 X'W (y - X b), which loses no digits to the size of the outcome; g likewise from log e^2
     normal = unpack_moments((weights @ products)[None])
-    params = fit.params + _solve(normal, x, weights, y - x @ fit.params)
-    gamma = None
-    if fit.scale is not None:
-        target = _log_squares(y - x @ params, y)
-        gamma = fit.scale + _solve(normal, x, weights, target - x @ fit.scale)
+
+    def moved(params: FloatArray, target: FloatArray) -> FloatArray:
+        return np.asarray(params + solve_scaled(normal, ((weights * (target - x @ params)) @ x)[None])[0])
+
+    params = moved(fit.params, y)
+    gamma = None if fit.scale is None else moved(fit.scale, _log_squares(y - x @ params, y))
     return _with_errors(y, x, weights, levels, params, gamma, convention)
-
-
-def _solve(normal: FloatArray, x: FloatArray, weights: FloatArray, y: FloatArray) -> FloatArray:
-    """Least squares of a residual, which loses no digits to the size of the outcome."""
-    return np.asarray(solve_scaled(normal, ((weights * y) @ x)[None])[0])
 
 
 def _log_squares(residuals: FloatArray, y: FloatArray) -> FloatArray:
@@ -148,7 +144,7 @@ def _with_errors(
     y: FloatArray, x: FloatArray, w: FloatArray, levels: FloatArray, params: FloatArray, gamma: FloatArray | None,
     convention: Convention,
 ) -> LocationFit:  # fmt: skip
-    """Add the distribution of the errors."""
+    """Add the distribution of the errors, (y - x'b) / exp(x'g / 2)."""
     errors = y - x @ params
     if gamma is not None:
         errors = errors / np.exp(0.5 * (x @ gamma))

@@ -14,7 +14,7 @@ Econometrica 78, 1093-1125.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from wagegap._typing import CodeArray, FloatArray
 from wagegap.errors import DataError
+from wagegap.estimation.least_squares.moments import row_blocks
 
 __all__ = ["Convention", "Levels", "invert_distribution", "pooled_quantiles", "values_at"]
 
@@ -48,23 +49,17 @@ class Levels:
     number: int
     take: Callable[[slice], FloatArray]
 
-    def blocks(self, n: int) -> Iterable[FloatArray]:
-        """Return quantiles of all rows, some probabilities at a time; kept where they are few."""
+    def blocks(self, n: int) -> Callable[[], Iterable[FloatArray]]:
+        """Return a function that gives quantiles of n rows, some probabilities at a time; kept where they are few."""
         size = max(_AT_ONCE // n, 1)
-        if size >= self.number:
-            return [self.take(slice(0, self.number))]
-        return _Again(self, size)
+        if size < self.number:
+            return lambda: map(self.take, row_blocks(self.number, size))
+        kept = [self.take(slice(0, self.number))]
+        return lambda: kept
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Again:
-    """Blocks that are computed each time they are gone through."""
-
-    levels: Levels
-    size: int
-
-    def __iter__(self) -> Iterator[FloatArray]:
-        return (self.levels.take(slice(at, at + self.size)) for at in range(0, self.levels.number, self.size))
+def _as_levels(values: FloatArray | Levels) -> Levels:
+    return values if isinstance(values, Levels) else Levels(len(values), lambda some: values[some])
 
 
 def values_at(values: FloatArray | Levels, weights: FloatArray, targets: FloatArray) -> FloatArray:
@@ -88,39 +83,36 @@ def values_at(values: FloatArray | Levels, weights: FloatArray, targets: FloatAr
     >>> values_at(np.array([[1.0, 5.0], [3.0, 2.0]]), np.array([1.0, 1.0]), np.array([2.0, 3.5]))
     array([2., 5.])
     """
-    number = values.number if isinstance(values, Levels) else len(values)
-    blocks = values.blocks(len(weights)) if isinstance(values, Levels) else [values]
-    total = number * float(weights.sum())
+    levels = _as_levels(values)
+    blocks, total = levels.blocks(len(weights)), levels.number * float(weights.sum())
     goals = np.minimum(targets, total) - _SLACK * total
-    ends = np.array([(block.min(), block.max()) for block in blocks])
+    ends = np.array([(block.min(), block.max()) for block in blocks()])
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     if not np.isfinite(low + high):
         raise DataError("fitted values are not finite: rescale regressors of very different size.")
-    if number * len(weights) <= _FEW or high <= low:
-        flat = np.concatenate([block.ravel() for block in blocks])
-        return _sorted_at(flat, np.tile(weights, number), goals)
+    if levels.number * len(weights) <= _FEW or high <= low:
+        flat = np.concatenate([block.ravel() for block in blocks()])
+        return _sorted_at(flat, np.tile(weights, levels.number), goals)
     return _binned_at(blocks, weights, goals, low, high)
 
 
 def _binned_at(
-    blocks: Iterable[FloatArray], weights: FloatArray, goals: FloatArray, low: float, high: float
+    blocks: Callable[[], Iterable[FloatArray]], weights: FloatArray, goals: FloatArray, low: float, high: float
 ) -> FloatArray:
     """Count values into bins, then sort those of the bins that hold a goal."""
     counts = np.zeros(_BINS)
-    for block in blocks:
+    for block in blocks():
         counts += np.bincount(_bins(block, low, high), np.tile(weights, len(block)), _BINS)
     reached = np.cumsum(counts)
     wanted = np.minimum(np.searchsorted(reached, goals), _BINS - 1)
     marked = np.zeros(_BINS, dtype=bool)
     marked[wanted] = True
-    held, values, every = [], [], []
-    for block in blocks:
+    parts = []
+    for block in blocks():
         bins = _bins(block, low, high)
         some = np.flatnonzero(marked[bins])
-        held.append(bins[some])
-        values.append(block.ravel()[some])
-        every.append(weights[some % len(weights)])
-    bins, flat, mass = np.concatenate(held), np.concatenate(values), np.concatenate(every)
+        parts.append((bins[some], block.ravel()[some], weights[some % len(weights)]))
+    bins, flat, mass = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(bins, kind="stable")
     out = np.empty(len(goals))
     for b in np.unique(wanted):
@@ -172,21 +164,15 @@ def pooled_quantiles(
     >>> pooled_quantiles(np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2), np.array([0.5, 0.51]))
     array([2., 3.])
     """
-    number = values.number if isinstance(values, Levels) else len(values)
-    total = number * float(weights.sum())
+    total = _as_levels(values).number * float(weights.sum())
     if convention == "cfm":
         inner = np.clip((probs - trimmed) / (1 - 2 * trimmed), 0.0, 1.0)
         return values_at(values, weights, inner * total)
-    return _between_positions(values, weights, probs, total)
-
-
-def _between_positions(values: FloatArray | Levels, weights: FloatArray, probs: FloatArray, total: float) -> FloatArray:
-    """Hmisc's wtd.quantile with weights as they are, whatever they sum to."""
+    # Hmisc's wtd.quantile with weights as they are, whatever they sum to
     position = 1 + (total - 1) * probs
-    low = np.maximum(np.floor(position), 1.0)
-    share = position % 1
-    both = values_at(values, weights, np.concatenate([low, np.minimum(low + 1, total)]))
-    return np.asarray((1 - share) * both[: len(probs)] + share * both[len(probs) :])
+    low, share = np.maximum(np.floor(position), 1.0), position % 1
+    first, second = np.split(values_at(values, weights, np.concatenate([low, np.minimum(low + 1, total)])), 2)
+    return np.asarray((1 - share) * first + share * second)
 
 
 def invert_distribution(
@@ -223,11 +209,12 @@ def invert_distribution(
     if convention == "r":
         place = np.searchsorted(rising, probs, side="right")
         return np.asarray(thresholds[np.minimum(place, len(thresholds) - 1)])
-    whole = np.append(np.clip(rising, 0.0, 1.0), 1.0)
-    place = np.searchsorted(whole, probs - _SLACK)
+    # F at all thresholds, Q(p) = t_j at the first j with F(t_j) >= p, or between t_(j-1) and t_j in proportion
+    heights = np.append(np.clip(rising, 0.0, 1.0), 1.0)
+    place = np.searchsorted(heights, probs - _SLACK)
     if not between:
         return np.asarray(thresholds[place])
     before = np.maximum(place - 1, 0)
-    gap = whole[place] - whole[before]
-    share = np.where(gap > 0, (probs - whole[before]) / np.where(gap > 0, gap, 1.0), 1.0)
+    gap = heights[place] - heights[before]
+    share = np.where(gap > 0, (probs - heights[before]) / np.where(gap > 0, gap, 1.0), 1.0)
     return np.asarray(thresholds[before] + np.clip(share, 0.0, 1.0) * (thresholds[place] - thresholds[before]))

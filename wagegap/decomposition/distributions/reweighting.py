@@ -100,7 +100,7 @@ def parse_trim(trim: str) -> Trim:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Rows of both samples, those of the source first.
+    """Rows of both samples, those of the source first, and the cells that are fitted in their place.
 
     Attributes
     ----------
@@ -112,9 +112,9 @@ class _Rows:
         Weights.
     source : int
         Rows of the source.
-    code : ndarray of int, shape (n,), optional
-        Cell of each row, where rows of equal regressors are fitted as one.
-    first : ndarray of int, shape (m,), optional
+    code : ndarray of int, shape (n,)
+        Cell of each row: rows of equal regressors, or the row alone where few repeat.
+    first : ndarray of int, shape (m,)
         A row of each cell.
     """
 
@@ -122,13 +122,11 @@ class _Rows:
     target: FloatArray
     weights: FloatArray
     source: int
-    code: IntArray | None
-    first: IntArray | None
+    code: IntArray
+    first: IntArray
 
     def sums(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weight of the source and of the target in every cell, from weights (R, n): two arrays (R, m)."""
-        assert self.code is not None
-        assert self.first is not None
         m, cut = len(self.first), self.source
         return _by_cell(self.code[:cut], m, weights[:, :cut]), _by_cell(self.code[cut:], m, weights[:, cut:])
 
@@ -194,9 +192,10 @@ class Reweighting:
         flat = derivative.ndim == 1
         pushed = (derivative[:, None] if flat else derivative) * self.weights[:, None]
         out = self._through_cells(pushed) if self.fit is None else self._through_fit(pushed, self.fit)
-        total, (source, target) = pushed.sum(axis=0), rows.totals(rows.weights[None])
-        out[:cut] += np.outer(rows.weights[:cut] / source, total)
-        out[cut:] -= np.outer(rows.weights[cut:] / target, total)
+        # psi has the factor W_source / W_target: + w_i / W_source sum_j d_j c_j, and - w_i / W_target for the target
+        source, target = rows.totals(rows.weights[None])
+        scale = rows.weights * np.where(rows.target == 1, -1 / target, 1 / source)
+        out += np.outer(scale, pushed.sum(axis=0))
         return (out[:cut, 0], out[cut:, 0]) if flat else (out[:cut], out[cut:])
 
     def replicate(self, source: FloatArray, target: FloatArray) -> FloatArray:
@@ -217,8 +216,9 @@ class Reweighting:
         odds = self._cell_odds(weights) if self.fit is None else self._fitted_odds(weights, self.fit)
         total_source, total_target = rows.totals(weights)
         odds *= (total_source / total_target)[:, None]
-        if not (self.kept[0] & self._alive[: rows.source]).all():
-            odds[:, ~(self.kept[0] & self._alive[: rows.source])] = 0.0
+        dropped = ~(self.kept[0] & self._alive[: rows.source])
+        if dropped.any():
+            odds[:, dropped] = 0.0
         return odds
 
     def overlap(self) -> pd.DataFrame:
@@ -273,51 +273,41 @@ class Reweighting:
 
     def _through_fit(self, pushed: FloatArray, fit: BinaryFit) -> FloatArray:
         """Influence through the coefficients, shape (n, q)."""
-        rows, link = self._rows, fit.link
-        index = fit.index if rows.code is None else fit.index[rows.code]
-        lift = _log_odds_slope(index[: rows.source], link)
+        # [sum_j d_j c_j h_j x_j]' H^-1 x_i s_i w_i, with h the slope of the log odds and s_i the score in the index
+        rows, index = self._rows, fit.index[self._rows.code]
+        lift = _log_odds_slope(index[: rows.source], fit.link)
         toward = fit.bread @ (rows.x[: rows.source].T @ (pushed * lift[:, None]))
-        residuals = score(index, rows.target, link) * rows.weights * self._alive
+        residuals = score(index, rows.target, fit.link) * rows.weights * self._alive
         return np.asarray((rows.x @ toward) * residuals[:, None])
 
     def _through_cells(self, pushed: FloatArray) -> FloatArray:
         """Influence through the shares of the target in the cells, shape (n, q)."""
-        rows, cut = self._rows, self._rows.source
-        assert rows.code is not None
-        source, target = (part[0] for part in rows.sums(rows.weights[None]))
-        by_cell = np.column_stack([np.bincount(rows.code[:cut], column, len(source)) for column in pushed.T])
-        out = np.empty((len(rows.target), pushed.shape[1]))
-        for at, total, sign in ((slice(0, cut), source, -1.0), (slice(cut, None), target, 1.0)):
-            code = rows.code[at]
-            share = rows.weights[at] / np.where(total > 0, total, 1.0)[code]
-            out[at] = sign * share[:, None] * by_cell[code]
-        return out
+        # the odds T_g / S_g of cell g: + w_i / T_g for a row of the target, - w_i / S_g for one of the source
+        rows = self._rows
+        source, target = (of_cells[0] for of_cells in rows.sums(rows.weights[None]))
+        by_cell = np.column_stack([
+            np.bincount(rows.code[: rows.source], column, len(source)) for column in pushed.T
+        ])  # fmt: skip
+        total = np.where(rows.target == 1, target[rows.code], -source[rows.code])
+        return np.asarray((rows.weights / np.where(total == 0, 1.0, total))[:, None] * by_cell[rows.code])
 
     def _fitted_odds(self, weights: FloatArray, fit: BinaryFit) -> FloatArray:
         """Odds of the source rows from refitted coefficients, shape (R, n_source)."""
         rows, link = self._rows, fit.link
-        carried = weights if self._alive.all() else weights * self._alive
-        if rows.code is None or rows.first is None:
-            fits = fit_binary_many(rows.target, rows.x, carried, link, start=fit.params)
-            odds = _odds(fits.params @ rows.x[: rows.source].T, link)
-        else:
-            source, target = rows.sums(carried)
-            total = source + target
-            share = target / np.where(total > 0, total, 1.0)
-            cells = rows.x[rows.first]
-            fits = fit_binary_many(share, cells, total, link, start=fit.params)
-            odds = _odds(fits.params @ cells.T, link)[:, rows.code[: rows.source]]
+        source, target = rows.sums(weights if self._alive.all() else weights * self._alive)
+        cells = rows.x[rows.first]
+        total = source + target
+        fits = fit_binary_many(_share(target, total), cells, total, link, start=fit.params)
+        odds = _odds(fits.params @ cells.T, link)[:, rows.code[: rows.source]]
         odds[~fits.converged] = np.nan
         return odds
 
     def _cell_odds(self, weights: FloatArray) -> FloatArray:
         """Odds of the source rows from the shares of the cells, shape (R, n_source)."""
         rows = self._rows
-        assert rows.code is not None
         source, target = rows.sums(weights)
         odds = target / np.where(source > 0, source, np.inf)
-        lost = ((source <= 0) & (target > 0)).any(axis=1)
-        odds[lost] = np.nan
+        odds[((source <= 0) & (target > 0)).any(axis=1)] = np.nan
         return odds[:, rows.code[: rows.source]]
 
 
@@ -372,14 +362,19 @@ def reweight(
     rule = parse_trim(trim) if isinstance(trim, str) else trim
     rows = _stack(source, target, weights, groups, always=model == "cells")
     if model == "cells":
-        fit, alive, p = None, np.ones(len(rows.target), dtype=bool), _cell_shares(rows)
-        if rule.rule != "crump":
-            _check_cells(rows, p, groups)
+        fit, alive = None, np.ones(len(rows.target), dtype=bool)
+        in_source, in_target = (of_cells[0] for of_cells in rows.sums(rows.weights[None]))
+        p = _share(in_target, in_source + in_target)[rows.code]
+        lone = np.flatnonzero((p == 1) & (rows.target == 1) & (rows.weights > 0))
+        if lone.size and rule.rule != "crump":
+            raise _no_overlap(rows, lone, [], groups)
+        odds = np.asarray(np.divide(p, 1 - p, out=np.full(len(p), np.inf), where=p < 1))
     else:
         fit, alive, p = _fit_propensity(rows, model, names, groups, drop=rule.rule == "crump")
+        odds = _odds(fit.index[rows.code], fit.link)
+    # psi = p / (1 - p) W_source / W_target, zero for rows of the source unlike any of the target
     cut = rows.source
-    odds = _safe_odds(p, fit, rows)
-    total_source, total_target = (float(part[0]) for part in rows.totals(rows.weights[None]))
+    total_source, total_target = (float(total[0]) for total in rows.totals(rows.weights[None]))
     factor = np.where(alive | (rows.target == 1), odds, 0.0) * (total_source / total_target)
     kept = _kept(rule, p, factor, rows)
     if not kept[:cut].any() or not kept[cut:].any():
@@ -429,39 +424,39 @@ def _stack(
     always: bool,
 ) -> _Rows:
     """Put both samples into one, with cells where rows repeat."""
-    parts = []
+    filled = []
     for name, x, w in zip(groups, (source, target), weights, strict=True):
-        own = np.ones(len(x)) if w is None else w
-        bad = int((~(own >= 0)).sum())
+        filled.append(np.ones(len(x)) if w is None else w)
+        bad = int((~(filled[-1] >= 0)).sum())
         if bad:
-            raise DataError(f"{bad:,} of {len(own):,} weights of {name} are negative or missing.")
-        if not own.sum() > 0:
-            raise DataError(f"the weights of the {len(own):,} rows of {name} sum to zero.")
+            raise DataError(f"{bad:,} of {len(x):,} weights of {name} are negative or missing.")
+        if not filled[-1].sum() > 0:
+            raise DataError(f"the weights of the {len(x):,} rows of {name} sum to zero.")
         if len(x) < x.shape[1] and not always:
             raise DataError(
                 f"{name} has {len(x):,} rows for {x.shape[1]} columns of the propensity: use fewer regressors, or "
                 "pool cells."
             )
-        parts.append(own)
     x = np.vstack([source, target])
-    code, first = _cells(x, always=always)
-    to = np.concatenate([np.zeros(len(source)), np.ones(len(target))])
-    return _Rows(x, to, np.concatenate(parts), len(source), code, first)
+    in_target = np.repeat([0.0, 1.0], [len(source), len(target)])
+    return _Rows(x, in_target, np.concatenate(filled), len(source), *_cells(x, always=always))
 
 
-def _cells(x: FloatArray, *, always: bool) -> tuple[IntArray | None, IntArray | None]:
-    """Number the distinct rows, where they are few; two rows of one random projection are compared in full."""
-    directions = np.random.default_rng(1).standard_normal(x.shape[1])
-    key = x @ directions
-    few = 2000
+def _cells(x: FloatArray, *, always: bool) -> tuple[IntArray, IntArray]:
+    """Number the distinct rows, or all rows unless few are distinct; and a row of each.
+
+    Two rows of one random projection are compared in full.
+    """
+    key = x @ np.random.default_rng(1).standard_normal(x.shape[1])
+    few, alone = 2000, np.arange(len(x))
     if not always and len(np.unique(key[:few])) > min(few, len(key)) / 4:
-        return None, None
+        return alone, alone
     _, first, code = np.unique(key, return_index=True, return_inverse=True)
     if not np.array_equal(x[first][code], x):
         _, first, code = np.unique(x, axis=0, return_index=True, return_inverse=True)
         code = code.ravel()
     if not always and len(first) > len(x) / 4:
-        return None, None
+        return alone, alone
     return code.astype(np.intp), first.astype(np.intp)
 
 
@@ -475,45 +470,28 @@ def _fit_propensity(
     """
     alive = np.ones(len(rows.target), dtype=bool)
     while True:
-        fit, separated = _fit_alive(rows, link, alive)
-        if separated is None:
-            break
-        lone = separated[rows.target[separated] == 1]
-        columns = fit.separation.columns if fit.separation is not None else np.zeros(0, dtype=np.intp)
-        if lone.size and (not drop or not _both(rows, alive, separated)):
-            raise _no_overlap(rows, lone, [names[j] if names is not None else f"column {j}" for j in columns], groups)
-        alive[separated] = False
-        if not _both(rows, alive, separated):
+        source, target = (of_cells[0] for of_cells in rows.sums((rows.weights * alive)[None]))
+        total = source + target
+        fit = fit_binary(_share(target, total), rows.x[rows.first], total, link, separation="report")
+        if fit.separation is None:
+            return fit, alive, np.where(alive, fit.probabilities[rows.code], rows.target)
+        separated = alive & (rows.weights > 0) & np.isin(rows.code, fit.separation.rows)
+        lone = np.flatnonzero(separated & (rows.target == 1))
+        remaining = rows.target[alive & (rows.weights > 0) & ~separated]
+        overlap = bool((remaining == 1).any() and (remaining == 0).any())
+        if lone.size and not (drop and overlap):
+            columns = [f"column {j}" if names is None else names[j] for j in fit.separation.columns]
+            raise _no_overlap(rows, lone, columns, groups)
+        if not overlap:
             raise _no_overlap(rows, np.flatnonzero(rows.target == 1), [], groups)
-    p = fit.probabilities if rows.code is None else fit.probabilities[rows.code]
-    return fit, alive, np.where(alive, p, rows.target)
-
-
-def _both(rows: _Rows, alive: BoolArray, without: IntArray) -> bool:
-    """Whether rows of both samples are left."""
-    left = alive & (rows.weights > 0)
-    left[without] = False
-    return bool((rows.target[left] == 1).any() and (rows.target[left] == 0).any())
-
-
-def _fit_alive(rows: _Rows, link: LinkFunction, alive: BoolArray) -> tuple[BinaryFit, IntArray | None]:
-    """Fit rows, or their cells, and say which rows are separated."""
-    weights = rows.weights * alive
-    if rows.code is None or rows.first is None:
-        fit = fit_binary(rows.target, rows.x, weights, link, separation="report")
-        return fit, None if fit.separation is None else fit.separation.rows
-    source, target = (part[0] for part in rows.sums(weights[None]))
-    total = source + target
-    fit = fit_binary(target / np.where(total > 0, total, 1.0), rows.x[rows.first], total, link, separation="report")
-    if fit.separation is None:
-        return fit, None
-    return fit, np.flatnonzero(np.isin(rows.code, fit.separation.rows) & (weights > 0))
+        alive &= ~separated
 
 
 def _no_overlap(rows: _Rows, lone: IntArray, names: Sequence[str], groups: tuple[str, str]) -> IdentificationError:
     """Say which rows of the target have no like in the source."""
     total = rows.weights[rows.source :].sum()
-    why = f" ({listing(names)} tell{'s' if len(names) == 1 else ''} the groups apart)" if names else ""
+    verb = "tells" if len(names) == 1 else "tell"
+    why = f" ({listing(names)} {verb} the groups apart)" if names else ""
     return IdentificationError(
         f"no overlap: {len(lone):,} of {len(rows.target) - rows.source:,} rows of {groups[1]}, with "
         f"{100 * rows.weights[lone].sum() / total:.3g} % of its weight, have no like in {groups[0]}{why}. Merge "
@@ -521,18 +499,9 @@ def _no_overlap(rows: _Rows, lone: IntArray, names: Sequence[str], groups: tuple
     )
 
 
-def _cell_shares(rows: _Rows) -> FloatArray:
-    """Share of the target in the cell of each row."""
-    source, target = (part[0] for part in rows.sums(rows.weights[None]))
-    total = source + target
-    assert rows.code is not None
-    return np.asarray((target / np.where(total > 0, total, 1.0))[rows.code])
-
-
-def _check_cells(rows: _Rows, p: FloatArray, groups: tuple[str, str]) -> None:
-    lone = np.flatnonzero((p == 1) & (rows.target == 1) & (rows.weights > 0))
-    if lone.size:
-        raise _no_overlap(rows, lone, [], groups)
+def _share(part: FloatArray, total: FloatArray) -> FloatArray:
+    """Part of a total, zero where there is nothing."""
+    return np.asarray(part / np.where(total > 0, total, 1.0))
 
 
 def _by_cell(code: IntArray, m: int, weights: FloatArray) -> FloatArray:
@@ -547,7 +516,7 @@ def _by_cell(code: IntArray, m: int, weights: FloatArray) -> FloatArray:
 
 
 def _odds(index: FloatArray, link: LinkFunction) -> FloatArray:
-    """Odds at an index, finite."""
+    """Odds p / (1 - p) at an index, finite: e^v under logit, exp(e^v) - 1 under cloglog."""
     bounded = np.clip(index, -_LARGEST_INDEX, _LARGEST_INDEX)
     if link == "logit":
         return np.asarray(np.exp(bounded))
@@ -557,15 +526,8 @@ def _odds(index: FloatArray, link: LinkFunction) -> FloatArray:
     return np.asarray(np.expm1(np.exp(np.minimum(bounded, _LARGEST_CLOGLOG))))
 
 
-def _safe_odds(p: FloatArray, fit: BinaryFit | None, rows: _Rows) -> FloatArray:
-    """Odds of all rows, from the index where there is one; infinite where only the target is found."""
-    if fit is None:
-        return np.asarray(np.divide(p, 1 - p, out=np.full(len(p), np.inf), where=p < 1))
-    return _odds(fit.index if rows.code is None else fit.index[rows.code], fit.link)
-
-
 def _log_odds_slope(index: FloatArray, link: LinkFunction) -> FloatArray:
-    """Derivative of the log odds in the index: one under logit."""
+    """Derivative of the log odds in the index, p' / (p (1 - p)): one under logit."""
     if link == "logit":
         return np.ones_like(index)
     p = probability(index, link)
@@ -579,10 +541,11 @@ def _kept(trim: Trim, p: FloatArray, factor: FloatArray, rows: _Rows) -> BoolArr
         bound = _crump_bound(p, rows.weights) if trim.bound is None else trim.bound
         return (p >= bound) & (p <= 1 - bound)
     if trim.rule == "share":
-        own = factor[: rows.source]
-        bound = 1 / np.sqrt(len(own)) if trim.bound is None else trim.bound
-        over = own[own / own.sum() > bound]
-        return factor < over.min() if over.size else np.ones(len(factor), dtype=bool)
+        psi = factor[: rows.source]
+        bound = 1 / np.sqrt(len(psi)) if trim.bound is None else trim.bound
+        over = psi[psi / psi.sum() > bound]
+        if over.size:
+            return np.asarray(factor < over.min())
     return np.ones(len(p), dtype=bool)
 
 

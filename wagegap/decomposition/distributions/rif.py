@@ -36,6 +36,7 @@ from wagegap.decomposition.distributions.statistics import (
     density_at,
     distribution,
     quantile,
+    quantile_targets,
 )
 from wagegap.errors import DataError
 from wagegap.estimation.covariance.resampling import (
@@ -500,19 +501,11 @@ def _locate(
 ) -> FloatArray:
     """Quantiles of every replicate by the convention, shape (R, Q); `counted` leaves weights out."""
     observations = moments.observations[:, None]
-    slack, p = 1e-12 * observations, np.asarray(probs)
-    if rule.quantile == "hmisc":  # between the values at the whole positions around 1 + (N - 1) p
-        position = 1 + (observations - 1) * p
-        low = np.maximum(np.floor(position + slack), 1.0)
-        share = np.maximum(position - low, 0.0)
-        wanted = np.concatenate([low - slack, np.minimum(low + 1, observations) - slack], axis=1)
-    else:  # the mean of the values on both sides of N p, one value where it is not whole
-        share = np.full((len(observations), len(p)), 0.5)
-        wanted = np.concatenate([observations * p - slack, observations * p + slack], axis=1)
+    low, high, share = quantile_targets(observations, np.asarray(probs), rule.quantile)
     weight, of_rows = (moments.count, draws.counted) if counted else (moments.weight, draws.weighted)
-    scale = weight.sum(axis=1, keepdims=True) / observations
-    value = y[_rows_at(wanted * scale, of_rows, weight, moments.width, len(y))]
-    first, second = value[:, : len(p)], value[:, len(p) :]
+    wanted = np.concatenate([low, high], axis=1) * (weight.sum(axis=1, keepdims=True) / observations)
+    value = y[_rows_at(wanted, of_rows, weight, moments.width, len(y))]
+    first, second = np.split(value, 2, axis=1)
     return np.where(first == second, first, (1 - share) * first + share * second)
 
 

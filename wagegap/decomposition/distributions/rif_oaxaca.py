@@ -30,6 +30,15 @@ import pandas as pd
 from scipy import linalg, sparse
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap.decomposition.columns import (
+    Columns,
+    Detail,
+    Reference,
+    check_identified,
+    detail_rows,
+    reference_matrix,
+    reported_columns,
+)
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
@@ -45,6 +54,7 @@ from wagegap.decomposition.distributions.sides import (
     label_comparisons,
     label_statistics,
     name_reference,
+    replicated_source,
     source_of,
 )
 from wagegap.decomposition.distributions.statistics import (
@@ -57,16 +67,8 @@ from wagegap.decomposition.distributions.statistics import (
     parse_statistics,
 )
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import is_replicated, replicate_values
-from wagegap.decomposition.means.oaxaca import (
-    Detail,
-    Reference,
-    check_identified,
-    detail_rows,
-    reference_matrix,
-    reported_columns,
-)
-from wagegap.decomposition.means.parts import Columns, Parts, signed_parts
+from wagegap.decomposition.inference import is_replicated
+from wagegap.decomposition.parts import Parts, signed_parts
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing
 from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust
@@ -75,7 +77,6 @@ from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSourc
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
-from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -368,7 +369,7 @@ def _plan(
                 f"reference={reference!r}: the RIF of each group is its own, and so there is no pooled regression; use "
                 "'A', 'B', 'cotton', 'reimers', a number or a matrix."
             )
-        weight, words = reference_matrix(grouped, reference)
+        weight, named = reference_matrix(grouped, reference)
     else:
         if not isinstance(reference, str):
             raise OptionError(
@@ -376,10 +377,10 @@ def _plan(
             )
         check_option("reference", reference, ("A", "B"))
         parts, source = reference, source_of(reference)
-        words = name_reference(reference, "coefficients of the {} group, whose rows are given the regressors of the {}")
+        named = name_reference(reference, "coefficients of the {} group, whose rows are given the regressors of the {}")
     rows, sums = detail_rows(columns, detail)
     sums = np.vstack([np.ones(len(columns.names)), sums.reshape(-1, len(columns.names))])
-    return _Plan(statistics, rule, _PARTS[parts], weight, source, propensity, words, columns, rows, sums)
+    return _Plan(statistics, rule, _PARTS[parts], weight, source, propensity, named, columns, rows, sums)
 
 
 # samples -------------------------------------------------------------------------------------------------------------
@@ -454,7 +455,7 @@ class _Fits:
 
 def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
     """Fit every group once (for each comparison, where rows are trimmed), and every counterfactual."""
-    sides = tuple(group_sides(grouped))
+    sides = tuple(group_sides(grouped, ordered=is_replicated(grouped)))
     fitted: list[_Fitted] = []
     members: list[list[int]] = []
     place: dict[tuple[int, int], int] = {}
@@ -699,15 +700,13 @@ def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Robust, rule: SmallSa
 def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits, estimate: FloatArray) -> ErrorSource:
     """Everything again under every replicate."""
     given = isinstance(grouped.cov, Replicates)
+
+    def again(replicates: ReplicateWeights, batch: slice) -> FloatArray:
+        return _evaluate(plan, fits, _again(plan, fits, _draw(replicates, fits, batch), given=given))
+
     bytes_of_row = 1 if not given and plan.propensity is None else 40
-    size = max(_AT_ONCE // (sum(len(side.y) for side in fits.sides) * bytes_of_row), 1)
-
-    def values_of(replicates: ReplicateWeights) -> FloatArray:
-        batches = [_draw(replicates, fits, at) for at in row_blocks(len(replicates), size)]
-        return np.concatenate([_evaluate(plan, fits, _again(plan, fits, drawn, given=given)) for drawn in batches])
-
-    members = [np.concatenate(grouped.rows(c)) for c in grouped.comparisons]
-    return replicate_values(grouped, estimate, values_of, members)
+    rows = sum(len(side.y) for side in fits.sides)
+    return replicated_source(grouped, estimate, again, max(_AT_ONCE // (rows * bytes_of_row), 1))
 
 
 def _draw(replicates: ReplicateWeights, fits: _Fits, batch: slice) -> list[AnyArray]:

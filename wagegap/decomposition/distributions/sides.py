@@ -11,9 +11,10 @@ with "B" of the second, explained = nu_c - nu_b and unexplained = nu_a - nu_c.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,13 @@ import pandas as pd
 from wagegap._typing import FloatArray, IntArray
 from wagegap.decomposition.distributions.reweighting import Reweighting, ReweightModel, Trim, reweight
 from wagegap.decomposition.groups import GroupedSample
-from wagegap.decomposition.inference import is_replicated
+from wagegap.decomposition.inference import replicate_values
 from wagegap.decomposition.result import TOTAL
+from wagegap.errors import OptionError, did_you_mean, listing
+from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.moments import row_blocks
 
 __all__ = [
     "COMPONENTS",
@@ -35,6 +40,8 @@ __all__ = [
     "label_comparisons",
     "label_statistics",
     "name_reference",
+    "one_comparison",
+    "replicated_source",
     "source_of",
 ]
 
@@ -45,7 +52,7 @@ COMPONENTS = ("difference", "explained", "unexplained")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """Rows of one group of a cell; smallest outcome first, where replicates need them so.
+    """Rows of one group of a cell, smallest outcome first where that is asked for.
 
     Attributes
     ----------
@@ -67,11 +74,11 @@ class Side:
     counts: FloatArray | None
 
 
-def group_sides(grouped: GroupedSample) -> Iterator[Side]:
-    """Yield the rows of every group of every cell, in the order of the samples."""
+def group_sides(grouped: GroupedSample, *, ordered: bool) -> Iterator[Side]:
+    """Yield the rows of every group of every cell, in the order of the samples; `ordered` by the outcome."""
     sample = grouped.sample
     for name, rows in zip(sample.cell_names, sample.rows_by_cell(), strict=True):
-        at = rows[np.argsort(sample.y[rows], kind="stable")] if is_replicated(grouped) else rows
+        at = rows[np.argsort(sample.y[rows], kind="stable")] if ordered else rows
         weights = None if sample.weights is None else sample.weights[at]
         counts = weights if sample.weight_kind == "frequency" else None
         yield Side(name, at, sample.y[at], sample.x[at], weights, counts)
@@ -127,6 +134,50 @@ def name_reference(reference: str, text: str) -> str:
     """
     first, second = ("first", "second") if reference == "A" else ("second", "first")
     return text.format(first, second)
+
+
+def one_comparison(frame: pd.DataFrame, keys: Mapping[str, Any], known: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of one comparison, chosen by its keys.
+
+    Raises
+    ------
+    OptionError
+        For a key that there is not, and where none or several comparisons are left.
+    """
+    for name, value in keys.items():
+        if name not in known:
+            raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, known)}")
+        frame = frame[frame[name] == value]
+    if frame.empty or (known and len(frame[list(known)].drop_duplicates()) > 1):
+        raise OptionError(f"choose one comparison by its keys ({listing(known)}).")
+    return frame
+
+
+def replicated_source(
+    grouped: GroupedSample,
+    estimate: FloatArray,
+    again: Callable[[ReplicateWeights, slice], FloatArray],
+    size: int,
+) -> ReplicateSource:
+    """Return the deviations of all replicates, some of them at a time.
+
+    Parameters
+    ----------
+    grouped : GroupedSample
+        With `cov` a `Replicates` or a `Bootstrap`.
+    estimate : ndarray, shape (C, q)
+        Full-sample estimates, a row for each comparison.
+    again : callable
+        From the replicates and a slice of them to their estimates, shape (b, C, q).
+    size : int
+        Replicates at a time.
+    """
+
+    def values_of(replicates: ReplicateWeights) -> FloatArray:
+        return np.concatenate([again(replicates, batch) for batch in row_blocks(len(replicates), size)])
+
+    members = [np.concatenate(grouped.rows(comparison)) for comparison in grouped.comparisons]
+    return replicate_values(grouped, estimate, values_of, members)
 
 
 def label_statistics(rows: pd.DataFrame, names: Sequence[str], units: Sequence[str]) -> pd.DataFrame:

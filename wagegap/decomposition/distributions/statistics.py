@@ -53,6 +53,8 @@ __all__ = [
     "influence_of",
     "parse_statistics",
     "quantile",
+    "quantile_targets",
+    "share_out",
 ]
 
 Function: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -255,22 +257,35 @@ def quantile(sample: Distribution, prob: float, rule: Literal["hmisc", "pctile"]
     return _positioned(sample.y, sample.cumulative, prob, rule)
 
 
-def _positioned(y: FloatArray, cumulative: FloatArray, prob: float, rule: str) -> float:
-    """Quantile of sorted values with running weights."""
-    total, last = cumulative[-1], len(y) - 1
-    slack = 1e-12 * total
+def quantile_targets(
+    total: FloatArray, prob: FloatArray, rule: Literal["hmisc", "pctile"]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the running weights at which a quantile and its neighbour are found, and the share of the neighbour.
+
+    Parameters
+    ----------
+    total : ndarray
+        Sum of the weights.
+    prob : ndarray, broadcast against the total
+        Probability.
+    rule : {"hmisc", "pctile"}
+        See `quantile`.
+    """
     # Hmisc: h = 1 + (W - 1) p lies between the values at the whole positions l = floor(h) and l + 1,
     # q = (1 - (h - l)) y_(l) + (h - l) y_(l+1). Stata: q = (y_(W p) + y_(W p + 1)) / 2 where W p is whole.
-    if rule == "hmisc":
-        position = 1 + (total - 1) * prob if total > 1 else total * prob
-        low = max(float(np.floor(position + slack)), min(1.0, total))
-        share = max(position - low, 0.0)
-        at = np.searchsorted(cumulative, (low - slack, min(low + 1, total) - slack), side="left")
-        first, second = y[np.minimum(at, last)]
-        return float(first) if first == second else float((1 - share) * first + share * second)
-    first = y[min(int(np.searchsorted(cumulative, total * prob - slack, side="left")), last)]
-    second = y[min(int(np.searchsorted(cumulative, total * prob + slack, side="right")), last)]
-    return float(first) if first == second else float((first + second) / 2)
+    slack = 1e-12 * total
+    if rule == "pctile":
+        return total * prob - slack, total * prob + slack, np.full(np.shape(total * prob), 0.5)
+    position = np.where(total > 1, 1 + (total - 1) * prob, total * prob)
+    low = np.maximum(np.floor(position + slack), np.minimum(1.0, total))
+    return low - slack, np.minimum(low + 1, total) - slack, np.maximum(position - low, 0.0)
+
+
+def _positioned(y: FloatArray, cumulative: FloatArray, prob: float, rule: Literal["hmisc", "pctile"]) -> float:
+    """Quantile of sorted values with running weights."""
+    low, high, share = quantile_targets(cumulative[-1], np.asarray(prob), rule)
+    first, second = y[np.minimum(np.searchsorted(cumulative, (low, high)), len(y) - 1)]
+    return float(first if first == second else (1 - share) * first + share * second)
 
 
 def bandwidth(sample: Distribution, rule: DensityRule) -> float:
@@ -529,18 +544,25 @@ def _kernel(sample: Distribution, point: float, rule: DensityRule, width: float)
     return _Kernel(value, exact, slope, lambda y: rule.shape((point - y) / width) / width)
 
 
+def share_out(place: FloatArray, weights: FloatArray, number: int) -> FloatArray:
+    """Return weights shared out between the two nearest of so many points 0, 1, ..., number - 1.
+
+    >>> share_out(np.array([0.25, 1.0]), np.array([4.0, 1.0]), 3)
+    array([3., 2., 0.])
+    """
+    below = np.minimum(place.astype(np.intp), number - 2)
+    share = place - below
+    mass = np.bincount(below, weights * (1 - share), number) + np.bincount(below + 1, weights * share, number)
+    return mass.astype(float, copy=False)
+
+
 def _binned_density(sample: Distribution, point: float, rule: DensityRule, width: float) -> float:
     """R's density() asked for one point: linear binning on 512 points within four bandwidths, two of them averaged."""
     low, span = point - 4 * width, 8 * width
     rows = sample.window(point, 4 * width * (1 + 2 / (_GRID - 1)))
-    place = (sample.y[rows] - low) / (span / (_GRID - 1))
-    left = np.floor(place)
-    share = place - left
-    cell = left.astype(np.intp) + 1
-    w = sample.weights[rows] / sample.total
-    inside = (cell >= 0) & (cell <= _GRID)
-    cell, share, w = cell[inside], share[inside], w[inside]
-    mass = np.bincount(cell, w * (1 - share), _GRID + 2) + np.bincount(cell + 1, w * share, _GRID + 2)
+    cell = (sample.y[rows] - low) / (span / (_GRID - 1)) + 1
+    inside = (cell >= 0) & (cell < _GRID + 1)
+    mass = share_out(cell[inside], sample.weights[rows][inside] / sample.total, _GRID + 2)
     offsets = np.asarray(np.arange(_GRID) * (2 * span / (2 * _GRID - 1)) / width, dtype=float)
     shape = rule.shape(offsets) / width
     middle = (_GRID - 1) // 2

@@ -189,9 +189,9 @@ def _robust(setup: Setup, alpha: float) -> list[dict[str, Any]]:
     # HC3: sum_i (b_j's weight of i)^2 e_i^2 / (1 - h_i)^2
     room = np.maximum(1 - np.einsum("ij,jk,ik->i", x, bread, x), 1e-12)
     hc3 = float(np.sqrt(np.sum((row * residuals / room) ** 2)))
-    adjusted = adjust_clusters(x, residuals, bread, _codes(setup), bread[[j]], kind="CR2")
-    cr2 = float(np.sqrt(np.sum(adjusted.scores**2)))
-    df = satterthwaite(adjusted.degrees.pairs(np.ones(1)))
+    scores, degrees = adjust_clusters(x, residuals, bread, _codes(setup), bread[[j]], kind="CR2")
+    cr2 = float(np.sqrt(np.sum(scores**2)))
+    df = satterthwaite(degrees.pairs(np.ones(1)))
     slope, usual = float(b[j]), float(setup.problem.n - setup.problem.k)
     return [
         _t_row("HC3", slope, hc3, usual, alpha, "naive slope, t(n - k)"),
