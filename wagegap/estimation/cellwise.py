@@ -394,7 +394,8 @@ def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArra
     assert cov.replicated
     replicates = rows.access.replicates(cov, rows.design.rows, rows.weights)
     scopes = rows.access.scopes(cov, [rows.design.rows[at] for at in rows.sample.rows_by_cell()])
-    return replicate_source(values, refit, replicates, scopes[: len(values)])
+    names = rows.cells.names[: len(values)]
+    return replicate_source(values, refit, replicates, scopes[: len(values)], names)
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:
