@@ -24,9 +24,9 @@ from scipy import stats
 from wagegap.errors import ReliabilityError
 from wagegap.estimation.reliability import reliability
 from wagegap.regression.link.estimators.eiv import fit_eiv
-from wagegap.regression.link.estimators.likelihood import RowLikelihood, climb
+from wagegap.regression.link.estimators.likelihood import RowLikelihood, fisher_scoring
 from wagegap.regression.link.estimators.meta import fit_meta
-from wagegap.regression.link.estimators.ml import maximise, profile_at, ratio_quantile, stretch
+from wagegap.regression.link.estimators.ml import kent_ratio, maximise, profile_at, ratio_quantile
 from wagegap.regression.link.problem import LinkProblem
 
 COUNTRIES, RELIABILITIES, CORRELATIONS, SLOPES = (6, 10, 20, 40), (0.95, 0.8, 0.6), (0.0, 0.5), (0.0, 1.0)
@@ -136,16 +136,16 @@ def moments(problem: LinkProblem) -> dict[str, tuple[float, float, float]]:
 def likelihoods(
     p: np.ndarray, y: np.ndarray, v: np.ndarray, slope: float, *, restricted: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Slopes, whether the profile interval holds the truth, whether it is the whole line; all draws in one climb."""
+    """Slopes, whether the profile interval holds the truth, whether it is the whole line; all draws scored at once."""
     draws, n = p.shape
     model = RowLikelihood(p, y, np.ones((n, 1)), v, np.ones((draws, n)), restricted, np.zeros(2))
     theta, value = maximise(model)
     cut = ratio_quantile(n, 2, 1, restricted=restricted)
-    wider = stretch(model, theta, 2)
+    wider = kent_ratio(model, theta, 2)
     holds = 2 * (value - profile_at(model, np.full(draws, slope))[1]) <= cut * wider
     # As the slope leaves for infinity the profile falls to that of premiums that do not vary.
     flat = np.tile([0.0, 0.0, 0.5], (draws, 1))
-    far = climb(model, flat, free=(False, False, True))[1].value
+    far = fisher_scoring(model, flat, free=(False, False, True))[1].value
     return theta[:, 0], holds, 2 * (value - far) <= cut * wider
 
 

@@ -45,12 +45,13 @@ print(wg.datasets.describe("scholar_flows"))
 flows = wg.datasets.read_scholar_flows("scopus", years=(2010, 2018))
 pairs = wg.datasets.complete_pairs(flows, 50, by_year=False)
 wg.figures.plot_corridors(
-    pairs, origin="origin", destination="destination", flow="moves", at_most=30, keep="KOR", unit="moves of researchers"
+    pairs, origin="origin", destination="destination", flow="moves", at_most=15, keep="KOR", unit="moves of researchers"
 ).figure
 
 # %% [markdown]
-# **How to read it.** A ribbon is a corridor, as wide as the moves it carries, in the colour of where they start; its
-# point is where they arrive. The United States stand at one end of most corridors, of Korea's too.
+# **How to read it.** A row is a pair of countries: the dark bar are moves in the direction that is named, the light one
+# those back, and at the right stands the difference. The United States stand at one end of most corridors, of Korea's
+# too; the way back carries nearly as many.
 #
 # Distance, borders and language explain much of it. Poisson gravity keeps the zeros; origins and destinations have
 # effects of their own, so that only what differs between pairs is estimated.

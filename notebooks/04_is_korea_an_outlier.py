@@ -32,7 +32,7 @@ import pandas as pd
 
 import wagegap as wg
 from wagegap.errors import ReliabilityError, ReliabilityWarning
-from wagegap.regression.link import specification_curve
+from wagegap.regression.link.questions.curve import specification_curve
 from wagegap.regression.link.questions.permutation import permute
 
 warnings.simplefilter("ignore", ReliabilityWarning)

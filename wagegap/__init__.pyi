@@ -10,6 +10,7 @@ from .decomposition.distributions.dfl import dfl as dfl
 from .decomposition.distributions.rif_oaxaca import rif_oaxaca as rif_oaxaca
 from .decomposition.means.oaxaca import oaxaca as oaxaca
 from .decomposition.means.oaxaca_selection import oaxaca_offers as oaxaca_offers
+from .decomposition.means.oaxaca_selection import oaxaca_selection as oaxaca_selection
 from .decomposition.rates.kitagawa import kitagawa as kitagawa
 from .decomposition.rates.rate_gaps import fairlie as fairlie
 from .decomposition.rates.rate_gaps import yun as yun
@@ -27,9 +28,9 @@ from .regression.gravity.occupations import occupation_gravity as occupation_gra
 from .regression.linear.linear import fit_linear as fit_linear
 from .regression.linear.linear import hausman as hausman
 from .regression.linear.wild_bootstrap import wild_bootstrap as wild_bootstrap
-from .regression.link import fit_link as fit_link
-from .regression.link import fit_link_system as fit_link_system
-from .regression.link import specification_curve as specification_curve
+from .regression.link.fit import fit_link as fit_link
+from .regression.link.questions.curve import specification_curve as specification_curve
+from .regression.link.system import fit_link_system as fit_link_system
 from .regression.premiums.premium import fit_premiums as fit_premiums
 from .regression.rates.mobility import fit_rates as fit_rates
 from .regression.rates.stocks import stock_rates as stock_rates

@@ -45,8 +45,8 @@ def reopen(version: str, kind: str) -> Any:
     """
     if version.split(".")[:2] != __version__.split(".")[:2]:
         raise _refusal(f"This was pickled by wagegap {version}")
-    found = resolve_name(kind)
-    return found.__new__(found)
+    cls = resolve_name(kind)
+    return cls.__new__(cls)
 
 
 class Unreadable:

@@ -58,6 +58,7 @@ __all__ = [
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_SIGNS = {"VAR_POSITIONAL": "*{}", "VAR_KEYWORD": "**{}", "KEYWORD_ONLY": "{}="}
 
 
 class WagegapError(Exception):
@@ -181,10 +182,10 @@ def listing(items: Iterable[object], limit: int = 8) -> str:
     >>> listing(["KOR", "USA", "JPN"], limit=2)
     'KOR, USA and 1 more'
     """
-    words = [str(item) for item in items]
-    if len(words) <= limit:
-        return ", ".join(words)
-    return f"{', '.join(words[:limit])} and {len(words) - limit} more"
+    texts = [str(item) for item in items]
+    if len(texts) <= limit:
+        return ", ".join(texts)
+    return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:
@@ -268,9 +269,7 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def _said(parameter: inspect.Parameter) -> str:
     """Name of a parameter: `name=` where it is given by name only, `*names`, `**options` where there may be several."""
-    kind = parameter.kind
-    stars = 2 if kind is parameter.VAR_KEYWORD else int(kind is parameter.VAR_POSITIONAL)
-    return f"{'*' * stars}{parameter.name}{'=' * (kind is parameter.KEYWORD_ONLY)}"
+    return _SIGNS.get(parameter.kind.name, "{}").format(parameter.name)
 
 
 def check_rng(rng: object) -> None:
@@ -294,10 +293,10 @@ def check_alpha(alpha: object) -> None:
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise unless a minimum is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Raise unless a number is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise OptionError(f"{name}={value!r} must be a whole number, at least {least}.")
 
 
 def check_option(name: str, value: object, options: Sequence[object]) -> None:

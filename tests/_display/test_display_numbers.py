@@ -17,11 +17,10 @@ from wagegap._display.numbers import (
     format_key,
     format_number,
     format_p,
-    format_quantity,
     is_missing,
     typographic,
 )
-from wagegap.errors import DataError, OptionError
+from wagegap.errors import DataError
 
 UNKNOWN = [None, float("nan"), np.nan, pd.NA, pd.NaT]
 
@@ -30,7 +29,6 @@ UNKNOWN = [None, float("nan"), np.nan, pd.NA, pd.NaT]
 def test_unknown_is_said_in_words(value):
     assert is_missing(value)
     assert format_number(value) == format_p(value) == format_count(value) == "unknown"
-    assert format_quantity(value, "log points") == "unknown"
     assert format_estimate(0.5, value) == ("0.500", "unknown")
 
 
@@ -83,28 +81,11 @@ def test_impossible_p_values_are_refused(p):
         format_p(p)
 
 
-@pytest.mark.parametrize(
-    ("value", "unit", "expected"),
-    [
-        (25.1, "per cent", "25.10 per cent"),
-        (-3.2, "percentage points", "-3.200 percentage points"),
-        (4.0, "per 10,000", "4.000 per 10,000"),
-        (0.16, "share", "a share of 0.160"),
-        (1234, "count", "1,234"),
-        (0.5, "none", "0.500"),
-    ],
-)
-def test_units_are_words(value, unit, expected):
-    assert format_quantity(value, unit) == expected
-
-
 def test_the_minus_is_a_choice():
     assert format_number(-0.5) == "-0.500"
-    assert format_number(-0.5, minus="sign") == "\N{MINUS SIGN}0.500"
-    assert format_number(-math.inf, minus="sign") == "\N{MINUS SIGN}inf"
+    assert typographic(format_number(-0.5)) == "\N{MINUS SIGN}0.500"
+    assert typographic(format_number(-math.inf)) == "\N{MINUS SIGN}inf"
     assert typographic("(-0.1) to-day 1e-9 2015-16") == "(\N{MINUS SIGN}0.1) to-day 1e-9 2015-16"
-    with pytest.raises(OptionError, match="Did you mean 'hyphen'"):
-        format_number(-0.5, minus="hyphe")
 
 
 @pytest.mark.parametrize(

@@ -406,8 +406,15 @@ def test_replicate_weights_that_do_not_fit(copies, tmp_path):
         (wg.datasets.read_piaac, "piaac/piaac_c1.parquet", "EDCAT7"),
     ],
 )
-def test_survey_without_a_column_is_no_copy_of_its_table(shared, tmp_path, reader, name, lost):
+def test_survey_without_a_column_is_no_copy_of_its_table(facts, tmp_path, reader, name, lost):
     path = tmp_path / "copy.parquet"
-    pd.read_parquet(shared / "data" / name).head(50).drop(columns=lost).to_parquet(path)
+    pd.DataFrame([dict.fromkeys(facts("survey_columns")[name], 1.0)]).drop(columns=lost).to_parquet(path)
     with pytest.raises(errors.ColumnError, match=rf"copy.parquet is no copy of {name}: it lacks {lost}\."):
         reader(path)
+
+
+def test_columns_of_the_surveys_are_those_recorded(copies, facts):
+    import pyarrow.parquet as pq
+
+    for name, columns in facts("survey_columns").items():
+        assert pq.read_schema(copies / name).names == columns

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import re
 import sys
 import threading
 import time
@@ -100,7 +99,7 @@ def server(monkeypatch, tmp_path):
     thread.start()
     digest = hashlib.sha256(BODY).hexdigest()
     known = KnownFile("example", 2019, "so_survey/example.csv", len(BODY), digest, made.url, "terms", "source")
-    monkeypatch.setattr(door, "_registry", lambda: {"example": known})
+    monkeypatch.setattr(door, "published_files", lambda: {"example": known})
     yield made
     made.shutdown()
     made.server_close()

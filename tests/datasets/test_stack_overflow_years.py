@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import warnings
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -248,7 +249,9 @@ def test_a_file_of_another_year(tmp_path):
 
 def test_a_file_of_another_year_with_the_same_headings(tmp_path, monkeypatch):
     path = write(tmp_path, 2020)
-    monkeypatch.setattr(stack_overflow, "year_by_size", lambda size: 2020 if size == path.stat().st_size else None)
+    known = stack_overflow.published_files()
+    of_2020 = replace(known["stack_overflow_2020"], size=path.stat().st_size)
+    monkeypatch.setattr(stack_overflow, "published_files", lambda: {**known, of_2020.name: of_2020})
     with pytest.raises(DataError, match=r"2020\.csv has the size of the .* file of 2020: read it with year=2020"):
         read_stack_overflow_year(2019, path)
     assert set(read_stack_overflow_year(2020, path).frame["year"]) == {2020}
@@ -283,7 +286,8 @@ def downloaded(tmp_path, monkeypatch):
     body = path.read_bytes()
     name, digest = "stack_overflow_2019", hashlib.sha256(body).hexdigest()
     known = KnownFile(name, 2019, f"so_survey/{name}.csv", len(body), digest, "http://nowhere", "", "")
-    monkeypatch.setattr(door, "_registry", lambda: {name: known})
+    for module in (door, stack_overflow):
+        monkeypatch.setattr(module, "published_files", lambda: {name: known})
     monkeypatch.setenv("WAGEGAP_DATA", str(tmp_path))
     return path
 
@@ -396,9 +400,9 @@ def recorded_bands(codes, year):
 def test_countries_of_the_table(codes):
     """Every name is known here, or known to be none; of some that the table's maker did not know, the code is found."""
     named = pd.DataFrame(codes["countries"], columns=["country", "iso3"], dtype=object)
-    answers = stack_overflow._Answers()
-    found = stack_overflow._countries(named["country"], answers)
-    assert answers.unknown == {}
+    unknown = {}
+    found = stack_overflow._countries(named["country"], unknown)
+    assert unknown == {}
     other = named.assign(found=found)[(found != named["iso3"]) & found.notna()]
     assert set(zip(other["country"], other["found"], strict=True)) == {
         ("Moldavia", "MDA"), ("Azerbaidjan", "AZE"), ("Tadjikistan", "TJK"), ("S. Georgia & S. Sandwich Isls.", "SGS"),

@@ -118,9 +118,25 @@ def check_ddecompose(results, distributions, weights):
 
 def test_factors_of_a_logit_of_r(facts):
     log, rows = facts("reweighting")["men_as_women"], designs.workers().dropna(subset="lnwage")
-    x, women = design_matrix(rows, "educ + exper + tenure + C(isco)").values, (rows["female"] == 1).to_numpy()
+    levels = [rows["isco"] == level for level in range(2, 10)]
+    x = np.column_stack([np.ones(len(rows)), rows[["educ", "exper", "tenure"]], *levels]).astype(float)
+    women = (rows["female"] == 1).to_numpy()
     factor = reweight(x[~women], x[women]).factor
     np.testing.assert_allclose(np.quantile(factor, log["probs"]), log["factor"], rtol=1e-8)
+
+
+@pytest.mark.parametrize("reference", ["A", "B"])
+def test_reweighted_statistics_of_r(facts, reference):
+    """Mean and variance of log pay, Gini of pay."""
+    rows = designs.workers().dropna(subset="lnwage").assign(pay=lambda frame: np.exp(frame["lnwage"]))
+    expected, call = facts("reweighting")[f"dfl_{reference}"], {"group": "female", "groups": (0, 1)}
+    for outcome, statistics, place in (("lnwage", ("mean", "variance"), slice(0, 2)), ("pay", ("gini",), slice(2, 3))):
+        formula = f"{outcome} ~ educ + exper + tenure + C(isco)"
+        gap = dfl(rows, formula, reference=reference, statistics=statistics, **call)
+        totals = gap.totals()
+        for component, values in expected.items():
+            own = totals.values[(totals.labels["component"] == component).to_numpy()]
+            np.testing.assert_allclose(own, values[place], rtol=0, atol=1e-10, err_msg=component)
 
 
 @pytest.mark.shared

@@ -279,14 +279,12 @@ def test_r_oaxaca_bootstrap_errors(request, case):
 @pytest.mark.parametrize("data", [cps1985, cps1988, psid1982, designed])
 def test_statsmodels_on_other_data(request, data):
     """The same numbers from statsmodels' OaxacaBlinder, whose neumark is spelt nuemark."""
+    from formulaic import model_matrix
     from statsmodels.stats.oaxaca import OaxacaBlinder
-
-    from wagegap.estimation.formula import design_matrix
 
     rows, formula, group = data(request)
     outcome, _, right = formula.partition("~")
-    y, _, _ = design_matrix(rows, f"{outcome} - 1")
-    x, _, _ = design_matrix(rows, right)
+    y, x = (np.asarray(model_matrix(side, rows), dtype=float) for side in (f"{outcome} - 1", right))
     model = OaxacaBlinder(y[:, 0], np.column_stack([x[:, 1:], rows[group], x[:, 0]]), x.shape[1] - 1, swap=False)
     for own, theirs in {"pooled": "pooled", "neumark": "nuemark", "cotton": "cotton", "reimers": "reimers"}.items():
         unexplained, explained, _ = model.two_fold(two_fold_type=theirs).params
@@ -388,6 +386,23 @@ def ddecompose(shared, case, **options):
 def flat(term):
     """R's name of a column: `education[T.BA]` is `educationBA`."""
     return {"total": "Total", "Intercept": "(Intercept)"}.get(term, re.sub(r"\[(T\.)?(.*)\]", r"\2", term))
+
+
+@pytest.mark.parametrize("case", ["ref0", "ref1", "hc1"])
+def test_errors_of_products(facts, workers_with_pay, case):
+    """The formula of ddecompose, written down in R, with its factor of nine levels."""
+    expected, formula = facts("oaxaca_products")[case], f"{JANN} + C(isco)"
+    options = {"convention": "ddecompose", "detail": "columns", **DDECOMPOSE[case]}
+    found = wg.oaxaca(workers_with_pay, formula, **MEN_WOMEN, **options)
+    cells = table(found)
+    for place, component in enumerate(("explained", "unexplained")):
+        terms = cells.loc[component].drop("total")
+        np.testing.assert_allclose(terms["estimate"], expected[component], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(terms["std_error"], expected[f"se_{component}"], rtol=1e-10, atol=1e-14)
+        total = cells.loc[(component, "total")]
+        assert total["estimate"] == pytest.approx(sum(expected[component]), rel=1e-9)
+        assert total["std_error"] == pytest.approx(expected["se_total"][place], rel=1e-10)
+    assert found.bse.iloc[0] == pytest.approx(expected["se_difference"], rel=1e-10)
 
 
 @pytest.mark.parametrize("case", DDECOMPOSE)
@@ -668,13 +683,12 @@ def test_replicate_weights_refit_everything(rows, options):
 @pytest.mark.parametrize("cluster", [None, "psu"])
 def test_bootstrap_is_refitting_with_drawn_weights(rows, cluster, kind):
     from wagegap.decomposition.groups import group_samples
-    from wagegap.panel.rows import replicate_weights
 
     cov = Bootstrap(8, kind=kind, cluster=cluster, rng=4)
     call = {"group": "country", "groups": ("USA", "KOR")}
     found = wg.oaxaca(rows, FORMULA, reference="pooled", detail="columns", cov=cov, **call)
     grouped = group_samples(rows, FORMULA, cov=cov, **call)
-    drawn = replicate_weights(grouped.panel, grouped.design.rows, cov, grouped.sample)
+    drawn = cov.replicate_weights(grouped.panel, grouped.design.rows, grouped.sample.weights)
     chosen = rows.iloc[grouped.design.rows].reset_index(drop=True)
     values = []
     for weights in drawn:

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 import wagegap as wg
 from wagegap.decomposition.rates.dasgupta import decompose_rates
-from wagegap.decomposition.rates.switching import Side, SwitchPlan, match_draws, match_quantiles, switch_blocks
+from wagegap.decomposition.rates.switching import (
+    Side,
+    SwitchPlan,
+    match_draws,
+    match_quantiles,
+    switch_gradient,
+    switch_parts,
+)
 from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError, UnitError
 
 FORMULA = "homecomp ~ female + age + hsgrad + somecol + college + married + prevmar"
@@ -168,7 +175,11 @@ def test_weights_are_repeated_rows_in_quantile_matching():
         Side.of(np.repeat(part, t, axis=0), np.ones(t.sum()), coef, blocks) for part, t in zip(x, times, strict=True)
     ]
     for sides in (weighted, repeated):
-        found = switch_blocks(*sides, match_quantiles(*sides), blocks, "logit", plan)
+        pairs = match_quantiles(*sides)
+        found = (
+            switch_parts(*sides, pairs, "logit", plan),
+            switch_gradient(*sides, pairs, blocks, "logit", plan),
+        )
         if sides is weighted:
             first = found
     np.testing.assert_allclose(found[0], first[0], rtol=1e-9)
@@ -183,10 +194,10 @@ def test_gradient_of_fairlie_at_fixed_pairs():
     def at(b):
         return [Side.of(part, np.ones(len(part)), b, blocks) for part in x]
 
-    pairs = match_draws(*at(coef), 5, np.random.default_rng(0), weighted=False)
-    _, gradient = switch_blocks(*at(coef), pairs, blocks, "probit", plan)
+    pairs = match_draws(*at(coef), 5, np.random.default_rng(0))
+    gradient = switch_gradient(*at(coef), pairs, blocks, "probit", plan)
     for j, step in enumerate(1e-6 * np.eye(3)):
-        up, down = (switch_blocks(*at(coef + s * step), pairs, blocks, "probit", plan)[0] for s in (1, -1))
+        up, down = (switch_parts(*at(coef + s * step), pairs, "probit", plan) for s in (1, -1))
         np.testing.assert_allclose(gradient[:, j], (up - down) / 2e-6, atol=1e-8)
 
 
@@ -301,6 +312,22 @@ def test_influence_of_kitagawa_is_the_derivative_in_the_weights():
         np.testing.assert_allclose(
             matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
         )
+
+
+def test_derivatives_where_either_group_lacks_a_cell():
+    """A cell that a group lacks has the other's rate, whichever of the two it is."""
+    rng = np.random.default_rng(0)
+    levels = np.array([[a, b] for a in range(3) for b in range(2)])
+    n, r = rng.integers(10, 100, (2, 6)).astype(float), rng.random((2, 6))
+    n[0, 2] = n[1, 4] = 0
+    found = decompose_rates(n, r, levels)
+    for g, c in np.ndindex(2, 6):
+        ends = []
+        for sign in (1, -1):
+            moved = r.copy()
+            moved[g, c] += sign * 1e-6
+            ends.append(decompose_rates(n, moved, levels).values)
+        np.testing.assert_allclose(found.by_rate[g, :, c], (ends[0] - ends[1]) / 2e-6, atol=1e-8)
 
 
 def test_a_cell_that_one_group_lacks_is_composition():

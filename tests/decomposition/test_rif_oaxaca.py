@@ -85,6 +85,20 @@ def test_gaps_of_influence_functions_of_r(facts, statistic):
     assert found["difference", "total"] == pytest.approx(-np.diff(expected["levels"])[0], rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("statistic", ["mean", "variance"])
+@pytest.mark.parametrize("reference", ["A", "B"])
+def test_reweighted_gaps_of_r(facts, statistic, reference):
+    gap = rif_oaxaca(
+        designs.workers().dropna(subset="lnwage"), "lnwage ~ educ + exper + tenure", group="female", groups=(0, 1),
+        statistic=statistic, reference=reference, reweight="logit", propensity="educ + exper + tenure + C(isco)",
+        detail="columns",
+    )  # fmt: skip
+    found = gap.tidy().set_index(["component", "term"])["estimate"]
+    for component, terms in facts("reweighting")[f"{statistic}_{reference}"].items():
+        own = [found[component, term] for term in ("Intercept", "educ", "exper", "tenure")]
+        np.testing.assert_allclose(own, terms, rtol=0, atol=1e-10, err_msg=component)
+
+
 def flf(shared):
     """Data and formula of the handbook's table 4, with its groups of regressors."""
     case = json.loads((shared / "reference" / "own_flf2011_table4_rif.json").read_text())

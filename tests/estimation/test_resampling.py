@@ -16,15 +16,12 @@ from wagegap.errors import CovarianceError, DataError, JoinError, OptionError
 from wagegap.estimation.covariance import resampling
 from wagegap.estimation.covariance.options import Bootstrap
 from wagegap.estimation.covariance.replication import (
+    ReplicateWeights,
     bootstrap_weights,
-    given_weights,
-    replicate_scale,
 )
 from wagegap.estimation.covariance.resampling import (
     GivenWeights,
-    draw_blocks,
     draw_resamples,
-    jackknife_moments,
     map_in_order,
     replicate_moments,
     solve_replicates,
@@ -163,22 +160,6 @@ def test_a_number_depends_on_seed_replicate_and_unit_alone(kind, strata):
     assert (multipliers(few) != multipliers(other)).any()
 
 
-@pytest.mark.parametrize("size", [7, 1000, 4096, 10**9])
-@pytest.mark.parametrize("clustered", [False, True])
-def test_blocks_of_rows_hold_the_replicates(size, clustered):
-    n = BLOCK + 300
-    rng = np.random.default_rng(0)
-    units = rng.integers(90, size=n) if clustered else None
-    draws = draw_resamples(90 if clustered else n, 5, strata=np.arange(90 if clustered else n) % 2, rng=1)
-    seen = np.full((3, n), np.nan)
-    for rows, counts in draw_blocks(draws, units, first=1, last=4, size=size):
-        assert counts.shape[1] <= size
-        assert np.isnan(seen[:, rows]).all()
-        seen[:, rows] = counts
-    expected = multipliers(draws)[1:4]
-    np.testing.assert_array_equal(seen, expected[:, units] if clustered else expected)
-
-
 def test_a_generator_is_moved_on_and_a_seed_is_not():
     rng = np.random.default_rng(1)
     first, second = (draw_resamples(20, 2, rng=rng) for _ in range(2))
@@ -289,19 +270,6 @@ def test_given_weights_stand_in_place_of_weights():
     np.testing.assert_allclose(found, by_rows(z, weights.T), rtol=1e-12, atol=1e-12)
 
 
-def test_single_precision_errs_by_a_millionth_of_the_columns_lengths():
-    n = 60_000
-    z = columns(n, p=6)
-    z[:, 1] = 0.999 * z[:, 2] + 0.01 * z[:, 1]
-    draws = draw_resamples(n, 30, rng=1)
-    double, single = (unpack_moments(replicate_moments(z, draws, precision=p)) for p in ("double", "single"))
-    length = np.sqrt(np.einsum("rjj->rj", double))
-    assert np.abs((single - double) / (length[:, :, None] * length[:, None, :])).max() < 1e-6
-    slopes = [solve_replicates(m[:, :-1, :-1], m[:, :-1, -1]) for m in (double, single)]
-    errors = np.std(slopes[0], axis=0)  # what the replicates are for: their spread, unharmed
-    assert (np.abs(np.std(slopes[1], axis=0) / errors - 1) < 1e-3).all()
-
-
 # Solutions
 
 
@@ -354,45 +322,6 @@ def test_missing_values_are_not_called_collinear():
         solve_replicates(np.full((2, 2, 2), np.nan), np.ones((2, 2)), sample="USA")
 
 
-# Jackknife
-
-
-@pytest.mark.parametrize("stratified", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_downdated_jackknife_equals_refits(stratified, weighted):
-    rng = np.random.default_rng(5)
-    n, g = 600, 24
-    units, z = rng.integers(g, size=n), columns(n, p=5)
-    weights = rng.random(n) + 0.1 if weighted else np.ones(n)
-    strata = rng.permutation(np.arange(g) % 4) if stratified else np.zeros(g, dtype=int)
-    moments = unpack_moments(
-        jackknife_moments(z, units, weights=weights if weighted else None, strata=strata if stratified else None)
-    )
-    found = solve_replicates(moments[:, :4, :4], moments[:, :4, 4])
-    count = np.bincount(strata)
-    for u in range(g):
-        again = np.where(strata[units] == strata[u], count[strata[u]] / (count[strata[u]] - 1), 1.0)
-        keep = units != u
-        fit = fit_lstsq(z[keep, 4], z[keep, :4], (weights * again)[keep])
-        np.testing.assert_allclose(found[u], fit.params, rtol=1e-10, atol=1e-11)
-
-
-def test_the_jackknife_of_a_mean_is_its_textbook_variance():
-    y = np.random.default_rng(1).normal(size=30)
-    moments = unpack_moments(jackknife_moments(np.column_stack([np.ones(30), y]), np.arange(30)))
-    means = solve_replicates(moments[:, :1, :1], moments[:, :1, 1])[:, 0]
-    variance = (replicate_scale("JK1", 30, 0.0, None) * (means - y.mean()) ** 2).sum()
-    np.testing.assert_allclose(variance, y.var(ddof=1) / 30, rtol=1e-12)
-
-
-def test_units_without_rows_and_lonely_units():
-    z, units = columns(20), np.repeat([0, 3], 10)
-    moments = jackknife_moments(z, units, n_units=5)
-    np.testing.assert_allclose(moments[1], 5 / 4 * (z.T @ z)[np.triu_indices(4)], rtol=1e-13)
-    with pytest.raises(CovarianceError, match="1 of 2 strata have a single unit"):
-        jackknife_moments(z, units, n_units=5, strata=np.array([0, 0, 0, 0, 1]))
-
-
 # Replicates of a panel
 
 
@@ -404,7 +333,7 @@ def test_weights_of_a_replicate_are_those_of_the_moments():
     replicates = bootstrap_weights(units, rows, weights, "data", reps=15, rng=1)
     expected = by_rows(z, np.array(list(replicates)))
     np.testing.assert_allclose(unpack_moments(replicates.moments(z)), expected, rtol=1e-12, atol=1e-12)
-    fixed = given_weights(rng.random((500, 4)), np.ones(4), "JK2", "data")
+    fixed = ReplicateWeights(GivenWeights(rng.random((500, 4))), None, None, np.ones(4), "JK2", "data")
     np.testing.assert_allclose(
         unpack_moments(fixed.moments(columns(500))), by_rows(columns(500), np.array(list(fixed))), rtol=1e-12
     )
@@ -431,10 +360,10 @@ def test_roots_of_refits_and_of_moments_are_the_same_on_any_threads():
         return solve_replicates(*_normal(by_rows(z, weights[None])))
 
     estimate = refit(np.ones(n))
-    one, three = (replicate_source(estimate, refit, replace(replicates, workers=w), [""], 24.0) for w in (1, 3))
+    one, three = (replicate_source(estimate, refit, replace(replicates, workers=w), [""]) for w in (1, 3))
     np.testing.assert_array_equal(one.deviations, three.deviations)
     values = solve_replicates(*_normal(unpack_moments(replicates.moments(z))))
-    batched = source_of_values(estimate, values[:, None, :], replicates, [""], 24.0)
+    batched = source_of_values(estimate, values[:, None, :], replicates, [""])
     np.testing.assert_allclose(batched.deviations, one.deviations, rtol=1e-9, atol=1e-13)
     assert batched.relates(one)
     assert batched.keys == one.keys
@@ -450,7 +379,7 @@ def test_a_replicate_that_leaves_a_cell_undetermined_is_named():
     values = np.ones((4, 3, 2))
     values[2, 1, 0] = np.nan
     with pytest.raises(CovarianceError, match=r"replicate 3 of 4 cannot be fitted in 1 of 3 cells \(numbers 1\)"):
-        source_of_values(np.ones((3, 2)), values, replicates, ["", "", ""], 3.0)
+        source_of_values(np.ones((3, 2)), values, replicates, ["", "", ""])
 
 
 def test_results_of_one_bootstrap_are_joined():
@@ -481,9 +410,7 @@ def test_results_of_one_bootstrap_are_joined():
         (lambda z: replicate_moments(z, draw_resamples(9, 2)), DataError, "10 rows for 9 resampled units"),
         (lambda z: replicate_moments(z, draw_resamples(9, 2), units=np.arange(10)), DataError, "units 0 to 9"),
         (lambda z: replicate_moments(z, draw_resamples(9, 2), units=np.arange(8)), DataError, "units of 8 rows for 10"),
-        (lambda z: jackknife_moments(z, np.arange(10), n_units=9), DataError, "units 0 to 9 are not all among the 9"),
         (lambda z: replicate_moments(z, draw_resamples(10, 2), cells=np.zeros(3, int)), DataError, "3 cells for 10"),
-        (lambda z: replicate_moments(z, draw_resamples(10, 2), precision="half"), OptionError, "precision='half'"),
         (lambda z: replicate_moments(z, draw_resamples(10, 2), workers=0), OptionError, "workers=0"),
     ],
 )

@@ -138,6 +138,62 @@ def test_residuals_are_those_of_a_projection_on_dummies(flows, formula, holes):
     assert fitted.bias["x"] != 0 if formula == THREE else fitted.bias["x"] == 0
 
 
+def _fit_dummies(x, y, dummies):
+    """Slope, means, and the regressor without the dummies under these means; Newton steps by least squares."""
+    index = np.log(y + y.mean())
+    for _ in range(60):
+        mean = np.exp(index)
+        root = np.sqrt(mean)[:, None]
+        columns = np.column_stack([x, dummies])
+        slopes = np.linalg.lstsq(columns * root, (index + (y - mean) / mean) * root[:, 0], rcond=1e-12)[0]
+        index = columns @ slopes
+    mean = np.exp(index)
+    root = np.sqrt(mean)[:, None]
+    return slopes[0], mean, x - dummies @ np.linalg.lstsq(dummies * root, x * root[:, 0], rcond=1e-12)[0]
+
+
+def test_bias_by_its_definition(flows):
+    """Weidner and Zylkin (2021), with every effect as a dummy and third derivatives as tensors.
+
+    Of a pair with flows y_t, means l_t, L = sum l, p = l / L: score S = y - p sum y, information H = L (diag p - pp'),
+    third derivatives G = -L k3(p), the third cumulants of a draw from p. By origin i (and by destination),
+
+        B = sum_i { -tr[H_i^- sum_j H X S'] + tr[(sum_j G X) H_i^- (sum_j S S') H_i^-] / 2 },
+        bias = N / (N - 1) * (sum B) / W.
+    """
+    rows = flows.sort_values(["o", "d", "t"])
+    pairs, periods = rows.groupby(["o", "d"]).ngroup().to_numpy(), rows["t"].nunique()
+    keys = [rows.groupby(["o", "t"]).ngroup(), rows.groupby(["d", "t"]).ngroup(), pairs]
+    dummies = np.column_stack([np.eye(int(np.max(key)) + 1)[np.asarray(key)] for key in keys])
+    x, y = rows["x"].to_numpy(), rows["flow"].to_numpy()
+    slope, mean, left = _fit_dummies(x, y, dummies)
+    means, x_left, flow = (values.reshape(-1, periods) for values in (mean, left, y))
+    p = means / means.sum(axis=1, keepdims=True)
+    one = np.eye(periods)
+    score = flow - p * flow.sum(axis=1, keepdims=True)
+    information = means[:, :, None] * (one - p[:, None, :])
+    # k3 = d_abc p_a - d_ab p_a p_c - d_ac p_a p_b - d_bc p_a p_b + 2 p_a p_b p_c
+    third = np.einsum("na,ab,ac->nabc", p, one, one) + 2 * np.einsum("na,nb,nc->nabc", p, p, p)
+    for term in ("na,ab,nc->nabc", "na,ac,nb->nabc", "na,bc,nb->nabc"):
+        third -= np.einsum(term, p, one, p)
+    third *= -means.sum(axis=1)[:, None, None, None]
+    crossed = np.einsum("nab,nb,nc->nac", information, x_left, score)
+    curved = np.einsum("nabc,nc->nab", third, x_left)
+    total, places = 0.0, rows["o"].nunique()
+    for side in ("o", "d"):
+        of_pair = rows[side].to_numpy()[::periods]
+        for place in range(places):
+            mine = of_pair == place
+            inverse = np.linalg.pinv(information[mine].sum(axis=0), rcond=1e-10)
+            meat = score[mine].T @ score[mine]
+            total -= np.trace(inverse @ crossed[mine].sum(axis=0))
+            total += np.trace(curved[mine].sum(axis=0) @ inverse @ meat @ inverse) / 2
+    fitted = wg.fit_flows(flows, THREE, bias="analytic")
+    expected = total / np.sum(mean * left**2) * places / (places - 1)
+    assert fitted.bias["x"] == pytest.approx(expected, rel=1e-8)
+    assert fitted.params["x"] + fitted.bias["x"] == pytest.approx(slope, rel=1e-8)
+
+
 def test_balanced_leverage_is_exact_in_a_balanced_table():
     o, d, t = (axis.ravel() for axis in np.indices((6, 6, 3)))
     x = np.random.default_rng(0).normal(size=(6, 6, 3))

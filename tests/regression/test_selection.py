@@ -1,7 +1,8 @@
-"""Selection: Heckman, many places, offers, and the Roy model's diagnostics."""
+"""Selection: Heckman, many places, corrected gaps, and the Roy model's diagnostics."""
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import designs
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import wagegap as wg
-from wagegap.decomposition.means.oaxaca_selection import oaxaca_offers
+from wagegap.decomposition.means.oaxaca_selection import oaxaca_selection
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -117,7 +118,7 @@ def test_maximum_likelihood_of_r(mroz, values):
     assert np.abs(fit.influence.sum(axis=0)).max() < 1e-9
 
 
-def agree_with_offers(jann, expected):
+def agree_with_the_corrected_gap(jann, expected):
     women = fit_selection(jann[jann["female"] == 1], "lnwage ~ educ + exper + tenure", selection=WOMEN, cov="iid")
     outcome = women.estimates.select(equation="outcome")
     np.testing.assert_allclose(outcome.values, list(expected["women"].values()), rtol=1e-9)
@@ -125,37 +126,46 @@ def agree_with_offers(jann, expected):
     np.testing.assert_allclose(
         women.params[["error sigma", "error rho"]], [expected["sigma"], expected["rho"]], rtol=1e-8
     )
-    gap = oaxaca_offers(jann, "lnwage ~ educ + exper + tenure", group="female", groups=(0, 1), selection={1: WOMEN},
-                        threefold=True)  # fmt: skip
+    gap = oaxaca_selection(jann, "lnwage ~ educ + exper + tenure", group="female", groups=(0, 1), selection={1: WOMEN},
+                           threefold=True)  # fmt: skip
     totals = gap.totals()
     np.testing.assert_allclose(totals.values, [expected[name] for name in totals.labels["component"]], rtol=1e-10)
     np.testing.assert_allclose(gap.levels.values, [expected["prediction_1"], expected["prediction_2"]], rtol=1e-10)
     return outcome, gap
 
 
-def test_offers_of_women(facts):
+def test_corrected_gap_of_women(facts):
     expected = facts("heckman_gap")["gap"]
-    _, gap = agree_with_offers(designs.workers(), expected)
+    _, gap = agree_with_the_corrected_gap(designs.workers(), expected)
     assert gap.nobs == sum(expected["nobs"])
 
 
-def test_offers_of_swiss_women(jann, shared):
+def test_corrected_gap_of_swiss_women(jann, shared):
     expected = json.loads((shared / "reference" / "own_heckman_jann.json").read_text())["results"]
-    outcome, gap = agree_with_offers(jann, expected)
+    outcome, gap = agree_with_the_corrected_gap(jann, expected)
     assert (outcome.values[-1], outcome.bse.iloc[-1]) == pytest.approx(LAMBDA, rel=1e-8)
     totals = gap.totals()
     np.testing.assert_allclose(totals.values, [OFFERS[name] for name in totals.labels["component"]], rtol=1e-10)
     assert gap.nobs == 751 + 888
 
 
-def test_offers_without_selection_are_oaxaca():
+def test_corrected_gap_without_selection_is_oaxaca():
     """A selection equation of one group changes nothing in the other; least squares on the paid is `oaxaca`."""
     data = frame_of(800).assign(g=lambda d: d["cl"] % 2)
-    corrected = oaxaca_offers(data, "pay ~ x", group="g", groups=(0, 1), selection={1: "works ~ x + z"}, cov="HC0")
+    corrected = oaxaca_selection(data, "pay ~ x", group="g", groups=(0, 1), selection={1: "works ~ x + z"}, cov="HC0")
     plain = wg.oaxaca(data, "pay ~ x", group="g", groups=(0, 1), cov="HC0")
     own = corrected.levels
     assert own.values[0] == pytest.approx(plain.levels.values[0], rel=1e-12)
     assert own.bse.iloc[0] == pytest.approx(plain.levels.bse.iloc[0], rel=1e-10)
+
+
+def test_the_old_name_warns_and_calls_the_new_one():
+    data = frame_of(300).assign(g=lambda d: d["cl"] % 2)
+    call = {"group": "g", "groups": (0, 1), "selection": {1: "works ~ x + z"}}
+    with pytest.warns(FutureWarning, match="called oaxaca_selection"):
+        old = wg.oaxaca_offers(data, "pay ~ x", **call)
+    np.testing.assert_array_equal(old.params, wg.oaxaca_selection(data, "pay ~ x", **call).params)
+    assert inspect.signature(wg.oaxaca_offers) == inspect.signature(wg.oaxaca_selection)
 
 
 # influence -----------------------------------------------------------------------------------------------------------
@@ -340,9 +350,9 @@ def test_bad_input():
         (IdentificationError, "single place", lambda: fit_selection(
             many.assign(place="home"), "pay ~ x", selection="place ~ z1", method="dahl")),
         (OptionError, "as C\\(...\\)", lambda: fit_selection(data, "pay ~ x | cl", selection="~ z")),
-        (OptionError, "cannot be pooled", lambda: oaxaca_offers(
+        (OptionError, "cannot be pooled", lambda: oaxaca_selection(
             data, "pay ~ x", group="iso3", selection="works ~ z", reference="pooled")),
-        (OptionError, "is no level", lambda: oaxaca_offers(
+        (OptionError, "is no level", lambda: oaxaca_selection(
             data, "pay ~ x", group="iso3", selection={"KOT": "works ~ z"})),
     ]  # fmt: skip
     for kind, words, make in cases:

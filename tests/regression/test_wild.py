@@ -63,6 +63,8 @@ def test_reference_file_agrees(facts):
         exact = log[f"exact_WC{'R' if restricted else 'U'}_{name}"]
         assert (exact["p_ge"] * 1024, exact["p_gt"] * 1024) == counts
         assert exact["t"] == pytest.approx(T[name], rel=1e-12)
+        peer = log[f"pyfixest_WC{'R' if restricted else 'U'}_{name}"]
+        assert (peer["t"], peer["p"] * 1024) == (pytest.approx(T[name], rel=1e-12), counts[1])
 
 
 @pytest.mark.parametrize("effects", [(), ("team",), ("year",), ("team", "year")])

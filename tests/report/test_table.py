@@ -332,7 +332,7 @@ def test_unwritable_folders_leave_nothing(three, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("wagegap._display.delimited.os.open", refuse)
+    monkeypatch.setattr("wagegap._display.files.os.open", refuse)
     with pytest.raises(OutputError, match="Read-only file system"):
         three.save(path)
     assert path.read_text() == "old"

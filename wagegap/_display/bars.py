@@ -14,7 +14,7 @@ import numpy as np
 
 from wagegap._display.axes import FAINT, INK, SMALL, apply_style, color_of, name_rows, new_axes, put_legend
 from wagegap._display.marks import factorize, grouped
-from wagegap._display.numbers import format_number, spaced
+from wagegap._display.numbers import format_number, spaced, typographic
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import DataError
 
@@ -102,7 +102,7 @@ def _write_shares(ax: Axes, y: FloatArray, ends: FloatArray, values: FloatArray,
     for at, end, value, share in zip(y, ends, values, shares, strict=True):
         if np.isfinite(share):
             ax.annotate(
-                f"{format_number(100 * share, decimals=0, minus='sign')} %", (max(end, value, 0.0), at), xytext=(4, 0),
+                f"{typographic(format_number(100 * share, decimals=0))} %", (max(end, value, 0.0), at), xytext=(4, 0),
                 textcoords="offset points", va="center_baseline", fontsize=SMALL, color=INK,
             )  # fmt: skip
     left, right = ax.get_xlim()

@@ -38,18 +38,20 @@ def to_csv(spec: TableSpec, *, delimiter: str = ",") -> str:
     premium,0.2513
     <BLANKLINE>
     """
-    grouped = any(row.group for row in spec.rows)
-    measured = any(row.measure for row in spec.rows)
-    named = spec.has_stub or any(row.name for row in spec.rows)
+    stub = spec.stub_header or "row"
+    leading = {
+        "group": [row.group for row in spec.rows],
+        stub: [row.name for row in spec.rows],
+        "measure": [row.measure for row in spec.rows],
+    }
+    leading = {head: column for head, column in leading.items() if any(column) or (head == stub and spec.has_stub)}
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    leading = ["group"] * grouped + [spec.stub_header or "row"] * named + ["measure"] * measured
     names = [column.name or column.header for column in spec.columns]
     headers = [f"{c.group}: {name}" if c.group else name for c, name in zip(spec.columns, names, strict=True)]
     writer.writerow([*leading, *headers])
-    for row in spec.rows:
-        start = [row.group] * grouped + [row.name] * named + [row.measure] * measured
-        writer.writerow([*start, *(_raw(cell) for cell in row.cells)])
+    for i, row in enumerate(spec.rows):
+        writer.writerow([*(column[i] for column in leading.values()), *(_raw(cell) for cell in row.cells)])
     return buffer.getvalue()
 
 

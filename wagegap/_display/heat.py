@@ -17,7 +17,7 @@ import numpy as np
 
 from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
 from wagegap._display.labels import put_caption, text_sizes
-from wagegap._display.numbers import format_number
+from wagegap._display.numbers import format_number, typographic
 from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError
 
@@ -88,7 +88,7 @@ def heat(  # noqa: PLR0913
 
     Examples
     --------
-    >>> from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
+    >>> from wagegap._display.axes import new_axes
     >>> ax = heat(new_axes(3, 3), ["a", "b"], ["a", "b"], np.array([[0.9, 0.1], [0.25, 0.75]]), decimals=2)
     >>> [text.get_text() for text in ax.texts]
     ['0.90', '0.10', '0.25', '0.75']
@@ -256,7 +256,7 @@ def _write_fitting(ax: Axes, matrix: FloatArray, errors: FloatArray | None, deci
 def _written(values: FloatArray, decimals: int, pattern: str) -> AnyArray:
     """Numbers as text; empty where unknown."""
     known = [
-        pattern.format(format_number(value, decimals=decimals, minus="sign")) if np.isfinite(value) else ""
+        pattern.format(typographic(format_number(value, decimals=decimals))) if np.isfinite(value) else ""
         for value in np.ravel(values)
     ]
     return np.array(known, dtype=object).reshape(np.shape(values))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from wagegap._display.numbers import typographic
-from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, spans, tail
+from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tails
 
 __all__ = ["to_html", "to_html_page"]
 
@@ -56,34 +56,27 @@ def to_html_page(spec: TableSpec) -> str:
 
 
 def _header_lines(spec: TableSpec) -> list[str]:
-    lines = []
-    top = f"border-top:{_THICK}"
-    if any(column.group for column in spec.columns):
-        lines.append(f'<tr style="{top}">')
-        lines += ["<td></td>"] if spec.has_stub else []
-        for group, count in spans(spec.columns):
-            style = f"text-align:center;{_PAD};border-bottom:{_THIN}"
-            heading = f'<th scope="colgroup" colspan="{count}" style="{style}">{escape(group)}</th>'
-            lines.append(heading if group else f'<td colspan="{count}"></td>')
-        lines.append("</tr>")
-        top = ""
-    lines.append(f'<tr style="{top}">' if top else "<tr>")
-    if spec.has_stub:
-        lines.append(f'<th scope="col" style="text-align:left;{_PAD}">{escape(spec.stub_header)}</th>')
+    heads = [f'<th scope="col" style="text-align:left;{_PAD}">{escape(spec.stub_header)}</th>'] if spec.has_stub else []
     for column in spec.columns:
         style = f"text-align:{column.align};{_PAD}"
-        lines.append(f'<th scope="col" style="{style}">{escape(column.header)}</th>')
-    return [*lines, "</tr>"]
+        heads.append(f'<th scope="col" style="{style}">{escape(column.header)}</th>')
+    top = f'<tr style="border-top:{_THICK}">'
+    if not any(column.group for column in spec.columns):
+        return [top, *heads, "</tr>"]
+    groups = ["<td></td>"] if spec.has_stub else []
+    for group, count in spans(spec.columns):
+        style = f"text-align:center;{_PAD};border-bottom:{_THIN}"
+        heading = f'<th scope="colgroup" colspan="{count}" style="{style}">{escape(group)}</th>'
+        groups.append(heading if group else f'<td colspan="{count}"></td>')
+    return [top, *groups, "</tr>", "<tr>", *heads, "</tr>"]
 
 
 def _body_lines(spec: TableSpec) -> list[str]:
-    longest = [max((tail(row.cells[j]) for row in spec.rows), key=len, default="") for j in range(len(spec.columns))]
-    lines, group = [], ""
-    for position, row in enumerate(spec.rows):
-        if row.group != group and row.group:
-            lines.append(_full_width(spec, row.group, "th"))
-        group = row.group
-        lines.append(f'<tr style="border-top:{_THIN}">' if row.rule_above and position else "<tr>")
+    longest = tails(spec)
+    lines = []
+    for heading, rule, row in headed_rows(spec):
+        lines += [_full_width(spec, heading, "th")] if heading else []
+        lines.append(f'<tr style="border-top:{_THIN}">' if rule else "<tr>")
         lines += [_stub(row)] if spec.has_stub else []
         for column, cell, ending in zip(spec.columns, row.cells, longest, strict=True):
             content = _content(cell, ending if column.align == "right" else "")
@@ -104,7 +97,7 @@ def _content(cell: Cell, ending: str) -> str:
     if not cell.numeric:
         return escape(cell.text)
     text = escape("\N{EN DASH}" if cell.text == ABSENT else typographic(cell.text))
-    hidden = ending[len(tail(cell)) :] if any(char.isdigit() for char in cell.text) else ""
+    hidden = hidden_tail(cell, ending)
     return f'{text}<span style="visibility:hidden">{escape(hidden)}</span>' if hidden else text
 
 

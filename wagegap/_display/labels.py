@@ -163,14 +163,14 @@ def _places(point: FloatArray, size: FloatArray, bounds: FloatArray, clearance: 
 
 def _cost(places: FloatArray, points: FloatArray, i: int, size: FloatArray, clearance: float) -> FloatArray:
     """Distance of the box from its point, more where another point is as near, a little for the less usual sides."""
-    own = _gap_to_box(points[i][None], places, size[None])
+    gap = _gap_to_box(points[i][None], places, size[None])
     others = np.delete(points, i, axis=0)
     if len(others):
         gaps = np.min([_gap_to_box(other[None], places, size[None]) for other in others], axis=0)
-        own = own + 2.0 * np.maximum(own + clearance - gaps, 0.0)
+        gap = gap + 2.0 * np.maximum(gap + clearance - gaps, 0.0)
     offset = places - points[i]
     usual = np.where(offset[:, 0] >= 0, 0.0, 0.3) + np.where(offset[:, 1] >= 0, 0.0, 0.2)
-    return np.asarray(own + usual * clearance)
+    return np.asarray(gap + usual * clearance)
 
 
 def _gap_to_box(points: FloatArray, centres: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -277,29 +277,18 @@ def apart(levels: FloatArray, heights: FloatArray) -> FloatArray:
     >>> apart(np.array([0.0, 1.0, 50.0]), np.full(3, 10.0)).tolist()
     [-4.5, 5.5, 50.0]
     """
+    # min sum_i (y_i - l_i)^2 subject to y_(i+1) - y_i >= (h_i + h_(i+1)) / 2, l the levels and h the heights: with o_i
+    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o, found by pooling neighbours.
     order = np.argsort(levels, kind="stable")
-    clusters: list[tuple[list[int], float]] = []
-    for i in order:
-        members, middle = [int(i)], float(levels[i])
-        while clusters and _edge(clusters[-1], heights, 1) > _edge((members, middle), heights, -1) + 1e-9:
-            members = [*clusters.pop()[0], *members]
-            middle = float(np.mean([levels[k] - o for k, o in zip(members, _offsets(members, heights), strict=True)]))
-        clusters.append((members, middle))
-    moved = np.array(levels, dtype=float)
-    for members, middle in clusters:
-        moved[members] = middle + _offsets(members, heights)
+    stacked = np.cumsum(heights[order]) - heights[order] / 2
+    pools: list[list[float]] = []
+    for value in levels[order] - stacked:
+        pools.append([float(value)])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]) + 1e-9:
+            pools[-2:] = [[*pools[-2], *pools[-1]]]
+    moved = np.empty(len(levels))
+    moved[order] = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools]) + stacked
     return moved
-
-
-def _offsets(members: Sequence[int], heights: FloatArray) -> FloatArray:
-    """Middles of stacked boxes from the middle of the stack."""
-    stacked = heights[list(members)]
-    return np.asarray(np.cumsum(stacked) - (stacked + stacked.sum()) / 2)
-
-
-def _edge(cluster: tuple[list[int], float], heights: FloatArray, side: int) -> float:
-    """Upper (1) or lower (-1) edge of a stack."""
-    return cluster[1] + side * float(heights[cluster[0]].sum()) / 2
 
 
 # captions ------------------------------------------------------------------------------------------------------------

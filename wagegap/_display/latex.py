@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from wagegap._display.numbers import typographic
-from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, spans, tail
+from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tail, tails
 
 __all__ = ["escape_latex", "to_latex"]
 
@@ -130,17 +130,16 @@ def to_latex(spec: TableSpec, *, label: str = "") -> str:
 
 
 def _header_lines(spec: TableSpec) -> list[str]:
-    lines = []
-    offset = int(spec.has_stub)
+    lines, stub = [], [spec.stub_header] if spec.has_stub else []
     if any(column.group for column in spec.columns):
-        cells, rules, start = [""] * offset, [], 1 + offset
+        cells, rules, start = ["" for _ in stub], [], 1 + len(stub)
         for group, count in spans(spec.columns):
             heading = rf"\multicolumn{{{count}}}{{c}}{{{escape_latex(group)}}}"
             cells += [heading] if group else [""] * count
             rules += [rf"\cmidrule(lr){{{start}-{start + count - 1}}}"] if group else []
             start += count
         lines += [" & ".join(cells) + r" \\", "".join(rules)]
-    headers = [escape_latex(spec.stub_header)] * offset
+    headers = [escape_latex(header) for header in stub]
     headers += [
         rf"\multicolumn{{1}}{{c}}{{{escape_latex(column.header)}}}"
         if column.align == "center"
@@ -151,14 +150,12 @@ def _header_lines(spec: TableSpec) -> list[str]:
 
 
 def _body_lines(spec: TableSpec) -> list[str]:
-    longest = [max((tail(row.cells[j]) for row in spec.rows), key=len, default="") for j in range(len(spec.columns))]
-    lines, group = [], ""
-    for position, row in enumerate(spec.rows):
-        if row.rule_above and position:
-            lines.append(r"\midrule")
-        if row.group != group and row.group:
-            lines.append(rf"\multicolumn{{{len(spec.columns) + spec.has_stub}}}{{l}}{{{escape_latex(row.group)}}} \\")
-        group = row.group
+    longest = tails(spec)
+    lines = []
+    for heading, rule, row in headed_rows(spec):
+        lines += [r"\midrule"] if rule else []
+        if heading:
+            lines.append(rf"\multicolumn{{{len(spec.columns) + spec.has_stub}}}{{l}}{{{escape_latex(heading)}}} \\")
         cells = [_stub(row)] if spec.has_stub else []
         cells += [
             _content(cell, ending if column.align == "right" else "")
@@ -179,10 +176,9 @@ def _content(cell: Cell, ending: str) -> str:
         return escape_latex(cell.text)
     if cell.text == ABSENT:
         return "--"
-    own = tail(cell)
-    number = escape_latex(typographic(cell.text[: len(cell.text) - len(own)]))
-    hidden = ending[len(own) :] if any(char.isdigit() for char in cell.text) else ""
-    return number + _raised(own) + (rf"\phantom{{{_raised(hidden)}}}" if hidden else "")
+    shown, hidden = tail(cell), hidden_tail(cell, ending)
+    number = escape_latex(typographic(cell.text.removesuffix(shown)))
+    return number + _raised(shown) + (rf"\phantom{{{_raised(hidden)}}}" if hidden else "")
 
 
 def _raised(ending: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from wagegap._display.numbers import typographic
-from wagegap._display.spec import ABSENT, Cell, TableSpec
+from wagegap._display.spec import ABSENT, Cell, TableSpec, headed_rows
 
 __all__ = ["escape_markdown", "to_markdown"]
 
@@ -52,11 +52,9 @@ def to_markdown(spec: TableSpec) -> str:
     lines = [f"**{escape_markdown(spec.title)}**", ""] if spec.title else []
     lines.append(_line([escape_markdown(header) for header in [*stub, *headers]]))
     lines.append(_line([*([_RULES["left"]] if stub else []), *(_RULES[column.align] for column in spec.columns)]))
-    group = ""
-    for row in spec.rows:
-        if row.group != group and row.group:
-            lines.append(_line([f"**{escape_markdown(row.group)}**", *[""] * (len(spec.columns) + len(stub) - 1)]))
-        group = row.group
+    for heading, _, row in headed_rows(spec):
+        if heading:
+            lines.append(_line([f"**{escape_markdown(heading)}**", *[""] * (len(spec.columns) + len(stub) - 1)]))
         cells = [_content(cell) for cell in row.cells]
         lines.append(_line([*([escape_markdown(row.stub)] if stub else []), *cells]))
     for note in spec.notes:

@@ -10,29 +10,25 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import pandas as pd
 
-from wagegap.errors import DataError, check_option
+from wagegap.errors import DataError
 
 __all__ = [
     "MINUS",
     "UNKNOWN",
-    "Minus",
     "decimals_for",
     "format_count",
     "format_estimate",
     "format_key",
     "format_number",
     "format_p",
-    "format_quantity",
     "is_missing",
     "spaced",
     "typographic",
 ]
-
-Minus: TypeAlias = Literal["hyphen", "sign"]
 
 UNKNOWN = "unknown"
 MINUS = "\N{MINUS SIGN}"
@@ -86,7 +82,6 @@ def format_number(
     *,
     scale: float | None = None,
     decimals: int | None = None,
-    minus: Minus = "hyphen",
 ) -> str:
     """Write a number; `scale`, if given, is what its decimals are to suit.
 
@@ -100,32 +95,19 @@ def format_number(
         Size of the error of the number; the number itself where absent.
     decimals : int, optional
         The decimals themselves, instead.
-    minus : {"hyphen", "sign"}
-        Minus as the ASCII hyphen, or as U+2212.
-
-    Raises
-    ------
-    OptionError
-        For an unknown `minus`.
 
     Examples
     --------
     >>> format_number(-0.12345), format_number(1234567.0), format_number(2.5e-11), format_number(None)
     ('-0.123', '1,234,567', '2.50e-11', 'unknown')
     """
-    check_option("minus", minus, ("hyphen", "sign"))
     if value is None or is_missing(value):
         return UNKNOWN
     number = float(value)
     if math.isinf(number):
-        text = "inf" if number > 0 else "-inf"
-    else:
-        size = scale if scale is not None and math.isfinite(scale) and scale != 0 else number
-        text = _finite(number, decimals_for(size, digits) if decimals is None else decimals, digits)
-    return typographic(text) if minus == "sign" else text
-
-
-def _finite(number: float, decimals: int, digits: int) -> str:
+        return "inf" if number > 0 else "-inf"
+    if decimals is None:
+        decimals = decimals_for(scale if scale and math.isfinite(scale) else number, digits)
     if decimals > MAX_DECIMALS or abs(number) >= 1e15:
         mantissa, _, exponent = f"{number:.{max(digits - 1, 1)}e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
@@ -134,9 +116,7 @@ def _finite(number: float, decimals: int, digits: int) -> str:
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text
 
 
-def format_estimate(
-    estimate: float | None, std_error: float | None, digits: int = 3, *, minus: Minus = "hyphen"
-) -> tuple[str, str]:
+def format_estimate(estimate: float | None, std_error: float | None, digits: int = 3) -> tuple[str, str]:
     """Write an estimate and its standard error with the same decimals, which suit the error.
 
     Parameters
@@ -145,8 +125,6 @@ def format_estimate(
         The estimate and its standard error; None and NaN are unknown.
     digits : int
         Decimals of an error below ten.
-    minus : {"hyphen", "sign"}
-        Minus as the ASCII hyphen, or as U+2212.
 
     Returns
     -------
@@ -168,13 +146,10 @@ def format_estimate(
     ('0.060', 'unknown')
     """
     if std_error is None or is_missing(std_error):
-        return format_number(estimate, digits, minus=minus), UNKNOWN
+        return format_number(estimate, digits), UNKNOWN
     if std_error < 0:
         raise DataError(f"a standard error is not negative, as {std_error} is.")
-    return (
-        format_number(estimate, digits, scale=std_error, minus=minus),
-        format_number(std_error, digits, scale=std_error),
-    )
+    return format_number(estimate, digits, scale=std_error), format_number(std_error, digits, scale=std_error)
 
 
 def format_p(p: float | None) -> str:
@@ -216,26 +191,6 @@ def format_key(value: Any) -> str:
     if isinstance(value, pd.Timestamp) and value == value.normalize():
         return str(value.date())
     return str(value)
-
-
-def format_quantity(value: float | None, unit: str, digits: int = 3, *, minus: Minus = "hyphen") -> str:
-    """Write a number with its unit in words.
-
-    >>> format_quantity(-0.0612, "log points"), format_quantity(0.16, "share", 2), format_quantity(1, "years", 0)
-    ('-0.061 log points', 'a share of 0.16', '1 year')
-    """
-    if value is None or is_missing(value):
-        return UNKNOWN
-    if unit == "count":
-        text = format_count(value)
-        return typographic(text) if minus == "sign" else text
-    number = format_number(value, digits, minus=minus)
-    if unit in ("share", "rank", "index"):
-        return {"share": "a share of", "rank": "rank", "index": "an index of"}[unit] + f" {number}"
-    if unit in ("", "none"):
-        return number
-    singular = {"years": "year", "log points": "log point", "percentage points": "percentage point"}
-    return f"{number} {singular.get(unit, unit) if number == '1' else unit}"
 
 
 def spaced(name: object) -> str:

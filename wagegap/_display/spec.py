@@ -7,10 +7,10 @@ that. A table of regressions and a tidy frame are the same kind of thing here, a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ from wagegap._display.numbers import (
     format_number,
     format_p,
     is_missing,
+    spaced,
 )
 from wagegap.errors import DataError, EmptyDataError, check_option
 
@@ -33,15 +34,17 @@ __all__ = [
     "Column",
     "Row",
     "TableSpec",
+    "headed_rows",
+    "hidden_tail",
     "make_column",
     "make_row",
     "make_table",
-    "number_columns",
     "plain",
     "spans",
     "statistic_cell",
     "tabulate_frame",
     "tail",
+    "tails",
 ]
 
 Align: TypeAlias = Literal["left", "right", "center"]
@@ -196,8 +199,8 @@ def make_row(
     rule_above: bool = False,
 ) -> Row:
     """Build a row; strings become cells without a number."""
-    made = tuple(Cell(plain(c)) if isinstance(c, str) else Cell(plain(c.text), c.value) for c in cells)
-    return Row(plain(stub), made, plain(group), plain(stub if name is None else name), measure, rule_above)
+    cleaned = tuple(Cell(plain(c)) if isinstance(c, str) else Cell(plain(c.text), c.value) for c in cells)
+    return Row(plain(stub), cleaned, plain(group), plain(stub if name is None else name), measure, rule_above)
 
 
 def make_table(
@@ -221,8 +224,8 @@ def make_table(
     >>> spec.columns[0].align
     'right'
     """
-    made = tuple(make_column(c) if isinstance(c, str) else c for c in columns)
-    return TableSpec(made, tuple(rows), plain(title), plain(stub_header), tuple(plain(note) for note in notes))
+    heads = tuple(make_column(c) if isinstance(c, str) else c for c in columns)
+    return TableSpec(heads, tuple(rows), plain(title), plain(stub_header), tuple(plain(note) for note in notes))
 
 
 def plain(text: object) -> str:
@@ -244,14 +247,32 @@ def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
 
 
+def headed_rows(spec: TableSpec) -> Iterator[tuple[str, bool, Row]]:
+    """Yield each row with the heading to write above it, empty for none, and whether a rule goes there."""
+    group = ""
+    for position, row in enumerate(spec.rows):
+        yield row.group if row.group != group else "", row.rule_above and position > 0, row
+        group = row.group
+
+
+def tails(spec: TableSpec) -> list[str]:
+    """Return the longest tail of each column."""
+    return [max((tail(row.cells[j]) for row in spec.rows), key=len, default="") for j in range(len(spec.columns))]
+
+
+def hidden_tail(cell: Cell, longest: str) -> str:
+    """Return what the longest tail of a column has beyond that of a number, so that digits can stand under digits."""
+    return longest[len(tail(cell)) :] if cell.numeric and any(char.isdigit() for char in cell.text) else ""
+
+
 def tail(cell: Cell) -> str:
     """Return what follows the last digit of a number: a parenthesis, stars.
 
     >>> tail(Cell("(0.021)", 0.0213)), tail(Cell("0.251***", 0.2513)), tail(Cell("unknown", float("nan")))
     (')', '***', '')
     """
-    found = re.search(r"(?<=\d)\D*$", cell.text) if cell.numeric else None
-    return found.group() if found else ""
+    match = re.search(r"(?<=\d)\D*$", cell.text) if cell.numeric else None
+    return match.group() if match else ""
 
 
 def tabulate_frame(
@@ -303,32 +324,28 @@ def tabulate_frame(
     USA      0.250       0.031
     ==========================
     """
-    flat = _flat(frame)
-    if flat.shape[1] == 0:
+    columns = _columns(frame)
+    if not columns:
         raise EmptyDataError("the frame has no columns, so there is nothing to tabulate.")
-    shown = dict(COLUMN_LABELS) | dict(labels or {})
-    keys = _key_positions(flat)
-    body = [j for j in range(flat.shape[1]) if j not in keys]
-    names = [str(flat.columns[j][-1]) for j in range(flat.shape[1])]
-    cells = _body_cells(flat, [(names[j], j) for j in body], digits)
-    columns = [
+    shown = {**COLUMN_LABELS, **(labels or {})}
+    keys, body = _keys_and_body(columns)
+    common = _usual_decimals(
+        [value for column in body if column.name == "std_error" for value in column.values], digits
+    )
+    cells = [_cells(column, common, digits) for column in body]
+    heads = [
         make_column(
-            shown.get(names[j], names[j].replace("_", " ")),
-            align="right" if any(row[k].numeric for row in cells) else "left",
-            group=" ".join(str(part) for part in flat.columns[j][:-1]),
-            name=names[j],
+            shown.get(column.name, spaced(column.name)),
+            align="right" if any(cell.numeric for cell in written) else "left",
+            group=column.group,
+            name=column.name,
         )
-        for k, j in enumerate(body)
+        for column, written in zip(body, cells, strict=True)
     ]
-    stubs = [" ".join(filter(None, (format_key(flat.iloc[i, j]) for j in keys))) for i in range(len(flat))]
-    rows = [make_row(stub, row) for stub, row in zip(stubs, cells, strict=True)]
-    header = " ".join(shown.get(names[j], names[j].replace("_", " ")) for j in keys)
-    return make_table(columns, rows, title=title, stub_header=header, notes=notes)
-
-
-def number_columns(frame: pd.DataFrame) -> list[str]:
-    """Return the names of the columns that hold numbers, booleans left out."""
-    return [str(name) for name in frame.columns if _is_number_column(frame[name])]
+    stubs = [" ".join(filter(None, (format_key(key.values[i]) for key in keys))) for i in range(len(frame))]
+    rows = [make_row(stub, [column[i] for column in cells]) for i, stub in enumerate(stubs)]
+    header = " ".join(shown.get(key.name, spaced(key.name)) for key in keys)
+    return make_table(heads, rows, title=title, stub_header=header, notes=notes)
 
 
 def statistic_cell(name: str, value: Any, digits: int = 3) -> Cell:
@@ -349,49 +366,58 @@ def statistic_cell(name: str, value: Any, digits: int = 3) -> Cell:
     return Cell(format_p(number) if _is_p(name) else format_number(number, digits), number)
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put a named index into columns and give every column a tuple for its name."""
+class _Values(NamedTuple):
+    """A column of a frame: the upper levels of its name, its name, its values, and whether they are numbers."""
+
+    group: str
+    name: str
+    values: list[Any]
+    numeric: bool
+
+
+def _columns(frame: pd.DataFrame) -> list[_Values]:
+    """Read the columns of a frame, a named index first."""
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
-    flat = frame.reset_index(levels) if levels else frame.copy(deep=False)
-    names: list[Any] = list(flat.columns)
-    tuples = [name if isinstance(name, tuple) else (name,) for name in names]
-    trimmed = [tuple(part for part in name if part != "") or ("",) for name in tuples]
-    flat.columns = pd.Index(trimmed, tupleize_cols=False)
-    return flat
+    flat = frame.reset_index(levels) if levels else frame
+    labels: list[Any] = list(flat.columns)
+    columns = []
+    for label, (_, values) in zip(labels, flat.items(), strict=True):
+        parts = [str(part) for part in (label if isinstance(label, tuple) else (label,)) if part != ""]
+        group, name = " ".join(parts[:-1]), parts[-1] if parts else ""
+        columns.append(_Values(group, name, values.tolist(), _is_number_column(values)))
+    return columns
 
 
-def _key_positions(flat: pd.DataFrame) -> list[int]:
-    names = [str(name[-1]) for name in flat.columns]
+def _keys_and_body(columns: Sequence[_Values]) -> tuple[list[_Values], list[_Values]]:
+    """Part the columns that label a row from the others."""
+    names = [column.name for column in columns]
     if "estimate" in names:
-        return [j for j in range(names.index("estimate")) if names[j] not in _NO_KEYS]
-    numeric = [_is_number_column(flat.iloc[:, j]) for j in range(flat.shape[1])]
-    leading = numeric.index(True) if any(numeric) else 1
-    return list(range(max(leading, 1)))
+        keys = [column for column in columns[: names.index("estimate")] if column.name not in _NO_KEYS]
+    else:
+        numeric = [column.numeric for column in columns]
+        keys = list(columns[: max(numeric.index(True), 1) if any(numeric) else 1])
+    return keys, [column for column in columns if not any(column is key for key in keys)]
 
 
-def _body_cells(flat: pd.DataFrame, body: Sequence[tuple[str, int]], digits: int) -> list[list[Cell]]:
-    """Write the columns; an estimate, its error and its interval have the decimals that suit the errors."""
-    values = {j: flat.iloc[:, j].tolist() for _, j in body}
-    errors = [value for name, j in body if name == "std_error" for value in values[j]]
-    common = _usual_decimals(errors, digits)
-    made = []
-    for name, j in body:
-        if not _is_number_column(flat.iloc[:, j]):
-            made.append(
-                [Cell(UNKNOWN, float("nan")) if _lacks(name, v) else statistic_cell(name, v) for v in values[j]]
-            )
-            continue
-        own = _usual_decimals(values[j], 2 if name == "statistic" else digits)
-        decimals = common if name in _SHARING and common is not None else own
-        hides = name == "std_error" or common is None
-        made.append([_number_cell(name, value, decimals, hides=hides) for value in values[j]])
-    return [list(row) for row in zip(*made, strict=True)] if made else [[] for _ in range(len(flat))]
+def _cells(column: _Values, common: int | None, digits: int) -> list[Cell]:
+    """Write a column; an estimate, its error and its interval have the decimals that suit the errors."""
+    name = column.name
+    if not column.numeric:
+        unknown = [name == "std_error" and is_missing(value) for value in column.values]
+        return [
+            Cell(UNKNOWN, float("nan")) if lacks else statistic_cell(name, value)
+            for value, lacks in zip(column.values, unknown, strict=True)
+        ]
+    decimals = common
+    if common is None or name not in _SHARING:
+        decimals = _usual_decimals(column.values, 2 if name == "statistic" else digits)
+    hides = name == "std_error" or common is None
+    return [_number_cell(name, value, decimals, hides=hides) for value in column.values]
 
 
 def _usual_decimals(values: Sequence[Any], digits: int) -> int | None:
     """Decimals that suit the middle one of some numbers; None where there are none."""
-    known = [float(value) for value in values if not is_missing(value)]
-    each = sorted(decimals_for(number, digits) for number in known)
+    each = sorted(decimals_for(float(value), digits) for value in values if not is_missing(value))
     return each[len(each) // 2] if each else None
 
 
@@ -405,10 +431,6 @@ def _number_cell(name: str, value: Any, decimals: int | None, *, hides: bool) ->
     number = float(value)
     vanishes = hides and decimals is not None and number != 0 and round(abs(number), decimals) == 0
     return Cell(format_number(number, decimals or 0, decimals=None if vanishes else decimals), number)
-
-
-def _lacks(name: str, value: Any) -> bool:
-    return name == "std_error" and is_missing(value)
 
 
 def _is_number_column(column: pd.Series[Any]) -> bool:

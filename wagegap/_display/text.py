@@ -10,12 +10,16 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal, TypeAlias
 
-from wagegap._display.numbers import Minus, typographic
-from wagegap._display.spec import Align, Cell, Row, TableSpec, spans, tail
+from wagegap._display.numbers import typographic
+from wagegap._display.spec import Align, Row, TableSpec, headed_rows, hidden_tail, spans, tails
 from wagegap.errors import OptionError, check_option
 
-__all__ = ["display_width", "to_text", "wrap"]
+__all__ = ["Minus", "display_width", "to_text", "wrap"]
+
+Minus: TypeAlias = Literal["hyphen", "sign"]
 
 GAP = 2
 NARROWEST = 20
@@ -33,7 +37,7 @@ class _Grid:
 
     stub: int
     columns: tuple[int, ...]
-    tails: tuple[int, ...]
+    tails: list[str]
 
     def across(self, chosen: Sequence[int]) -> int:
         """Width of the given columns with the gaps between them."""
@@ -119,19 +123,19 @@ def wrap(text: str, width: int, *, hanging: int = 0) -> list[str]:
     lines: list[str] = []
     current = ""
     for word in text.split():
-        rest = word
-        while rest:
+        remaining = word
+        while remaining:
             indent = " " * hanging if lines else ""
-            trial = f"{current} {rest}" if current else indent + rest
+            trial = f"{current} {remaining}" if current else indent + remaining
             if display_width(trial) <= width:
-                current, rest = trial, ""
+                current, remaining = trial, ""
             elif current:
                 lines.append(current)
                 current = ""
             else:
-                taken = _fitting(rest, width - len(indent))
-                lines.append(indent + rest[:taken])
-                rest = rest[taken:]
+                taken = _fitting(remaining, width - len(indent))
+                lines.append(indent + remaining[:taken])
+                remaining = remaining[taken:]
     return [*lines, current] if current or not lines else lines
 
 
@@ -143,51 +147,33 @@ def _char_width(char: str) -> int:
 
 def _fitting(word: str, width: int) -> int:
     """Count the characters of a word that fit, at least one."""
-    used = 0
-    for position, char in enumerate(word):
-        used += _char_width(char)
-        if used > width:
-            return max(position, 1)
-    return len(word)
-
-
-def _words_width(text: str) -> int:
-    return max((display_width(word) for word in text.split()), default=0)
+    return max(sum(used <= width for used in accumulate(_char_width(char) for char in word)), 1)
 
 
 def _grid(spec: TableSpec, width: int) -> _Grid:
     """Choose widths: as wide as the strings are, if these fit; else with headers wrapped, then with labels wrapped."""
-    tails = tuple(max((len(tail(row.cells[j])) for row in spec.rows), default=0) for j in range(len(spec.columns)))
+    longest = tails(spec)
     room = width - (NARROWEST // 2 + GAP if spec.has_stub else 0)
-    labels = [display_width(row.stub) + 2 * bool(row.group and row.stub) for row in spec.rows]
+    labels = [display_width(_indent(row) + row.stub) for row in spec.rows]
     natural = max([*labels, display_width(spec.stub_header), 0])
     columns: tuple[int, ...] = ()
     for compact in (False, True):
-        columns = tuple(min(_column_width(spec, j, tails[j], compact), room) for j in range(len(spec.columns)))
-        left = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
-        if natural <= left:
-            return _Grid(natural, columns, tails)
+        columns = tuple(min(_column_width(spec, j, longest[j], compact), room) for j in range(len(spec.columns)))
+        beside_columns = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
+        if natural <= beside_columns:
+            return _Grid(natural, columns, longest)
     beside = width - GAP - max(columns, default=0)
-    stub = left if left >= STUB else min(natural, max(STUB, int(0.4 * width)), beside)
-    return _Grid(stub if natural else 0, columns, tails)
+    stub = beside_columns if beside_columns >= STUB else min(natural, max(STUB, int(0.4 * width)), beside)
+    return _Grid(stub if natural else 0, columns, longest)
 
 
-def _column_width(spec: TableSpec, j: int, longest_tail: int, compact: bool) -> int:
+def _column_width(spec: TableSpec, j: int, longest: str, compact: bool) -> int:
     header = spec.columns[j].header
     cells = [row.cells[j] for row in spec.rows]
-    fixed = [display_width(c.text) + _pad(c, longest_tail) for c in cells if c.numeric]
+    fixed = [display_width(c.text) + len(hidden_tail(c, longest)) for c in cells if c.numeric]
     words = [display_width(c.text) for c in cells if not c.numeric]
-    least = max([*fixed, _words_width(header), 1])
+    least = max([*fixed, *(display_width(word) for word in header.split()), 1])
     return max(least, min(max([*words, 0 if compact else display_width(header)], default=0), WORDS))
-
-
-def _pad(cell: Cell, longest_tail: int) -> int:
-    """Blanks behind a number, so that digits stand under digits."""
-    return longest_tail - len(tail(cell)) if cell.numeric and cell.text[-1:] and _ends_in_number(cell) else 0
-
-
-def _ends_in_number(cell: Cell) -> bool:
-    return any(char.isdigit() for char in cell.text)
 
 
 def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
@@ -208,13 +194,9 @@ def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
 def _panel_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], minus: Minus) -> list[str]:
     total = grid.total(panel)
     lines = ["=" * total, *_header_lines(spec, grid, panel), "-" * total]
-    group = ""
-    for position, row in enumerate(spec.rows):
-        if row.rule_above and position:
-            lines.append("-" * total)
-        if row.group != group and row.group:
-            lines += wrap(row.group, total)
-        group = row.group
+    for heading, rule, row in headed_rows(spec):
+        lines += ["-" * total] if rule else []
+        lines += wrap(heading, total) if heading else []
         lines += _row_lines(spec, grid, panel, row, minus)
     return [*lines, "=" * total]
 
@@ -223,53 +205,50 @@ def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[st
     chosen = [spec.columns[j] for j in panel]
     lines: list[str] = []
     if any(column.group for column in chosen):
-        blocks: list[list[str]] = []
-        widths: list[int] = []
-        start = 0
+        blocks, widths, start = [], [], 0
         for group, count in spans(chosen):
-            span = grid.across(panel[start : start + count])
-            heading = [_align(line, span, "center") for line in wrap(group, span)] if group else []
-            blocks.append([*heading, "-" * span] if group else [])
-            widths.append(span)
+            widths.append(grid.across(panel[start : start + count]))
+            blocks.append([*_aligned(group, widths[-1], "center"), "-" * widths[-1]] if group else [])
             start += count
         lines += _join([[], *blocks], [grid.stub, *widths], bottom=True)
-    headers = [
-        [_align(line, grid.columns[j], spec.columns[j].align) for line in wrap(spec.columns[j].header, grid.columns[j])]
-        for j in panel
-    ]
+    headers = [_aligned(spec.columns[j].header, grid.columns[j], spec.columns[j].align) for j in panel]
     stub = wrap(spec.stub_header, max(grid.stub, 1))
     return lines + _join([stub, *headers], [grid.stub, *(grid.columns[j] for j in panel)], bottom=True)
 
 
 def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, minus: Minus) -> list[str]:
-    indent = "  " if row.group and row.stub else ""
+    indent = _indent(row)
     stub = [indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]
     blocks = []
     for j in panel:
         cell = row.cells[j]
         text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
-        pad = _pad(cell, grid.tails[j]) if spec.columns[j].align == "right" else 0
-        inner = grid.columns[j] - pad
-        blocks.append([_align(line, inner, spec.columns[j].align) + " " * pad for line in wrap(text, inner)])
+        pad = len(hidden_tail(cell, grid.tails[j])) if spec.columns[j].align == "right" else 0
+        aligned = _aligned(text, grid.columns[j] - pad, spec.columns[j].align)
+        blocks.append([line + " " * pad for line in aligned])
     return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
 
 
+def _indent(row: Row) -> str:
+    return "  " if row.group and row.stub else ""
+
+
+def _aligned(text: str, width: int, align: Align) -> list[str]:
+    return [_align(line, width, align) for line in wrap(text, width)]
+
+
 def _align(text: str, width: int, align: Align) -> str:
-    free = max(width - display_width(text), 0)
-    left = {"left": 0, "right": free, "center": free // 2}[align]
-    return " " * left + text + " " * (free - left)
+    blanks = max(width - display_width(text), 0)
+    before = {"left": 0, "right": blanks, "center": blanks // 2}[align]
+    return " " * before + text + " " * (blanks - before)
 
 
 def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: bool = False) -> list[str]:
     """Put blocks of lines side by side; the first, the stub, vanishes where it has no width."""
-    height = max((len(block) for block in blocks), default=0)
-    lines = []
-    for i in range(height):
-        parts = []
-        for block, width in zip(blocks, widths, strict=True):
-            if width == 0:
-                continue
-            at = i - (height - len(block)) if bottom else i
-            parts.append(_align(block[at] if 0 <= at < len(block) else "", width, "left"))
-        lines.append((" " * GAP).join(parts))
-    return lines
+    height = max(len(block) for block in blocks)
+    columns = []
+    for block, width in zip(blocks, widths, strict=True):
+        blank = [""] * (height - len(block))
+        lines = [*blank, *block] if bottom else [*block, *blank]
+        columns += [[_align(line, width, "left") for line in lines]] if width else []
+    return [(" " * GAP).join(parts) for parts in zip(*columns, strict=True)]

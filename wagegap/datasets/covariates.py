@@ -14,14 +14,14 @@ World Bank. World Development Indicators; Worldwide Bureaucracy Indicators.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.codes import with_countries
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, laid_out, local_table, within_years
+from wagegap.datasets.codes import coded_table
+from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, within_years
 from wagegap.errors import check_option, public
 
 __all__ = [
@@ -75,9 +75,7 @@ def read_distances(path: PathLike | None = None) -> pd.DataFrame:
     DataError, ColumnError, EmptyDataError
     """
     frame = local_table(path, "gravity/dist_cepii.parquet", ["iso_o", "iso_d", *_PAIRS, *_DISTANCES])
-    frame = with_countries(frame, {"iso_o": "origin", "iso_d": "destination"})
-    frame = keep_rows(frame, frame["origin"] != frame["destination"], "a country with itself")
-    return _table(frame, ["origin", "destination"], [*_DISTANCES, *_PAIRS])
+    return coded_table(frame, [*_DISTANCES, *_PAIRS], countries={"iso_o": "origin", "iso_d": "destination"})
 
 
 @public
@@ -104,10 +102,8 @@ def read_penn_world_table(*, years: Years = None, path: PathLike | None = None) 
     DataError, ColumnError, EmptyDataError, OptionError
     """
     frame = local_table(path, "covariates/pwt110.parquet", ["iso3", "year", "rgdpe", "rgdpo", "pop", "emp"])
-    frame = with_countries(within_years(frame, years), {"iso3": "iso3"})
-    values = [str(name) for name in frame if name not in ("iso3", "country", "year")]
-    made = frame.assign(gdp_per_head=frame["rgdpe"] / frame["pop"], gdp_per_worker=frame["rgdpo"] / frame["emp"])
-    return _table(carried(made, frame), ["iso3", "year"], [*values, "gdp_per_head", "gdp_per_worker"])
+    frame = frame.assign(gdp_per_head=frame["rgdpe"] / frame["pop"], gdp_per_worker=frame["rgdpo"] / frame["emp"])
+    return coded_table(frame, [name for name in frame if name not in ("iso3", "country", "year")], years=years)
 
 
 @public
@@ -131,11 +127,10 @@ def read_income(*, years: Years = None, path: PathLike | None = None) -> pd.Data
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    names = {"gdppc_ppp_const2017": "gdp_per_head"}
-    frame = local_table(path, "covariates/gdppc_owid.parquet", ["iso3", "year", *names, "population"])
-    frame = with_countries(within_years(frame, years).rename(columns=names), {"iso3": "iso3"})
-    frame = keep_rows(frame, frame["gdp_per_head"].notna(), "no GDP per head")
-    return _table(frame, ["iso3", "year"], ["gdp_per_head", "population"])
+    names = {"gdppc_ppp_const2017": "gdp_per_head", "population": "population"}
+    frame = local_table(path, "covariates/gdppc_owid.parquet", ["iso3", "year", *names])
+    frame = coded_table(frame, names, years=years)
+    return keep_rows(frame, frame["gdp_per_head"].notna(), "no GDP per head")
 
 
 @public
@@ -161,8 +156,7 @@ def read_ppp_factors(*, years: Years = None, path: PathLike | None = None) -> pd
     """
     frame = local_table(path, "covariates/ppp_factor_wb.parquet", ["country", "iso2", "year", "ppp_factor"])
     frame["iso2"] = frame["iso2"].fillna(frame["country"])  # Namibia's code, NA, may have been read as missing
-    frame = with_countries(within_years(frame, years), {"iso2": "iso3"}, what="a region")
-    return _table(frame, ["iso3", "year"], ["ppp_factor"])
+    return coded_table(frame, ["ppp_factor"], countries={"iso2": "iso3"}, years=years, what="a region")
 
 
 @public
@@ -196,14 +190,12 @@ def read_ageing(*, years: Years = None, projections: bool = False, path: PathLik
         "wpp2017_is_projection": "is_projection",
     }  # fmt: skip
     frame = local_table(path, "institutions/ageing.parquet", ["iso3", "is_aggregate", "year", *names])
-    frame = _countries(within_years(frame, years)).rename(columns=names)
-    if not projections:
-        projected = frame["is_projection"].astype(bool)
-        united = ["dependency_wpp2017", "share_65_wpp2017"]
-        blanked = frame.assign(**{name: frame[name].where(~projected) for name in united})
-        known = blanked[[name for name in names.values() if name != "is_projection"]].notna().any(axis=1)
-        frame = keep_rows(carried(blanked.drop(columns="is_projection"), frame), known, "nothing but a projection")
-    return _table(frame, ["iso3", "year"], [name for name in names.values() if name in frame])
+    frame = coded_table(_without_aggregates(frame, years), names)
+    if projections:
+        return frame
+    frame.loc[frame["is_projection"].astype(bool), ["dependency_wpp2017", "share_65_wpp2017"]] = np.nan
+    frame = frame.drop(columns="is_projection")
+    return keep_rows(frame, frame.drop(columns=["iso3", "year"]).notna().any(axis=1), "nothing but a projection")
 
 
 @public
@@ -232,8 +224,7 @@ def read_technology(*, years: Years = None, path: PathLike | None = None) -> pd.
         "hitech_exports_pct_manuf": "hitech_exports",
     }  # fmt: skip
     frame = local_table(path, "institutions/tech_intensity.parquet", ["iso3", "is_aggregate", "year", *names])
-    frame = _countries(within_years(frame, years)).rename(columns=names)
-    return _table(frame, ["iso3", "year"], list(names.values()))
+    return coded_table(_without_aggregates(frame, years), names)
 
 
 @public
@@ -275,9 +266,8 @@ def read_unions(
         check_option("protection", protection, tuple(_PROTECTION))
         names |= dict(zip(_PROTECTION[protection], ("regular", "temporary"), strict=True))
     frame = local_table(path, "institutions/labour_institutions.parquet", ["iso3", "year", *names])
-    frame = with_countries(within_years(frame, years).rename(columns=names), {"iso3": "iso3"})
-    known = frame[list(names.values())].notna().any(axis=1)
-    return _table(keep_rows(frame, known, f"nothing from {source}"), ["iso3", "year"], list(names.values()))
+    frame = coded_table(frame, names, years=years)
+    return keep_rows(frame, frame[list(names.values())].notna().any(axis=1), f"nothing from {source}")
 
 
 @public
@@ -301,10 +291,9 @@ def read_dismissal_rules(path: PathLike | None = None) -> pd.DataFrame:
     DataError, ColumnError, EmptyDataError
     """
     frame = local_table(path, "institutions/ilo_eplex_rules.parquet", ["iso3", "year", "ftc_reg", "vd_economic"])
-    frame = with_countries(frame, {"iso3": "iso3"})
+    frame = coded_table(frame, [name for name in frame if name not in ("iso3", "year")])
     # Six countries have topics in rows of their own: the latest entry of each column counts.
-    single = carried(frame.sort_values(["iso3", "year"]).groupby("iso3", as_index=False).last(), frame)
-    return _table(single, ["iso3", "year"], [str(name) for name in frame if name not in ("iso3", "year")])
+    return carried(frame.groupby("iso3", as_index=False).last(), frame)
 
 
 @public
@@ -334,8 +323,7 @@ def read_doctor_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
         "nurse_hospital_over_gdp_per_head": "nurse", "specialist_over_nurse": "specialist_over_nurse",
     }  # fmt: skip
     frame = local_table(path, "oww/oecd_doctor_nurse_pay.parquet", ["iso3", "year", *names])
-    frame = with_countries(within_years(frame, years).rename(columns=names), {"iso3": "iso3"})
-    return _table(frame, ["iso3", "year"], list(names.values()))
+    return coded_table(frame, names, years=years)
 
 
 @public
@@ -369,10 +357,9 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
         "ln_health_stem": "health_stem", "se_health_stem": "se_health_stem",
     }  # fmt: skip
     frame = local_table(path, "oww/piaac_doctor_engineer_pay.parquet", ["iso3", *names])
-    frame = with_countries(frame.rename(columns=names), {"iso3": "iso3"})
-    few = frame["n_doctor"] < 10
-    blanked = frame.assign(**{name: frame[name].mask(few) for name in ("doctor_engineer", "se_doctor_engineer")})
-    return _table(carried(blanked, frame), ["iso3"], list(names.values()))
+    frame = coded_table(frame, names)
+    frame.loc[frame["n_doctor"] < 10, ["doctor_engineer", "se_doctor_engineer"]] = np.nan
+    return frame
 
 
 @public
@@ -404,15 +391,12 @@ def read_hourly_earnings(
     check_option("classification", classification, ("isco08", "isco88"))
     stem = f"hourearn_{classification}_"
     frame = local_table(path, "oww/ilostat_hourly_earnings_isco1.parquet", ["iso3", "year", f"{stem}total"])
-    frame = with_countries(within_years(frame, years), {"iso3": "iso3"})
-    frame = keep_rows(frame, frame[f"{stem}total"].notna(), f"no earnings by {classification}")
-    total = frame[f"{stem}total"]
-    groups = [str(name) for name in frame if str(name).startswith(stem) and not str(name).endswith("_total")]
-    parts = [
-        frame[["iso3", "year"]].assign(group=name.removeprefix(stem), over_total=frame[name] / total) for name in groups
-    ]
-    long = pd.concat(parts, ignore_index=True)
-    return _table(carried(long[long["over_total"].notna()], frame), ["iso3", "year", "group"], ["over_total"])
+    groups = {name: name.removeprefix(stem) for name in map(str, frame) if name.startswith(stem)}
+    frame = coded_table(frame, groups, years=years)
+    frame = keep_rows(frame, frame["total"].notna(), f"no earnings by {classification}")
+    long = frame.melt(["iso3", "year", "total"], var_name="group", value_name="over_total")
+    long = long.assign(over_total=long["over_total"] / long["total"]).drop(columns="total").dropna()
+    return carried(long.sort_values(["iso3", "year", "group"], ignore_index=True), frame)
 
 
 @public
@@ -437,15 +421,10 @@ def read_public_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
     DataError, ColumnError, EmptyDataError, OptionError
     """
     frame = local_table(path, "oww/wwbi_relative_wages.parquet", ["iso3", "indicator", "code", "year", "value"])
-    frame = with_countries(within_years(frame, years), {"iso3": "iso3"})
-    return _table(frame, ["iso3", "year", "code"], ["indicator", "value"])
+    return coded_table(frame, ["indicator", "value"], keys=["code"], years=years)
 
 
-def _countries(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave regions and income groups out."""
-    frame = keep_rows(frame, ~frame["is_aggregate"].astype(bool), "a region or income group")
-    return with_countries(frame, {"iso3": "iso3"})
-
-
-def _table(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    return laid_out(frame.astype({"year": np.int64} if "year" in keys else {}), keys, values)
+def _without_aggregates(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
+    """Rows of some years, regions and income groups left out."""
+    frame = within_years(frame, years)
+    return keep_rows(frame, ~frame["is_aggregate"].astype(bool), "a region or income group")

@@ -31,7 +31,7 @@ from wagegap.errors import (
     public,
 )
 
-__all__ = ["KnownFile", "data_folder", "difference", "download", "downloads", "known_file", "year_by_size"]
+__all__ = ["KnownFile", "data_folder", "difference", "download", "downloads", "published_files"]
 
 _CHUNK = 1 << 18
 _HINTS = {
@@ -141,12 +141,12 @@ def download(
         raise OptionError(f"name={name!r} must be a name, or a list of names; downloads() lists them.")
     names = [name] if isinstance(name, str) else list(name)
     for each in names:
-        check_option("name", each, list(_registry()))
+        check_option("name", each, list(published_files()))
     _check_address(url, names)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0.")
     home = data_folder(folder)
-    wanted = [_registry()[each] if url is None else replace(_registry()[each], url=url) for each in names]
+    wanted = [published_files()[each] if url is None else replace(published_files()[each], url=url) for each in names]
     paths = [_ensure(one, home, overwrite=overwrite, timeout=timeout, progress=progress) for one in wanted]
     return paths[0] if isinstance(name, str) else paths
 
@@ -186,27 +186,9 @@ def downloads(*, folder: str | os.PathLike[str] | None = None, verify: bool = Fa
             "source": known.source, "url": known.url, "file": known.file,
             "local": "absent" if home is None else _state(known, home / known.file, verify),
         }
-        for known in _registry().values()
+        for known in published_files().values()
     ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def year_by_size(size: int) -> int | None:
-    """Return the year whose published file has a size; None where none has.
-
-    >>> year_by_size(196_592_730), year_by_size(7)
-    (2019, None)
-    """
-    return next((known.year for known in _registry().values() if known.size == size), None)
-
-
-def known_file(name: str) -> KnownFile:
-    """Return a published file.
-
-    >>> known_file("stack_overflow_2019").file
-    'so_survey/stack_overflow_2019.csv'
-    """
-    return _registry()[name]
 
 
 def difference(path: Path, known: KnownFile) -> str:
@@ -251,7 +233,12 @@ def data_folder(folder: str | os.PathLike[str] | None) -> Path:
 
 
 @cache
-def _registry() -> dict[str, KnownFile]:
+def published_files() -> dict[str, KnownFile]:
+    """Return what may be fetched, by name.
+
+    >>> published_files()["stack_overflow_2019"].file
+    'so_survey/stack_overflow_2019.csv'
+    """
     text = files("wagegap.datasets").joinpath("registry.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return {

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, within_years
+from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, named_table, within_years
 from wagegap.errors import check_option, public
 
 __all__ = ["read_degree_relatedness", "read_major_pay", "read_out_of_field"]
@@ -67,10 +67,9 @@ def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: 
     frame = keep_rows(frame, frame["employed"] > 0, "nobody employed")
     shares = {reason: frame[f"out_{reason}"] / frame["employed"] for reason in _REASONS}
     median = frame["salary_median"].where(frame["salary_median"] > 0, np.nan)
-    made = frame[["major", "year", "employed"]].assign(
-        salary_median=median, spoilt=frame["salary_max"] == _NO_PAY, **shares
-    )
-    return carried(made.sort_values(["major", "year"], ignore_index=True), frame)
+    spoilt = frame["salary_max"] == _NO_PAY
+    table = frame[["major", "year", "employed"]].assign(salary_median=median, spoilt=spoilt, **shares)
+    return carried(table.sort_values(["major", "year"], ignore_index=True), frame)
 
 
 @public
@@ -112,11 +111,11 @@ def read_degree_relatedness(
     paths = [str(path).split(" -> ") for path in frame[_PATH]]
     levels = [path[1] if len(path) > 1 and path[1].split("'")[0] in _LEVELS else path[0] for path in paths]
     below = [path[path.index(level) + 1 :] for path, level in zip(paths, levels, strict=True)]
-    made = pd.DataFrame({"level": levels, "field": [names[-1] if names else "All fields" for names in below],
-                         "depth": [len(names) for names in below], "employed": total})  # fmt: skip
+    table = pd.DataFrame({"level": levels, "field": [names[-1] if names else "All fields" for names in below],
+                          "depth": [len(names) for names in below], "employed": total})  # fmt: skip
     for new, old in names.items():
-        made[new] = pd.to_numeric(frame[f"{stem}_{old}"], errors="coerce") / total.where(total > 0)
-    return carried(made, frame)
+        table[new] = pd.to_numeric(frame[f"{stem}_{old}"], errors="coerce") / total.where(total > 0)
+    return carried(table, frame)
 
 
 @public
@@ -148,10 +147,10 @@ def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: P
         if who == "graduate"
         else {"Employed": "employed", "Median": "median", "P25th": "p25", "P75th": "p75"}
     )  # fmt: skip
-    more = ["College_jobs", "Non_college_jobs"] if who == "recent" else []
-    frame = local_table(path, f"us_fields/{stem}.parquet", [*names, *more])
-    made = frame.rename(columns=names)[list(names.values())]
-    if more:
-        both = frame["College_jobs"] + frame["Non_college_jobs"]
-        made = made.assign(college_jobs=frame["College_jobs"] / both.where(both > 0))
-    return carried(made.sort_values("major", ignore_index=True), frame)
+    jobs = ["College_jobs", "Non_college_jobs"] if who == "recent" else []
+    frame = local_table(path, f"us_fields/{stem}.parquet", [*names, *jobs])
+    if jobs:
+        total = frame[jobs].sum(axis=1, skipna=False)
+        frame["college_jobs"] = frame["College_jobs"] / total.where(total > 0)
+        names["college_jobs"] = "college_jobs"
+    return named_table(frame, names, ["major"])

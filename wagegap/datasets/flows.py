@@ -22,14 +22,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.codes import with_countries
+from wagegap.datasets.codes import coded_table, with_countries
 from wagegap.datasets.local import (
     PathLike,
     Years,
     carried,
     checked_years,
     keep_rows,
-    laid_out,
     local_table,
     within_years,
 )
@@ -47,7 +46,6 @@ __all__ = [
 
 ScholarSource = Literal["scopus", "openalex"]
 _NET = "net_per_10K_"
-_KEYS = ["origin", "destination", "year"]
 _LAST_WHOLE_YEAR = 2018  # OpenAlex's later years are incomplete
 
 
@@ -88,10 +86,9 @@ def read_scholar_flows(
     frame = local_table(path, f"scholarly_migration/{name}.parquet", [*ends, "year", "n_migrations"])
     frame["year"] = frame["year"].astype(int)
     first = int(frame["year"].min())
-    frame = within_years(frame, years or (min(first, _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR))
-    frame = with_countries(frame, dict(zip(ends, ("origin", "destination"), strict=True)))
-    frame = _apart(frame).rename(columns={"n_migrations": "moves"})
-    return laid_out(frame, _KEYS, ["moves"])
+    years = years or (min(first, _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR)
+    countries = dict(zip(ends, ("origin", "destination"), strict=True))
+    return coded_table(frame, {"n_migrations": "moves"}, countries=countries, years=years)
 
 
 @public
@@ -115,12 +112,10 @@ def read_migrant_stocks(*, years: Years = None, path: PathLike | None = None) ->
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    needed = ["year", "dest", "origin", "stock"]
-    frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", needed)
-    frame = within_years(carried(frame[needed], frame), years)
+    frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", ["year", "dest", "origin", "stock"])
+    frame = within_years(frame, years)
     frame = keep_rows(frame, frame["dest"] != "Micronesia", "a region (Micronesia)")
-    frame = with_countries(frame, {"dest": "destination", "origin": "origin"}, what="a region")
-    return laid_out(_apart(frame), _KEYS, ["stock"])
+    return coded_table(frame, ["stock"], countries={"origin": "origin", "dest": "destination"}, what="a region")
 
 
 @public
@@ -152,9 +147,8 @@ def read_emigrant_stocks(
     needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
     frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
-    frame = within_years(frame, years)
-    frame = with_countries(frame, {"dest": "destination", "origin_iso3": "origin"}, what="an origin without code")
-    return laid_out(_apart(frame), _KEYS, ["stock"])
+    countries = {"origin_iso3": "origin", "dest": "destination"}
+    return coded_table(frame, ["stock"], countries=countries, years=years, what="an origin without code")
 
 
 @public
@@ -181,9 +175,8 @@ def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) ->
     """
     needed = ["base_iso3", "target_iso3", *(f"{_NET}{year}" for year in range(2015, 2020))]
     frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
-    coded = with_countries(carried(frame[needed], frame), {"target_iso3": "origin", "base_iso3": "destination"})
-    long = long_by_year(coded, ["origin", "destination"], years)
-    return laid_out(long, _KEYS, ["net_per_10k"])
+    coded = with_countries(frame[needed], {"target_iso3": "origin", "base_iso3": "destination"})
+    return long_by_year(coded, ["origin", "destination", "year"], years)
 
 
 @public
@@ -238,22 +231,26 @@ def complete_pairs(
     grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False)
     grid = grid[grid["origin"] != grid["destination"]]
     sums = flows.groupby(keys, as_index=False)[value].sum()
-    whole = grid.merge(sums, how="left", on=keys)
-    whole[value] = whole[value].fillna(0).astype(flows[value].dtype)
-    return whole
+    pairs = grid.merge(sums, how="left", on=keys)
+    return pairs.assign(**{value: pairs[value].fillna(0).astype(flows[value].dtype)})
 
 
 def long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.DataFrame:
-    """LinkedIn's columns of years as rows, per 10,000; the ledger goes on counting the publisher's rows."""
-    columns = {int(str(name).removeprefix(_NET)): str(name) for name in frame if str(name).startswith(_NET)}
-    first, last = checked_years(years) or (min(columns), max(columns))
-    inside = {year: name for year, name in columns.items() if first <= year <= last}
+    """LinkedIn's columns of years as rows, in the order of the keys, with all else that the frame has.
+
+    The ledger goes on counting the publisher's rows.
+    """
+    columns = {name: int(name.removeprefix(_NET)) for name in map(str, frame) if name.startswith(_NET)}
+    low, high = min(columns.values()), max(columns.values())
+    first, last = checked_years(years) or (low, high)
+    inside = {name: year for name, year in columns.items() if first <= year <= last}
     if not inside:
-        raise OptionError(f"years={years!r}: the table has {min(columns)} to {max(columns)}.")
-    parts = [
-        frame[[*keys, name]].rename(columns={name: "net_per_10k"}).assign(year=year) for year, name in inside.items()
-    ]
-    return carried(pd.concat(parts, ignore_index=True), frame)
+        raise OptionError(f"years={years!r}: the table has {low} to {high}.")
+    others = [name for name in frame if name not in columns]
+    parts = [frame[others].assign(year=year, net_per_10k=frame[name]) for name, year in inside.items()]
+    long = pd.concat(parts, ignore_index=True)
+    ordered = [*keys, *(name for name in others if name not in keys), "net_per_10k"]
+    return carried(long[ordered].sort_values(list(keys), ignore_index=True), frame)
 
 
 def _counted(flows: pd.DataFrame, value: str | None) -> str:
@@ -280,7 +277,3 @@ def _countries(flows: pd.DataFrame, wanted: Sequence[str] | int | None, value: s
     if len(set(codes)) < len(codes):
         raise DataError(f"countries name {listing(sorted({c for c in codes if codes.count(c) > 1}))} twice.")
     return codes
-
-
-def _apart(frame: pd.DataFrame) -> pd.DataFrame:
-    return keep_rows(frame, frame["origin"] != frame["destination"], "a country with itself")

@@ -132,8 +132,7 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
     DataError, ColumnError, EmptyDataError
     """
     rows = whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE)
-    rows["iso3"] = rows["iso3"].astype("object")
-    panel = read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DATA_SCIENTISTS.source)
+    panel = _by_country_and_year(rows, DATA_SCIENTISTS)
     title = panel.frame["title"].astype("object").fillna("")
     idle = title.str.contains("Student|not employed|None|^$", case=False, regex=True)
     low, high = panel.frame["pay_lo"].astype(float), panel.frame["pay_hi"].astype(float)
@@ -207,8 +206,13 @@ def _respondents(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | No
             f"source={source!r} must be the path of so_micro.parquet, or panels that read_stack_overflow_year made."
         )
     rows = whole_table(source, "so_survey/so_micro.parquet", _STACK_OVERFLOW)
+    return _by_country_and_year(rows, DEVELOPERS)
+
+
+def _by_country_and_year(rows: pd.DataFrame, spec: Specification) -> Panel:
+    """Respondents of known countries as a panel."""
     rows["iso3"] = rows["iso3"].astype("object")
-    return read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=DEVELOPERS.source)
+    return read_panel(rows[rows["iso3"].notna()], country="iso3", period="year", source_name=spec.source)
 
 
 def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -222,8 +226,8 @@ def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list
     twice = int(weights.duplicated(keys).sum())
     if twice:
         raise DuplicateKeyError(f"{path.name} has {twice:,} persons twice.")
-    own = rows[rows["iso3"].isin(weights["iso3"].unique())]
-    merged = own.merge(weights, on=keys, how="left")
+    weighted = rows["iso3"].isin(weights["iso3"].unique())
+    merged = rows[weighted].merge(weights, on=keys, how="left")
     lost = int(merged[names[0]].isna().sum())
     if lost:
         raise DataError(f"{lost:,} of {len(merged):,} persons have no replicate weights in {path.name}.")

@@ -7,7 +7,7 @@ of its table is refused by name, so that one table is never read as another.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,9 +24,9 @@ __all__ = [
     "carried",
     "checked_years",
     "keep_rows",
-    "laid_out",
     "local_file",
     "local_table",
+    "named_table",
     "whole_table",
     "within_years",
 ]
@@ -52,10 +52,10 @@ def local_file(path: PathLike | None, name: str) -> Path:
     folder = os.environ.get("WAGEGAP_DATA")
     if folder is None:
         raise DataError(f"no local copy of {name}: give its path, or set WAGEGAP_DATA to the folder that holds it.")
-    found = Path(folder) / name
-    if not found.exists():
+    copy = Path(folder) / name
+    if not copy.exists():
         raise DataError(f"no file {name} in the folder that WAGEGAP_DATA names ({folder}).")
-    return found
+    return copy
 
 
 def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -65,16 +65,16 @@ def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     ------
     DataError, ColumnError, EmptyDataError
     """
-    found = local_file(path, name)
-    frame = read_file(str(found))
+    copy = local_file(path, name)
+    frame = read_file(str(copy))
     lost = [column for column in columns if column not in frame]
     if lost:
         near = did_you_mean(lost[0], frame.columns)
         raise ColumnError(
-            f"{found.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
+            f"{copy.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
         )
     if frame.empty:
-        raise EmptyDataError(f"{found.name} has no rows.")
+        raise EmptyDataError(f"{copy.name} has no rows.")
     return frame
 
 
@@ -88,13 +88,9 @@ def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     DataError, ColumnError, EmptyDataError
     """
     frame = whole_table(path, name, columns)
-    kinds: dict[str, Any] = {}
-    for column, kind in frame.dtypes.items():
-        if isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind):
-            kinds[str(column)] = object
-        elif kind == np.float32:
-            kinds[str(column)] = np.float64
-    frame = frame.astype(kinds)
+    texts = [isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind) for kind in frame.dtypes]
+    single = frame.dtypes == np.float32
+    frame = frame.astype(dict.fromkeys(frame.columns[texts], object) | dict.fromkeys(frame.columns[single], np.float64))
     frame.attrs["ledger"] = Ledger(len(frame), float(len(frame)))
     return frame
 
@@ -106,7 +102,7 @@ def keep_rows(frame: pd.DataFrame, mask: Any, reason: str) -> pd.DataFrame:
     if not keep.any():
         raise EmptyDataError(f"no rows are left.\n{ledger}")
     kept = frame[keep].reset_index(drop=True)
-    kept.attrs = {**frame.attrs, "ledger": ledger}
+    kept.attrs["ledger"] = ledger
     return kept
 
 
@@ -116,10 +112,9 @@ def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def laid_out(frame: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    """Keep keys and values, rows in the order of the keys."""
-    done = frame[[*keys, *values]].sort_values(list(keys), ignore_index=True)
-    return carried(done, frame)
+def named_table(frame: pd.DataFrame, names: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
+    """Return columns under new names (old name: new name), rows in the order of some of them."""
+    return carried(frame.rename(columns=names)[[*names.values()]].sort_values([*order], ignore_index=True), frame)
 
 
 def checked_years(years: Years) -> Years:

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.local import PathLike, carried, keep_rows, local_table
+from wagegap.datasets.local import PathLike, carried, keep_rows, local_table, named_table
 from wagegap.errors import check_option, public
 
 __all__ = [
@@ -66,15 +66,14 @@ def read_ai_exposure(digits: Literal[2, 4] = 4, *, path: PathLike | None = None)
     check_option("digits", digits, (2, 4))
     names = _ILO | _OTHERS
     if digits == 2:
-        frame = local_table(path, "occupations/ai_exposure_isco2.parquet", ["isco2", *names])
-        return _by_isco(frame.rename(columns={"isco2": "isco", **names}), [*names.values()])
-    more = {"title": "title", "potential25": "gradient", "n_soc": "n_soc"}
-    needed = ["isco08", *names, *more]
-    frame = local_table(path, "occupations/ai_exposure_isco08_bridge.parquet", needed)
-    made = frame.rename(columns={"isco08": "isco", **names, **more})
-    bridged = list(_OTHERS.values())
-    made[bridged] = made[bridged].where(made["n_soc"] > 0, np.nan)
-    return _by_isco(made, [*names.values(), *more.values()])
+        names = {"isco2": "isco"} | names
+        frame = local_table(path, "occupations/ai_exposure_isco2.parquet", list(names))
+        return named_table(frame.astype({"isco2": str}), names, ["isco"])
+    names = {"isco08": "isco"} | names | {"title": "title", "potential25": "gradient", "n_soc": "n_soc"}
+    frame = local_table(path, "occupations/ai_exposure_isco08_bridge.parquet", list(names))
+    frame = named_table(frame.astype({"isco08": str}), names, ["isco"])
+    frame.loc[~(frame["n_soc"] > 0), list(_OTHERS.values())] = np.nan
+    return frame
 
 
 @public
@@ -103,14 +102,14 @@ def read_ai_exposure_soc(source: Literal["felten", "eloundou"], *, path: PathLik
     if source == "felten":
         names = {"aioe": "felten", "lm_aioe": "felten_language", "ig_aioe": "felten_image"}
         frame = local_table(path, "occupations/felten_aioe_soc.parquet", ["soc", "title", *names])
-        made = frame.rename(columns=names).assign(classification="SOC 2010")
-        return carried(made[["soc", "classification", "title", *names.values()]], frame)
-    names = {"gpt4_beta": "eloundou", "human_beta": "eloundou_human"}
-    frame = local_table(path, "occupations/eloundou_gpts_onet.parquet", ["soc6", "title", *names])
-    grouped = frame.rename(columns={"soc6": "soc", **names}).groupby("soc", as_index=False)
-    made = grouped.agg({"title": "first", "eloundou": "mean", "eloundou_human": "mean"})
-    made = made.assign(classification="SOC 2018")
-    return carried(made[["soc", "classification", "title", *names.values()]], frame)
+        table = frame.rename(columns=names).assign(classification="SOC 2010")
+    else:
+        names = {"gpt4_beta": "eloundou", "human_beta": "eloundou_human"}
+        frame = local_table(path, "occupations/eloundou_gpts_onet.parquet", ["soc6", "title", *names])
+        grouped = frame.rename(columns={"soc6": "soc", **names}).groupby("soc", as_index=False)
+        means = dict.fromkeys(names.values(), "mean")
+        table = grouped.agg({"title": "first", **means}).assign(classification="SOC 2018")
+    return carried(table[["soc", "classification", "title", *names.values()]], frame)
 
 
 @public
@@ -131,10 +130,11 @@ def read_ai_tasks(path: PathLike | None = None) -> pd.DataFrame:
     ------
     DataError, ColumnError, EmptyDataError
     """
-    names = {"isco08": "isco", "score_2025": "ilo_2025", "score_2023": "ilo_2023"}
-    frame = local_table(path, "occupations/ilo_genai_tasks.parquet", [*names, "task_id", "task"])
-    made = frame.rename(columns=names)[["isco", "task_id", "task", "ilo_2025", "ilo_2023"]]
-    return carried(made.sort_values(["isco", "task_id"], ignore_index=True), frame)
+    names = {
+        "isco08": "isco", "task_id": "task_id", "task": "task", "score_2025": "ilo_2025", "score_2023": "ilo_2023",
+    }  # fmt: skip
+    frame = local_table(path, "occupations/ilo_genai_tasks.parquet", list(names))
+    return named_table(frame, names, ["isco", "task_id"])
 
 
 @public
@@ -159,8 +159,7 @@ def read_isco_soc(path: PathLike | None = None) -> pd.DataFrame:
     names = {"isco08": "isco", "isco_title": "isco_title", "soc2010": "soc", "soc_title": "soc_title",
              "part": "partial"}  # fmt: skip
     frame = local_table(path, "occupations/isco08_soc2010_crosswalk.parquet", list(names))
-    made = frame.rename(columns=names)[list(names.values())].sort_values(["isco", "soc"], ignore_index=True)
-    return carried(made, frame)
+    return named_table(frame, names, ["isco", "soc"])
 
 
 @public
@@ -186,8 +185,7 @@ def read_licences(path: PathLike | None = None) -> pd.DataFrame:
     needed = ["group", "employed_thousand", *names]
     frame = local_table(path, "occupations/licensing_us_cps52_2020.parquet", needed)
     shares = {new: frame[old] / 100 for old, new in names.items()}
-    made = frame[["group"]].assign(employed=1000 * frame["employed_thousand"], **shares)
-    return carried(made, frame)
+    return frame[["group"]].assign(employed=1000 * frame["employed_thousand"], **shares)
 
 
 @public
@@ -222,8 +220,3 @@ def read_us_wages(
     frame = local_table(path, "oww/us_oews_2021.parquet", [*names, "o_group"])
     frame = keep_rows(frame, frame["o_group"] == level, f"another level than {level}")
     return carried(frame.rename(columns=names)[list(names.values())], frame)
-
-
-def _by_isco(frame: pd.DataFrame, values: list[str]) -> pd.DataFrame:
-    done = frame[["isco", *values]].astype({"isco": str})
-    return carried(done.sort_values("isco", ignore_index=True), frame)

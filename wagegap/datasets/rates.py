@@ -16,9 +16,9 @@ from typing import Literal
 
 import pandas as pd
 
-from wagegap.datasets.codes import with_countries
+from wagegap.datasets.codes import coded_table, with_countries
 from wagegap.datasets.flows import ScholarSource, long_by_year
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, laid_out, local_table, within_years
+from wagegap.datasets.local import PathLike, Years, keep_rows, local_table
 from wagegap.errors import OptionError, check_option, did_you_mean, public
 
 __all__ = ["read_emigration_rates", "read_linkedin_industries", "read_linkedin_skills", "read_scholar_rates"]
@@ -119,15 +119,14 @@ def read_scholar_rates(
         "number_of_outmigrations": "departures",
     }  # fmt: skip
     name = f"scholarly_migration/{source}_2024_country_year.parquet"
-    frame = within_years(local_table(path, name, ["iso3code", "year", *names]), years)
-    frame = with_countries(frame.rename(columns=names), {"iso3code": "iso3"})
+    frame = local_table(path, name, ["iso3code", "year", *names])
+    frame = coded_table(frame, names, countries={"iso3code": "iso3"}, years=years)
     frame = keep_rows(frame, frame["researchers"] > 0, "no researchers")
-    rates = {
-        "in_rate": frame["arrivals"] / frame["researchers"],
-        "out_rate": frame["departures"] / frame["researchers"],
-        "net_rate": (frame["arrivals"] - frame["departures"]) / frame["researchers"],
-    }
-    return laid_out(frame.assign(**rates), ["iso3", "year"], [*names.values(), *rates])
+    return frame.assign(
+        in_rate=frame["arrivals"] / frame["researchers"],
+        out_rate=frame["departures"] / frame["researchers"],
+        net_rate=(frame["arrivals"] - frame["departures"]) / frame["researchers"],
+    )
 
 
 @public
@@ -165,24 +164,20 @@ def read_emigration_rates(
     frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", needed)
     frame = keep_rows(frame, frame["gender"] == _WHOM[sex], f"sex other than {sex}")
     # By name: the publisher's codes have Guinea and Guinea-Bissau in each other's place.
-    frame = with_countries(within_years(frame, years), {"origin": "iso3"})
-    return laid_out(frame.rename(columns=names), ["iso3", "year"], list(names.values()))
+    return coded_table(frame, names, countries={"origin": "iso3"}, years=years)
 
 
 def _members(
     frame: pd.DataFrame, names: dict[str, str], wanted: str | Sequence[str] | None, years: Years
 ) -> pd.DataFrame:
     """Rows of LinkedIn's tables by year, of some groups."""
-    first, second = names.values()
-    frame = carried(frame[["iso3", *names, *_YEARS]].rename(columns=names), frame)
+    group = next(iter(names.values()))
+    frame = frame[["iso3", *names, *_YEARS]].rename(columns=names)
     if wanted is not None:
         chosen = [wanted] if isinstance(wanted, str) else list(wanted)
-        known = sorted(frame[first].unique())
+        known = sorted(frame[group].unique())
         unknown = [name for name in chosen if name not in known]
         if unknown:
-            raise OptionError(f"no {first} {unknown[0]!r}.{did_you_mean(unknown[0], known)} There are {len(known)}.")
-        frame = keep_rows(frame, frame[first].isin(chosen), f"another {first}")
-    coded = with_countries(frame, {"iso3": "iso3"})
-    return laid_out(
-        long_by_year(coded, ["iso3", first, second], years), ["iso3", "year", first], [second, "net_per_10k"]
-    )
+            raise OptionError(f"no {group} {unknown[0]!r}.{did_you_mean(unknown[0], known)} There are {len(known)}.")
+        frame = keep_rows(frame, frame[group].isin(chosen), f"another {group}")
+    return long_by_year(with_countries(frame, {"iso3": "iso3"}), ["iso3", "year", group], years)

@@ -15,17 +15,17 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.download import difference, known_file, year_by_size
+from wagegap.datasets.download import difference, published_files
 from wagegap.datasets.local import local_file
 from wagegap.errors import (
     ChecksumError,
@@ -52,6 +52,8 @@ COLUMNS = (
     "female", "org_size", "employment", "fulltime",
 )  # fmt: skip
 
+_Unknown: TypeAlias = dict[str, dict[str, int]]
+"""Answers that no rule knows, by column, with their number."""
 _OPEN_BAND = 10_000.0  # what the survey itself adds to the lower end of its top band
 _NO_ANSWER = ["", "NA", "N/A"]
 _NO_COUNTRY = {
@@ -112,9 +114,9 @@ def read_stack_overflow_year(year: int, path: str | os.PathLike[str] | None = No
     layout = _layout(year)
     file = _published(layout.year, path)
     raw = _read(file, layout)
-    answers = _Answers()
-    frame = _harmonised(raw, layout, answers)
-    answers.tell(f"Stack Overflow survey {year}")
+    unknown: _Unknown = {}
+    frame = _harmonised(raw, layout, unknown)
+    _tell(unknown, f"Stack Overflow survey {year}")
     panel = make_panel(frame, Roles(country="iso3", period="year"), f"Stack Overflow survey {year}")
     return panel.filter(frame["iso3"].notna(), reason="no country")
 
@@ -168,41 +170,38 @@ class _Layout:
         return [name for names in self.columns.values() for name in names]
 
 
-@dataclass(slots=True)
-class _Answers:
-    """Answers that no rule knows, by column, with their number."""
-
-    unknown: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    def note(self, column: str, values: Iterable[str], counts: Mapping[str, int]) -> None:
-        found = {value: counts[value] for value in values}
-        if found:
-            self.unknown[column] = found
-
-    def tell(self, source: str) -> None:
-        if not self.unknown:
-            return
-        parts = [
-            f"{column}: {listing([f'{value!r} ({n:,})' for value, n in found.items()], 4)}"
-            for column, found in self.unknown.items()
-        ]
-        rows = sum(n for found in self.unknown.values() for n in found.values())
-        warn(
-            f"{source}: {rows:,} answers are none that is known, and were taken as missing ({'; '.join(parts)}). Look "
-            "whether the file is of that year.",
-            DataWarning,
-        )
+def _tell(unknown: _Unknown, source: str) -> None:
+    """Warn of answers that no rule knows."""
+    if not unknown:
+        return
+    parts = [
+        f"{column}: {listing([f'{value!r} ({n:,})' for value, n in counts.items()], 4)}"
+        for column, counts in unknown.items()
+    ]
+    rows = sum(sum(counts.values()) for counts in unknown.values())
+    warn(
+        f"{source}: {rows:,} answers are none that is known, and were taken as missing ({'; '.join(parts)}). Look "
+        "whether the file is of that year.",
+        DataWarning,
+    )
 
 
 @cache
 def _layouts() -> dict[int, _Layout]:
     text = files("wagegap.datasets").joinpath("survey_columns.csv").read_text(encoding="utf-8")
-    found = {}
-    for row in csv.DictReader(text.splitlines()):
-        year, header, kind = int(row.pop("year")), int(row.pop("header")), row.pop("pay_kind")
-        columns = {what: tuple(filter(None, names.split("|"))) for what, names in row.items()}
-        found[year] = _Layout(year, header, kind, columns)
-    return found
+    return {
+        int(row["year"]): _Layout(
+            int(row["year"]),
+            int(row["header"]),
+            row["pay_kind"],
+            {
+                what: tuple(filter(None, names.split("|")))
+                for what, names in row.items()
+                if what not in ("year", "header", "pay_kind")
+            },
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
 
 
 def _layout(year: int) -> _Layout:
@@ -219,14 +218,15 @@ def _layout(year: int) -> _Layout:
 
 def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
     """Return the file to read; a copy in the folder of downloads must be the published one."""
-    known = known_file(f"stack_overflow_{year}")
+    known = published_files()[f"stack_overflow_{year}"]
     try:
         found = local_file(path, known.file)
     except DataError as error:
         raise DataError(f"{error} It can be fetched: wagegap.datasets.download({known.name!r}).") from None
     if path is not None:
-        other = year_by_size(found.stat().st_size)
-        if other not in (None, year):  # files of neighbouring years have the same headings
+        size = found.stat().st_size
+        other = next((each.year for each in published_files().values() if each.size == size), year)
+        if other != year:  # files of neighbouring years have the same headings
             raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
         return found
     wrong = difference(found, known)
@@ -258,19 +258,19 @@ def _read(path: Path, layout: _Layout) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read as the survey of {layout.year}: {error}") from error
 
 
-def _harmonised(raw: pd.DataFrame, layout: _Layout, answers: _Answers) -> pd.DataFrame:
+def _harmonised(raw: pd.DataFrame, layout: _Layout, unknown: _Unknown) -> pd.DataFrame:
     """Turn a year's columns into the common ones."""
     asked = {what: _one(raw, names) for what, names in layout.columns.items() if what != "educ"}
-    low, high = _pay(asked["pay"], layout, answers)
+    low, high = _pay(asked["pay"], layout, unknown)
     employment = asked["employment"]
     frame = pd.DataFrame(
         {
-            "year": layout.year, "country": asked["country"], "iso3": _countries(asked["country"], answers),
+            "year": layout.year, "country": asked["country"], "iso3": _countries(asked["country"], unknown),
             "pay_usd": np.where(np.isinf(high), low + _OPEN_BAND, (low + high) / 2), "pay_lo": low, "pay_hi": high,
             "pay_kind": layout.pay_kind, "role": asked["role"], "ai": ai_work(asked["role"]),
-            "exp_years": _numbers(asked["exp_years"], "exp_years", years, answers),
-            "educ": _education(raw, layout.columns["educ"], answers),
-            "age": _numbers(asked["age"], "age", _age, answers),
+            "exp_years": _ruled(asked["exp_years"], "exp_years", years, unknown).astype(float),
+            "educ": _education(raw, layout.columns["educ"], unknown),
+            "age": _ruled(asked["age"], "age", _age, unknown).astype(float),
             "female": asked["gender"].map(_SEX).astype(float), "org_size": asked["org_size"],
             "employment": employment, "fulltime": _mapped(employment.fillna(""), full_time).astype("boolean"),
         }
@@ -297,24 +297,19 @@ def _mapped(column: pd.Series[Any], rule: Callable[[str], Any]) -> pd.Series[Any
 
 
 def _ruled(
-    column: pd.Series[Any], name: str, rule: Callable[[str], Any], answers: _Answers, odd: Callable[[str], bool]
+    column: pd.Series[Any],
+    name: str,
+    rule: Callable[[str], Any],
+    unknown: _Unknown,
+    odd: Callable[[str], object] = re.compile(r"\d").search,
 ) -> pd.Series[Any]:
-    """Apply a rule once to each distinct answer; those that it does not read and that are odd are noted."""
+    """Apply a rule once to each distinct answer; odd ones that it does not read are noted."""
     counts = {str(value): int(n) for value, n in column.value_counts().items()}
     known = {value: rule(value) for value in counts}
-    answers.note(name, (value for value, found in known.items() if found is None and odd(value)), counts)
+    noted = {value: n for value, n in counts.items() if known[value] is None and odd(value)}
+    if noted:
+        unknown[name] = noted
     return column.map(known)
-
-
-def _has_figure(answer: str) -> bool:
-    return re.search(r"\d", answer) is not None
-
-
-def _numbers(
-    column: pd.Series[Any], name: str, rule: Callable[[str], float | None], answers: _Answers
-) -> pd.Series[Any]:
-    """Turn answers into numbers; those with a figure that no rule reads are noted."""
-    return _ruled(column, name, rule, answers, _has_figure).astype(float)
 
 
 def years(answer: str) -> float | None:
@@ -362,10 +357,10 @@ def full_time(answer: str) -> bool | None:
     return None if "employed" in chosen else False
 
 
-def _pay(column: pd.Series[Any], layout: _Layout, answers: _Answers) -> tuple[Any, Any]:
+def _pay(column: pd.Series[Any], layout: _Layout, unknown: _Unknown) -> tuple[Any, Any]:
     """Lower and upper ends of a year's pay; equal where it is exact."""
     read = _exact if layout.pay_kind == "exact" else band
-    ends = _ruled(column, "pay", read, answers, _has_figure)
+    ends = _ruled(column, "pay", read, unknown)
     low = ends.map(lambda pair: pair[0], na_action="ignore").astype(float).to_numpy()
     high = ends.map(lambda pair: pair[1], na_action="ignore").astype(float).to_numpy()
     return low, high
@@ -396,7 +391,7 @@ def band(answer: str) -> tuple[float, float] | None:
     return None
 
 
-def _education(raw: pd.DataFrame, names: tuple[str, ...], answers: _Answers) -> pd.Series[Any]:
+def _education(raw: pd.DataFrame, names: tuple[str, ...], unknown: _Unknown) -> pd.Series[Any]:
     """Return the highest degree: of any field, or in 2015-16 of computing."""
     if len(names) > 1:  # a column for each degree, blank for those who have it not
         ticked = pd.DataFrame({name: raw[name].notna().map({True: name, False: ""}) for name in names})
@@ -404,7 +399,7 @@ def _education(raw: pd.DataFrame, names: tuple[str, ...], answers: _Answers) -> 
     column = raw[names[0]]
     if names[0] == "education":
         return _mapped(column, computing_degree)
-    return _ruled(column, "educ", _degree, answers, lambda v: not v.strip().lower().startswith(_NO_DEGREE))
+    return _ruled(column, "educ", _degree, unknown, lambda v: not v.strip().lower().startswith(_NO_DEGREE))
 
 
 def computing_degree(answer: str) -> str:
@@ -423,6 +418,6 @@ def _degree(answer: str) -> str | None:
     return next((code for prefix, code in _DEGREES if text.startswith(prefix)), None)
 
 
-def _countries(column: pd.Series[Any], answers: _Answers) -> pd.Series[Any]:
+def _countries(column: pd.Series[Any], unknown: _Unknown) -> pd.Series[Any]:
     """Return codes of countries; answers that are none are missing."""
-    return _ruled(column, "country", country_code, answers, lambda name: name not in _NO_COUNTRY).astype(object)
+    return _ruled(column, "country", country_code, unknown, lambda name: name not in _NO_COUNTRY).astype(object)

@@ -8,14 +8,14 @@ with a reference, or all in pairs, and all comparisons are estimated together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
+from wagegap._typing import FloatArray, IntArray, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -24,9 +24,9 @@ from wagegap.errors import (
     IdentificationError,
     MissingValueError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
     warn,
 )
 from wagegap.estimation.covariance.groupings import Grouping
@@ -37,12 +37,12 @@ from wagegap.estimation.sample import Sample
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
 
-__all__ = ["Comparison", "GroupedSample", "GroupsLike", "group_samples", "subset"]
+__all__ = ["Comparison", "GroupRows", "GroupedSample", "GroupsLike", "group_samples"]
 
 GroupsLike = tuple[Any, Any] | str | None
 _BARE_WORDS = frozenset({"yes", "no", "true", "false", "y", "n", "t", "f", "0", "1"})
-FEW_CLUSTERS = 10
-"""Fewer clusters than this in a group draw a warning."""
+_TAKEN = ("first", "second", "component", "measure", "direction", "name_first", "name_second", "n_first", "n_second")
+_FEW_CLUSTERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,38 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GroupRows:
+    """Rows of one group of a comparison.
+
+    Attributes
+    ----------
+    group : object
+        Which group.
+    rows : ndarray of int, shape (n,)
+        Their positions in the sample.
+    y, x : ndarray, shapes (n,), (n, k)
+        Outcome and regressors.
+    weights : ndarray, shape (n,)
+        Weights; one each where nothing is weighted.
+    """
+
+    group: Any
+    rows: IntArray
+    y: FloatArray
+    x: FloatArray
+    weights: FloatArray
+
+    @property
+    def share(self) -> FloatArray:
+        """Weight of each row as a share of the group's."""
+        return np.asarray(self.weights / self.weights.sum())
+
+    def means(self, share: FloatArray) -> FloatArray:
+        """Means of the regressors under shares that sum to one; exact for a constant."""
+        return np.asarray(self.x[0] + share @ (self.x - self.x[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GroupedSample:
     """Rows of a decomposition.
 
@@ -100,12 +132,8 @@ class GroupedSample:
         Outcome and regressors.
     sample : Sample
         The same as arrays with groupings; its cells are the samples.
-    samples : DataFrame
-        Keys of every sample: those of the cell, then the group.
     comparisons : tuple of Comparison
-        Gaps, at least one.
-    group : str
-        Column of the groups.
+        Gaps, at least one; every sample is in one.
     by : tuple of str
         Keys that label the comparisons.
     cov : Covariance
@@ -117,9 +145,7 @@ class GroupedSample:
     panel: Panel
     design: Design
     sample: Sample
-    samples: pd.DataFrame
     comparisons: tuple[Comparison, ...]
-    group: str
     by: tuple[str, ...]
     cov: Covariance
     notes: tuple[str, ...]
@@ -133,14 +159,30 @@ class GroupedSample:
         """Weights of some rows; one each where nothing is weighted."""
         return np.ones(len(rows)) if self.sample.weights is None else self.sample.weights[rows]
 
+    def sides(self, comparison: Comparison, weights: FloatArray | None = None) -> tuple[GroupRows, GroupRows]:
+        """Rows of the first and of the second group, under a replicate's weights where these are given."""
+        first, second = (
+            GroupRows(
+                group, rows, self.sample.y[rows], self.sample.x[rows],
+                self.weights(rows) if weights is None else weights[rows],
+            )
+            for group, rows in zip(comparison.groups, self.rows(comparison), strict=True)
+        )  # fmt: skip
+        return first, second
+
     def label(self, comparison: Comparison, rows: pd.DataFrame) -> pd.DataFrame:
         """Put the keys of a comparison in front of some labels."""
         keys = pd.DataFrame({name: [value] * len(rows) for name, value in comparison.keys})
         return pd.concat([keys, rows.reset_index(drop=True)], axis=1)
 
+    def label_all(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Repeat labels of the numbers of a comparison for all, with its keys in front and its direction behind."""
+        parts = [self.label(c, rows).assign(comparison=c.direction) for c in self.comparisons]
+        return pd.concat(parts, ignore_index=True)
+
     def sizes(self) -> pd.DataFrame:
         """Return keys and direction of each comparison, the names of both groups and their rows."""
-        n = np.bincount(self.sample.cells, minlength=len(self.samples))
+        n = np.bincount(self.sample.cells, minlength=len(self.sample.cell_names))
         columns = ["direction", "name_first", "name_second", "n_first", "n_second"]
         rows = [(c.direction, *c.names, n[c.first], n[c.second]) for c in self.comparisons]
         keys = pd.DataFrame([dict(c.keys) for c in self.comparisons])
@@ -170,7 +212,7 @@ def group_samples(
         Column whose gap it is.
     groups : (first, second), "pairs" or None
         The gap is first minus second. `(["KOR", "JPN"], "USA")` compares each of several with one, `("*", "USA")` every
-        other one, "pairs" all. By itself the two levels there are, sorted.
+        other one, "pairs" all. By default the two levels there are, sorted.
     by : str or sequence of str, optional
         Cells in each of which the groups are compared.
     cov, weights, weight_kind
@@ -184,31 +226,24 @@ def group_samples(
     keys = [] if by is None else cell_keys(panel, by)
     _check_group(panel, group, keys)
     pairs, notes = _pairs(panel, group, groups)
-    wanted = list(dict.fromkeys(level for pair in pairs for level in pair))
-    design = _design(panel, formula, [*keys, group], _in_groups(panel, group, wanted))
-    frame = panel.frame.iloc[design.rows][[*keys, group]] if keys else panel.frame[[group]].iloc[design.rows]
-    cells = index_cells(frame.reset_index(drop=True), [*keys, group])
-    comparisons = _comparisons(cells.keys, keys, group, pairs)
+    design = _design(panel, formula, keys, group, {level for pair in pairs for level in pair})
+    cells = index_cells(panel.frame[[*keys, group]].iloc[design.rows].reset_index(drop=True), [*keys, group])
+    comparisons = _comparisons(cells.keys, group, pairs)
     resolved = resolve_cov(panel, cov, design.rows)
     sample = build_sample(panel, design, cells, resolved)
     resolved.check_weights(sample.weight_kind)
-    _check_sizes(sample, comparisons)
+    _check_sizes(sample)
     _check_outcome(design.outcome, sample, comparisons)
-    _check_clusters(sample, comparisons, resolved)
-    several = ("first", "second") if len(pairs) > 1 else ()
-    return GroupedSample(
-        panel, design, sample, cells.keys, comparisons, group, (*keys, *several), resolved, tuple(notes)
-    )
+    _check_clusters(sample, resolved)
+    by_pair = ("first", "second") if len(pairs) > 1 else ()
+    return GroupedSample(panel, design, sample, comparisons, (*keys, *by_pair), resolved, tuple(notes))
 
 
 def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
-    if not isinstance(group, str):
-        raise OptionError(f"group={group!r} must be the name of one column.")
-    if group not in panel.frame:
-        raise no_column(group, panel.frame.columns, "for group")
+    check_column(group, panel.frame.columns, "for group")
     if group in keys:
         raise OptionError(f"group={group!r} is among by too: the gap of a group within itself is nothing.")
-    for name in ("first", "second", "component", "measure"):
+    for name in _TAKEN:
         if name in keys:
             raise OptionError(f"by={name!r}: results have a column of this name themselves; rename yours.")
 
@@ -217,8 +252,8 @@ def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any
     """Pairs of levels, first and second, and what was chosen for the user."""
     levels = sorted(panel.frame[group].dropna().unique().tolist(), key=lambda level: (str(type(level)), level))
     if len(levels) < 2:
-        found = f"only {levels[0]!r}" if levels else "no value"
-        raise DataError(f"group={group!r} has {found}: a gap needs two groups.")
+        has = f"only {levels[0]!r}" if levels else "no value"
+        raise DataError(f"group={group!r} has {has}: a gap needs two groups.")
     if groups is None and len(levels) == 2:
         note = "The groups are in sorted order; groups=(first, second) says which is subtracted."
         return [(levels[0], levels[1])], [note]
@@ -252,120 +287,105 @@ def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[
 
 
 def _known_level(level: Any, levels: Sequence[Any], group: str) -> None:
-    if level not in levels:
-        alike = str(level) in map(str, levels)
-        hint = did_you_mean(level, levels)
-        if alike:
-            hint = f" It is {type(level).__name__}, the levels are {type(levels[0]).__name__}."
-        raise OptionError(
-            f"groups: {level!r} is no level of {group!r}.{hint} "
-            f"Levels: {listing((repr(known) for known in levels), 20)}."
-        )
+    if level in levels:
+        return
+    hint = did_you_mean(level, levels)
+    if str(level) in map(str, levels):
+        hint = f" It is {type(level).__name__}, the levels are {type(levels[0]).__name__}."
+    raise OptionError(
+        f"groups: {level!r} is no level of {group!r}.{hint} Levels: {listing((repr(known) for known in levels), 20)}."
+    )
 
 
-def _in_groups(panel: Panel, group: str, wanted: Sequence[Any]) -> BoolArray:
-    column = panel.frame[group]
-    return np.asarray(column.isin(wanted) | column.isna())
-
-
-def _design(panel: Panel, formula: str, also: Sequence[str], chosen: BoolArray) -> Design:
+def _design(panel: Panel, formula: str, keys: Sequence[str], group: str, wanted: set[Any]) -> Design:
+    """Outcome and regressors of the rows of some groups; the ledger says how many were in others."""
     parts = split_formula(formula)
     if parts.effects:
         raise OptionError(
             f"formula {formula!r}: a decomposition has no absorbed effects; put {listing(parts.effects)} among the "
             "regressors as C(...)."
         )
-    if also[-1] in required_columns(parts.regressors, panel.frame):
+    if group in required_columns(parts.regressors, panel.frame):
         raise OptionError(
-            f"formula {formula!r}: {also[-1]!r} is the group itself, and the same for all of a group: leave it out."
+            f"formula {formula!r}: {group!r} is the group itself, and the same for all of a group: leave it out."
         )
+    column = panel.frame[group]
+    in_groups = (column.isin(list(wanted)) | column.isna()).to_numpy()
     weights, positive, ledger = weighted_rows(panel)
-    lost = ~chosen if positive is None else positive & ~chosen
+    weighted = np.ones(len(panel), dtype=bool) if positive is None else positive
+    lost = weighted & ~in_groups
     ledger = ledger.lose("in other groups", int(lost.sum()), None if weights is None else float(weights[lost].sum()))
-    keep = chosen if positive is None else chosen & positive
-    return build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=keep, also=also)
+    keep = weighted & in_groups
+    return build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=keep, also=[*keys, group])
 
 
-def _comparisons(
-    samples: pd.DataFrame, keys: Sequence[str], group: str, pairs: Sequence[tuple[Any, Any]]
-) -> tuple[Comparison, ...]:
-    """Pairs of samples of the same cell; a cell that lacks one of two groups is an error."""
-    cell = samples[list(keys)].apply(tuple, axis=1) if keys else pd.Series([()] * len(samples))
-    place = {(c, level): i for i, (c, level) in enumerate(zip(cell, samples[group], strict=True))}
-    found, absent = [], []
-    for c in dict.fromkeys(cell):
+def _comparisons(samples: pd.DataFrame, group: str, pairs: Sequence[tuple[Any, Any]]) -> tuple[Comparison, ...]:
+    """Pairs of samples of the same cell, from their keys; a cell that lacks one of two groups is an error."""
+    *keys, _ = samples.columns
+    place = {(row[:-1], row[-1]): i for i, row in enumerate(samples.itertuples(index=False, name=None))}
+    comparisons, absent = [], []
+    for cell in dict.fromkeys(cell for cell, _ in place):
+        of_cell = list(zip(keys, cell, strict=True))
+        where = f" in {' and '.join(f'{name} {value}' for name, value in of_cell)}" if keys else ""
         for first, second in pairs:
-            lacking = [level for level in (first, second) if (c, level) not in place]
+            lacking = [level for level in (first, second) if (cell, level) not in place]
+            of_pair = [("first", first), ("second", second)] if len(pairs) > 1 else []
             if lacking:
-                where = " and ".join(f"{name} {value}" for name, value in zip(keys, c, strict=True))
-                absent.append(f"{group} {lacking[0]!r}{' in ' * bool(c)}{where}")
-                continue
-            labels = [*zip(keys, c, strict=True), *([("first", first), ("second", second)] * (len(pairs) > 1))]
-            found.append(Comparison(place[c, first], place[c, second], tuple(labels), group, (first, second)))
+                absent.append(f"{group} {lacking[0]!r}{where}")
+            else:
+                at = (place[cell, first], place[cell, second])
+                comparisons.append(Comparison(*at, (*of_cell, *of_pair), group, (first, second)))
     if absent:
         raise EmptyDataError(
             f"{len(absent)} comparison{'s lack' if len(absent) > 1 else ' lacks'} a group: no row with outcome, "
             f"regressors and weight has {listing(absent)}. Choose other groups, or filter these cells out."
         )
-    return tuple(found)
+    return tuple(comparisons)
 
 
-def _check_sizes(sample: Sample, comparisons: Sequence[Comparison]) -> None:
-    """A sample must have more rows than regressors."""
-    k = sample.x.shape[1]
-    n = np.bincount(sample.cells, minlength=len(sample.cell_names))
-    used = sorted({s for c in comparisons for s in (c.first, c.second)})
-    small = [f"{sample.cell_names[s]} ({n[s]} rows)" for s in used if n[s] <= k]
+# checks --------------------------------------------------------------------------------------------------------------
+
+
+def _check_sizes(sample: Sample) -> None:
+    """A sample must have more rows than regressors, and some weight."""
+    k, names = sample.x.shape[1], sample.cell_names
+    counts = np.bincount(sample.cells, minlength=len(names))
+    small = [f"{name} ({n} rows)" for name, n in zip(names, counts, strict=True) if n <= k]
     if small:
         raise IdentificationError(
             f"{len(small)} groups have no more rows than the {k} columns of the regressors: {listing(small)}. Drop "
             "regressors, or pool groups."
         )
-    if sample.weights is None:
-        return
-    weightless = [sample.cell_names[s] for s in used if not sample.weights[sample.cells == s].any()]
+    totals = np.bincount(sample.cells, weights=sample.weights, minlength=len(names))
+    weightless = [name for name, total in zip(names, totals, strict=True) if total == 0]
     if weightless:
         raise MissingValueError(f"the weights of {listing(weightless)} sum to zero: filter out, or mend the weights.")
 
 
 def _check_outcome(outcome: str, sample: Sample, comparisons: Sequence[Comparison]) -> None:
     """An outcome that is one number throughout both samples has no gap to take apart."""
-    first = np.zeros(len(sample.cell_names))
-    first[sample.cells[::-1]] = sample.y[::-1]
-    varied = np.zeros(len(first), dtype=bool)
-    varied[sample.cells[sample.y != first[sample.cells]]] = True
+    spans = pd.Series(sample.y).groupby(sample.cells).agg(["min", "max"]).to_numpy()
     for c in comparisons:
-        if not (varied[c.first] or varied[c.second]) and first[c.first] == first[c.second]:
+        span = spans[[c.first, c.second]]
+        if span.min() == span.max():
             where = "".join(f" {name}={value}" for name, value in c.keys)
-            raise DataError(f"{outcome!r} is {first[c.first]:g} in all rows of {c.direction}{where}: there is no gap.")
+            raise DataError(f"{outcome!r} is {span.min():g} in all rows of {c.direction}{where}: there is no gap.")
 
 
-def _check_clusters(sample: Sample, comparisons: Sequence[Comparison], cov: Covariance) -> None:
+def _check_clusters(sample: Sample, cov: Covariance) -> None:
     """Refuse a sample within a single cluster, whose scores add up to nothing, and warn of few."""
-    if not isinstance(cov, Robust) or not cov.clusters:
-        return
-    used = sorted({s for c in comparisons for s in (c.first, c.second)})
     few = []
-    for name in cov.clusters:
-        group = sample.groupings[name]
-        assert isinstance(group, Grouping)
-        pairs = np.unique(sample.cells.astype(np.int64) * group.n_groups + group.codes)
-        counts = np.bincount(pairs // group.n_groups, minlength=len(sample.cell_names))
-        single = [sample.cell_names[s] for s in used if counts[s] < 2]
+    for name in cov.clusters if isinstance(cov, Robust) else ():
+        grouping = sample.groupings[name]
+        assert isinstance(grouping, Grouping)
+        pairs = np.unique(sample.cells.astype(np.int64) * grouping.n_groups + grouping.codes)
+        counts = list(zip(sample.cell_names, np.bincount(pairs // grouping.n_groups), strict=True))
+        single = [cell for cell, n in counts if n < 2]
         if single:
             raise CovarianceError(
-                f"{len(single)} of {len(used)} groups are in a single cluster of {name!r} ({listing(single, 4)}), and "
-                "have no variance between clusters: cluster on a finer column."
+                f"{len(single)} of {len(counts)} groups are in a single cluster of {name!r} ({listing(single, 4)}), "
+                "and have no variance between clusters: cluster on a finer column."
             )
-        few += [f"{counts[s]} of {name} in {sample.cell_names[s]}" for s in used if counts[s] < FEW_CLUSTERS]
+        few += [f"{n} of {name} in {cell}" for cell, n in counts if n < _FEW_CLUSTERS]
     if few:
         warn(f"few clusters ({listing(few, 4)}): the errors of {cov} are too small.", FewClustersWarning)
-
-
-def subset(grouped: GroupedSample, comparison: Comparison) -> Sample:
-    """Rows of one comparison, those of the first sample in front; cells are 0 and 1."""
-    first, second = grouped.rows(comparison)
-    part = grouped.sample.take(np.concatenate([first, second]))
-    names = tuple(grouped.sample.cell_names[s] for s in (comparison.first, comparison.second))
-    codes = np.repeat(np.array([0, 1], dtype=np.int32), [len(first), len(second)])
-    return replace(part, cells=codes, cell_names=names)

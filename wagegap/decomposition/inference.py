@@ -13,22 +13,42 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample
-from wagegap.decomposition.groups import Comparison, GroupedSample
+from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows
+from wagegap.decomposition.result import TOTAL, Decomposition
+from wagegap.errors import DataError, IdentificationError
 from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import ReplicateSource, source_of_values
+from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates, join
-from wagegap.panel.rows import replicate_scopes, replicate_weights
+from wagegap.panel.rows import replicate_scopes
 
-__all__ = ["Estimated", "estimates_from_influence", "estimates_from_replicates", "is_replicated", "replicate_values"]
+__all__ = [
+    "Estimated",
+    "Estimator",
+    "component_labels",
+    "decomposition",
+    "estimate_comparisons",
+    "estimates_from_influence",
+    "estimates_from_replicates",
+    "is_replicated",
+    "joint_estimates",
+    "replicate_values",
+]
+
+Estimator: TypeAlias = Callable[[Comparison, tuple[GroupRows, GroupRows], bool], tuple[FloatArray, FloatArray | None]]
+"""From the rows of both groups to the numbers (q,) of a comparison and, where asked for, the influence (n, q) of the
+rows on them, those of the first group in front."""
+
+LEVEL = "level"
+"""Component under which the two levels themselves stand until `decomposition` parts them from the gap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +78,78 @@ class Estimated:
 
 def is_replicated(grouped: GroupedSample) -> bool:
     """Say whether the covariance asked for comes from replicates or a bootstrap."""
-    return isinstance(grouped.cov, Replicates | Bootstrap)
+    return grouped.cov.replicated
+
+
+def component_labels(details: Mapping[str, Sequence[str]], unit: str) -> pd.DataFrame:
+    """Return component, term and unit: of each component its total and detail, then of the levels of both groups.
+
+    >>> component_labels({"difference": (), "explained": ["educ"]}, "share")["term"].tolist()
+    ['total', 'total', 'educ', 'first', 'second']
+    """
+    listed = [(name, term) for name, rows in details.items() for term in (TOTAL, *rows)]
+    frame = pd.DataFrame([*listed, (LEVEL, "first"), (LEVEL, "second")], columns=["component", "term"])
+    return frame.assign(unit=unit)
+
+
+def estimate_comparisons(
+    grouped: GroupedSample, labels: pd.DataFrame, estimator: Estimator, *, rule: SmallSample, title: str
+) -> Estimates:
+    """Run an estimator on every comparison, and under every replicate where replicates are asked for."""
+    replicated = is_replicated(grouped)
+    n_params = grouped.sample.x.shape[1]
+    estimated = [
+        Estimated(c, labels, *estimator(c, grouped.sides(c), not replicated), n_params) for c in grouped.comparisons
+    ]
+    if not replicated:
+        return estimates_from_influence(grouped, estimated, rule=rule, title=title)
+
+    def again(weights: FloatArray) -> list[FloatArray]:
+        return [_values_or_nan(estimator, c, grouped.sides(c, weights), len(labels)) for c in grouped.comparisons]
+
+    return estimates_from_replicates(grouped, estimated, again, title=title)
+
+
+def _values_or_nan(estimator: Estimator, c: Comparison, sides: tuple[GroupRows, GroupRows], size: int) -> FloatArray:
+    """Numbers under a replicate's weights; NaN where these leave something undetermined."""
+    try:
+        return estimator(c, sides, False)[0]
+    except (DataError, IdentificationError):
+        return np.full(size, np.nan)
+
+
+def decomposition(
+    estimates: Estimates,
+    grouped: GroupedSample,
+    method: str,
+    *,
+    levels: str,
+    reference: str = "",
+    notes: Sequence[str] = (),
+) -> Decomposition:
+    """Part the levels of the groups, whose title is given, from the components of their gap."""
+    is_level = (estimates.labels["component"] == LEVEL).to_numpy()
+    parts, of_groups = estimates.select(~is_level), estimates.select(is_level)
+    of_groups = replace(of_groups, labels=of_groups.labels.drop(columns="component"), title=levels)
+    parts = replace(parts, notes=(*parts.notes, *notes))
+    components = tuple(dict.fromkeys(parts.labels["component"]))
+    return Decomposition(parts, method, components, grouped.sizes(), of_groups, reference)
+
+
+def joint_estimates(
+    grouped: GroupedSample,
+    labels: pd.DataFrame,
+    values: FloatArray,
+    source: ErrorSource,
+    matrix: FloatArray | None = None,
+    *,
+    title: str,
+) -> Estimates:
+    """Estimates of all comparisons: `labels` are those of one, `matrix` maps the source's columns to the values."""
+    return Estimates(
+        grouped.label_all(labels), values, (source,), (np.eye(len(values)) if matrix is None else matrix,),
+        title=title, ledger=grouped.design.ledger, notes=grouped.notes,
+    )  # fmt: skip
 
 
 def estimates_from_influence(
@@ -71,9 +162,16 @@ def estimates_from_influence(
     CovarianceError
         For a covariance that influence functions do not have.
     """
-    parts = [_from_scores(grouped, one, rule) for one in estimated]
-    joined = join(parts[0], *parts[1:])
-    return replace(joined, title=title, ledger=grouped.design.ledger, notes=grouped.notes)
+    assert not grouped.cov.replicated
+    parts = []
+    for one in estimated:
+        c = one.comparison
+        assert one.influence is not None
+        block = InfluenceBlock(c.direction, np.concatenate(grouped.rows(c)), one.influence, one.n_params)
+        source = influence_source(grouped.sample, [block], cov=grouped.cov, rule=rule)
+        labels = grouped.label(c, one.labels.assign(comparison=c.direction))
+        parts.append(Estimates(labels, one.values, (source,), (np.eye(source.size),)))
+    return replace(join(*parts), title=title, ledger=grouped.design.ledger, notes=grouped.notes)
 
 
 def estimates_from_replicates(
@@ -95,17 +193,13 @@ def estimates_from_replicates(
         From weights of all rows, shape (n,), to the components of every comparison.
     """
     estimate = np.array([one.values for one in estimated])
-    members = [np.concatenate(grouped.rows(one.comparison)) for one in estimated]
 
     def values_of(replicates: ReplicateWeights) -> FloatArray:
         return np.array([again(weights) for weights in replicates], dtype=float)
 
+    members = [np.concatenate(grouped.rows(one.comparison)) for one in estimated]
     source = replicate_values(grouped, estimate, values_of, members)
-    labels = pd.concat([grouped.label(one.comparison, _labels(one)) for one in estimated], ignore_index=True)
-    return Estimates(
-        labels, estimate.ravel(), (source,), (np.eye(estimate.size),), title=title, ledger=grouped.design.ledger,
-        notes=grouped.notes,
-    )  # fmt: skip
+    return joint_estimates(grouped, estimated[0].labels, estimate.ravel(), source, title=title)
 
 
 def replicate_values(
@@ -127,22 +221,8 @@ def replicate_values(
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
     """
-    assert isinstance(grouped.cov, Replicates | Bootstrap)
+    assert grouped.cov.replicated
     rows = grouped.design.rows
-    replicates = replicate_weights(grouped.panel, rows, grouped.cov, grouped.sample.weights)
+    replicates = grouped.cov.replicate_weights(grouped.panel, rows, grouped.sample.weights)
     scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
-    return source_of_values(estimate, values_of(replicates), replicates, scopes, float(len(replicates) - 1))
-
-
-def _labels(one: Estimated) -> pd.DataFrame:
-    labels = one.labels.assign(comparison=one.comparison.direction)
-    return labels if "unit" in labels else labels.assign(unit="none")
-
-
-def _from_scores(grouped: GroupedSample, one: Estimated, rule: SmallSample) -> Estimates:
-    assert one.influence is not None
-    assert not isinstance(grouped.cov, Replicates | Bootstrap)
-    rows = np.concatenate(grouped.rows(one.comparison))
-    block = InfluenceBlock(one.comparison.direction, rows, one.influence, one.n_params)
-    source = influence_source(grouped.sample, [block], cov=grouped.cov, rule=rule)
-    return Estimates(grouped.label(one.comparison, _labels(one)), one.values, (source,), (np.eye(source.size),))
+    return source_of_values(estimate, values_of(replicates), replicates, scopes)

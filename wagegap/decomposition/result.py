@@ -8,7 +8,7 @@ made. Shares of the gap, figures and tables are read off the same parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import FloatArray
+from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -27,7 +27,7 @@ __all__ = ["TOTAL", "Decomposition", "Detail"]
 TOTAL = "total"
 """Term of the aggregate rows."""
 
-_WHOLE = "difference"
+_GAP = "difference"
 _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high", "share"]
 
 
@@ -59,7 +59,10 @@ class Detail(Result):
         """
         from wagegap.decomposition.figures import plot_detail
 
-        return plot_detail(self, ax, alpha=alpha)
+        directions = self.estimates.labels["comparison"].unique()
+        direction = str(directions[0]) if len(directions) == 1 else ""
+        keys = [name for name in self.estimates.by if name != "component"]
+        return plot_detail(self.tidy(alpha), keys, direction, unit_in_heading(self.unit), ax, alpha=alpha)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +123,7 @@ class Decomposition(Result):
         if not chosen.any():
             raise OptionError(f"the {component} component has no detail: this decomposition was made with totals only.")
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = self.estimates.values[chosen] / self.estimates.values[self._whole()[chosen]]
+            shares = self.estimates.values[chosen] / self.estimates.values[self._gap_of[chosen]]
         return Detail(self.estimates.select(chosen), component, shares)
 
     def shares(self, alpha: float = 0.05, *, method: Literal["delta", "fieller"] = "delta") -> pd.DataFrame:
@@ -143,26 +146,25 @@ class Decomposition(Result):
         Fieller, E. C. (1954). Some problems in interval estimation. Journal of the Royal Statistical Society B 16.
         """
         check_option("method", method, ("delta", "fieller"))
-        whole = self._whole()
-        own = self.estimates
-        share, slope = own.values / own.values[whole], np.eye(len(whole))
-        slope[np.arange(len(whole)), whole] -= share
-        slope /= own.values[whole][:, None]
-        frame = own.labels[[*own.by, "term"]].assign(share=share)
-        critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, own.df), dtype=float)
-        variance = np.einsum("ij,jk,ik->i", slope, own.covariance, slope)
-        frame["std_error"] = np.sqrt(np.maximum(variance, 0.0))
-        if method == "delta":
-            half = critical * frame["std_error"].to_numpy()
-            return frame.assign(conf_low=share - half, conf_high=share + half)
-        low, high = _fieller(own.values, own.values[whole], own.covariance, whole, critical)
-        return frame.assign(conf_low=low, conf_high=high)
+        estimates, gap = self.estimates, self._gap_of
+        values, covariance = estimates.values, estimates.covariance
+        # r = a / g, dr/da = 1 / g, dr/dg = -r / g
+        share, slope = values / values[gap], np.eye(len(gap))
+        slope[np.arange(len(gap)), gap] -= share
+        slope /= values[gap][:, None]
+        errors = np.sqrt(np.maximum(np.einsum("ij,ij->i", slope @ covariance, slope), 0.0))
+        critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)
+        low, high = share - critical * errors, share + critical * errors
+        if method == "fieller":
+            low, high = _fieller(values, values[gap], covariance, gap, critical)
+        frame = estimates.labels[[*estimates.by, "term"]]
+        return frame.assign(share=share, std_error=errors, conf_low=low, conf_high=high)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter: keys, component, term, estimate, ..., and the share of the gap."""
         values = self.estimates.values
         with np.errstate(divide="ignore", invalid="ignore"):
-            return super().tidy(alpha).assign(share=values / values[self._whole()])
+            return super().tidy(alpha).assign(share=values / values[self._gap_of])
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
@@ -172,16 +174,8 @@ class Decomposition(Result):
     def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
         """Return the decomposition as a table: totals first, then the detail of each component."""
         frame = self.tidy(alpha)
-        rank = {name: i for i, name in enumerate(self.components)}
-        order = frame.assign(
-            _detail=(frame["term"] != TOTAL).astype(int),
-            _component=frame["component"].map(rank),
-            _row=range(len(frame)),
-        )
-        if self.keys:
-            order["_cell"] = order.groupby(self.keys, sort=False).ngroup()
-        cell = ["_cell"] if self.keys else []
-        frame = frame.loc[order.sort_values([*cell, "_detail", "_component", "_row"], kind="stable").index]
+        rank = frame["component"].map(self.components.index)
+        frame = frame.iloc[np.lexsort((rank, frame["term"] != TOTAL, self._gap_of))]
         shown = frame[[*self.keys, "component", "term", *_SHOWN]].replace({"term": {TOTAL: ""}})
         return tabulate_frame(shown, title=self.heading(), notes=self._notes())
 
@@ -221,50 +215,52 @@ class Decomposition(Result):
             return self.detail(component).plot(ax, alpha=alpha)
         from wagegap.decomposition.figures import plot_totals
 
-        return plot_totals(self, ax, alpha=alpha)
+        directions, frame = self.comparisons["direction"].unique(), self.tidy(alpha)
+        gap = directions[0] if len(directions) == 1 else "gap and its parts"
+        heading = f"{gap}{unit_in_heading(self.unit)}"
+        return plot_totals(frame[frame["term"] == TOTAL], self.keys, heading, ax, alpha=alpha)
 
-    def _whole(self) -> FloatArray:
+    @property
+    def _gap_of(self) -> IntArray:
         """Position of the gap that each row is a part of."""
-        return np.asarray(_whole_of(self.estimates))
-
-    def with_notes(self, *notes: str) -> Decomposition:
-        """Return the decomposition with further notes."""
-        return replace(self, estimates=replace(self.estimates, notes=(*self.notes, *notes)))
+        return _positions_of_gaps(self.estimates)
 
 
-def _whole_of(estimates: Estimates) -> list[int]:
+def _positions_of_gaps(estimates: Estimates) -> IntArray:
+    """Position of the gap that each row is a part of: the total of the first component under the same keys."""
     labels = estimates.labels
     keys = [name for name in estimates.by if name != "component"]
-    cells = list(zip(*(labels[name] for name in keys), strict=True)) if keys else [()] * len(labels)
-    is_whole = (labels["component"] == _WHOLE) & (labels["term"] == TOTAL)
-    place = {cell: i for i, (cell, whole) in enumerate(zip(cells, is_whole, strict=True)) if whole}
-    return [place[cell] for cell in cells]
+    is_gap = (labels["component"] == _GAP) & (labels["term"] == TOTAL)
+    cells = labels.groupby(keys, sort=False, dropna=False).ngroup() if keys else pd.Series(0, index=labels.index)
+    position = pd.Series(np.arange(len(labels)), index=labels.index)[is_gap]
+    return cells.map(position.set_axis(cells[is_gap])).to_numpy()
 
 
 def _check_identity(estimates: Estimates, components: Sequence[str]) -> None:
     """Raise unless components sum to the gap and details to their components."""
-    whole = np.array(_whole_of(estimates))
-    labels = estimates.labels
-    is_total = (labels["term"] == TOTAL).to_numpy()
-    for at in np.unique(whole):
-        here = whole == at
-        parts = np.array([labels["component"] == name for name in components[1:]])[:, here]
-        values, total = estimates.values[here], is_total[here]
-        scale = max(float(np.abs(values).max()), 1e-300)
-        sums = [float(values[part & total].sum()) for part in parts]
-        gap = float(estimates.values[at])
-        if abs(sum(sums) - gap) > 1e-8 * scale:
-            raise DataError(f"the components add up to {sum(sums):.10g}, the gap is {gap:.10g}.")
-        for name, part, whole_part in zip(components[1:], parts, sums, strict=True):
-            rows = part & ~total
-            if rows.any() and abs(float(values[rows].sum()) - whole_part) > 1e-8 * scale:
-                raise DataError(f"the detail of {name!r} does not add up to {whole_part:.10g}.")
+    values, labels = estimates.values, estimates.labels
+    number = np.unique(_positions_of_gaps(estimates), return_inverse=True)[1]
+    place = number * len(components) + labels["component"].map(components.index).to_numpy()
+    shape, is_total = (number.max() + 1, len(components)), (labels["term"] == TOTAL).to_numpy()
+    totals, details = (
+        np.bincount(place[rows], weights=values[rows], minlength=shape[0] * shape[1]).reshape(shape)
+        for rows in (is_total, ~is_total)
+    )
+    scale = np.full(shape[0], 1e-300)
+    np.maximum.at(scale, number, np.abs(values))
+    sums = totals[:, 1:].sum(axis=1)
+    for i in np.flatnonzero(np.abs(sums - totals[:, 0]) > 1e-8 * scale):
+        raise DataError(f"the components add up to {sums[i]:.10g}, the gap is {totals[i, 0]:.10g}.")
+    has_detail = np.isin(np.arange(totals.size), place[~is_total]).reshape(shape)
+    for i, j in np.argwhere(has_detail & (np.abs(details - totals) > 1e-8 * scale[:, None])):
+        raise DataError(f"the detail of {components[j]!r} does not add up to {totals[i, j]:.10g}.")
 
 
 def _fieller(
-    parts: FloatArray, gap: FloatArray, covariance: FloatArray, whole: FloatArray, critical: FloatArray
+    parts: FloatArray, gap: FloatArray, covariance: FloatArray, whole: IntArray, critical: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Interval of a ratio from the roots of (a - r g)^2 = c^2 var(a - r g); unbounded where the gap may be zero."""
+    # r^2 (g^2 - c^2 v_g) - 2 r (a g - c^2 v_ag) + (a^2 - c^2 v_a) = 0
     at = np.arange(len(parts))
     c2 = critical**2
     v_a, v_g, v_ag = covariance[at, at], covariance[whole, whole], covariance[at, whole]

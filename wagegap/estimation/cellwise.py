@@ -17,13 +17,18 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import DataError, IdentificationError, IdentificationWarning, OptionError, listing, no_column, warn
-from wagegap.estimation.covariance.groupings import PairWeights
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.least_squares.fit import describe_collinear
+from wagegap.estimation.least_squares.fit import (
+    LinearFit,
+    describe_collinear,
+    fit_least_squares,
+    least_squares_values,
+)
 from wagegap.estimation.sample import Cell, CellFit, Sample
 from wagegap.estimation.scores import check_clusters, score_source
 
@@ -32,9 +37,11 @@ __all__ = [
     "CellIndex",
     "Rows",
     "cell_labels",
+    "error_source",
     "estimate",
     "fit_cells",
     "index_cells",
+    "least_squares",
     "relate",
     "replicated_source",
     "say_collinear",
@@ -63,6 +70,20 @@ class Access(Protocol):
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something, none of them missing."""
+
+    @property
+    def period(self) -> str | None:
+        """Column declared as the period."""
+
+    @property
+    def declares_clusters(self) -> bool:
+        """Whether clusters are declared."""
+
+    def numbered(self, rows: IntArray) -> IntArray:
+        """Number that each row had when the data were read."""
+
+    def with_column(self, name: str, rows: IntArray, values: AnyArray) -> Access:
+        """The data with a further column, known in some rows."""
 
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant: the one asked for, or what the data declare."""
@@ -197,6 +218,12 @@ class Rows:
         """
         return np.asarray(pd.factorize(self.access.ids(name, self.design.rows))[0], dtype=np.int32)
 
+    def cluster_codes(self, name: str) -> CodeArray:
+        """Cluster of each row: of a column, the workers, or the rows."""
+        group = self.sample.groupings[name]
+        assert isinstance(group, Grouping)
+        return group.codes
+
     def keep(self, mask: BoolArray, reason: str) -> Rows:
         """Keep some rows; the ledger says why the others went."""
         own = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
@@ -205,6 +232,14 @@ class Rows:
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
         return replace(self, design=replace(self.design, **changes))
+
+    def with_column(self, name: str, values: AnyArray) -> Rows:
+        """The same rows with a further column of the data, to cluster on."""
+        return replace(self, access=self.access.with_column(name, self.design.rows, values))
+
+    def numbered(self) -> IntArray:
+        """Number that each row had when the data were read."""
+        return self.access.numbered(self.design.rows)
 
     def weighted(self, weights: FloatArray, kind: WeightKind = "analytic") -> Rows:
         """The same rows with the weights of a weighted least squares problem."""
@@ -267,6 +302,26 @@ def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
     fits = [_named(cell, fit_cell) for cell in cells]
     say_collinear([(cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear])
     return fits
+
+
+def least_squares(
+    rows: Rows, columns: Sequence[int] | None = None, wanted: BoolArray | None = None
+) -> tuple[list[LinearFit], Callable[[Cell], FloatArray]]:
+    """Least squares of every cell, and what a replicate needs to fit one again.
+
+    Parameters
+    ----------
+    rows : Rows
+        The regression.
+    columns : sequence of int, optional
+        Regressors whose coefficients are reported; all where absent.
+    wanted : ndarray of bool, shape (C, r), optional
+        Which of them each cell must identify.
+    """
+    sample = rows.sample
+    at = range(sample.x.shape[1]) if columns is None else columns
+    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, at, rows.cov, wanted))
+    return fits, lambda cell: least_squares_values(cell, sample, at)
 
 
 def say_collinear(found: Sequence[tuple[str, str]]) -> None:
@@ -339,7 +394,7 @@ def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArra
     assert cov.replicated
     replicates = rows.access.replicates(cov, rows.design.rows, rows.weights)
     scopes = rows.access.scopes(cov, [rows.design.rows[at] for at in rows.sample.rows_by_cell()])
-    return replicate_source(values, refit, replicates, scopes[: len(values)], float(len(replicates) - 1))
+    return replicate_source(values, refit, replicates, scopes[: len(values)])
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:

@@ -42,7 +42,7 @@ from wagegap.errors import (
     public,
 )
 from wagegap.estimation.covariance.options import CovLike, parse_cov
-from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.spec import Spec
@@ -141,10 +141,9 @@ class Estimates:
     @cached_property
     def covariance(self) -> FloatArray:
         """Covariance of the parameters, shape (p, p); NaN where an error is unknown."""
-        total = np.zeros((len(self.values), len(self.values)))
-        for source, matrix in zip(self.sources, self.maps, strict=True):
-            total += _sandwich(matrix, source.covariance())
-        return total
+        # V = sum over sources of B V_r B'
+        parts = zip(self.sources, self.maps, strict=True)
+        return np.asarray(sum(_sandwich(matrix, source.covariance()) for source, matrix in parts))
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance with names."""
@@ -153,10 +152,8 @@ class Estimates:
     @cached_property
     def variances(self) -> FloatArray:
         """Variances of the parameters, shape (p,), without their covariances; NaN where unknown."""
-        total = np.zeros(len(self.values))
-        for source, matrix in zip(self.sources, self.maps, strict=True):
-            total += _sandwich_diagonal(matrix, source.covariance())
-        return total
+        parts = zip(self.sources, self.maps, strict=True)
+        return np.asarray(sum(_sandwich_diagonal(matrix, source.covariance()) for source, matrix in parts))
 
     @property
     def bse(self) -> pd.Series[float]:
@@ -208,9 +205,7 @@ class Estimates:
         df = np.array([source.degrees(image) for source, image in used])
         if len(used) == 1:
             return float(df[0])
-        variances = np.array([image @ np.nan_to_num(source.covariance()) @ image for source, image in used])
-        total = float(np.sum(variances**2 / df))
-        return float(variances.sum() ** 2 / total) if total > 0 else np.inf
+        return welch(np.array([image @ np.nan_to_num(source.covariance()) @ image for source, image in used]), df)
 
     # questions -------------------------------------------------------------------------------------------------
 
@@ -569,17 +564,14 @@ def _sandwich_diagonal(matrix: FloatArray, covariance: FloatArray) -> FloatArray
 
 def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:
     """Central differences with one step of Richardson extrapolation."""
-    columns = []
-    for j in range(len(at)):
-        step = 1e-3 * max(abs(at[j]), 1e-2)
-        slopes = []
-        for h in (step, step / 2):
-            up, down = at.copy(), at.copy()
-            up[j] += h
-            down[j] -= h
-            slopes.append((np.atleast_1d(function(up)) - np.atleast_1d(function(down))) / (2 * h))
-        columns.append((4 * slopes[1] - slopes[0]) / 3)
-    return np.column_stack(columns)
+
+    # D(h) = (f(x + h) - f(x - h)) / 2h,  f'(x) = (4 D(h/2) - D(h)) / 3 + O(h^4)
+    def slopes(steps: FloatArray) -> FloatArray:
+        gaps = [np.atleast_1d(function(at + step)) - np.atleast_1d(function(at - step)) for step in np.diag(steps)]
+        return np.column_stack(gaps) / (2 * steps)
+
+    steps = 1e-3 * np.maximum(np.abs(at), 1e-2)
+    return (4 * slopes(steps / 2) - slopes(steps)) / 3
 
 
 def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:

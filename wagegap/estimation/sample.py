@@ -163,7 +163,7 @@ class CellFit:
         Combinations of columns left out, in words.
     leverage : ndarray, shape (n,), optional
         Leverage of an observation of each row, for HC2 and HC3.
-    clusters : tuple of (groups, scores, degrees), optional
+    clusters : tuple of (scores, degrees), optional
         Adjusted scores of clusters in place of those of rows, for CR2 and CR3.
     """
 
@@ -174,4 +174,4 @@ class CellFit:
     absorbed: tuple[AbsorbedCount, ...] = ()
     collinear: tuple[str, ...] = ()
     leverage: FloatArray | None = None
-    clusters: tuple[CodeArray, FloatArray, DegreesMatrices] | None = None
+    clusters: tuple[FloatArray, DegreesMatrices] | None = None

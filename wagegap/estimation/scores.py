@@ -138,12 +138,12 @@ def _clustered_source(
 ) -> ScoreSource:
     """Source whose rows are clusters within cells, their scores adjusted (CR2, CR3)."""
     adjusted = [fit.clusters for fit in fits if fit.clusters is not None]
-    codes: CodeArray = np.concatenate([groups for groups, _, _ in adjusted])
-    row_block = np.repeat(np.arange(len(fits), dtype=np.int32), [len(groups) for groups, _, _ in adjusted])
-    scores = sparse.csr_array(sparse.block_diag([scores for _, scores, _ in adjusted], format="csr"))
+    codes: CodeArray = np.concatenate([degrees.groups for _, degrees in adjusted])
+    row_block = np.repeat(np.arange(len(fits), dtype=np.int32), [len(scores) for scores, _ in adjusted])
+    scores = sparse.csr_array(sparse.block_diag([scores for scores, _ in adjusted], format="csr"))
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
     return ScoreSource(
         sample.source, scores, columns, row_block, blocks, {cov.clusters[0]: replace(group, codes=codes)}, cov, rule,
-        cluster_degrees=tuple(degrees for _, _, degrees in adjusted),
+        cluster_degrees=tuple(degrees for _, degrees in adjusted),
     )  # fmt: skip

@@ -58,8 +58,8 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     label = "the country column" if column.name is None else repr(column.name)
     codes, values = pd.factorize(column)
-    words = [str(value).strip() for value in values]
-    blank = [i for i, word in enumerate(words) if not word]
+    written = [str(value).strip() for value in values]
+    blank = [i for i, text in enumerate(written) if not text]
     missing = int((codes < 0).sum() + np.isin(codes, blank).sum())
     if missing:
         raise MissingValueError(
@@ -67,16 +67,16 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
             "a csv file is read as missing: write Namibia as NAM)."
         )
     known = _spellings()
-    found = [known.get(_folded(word)) for word in words]
-    unknown = [i for i, code in enumerate(found) if code is None]
+    iso3 = [known.get(_folded(text)) for text in written]
+    unknown = [i for i, code in enumerate(iso3) if code is None]
     if unknown:
         rows = int(np.isin(codes, unknown).sum())
         raise CountryError(
             f"{label} has {len(unknown):,} names in {rows:,} of {len(column):,} rows that are no known country: "
-            f"{_described([words[i] for i in unknown])}. Correct them, filter them out, or read with "
+            f"{_described([written[i] for i in unknown])}. Correct them, filter them out, or read with "
             "country_names='keep'."
         )
-    return np.array(found, dtype=object)[codes]
+    return np.array(iso3, dtype=object)[codes]
 
 
 def country_code(word: str) -> str | None:
@@ -125,15 +125,12 @@ def _names() -> dict[str, str]:
 
 
 @cache
-def _written() -> tuple[str, ...]:
-    """Names and spellings as a user would write them, codes left out."""
-    return tuple(word for row in _rows() for word in [row["name"], *filter(None, row["aliases"].split("|"))])
+def _written() -> dict[str, str]:
+    """Codes by name and spelling, as a user would write them."""
+    return {word: row["iso3"] for row in _rows() for word in (row["name"], *filter(None, row["aliases"].split("|")))}
 
 
 @cache
 def _spellings() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for row in _rows():
-        spellings = [row["iso3"], row["iso2"], row["name"], *filter(None, row["aliases"].split("|"))]
-        found.update({_folded(spelling): row["iso3"] for spelling in spellings})
-    return found
+    codes = {row[kind]: row["iso3"] for row in _rows() for kind in ("iso3", "iso2")}
+    return {_folded(word): code for word, code in (codes | _written()).items()}

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray
-from wagegap.errors import DataError, OptionError, UnitError, no_column
+from wagegap.errors import DataError, OptionError, UnitError, check_column, no_column
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
 
-__all__ = ["event_values", "known_numbers", "numbers"]
+__all__ = ["column_of", "event_values", "known_numbers", "numbers"]
 
 
 def numbers(column: pd.Series[Any]) -> FloatArray:
@@ -32,6 +32,24 @@ def numbers(column: pd.Series[Any]) -> FloatArray:
         raise DataError(f"{column.name!r} holds complex numbers: take their real part.")
     plain = column.astype(object).where(column.notna(), np.nan) if column.dtype == object else column
     return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+
+
+def column_of(panel: Panel, name: str, purpose: str) -> pd.Series[Any]:
+    """Return a column whose values tell rows apart: numbers, text, dates.
+
+    Raises
+    ------
+    ColumnError, DataError
+
+    Examples
+    --------
+    >>> from wagegap.panel.panel import as_panel
+    >>> column_of(as_panel({"place": ["home", "away"]}), "place", "for alternative").tolist()
+    ['home', 'away']
+    """
+    check_column(name, panel.frame.columns, purpose)
+    check_keys(panel.frame, [name])
+    return panel.frame[name]
 
 
 def known_numbers(frame: pd.DataFrame, name: str) -> FloatArray:

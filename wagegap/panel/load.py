@@ -10,9 +10,10 @@ import glob
 import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -34,12 +35,21 @@ from wagegap.errors import (
     listing,
     public,
 )
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_ONE, check_share, check_unit
 from wagegap.panel.countries import normalise_countries
+from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
 
 __all__ = ["read_file", "read_panel"]
+
+_NO_WAGES = (
+    pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype, pd.api.types.is_bool_dtype,
+    pd.api.types.is_complex_dtype,
+)  # fmt: skip
+_Wanted: TypeAlias = Callable[[str], bool]
+"""Whether to read a column."""
 
 
 @public
@@ -141,7 +151,7 @@ def read_panel(  # noqa: PLR0913
     )  # fmt: skip
     _check_options(roles, pattern)
     needed = _needed(roles)
-    wanted = None if columns is None else _Wanted(frozenset([*needed, *columns]), pattern)
+    wanted = None if columns is None else partial(_is_wanted, frozenset([*needed, *columns]), pattern)
     frame, name = _read_checked(source, wanted, [*needed, *(columns or ())], source_name, progress)
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
@@ -151,38 +161,19 @@ def read_panel(  # noqa: PLR0913
     return _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Which columns to read: those named, and those that a regular expression matches."""
-
-    names: frozenset[str]
-    pattern: str | None
-
-    def __call__(self, name: str) -> bool:
-        return name in self.names or (self.pattern is not None and re.match(self.pattern, str(name)) is not None)
-
-    def among(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if self(name)]
-
-
-def _check_name(role: str, column: object) -> None:
-    """Raise unless a role names one column, or none."""
-    if column is not None and not isinstance(column, Hashable):
-        raise OptionError(f"{role}={column!r} must be the name of one column.")
-
-
-def _check_names(role: str, names: object) -> None:
-    """Raise unless a role names columns, or none."""
-    if names is not None and not isinstance(names, str | Sequence):
-        raise OptionError(f"{role}={names!r} must be the name of a column, or a list of names.")
+def _is_wanted(names: frozenset[str], pattern: str | None, name: str) -> bool:
+    """Whether a column is one of those named, or matched by a regular expression."""
+    return name in names or (pattern is not None and re.match(pattern, str(name)) is not None)
 
 
 def _check_given(named: Mapping[str, Any], lists: Mapping[str, Any], units: Any) -> None:
     """Raise unless roles name columns by text, and units are a mapping."""
     for role, column in named.items():
-        _check_name(role, column)
+        if column is not None and not isinstance(column, Hashable):
+            raise OptionError(f"{role}={column!r} must be the name of one column.")
     for role, names in lists.items():
-        _check_names(role, names)
+        if names is not None and not isinstance(names, str | Sequence):
+            raise OptionError(f"{role}={names!r} must be the name of a column, or a list of names.")
     if units is not None and not isinstance(units, Mapping):
         raise OptionError(f"units={units!r} must give a unit to each column, such as {{'rate': 'share'}}.")
 
@@ -195,7 +186,9 @@ def _read_checked(
     name = source_name or name
     check_columns(frame, name)
     for column in needed:
-        _check_column(frame, column, name)
+        if column not in frame:
+            hint = f"{did_you_mean(column, frame.columns)} There are: {listing(frame.columns, 12)}."
+            raise ColumnError(f"{name} has no column {column!r}.{hint}")
     return frame, name
 
 
@@ -232,7 +225,9 @@ def _needed(roles: Roles) -> list[str]:
 def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataFrame, str]:
     if not isinstance(source, str | os.PathLike):
         frame = as_pandas(source)
-        return (frame if wanted is None else frame[wanted.among(frame.columns.unique())]), "data"
+        if wanted is not None:
+            frame = frame[[name for name in frame.columns.unique() if wanted(name)]]
+        return frame, "data"
     text = os.fspath(source)
     paths = [text] if os.path.exists(text) else sorted(glob.glob(text))
     if not paths:
@@ -250,7 +245,8 @@ def read_file(path: str, wanted: _Wanted | None = None) -> pd.DataFrame:
     if suffix is None or not os.path.isfile(path):
         raise DataError(f"{path!r} is no file of a kind that is read. Known: {listing(_READERS)}.")
     try:
-        return _READERS[suffix](path, wanted)
+        frame: pd.DataFrame = _READERS[suffix](path, usecols=wanted)
+        return frame
     except pd.errors.EmptyDataError as error:
         raise EmptyDataError(f"{path!r} has no rows.") from error
     except ImportError as error:
@@ -259,64 +255,48 @@ def read_file(path: str, wanted: _Wanted | None = None) -> pd.DataFrame:
         raise DataError(f"{path!r} cannot be read as {suffix}: {error}") from error
 
 
-def _read_csv(path: str, wanted: _Wanted | None) -> pd.DataFrame:
-    return pd.read_csv(path, usecols=wanted, low_memory=False)
-
-
-def _read_parquet(path: str, wanted: _Wanted | None) -> pd.DataFrame:
-    if wanted is None:
+def _read_parquet(path: str, usecols: _Wanted | None) -> pd.DataFrame:
+    if usecols is None:
         return pd.read_parquet(path)
     import pyarrow.parquet as pq
 
-    return pd.read_parquet(path, columns=wanted.among(pq.read_schema(path).names))
+    return pd.read_parquet(path, columns=list(filter(usecols, pq.read_schema(path).names)))
 
 
-def _read_stata(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+def _read_stata(path: str, usecols: _Wanted | None) -> pd.DataFrame:
     columns = None
-    if wanted is not None:
+    if usecols is not None:
         with pd.read_stata(path, iterator=True) as reader:
-            columns = wanted.among(reader.variable_labels())
+            columns = list(filter(usecols, reader.variable_labels()))
     return pd.read_stata(path, columns=columns, convert_categoricals=False)
 
 
-def _read_spss(path: str, wanted: _Wanted | None) -> pd.DataFrame:
+def _read_spss(path: str, usecols: _Wanted | None) -> pd.DataFrame:
     import pyreadstat
 
     columns = None
-    if wanted is not None:
+    if usecols is not None:
         _, meta = pyreadstat.read_sav(path, metadataonly=True)
-        columns = wanted.among(meta.column_names)
+        columns = list(filter(usecols, meta.column_names))
     frame, _ = pyreadstat.read_sav(path, usecols=columns)
     return pd.DataFrame(frame)
 
 
-def _read_excel(path: str, wanted: _Wanted | None) -> pd.DataFrame:
-    return pd.read_excel(path, usecols=wanted, engine="openpyxl")
-
-
-_READERS: dict[str, Callable[[str, _Wanted | None], pd.DataFrame]] = {
-    ".csv": _read_csv,
-    ".csv.gz": _read_csv,
+_READERS: dict[str, Callable[..., Any]] = {
+    ".csv": partial(pd.read_csv, low_memory=False),
+    ".csv.gz": partial(pd.read_csv, low_memory=False),
     ".parquet": _read_parquet,
     ".dta": _read_stata,
     ".sav": _read_spss,
-    ".xlsx": _read_excel,
+    ".xlsx": partial(pd.read_excel, engine="openpyxl"),
 }
 
 
-def _check_column(frame: pd.DataFrame, column: str, name: str) -> None:
-    if column not in frame:
-        raise ColumnError(
-            f"{name} has no column {column!r}.{did_you_mean(column, frame.columns)} "
-            f"There are: {listing(frame.columns, 12)}."
-        )
-
-
 def _matching(frame: pd.DataFrame, pattern: str, weight: str | None) -> tuple[str, ...]:
-    found = tuple(str(c) for c in frame.columns if re.match(pattern, str(c)) and c != weight)
-    if not found:
+    names = tuple(str(c) for c in frame.columns if re.match(pattern, str(c)) and c != weight)
+    if not names:
         raise ColumnError(f"no column matches replicate_weights={pattern!r}. There are: {listing(frame.columns, 12)}.")
-    return found
+    return names
 
 
 def _with_countries(frame: pd.DataFrame, country: str, names: str) -> pd.DataFrame:
@@ -342,7 +322,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
     _check_present(frame, [*roles.cluster, roles.strata], "cluster or stratum")
     for column, unit in roles.units:
         if unit in PER_ONE:
-            values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            values = numbers(frame[column])
             text = int((np.isnan(values) & frame[column].notna().to_numpy()).sum())
             if text:
                 raise UnitError(f"{column!r}, declared as {unit}, is text in {text:,} of {len(frame):,} rows.")
@@ -354,7 +334,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
 def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
     scoped = roles.country is not None and roles.worker_scope == "country"
     keys = [k for k in (roles.country if scoped else None, roles.worker, roles.period) if k is not None]
-    _check_single(frame, keys)
+    check_keys(frame, keys)
     twice = frame.duplicated(keys)
     if twice.any():
         first = frame.loc[twice, keys].iloc[0].tolist()
@@ -366,30 +346,21 @@ def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
         )
 
 
-def _check_single(frame: pd.DataFrame, columns: Iterable[str]) -> None:
-    """Raise where the values of a key are lists, sets or the like."""
-    for name in columns:
-        if frame[name].dtype == object and not frame[name].map(lambda value: isinstance(value, Hashable)).all():
-            raise DataError(
-                f"{name!r} holds lists or the like, which cannot be a key: give each row one number or text."
-            )
-
-
 def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     """Hold the wages against what a wage can be, and do with the others as told."""
     if wage is None:
         return panel
     column = panel.frame[wage]
-    if not _may_hold_wages(column):
+    if any(is_kind(column) for is_kind in _NO_WAGES):
         raise WageError(
             f"{wage!r} holds {column.dtype} in {len(column):,} of {len(column):,} rows, which is no amount of pay: "
             "declare the column that holds wages as numbers."
         )
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    kinds = _invalid_wages(column, numbers)
+    pay = numbers(column)
+    kinds = _invalid_wages(column, pay)
     if not kinds:
-        return panel.assign(**{wage: numbers})
-    bad = ~(np.isfinite(numbers) & (numbers > 0))
+        return panel.assign(**{wage: pay})
+    bad = ~(np.isfinite(pay) & (pay > 0))
     counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
         places = np.flatnonzero(bad)[:3]
@@ -398,7 +369,7 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
             f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
             f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
         )
-    panel = panel.assign(**{wage: np.where(bad, np.nan, numbers)})
+    panel = panel.assign(**{wage: np.where(bad, np.nan, pay)})
     if invalid == "missing":
         note = f"{wage} is taken as missing in {int(bad.sum()):,} rows ({counts})"
         return replace(panel, ledger=panel.ledger.note(note))
@@ -407,23 +378,14 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     return panel
 
 
-def _may_hold_wages(column: pd.Series[Any]) -> bool:
-    """Whether values of this type can be amounts: dates, durations, truth values and complex numbers cannot."""
-    kinds = pd.api.types
-    never = (
-        kinds.is_datetime64_any_dtype, kinds.is_timedelta64_dtype, kinds.is_bool_dtype, kinds.is_complex_dtype,
-    )  # fmt: skip
-    return not any(is_kind(column) for is_kind in never)
-
-
-def _invalid_wages(column: pd.Series[Any], numbers: FloatArray) -> dict[str, IntArray]:
+def _invalid_wages(column: pd.Series[Any], pay: FloatArray) -> dict[str, IntArray]:
     """Rows whose wage is none, by what is wrong with it."""
     missing = column.isna().to_numpy()
     kinds = {
-        "text": np.isnan(numbers) & ~missing,
+        "text": np.isnan(pay) & ~missing,
         "missing": missing,
-        "infinite": np.isinf(numbers),
-        "zero": numbers == 0,
-        "negative": (numbers < 0) & ~np.isinf(numbers),
+        "infinite": np.isinf(pay),
+        "zero": pay == 0,
+        "negative": (pay < 0) & ~np.isinf(pay),
     }
     return {kind: np.flatnonzero(mask) for kind, mask in kinds.items() if mask.any()}

@@ -56,13 +56,13 @@ class Roles:
 
     def declared(self) -> dict[str, str]:
         """Columns by role, in words, the replicate weights counted."""
-        found = {
+        columns = {
             name: str(getattr(self, name))
             for name in ("worker", "country", "period", "wage", "field", "occupation", "weight", "strata")
             if getattr(self, name) is not None
         }
         if self.cluster:
-            found["cluster"] = ", ".join(self.cluster)
+            columns["cluster"] = ", ".join(self.cluster)
         if self.replicate_weights:
-            found["replicates"] = f"{len(self.replicate_weights)} {self.replicate_kind}"
-        return found
+            columns["replicates"] = f"{len(self.replicate_weights)} {self.replicate_kind}"
+        return columns

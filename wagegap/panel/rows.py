@@ -60,7 +60,6 @@ __all__ = [
     "prepare",
     "refitted_source",
     "replicate_scopes",
-    "replicate_weights",
     "resolve_cov",
     "weighted_rows",
     "with_weights",
@@ -204,6 +203,26 @@ class PanelAccess:
         """Values of a column that identifies something."""
         return self.panel.ids(name, rows)
 
+    @property
+    def period(self) -> str | None:
+        """Column declared as the period."""
+        return self.panel.roles.period
+
+    @property
+    def declares_clusters(self) -> bool:
+        """Whether clusters are declared."""
+        return bool(self.panel.roles.cluster)
+
+    def numbered(self, rows: IntArray) -> IntArray:
+        """Number of some rows at the door."""
+        return self.panel.row_ids[rows]
+
+    def with_column(self, name: str, rows: IntArray, values: AnyArray) -> PanelAccess:
+        """The panel with a further column, missing in the other rows."""
+        column = np.full(len(self.panel), None, dtype=object)
+        column[rows] = values
+        return PanelAccess(self.panel.assign(**{name: column}))
+
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant."""
         return resolve_cov(self.panel, cov, rows)
@@ -214,7 +233,7 @@ class PanelAccess:
 
     def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Weights of some rows in every replicate."""
-        return replicate_weights(self.panel, rows, cov, weights)
+        return cov.replicate_weights(self.panel, rows, weights)
 
     def scopes(self, cov: Replicates | Bootstrap, rows: Sequence[IntArray]) -> list[str]:
         """Whose replicates the estimates from each set of rows have."""
@@ -279,8 +298,8 @@ def resolve_cov(panel: Panel, cov: CovLike | None, rows: IntArray) -> Covariance
     """
     roles = panel.roles
     if cov is not None or roles.replicate_weights:
-        parsed = Replicates() if cov is None else parse_cov(cov)
-        return parsed.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
+        asked = Replicates() if cov is None else parse_cov(cov)
+        return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
     if roles.strata and roles.cluster:
         return Survey(roles.cluster[0], roles.strata)
     if roles.cluster:
@@ -355,9 +374,9 @@ def refitted_source(
     refit : callable
         From weights (n,) to estimates (C, q).
     """
-    replicates = replicate_weights(panel, rows, cov, sample.weights)
+    replicates = cov.replicate_weights(panel, rows, sample.weights)
     scopes = replicate_scopes(panel, rows, cov, sample.rows_by_cell())
-    return replicate_source(estimate, refit, replicates, scopes, float(len(replicates) - 1))
+    return replicate_source(estimate, refit, replicates, scopes)
 
 
 def replicate_scopes(
@@ -377,10 +396,3 @@ def replicate_scopes(
     countries = panel.frame[panel.roles.country].iloc[rows].astype(str).to_numpy()
     found = [np.unique(countries[at]) for at in members]
     return [str(names[0]) if len(names) == 1 else "" for names in found]
-
-
-def replicate_weights(
-    panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, weights: FloatArray | None
-) -> ReplicateWeights:
-    """Weights of some rows in every replicate."""
-    return cov.replicate_weights(panel, rows, weights)

@@ -140,7 +140,7 @@ def simulate_panel(  # noqa: PLR0913
         worker_sd=worker_sd, error_correlation=error_correlation,
     )  # fmt: skip
     _check_ranges(countries, share_treated, error_correlation, (premium_sd, link_sd, wage_sd, worker_sd))
-    generator = _generator(rng)
+    generator = np.random.default_rng(rng)
     premium = generator.normal(premium_mean, premium_sd, countries)
     emigration = link_intercept + link_slope * premium + generator.normal(0, link_sd, countries)
     switching = np.clip(generator.normal(switching_mean, 0.05, countries), 0.02, 0.98)
@@ -183,13 +183,6 @@ class _World:
     worker_sd: float
     correlation: float
     design: str
-
-
-def _generator(rng: RngLike) -> np.random.Generator:
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"rng={rng!r} must be a generator, a whole number of at least 0, or None.") from error
 
 
 def _check_numbers(**values: object) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from wagegap._display.axes import figure_of, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._typing import AnyArray
 from wagegap.errors import DataError, OptionError, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -20,7 +20,7 @@ from wagegap.regression.exits.figures import draw_incidence
 from wagegap.regression.figures import draw_effects
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
-from wagegap.regression.link import Link
+from wagegap.regression.link.result import Link
 from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.corridors import plot_corridors
 
@@ -66,22 +66,22 @@ def plot_forest(
     if at_most < 1:
         raise OptionError(f"at_most={at_most!r} must be at least 1.")
     named = results if isinstance(results, Mapping) else {"": results}
-    rows = [_rows(name, value, alpha) for name, value in named.items()]
-    units = list(dict.fromkeys(unit for _, unit in rows))
+    frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
+    units = list(dict.fromkeys(frame["unit"]))
     if len(units) > 1:
         raise DataError(
             f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them, or draw two."
         )
-    frame = np.concatenate([row for row, _ in rows])
-    frame, words = _shown(frame[np.argsort(-frame["estimate"], kind="stable")], at_most, keep)
+    frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
     labels = frame["name"].tolist()
     if ax is None:
-        ax = new_axes(6.3, 0.9 + 0.2 * len(dict.fromkeys(labels)))
+        ax = new_axes(6.3, 0.9 + 0.2 * len(set(labels)))
     groups = frame["group"].tolist() if len(named) > 1 else None
-    ax = intervals(ax, labels, frame["estimate"], frame["low"], frame["high"], groups=groups)
-    known = bool(np.isfinite(frame["low"]).any())
-    said = [*([] if units[0] == "none" else units), f"{100 * (1 - alpha):g} % intervals" if known else "errors unknown"]
-    ax.set_xlabel(", ".join([*said, *words]))
+    columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
+    intervals(ax, labels, *columns, groups=groups)
+    errors = f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
+    unit = "" if units[0] == "none" else f"{units[0]}, "
+    ax.set_xlabel(f"{unit}{errors}{choice}")
     return ax
 
 
@@ -265,11 +265,13 @@ def plot_effects(
     named = results if isinstance(results, Mapping) else {"": results}
     if not named:
         raise DataError("there are no results to draw.")
-    found = {str(name): _effects(result, which, exit) for name, result in named.items()}
-    exits = list(dict.fromkeys(name for _, name in found.values()))
+    effects = {str(name): _effects(result, which, exit) for name, result in named.items()}
+    exits = list(dict.fromkeys(name for _, name in effects.values()))
     on = f" on {exits[0]}" if len(exits) == 1 and exits[0] else ""
     what = "average effect{of}" if which == "effects" else "average elasticity{of}"
-    return draw_effects({name: own for name, (own, _) in found.items()}, what=f"{what}{on}", ax=ax, alpha=alpha)
+    return draw_effects(
+        {name: estimates for name, (estimates, _) in effects.items()}, what=f"{what}{on}", ax=ax, alpha=alpha
+    )
 
 
 def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]:
@@ -285,31 +287,27 @@ def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]
             )
         return result.marginal_effects(), ""
     if isinstance(result, Linear):
-        own = result.estimates
-        return own.select(own.labels["term"].to_numpy() != "Intercept"), ""
+        terms = result.estimates.labels["term"].to_numpy()
+        return result.estimates.select(terms != "Intercept"), ""
     if isinstance(result, Estimates):
         return result, ""
     raise DataError(f"{type(result).__name__} has no effects to draw: give Exits, Flows, Linear or Estimates.")
 
 
-_ROW = np.dtype([("name", "U80"), ("group", "U80"), ("estimate", float), ("low", float), ("high", float)])
-
-
-def _shown(frame: AnyArray, at_most: int, keep: Sequence[str]) -> tuple[AnyArray, list[str]]:
+def _shown(frame: pd.DataFrame, at_most: int, keep: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Rows to draw, of rows sorted from the largest, and what to say of the choice."""
     n = len(frame)
     if n <= at_most:
-        return frame, []
-    width = frame["high"] - frame["low"]
+        return frame, ""
+    width = (frame["conf_high"] - frame["conf_low"]).to_numpy()
     if np.isfinite(width).all():
-        order, words = np.argsort(width, kind="stable"), f"the {at_most} most precise of {n}"
+        order, which = np.argsort(width, kind="stable"), "most precise"
     else:
-        order = np.argsort(np.minimum(np.arange(n), n - 1 - np.arange(n)), kind="stable")
-        words = f"the {at_most} largest and smallest of {n}"
+        order, which = np.argsort(np.minimum(np.arange(n), n - 1 - np.arange(n)), kind="stable"), "largest and smallest"
     chosen = np.isin(np.arange(n), order[:at_most])
-    wanted = ~chosen & np.isin(frame["name"], [country_name(iso3) for iso3 in keep])
+    wanted = ~chosen & frame["name"].isin([country_name(iso3) for iso3 in keep]).to_numpy()
     more = f", with {listing(frame['name'][wanted])}" if wanted.any() else ""
-    return frame[chosen | wanted], [f"\n{words}{more}"]
+    return frame[chosen | wanted], f", \nthe {at_most} {which} of {n}{more}"
 
 
 def add_title(ax: Any, text: str) -> Any:
@@ -320,13 +318,11 @@ def add_title(ax: Any, text: str) -> Any:
     return ax
 
 
-def _rows(group: str, result: Any, alpha: float) -> tuple[Any, str]:
+def _rows(group: str, result: Any, alpha: float) -> pd.DataFrame:
+    """Estimates of one result: country, group, unit and interval."""
     estimates = result.estimates if isinstance(result, Result) else result
     if not isinstance(estimates, Estimates):
         raise DataError(f"a forest plot needs results or Estimates, not {type(result).__name__}.")
-    interval = estimates.conf_int(alpha)
     names = [country_name(name) for name in estimates.names]
-    rows = list(
-        zip(names, [group] * len(names), estimates.values, interval["conf_low"], interval["conf_high"], strict=True)
-    )
-    return np.array(rows, dtype=_ROW), estimates.unit
+    interval = estimates.conf_int(alpha).reset_index(drop=True)
+    return interval.assign(name=names, group=group, unit=estimates.unit, estimate=estimates.values)

@@ -19,7 +19,7 @@ from wagegap import datasets
 from wagegap._display.files import save_figure
 from wagegap._display.numbers import spaced
 from wagegap.errors import OutputError
-from wagegap.regression.link import Link
+from wagegap.regression.link.result import Link
 from wagegap.report.table import Table
 
 __all__ = ["Finding", "Study", "check_folder", "render_page", "save_study"]
@@ -125,9 +125,13 @@ def save_study(study: Study, folder: Path) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
-            made = _write(study, Path(waiting))
-            _check_targets(made, folder)
-            _move(made, Path(waiting), folder)
+            paths = _write(study, Path(waiting))
+            _check_targets(paths, folder)
+            for path in paths:
+                (folder / path.parent).mkdir(parents=True, exist_ok=True)
+                shutil.move(Path(waiting) / path, folder / path)
+    except OutputError:
+        raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
@@ -201,9 +205,9 @@ def _write(study: Study, folder: Path) -> list[Path]:
     for name, (figure, alt) in study.figures.items():
         save_figure(figure, folder / "figures" / name, alt_text=alt)
         pictures[name] = (folder / "figures" / f"{name}.svg").read_bytes()
-    for name, made in study.tables.items():
-        made.save(folder / "tables" / f"{name}.csv")
-        made.save(folder / "tables" / f"{name}.tex")
+    for name, table in study.tables.items():
+        table.save(folder / "tables" / f"{name}.csv")
+        table.save(folder / "tables" / f"{name}.tex")
     (folder / "report.html").write_text(render_page(study, pictures), encoding="utf-8")
     (folder / "findings.txt").write_text(study.text() + "\n", encoding="utf-8")
     text = json.dumps(_provenance(study), indent=2) + "\n"
@@ -211,24 +215,12 @@ def _write(study: Study, folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def _check_targets(made: list[Path], folder: Path) -> None:
+def _check_targets(paths: list[Path], folder: Path) -> None:
     """Raise where a file cannot go to its place, before the first is moved."""
-    for path in made:
-        target = folder / path
-        if target.is_dir():
-            raise IsADirectoryError(21, f"{target} is a folder, where a file should go")
-        for above in target.relative_to(folder).parents:
-            room = folder / above
-            if room.exists() and not room.is_dir():
-                raise NotADirectoryError(20, f"{room} is a file, where a folder should be")
-            if room.exists() and not os.access(room, os.W_OK | os.X_OK):
-                raise PermissionError(13, f"no permission to write to {room}")
-
-
-def _move(made: list[Path], waiting: Path, folder: Path) -> None:
-    for path in made:
-        (folder / path.parent).mkdir(parents=True, exist_ok=True)
-        shutil.move(str(waiting / path), str(folder / path))
+    for path in paths:
+        if (folder / path).is_dir():
+            raise IsADirectoryError(21, f"{folder / path} is a folder, where a file should go")
+        check_folder((folder / path).parent)
 
 
 def _provenance(study: Study) -> dict[str, Any]:

@@ -41,7 +41,8 @@ from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name, normalise_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
-from wagegap.regression.link import Link, fit_link
+from wagegap.regression.link.fit import fit_link
+from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
 from wagegap.report.caution import examine
@@ -91,16 +92,6 @@ class _Part:
     links: dict[str, Link] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Made:
-    """What the sections name: panels, results of premiums and of rates, covariates."""
-
-    panels: dict[str, Panel] = field(default_factory=dict)
-    premiums: dict[str, Any] = field(default_factory=dict)
-    rates: dict[str, Any] = field(default_factory=dict)
-    covariates: dict[str, pd.DataFrame] = field(default_factory=dict)
-
-
 @public
 def study(source: str | Path | Mapping[str, Any] | None = None, *, progress: bool = False) -> Study:
     """Carry out a study.
@@ -133,9 +124,9 @@ def study(source: str | Path | Mapping[str, Any] | None = None, *, progress: boo
         title=str(content.get("title", "Study")),
         question=str(content.get("question", "")),
         findings=tuple(finding for part in parts for finding in part.findings),
-        tables={name: made for part in parts for name, made in part.tables.items()},
-        figures={name: made for part in parts for name, made in part.figures.items()},
-        links={name: made for part in parts for name, made in part.links.items()},
+        tables={name: item for part in parts for name, item in part.tables.items()},
+        figures={name: item for part in parts for name, item in part.figures.items()},
+        links={name: item for part in parts for name, item in part.links.items()},
         seed=seed,
         hashes={name: digest, **_hashes(content, folder)},
     )
@@ -187,21 +178,19 @@ def _hashes(content: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 def _parts(content: Mapping[str, Any], folder: Path, seed: int, watch: list[str], *, progress: bool) -> Iterable[_Part]:
     """Carry out everything in the file, in its order."""
-    made = _Made()
+    named: dict[str, dict[str, Any]] = {kind: {} for kind in ("panels", "premiums", "rates", "covariates")}
     for name, options in track(_section(content, "panels"), "panels", progress):
-        made.panels[name] = _read(f"[panels.{name}]", {"source_name": name, **options}, folder)
-    for name, options in track(_section(content, "premiums"), "premiums", progress):
-        made.premiums[name] = _estimated(f"[premiums.{name}]", options, fit_premiums, made.panels)
-        yield _premiums_part(name, str(options.get("label", name)), made.premiums[name], watch)
-    for name, options in track(_section(content, "rates"), "rates", progress):
-        made.rates[name] = _estimated(f"[rates.{name}]", options, fit_rates, made.panels)
-        yield _rates_part(name, str(options.get("label", name)), made.rates[name], watch)
+        named["panels"][name] = _read(f"[panels.{name}]", {"source_name": name, **options}, folder)
+    for kind, fit, part in (("premiums", fit_premiums, _premiums_part), ("rates", fit_rates, _rates_part)):
+        for name, options in track(_section(content, kind), kind, progress):
+            named[kind][name] = _estimated(f"[{kind}.{name}]", options, fit, named["panels"])
+            yield part(name, str(options.get("label", name)), named[kind][name], watch)
     for name, options in _section(content, "covariates"):
-        made.covariates[name] = _covariates(f"[covariates.{name}]", options, folder)
+        named["covariates"][name] = _covariates(f"[covariates.{name}]", options, folder)
     for options in track(_links(content), "links", progress):
-        yield from _link_parts(options, made, seed)
+        yield from _link_parts(options, named, seed)
     if "caution" in content:
-        yield _caution_part(content, made.premiums)
+        yield _caution_part(content, named["premiums"])
 
 
 def _section(content: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -229,10 +218,10 @@ def _read(where: str, options: Mapping[str, Any], folder: Path) -> Panel:
 def _covariates(where: str, options: Mapping[str, Any], folder: Path) -> pd.DataFrame:
     if "shipped" not in options:
         return _read(where, options, folder).frame
-    made = _shipped(where, str(options["shipped"]))
-    if not isinstance(made, pd.DataFrame):
+    result = _shipped(where, str(options["shipped"]))
+    if not isinstance(result, pd.DataFrame):
         raise StudyError(f"{where}: what is shipped under this name is no table of covariates, such as 'income'.")
-    return made
+    return result
 
 
 def _estimated(where: str, entries: Mapping[str, Any], fit: Callable[..., Any], panels: Mapping[str, Panel]) -> Any:
@@ -242,14 +231,14 @@ def _estimated(where: str, entries: Mapping[str, Any], fit: Callable[..., Any], 
         return _call(where, fit, _defined(f"{where}: panel", panels, entries.get("panel", "")), **options)
     if "panel" in entries:
         options["panel"] = entries["panel"]
-    made = _shipped(where, str(entries["shipped"]))
-    if isinstance(made, CrossProducts):
-        return _call(where, fit_premiums, made, **options)
-    if not isinstance(made, Estimates):
+    result = _shipped(where, str(entries["shipped"]))
+    if isinstance(result, CrossProducts):
+        return _call(where, fit_premiums, result, **options)
+    if not isinstance(result, Estimates):
         raise StudyError(f"{where}: what is shipped under this name is a table of covariates, not estimates.")
     if options:
         raise StudyError(f"{where} has entries that shipped estimates do not take: {listing(options)}.")
-    return made
+    return result
 
 
 def _shipped(where: str, spec: str) -> Any:
@@ -267,45 +256,45 @@ def _shipped(where: str, spec: str) -> Any:
 # parts of the report -------------------------------------------------------------------------------------------------
 
 
-def _premiums_part(name: str, label: str, made: Any, watch: list[str]) -> _Part:
-    findings = [Finding(label, _premiums_in_words(_estimates(made), watch))]
-    absent = made.absent if isinstance(made, Premiums) else pd.DataFrame()
+def _premiums_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
+    findings = [Finding(label, _premiums_in_words(_estimates(result), watch))]
+    absent = result.absent if isinstance(result, Premiums) else pd.DataFrame()
     for iso3 in watch:
         if "iso3" in absent and iso3 in set(absent["iso3"]):
             row = absent.set_index("iso3").loc[iso3]
             holders, n = (int(str(row[column])) for column in ("n_treated", "n"))
             text = f"{country_name(iso3)} is absent: {holders} holders among {n} ({row['reason']})."
             findings.append(Finding(label, text, "absent"))
-    return _shown(f"premiums_{name}", label, made, findings, watch)
+    return _shown(f"premiums_{name}", label, result, findings, watch)
 
 
-def _rates_part(name: str, label: str, made: Any, watch: list[str]) -> _Part:
-    findings = [Finding(label, _rates_in_words(_estimates(made), watch))]
-    return _shown(f"rates_{name}", label, made, findings, watch)
+def _rates_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
+    findings = [Finding(label, _rates_in_words(_estimates(result), watch))]
+    return _shown(f"rates_{name}", label, result, findings, watch)
 
 
-def _shown(name: str, label: str, made: Any, findings: list[Finding], watch: list[str]) -> _Part:
+def _shown(name: str, label: str, result: Any, findings: list[Finding], watch: list[str]) -> _Part:
     """Findings, with a table and a forest plot of each term."""
-    estimates = _estimates(made)
+    estimates = _estimates(result)
     terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
     figures = {}
     for term in terms:
         key, title = (name, label) if len(terms) == 1 else (f"{name}_{term}", f"{label}: {term}")
         ax = add_title(plot_forest(estimates.select(term=term), keep=watch), title)
         figures[key] = (figure_of(ax), f"{title}: estimates by country with 95 % intervals, largest first.")
-    return _Part(findings, {name: table(made, title=label, layout="long")}, figures)
+    return _Part(findings, {name: table(result, title=label, layout="long")}, figures)
 
 
-def _link_parts(entries: Mapping[str, Any], made: _Made, seed: int) -> Iterable[_Part]:
+def _link_parts(entries: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], seed: int) -> Iterable[_Part]:
     """A link, and the same without the cross block or without some countries, where the file asks for these."""
     _check_entries("[[links]]", entries, (*_LINK_TAKES, *_FIT_TAKES))
     name, label = str(entries.get("name", "")), spaced(entries.get("name", ""))
     _check_entries(f"[[links]] {name!r}", entries, entries, _LINK_NEEDS)
-    rates = _estimates(_defined("rates", made.rates, entries["rates"]))
-    premiums = _estimates(_defined("premiums", made.premiums, entries["premiums"]))
+    rates = _estimates(_defined("rates", named["rates"], entries["rates"]))
+    premiums = _estimates(_defined("premiums", named["premiums"], entries["premiums"]))
     if "max_std_error" in entries:
         premiums = premiums.select(~(premiums.bse.to_numpy() >= float(entries["max_std_error"])))
-    data = _defined("covariates", made.covariates, entries["covariates"]) if "covariates" in entries else None
+    data = _defined("covariates", named["covariates"], entries["covariates"]) if "covariates" in entries else None
     options = {"data": data, "rng": seed, **_without(entries, *_LINK_TAKES)}
     fit = functools.partial(_link_part, formula=str(entries["formula"]), rates=rates, options=options)
     yield fit(name, f"Link, {label}", premiums=premiums)
@@ -358,8 +347,8 @@ def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _P
     return _Part([Finding("Caution", caution.in_words(), "caution")], {"caution": shown})
 
 
-def _estimates(made: Any) -> Estimates:
-    estimates: Estimates = made.estimates if isinstance(made, Result) else made
+def _estimates(result: Any) -> Estimates:
+    estimates: Estimates = result.estimates if isinstance(result, Result) else result
     return estimates
 
 

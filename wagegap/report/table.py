@@ -22,16 +22,27 @@ from wagegap._display.latex import to_latex
 from wagegap._display.markdown import to_markdown
 from wagegap._display.numbers import (
     UNKNOWN,
-    Minus,
     format_count,
     format_estimate,
     format_key,
     format_number,
     format_p,
     is_missing,
+    spaced,
 )
-from wagegap._display.spec import Cell, Column, Row, TableSpec, make_column, make_row, make_table, statistic_cell
-from wagegap._display.text import to_text
+from wagegap._display.spec import (
+    ABSENT,
+    COLUMN_LABELS,
+    Cell,
+    Column,
+    Row,
+    TableSpec,
+    make_column,
+    make_row,
+    make_table,
+    statistic_cell,
+)
+from wagegap._display.text import Minus, to_text
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -83,12 +94,12 @@ class _Entry:
     ----------
     name : str
         Heading.
-    keys : tuple of str
+    keys : list of str
         Names of its cell keys.
     rows : dict
         For each (cell, term), the numbers by name.
-    cells : list of dict
-        For each row, its cell keys as they were.
+    records : list of dict
+        Each row of it with the result, the cell keys as they were, the term and the numbers.
     statistics : dict
         Statistics of the whole by name.
     notes : tuple of str
@@ -96,9 +107,9 @@ class _Entry:
     """
 
     name: str
-    keys: tuple[str, ...]
+    keys: list[str]
     rows: dict[_Key, dict[str, float | None]]
-    cells: list[dict[str, Any]]
+    records: list[dict[str, Any]]
     statistics: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -281,9 +292,10 @@ def table(
     chosen = _chosen_statistics(entries, statistics)
     style = _Style(digits, stars, dict(STATISTIC_LABELS) | dict(labels or {}))
     columns, body = _BUILDERS[layout](entries, names, chosen, style)
-    shown = title if title is not None else _common_title(results)
-    beneath = _notes(entries, keys, style, layout, chosen, tuple(notes or ()))
-    return Table(make_table(columns, body, title=shown, notes=beneath), _long_frame(entries))
+    if title is None:
+        title = str(getattr(results[0], "title", "") or "") if len(results) == 1 else ""
+    beneath = [*_notes(entries, keys, style, layout, chosen), *(notes or ())]
+    return Table(make_table(columns, body, title=title, notes=beneath), _long_frame(entries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +308,7 @@ class _Style:
 
     def statistic(self, name: str) -> str:
         """Label of a statistic."""
-        return self.labels.get(name, name.replace("_", " "))
+        return self.labels.get(name, spaced(name))
 
 
 # reading results -------------------------------------------------------------------------------------------------
@@ -330,23 +342,20 @@ def _entry(name: str, result: Any) -> _Entry:
         raise ColumnError(f"{name} has no column 'estimate'.{near} It has {listing(frame.columns)}.")
     if len(frame) == 0:
         raise EmptyDataError(f"{name} has no rows.")
-    before = list(frame.columns[: list(frame.columns).index("estimate")])
-    keys = tuple(str(column) for column in before if column not in _NOT_KEYS)
+    before = frame.columns[: frame.columns.get_loc("estimate")]
+    keys = [str(column) for column in before if column not in _NOT_KEYS]
     terms = frame["term"].map(format_key).tolist() if "term" in frame else [""] * len(frame)
-    cells = (
-        [dict(zip(keys, values, strict=True)) for values in zip(*(frame[k] for k in keys), strict=True)] if keys else []
-    )
-    cells = cells or [{} for _ in terms]
-    found = {column: [_number(v) for v in frame[column]] for column in NUMBERS if column in frame}
+    cells = list(zip(*(frame[key] for key in keys), strict=True)) or [()] * len(frame)
+    numbers = {column: [_number(value) for value in frame[column]] for column in NUMBERS if column in frame}
     rows: dict[_Key, dict[str, float | None]] = {}
+    records = []
     for at, (cell, term) in enumerate(zip(cells, terms, strict=True)):
-        key = (tuple(format_key(value) for value in cell.values()), term)
+        key = (tuple(format_key(value) for value in cell), term)
         if key in rows:
-            raise DuplicateKeyError(
-                f"{name} has two rows for {' '.join((*key[0], term))!r}: keys are {[*keys, 'term']}."
-            )
-        rows[key] = {column: values[at] for column, values in found.items()}
-    return _Entry(name, keys, rows, cells, _statistics(name, result), _result_notes(result))
+            raise DuplicateKeyError(f"{name} has two rows for {_name(key)!r}: keys are {[*keys, 'term']}.")
+        rows[key] = {column: values[at] for column, values in numbers.items()}
+        records.append({"result": name, **dict(zip(keys, cell, strict=True)), "term": term, **rows[key]})
+    return _Entry(name, keys, rows, records, _statistics(name, result), _result_notes(result))
 
 
 def _number(value: Any) -> float | None:
@@ -368,8 +377,8 @@ def _statistics(name: str, result: Any) -> dict[str, Any]:
 def _result_notes(result: Any) -> tuple[str, ...]:
     if isinstance(result, pd.DataFrame):
         return ()
-    notes = getattr(result, "notes", ())
-    return (notes,) if isinstance(notes, str) else tuple(str(note) for note in notes or ())
+    notes = getattr(result, "notes", None) or ()
+    return (notes,) if isinstance(notes, str) else tuple(str(note) for note in notes)
 
 
 # choosing rows and statistics ------------------------------------------------------------------------------------
@@ -382,16 +391,14 @@ def _chosen_keys(entries: Sequence[_Entry], rows: Sequence[str] | None) -> list[
         return every
     if isinstance(rows, str):
         raise OptionError(f"rows={rows!r} is one string; give a list of terms, [{rows!r}].")
-    chosen: dict[_Key, None] = {}
+    names = {key: (key[1], _name(key), " ".join(key[0])) for key in every}
     for wanted in rows:
-        found = [key for key in every if wanted in (key[1], _name(key), " ".join(key[0]))]
-        if not found:
+        if not any(wanted in called for called in names.values()):
             known = list(dict.fromkeys([*(key[1] for key in every if key[1]), *map(_name, every)]))
             raise OptionError(
                 f"rows: no row is called {wanted!r}.{did_you_mean(wanted, known)} Known: {listing(known)}."
             )
-        chosen |= dict.fromkeys(found)
-    return list(chosen)
+    return list(dict.fromkeys(key for wanted in rows for key in every if wanted in names[key]))
 
 
 def _name(key: _Key) -> str:
@@ -400,14 +407,11 @@ def _name(key: _Key) -> str:
 
 def _row_labels(entries: Sequence[_Entry], keys: Sequence[_Key], labels: Mapping[str, str]) -> dict[_Key, str]:
     """Label rows by cell and term; a term that all share goes without saying."""
-    alone = len({term for _, term in keys}) == 1 and all(cell for cell, _ in keys)
-    made = {}
-    for key in keys:
-        cell, term = key
-        parts = [*cell, *([] if alone else [term])]
-        whole = labels.get(_name(key))
-        made[key] = whole or " ".join(labels.get(part, part) for part in parts if part)
-    return made
+    shared = len({term for _, term in keys}) == 1 and all(cell for cell, _ in keys)
+    parts = {key: key[0] if shared else (*key[0], key[1]) for key in keys}
+    return {
+        key: labels.get(_name(key)) or " ".join(labels.get(part, part) for part in parts[key] if part) for key in keys
+    }
 
 
 def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) -> list[str]:
@@ -431,46 +435,43 @@ _Parts: TypeAlias = tuple[list[Column], list[Row]]
 
 
 def _stacked(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
-    columns = [make_column(entry.name) for entry in entries]
     body = []
     for key, label in names.items():
         pairs = [_pair(entry, key, style) for entry in entries]
-        errors = [Cell(f"({error.text})", error.value) if _known(error) else error for _, error in pairs]
+        errors = [error if error.text in ("", UNKNOWN) else Cell(f"({error.text})", error.value) for _, error in pairs]
         body.append(make_row(label, [estimate for estimate, _ in pairs], name=_name(key), measure="estimate"))
         body.append(make_row("", errors, name=_name(key), measure="std_error"))
-    for position, name in enumerate(chosen):
+    for name in chosen:
         cells = [statistic_cell(name, entry.statistics.get(name), style.digits) for entry in entries]
-        row = make_row(style.statistic(name), cells, name=name, measure="statistic", rule_above=position == 0)
-        body.append(row)
-    return columns, body
+        first = name == chosen[0]
+        body.append(make_row(style.statistic(name), cells, name=name, measure="statistic", rule_above=first))
+    return [make_column(entry.name) for entry in entries], body
 
 
 def _beside(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
-    columns = []
-    for entry in entries:
-        columns.append(make_column("estimate", group=entry.name))
-        columns.append(make_column("std. error", group=entry.name, name="std_error"))
+    heads = (("estimate", ""), ("std. error", "std_error"))
+    columns = [make_column(head, group=entry.name, name=name) for entry in entries for head, name in heads]
     body = []
     for key, label in names.items():
         cells = [cell for entry in entries for cell in _pair(entry, key, style)]
         body.append(make_row(label, cells, name=_name(key)))
-    for position, name in enumerate(chosen):
+    for name in chosen:
         stated = (statistic_cell(name, entry.statistics.get(name), style.digits) for entry in entries)
         cells = [cell for statistic in stated for cell in (statistic, Cell())]
-        body.append(make_row(style.statistic(name), cells, name=name, rule_above=position == 0))
+        body.append(make_row(style.statistic(name), cells, name=name, rule_above=name == chosen[0]))
     return columns, body
 
 
 def _in_rows(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
     shown = [name for name in NUMBERS if any(name in row for entry in entries for row in entry.rows.values())]
-    heads = {"std_error": "std. error", "p_value": "p", "conf_low": "low", "conf_high": "high"}
-    columns = [make_column(heads.get(name, name), name=name) for name in shown]
-    body = []
-    for entry in entries:
-        for key in (key for key in names if key in entry.rows):
-            cells = [_single(entry.rows[key], name, style) for name in shown]
-            group = entry.name if len(entries) > 1 else ""
-            body.append(make_row(names[key], cells, group=group, name=_name(key)))
+    columns = [make_column(COLUMN_LABELS.get(name, name), name=name) for name in shown]
+    body = [
+        make_row(
+            label, [_single(entry.rows[key], name, style) for name in shown],
+            group=entry.name if len(entries) > 1 else "", name=_name(key),
+        )
+        for entry in entries for key, label in names.items() if key in entry.rows
+    ]  # fmt: skip
     return columns, body
 
 
@@ -482,44 +483,31 @@ def _pair(entry: _Entry, key: _Key, style: _Style) -> tuple[Cell, Cell]:
     numbers = entry.rows.get(key)
     if numbers is None:
         return Cell(), Cell()
-    estimate, error = numbers["estimate"], numbers.get("std_error")
-    first, second = format_estimate(estimate, error, style.digits)
-    raised = first + (_stars(numbers.get("p_value")) if style.stars else "")
-    return Cell(raised, _raw(estimate)), Cell(second, _raw(error))
+    return _single(numbers, "estimate", style), _single(numbers, "std_error", style)
 
 
 def _single(numbers: Mapping[str, float | None], name: str, style: _Style) -> Cell:
+    """One number of an estimate, in the decimals that suit its standard error."""
     value, error = numbers.get(name), numbers.get("std_error")
-    if name == "estimate":
-        text = format_estimate(value, error, style.digits)[0] + (_stars(numbers.get("p_value")) if style.stars else "")
-    elif name == "std_error":
-        text = format_estimate(numbers["estimate"], value, style.digits)[1]
+    if name in ("estimate", "std_error"):
+        estimate_text, error_text = format_estimate(numbers["estimate"], error, style.digits)
+        text = estimate_text if name == "estimate" else error_text
     elif value is None:
-        return Cell("-", float("nan"))
+        text = ABSENT
     elif name == "p_value":
         text = format_p(value)
     else:
         text = format_number(value, 2) if name == "statistic" else format_number(value, style.digits, scale=error)
-    return Cell(text, _raw(value))
+    if name == "estimate" and style.stars:
+        text += _stars(numbers.get("p_value"))
+    return Cell(text, float("nan") if value is None else value)
 
 
 def _stars(p: float | None) -> str:
     return "" if p is None else next((mark for limit, mark in STARS if p < limit), "")
 
 
-def _raw(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _known(cell: Cell) -> bool:
-    return cell.text not in ("", UNKNOWN)
-
-
 # what stands around ----------------------------------------------------------------------------------------------
-
-
-def _common_title(results: tuple[Any, ...]) -> str:
-    return str(getattr(results[0], "title", "") or "") if len(results) == 1 else ""
 
 
 def _notes(
@@ -528,7 +516,6 @@ def _notes(
     style: _Style,
     layout: Layout,
     chosen: Sequence[str],
-    own: tuple[str, ...],
 ) -> list[str]:
     errors = [entry.rows[key].get("std_error") for entry in entries for key in keys if key in entry.rows]
     made = []
@@ -543,7 +530,7 @@ def _notes(
     for note in dict.fromkeys(note for entry in entries for note in entry.notes):
         owners = [entry.name for entry in entries if note in entry.notes]
         made.append(note if len(owners) == len(entries) else f"{listing(owners)}: {note}")
-    return [*made, *own]
+    return made
 
 
 def _statistic_lines(entries: Sequence[_Entry], chosen: Sequence[str], style: _Style) -> Iterable[str]:
@@ -556,10 +543,6 @@ def _statistic_lines(entries: Sequence[_Entry], chosen: Sequence[str], style: _S
 
 def _long_frame(entries: Sequence[_Entry]) -> pd.DataFrame:
     keys = list(dict.fromkeys(key for entry in entries for key in entry.keys))
-    records: list[dict[str, Any]] = []
-    for entry in entries:
-        for (cell, row), keyed in zip(entry.rows.items(), entry.cells, strict=True):
-            records.append({"result": entry.name, **keyed, "term": cell[1], **row})
-    made = {name: [record.get(name) for record in records] for name in ("result", *keys, "term", *NUMBERS)}
-    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in made.items()})
-    return frame.infer_objects().astype(dict.fromkeys(NUMBERS, float))
+    records = [record for entry in entries for record in entry.records]
+    columns = {name: [record.get(name) for record in records] for name in ("result", *keys, "term", *NUMBERS)}
+    return pd.DataFrame(columns, dtype=object).infer_objects().astype(dict.fromkeys(NUMBERS, float))

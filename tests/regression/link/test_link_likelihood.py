@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import linalg, optimize, stats
 
 from wagegap.errors import OptionError
-from wagegap.regression.link.estimators.likelihood import DenseLikelihood, RowLikelihood, climb
+from wagegap.regression.link.estimators.likelihood import DenseLikelihood, RowLikelihood, fisher_scoring
 from wagegap.regression.link.estimators.ml import (
     fit_ml,
+    kent_ratio,
     likelihood_of,
     likelihood_ratio,
     maximise,
@@ -21,7 +22,6 @@ from wagegap.regression.link.estimators.ml import (
     profile_interval,
     ratio_quantile,
     slopes_without,
-    stretch,
 )
 from wagegap.regression.link.problem import LinkProblem
 
@@ -127,15 +127,15 @@ def test_without_errors_it_is_least_squares(controls):
     np.testing.assert_allclose(fit.params, b, rtol=1e-10, atol=1e-10)
     free = exact.n - exact.k
     s2 = np.sum((exact.y - exact.x @ b) ** 2) / free
-    # Where the stretch for errors that are not normal is one, the profile interval is the t interval, exactly.
+    # Where Kent's ratio is one, the profile interval is the t interval, exactly.
     half = stats.t.isf(0.025, free) * np.sqrt(s2 * bread[0, 0])
-    if fit.stretch == 1:
+    if fit.kent_ratio == 1:
         np.testing.assert_allclose(fit.interval, [b[0] - half, b[0] + half], rtol=1e-8)
     np.testing.assert_allclose(np.sqrt(np.diag(fit.cov)), np.sqrt(s2 * np.diag(bread)), rtol=1e-4)
 
 
 def test_t_interval_of_least_squares_exactly():
-    exact = next(p for p in (_exact(seed) for seed in range(40)) if fit_ml(p).stretch == 1)
+    exact = next(p for p in (_exact(seed) for seed in range(40)) if fit_ml(p).kent_ratio == 1)
     fit, bread = fit_ml(exact), np.linalg.inv(exact.x.T @ exact.x)
     b = bread @ exact.x.T @ exact.y
     s2 = np.sum((exact.y - exact.x @ b) ** 2) / (exact.n - exact.k)
@@ -157,7 +157,7 @@ def test_ends_of_the_interval_are_at_the_cut():
         fit = fit_ml(problem)
         for end in fit.interval:
             fall = likelihood_ratio(problem, end, fit)
-            assert fall == pytest.approx(fit.stretch * ratio_quantile(problem.n, problem.k, 1), abs=1e-6)
+            assert fall == pytest.approx(fit.kent_ratio * ratio_quantile(problem.n, problem.k, 1), abs=1e-6)
         assert profile_interval(problem, alpha=0.1)[0] > fit.interval[0]
 
 
@@ -171,7 +171,7 @@ def test_whole_line_where_true_premiums_may_be_equal():
     assert fit.interval == (-np.inf, np.inf)
     # As the slope leaves for infinity the profile falls to the likelihood of equal premiums, and no further.
     model = likelihood_of(problem).model
-    flat = climb(model, np.array([[0.0, 0.0, 0.5]]), free=(False, False, True))[1].value[0]
+    flat = fisher_scoring(model, np.array([[0.0, 0.0, 0.5]]), free=(False, False, True))[1].value[0]
     for slope in (-1e3, 1e3):
         assert profile_at(model, np.array([slope]))[1][0] >= flat - 1e-9
 
@@ -215,12 +215,12 @@ def test_order_of_rows_does_not_matter(seed):
     np.testing.assert_allclose(fit_ml(turned).params, fit_ml(problem).params, rtol=1e-5, atol=1e-7)
 
 
-def test_stretch_is_one_or_more():
+def test_kent_ratio_is_one_or_more():
     problem = made(5)
     scaled = likelihood_of(problem)
     theta = maximise(scaled.model)[0]
-    assert stretch(scaled.model, theta, problem.k)[0] >= 1
-    assert stretch(likelihood_of(problem, restricted=False).model, theta, problem.k)[0] == 1
+    assert kent_ratio(scaled.model, theta, problem.k)[0] >= 1
+    assert kent_ratio(likelihood_of(problem, restricted=False).model, theta, problem.k)[0] == 1
 
 
 def test_many_premiums_are_refused():
@@ -239,7 +239,7 @@ def test_coverage_and_speed(rho, slope):
     model = RowLikelihood(p, y, np.ones((n, 1)), v, np.ones((draws, n)), True, np.zeros(2))
     start = time.process_time()
     theta, value = maximise(model)
-    wider = stretch(model, theta, 2)
+    wider = kent_ratio(model, theta, 2)
     fall = 2 * (value - profile_at(model, np.full(draws, slope))[1])
     taken = time.process_time() - start
     covered = float(np.mean(fall <= wider * ratio_quantile(n, 2, 1)))

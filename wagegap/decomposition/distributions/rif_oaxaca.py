@@ -30,6 +30,15 @@ import pandas as pd
 from scipy import linalg, sparse
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap.decomposition.columns import (
+    Columns,
+    Detail,
+    Reference,
+    check_identified,
+    detail_rows,
+    reference_matrix,
+    reported_columns,
+)
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
@@ -59,15 +68,7 @@ from wagegap.decomposition.distributions.statistics import (
 )
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import is_replicated
-from wagegap.decomposition.means.oaxaca import (
-    Detail,
-    Reference,
-    check_identified,
-    detail_rows,
-    reference_matrix,
-    reported_columns,
-)
-from wagegap.decomposition.means.parts import Columns, Parts, signed_parts
+from wagegap.decomposition.parts import Parts, signed_parts
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing
 from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust

@@ -17,7 +17,7 @@ Das Gupta, P. (1993). Standardization and Decomposition of Rates: A User's Manua
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -48,7 +48,7 @@ class RateParts:
 
 
 def decompose_rates(
-    sizes: FloatArray, rates: FloatArray, levels: IntArray, cells: Sequence[IntArray] | None = None
+    sizes: FloatArray, rates: FloatArray, levels: IntArray, cells: Iterable[IntArray] | None = None
 ) -> RateParts:
     """Decompose the gap of the first population's rate over the second's.
 
@@ -58,7 +58,7 @@ def decompose_rates(
         Sizes and rates of the cells; the rate of an empty cell is not looked at.
     levels : ndarray of int, shape (C, K)
         Level of each factor in each cell.
-    cells : sequence of ndarray of int, optional
+    cells : iterable of ndarray of int, optional
         Cells whose rates form a part each; all together where absent.
 
     Examples
@@ -68,41 +68,40 @@ def decompose_rates(
     array([-0.02,  0.1 ])
     """
     count, factors = levels.shape
-    filled = _filled(sizes, rates)
-    shares = np.array([[_effect(n, levels, f) for f in range(factors)] for n in sizes])
-    vectors = np.concatenate([shares, filled[:, None]], axis=1)
-    whole = [np.arange(count)] if cells is None else list(cells)
+    every = np.arange(count)
+    effects = np.array([[_effect(n, levels, f) for f in range(factors)] for n in sizes])
+    # where one population has nobody, its rate is the other's
+    filled = np.where(sizes > 0, rates, np.where(sizes[::-1] > 0, rates[::-1], 0.0))
+    vectors = np.concatenate([effects, filled[:, None]], axis=1)
     plan = SwitchPlan.all_orders(factors + 1)
-    parts = [(f, np.arange(count)) for f in range(factors)] + [(factors, own) for own in whole]
+    parts = [(f, every) for f in range(factors)] + [
+        (factors, of_part) for of_part in ([every] if cells is None else cells)
+    ]
     values, by_size, by_rate = np.zeros(len(parts)), np.zeros((2, len(parts), count)), np.zeros((2, len(parts), count))
-    for i, (place, own) in enumerate(parts):
-        values[i], slopes = _part(vectors, plan, place, own)
+    for i, (place, part) in enumerate(parts):
+        values[i], slopes = _part(vectors, plan, place, part)
         for g in range(2):
-            by_rate[g, i] = slopes[g, factors] * (sizes[g] > 0)
-            for f in range(factors):
-                by_size[g, i] += _effect_slope(slopes[g, f] * shares[g, f], sizes[g], levels, f)
-            # where one population has nobody, its rate is the other's
+            by_rate[g, i] += slopes[g, factors] * (sizes[g] > 0)
             by_rate[1 - g, i] += slopes[g, factors] * (sizes[g] == 0)
+            for f in range(factors):
+                by_size[g, i] += _effect_slope(slopes[g, f] * effects[g, f], sizes[g], levels, f)
     return RateParts(values, by_size, by_rate)
 
 
-def _filled(sizes: FloatArray, rates: FloatArray) -> FloatArray:
-    """Rates of empty cells as in the other population."""
-    return np.where(sizes > 0, rates, np.where(sizes[::-1] > 0, rates[::-1], 0.0))
-
-
-def _part(vectors: FloatArray, plan: SwitchPlan, place: int, own: IntArray) -> tuple[float, FloatArray]:
+def _part(vectors: FloatArray, plan: SwitchPlan, place: int, cells: IntArray) -> tuple[float, FloatArray]:
     """Part of one vector, over some cells, and its derivatives in all vectors of both populations (2, N, C)."""
     n = vectors.shape[1]
     value, slopes = 0.0, np.zeros(vectors.shape)
+    # part = sum_S s_S sum_c prod_f v_fc, v_f of the second population for f in S, of the first for others;
+    # its derivative in v_fc is sum_S s_S prod_{h != f} v_hc
     for subset, sign in zip(plan.subsets, plan.signs[:, place], strict=True):
         if sign == 0:
             continue
-        at = subset.astype(int)
-        chosen = vectors[at, np.arange(n)][:, own]
+        population = subset.astype(int)
+        chosen = vectors[population, np.arange(n)][:, cells]
         value += sign * float(np.prod(chosen, axis=0).sum())
         for f in range(n):
-            slopes[at[f], f, own] += sign * np.prod(np.delete(chosen, f, axis=0), axis=0)
+            slopes[population[f], f, cells] += sign * np.prod(np.delete(chosen, f, axis=0), axis=0)
     return value, slopes
 
 
@@ -128,20 +127,22 @@ def _margin(sizes: FloatArray, levels: IntArray, subset: Sequence[int]) -> tuple
 
 def _effect(sizes: FloatArray, levels: IntArray, place: int) -> FloatArray:
     """Effect of one factor's composition in every cell; zero where a cell is empty."""
-    out = np.zeros(len(sizes))
+    # log A_c = sum_S w_S (log n_c(S and A) - log n_c(S)), n_c(S) those who share the levels of the factors S with c
+    log_effect = np.zeros(len(sizes))
     with np.errstate(divide="ignore"):
         for subset, share in _subsets(levels.shape[1], place):
             inner, outer = (_margin(sizes, levels, s)[0] for s in ((*subset, place), subset))
-            out += share * (np.log(inner) - np.log(np.where(outer > 0, outer, 1.0)))
-    return np.asarray(np.where(sizes > 0, np.exp(out), 0.0))
+            log_effect += share * (np.log(inner) - np.log(np.where(outer > 0, outer, 1.0)))
+    return np.asarray(np.where(sizes > 0, np.exp(log_effect), 0.0))
 
 
 def _effect_slope(weighted: FloatArray, sizes: FloatArray, levels: IntArray, place: int) -> FloatArray:
     """Derivative in the sizes of a sum over cells whose terms are proportional to the effect."""
-    out = np.zeros(len(sizes))
+    # d sum_c t_c / d n_k = sum_S w_S sum_c t_c (1{c, k alike in S and A} / n_c(S and A) - 1{alike in S} / n_c(S))
+    slope = np.zeros(len(sizes))
     for subset, share in _subsets(levels.shape[1], place):
         for sign, chosen in ((1.0, (*subset, place)), (-1.0, subset)):
             margin, codes = _margin(sizes, levels, chosen)
             term = np.divide(weighted, margin, out=np.zeros_like(weighted), where=margin > 0)
-            out += sign * share * np.bincount(codes, weights=term)[codes]
-    return out
+            slope += sign * share * np.bincount(codes, weights=term)[codes]
+    return slope

@@ -21,23 +21,18 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import (
-    Estimated,
-    estimates_from_influence,
-    estimates_from_replicates,
-    is_replicated,
-)
-from wagegap.decomposition.rates.dasgupta import decompose_rates
-from wagegap.decomposition.rates.rate_gaps import LEVEL, check_shares, split_levels
-from wagegap.decomposition.result import TOTAL, Decomposition
-from wagegap.errors import OptionError, check_option, listing, no_column
+from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
+from wagegap.decomposition.inference import component_labels, decomposition, estimate_comparisons, joint_estimates
+from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
+from wagegap.decomposition.rates.rate_gaps import check_shares
+from wagegap.decomposition.result import Decomposition
+from wagegap.errors import OptionError, check_column, check_option, listing
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import with_weights
+from wagegap.panel.rows import index_cells, with_weights
 
 __all__ = ["kitagawa"]
 
@@ -104,192 +99,139 @@ def kitagawa(  # noqa: PLR0913
     """
     check_option("detail", detail, ("factors", "cells", "none"))
     names = [factors] if isinstance(factors, str) else list(factors)
-    cells = _Cells.of(data, names, weights, weight_kind, size, cov)
-    grouped = group_samples(cells.panel, f"{outcome} ~ {_CELL} - 1", group=group, groups=groups, by=by, cov=cov)
+    if size is not None and (weights is not None or cov is not None):
+        raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")
+    panel = with_weights(as_panel(data), size or weights, "analytic" if size else weight_kind)
+    panel, cells, levels = _number_cells(panel, names)
+    grouped = group_samples(panel, f"{outcome} ~ {_CELL} - 1", group=group, groups=groups, by=by, cov=cov)
     check_shares(grouped)
-    labels = cells.labels(detail)
-    found = [_standardised(grouped, c, cells, detail) for c in grouped.comparisons]
-    title = f"Gap of the rate of {outcome}"
-    if size is not None:
-        both = _of_tables(grouped, labels, found, title)
+    estimator = _Kitagawa(levels, detail)
+    details = {
+        "difference": (),
+        "composition": names if detail != "none" else (),
+        "rates": cells if detail == "cells" else (),
+    }
+    labels, title = component_labels(details, "share"), f"Gap of the rate of {outcome}"
+    if size is None:
+        estimates = estimate_comparisons(grouped, labels, estimator, rule=small_sample, title=title)
     else:
-        both = _of_workers(grouped, labels, found, cells, detail, small_sample, title)
-    return split_levels(both, grouped, "kitagawa", ("difference", "composition", "rates"))
+        estimates = _of_tables(grouped, labels, estimator, title)
+    return decomposition(estimates, grouped, "kitagawa", levels=f"Rate of {outcome}")
 
 
 # cells ---------------------------------------------------------------------------------------------------------------
 
 
+def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, tuple[str, ...], IntArray]:
+    """The panel with a column that numbers the cells of crossed factors; their names, and levels of shape (C, K)."""
+    if not factors or len(set(factors)) < len(factors):
+        raise OptionError(f"factors={list(factors)!r} must name at least one column, each once.")
+    for name in factors:
+        check_column(name, panel.frame.columns, "for factors")
+    known = panel.frame[list(factors)].notna().all(axis=1).to_numpy()
+    cells = index_cells(panel.frame[known], factors)
+    if len(cells.names) > _CELLS_AT_MOST:
+        raise OptionError(
+            f"the factors {listing(factors)} make {len(cells.names):,} cells, more than {_CELLS_AT_MOST:,}: cut "
+            "numbers into classes with pandas.cut."
+        )
+    codes = np.full(len(known), np.nan)
+    codes[known] = cells.codes
+    levels = np.column_stack([pd.factorize(cells.keys[name])[0] for name in factors]).astype(np.intp)
+    return panel.assign(**{_CELL: codes}), cells.names, levels
+
+
+# estimator -----------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Cells:
-    """Cells of crossed factors.
+class _Kitagawa:
+    """Kitagawa's numbers of one comparison: the gap, composition and rates with their detail, and both rates.
 
     Attributes
     ----------
-    panel : Panel
-        The data with a column that numbers the cells.
     levels : ndarray of int, shape (C, K)
         Level of each factor in each cell.
-    factors : tuple of str
-        Names of the factors.
-    names : tuple of str
-        Names of the cells.
+    detail : {"factors", "cells", "none"}
+        Which detail is reported.
     """
 
-    panel: Panel
     levels: IntArray
-    factors: tuple[str, ...]
-    names: tuple[str, ...]
+    detail: str
 
-    @classmethod
-    def of(
-        cls,
-        data: Any,
-        factors: Sequence[str],
-        weights: str | FloatArray | None,
-        kind: WeightKind | None,
-        size: str | None,
-        cov: CovLike | None,
-    ) -> _Cells:
-        if size is not None and (weights is not None or cov is not None):
-            raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")
-        if not factors or len(set(factors)) < len(factors):
-            raise OptionError(f"factors={list(factors)!r} must name at least one column, each once.")
-        panel = with_weights(as_panel(data), size or weights, "analytic" if size else kind)
-        for name in factors:
-            if name not in panel.frame:
-                raise no_column(name, panel.frame.columns, "for factors")
-        frame = panel.frame[list(factors)]
-        codes = frame.groupby(list(factors), sort=True, observed=True).ngroup().to_numpy(dtype=float)
-        known = frame.notna().all(axis=1).to_numpy()
-        first = np.unique(codes[known], return_index=True)[1]
-        if len(first) > _CELLS_AT_MOST:
-            raise OptionError(
-                f"the factors {listing(factors)} make {len(first):,} cells, more than {_CELLS_AT_MOST:,}: cut numbers "
-                "into classes with pandas.cut."
-            )
-        keys = frame[known].iloc[first]
-        levels = np.column_stack([pd.factorize(keys[name], sort=False)[0] for name in factors]).astype(np.intp)
-        names = tuple(" ".join(str(v) for v in row) for row in keys.itertuples(index=False))
-        return cls(panel.assign(**{_CELL: np.where(known, codes, np.nan)}), levels, tuple(factors), names)
+    def __call__(
+        self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
+        sizes, rates = self.tables(groups)
+        parts = self.parts(sizes, rates)
+        if not influence:
+            return parts.values, None
+        # of a row of cell c, through the size of its cell and through its rate:
+        # w (dv/dn_c - sum_k n_k dv/dn_k / n) + w (dv/dr_c) (y - r_c) / n_c
+        blocks = []
+        for g, group in enumerate(groups):
+            codes = group.x[:, 0].astype(np.intp)
+            centred = _centred(parts.by_size[g], sizes[g])
+            deviation = (group.y - rates[g, codes]) / sizes[g, codes]
+            blocks.append((centred[:, codes] + parts.by_rate[g][:, codes] * deviation).T * group.weights[:, None])
+        return parts.values, np.vstack(blocks)
 
-    def labels(self, detail: str) -> pd.DataFrame:
-        """Components and terms of the values of `_standardised`."""
-        factors = () if detail == "none" else self.factors
-        cells = self.names if detail == "cells" else ()
-        listed = [("difference", TOTAL), ("composition", TOTAL), *(("composition", name) for name in factors)]
-        listed += [("rates", TOTAL), *(("rates", name) for name in cells), (LEVEL, "first"), (LEVEL, "second")]
-        return pd.DataFrame(listed, columns=["component", "term"]).assign(unit="share")
+    def tables(self, groups: tuple[GroupRows, GroupRows]) -> tuple[FloatArray, FloatArray]:
+        """Sizes and rates of the cells of both groups, (2, C) each."""
+        sizes, rates = np.zeros((2, 2, len(self.levels)))
+        for g, group in enumerate(groups):
+            codes = group.x[:, 0].astype(np.intp)
+            sizes[g] = np.bincount(codes, weights=group.weights, minlength=sizes.shape[1])
+            happened = np.bincount(codes, weights=group.weights * group.y, minlength=sizes.shape[1])
+            np.divide(happened, sizes[g], out=rates[g], where=sizes[g] > 0)
+        return sizes, rates
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Standardised:
-    """Values (q,) of a comparison, derivatives in sizes and rates (2, q, C), and the tables themselves (2, C)."""
-
-    values: FloatArray
-    by_size: FloatArray
-    by_rate: FloatArray
-    sizes: FloatArray
-    rates: FloatArray
+    def parts(self, sizes: FloatArray, rates: FloatArray) -> RateParts:
+        """Reported numbers and their derivatives in sizes and rates."""
+        count, factors = self.levels.shape
+        by_cell = self.detail == "cells"
+        parts = decompose_rates(sizes, rates, self.levels, list(np.arange(count)[:, None]) if by_cell else None)
+        each = np.eye(len(parts.values))
+        of_factors, of_rates = each[:factors], each[factors:]
+        rows = [each.sum(axis=0), of_factors.sum(axis=0), *(of_factors if self.detail != "none" else ())]
+        sums = np.array([*rows, of_rates.sum(axis=0), *(of_rates if by_cell else ())])
+        # R_g = sum_c n_gc r_gc / n_g:  dR_g / dn_gc = (r_gc - R_g) / n_g,  dR_g / dr_gc = n_gc / n_g
+        totals = sizes.sum(axis=1, keepdims=True)
+        levels = (sizes * rates).sum(axis=1, keepdims=True) / totals
+        level_by_size, level_by_rate = np.zeros((2, 2, 2, count))
+        level_by_size[[0, 1], [0, 1]] = (rates - levels) / totals
+        level_by_rate[[0, 1], [0, 1]] = sizes / totals
+        return RateParts(
+            np.concatenate([sums @ parts.values, levels[:, 0]]),
+            np.concatenate([sums @ parts.by_size, level_by_size], axis=1),
+            np.concatenate([sums @ parts.by_rate, level_by_rate], axis=1),
+        )
 
 
-def _standardised(
-    grouped: GroupedSample, c: Comparison, cells: _Cells, detail: str, weights: FloatArray | None = None
-) -> _Standardised:
-    """Tables of both groups and their decomposition."""
-    count = len(cells.names)
-    sizes, rates = np.zeros((2, count)), np.zeros((2, count))
-    for g, rows in enumerate(grouped.rows(c)):
-        w = grouped.weights(rows) if weights is None else weights[rows]
-        codes = grouped.sample.x[rows, 0].astype(np.intp)
-        sizes[g] = np.bincount(codes, weights=w, minlength=count)
-        happened = np.bincount(codes, weights=w * grouped.sample.y[rows], minlength=count)
-        rates[g] = np.divide(happened, sizes[g], out=np.zeros(count), where=sizes[g] > 0)
-    each = [np.array([i]) for i in range(count)] if detail == "cells" else None
-    parts = decompose_rates(sizes, rates, cells.levels, each)
-    mix = _mix(len(cells.factors), len(parts.values) - len(cells.factors), detail)
-    levels = (sizes * rates).sum(axis=1) / sizes.sum(axis=1)
-    values = np.concatenate([mix @ parts.values, levels])
-    by_size, by_rate = (np.einsum("qp,gpc->gqc", mix, part) for part in (parts.by_size, parts.by_rate))
-    own_size, own_rate = np.zeros((2, 2, count)), np.zeros((2, 2, count))
-    for g in range(2):
-        own_size[g, g] = (rates[g] - levels[g]) / sizes[g].sum()
-        own_rate[g, g] = sizes[g] / sizes[g].sum()
-    return _Standardised(
-        values, np.concatenate([by_size, own_size], axis=1), np.concatenate([by_rate, own_rate], axis=1), sizes, rates
-    )
+def _centred(by_size: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Derivatives in the sizes of cells, (q, C), when the size of all together is held."""
+    return np.asarray(by_size - (by_size @ sizes / sizes.sum())[:, None])
 
 
-def _mix(factors: int, rates: int, detail: str) -> FloatArray:
-    """Reported components as sums of the parts."""
-    n = factors + rates
-    of_factors, of_rates = (np.arange(n) < factors) * 1.0, (np.arange(n) >= factors) * 1.0
-    rows = [np.ones(n), of_factors, *(np.eye(n)[:factors] if detail != "none" else []), of_rates]
-    return np.array([*rows, *(np.eye(n)[factors:] if detail == "cells" else [])])
-
-
-def _of_workers(
-    grouped: GroupedSample,
-    labels: pd.DataFrame,
-    found: Sequence[_Standardised],
-    cells: _Cells,
-    detail: str,
-    rule: SmallSample,
-    title: str,
-) -> Estimates:
-    """Joint estimates from the influence of every worker, or from replicates."""
-    if is_replicated(grouped):
-        estimated = [
-            Estimated(c, labels, one.values) for c, one in zip(grouped.comparisons, found, strict=True)
-        ]  # fmt: skip
-
-        def again(weights: FloatArray) -> list[FloatArray]:
-            return [_standardised(grouped, c, cells, detail, weights).values for c in grouped.comparisons]
-
-        return estimates_from_replicates(grouped, estimated, again, title=title)
-    estimated = [
-        Estimated(c, labels, one.values, _influence_of_cells(grouped, c, one))
-        for c, one in zip(grouped.comparisons, found, strict=True)
-    ]
-    return estimates_from_influence(grouped, estimated, rule=rule, title=title)
-
-
-def _influence_of_cells(grouped: GroupedSample, c: Comparison, one: _Standardised) -> FloatArray:
-    """Influence of every row: through the size of its cell, and through its rate."""
-    parts = []
-    for g, rows in enumerate(grouped.rows(c)):
-        w = grouped.weights(rows)
-        codes = grouped.sample.x[rows, 0].astype(np.intp)
-        centred = one.by_size[g] - (one.by_size[g] @ one.sizes[g] / one.sizes[g].sum())[:, None]
-        rest = (grouped.sample.y[rows] - one.rates[g, codes]) / one.sizes[g, codes]
-        parts.append((centred[:, codes] + one.by_rate[g][:, codes] * rest).T * w[:, None])
-    return np.vstack(parts)
-
-
-def _of_tables(grouped: GroupedSample, labels: pd.DataFrame, found: Sequence[_Standardised], title: str) -> Estimates:
+def _of_tables(grouped: GroupedSample, labels: pd.DataFrame, estimator: _Kitagawa, title: str) -> Estimates:
     """Estimates of tables: binomial rates, sampled shares, comparisons independent but for the groups they share."""
-    frames = [
-        grouped.label(c, labels.assign(comparison=c.direction)) for c in grouped.comparisons
-    ]  # fmt: skip
-    samples = sorted({s for c in grouped.comparisons for s in (c.first, c.second)})
-    q, count = len(labels), found[0].sizes.shape[1]
-    known = all(one.sizes.sum(axis=1).min() > 1 + 1e-9 for one in found)
-    total = np.zeros((q * len(found), q * len(found)))
-    for s in samples:
-        slopes = np.zeros((q * len(found), 2 * count))
-        for i, (c, one) in enumerate(zip(grouped.comparisons, found, strict=True)):
-            for g in [g for g, own in enumerate((c.first, c.second)) if own == s]:
-                sizes, rates, n = one.sizes[g], one.rates[g], one.sizes[g].sum()
-                centred = one.by_size[g] - (one.by_size[g] @ sizes / n)[:, None]
-                deviation = np.sqrt(np.divide(rates * (1 - rates), sizes, out=np.zeros(count), where=sizes > 0))
-                slopes[i * q : (i + 1) * q] += np.hstack([centred * np.sqrt(sizes), one.by_rate[g] * deviation])
-        total += slopes @ slopes.T
+    count, samples = len(estimator.levels), len(grouped.sample.cell_names)
+    slopes = np.zeros((len(grouped.comparisons), len(labels), samples, 2 * count))
+    values, known = [], True
+    for i, c in enumerate(grouped.comparisons):
+        sizes, rates = estimator.tables(grouped.sides(c))
+        parts = estimator.parts(sizes, rates)
+        values.append(parts.values)
+        known = known and sizes.sum(axis=1).min() > 1 + 1e-9
+        # V = sum_c n_c (dv/dn_c centred)^2 + (dv/dr_c)^2 r_c (1 - r_c) / n_c, over the cells of both groups
+        deviations = np.sqrt(np.divide(rates * (1 - rates), sizes, out=np.zeros(sizes.shape), where=sizes > 0))
+        for g, s in enumerate((c.first, c.second)):
+            by_size = _centred(parts.by_size[g], sizes[g]) * np.sqrt(sizes[g])
+            slopes[i, :, s] = np.hstack([by_size, parts.by_rate[g] * deviations[g]])
+    by_number = slopes.reshape(len(values) * len(labels), -1)
+    covariance, phrase = by_number @ by_number.T, "binomial rates, sampled shares"
     if not known:
-        total = np.where(np.eye(len(total)) > 0, np.nan, 0.0)
-    phrase = "binomial rates, sampled shares" if known else "unknown, as sizes are shares"
-    source = StatedSource(grouped.sample.source, total, np.inf, phrase)
-    values = np.concatenate([one.values for one in found])
-    return Estimates(
-        pd.concat(frames, ignore_index=True), values, (source,), (np.eye(len(values)),), title=title,
-        ledger=grouped.design.ledger, notes=grouped.notes,
-    )  # fmt: skip
+        covariance = np.where(np.eye(len(covariance)) > 0, np.nan, 0.0)
+        phrase = "unknown, as sizes are shares"
+    source = StatedSource(grouped.sample.source, covariance, np.inf, phrase)
+    return joint_estimates(grouped, labels, np.concatenate(values), source, title=title)

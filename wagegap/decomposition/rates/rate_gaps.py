@@ -15,33 +15,31 @@ Yun, M.-S. (2004). Decomposing differences in the first moment. Economics Letter
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
+from scipy import linalg
 
 from wagegap._typing import FloatArray, RngLike, SmallSample, WeightKind
-from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import (
-    Estimated,
-    estimates_from_influence,
-    estimates_from_replicates,
-    is_replicated,
-)
-from wagegap.decomposition.means.oaxaca import detail_rows, reported_columns
+from wagegap.decomposition.columns import REFERENCES, Columns, Detail, detail_rows, reported_columns
+from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
+from wagegap.decomposition.inference import Estimator, component_labels, decomposition, estimate_comparisons
 from wagegap.decomposition.rates.switching import (
+    Pairs,
     Side,
     SwitchPlan,
     match_draws,
     match_quantiles,
-    switch_blocks,
+    switch_gradient,
     switch_influence,
+    switch_parts,
 )
-from wagegap.decomposition.result import TOTAL, Decomposition
+from wagegap.decomposition.result import Decomposition
 from wagegap.errors import (
-    DataError,
     IdentificationError,
     OptionError,
     UnitError,
@@ -51,22 +49,14 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, LinkFunction, fit_binary, probability, slope
+from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 
-__all__ = ["LEVEL", "check_shares", "fairlie", "split_levels", "yun"]
+__all__ = ["check_shares", "fairlie", "yun"]
 
-Detail: TypeAlias = Literal["terms", "columns", "none"] | Mapping[str, Sequence[str]] | None
 Reference: TypeAlias = Literal["A", "B", "pooled", "neumark"]
 
-_WORDS = {
-    "A": "coefficients of the first group",
-    "B": "coefficients of the second group",
-    "pooled": "coefficients pooled with an indicator of the group",
-    "neumark": "coefficients pooled without an indicator of the group",
-}
-_COMPONENTS = ("difference", "explained", "unexplained")
 _BLOCKS_AT_MOST = 12
 
 
@@ -142,7 +132,7 @@ def fairlie(  # noqa: PLR0913
     ['ai', 'female', 'exper']
     """
     check_option("model", model, LINKS)
-    check_option("reference", reference, tuple(_WORDS))
+    check_option("reference", reference, ("A", "B", "pooled", "neumark"))
     check_option("match", match, ("quantiles", "draws"))
     check_option("convention", convention, ("full", "conditional"))
     check_count("reps", reps)
@@ -151,10 +141,16 @@ def fairlie(  # noqa: PLR0913
     generator = np.random.default_rng(rng)
     plan = _plan(order, names, reps, generator)
     seed = int(generator.integers(2**32))
-    task = _Fairlie(model, reference, blocks, plan, match, reps, seed, convention)
-    done = _decomposed(grouped, task, names if len(names) and detail != "none" else (), small_sample, "fairlie")
-    note = "Standard errors are given the regressors of the matched rows." if convention == "conditional" else ""
-    return _finished(done, _WORDS[reference], model, note)
+    rows = () if detail == "none" else names
+    estimator = _Fairlie(
+        grouped.sample, model, reference, blocks, plan,
+        match_quantiles if match == "quantiles" else partial(match_draws, reps=reps, rng=seed),
+        convention == "full", _sums_of_parts(len(blocks), detailed=bool(rows)),
+    )  # fmt: skip
+    details = {"difference": (), "explained": rows, "unexplained": ()}
+    notes = ["Standard errors are given the regressors of the matched rows."] if convention == "conditional" else []
+    words = f"{REFERENCES[reference]}, {model}"
+    return _decomposed(grouped, details, estimator, small_sample, "fairlie", words, notes)
 
 
 @refittable
@@ -218,212 +214,9 @@ def yun(  # noqa: PLR0913
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     columns = reported_columns(grouped, normalize)
     rows, sums = detail_rows(columns, detail)
-    task = _Yun(model, reference == "A", columns.of_means, columns.of_coefs, sums)
-    done = _decomposed(grouped, task, rows, small_sample, "yun")
-    return _finished(done, _WORDS[reference], model, "")
-
-
-# estimators ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Rows of a comparison, those of the first group in front."""
-
-    y: FloatArray
-    x: FloatArray
-    weights: FloatArray
-    n_first: int
-    columns: tuple[str, ...]
-    direction: str
-    repeats: FloatArray | None
-
-    @property
-    def first(self) -> slice:
-        return slice(0, self.n_first)
-
-    @property
-    def second(self) -> slice:
-        return slice(self.n_first, len(self.y))
-
-    def fit(self, side: slice, model: LinkFunction, words: str, more: FloatArray | None = None) -> BinaryFit:
-        """Fit some rows; whoever is separated is named."""
-        x = self.x[side] if more is None else np.column_stack([self.x[side], more])
-        names = self.columns if more is None else (*self.columns, "group")
-        try:
-            fit = fit_binary(self.y[side], x, self.weights[side], model, names=names)
-        except IdentificationError as error:
-            raise IdentificationError(f"in {words} of {self.direction}, {error}") from error
-        if not fit.kept.all():
-            lost = [names[j] for j in np.flatnonzero(~fit.kept)]
-            raise IdentificationError(
-                f"in {words} of {self.direction}, {listing(lost)} cannot be told apart from other columns: leave out "
-                "columns, or pool levels."
-            )
-        return fit
-
-    def mean(self, values: FloatArray, side: slice) -> tuple[float, FloatArray]:
-        """Weighted mean over one group and the influence of all rows on it."""
-        w = self.weights[side]
-        share = w / w.sum()
-        mean = float(share @ values)
-        influence = np.zeros(len(self.y))
-        influence[side] = share * (values - mean)
-        return mean, influence
-
-    def errors(self, influence: FloatArray) -> FloatArray:
-        """Heteroskedasticity-robust errors of what the rows have an influence on; repeated rows are independent."""
-        squares = influence**2 if self.repeats is None else influence**2 / self.repeats[:, None]
-        return np.asarray(np.sqrt(squares.sum(axis=0)))
-
-
-_Answer: TypeAlias = tuple[FloatArray, FloatArray | None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fairlie:
-    """Fairlie's parts of one comparison: difference, explained, its detail, unexplained; then the two rates."""
-
-    model: LinkFunction
-    reference: Reference
-    blocks: FloatArray
-    plan: SwitchPlan
-    match: str
-    reps: int
-    seed: int
-    convention: str
-
-    def __call__(self, rows: _Rows, *, influence: bool) -> _Answer:
-        coef, on_coef = self._coefficients(rows)
-        a, b = rows.first, rows.second
-        left, right = (Side.of(rows.x[side], rows.weights[side], coef, self.blocks) for side in (a, b))
-        if self.match == "quantiles":
-            pairs = match_quantiles(left, right)
-        else:
-            weighted = bool(np.ptp(rows.weights[a]) or np.ptp(rows.weights[b]))
-            pairs = match_draws(left, right, self.reps, np.random.default_rng(self.seed), weighted=weighted)
-        parts, gradient = switch_blocks(left, right, pairs, self.blocks, self.model, self.plan)
-        (first, on_first), (second, on_second) = rows.mean(rows.y[a], a), rows.mean(rows.y[b], b)
-        explained = parts.sum()
-        values = np.array([first - second, explained, *parts, first - second - explained, first, second])
-        if not influence:
-            return values, None
-        if self.convention == "full":
-            gradient = self._gradient(rows, coef, rows.errors(on_coef))
-        on_parts = on_coef @ gradient.T
-        if self.convention == "full":
-            on_parts = on_parts + np.vstack([*switch_influence(left, right, self.model, self.plan)])
-        gap, total = on_first - on_second, on_parts.sum(axis=1)
-        return values, np.column_stack([gap, total, on_parts, gap - total, on_first, on_second])
-
-    def _gradient(self, rows: _Rows, coef: FloatArray, errors: FloatArray) -> FloatArray:
-        """Derivative of the parts in the coefficients, by which the ranks move too, over a standard error each way."""
-        out = np.zeros((len(self.blocks), len(coef)))
-        for j in np.flatnonzero(errors > 0):
-            ends = []
-            for sign in (1, -1):
-                moved = coef + sign * errors[j] * (np.arange(len(coef)) == j)
-                left, right = (
-                    Side.of(rows.x[side], rows.weights[side], moved, self.blocks) for side in (rows.first, rows.second)
-                )
-                pairs = match_quantiles(left, right)
-                ends.append(switch_blocks(left, right, pairs, self.blocks, self.model, self.plan)[0])
-            out[:, j] = (ends[0] - ends[1]) / (2 * errors[j])
-        return out
-
-    def _coefficients(self, rows: _Rows) -> tuple[FloatArray, FloatArray]:
-        """Reference coefficients and the influence of all rows on them."""
-        k = rows.x.shape[1]
-        out = np.zeros((len(rows.y), k))
-        if self.reference in ("A", "B"):
-            side, words = (
-                (rows.first, "the first group") if self.reference == "A" else (rows.second, "the second group")
-            )
-            fit = rows.fit(side, self.model, words)
-            out[side] = fit.influence(rows.x[side])
-            return fit.params, out
-        everybody = slice(0, len(rows.y))
-        more = None
-        if self.reference == "pooled":
-            more = np.zeros(len(rows.y))
-            more[rows.second] = 1.0
-        fit = rows.fit(everybody, self.model, "both groups", more)
-        x = rows.x if more is None else np.column_stack([rows.x, more])
-        return fit.params[:k], fit.influence(x)[:, :k]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Yun:
-    """Yun's parts of one comparison: difference; explained and unexplained with detail; then the two rates."""
-
-    model: LinkFunction
-    first_reference: bool
-    of_means: FloatArray
-    of_coefs: FloatArray
-    sums: FloatArray
-
-    def __call__(self, rows: _Rows, *, influence: bool) -> _Answer:
-        sides = (rows.first, rows.second)
-        fits = [rows.fit(side, self.model, f"the {name} group") for side, name in zip(sides, _NAMES, strict=True)]
-        on_coefs = [np.zeros((len(rows.y), rows.x.shape[1])) for _ in sides]
-        for side, fit, out in zip(sides, fits, on_coefs, strict=True):
-            out[side] = fit.influence(rows.x[side])
-        means = [rows.weights[s] @ rows.x[s] / rows.weights[s].sum() for s in sides]
-        on_means = [np.zeros_like(out) for out in on_coefs]
-        for side, mean, out in zip(sides, means, on_means, strict=True):
-            out[side] = (rows.x[side] - mean) * (rows.weights[side] / rows.weights[side].sum())[:, None]
-        p = {
-            (u, v): self._predicted(rows, sides[u], fits[v].params, on_coefs[v]) for u in (0, 1) for v in (0, 1)
-        }  # mean probability of sample u at coefficients v
-        r, other = (0, 1) if self.first_reference else (1, 0)
-        explained = _minus(p[0, r], p[1, r])
-        unexplained = _minus(p[other, 0], p[other, 1])
-        gap_means = (self.of_means @ (means[0] - means[1]), (on_means[0] - on_means[1]) @ self.of_means.T)
-        reference = (self.of_coefs @ fits[r].params, on_coefs[r] @ self.of_coefs.T)
-        gap_coefs = (self.of_coefs @ (fits[0].params - fits[1].params), (on_coefs[0] - on_coefs[1]) @ self.of_coefs.T)
-        at = (self.of_means @ means[other], on_means[other] @ self.of_means.T)
-        parts = [self._shared(explained, gap_means, reference), self._shared(unexplained, at, gap_coefs)]
-        gap = _minus(p[0, 0], p[1, 1])
-        values = np.concatenate([[gap[0]], *(part[0] for part in parts), [p[0, 0][0], p[1, 1][0]]])
-        if not influence:
-            return values, None
-        return values, np.column_stack([gap[1], *(part[1] for part in parts), p[0, 0][1], p[1, 1][1]])
-
-    def _predicted(self, rows: _Rows, side: slice, coef: FloatArray, on_coef: FloatArray) -> tuple[float, FloatArray]:
-        """Mean probability of a sample at some coefficients, and the influence of all rows on it."""
-        index = rows.x[side] @ coef
-        mean, own = rows.mean(probability(index, self.model), side)
-        share = rows.weights[side] / rows.weights[side].sum()
-        return mean, own + on_coef @ ((share * slope(index, self.model)) @ rows.x[side])
-
-    def _shared(
-        self, whole: tuple[float, FloatArray], left: tuple[FloatArray, FloatArray], right: tuple[FloatArray, FloatArray]
-    ) -> tuple[FloatArray, FloatArray]:
-        """The whole, then the detail in proportion to the products of left and right."""
-        product, on_product = left[0] * right[0], left[1] * right[0] + left[0] * right[1]
-        total = float(product.sum())
-        if len(self.sums) and not abs(total) > 1e-12 * max(float(np.abs(product).sum()), 1e-300):
-            raise IdentificationError(
-                "the groups do not differ in the index, so that nothing can be divided among regressors: "
-                "detail='none' gives the totals."
-            )
-        if not len(self.sums):
-            return np.array([whole[0]]), whole[1][:, None]
-        share = self.sums @ product / total
-        on_share = (on_product @ self.sums.T - on_product.sum(axis=1, keepdims=True) * share) / total
-        on_parts = whole[1][:, None] * share + whole[0] * on_share
-        return np.concatenate([[whole[0]], whole[0] * share]), np.column_stack([whole[1], on_parts])
-
-
-_NAMES = ("first", "second")
-_Task: TypeAlias = Callable[..., _Answer]
-
-
-def _minus(a: tuple[float, FloatArray], b: tuple[float, FloatArray]) -> tuple[float, FloatArray]:
-    return a[0] - b[0], a[1] - b[1]
-
-
-# from samples to results ---------------------------------------------------------------------------------------------
+    details = {"difference": (), "explained": rows, "unexplained": rows}
+    estimator = _Yun(grouped.sample, model, reference == "A", columns, sums)
+    return _decomposed(grouped, details, estimator, small_sample, "yun", f"{REFERENCES[reference]}, {model}")
 
 
 def _grouped(
@@ -445,6 +238,22 @@ def _grouped(
     return grouped
 
 
+def _decomposed(
+    grouped: GroupedSample,
+    details: Mapping[str, Sequence[str]],
+    estimator: Estimator,
+    rule: SmallSample,
+    method: str,
+    reference: str,
+    notes: Sequence[str] = (),
+) -> Decomposition:
+    """Run the estimator on every comparison; `details` are the rows of each component."""
+    outcome = grouped.design.outcome
+    labels, title = component_labels(details, "share"), f"Gap of the rate of {outcome}"
+    estimates = estimate_comparisons(grouped, labels, estimator, rule=rule, title=title)
+    return decomposition(estimates, grouped, method, levels=f"Rate of {outcome}", reference=reference, notes=notes)
+
+
 def check_shares(grouped: GroupedSample) -> None:
     """Raise unless outcomes are 0/1 or shares."""
     y = grouped.sample.y
@@ -459,10 +268,11 @@ def check_shares(grouped: GroupedSample) -> None:
 
 def _check_varies(grouped: GroupedSample) -> None:
     """Raise where an outcome never, or always, happens in a sample that is compared."""
-    y, cells = grouped.sample.y, grouped.sample.cells
-    used = sorted({s for c in grouped.comparisons for s in (c.first, c.second)})
+    sample = grouped.sample
     single = [
-        f"{grouped.sample.cell_names[s]} (always {y[cells == s][0]:g})" for s in used if not np.ptp(y[cells == s])
+        f"{name} (always {sample.y[rows][0]:g})"
+        for name, rows in zip(sample.cell_names, sample.rows_by_cell(), strict=True)
+        if not np.ptp(sample.y[rows])
     ]
     if single:
         raise IdentificationError(
@@ -474,112 +284,257 @@ def _check_varies(grouped: GroupedSample) -> None:
 def _blocks(grouped: GroupedSample, detail: Detail) -> tuple[tuple[str, ...], FloatArray]:
     """Names of the blocks and their columns (K, k); the constant, the same in both groups, goes with the first."""
     columns = reported_columns(grouped, ())
-    names, sums = detail_rows(columns, "terms" if detail is None or detail == "none" else detail)
-    constant = [j for j, term in enumerate(columns.terms) if term == "1"]
-    alone = (sums[:, constant].sum(axis=1) > 0) & (sums.sum(axis=1) == len(constant))
-    kept_names, kept_sums = tuple(n for n, a in zip(names, alone, strict=True) if not a), sums[~alone].copy()
-    if not kept_names:
+    names, sums = detail_rows(columns, "terms" if detail == "none" else detail)
+    is_constant = np.array([term == "1" for term in columns.terms])
+    switched = [bool(row.any()) for row in sums[:, ~is_constant]]
+    if not any(switched):
         raise OptionError("the formula has no regressors beside the constant: there is nothing to switch.")
-    kept_sums[0, constant] = 1.0
-    kept_sums[1:, constant] = 0.0
-    return kept_names, kept_sums
+    blocks = sums[switched]
+    blocks[:, is_constant] = 0.0
+    blocks[0, is_constant] = 1.0
+    return tuple(itertools.compress(names, switched)), blocks
 
 
 def _plan(order: str | Sequence[str], names: Sequence[str], reps: int, generator: np.random.Generator) -> SwitchPlan:
     """Orders in which blocks are switched."""
-    if isinstance(order, str):
-        check_option("order", order, ("all", "random"))
-        if order == "random":
-            return SwitchPlan.orders([generator.permutation(len(names)).tolist() for _ in range(reps)], len(names))
-        if len(names) > _BLOCKS_AT_MOST:
-            raise OptionError(
-                f"order='all' averages over 2^{len(names)} subsets of {len(names)} blocks: name at most "
-                f"{_BLOCKS_AT_MOST} groups in detail=, or take order='random'."
+    if not isinstance(order, str):
+        for name in order:
+            if name not in names:
+                raise OptionError(
+                    f"order: {name!r} is no block.{did_you_mean(name, names)} Blocks: {listing(names, 20)}."
+                )
+        if sorted(order) != sorted(names):
+            missing = [name for name in names if name not in order]
+            raise OptionError(f"order must name every block once; {listing(missing) or 'one is named twice'}.")
+        return SwitchPlan.orders([[list(names).index(name) for name in order]], len(names))
+    check_option("order", order, ("all", "random"))
+    if order == "random":
+        return SwitchPlan.orders([generator.permutation(len(names)).tolist() for _ in range(reps)], len(names))
+    if len(names) > _BLOCKS_AT_MOST:
+        raise OptionError(
+            f"order='all' averages over 2^{len(names)} subsets of {len(names)} blocks: name at most "
+            f"{_BLOCKS_AT_MOST} groups in detail=, or take order='random'."
+        )
+    return SwitchPlan.all_orders(len(names))
+
+
+# estimators ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fairlie:
+    """Fairlie's numbers of one comparison.
+
+    Attributes
+    ----------
+    sample : Sample
+        All rows.
+    model : str
+        Distribution function of the index.
+    reference : str
+        Whose coefficients.
+    blocks : ndarray, shape (K, k)
+        One where a column belongs to a block.
+    plan : SwitchPlan
+        Orders of the blocks.
+    match : callable
+        From both ranked groups to pairs of rows.
+    full : bool
+        Whether standard errors hold regressors and ranks beside the coefficients.
+    sums : ndarray, shape (q, K + 2)
+        Numbers as sums of the parts of the blocks and the two rates.
+    """
+
+    sample: Sample
+    model: LinkFunction
+    reference: Reference
+    blocks: FloatArray
+    plan: SwitchPlan
+    match: Callable[[Side, Side], Pairs]
+    full: bool
+    sums: FloatArray
+
+    def __call__(
+        self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
+        coef, on_coef = self._coefficients(comparison, groups)
+        sides = self._ranked(groups, coef)
+        pairs = self.match(*sides)
+        parts = switch_parts(*sides, pairs, self.model, self.plan)
+        shares = [group.share for group in groups]
+        rates = [share @ group.y for share, group in zip(shares, groups, strict=True)]
+        values = self.sums @ [*parts, *rates]
+        if not influence:
+            return values, None
+        if self.full:
+            gradient = self._gradient(groups, coef, self._errors(groups, on_coef))
+            on_parts = on_coef @ gradient.T + np.vstack(switch_influence(*sides, self.model, self.plan))
+        else:
+            on_parts = on_coef @ switch_gradient(*sides, pairs, self.blocks, self.model, self.plan).T
+        centred = [w * (group.y - rate) for w, group, rate in zip(shares, groups, rates, strict=True)]
+        on_rates = linalg.block_diag(*(column[:, None] for column in centred))
+        return values, np.hstack([on_parts, on_rates]) @ self.sums.T
+
+    def _ranked(self, groups: tuple[GroupRows, GroupRows], coef: FloatArray) -> tuple[Side, Side]:
+        first, second = (Side.of(group.x, group.weights, coef, self.blocks) for group in groups)
+        return first, second
+
+    def _coefficients(
+        self, comparison: Comparison, groups: tuple[GroupRows, GroupRows]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Reference coefficients and the influence of all rows on them."""
+        names, x = self.sample.names, np.vstack([group.x for group in groups])
+        if self.reference in ("A", "B"):
+            g = "AB".index(self.reference)
+            fit = _fit_group(groups, g, names, self.model, comparison)
+            influence = [np.zeros_like(group.x) for group in groups]
+            influence[g] = fit.influence(groups[g].x)
+            return fit.params, np.vstack(influence)
+        if self.reference == "pooled":
+            indicator = np.repeat([0.0, 1.0], [len(group.y) for group in groups])
+            names, x = (*names, "group"), np.column_stack([x, indicator])
+        y, weights = (np.concatenate([getattr(group, name) for group in groups]) for name in ("y", "weights"))
+        fit = _fit(y, x, weights, self.model, names, f"in both groups of {comparison.direction}")
+        k = len(self.sample.names)
+        return fit.params[:k], fit.influence(x)[:, :k]
+
+    def _errors(self, groups: tuple[GroupRows, GroupRows], influence: FloatArray) -> FloatArray:
+        """Heteroskedasticity-robust errors of what the rows have an influence on; repeated rows are independent."""
+        squares = influence**2
+        if self.sample.repeats is not None:
+            squares /= np.concatenate([self.sample.repeats[group.rows] for group in groups])[:, None]
+        return np.asarray(np.sqrt(squares.sum(axis=0)))
+
+    def _gradient(self, groups: tuple[GroupRows, GroupRows], coef: FloatArray, errors: FloatArray) -> FloatArray:
+        """Derivative of the parts in the coefficients, by which the ranks move too, over a standard error each way."""
+        gradient = np.zeros((len(self.blocks), len(coef)))
+        for j in np.flatnonzero(errors > 0):
+            for sign in (1, -1):
+                moved = coef.copy()
+                moved[j] += sign * errors[j]
+                sides = self._ranked(groups, moved)
+                parts = switch_parts(*sides, match_quantiles(*sides), self.model, self.plan)
+                gradient[:, j] += sign * parts / (2 * errors[j])
+        return gradient
+
+
+def _sums_of_parts(blocks: int, *, detailed: bool) -> FloatArray:
+    """Difference, explained with its detail, unexplained, and both rates as sums of parts (K) and rates (2)."""
+    parts = np.concatenate([np.ones(blocks), np.zeros(2)])
+    *each, first, second = np.eye(blocks + 2)
+    gap = first - second
+    return np.array([gap, parts, *(each if detailed else []), gap - parts, first, second])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Yun:
+    """Yun's numbers of one comparison.
+
+    Attributes
+    ----------
+    sample : Sample
+        All rows.
+    model : str
+        Distribution function of the index.
+    at_first : bool
+        Whether regressors are valued at the first group's coefficients.
+    columns : Columns
+        Regressors as reported.
+    sums : ndarray, shape (g, m)
+        Which columns each row of the detail sums.
+    """
+
+    sample: Sample
+    model: LinkFunction
+    at_first: bool
+    columns: Columns
+    sums: FloatArray
+
+    def __call__(
+        self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
+        fits = [_fit_group(groups, g, self.sample.names, self.model, comparison) for g in (0, 1)]
+        shares = [group.share for group in groups]
+        # theta = (m_0, b_0, e_00, e_01, m_1, b_1, e_10, e_11): means and coefficients of both groups, and e_uv what
+        # the sampling of group u does to its mean probability at b_v. A quantity is a row: value, d / d theta.
+        k = len(self.sample.names)
+        of_m_0, of_b_0, of_e_0, of_m_1, of_b_1, of_e_1 = np.split(np.eye(4 * k + 4), np.cumsum([k, k, 2, k, k]))
+        means = [
+            np.column_stack([group.means(share), d])
+            for group, share, d in zip(groups, shares, (of_m_0, of_m_1), strict=True)
+        ]
+        coefs = [np.column_stack([fit.params, d]) for fit, d in zip(fits, (of_b_0, of_b_1), strict=True)]
+        p = np.zeros((2, 2, 4 * k + 5))
+        on_e: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+        p[..., 1:] = np.stack([of_e_0, of_e_1])
+        for u, v in np.ndindex(2, 2):
+            row, on_group = self._probability(groups[u], shares[u], coefs[v])
+            p[u, v] += row
+            on_e[u].append(on_group)
+        numbers = self._numbers(means, coefs, p)
+        if not influence:
+            return numbers[:, 0], None
+        on_numbers = []
+        for u, derivative in enumerate(np.split(numbers[:, 1:], 2, axis=1)):
+            on_mean = shares[u][:, None] * (groups[u].x - means[u][:, 0])
+            on_theta = np.column_stack([on_mean, fits[u].influence(groups[u].x), *on_e[u]])
+            on_numbers.append(on_theta @ derivative.T)
+        return numbers[:, 0], np.vstack(on_numbers)
+
+    def _probability(self, group: GroupRows, share: FloatArray, coef: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean probability of a group with its derivatives through the coefficients, and the influence of its rows."""
+        # p = sum_i w_i F(x_i'b),  dp = sum_i w_i f(x_i'b) x_i'db
+        index = group.x @ coef[:, 0]
+        probabilities = probability(index, self.model)
+        row = ((share * slope(index, self.model)) @ group.x) @ coef
+        row[0] = share @ probabilities
+        return row, share * (probabilities - row[0])
+
+    def _numbers(self, means: Sequence[FloatArray], coefs: Sequence[FloatArray], p: FloatArray) -> FloatArray:
+        """Difference, explained and unexplained with their detail, and both rates, with their derivatives."""
+        r, other = (0, 1) if self.at_first else (1, 0)
+        to_means, to_coefs = self.columns.of_means, self.columns.of_coefs
+        explained = self._divided(p[0, r] - p[1, r], to_means @ (means[0] - means[1]), to_coefs @ coefs[r])
+        unexplained = self._divided(
+            p[other, 0] - p[other, 1], to_means @ means[other], to_coefs @ (coefs[0] - coefs[1])
+        )
+        return np.vstack([p[0, 0] - p[1, 1], explained, unexplained, p[0, 0], p[1, 1]])
+
+    def _divided(self, whole: FloatArray, left: FloatArray, right: FloatArray) -> FloatArray:
+        """The whole, then its detail in proportion to products of left and right."""
+        # s_j = sum_{i in j} l_i r_i / sum_i l_i r_i,  d s_j = (sum_{i in j} d(l_i r_i) - s_j sum_i d(l_i r_i)) / sum
+        product = left[:, :1] * right + right[:, :1] * left
+        product[:, 0] /= 2
+        total = product.sum(axis=0)
+        if len(self.sums) and not abs(total[0]) > 1e-12 * max(float(np.abs(product[:, 0]).sum()), 1e-300):
+            raise IdentificationError(
+                "the groups do not differ in the index, so that nothing can be divided among regressors: "
+                "detail='none' gives the totals."
             )
-        return SwitchPlan.all_orders(len(names))
-    given = list(order)
-    for name in given:
-        if name not in names:
-            raise OptionError(f"order: {name!r} is no block.{did_you_mean(name, names)} Blocks: {listing(names, 20)}.")
-    if sorted(given) != sorted(names):
-        missing = [name for name in names if name not in given]
-        raise OptionError(f"order must name every block once; {listing(missing) or 'one is named twice'}.")
-    return SwitchPlan.orders([[list(names).index(name) for name in given]], len(names))
+        share = self.sums @ product[:, 0] / total[0]
+        detail = np.outer(share, whole)
+        detail[:, 1:] += whole[0] * (self.sums @ product[:, 1:] - np.outer(share, total[1:])) / total[0]
+        return np.vstack([whole, detail])
 
 
-def _decomposed(
-    grouped: GroupedSample, task: _Fairlie | _Yun, rows: Sequence[str], rule: SmallSample, method: str
-) -> Decomposition:
-    """Run the estimator on every comparison."""
-    labels = _labels(rows, rows if method == "yun" else ())
-    replicated = is_replicated(grouped)
-    found = [task(_rows(grouped, c, None), influence=not replicated) for c in grouped.comparisons]
-    at = _reported(labels, rows, task)
-    estimated = [
-        Estimated(c, labels, v[at], None if i is None else i[:, at], grouped.sample.x.shape[1])
-        for c, (v, i) in zip(grouped.comparisons, found, strict=True)
-    ]
-    title = f"Gap of the rate of {grouped.design.outcome}"
-    if replicated:
-
-        def again(weights: FloatArray) -> list[FloatArray]:
-            return [_replicate(task, _rows(grouped, c, weights), at) for c in grouped.comparisons]
-
-        both = estimates_from_replicates(grouped, estimated, again, title=title)
-    else:
-        both = estimates_from_influence(grouped, estimated, rule=rule, title=title)
-    return split_levels(both, grouped, method)
+def _fit_group(
+    groups: tuple[GroupRows, GroupRows], g: int, names: Sequence[str], model: LinkFunction, comparison: Comparison
+) -> BinaryFit:
+    where = f"in the {('first', 'second')[g]} group of {comparison.direction}"
+    return _fit(groups[g].y, groups[g].x, groups[g].weights, model, names, where)
 
 
-def _replicate(task: _Fairlie | _Yun, rows: _Rows, at: Sequence[int]) -> FloatArray:
-    """Values under a replicate's weights, NaN where these leave something undetermined."""
+def _fit(
+    y: FloatArray, x: FloatArray, weights: FloatArray, model: LinkFunction, names: Sequence[str], where: str
+) -> BinaryFit:
+    """Fit some rows; whoever is separated is named."""
     try:
-        return task(rows, influence=False)[0][list(at)]
-    except (DataError, IdentificationError):
-        return np.full(len(at), np.nan)
-
-
-def _reported(labels: pd.DataFrame, rows: Sequence[str], task: _Fairlie | _Yun) -> list[int]:
-    """Which of an estimator's values are reported: without detail Fairlie's blocks are not."""
-    if isinstance(task, _Yun) or rows:
-        return list(range(len(labels)))
-    blocks = len(task.blocks)
-    return [0, 1, 2 + blocks, 3 + blocks, 4 + blocks]
-
-
-def _labels(explained: Sequence[str], unexplained: Sequence[str]) -> pd.DataFrame:
-    """Components with the rows of their detail, then the rates of both groups."""
-    listed = [("difference", TOTAL), ("explained", TOTAL), *(("explained", name) for name in explained)]
-    listed += [("unexplained", TOTAL), *(("unexplained", name) for name in unexplained)]
-    listed += [(LEVEL, "first"), (LEVEL, "second")]
-    return pd.DataFrame(listed, columns=["component", "term"]).assign(unit="share")
-
-
-LEVEL = "level"
-"""Component under which the two rates themselves travel until `split_levels`."""
-
-
-def split_levels(
-    both: Estimates, grouped: GroupedSample, method: str, components: Sequence[str] = _COMPONENTS
-) -> Decomposition:
-    """Part the rates of the two groups from the components of their gap."""
-    is_level = (both.labels["component"] == LEVEL).to_numpy()
-    levels = both.select(is_level)
-    levels = replace(levels, labels=levels.labels.drop(columns="component"), title=f"Rate of {grouped.design.outcome}")
-    return Decomposition(both.select(~is_level), method, tuple(components), grouped.sizes(), levels)
-
-
-def _rows(grouped: GroupedSample, c: Comparison, weights: FloatArray | None) -> _Rows:
-    """Arrays of a comparison; rows without weight are left out of replicates' fits by the weight itself."""
-    first, second = grouped.rows(c)
-    rows = np.concatenate([first, second])
-    sample = grouped.sample
-    own = grouped.weights(rows) if weights is None else weights[rows]
-    repeats = None if sample.repeats is None else sample.repeats[rows]
-    return _Rows(sample.y[rows], sample.x[rows], own, len(first), sample.names, c.direction, repeats)
-
-
-def _finished(done: Decomposition, reference: str, model: LinkFunction, note: str) -> Decomposition:
-    words = f"{reference}, {model}"
-    notes = (*done.estimates.notes, *([note] if note else []))
-    return replace(done, estimates=replace(done.estimates, notes=notes), reference=words)
+        fit = fit_binary(y, x, weights, model, names=names)
+    except IdentificationError as error:
+        raise IdentificationError(f"{where}, {error}") from error
+    if not fit.kept.all():
+        collinear = listing(itertools.compress(names, (~fit.kept).tolist()))
+        raise IdentificationError(
+            f"{where}, collinear with other columns: {collinear}. Leave out columns, or pool levels."
+        )
+    return fit

@@ -31,10 +31,19 @@ from math import factorial
 
 import numpy as np
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike
 from wagegap.estimation.likelihood.binary import LinkFunction, probability, slope
 
-__all__ = ["Pairs", "Side", "SwitchPlan", "match_draws", "match_quantiles", "switch_blocks", "switch_influence"]
+__all__ = [
+    "Pairs",
+    "Side",
+    "SwitchPlan",
+    "match_draws",
+    "match_quantiles",
+    "switch_gradient",
+    "switch_influence",
+    "switch_parts",
+]
 
 
 _WIDTH = 0.25  # of the ranks that count as near, times n^(-1/3)
@@ -63,6 +72,7 @@ class SwitchPlan:
         >>> SwitchPlan.all_orders(2).signs[0]
         array([0.5, 0.5])
         """
+        # Shapley: block k is switched after the s blocks of S in s! (K - 1 - s)! of the K! orders
         subsets = (np.arange(2**blocks)[:, None] >> np.arange(blocks)) % 2 == 1
         size = subsets.sum(axis=1)
         total = factorial(blocks)
@@ -159,32 +169,33 @@ def match_quantiles(first: Side, second: Side) -> Pairs:
     return Pairs(first.at(middle), second.at(middle), width / width.sum(), middle)
 
 
-def match_draws(first: Side, second: Side, reps: int, rng: np.random.Generator, *, weighted: bool) -> Pairs:
+def match_draws(first: Side, second: Side, reps: int, rng: RngLike) -> Pairs:
     """Match by rank, `reps` times, as many rows as the smaller group has.
 
     Without weights the larger group is drawn without replacement; with weights both are drawn in proportion to them.
     """
+    generator = np.random.default_rng(rng)
     m = min(len(first.x), len(second.x))
-    places = [_ranked_draws(side, m, reps, rng, weighted=weighted) for side in (first, second)]
+    weighted = bool(np.ptp(first.weights) or np.ptp(second.weights))
+    rows_a, rows_b = (_ranked_draws(side, m, reps, generator, weighted=weighted) for side in (first, second))
     ranks = np.tile((np.arange(m) + 0.5) / m, reps)
-    return Pairs(places[0], places[1], np.full(m * reps, 1 / (m * reps)), ranks)
+    return Pairs(rows_a, rows_b, np.full(m * reps, 1 / (m * reps)), ranks)
 
 
 def _ranked_draws(side: Side, m: int, reps: int, rng: np.random.Generator, *, weighted: bool) -> IntArray:
+    """Rows of `reps` subsamples of one group, each in order of rank."""
     n = len(side.x)
     if weighted:
-        drawn = [np.searchsorted(side.upper, np.sort(rng.random(m))) for _ in range(reps)]
+        draws = [np.searchsorted(side.upper, np.sort(rng.random(m))) for _ in range(reps)]
     elif n == m:
-        return np.tile(side.order, reps)
+        draws = [np.arange(n)] * reps
     else:
-        drawn = [np.sort(rng.choice(n, m, replace=False)) for _ in range(reps)]
-    return np.asarray(side.order[np.minimum(np.concatenate(drawn), n - 1)])
+        draws = [np.sort(rng.choice(n, m, replace=False)) for _ in range(reps)]
+    return np.asarray(side.order[np.minimum(np.concatenate(draws), n - 1)])
 
 
-def switch_blocks(
-    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: LinkFunction, plan: SwitchPlan
-) -> tuple[FloatArray, FloatArray]:
-    """Return the parts of the blocks (K,) and their derivatives in the coefficients (K, k).
+def switch_parts(first: Side, second: Side, pairs: Pairs, link: LinkFunction, plan: SwitchPlan) -> FloatArray:
+    """Return the parts of the blocks, shape (K,).
 
     Parameters
     ----------
@@ -192,28 +203,41 @@ def switch_blocks(
         The groups.
     pairs : Pairs
         Matched rows.
-    blocks : ndarray, shape (K, k)
-        One where a column belongs to a block; every column belongs to one.
     link : str
         Distribution function of the index.
     plan : SwitchPlan
         Orders.
     """
+    parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
+    # with x_S the row x whose blocks in S are those of z: D_k = sum_S s_Sk sum_p w_p F(x_S'b)
+    means = [
+        pairs.weights @ probability(np.where(subset, parts_z, parts_x).sum(axis=1), link) for subset in plan.subsets
+    ]
+    return np.asarray(np.array(means) @ plan.signs)
+
+
+def switch_gradient(
+    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: LinkFunction, plan: SwitchPlan
+) -> FloatArray:
+    """Return derivatives of the parts in the coefficients while the pairs are held, shape (K, k).
+
+    `blocks` (K, k) is one where a column belongs to a block; every column belongs to one.
+    """
     x, z = first.x[pairs.first], second.x[pairs.second]
-    left, right = first.parts[pairs.first], second.parts[pairs.second]
-    out, gradient = np.zeros(len(blocks)), np.zeros((len(blocks), x.shape[1]))
+    parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
+    gradient = np.zeros((len(blocks), x.shape[1]))
+    # d D_k / db = sum_S s_Sk sum_p w_p f(x_S'b) x_S
     for subset, sign in zip(plan.subsets, plan.signs, strict=True):
-        index = np.where(subset, right, left).sum(axis=1)
-        out += sign * float(pairs.weights @ probability(index, link))
-        density = pairs.weights * slope(index, link)
+        density = pairs.weights * slope(np.where(subset, parts_z, parts_x).sum(axis=1), link)
         gradient += sign[:, None] * np.where(subset @ blocks > 0, density @ z, density @ x)
-    return out, gradient
+    return gradient
 
 
 def switch_influence(first: Side, second: Side, link: LinkFunction, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:
     """Return the influence of the rows of both groups on the parts at given coefficients, (n, K) and (m, K)."""
     pairs = match_quantiles(first, second)
-    out = []
+    influence = []
+    # of a row: m(x) - D + int dm/dv (1{u >= rank of x} - u) du, as sums over the pairs
     for side, rows in ((first, pairs.first), (second, pairs.second)):
         level, by_rank = _near(first, second, pairs.ranks, rows, side is first, link, plan)
         by_rank = by_rank * pairs.weights[:, None]
@@ -221,8 +245,8 @@ def switch_influence(first: Side, second: Side, link: LinkFunction, plan: Switch
         shift = above - pairs.ranks @ by_rank
         total = (level - pairs.weights @ level + shift) * pairs.weights[:, None]
         sums = np.stack([np.bincount(rows, weights=column, minlength=len(side.x)) for column in total.T], axis=1)
-        out.append(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None])
-    return out[0], out[1]
+        influence.append(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None])
+    return influence[0], influence[1]
 
 
 def _near(
@@ -241,6 +265,7 @@ def _near(
         pair = (rows, partners) if of_first else (partners, rows)
         away.append(near - ranks)
         falls.append(_falls(first, second, *pair, link, plan))
+    # least squares line of each row's falls h_o in its distances d_o: its value at distance zero, and its slope
     d, h = np.array(away), np.array(falls)
     d_mean, h_mean = d.mean(axis=0), h.mean(axis=0)
     centred = d - d_mean
@@ -249,16 +274,11 @@ def _near(
 
 
 def _falls(
-    first: Side,
-    second: Side,
-    rows: IntArray,
-    others: IntArray,
-    link: LinkFunction,
-    plan: SwitchPlan,
+    first: Side, second: Side, rows: IntArray, others: IntArray, link: LinkFunction, plan: SwitchPlan
 ) -> FloatArray:
     """Fall of the probability in each pair by block, shape (p, K)."""
-    left, right = first.parts[rows], second.parts[others]
-    out = np.zeros((len(rows), left.shape[1]))
+    parts_x, parts_z = first.parts[rows], second.parts[others]
+    falls = np.zeros(parts_x.shape)
     for subset, sign in zip(plan.subsets, plan.signs, strict=True):
-        out += probability(np.where(subset, right, left).sum(axis=1), link)[:, None] * sign
-    return out
+        falls += probability(np.where(subset, parts_z, parts_x).sum(axis=1), link)[:, None] * sign
+    return falls

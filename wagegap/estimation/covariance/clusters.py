@@ -17,16 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import linalg
 
 from wagegap._typing import CodeArray, FloatArray
 
-__all__ = ["ClusterAdjusted", "ClusterKind", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
-
-ClusterKind = Literal["CR0", "CR1", "CR2", "CR3"]
+__all__ = ["DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,31 +52,14 @@ class DegreesMatrices:
 
     def pairs(self, contrast: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Covariance of what each cluster adds to one contrast and to another (or the same), shape (m, m)."""
+        # cov(c'b_i, d'b_j) = 1{i = j} c'P_i d - l_i(c)'r_j(d) - r_i(c)'l_j(d) + r_i(c)'M r_j(d) under equal variances,
+        # with P_i = own, l_i(c) = left_i'c, r_i(c) = right_i c, M = middle: the residuals are (I - H)e, e independent.
         second = contrast if other is None else other
         left, left_too = (np.einsum("r,mrk->mk", c, self.left) for c in (contrast, second))
         right, right_too = (np.einsum("mkr,r->mk", self.right, c) for c in (contrast, second))
         own = np.einsum("r,mrs,s->m", contrast, self.own, second)
         crossed = left @ right_too.T + right @ left_too.T
         return np.asarray(np.diag(own) - crossed + right @ self.middle @ right_too.T)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClusterAdjusted:
-    """Scores of one fit, summed by cluster after adjustment.
-
-    Attributes
-    ----------
-    groups : ndarray of int, shape (m,)
-        Code of each cluster present.
-    scores : ndarray, shape (m, r)
-        Influence of each cluster on the reported parameters.
-    degrees : DegreesMatrices
-        For the degrees of freedom of a contrast of reported parameters.
-    """
-
-    groups: CodeArray
-    scores: FloatArray
-    degrees: DegreesMatrices
 
 
 def adjust_clusters(
@@ -89,9 +69,9 @@ def adjust_clusters(
     clusters: CodeArray,
     reported: FloatArray,
     *,
-    kind: ClusterKind,
+    kind: str,
     weights: FloatArray | None = None,
-) -> ClusterAdjusted:
+) -> tuple[FloatArray, DegreesMatrices]:
     """Adjust and sum the scores of each cluster.
 
     Parameters
@@ -113,8 +93,12 @@ def adjust_clusters(
 
     Returns
     -------
-    ClusterAdjusted
+    scores : ndarray, shape (m, r)
+        Influence of each cluster on the reported parameters.
+    DegreesMatrices
+        For the degrees of freedom of a contrast of reported parameters.
     """
+    # s_i = R X_i'W_i A_i (y_i - X_i b), V = sum_i s_i s_i'; A_i = I (CR0, CR1), or that of `_adjusted_wx`.
     w = np.ones(len(x)) if weights is None else weights
     wx = x * w[:, None]
     middle = wx.T @ wx
@@ -131,11 +115,12 @@ def adjust_clusters(
         own[g] = influence.T @ influence
         left[g] = influence.T @ wxg
         right[g] = bread @ (xg.T @ influence)
-    return ClusterAdjusted(groups, scores, DegreesMatrices(groups, own, left, right, middle))
+    return scores, DegreesMatrices(groups.astype(np.int32), own, left, right, middle)
 
 
 def satterthwaite(pairs: FloatArray) -> float:
-    """Degrees of freedom from the matrix of pairs: tr(G)^2 / |G|^2."""
+    """Degrees of freedom from the matrix of pairs."""
+    # nu = 2 E[v]^2 / var(v) = tr(G)^2 / tr(G G), G the covariances of what clusters add to the contrast
     norm = float(np.sum(pairs**2))
     return float(np.trace(pairs) ** 2 / norm) if norm > 0 else np.nan
 
@@ -153,6 +138,8 @@ def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: 
     contrasts : ndarray, shape (q, r)
         The contrasts.
     """
+    # Omega = E[C V C'], D = Omega^(-1/2) C V C' Omega^(-1/2); var(D_st) = tr(G_ss G_tt) + tr(G_st G_st), G_st the
+    # covariances between clusters of what they add to contrasts s and t (Pustejovsky and Tipton 2018).
     q = len(contrasts)
     mean = np.array([[np.trace(pairs(a, b)) for b in contrasts] for a in contrasts])
     values, vectors = linalg.eigh((mean + mean.T) / 2)
@@ -169,7 +156,7 @@ def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: 
 
 
 def _adjusted_wx(
-    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: ClusterKind, *, equal: bool
+    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: str, *, equal: bool
 ) -> FloatArray:
     """A_i' W_i X_i of one cluster, shape (n_i, k)."""
     if kind in ("CR0", "CR1"):
@@ -178,6 +165,8 @@ def _adjusted_wx(
         # (I - X M X'W)^-1 has a transpose that maps WX to WX (I - M X'WX)^-1.
         inner = np.eye(x.shape[1]) - bread @ (x.T @ wx)
         return wx @ linalg.pinv(inner)
+    # B_i = I - X_i M X_i'W_i - W_i X_i M X_i' + X_i M X'W^2 X M X_i', the residuals' variance, M = (X'WX)^-1;
+    # A_i = B_i^(-1/2) = I + Q [(Q'B_i Q)^(-1/2) - I] Q', Q an orthonormal basis of [X_i, W_i X_i].
     basis = linalg.qr(x if equal else np.hstack([x, wx]), mode="economic", pivoting=True)[0]
     bx, bwx = basis.T @ x, basis.T @ wx
     hat = bx @ bread @ bwx.T

@@ -29,10 +29,6 @@ class PairWeights(Protocol):
     """Weights of pairs of score rows."""
 
     @property
-    def name(self) -> str:
-        """What the rows share, as the user would write it behind the colon of `cov`."""
-
-    @property
     def source(self) -> str:
         """Where the labels come from."""
 
@@ -146,11 +142,6 @@ class StratifiedGrouping:
     units: Grouping
     strata: Grouping
     sampled: dict[tuple[object, ...], int]
-
-    @property
-    def name(self) -> str:
-        """Name of the design."""
-        return f"{self.strata.name}/{self.units.name}"
 
     @property
     def source(self) -> str:

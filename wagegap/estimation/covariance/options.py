@@ -31,15 +31,15 @@ from wagegap._typing import (
     SmallSample,
     WeightKind,
 )
-from wagegap.errors import CovarianceError, OptionError, check_option, check_rng, did_you_mean, listing
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_rng, did_you_mean, listing
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
-from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel, check_lags
+from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel
 from wagegap.estimation.covariance.replication import (
     ReplicateWeights,
     bootstrap_weights,
-    given_weights,
     replicate_scale,
 )
+from wagegap.estimation.covariance.resampling import GivenWeights
 
 __all__ = [
     "Analytic",
@@ -53,9 +53,9 @@ __all__ = [
     "NeweyWest",
     "Replicates",
     "Robust",
-    "RowLabels",
     "Survey",
     "parse_cov",
+    "replicate_scale",
 ]
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
@@ -99,46 +99,48 @@ class _Option:
     """Whether equal replicate numbers of two countries are unrelated."""
 
     @property
+    def kind(self) -> str | None:
+        """Name of the kind: `"HC1"`, `"Survey"`, `"JK2"`."""
+
+    @property
     def clusters(self) -> tuple[str, ...]:
         """Columns (or `"worker"`) of the clusters, empty where there are none."""
         return ()
 
     @property
-    def independent(self) -> bool:
-        """Whether errors of different rows are taken as uncorrelated: iid and HC."""
-        return False
+    def model_based(self) -> bool:
+        """Whether errors are taken as independent and of equal variance: iid."""
+        return self.kind == "iid"
 
     @property
-    def model_based(self) -> bool:
-        """Whether errors are taken as of equal variance too: iid."""
-        return False
+    def independent(self) -> bool:
+        """Whether errors of different rows are taken as uncorrelated: iid and HC."""
+        return self.kind in ("iid", *_HC)
 
     @property
     def leverages(self) -> bool:
         """Whether residuals are adjusted by the leverages of rows: HC2 and HC3."""
-        return False
+        return self.kind in ("HC2", "HC3")
 
     @property
     def adjusts_clusters(self) -> bool:
         """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
-        return False
-
-    @property
-    def compressible(self) -> bool:
-        """Whether rows of equal regressors can be summed first."""
-        return False
+        return self.kind in ("CR2", "CR3")
 
     def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
         """Fill in the replicates that a panel declares, where they are meant."""
-        del columns, kind, fay
         return self
 
     def check_weights(self, kind: WeightKind | None) -> None:
-        """Raise where weights of a kind do not go with the covariance."""
+        """Sampling weights refuse errors that take their scale for precision."""
+        if kind == "sampling" and self.model_based:
+            raise OptionError(
+                "cov='iid' would read sampling weights as precision, which they are not: use 'HC1', a cluster or the "
+                "survey's design; or declare weight_kind='analytic' if the weights are inverse variances."
+            )
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the pair weights of some rows that no column groups, by name."""
-        del panel, rows
         return {}
 
 
@@ -172,12 +174,10 @@ class _Analytic(_Option):
 
     def factor(self, rule: SmallSample, nobs: float, n_params: int, degrees: float) -> float:
         """Return the small-sample factor, `degrees` being the units less one."""
-        del rule, nobs, n_params, degrees
         return 1.0
 
     def degrees(self, rule: SmallSample, n_params: int, degrees: float) -> float:
         """Return the degrees of freedom of a contrast, `degrees` being the units less one."""
-        del rule, n_params
         return degrees
 
 
@@ -207,42 +207,9 @@ class Robust(_Analytic):
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
 
     @property
-    def independent(self) -> bool:
-        """Whether errors of different rows are taken as uncorrelated: iid and HC."""
-        return not self.clusters
-
-    @property
-    def model_based(self) -> bool:
-        """Whether errors are taken as of equal variance too: iid."""
-        return self.kind == "iid"
-
-    @property
-    def leverages(self) -> bool:
-        """Whether residuals are adjusted by the leverages of rows: HC2 and HC3."""
-        return self.kind in ("HC2", "HC3")
-
-    @property
-    def adjusts_clusters(self) -> bool:
-        """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
-        return self.kind in ("CR2", "CR3")
-
-    @property
-    def compressible(self) -> bool:
-        """Whether rows of equal regressors can be summed first."""
-        return not self.adjusts_clusters
-
-    @property
     def needs(self) -> tuple[str, ...]:
         """Names of the groupings that two joined results must have in common."""
         return self.clusters or ("row",)
-
-    def check_weights(self, kind: WeightKind | None) -> None:
-        """Sampling weights refuse errors that take their scale for precision."""
-        if kind == "sampling" and self.model_based:
-            raise OptionError(
-                "cov='iid' would read sampling weights as precision, which they are not: use 'HC1', a cluster or the "
-                "survey's design; or declare weight_kind='analytic' if the weights are inverse variances."
-            )
 
     def units(self, groupings: Mapping[str, PairWeights]) -> list[PairWeights]:
         """Return the grouping of each cluster, or of rows."""
@@ -315,11 +282,6 @@ class Survey(_Analytic):
 
     def __str__(self) -> str:
         return f"Survey({self.strata}/{self.psu})" if self.strata else f"Survey({self.psu})"
-
-    @property
-    def compressible(self) -> bool:
-        """Whether rows of equal regressors can be summed first."""
-        return True
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -408,7 +370,7 @@ class DriscollKraay(_Analytic):
     lags: int
 
     def __post_init__(self) -> None:
-        check_lags(self.lags)
+        check_count("lags", self.lags, 0)
 
     def __str__(self) -> str:
         return f"DriscollKraay({self.period}, {self.lags} lags)"
@@ -435,7 +397,7 @@ class NeweyWest(_Analytic):
     lags: int
 
     def __post_init__(self) -> None:
-        check_lags(self.lags)
+        check_count("lags", self.lags, 0)
 
     def __str__(self) -> str:
         return f"NeweyWest({self.unit}, {self.period}, {self.lags} lags)"
@@ -525,7 +487,7 @@ class Replicates(_Replicated):
                 "the cells that have them (countries without replicates need a covariance of their own)."
             )
         scale = replicate_scale(self.kind, len(self.columns), self.fay, self.scales)
-        return given_weights(matrix, scale, self.kind, f"{panel.source}|{self.kind}")
+        return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, f"{panel.source}|{self.kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -562,12 +524,8 @@ class Bootstrap(_Replicated):
     def __post_init__(self) -> None:
         check_option("kind", self.kind, ("pairs", "bayesian"))
         check_rng(self.rng)
-        for name, least in (("reps", 2), ("workers", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise OptionError(f"{name}={value!r} must be a whole number.")
-            if value < least:
-                raise OptionError(f"{name}={value} is too few: at least {least}.")
+        check_count("reps", self.reps, 2)
+        check_count("workers", self.workers)
 
     def __str__(self) -> str:
         more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)

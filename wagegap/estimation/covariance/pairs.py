@@ -25,10 +25,10 @@ import numpy as np
 from scipy import sparse, spatial
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
-from wagegap.errors import DataError, OptionError, check_option
+from wagegap.errors import DataError, OptionError, check_count, check_option
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, factorize, group_sums
 
-__all__ = ["Dyads", "Kernel", "Places", "Spells", "check_kernel", "check_lags"]
+__all__ = ["Dyads", "Kernel", "Places", "Spells", "check_kernel"]
 
 Kernel: TypeAlias = Literal["uniform", "bartlett"]
 
@@ -230,7 +230,7 @@ class Spells:
     units: Grouping | None = None
 
     def __post_init__(self) -> None:
-        check_lags(self.lags)
+        check_count("lags", self.lags, 0)
         missing = int(np.sum(self.periods != self.periods))
         if missing:
             raise DataError(f"{self.name}: the period is missing in {missing:,} of {len(self.periods):,} rows.")
@@ -270,12 +270,6 @@ class Spells:
             raise TypeError("only periods of one name, source and number of lags can be stacked")
         units = None if self.units is None or other.units is None else self.units.stack(other.units)
         return replace(self, periods=np.concatenate([self.periods, other.periods]), units=units)
-
-
-def check_lags(lags: object) -> None:
-    """Raise where a number of lags is not a whole number, 0 or more."""
-    if isinstance(lags, bool) or not isinstance(lags, int | np.integer) or lags < 0:
-        raise OptionError(f"lags={lags!r} must be a whole number, 0 or more.")
 
 
 def check_kernel(km: float, kernel: Kernel) -> None:

@@ -22,13 +22,12 @@ import numpy as np
 from wagegap._typing import CodeArray, FloatArray, IntArray, ReplicateKind, RngLike
 from wagegap.errors import CovarianceError, OptionError
 from wagegap.estimation.covariance.resampling import (
-    GivenWeights,
     Multipliers,
     draw_resamples,
     replicate_moments,
 )
 
-__all__ = ["ReplicateWeights", "bootstrap_weights", "given_weights", "replicate_scale"]
+__all__ = ["ReplicateWeights", "bootstrap_weights", "replicate_scale"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,11 +126,6 @@ def bootstrap_weights(
     of_rows = units[rows]
     each = np.array_equal(of_rows, np.arange(n_units))
     return ReplicateWeights(draws, None if each else of_rows, weights, scale, "bootstrap", name)
-
-
-def given_weights(columns: FloatArray, scale: FloatArray, kind: str, design: str) -> ReplicateWeights:
-    """Weights that a survey supplies, a column for each replicate, shape (n, R)."""
-    return ReplicateWeights(GivenWeights(columns), None, None, scale, kind, design)
 
 
 def replicate_scale(kind: ReplicateKind, n: int, fay: float, scales: tuple[float, ...] | None) -> FloatArray:

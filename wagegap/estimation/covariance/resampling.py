@@ -9,13 +9,12 @@ first R replicates are the same whatever their number.
 
 Estimators that need cross-products only never see a replicate: the products of the columns of a block of rows are
 formed once and multiplied by the block's multipliers, one matrix product for all replicates, and the normal equations
-are solved together. Leaving out one unit subtracts its cross-products from the total.
+are solved together.
 
 References
 ----------
 Efron, B. and R. Tibshirani (1993). An Introduction to the Bootstrap. Chapman and Hall.
 Rubin, D. (1981). The Bayesian bootstrap. Annals of Statistics 9, 130-134.
-Wolter, K. (2007). Introduction to Variance Estimation, 2nd ed. Springer, chapter 4.
 """
 
 from __future__ import annotations
@@ -25,23 +24,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
 
 from wagegap._progress import track
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, RngLike
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option
+from wagegap.errors import CovarianceError, DataError, check_count, check_option
 
 __all__ = [
     "GivenWeights",
     "Multipliers",
     "Resamples",
     "column_products",
-    "draw_blocks",
     "draw_resamples",
-    "jackknife_moments",
     "map_in_order",
     "replicate_moments",
     "solve_replicates",
@@ -51,7 +48,6 @@ __all__ = [
 _T = TypeVar("_T")
 _V = TypeVar("_V")
 
-_DOUBLE = np.dtype(np.float64)
 _BLOCK = 16_384  # units drawn together; part of what a seed means, a power of two of at most 16 bits
 _ROWS = 2_048  # rows whose products are formed together: they should stay in the cache
 _AT_ONCE = 32 * 2**20  # bytes of multipliers held together
@@ -181,6 +177,8 @@ class GivenWeights:
     """
 
     columns: FloatArray
+    order: ClassVar[None] = None
+    itemsize: ClassVar[int] = 8
 
     @property
     def reps(self) -> int:
@@ -191,16 +189,6 @@ class GivenWeights:
     def n_units(self) -> int:
         """Number of rows."""
         return int(self.columns.shape[0])
-
-    @property
-    def order(self) -> None:
-        """Rows stand in their own order."""
-        return
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a weight."""
-        return 8
 
     def block(self, k: int, first: int, last: int) -> FloatArray:
         """Weights of the rows of block k in replicates first to last - 1, shape (last - first, b)."""
@@ -245,8 +233,8 @@ def draw_resamples(
     (5, 2)
     """
     check_option("kind", kind, ("pairs", "bayesian"))
-    _check_whole("n_units", n_units)
-    _check_whole("reps", reps)
+    check_count("n_units", n_units)
+    check_count("reps", reps)
     if strata is not None and np.shape(strata) != (n_units,):
         raise DataError(f"strata of shape {np.shape(strata)} for {n_units:,} units: one for each unit.")
     seed = int(np.random.default_rng(rng).integers(2**63))
@@ -258,51 +246,6 @@ def draw_resamples(
     return Resamples(reps, n_units, kind, seed, order, _cut(stratum, reps if kind == "pairs" else 0, seed))
 
 
-def draw_blocks(
-    draws: Multipliers,
-    units: IntArray | CodeArray | None = None,
-    *,
-    first: int = 0,
-    last: int | None = None,
-    size: int = 4_096,
-) -> Iterator[tuple[slice | IntArray, FloatArray]]:
-    """Yield blocks of rows with their multipliers.
-
-    Parameters
-    ----------
-    draws : Multipliers
-        Resamples, or given weights.
-    units : ndarray of int, shape (n,), optional
-        Unit of each row; row i is unit i where absent.
-    first, last : int
-        Replicates, all by default.
-    size : int
-        Rows of a block at most; the numbers do not depend on it.
-
-    Yields
-    ------
-    rows : slice or ndarray of int
-        Rows of the block; each row comes once.
-    multipliers : ndarray, shape (last - first, number of rows)
-
-    Examples
-    --------
-    >>> y = np.arange(4.0)
-    >>> draws = draw_resamples(4, 2, rng=0)
-    >>> totals = sum(counts @ y[rows] for rows, counts in draw_blocks(draws))
-    >>> bool(totals[1] == draws.replicate(1) @ y)
-    True
-    """
-    last = draws.reps if last is None else last
-    pieces = _arrange(draws, units, None, None)
-    for k, piece in pieces.by_block():
-        drawn = draws.block(k, first, last)
-        for start, stop, _ in piece:
-            for at in range(start, stop, size):
-                span = slice(at, min(at + size, stop))
-                yield pieces.rows(span), _columns(drawn, pieces.place[span]).astype(np.float64)
-
-
 def replicate_moments(
     z: FloatArray,
     draws: Multipliers,
@@ -310,15 +253,12 @@ def replicate_moments(
     units: IntArray | CodeArray | None = None,
     weights: FloatArray | None = None,
     cells: IntArray | CodeArray | None = None,
-    precision: Literal["double", "single"] = "double",
     workers: int = 1,
     progress: bool = False,
 ) -> FloatArray:
     """Cross-products of the columns under every replicate: sum over i of c_ri w_i z_i z_i'.
 
-    Sums of products lose digits where columns lie far from zero, so they should be centred and scaled first; then
-    single precision errs by about 1e-6 of the root of the product of the two columns' sums of squares, in six
-    tenths of the time.
+    Sums of products lose digits where columns lie far from zero, so they should be centred and scaled first.
 
     Parameters
     ----------
@@ -332,8 +272,6 @@ def replicate_moments(
         Weights of the fit.
     cells : ndarray of int, shape (n,), optional
         Cell of each row, 0 to C - 1, whose products are wanted apart.
-    precision : {"double", "single"}
-        Of products and of sums within a few thousand rows; longer sums are always double.
     workers : int
         Threads; the numbers do not depend on them.
     progress : bool
@@ -352,13 +290,12 @@ def replicate_moments(
     array([[ 4., 10., 30.],
            [ 4., 14., 50.]])
     """
-    check_option("precision", precision, ("double", "single"))
-    _check_whole("workers", workers)
+    check_count("workers", workers)
     pieces = _arrange(draws, units, cells, len(z))
     n_cells = 1 if cells is None else int(cells.max()) + 1
     size = z.shape[1] * (z.shape[1] + 1) // 2
     out = np.zeros((n_cells, draws.reps, size))
-    task = _BlockMoments(z, weights, draws, pieces, np.dtype(np.float64 if precision == "double" else np.float32))
+    task = _BlockMoments(z, weights, draws, pieces)
     tasks = [(k, piece, *span) for k, piece in pieces.by_block() for span in _spans(draws)]
     for block in track(map_in_order(task, tasks, workers), "blocks", progress, total=len(tasks)):
         for cell, first, moments in block:
@@ -366,16 +303,16 @@ def replicate_moments(
     return out[0] if cells is None else out
 
 
-def column_products(z: FloatArray, weights: FloatArray | None = None, dtype: np.dtype[Any] = _DOUBLE) -> AnyArray:
+def column_products(z: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """Products of each pair of columns, weighted, shape (p (p + 1) / 2, n): upper triangles, as `unpack_moments` reads.
 
     >>> column_products(np.array([[2.0, 3.0]])).T
     array([[4., 6., 9.]])
     """
-    columns = np.ascontiguousarray(z.T, dtype=dtype)
-    weighted = columns if weights is None else columns * weights.astype(dtype)
+    columns = np.ascontiguousarray(z.T, dtype=np.float64)
+    weighted = columns if weights is None else columns * weights
     p, n = columns.shape
-    out = np.empty((p * (p + 1) // 2, n), dtype=dtype)
+    out = np.empty((p * (p + 1) // 2, n))
     at = 0
     for j in range(p):
         np.multiply(weighted[j], columns[j:], out=out[at : at + p - j])
@@ -426,78 +363,21 @@ def solve_replicates(xtx: FloatArray, xty: FloatArray, *, sample: str = "", colu
     >>> solve_replicates(np.array([[[4.0, 10], [10, 30]]]), np.array([[14.0, 40]]))
     array([[1., 1.]])
     """
+    whose = f" of {sample}" if sample else ""
     if not (np.isfinite(xtx).all() and np.isfinite(xty).all()):
-        raise DataError(f"cross-products{_of(sample)} are not finite: the columns have missing or infinite values.")
+        raise DataError(f"cross-products{whose} are not finite: the columns have missing or infinite values.")
+    # b = D (D X'WX D)^-1 D X'Wy with D = diag(X'WX)^(-1/2), so that every column has length one
     squares = np.einsum("rjj->rj", xtx)
     empty = squares <= 0
     if empty.any():
-        raise _singular(empty, sample, columns)
+        raise _singular(empty, whose, columns)
     scale = np.sqrt(squares)
     scaled = xtx / (scale[:, :, None] * scale[:, None, :])
     pivots = _pivots(scaled)
     if (pivots < _PIVOT).any():
-        raise _singular(pivots < _PIVOT, sample, columns)
+        raise _singular(pivots < _PIVOT, whose, columns)
     right = xty.reshape(*xty.shape[:2], -1) / scale[:, :, None]
     return np.asarray(np.linalg.solve(scaled, right) / scale[:, :, None]).reshape(xty.shape)
-
-
-def jackknife_moments(
-    z: FloatArray,
-    units: IntArray | CodeArray,
-    *,
-    n_units: int | None = None,
-    weights: FloatArray | None = None,
-    strata: IntArray | CodeArray | None = None,
-) -> FloatArray:
-    """Cross-products with one unit left out, for every unit: those of all less those of the unit.
-
-    The other units of its stratum h take over its weight: they count n_h/(n_h - 1) times, as in JKn weights (JK1 where
-    there is one stratum). Blocks of rows are units too.
-
-    Parameters
-    ----------
-    z : ndarray, shape (n, p)
-        Columns, for example [1, x, y].
-    units : ndarray of int, shape (n,)
-        Unit of each row.
-    n_units : int, optional
-        Number of units, where some have no row here.
-    weights : ndarray, shape (n,), optional
-        Weights of the fit.
-    strata : ndarray of int, shape (G,), optional
-        Stratum of each unit, 0 to H - 1.
-
-    Returns
-    -------
-    ndarray, shape (G, p (p + 1) / 2)
-        Upper triangles, row by row.
-
-    Raises
-    ------
-    CovarianceError, DataError
-        When a stratum has a single unit, or rows have no unit.
-
-    Examples
-    --------
-    >>> z = np.array([[1.0], [1.0], [1.0], [1.0]])
-    >>> jackknife_moments(z, np.array([0, 0, 1, 2])).ravel()
-    array([3. , 4.5, 4.5])
-    """
-    size = int(units.max()) + 1 if n_units is None else n_units
-    own_units = _check_units(units, size, len(z))
-    stratum = np.zeros(size, dtype=np.intp) if strata is None else np.asarray(strata, dtype=np.intp)
-    count = np.bincount(stratum)
-    if (count == 1).any():
-        raise CovarianceError(
-            f"{int((count == 1).sum())} of {int((count > 0).sum())} strata have a single unit, which cannot be left "
-            "out: merge strata."
-        )
-    own = _unit_moments(z, own_units, weights, size)
-    stratum_sums = np.zeros((len(count), own.shape[1]))
-    np.add.at(stratum_sums, stratum, own)
-    rest = stratum_sums.sum(axis=0) - stratum_sums
-    again = (count / np.maximum(count - 1, 1))[stratum, None]
-    return np.asarray(rest[stratum] + again * (stratum_sums[stratum] - own))
 
 
 def map_in_order(function: Callable[[_T], _V], tasks: Iterable[_T], workers: int = 1) -> Iterator[_V]:
@@ -549,7 +429,6 @@ class _BlockMoments:
     weights: FloatArray | None
     draws: Multipliers
     pieces: _Pieces
-    dtype: np.dtype[Any]
 
     def __call__(self, task: tuple[int, list[tuple[int, int, int]], int, int]) -> list[tuple[int, int, FloatArray]]:
         k, pieces, first, last = task
@@ -563,39 +442,27 @@ class _BlockMoments:
             span = slice(at, min(at + _ROWS, stop))
             rows = self.pieces.rows(span)
             weights = None if self.weights is None else self.weights[rows]
-            products = column_products(self.z[rows], weights, self.dtype)
+            products = column_products(self.z[rows], weights)
             place = self.pieces.place[span]
             new = np.flatnonzero(np.diff(place, prepend=-1))
             if len(new) < len(place):
                 products, place = np.add.reduceat(products, new, axis=1), place[new]
-            out += _columns(drawn, place).astype(self.dtype) @ products.T
+            out += _columns(drawn, place).astype(np.float64) @ products.T
         return out
-
-
-def _unit_moments(z: FloatArray, units: IntArray, weights: FloatArray | None, n_units: int) -> FloatArray:
-    """Cross-products of the rows of each unit, shape (G, p (p + 1) / 2)."""
-    order = np.argsort(units, kind="stable")
-    out = np.zeros((n_units, z.shape[1] * (z.shape[1] + 1) // 2))
-    for at in range(0, len(order), _ROWS):
-        rows = order[at : at + _ROWS]
-        new = np.flatnonzero(np.diff(units[rows], prepend=-1))
-        products = column_products(z[rows], None if weights is None else weights[rows])
-        out[units[rows][new]] += np.add.reduceat(products, new, axis=1).T
-    return out
 
 
 def _arrange(
     draws: Multipliers,
     units: IntArray | CodeArray | None,
     cells: IntArray | CodeArray | None,
-    n: int | None,
+    n: int,
 ) -> _Pieces:
     """Sort rows by block, cell and position."""
     position = _positions(draws, units, n)
-    cell = np.zeros(len(position), dtype=np.intp) if cells is None else np.asarray(cells, dtype=np.intp)
-    if len(cell) != len(position):
-        raise DataError(f"{len(cell):,} cells for {len(position):,} rows.")
-    if not len(position):
+    cell = np.zeros(n, dtype=np.intp) if cells is None else np.asarray(cells, dtype=np.intp)
+    if len(cell) != n:
+        raise DataError(f"{len(cell):,} cells for {n:,} rows.")
+    if not n:
         raise DataError("no rows to resample.")
     n_cells = int(cell.max()) + 1
     piece = (position // _BLOCK) * n_cells + cell
@@ -609,25 +476,18 @@ def _arrange(
     return _Pieces(order, place, np.append(edges, len(piece)), piece[edges] // n_cells, piece[edges] % n_cells)
 
 
-def _positions(draws: Multipliers, units: IntArray | CodeArray | None, n: int | None) -> IntArray:
+def _positions(draws: Multipliers, units: IntArray | CodeArray | None, n: int) -> IntArray:
     """Position of the unit of each row."""
-    if units is None and n is not None and n != draws.n_units:
-        raise DataError(f"{n:,} rows for {draws.n_units:,} resampled units: say which unit each row is.")
-    own = np.arange(draws.n_units) if units is None else _check_units(units, draws.n_units, n)
-    if draws.order is None:
-        return own
-    inverse = np.empty(draws.n_units, dtype=np.intp)
-    inverse[draws.order] = np.arange(draws.n_units)
-    return inverse[own]
-
-
-def _check_units(units: IntArray | CodeArray, n_units: int, n: int | None) -> IntArray:
-    """Return the unit of each of n rows, 0 to n_units - 1, or raise."""
-    if n is not None and len(units) != n:
+    if units is None:
+        if n != draws.n_units:
+            raise DataError(f"{n:,} rows for {draws.n_units:,} resampled units: say which unit each row is.")
+        units = np.arange(n)
+    if len(units) != n:
         raise DataError(f"units of {len(units):,} rows for {n:,} rows.")
-    if len(units) and (units.min() < 0 or units.max() >= n_units):
-        raise DataError(f"units {units.min()} to {units.max()} are not all among the {n_units:,} resampled.")
-    return np.asarray(units, dtype=np.intp)
+    if n and (units.min() < 0 or units.max() >= draws.n_units):
+        raise DataError(f"units {units.min()} to {units.max()} are not all among the {draws.n_units:,} resampled.")
+    own = np.asarray(units, dtype=np.intp)
+    return own if draws.order is None else np.argsort(draws.order)[own]
 
 
 def _columns(drawn: AnyArray, place: IntArray) -> AnyArray:
@@ -665,8 +525,7 @@ def _cut(stratum: AnyArray, reps: int, seed: int) -> _Segments:
 
 
 def _generator(seed: int, block: int, replicate: int) -> np.random.Generator:
-    key = np.random.SeedSequence(seed, spawn_key=(block, replicate))
-    return np.random.Generator(np.random.SFC64(key))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(block, replicate))))
 
 
 def _uniform(generator: np.random.Generator, size: int, number: int) -> AnyArray:
@@ -695,22 +554,13 @@ def _pivots(scaled: FloatArray) -> FloatArray:
         return out
 
 
-def _singular(weak: BoolArray, sample: str, columns: Sequence[str]) -> CovarianceError:
+def _singular(weak: BoolArray, whose: str, columns: Sequence[str]) -> CovarianceError:
     """Name the first replicate, and its first column, of those marked, shape (R, k)."""
     failed = weak.any(axis=1)
     r = int(np.argmax(failed))
     j = int(np.argmax(weak[r]))
     return CovarianceError(
-        f"replicate {r + 1} of {len(weak)}{_of(sample)} cannot be fitted (as {int(failed.sum())} in all): column "
+        f"replicate {r + 1} of {len(weak)}{whose} cannot be fitted (as {int(failed.sum())} in all): column "
         f"{repr(columns[j]) if columns else f'number {j + 1}'} has no rows of weight there, or those before it make "
         "it. Pool cells, drop the column, or use Bootstrap(kind='bayesian'), which leaves no row out."
     )
-
-
-def _of(sample: str) -> str:
-    return f" of {sample}" if sample else ""
-
-
-def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise OptionError(f"{name}={value!r} must be a whole number, at least 1.")

@@ -33,6 +33,7 @@ __all__ = [
     "StatedSource",
     "replicate_source",
     "source_of_values",
+    "welch",
 ]
 
 
@@ -71,7 +72,6 @@ class ErrorSource(ABC):
 
     def relates(self, other: ErrorSource) -> bool:
         """Say whether the errors of two sources can be related."""
-        del other
         return False
 
     def join(self, other: ErrorSource) -> ErrorSource:
@@ -80,12 +80,10 @@ class ErrorSource(ABC):
 
     def joint_degrees(self, contrasts: FloatArray) -> float | None:
         """Return the degrees of a test of several contrasts, shape (m, q), where they are not those of each."""
-        del contrasts
         return None
 
     def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ErrorSource:
         """Return the same source under another covariance, where it allows it."""
-        del rule
         raise CovarianceError(f"{self.describe()} of {self.origin!r} cannot be turned into {cov}; refit(data).")
 
 
@@ -271,6 +269,7 @@ class ScoreSource(ErrorSource):
         if len(terms) != 1 or not isinstance(terms[0][1], Grouping):
             return _normal_draws(self.covariance(), rng, reps)
         sums = terms[0][1].sums(self._adjusted())
+        # w = (1 - sqrt 5)/2 with probability (sqrt 5 + 1)/(2 sqrt 5), else (1 + sqrt 5)/2: E w = 0, E w^2 = E w^3 = 1
         root5 = np.sqrt(5.0)
         high = rng.random((reps, sums.shape[0])) < (root5 - 1) / (2 * root5)
         weights = np.where(high, (1 + root5) / 2, (1 - root5) / 2)
@@ -322,7 +321,7 @@ class ScoreSource(ErrorSource):
         return min(unit.degrees(rows) for unit in self.cov.units(self.groupings))
 
     def _residual_degrees(self, contrast: FloatArray, present: IntArray) -> float:
-        """N - k of the block; over several blocks Welch's, (sum v_b)^2 / sum v_b^2/(n_b - k_b)."""
+        """N - k of the block; Welch's over several."""
         df = np.array([b.nobs - b.counted(self.rule, ()) for b in self.blocks], dtype=float)
         if self.rule == "joint":
             return float(df.sum())
@@ -330,8 +329,7 @@ class ScoreSource(ErrorSource):
             return float(df[present[0]])
         covariance = self.covariance()
         parts = np.where(self.column_block == present[:, None], contrast, 0.0)
-        variances = np.sum(parts @ covariance * parts, axis=1)
-        return float(variances.sum() ** 2 / np.sum(variances**2 / df[present]))
+        return welch(np.sum(parts @ covariance * parts, axis=1), df[present])
 
     def _cluster_pairs(self, contrast: FloatArray, other: FloatArray) -> FloatArray:
         """Covariance of what pairs of clusters add to two contrasts, added over blocks."""
@@ -398,15 +396,12 @@ class ReplicateSource(ErrorSource):
         Scope (a country, where countries have designs of their own) and number of each replicate.
     kind : str
         How the replicates were made.
-    df : float
-        Degrees of freedom of the design.
     """
 
     origin: str
     deviations: FloatArray
     keys: tuple[tuple[str, int], ...]
     kind: str
-    df: float
 
     @property
     def size(self) -> int:
@@ -420,7 +415,7 @@ class ReplicateSource(ErrorSource):
     def degrees(self, contrast: FloatArray) -> float:
         """Replicates (of the scopes that the contrast touches) less one."""
         touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
-        return float(max(min(self.df, touched.sum() - 1), 1))
+        return float(max(min(self._reps, touched.sum()) - 1, 1))
 
     def relates(self, other: ErrorSource) -> bool:
         """Replicates of one design."""
@@ -435,7 +430,7 @@ class ReplicateSource(ErrorSource):
         out = np.zeros((len(keys), self.size + other.size))
         out[[place[key] for key in self.keys], : self.size] = self.deviations
         out[[place[key] for key in other.keys], self.size :] = other.deviations
-        return replace(self, deviations=out, keys=keys, df=max(self.df, other.df))
+        return replace(self, deviations=out, keys=keys)
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal weights of the replicates times their deviations."""
@@ -443,8 +438,11 @@ class ReplicateSource(ErrorSource):
 
     def describe(self) -> str:
         """Kind and number of replicates."""
-        numbers = {number for _, number in self.keys}
-        return f"{self.kind} replicates ({len(numbers)})"
+        return f"{self.kind} replicates ({self._reps})"
+
+    @property
+    def _reps(self) -> int:
+        return len({number for _, number in self.keys})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -483,9 +481,7 @@ class StatedSource(ErrorSource):
         used = contrast != 0
         if np.unique(df[used]).size <= 1:
             return float(df[used][0]) if used.any() else np.inf
-        variances = contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used]
-        total = float(np.sum(variances**2 / df[used]))
-        return float(variances.sum() ** 2 / total) if total > 0 else np.inf
+        return welch(contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used], df[used])
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal draws with the covariance."""
@@ -501,7 +497,6 @@ def replicate_source(
     refit: Callable[[FloatArray], FloatArray],
     replicates: ReplicateWeights,
     scopes: Sequence[str],
-    df: float,
 ) -> ReplicateSource:
     """Refit with each replicate's weights.
 
@@ -515,15 +510,13 @@ def replicate_source(
         The weights.
     scopes : sequence of str, length C
         Scope of each cell's design.
-    df : float
-        Degrees of freedom of the design.
     """
     values = np.empty((len(replicates), *estimate.shape))
     fits = map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
     for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
         _check_fitted(fitted, i, len(replicates))
         values[i] = fitted
-    return source_of_values(estimate, values, replicates, scopes, df)
+    return source_of_values(estimate, values, replicates, scopes)
 
 
 def source_of_values(
@@ -531,7 +524,6 @@ def source_of_values(
     values: FloatArray,
     replicates: ReplicateWeights,
     scopes: Sequence[str],
-    df: float,
 ) -> ReplicateSource:
     """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
     number, n_cells, r = values.shape
@@ -544,7 +536,7 @@ def source_of_values(
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
     flat = deviations.reshape(len(names) * number, n_cells * r)
-    return ReplicateSource(replicates.design, flat, keys, replicates.kind, df)
+    return ReplicateSource(replicates.design, flat, keys, replicates.kind)
 
 
 def _check_fitted(found: FloatArray, i: int, number: int) -> None:
@@ -557,6 +549,13 @@ def _check_fitted(found: FloatArray, i: int, number: int) -> None:
         f"(numbers {listing(bad)}): too few rows there carry weight. Leave these cells out, or use "
         "Bootstrap(kind='bayesian')."
     )
+
+
+def welch(variances: FloatArray, df: FloatArray) -> float:
+    """Degrees of freedom of a sum of independent parts, from the variance and the degrees of each."""
+    # nu = (sum_b v_b)^2 / sum_b v_b^2/nu_b
+    total = float(np.sum(variances**2 / df))
+    return float(variances.sum() ** 2 / total) if total > 0 else np.inf
 
 
 def _stacked(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:

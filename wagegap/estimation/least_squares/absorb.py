@@ -58,9 +58,11 @@ def absorb(
     totals = [np.bincount(codes, weights=w).astype(float, copy=False) for codes in effects]
     if len(effects) == 1:
         return _sweep(columns, effects, totals, w)
+    # forth and back, so that the sweep is symmetric
+    path, sums = [*effects, *effects[-2::-1]], [*totals, *totals[-2::-1]]
     out = np.empty_like(columns)
     for j in range(columns.shape[1]):
-        out[:, j] = _accelerated(columns[:, j], effects, totals, w, tolerance, iterations)
+        out[:, j] = _accelerated(columns[:, j], path, sums, w, tolerance, iterations)
     return out
 
 
@@ -69,21 +71,22 @@ def effects_rank(effects: Sequence[CodeArray]) -> int:
     if not effects:
         return 0
     sizes = [int(codes.max()) + 1 for codes in effects]
-    rank = sizes[0]
+    rank, first = sizes[0], effects[0]
     for codes, size in zip(effects[1:], sizes[1:], strict=True):
-        rank += size - _components(effects[0], codes, sizes[0], size)
+        # rank of two groupings: levels less the components of the graph that rows make of them
+        total = sizes[0] + size
+        links = sparse.coo_array(
+            (np.ones(len(first)), (first, codes.astype(np.int64) + sizes[0])), shape=(total, total)
+        )
+        rank += size - int(csgraph.connected_components(links, directed=False)[0])
     return rank
-
-
-def _components(a: CodeArray, b: CodeArray, n_a: int, n_b: int) -> int:
-    links = sparse.coo_array((np.ones(len(a)), (a, b.astype(np.int64) + n_a)), shape=(n_a + n_b, n_a + n_b))
-    return int(csgraph.connected_components(links, directed=False)[0])
 
 
 def _sweep(
     columns: FloatArray, effects: Sequence[CodeArray], totals: Sequence[FloatArray], w: FloatArray
 ) -> FloatArray:
     """One pass over all groupings."""
+    # x_i - sum_(g) w x / sum_(g) w for every grouping in turn
     out = np.array(columns, dtype=float)
     for codes, total in zip(effects, totals, strict=True):
         for j in range(out.shape[1]):
@@ -100,11 +103,9 @@ def _accelerated(
     iterations: int,
 ) -> FloatArray:
     """Conjugate gradients on x - T(x), T the symmetric sweep."""
-    there_and_back = [*effects, *effects[-2::-1]]
-    both_totals = [*totals, *totals[-2::-1]]
 
     def gap(x: FloatArray) -> FloatArray:
-        return x - _sweep(x[:, None], there_and_back, both_totals, w)[:, 0]
+        return x - _sweep(x[:, None], effects, totals, w)[:, 0]
 
     x = np.array(column, dtype=float)
     size = np.sqrt(np.sum(w * x**2)) or 1.0
@@ -125,7 +126,7 @@ def _accelerated(
         direction = residual + new / square * direction
         square = new
     raise IdentificationError(
-        f"absorbing {len(effects)} effects did not converge in {iterations:,} sweeps; "
+        f"absorbing {len(effects) // 2 + 1} effects did not converge in {iterations:,} sweeps; "
         "the groups hardly overlap: check that workers move between them, or absorb fewer."
     )
 

@@ -263,19 +263,19 @@ def _combinations(sample: Sample, block: BlockFit) -> tuple[str, ...]:
 
 def _clustered(
     cell: Cell, sample: Sample, block: BlockFit, reported: Sequence[int], cov: Covariance
-) -> tuple[CodeArray, FloatArray, DegreesMatrices]:
+) -> tuple[FloatArray, DegreesMatrices]:
     """Adjusted scores of clusters, with the matrices of their degrees of freedom; repeated rows stand repeated."""
+    assert not cov.replicated
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
     kept = block.fit.kept
     times = np.ones(len(cell.rows), dtype=int) if sample.repeats is None else sample.repeats[cell.rows].astype(int)
     x, residuals = (np.repeat(values, times, 0) for values in (block.x[:, kept], block.fit.residuals))
     codes = np.repeat(group.codes[cell.rows], times)
-    adjusted = adjust_clusters(
+    return adjust_clusters(
         x, residuals, block.fit.bread[np.ix_(kept, kept)], codes, block.fit.bread[list(reported)][:, kept],
-        kind=cov.kind, weights=cell.weights if sample.repeats is None else None,  # type: ignore[arg-type]
+        kind=cov.kind, weights=cell.weights if sample.repeats is None else None,
     )  # fmt: skip
-    return adjusted.groups.astype(np.int32), adjusted.scores, adjusted.degrees
 
 
 def describe_collinear(found: Sequence[tuple[str, str]]) -> str:

@@ -93,6 +93,7 @@ def fit_lstsq(y: FloatArray, x: FloatArray, weights: FloatArray | None = None) -
     >>> fit_lstsq(np.array([1.0, 3, 5, 7]), x).params.round(12)
     array([1., 2.])
     """
+    # W^1/2 X S^-1 = QR, S the lengths of the columns:   S b = R^-1 Q'W^1/2 y,   (X'WX)^-1 = S^-1 R^-1 R'^-1 S^-1
     k = x.shape[1]
     root = None if weights is None else np.sqrt(weights)
     wx = x if root is None else x * root[:, None]
@@ -105,6 +106,7 @@ def fit_lstsq(y: FloatArray, x: FloatArray, weights: FloatArray | None = None) -
         q, r = linalg.qr(scaled[:, kept], mode="economic", check_finite=False)
     inverse = linalg.solve_triangular(r, np.eye(r.shape[0]), check_finite=False)
     coef = linalg.solve_triangular(r, q.T @ wy, check_finite=False)
+    # one step of refinement with the residuals
     coef = coef + linalg.solve_triangular(r, q.T @ (wy - scaled[:, kept] @ coef), check_finite=False)
     params = np.full(k, np.nan)
     params[kept] = coef / scale[kept]
@@ -116,9 +118,7 @@ def fit_lstsq(y: FloatArray, x: FloatArray, weights: FloatArray | None = None) -
 
 def weighted_sum_of_squares(residuals: FloatArray, weights: FloatArray | None) -> float:
     """Sum of w e^2."""
-    if weights is None:
-        return float(residuals @ residuals)
-    return float(np.sum(weights * residuals**2))
+    return float(residuals @ residuals if weights is None else weights @ residuals**2)
 
 
 def _independent_columns(r: FloatArray, scale: FloatArray, n: int) -> tuple[BoolArray, tuple[Collinear, ...]]:
@@ -127,20 +127,18 @@ def _independent_columns(r: FloatArray, scale: FloatArray, n: int) -> tuple[Bool
     tolerance = 16 * max(n, k) ** 0.5 * np.finfo(float).eps
     kept = np.zeros(k, dtype=bool)
     basis = np.zeros((r.shape[0], 0))
-    found: list[Collinear] = []
+    collinear: list[Collinear] = []
     for j in range(k):
-        column = r[:, j]
-        part = basis.T @ column
-        rest = column - basis @ part
-        again = basis.T @ rest
-        rest = rest - basis @ again
-        size = np.linalg.norm(rest)
+        # Gram and Schmidt, twice, so that rounding leaves nothing along the columns before
+        part = r[:, j] - basis @ (basis.T @ r[:, j])
+        part = part - basis @ (basis.T @ part)
+        size = np.linalg.norm(part)
         if scale[j] > 0 and size > tolerance:
             kept[j] = True
-            basis = np.column_stack([basis, rest / size])
+            basis = np.column_stack([basis, part / size])
         else:
-            found.append(_combination(r, scale, kept, j))
-    return kept, tuple(found)
+            collinear.append(_combination(r, scale, kept, j))
+    return kept, tuple(collinear)
 
 
 def _combination(r: FloatArray, scale: FloatArray, kept: BoolArray, j: int) -> Collinear:
@@ -150,5 +148,4 @@ def _combination(r: FloatArray, scale: FloatArray, kept: BoolArray, j: int) -> C
         return Collinear(j, ())
     coef = np.linalg.lstsq(r[:, before], r[:, j], rcond=None)[0] * scale[j] / scale[before]
     size = np.abs(coef) * scale[before] / scale[j]
-    made = tuple((int(c), float(b)) for c, b, s in zip(before, coef, size, strict=True) if s > 1e-8)
-    return Collinear(j, made)
+    return Collinear(j, tuple((int(c), float(b)) for c, b, s in zip(before, coef, size, strict=True) if s > 1e-8))

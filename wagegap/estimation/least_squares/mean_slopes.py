@@ -159,13 +159,13 @@ def replicate_fits(
     moments = replicates.moments(frame.columns(sample), sample.cells)
     products = [unpack_moments(part) for part in moments]
     out = np.zeros((len(replicates), len(fits.values)))
-    for s, (own, fit) in enumerate(zip(products, fits.samples, strict=True)):
-        out[:, fits.mean_at(s)] = frame.means(own)
-        out[:, fits.coef_at(s)] = frame.coefs(own, fit.kept, sample.cell_names[s])
+    for s, (of_sample, fit) in enumerate(zip(products, fits.samples, strict=True)):
+        out[:, fits.mean_at(s)] = frame.means(of_sample)
+        out[:, fits.coef_at(s)] = frame.coefs(of_sample, fit.kept, sample.cell_names[s])
     for p, (pooling, fit) in enumerate(zip(poolings, fits.pooled, strict=True)):
-        both = products[pooling.first] + products[pooling.second]
+        together = products[pooling.first] + products[pooling.second]
         extra = products[pooling.second][:, 0] if pooling.indicator else None
-        out[:, fits.pooled_at(p)] = frame.coefs(both, fit.kept[: fits.k], "the pooled groups", extra)
+        out[:, fits.pooled_at(p)] = frame.coefs(together, fit.kept[: fits.k], "the pooled groups", extra)
     return out
 
 
@@ -231,6 +231,7 @@ class _Centring:
 
         `indicator` are the products of a further column, one in some rows, with the others, shape (R, k + 2).
         """
+        # (Z'WZ)^-1 Z'W (y - c_y), Z = [1, (x - c) / s]:   b = g / s,   b_0 = g_0 + c_y - c'b
         at = 1 + np.flatnonzero(kept)
         xx, xy = products[:, at[:, None], at[None, :]], products[:, at, -1]
         if indicator is not None:
@@ -277,18 +278,20 @@ def _classical(sample: Sample, fits: Sequence[MeanSlopes], pooled: Sequence[Mean
     """Covariance under equal error variances, means independent of coefficients."""
     if pooled:
         raise CovarianceError("cov='iid' does not relate a pooled fit to those of its samples: use 'HC1'.")
+    # Var(m) = sum w (x - m)(x - m)' / W / (n - 1),   Var(b) = sum w e^2 / (n - k) (X'WX)^-1
     parts: list[FloatArray] = []
     for fit, rows in zip(fits, sample.rows_by_cell(), strict=True):
         n = sample.observations(rows)
         weights = 1.0 if sample.weights is None else sample.weights[rows]
-        spread = float(np.sum(weights * fit.residuals**2)) / (n - fit.kept.sum())
-        parts += [fit.centred / fit.total / (n - 1), spread * fit.bread]
+        error_variance = float(np.sum(weights * fit.residuals**2)) / (n - fit.kept.sum())
+        parts += [fit.centred / fit.total / (n - 1), error_variance * fit.bread]
     df = float(min(sample.observations(rows) for rows in sample.rows_by_cell())) - len(fits[0].params)
     return StatedSource(sample.source, linalg.block_diag(*parts), df, "classical, means random")
 
 
 def _breads(fits: Sequence[MeanSlopes], pooled: Sequence[MeanSlopes], k: int) -> FloatArray:
     """Map from raw scores to values."""
+    # IF(m) = w (x - m) / W,   IF(b) = (X'WX)^-1 w e x, written with x - about, whose sums lose no digits
     parts: list[FloatArray] = []
     for fit in fits:
         parts += [np.eye(k) / fit.total, fit.centred_bread]
@@ -298,6 +301,7 @@ def _breads(fits: Sequence[MeanSlopes], pooled: Sequence[MeanSlopes], k: int) ->
 
 def _scores(sample: Sample, done: MeanSlopeFits, poolings: Sequence[Pooling]) -> sparse.csr_array:
     """Raw scores of every row: w (x - m) and w e (x - about) of its sample, and the latter of its pooled fits."""
+    # w (x - m), w e (x - about); rows of a sample touch its 2 k columns, and those of the pooled fits it is in
     n, k = sample.x.shape
     fits, pooled, rows = done.samples, done.pooled, sample.rows_by_cell()
     data = np.empty((n, 2 * k))
@@ -425,6 +429,7 @@ def _add_sample(
 ) -> None:
     """Add one sample's sums of products of scores: of its means, its own fit and the pooled fits it is in."""
     k = x.shape[1]
+    # sum c_a c_b (L_a h)(L_b h)' = L_a [sum c_a c_b h h'] L_b',   h = (x - about, 1)
     known = {(0, 0): fit.centred + fit.total * np.outer(*[fit.mean - fit.about] * 2)} if products_known else {}
     products = weighted_products(x, [one.multiplier for one in scores], known, fit.about)
     multipliers = [raw if one.multiplier is None else one.multiplier for one in scores]
@@ -433,9 +438,9 @@ def _add_sample(
             full = np.empty((k + 1, k + 1))
             full[:k, :k] = products[a, b]
             if fit.constant is None:
-                both = multipliers[a] * multipliers[b]
-                full[:k, k] = full[k, :k] = both @ x
-                full[k, k] = both.sum()
+                product = multipliers[a] * multipliers[b]
+                full[:k, k] = full[k, :k] = product @ x
+                full[k, k] = product.sum()
             else:
                 full[:k, k] = full[k, :k] = products[a, b][:, fit.constant]
                 full[k, k] = products[a, b][fit.constant, fit.constant]

@@ -157,16 +157,16 @@ def weighted_products(
            [-1., 13.]])
     """
     m, (n, k) = len(multipliers), x.shape
-    done = known or {}
+    products = known or {}
     out = np.zeros((m, m, k, k))
     for rows in row_blocks(n):
         z = x[rows] if about is None else x[rows] - about
         scaled = [z if c is None else z * c[rows, None] for c in multipliers]
         for a in range(m):
             for b in range(a, m):
-                if (a, b) not in done:
+                if (a, b) not in products:
                     out[a, b] += scaled[a].T @ scaled[b]
-    for (a, b), product in done.items():
+    for (a, b), product in products.items():
         out[a, b] = product
     for a in range(m):
         for b in range(a):
@@ -213,6 +213,7 @@ def _sums(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> _Sums:
             v = v * root
         second += z.T @ z
         cross += v @ z
+    # With sums about a:   m = a + S1 / W,   sum w (x - m)(x - m)' = S2 - S1 S1' / W
     shift, shift_y = first / total, first_y / total
     return _Sums(
         total, about + shift, about_y + shift_y, second - total * np.outer(shift, shift), cross - first * shift_y
@@ -223,6 +224,8 @@ def _solve(
     y: FloatArray, x: FloatArray, weights: FloatArray | None, sums: _Sums, constant: int | None
 ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
     """Coefficients, inverse and residuals from products; None where these are too nearly singular."""
+    # b = (X'WX)^-1 X'Wy; with a constant the inverse times centred sums gives slopes b_1 and minus m'b_1, and
+    # b_0 = ybar - m'b_1; a step of refinement b + (X'WX)^-1 X'We where digits are few
     inverse, condition = _inverse(sums, constant)
     if inverse is None:
         return None
@@ -233,8 +236,8 @@ def _solve(
         params = inverse @ sums.cross
         params[constant] += sums.mean_y
     if condition > _GOOD_CONDITION:
-        rest = y - x @ params
-        params = params + inverse @ ((rest if weights is None else weights * rest) @ x)
+        residuals = y - x @ params
+        params = params + inverse @ ((residuals if weights is None else weights * residuals) @ x)
     return params, inverse, y - x @ params
 
 
@@ -246,15 +249,17 @@ def _constant(x: FloatArray, sums: _Sums) -> int | None:
 
 def _inverse(sums: _Sums, constant: int | None) -> tuple[FloatArray | None, float]:
     """(X'WX)^-1 by way of the centred columns, where these are well enough conditioned, and their condition."""
+    # With C = sum w (x - m)(x - m)' of the columns but the constant,
+    # (X'WX)^-1 = [1/W + m'C^-1 m, -m'C^-1; -C^-1 m, C^-1]
     mean, k = sums.mean, len(sums.mean)
-    rest = np.array([j for j in range(k) if j != constant], dtype=np.intp)
-    inner = sums.centred[np.ix_(rest, rest)]
+    others = np.array([j for j in range(k) if j != constant], dtype=np.intp)
+    inner = sums.centred[np.ix_(others, others)]
     if constant is None:
         inner = inner + sums.total * np.outer(mean, mean)
     scale = np.sqrt(np.maximum(np.diag(inner), 0.0))
-    if (scale <= 1e-8 * np.sqrt(sums.total) * np.abs(mean[rest])).any() or (scale == 0).any():
+    if (scale <= 1e-8 * np.sqrt(sums.total) * np.abs(mean[others])).any() or (scale == 0).any():
         return None, np.inf
-    values, vectors = linalg.eigh(inner / np.outer(scale, scale)) if len(rest) else (np.ones(1), np.ones((0, 1)))
+    values, vectors = linalg.eigh(inner / np.outer(scale, scale)) if len(others) else (np.ones(1), np.ones((0, 1)))
     condition = float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else np.inf
     if condition > _WORST_CONDITION:
         return None, condition
@@ -262,7 +267,7 @@ def _inverse(sums: _Sums, constant: int | None) -> tuple[FloatArray | None, floa
     if constant is None:
         return np.asarray(slopes), condition
     out = np.zeros((k, k))
-    out[np.ix_(rest, rest)] = slopes
-    out[constant, rest] = out[rest, constant] = -slopes @ mean[rest]
-    out[constant, constant] = 1 / sums.total + mean[rest] @ slopes @ mean[rest]
+    out[np.ix_(others, others)] = slopes
+    out[constant, others] = out[others, constant] = -slopes @ mean[others]
+    out[constant, constant] = 1 / sums.total + mean[others] @ slopes @ mean[others]
     return out, condition

@@ -37,6 +37,7 @@ def solve_scaled(matrices: FloatArray, right: FloatArray, ridge: float = _RIDGE)
     >>> solve_scaled(np.array([[[4.0, 0.0], [0.0, 0.0]]]), np.array([[2.0, 0.0]])).round(6)
     array([[0.5, 0. ]])
     """
+    # A b = r with D = diag(A)^-1/2:   (D A D + ridge I) D^-1 b = D r
     diagonal = np.einsum("mkk->mk", matrices)
     root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = matrices * root[:, :, None] * root[:, None, :]
@@ -54,6 +55,7 @@ def invert_information(information: FloatArray) -> FloatArray:
     array([[0.25, 0.  ],
            [0.  , 0.  ]])
     """
+    # H^-1 = D (D H D)^-1 D with D = diag(H)^-1/2
     diagonal = np.diag(information)
     root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = information * np.outer(root, root)

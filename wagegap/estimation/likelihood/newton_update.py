@@ -66,6 +66,7 @@ class NewtonUpdate:
 
     def _step(self, some: slice, weights: FloatArray) -> FloatArray:
         """The same for some of the equations."""
+        # db = (sum_i v_i c_i x_i x_i')^-1 sum_i v_i psi_i x_i
         right = (self.scores[some] * weights) @ self.x
         if self.curvature is not None and self.products is not None:
             return solve_scaled(unpack_moments((self.curvature[some] * weights) @ self.products), right)
@@ -103,14 +104,13 @@ def newton_update(
     >>> 3.0 + mean.step(np.array([1.0, 1.0, 0.0]))
     array([[1.5]])
     """
-    n, k = x.shape
+    n = len(x)
     psi = np.empty((number, n), dtype=np.float64 if n <= _OWN_MATRIX else np.float32)
-    own = np.empty((number, n)) if n <= _OWN_MATRIX else None
-    matrices = np.empty((number, k, k)) if own is None else None
     for j in range(number):
         psi[j] = scores(j)
-        if own is not None:
-            own[j] = curvature(j)
-        elif matrices is not None:
-            matrices[j] = (x.T * (curvature(j) * weights)) @ x / weights.sum()
-    return NewtonUpdate(x, psi, own, None if own is None else column_products(x).T, matrices)
+    if n <= _OWN_MATRIX:
+        by_row = np.array([curvature(j) for j in range(number)])
+        return NewtonUpdate(x, psi, by_row, column_products(x).T, None)
+    # sum_i w_i c_i x_i x_i' / sum_i w_i
+    matrices = np.array([(x.T * (curvature(j) * weights)) @ x for j in range(number)]) / weights.sum()
+    return NewtonUpdate(x, psi, None, None, matrices)

@@ -100,63 +100,65 @@ def find_separated(
     """
     by_level = _boundary_levels(signs, effects)
     rows = by_level.copy()
-    left = np.flatnonzero(~by_level)
-    if signs[left].any():
-        rows[left] = _beyond_levels(signs[left], x[left], [codes[left] for codes in effects])
+    others = np.flatnonzero(~by_level)
+    if signs[others].any():
+        rows[others] = _beyond_levels(signs[others], x[others], recode(effects, others))
     return Separated(rows, by_level)
 
 
 def _boundary_levels(signs: IntArray, effects: Sequence[CodeArray]) -> BoolArray:
     """Rows in levels whose rows are all at one boundary, until no such level is left."""
-    gone = np.zeros(len(signs), dtype=bool)
+    separated = np.zeros(len(signs), dtype=bool)
     while True:
-        before = int(gone.sum())
+        before = int(separated.sum())
         for codes in effects:
             for bound in (-1, 1):
-                other = np.bincount(codes, weights=(signs != bound) & ~gone)
-                gone |= other[codes] == 0
-        if int(gone.sum()) == before:
-            return gone
+                elsewhere = np.bincount(codes, weights=(signs != bound) & ~separated)
+                separated |= elsewhere[codes] == 0
+        if int(separated.sum()) == before:
+            return separated
 
 
 def _beyond_levels(signs: IntArray, x: FloatArray, effects: Sequence[CodeArray]) -> BoolArray:
     """Separated rows where no level of the effects has all its rows at one boundary."""
-    free = signs != 0
-    codes = recode(effects)
-    directions = _directions(x, codes, free)
+    # z = x'b + effects separates where z = 0 on interior rows, z <= 0 at the lower bound and z >= 0 at the upper one.
+    # With Z the values on boundary rows of all combinations that vanish inside, z = Zg; s the signs, -s Zg <= 0.
+    boundary = signs != 0
+    directions = _directions(x, effects, boundary)
     directions.data[np.abs(directions.data) <= _NOISE] = 0.0
-    turned = sparse.csr_array(sparse.diags_array(-signs[free].astype(float)) @ directions)
     out = np.zeros(len(signs), dtype=bool)
-    out[free] = _programmes(turned)
+    out[boundary] = _programmes(sparse.csr_array(sparse.diags_array(-signs[boundary].astype(float)) @ directions))
     return out
 
 
-def _directions(x: FloatArray, effects: Sequence[CodeArray], free: BoolArray) -> sparse.csr_array:
+def _directions(x: FloatArray, effects: Sequence[CodeArray], boundary: BoolArray) -> sparse.csr_array:
     """Values on the boundary rows of combinations that vanish on the interior rows, and span all that do."""
-    covered = all(np.bincount(codes, weights=~free).min() > 0 for codes in effects)
+    covered = all(np.bincount(codes, weights=~boundary).min() > 0 for codes in effects)
     if not covered:
-        return _null_directions(x, effects, free)
-    z = x @ _vanishing(x, effects, free)
+        return _null_directions(x, effects, boundary)
+    z = x @ _vanishing(x, effects, boundary)
     if not effects:
-        return sparse.csr_array(z[free])
+        return sparse.csr_array(z[boundary])
     if len(effects) == 1:
+        # the effect of a level that makes z vanish inside is minus the mean of z there
         codes = effects[0]
-        counts = np.bincount(codes, weights=~free)
-        means = [np.bincount(codes, weights=np.where(free, 0.0, column)) / counts for column in z.T]
-        return sparse.csr_array(z[free] - np.reshape(means, (z.shape[1], len(counts))).T[codes[free]])
+        counts = np.bincount(codes, weights=~boundary)
+        means = [np.bincount(codes, weights=np.where(boundary, 0.0, column)) / counts for column in z.T]
+        return sparse.csr_array(z[boundary] - np.reshape(means, (z.shape[1], len(counts))).T[codes[boundary]])
     if len(effects) == 2 and z.shape[1] == 0:
-        return _components(effects[0], effects[1], free)
-    return _null_directions(z, effects, free)
+        return _components(effects[0], effects[1], boundary)
+    return _null_directions(z, effects, boundary)
 
 
-def _vanishing(x: FloatArray, effects: Sequence[CodeArray], free: BoolArray) -> FloatArray:
+def _vanishing(x: FloatArray, effects: Sequence[CodeArray], boundary: BoolArray) -> FloatArray:
     """Combinations of the regressors that the effects make up on the interior rows, shape (k, d)."""
+    # The null space of M X inside, M the residual maker of the effects: right singular vectors of no size.
     scale = np.abs(x).max(axis=0, initial=0.0)
     scale = np.where(scale > 0, scale, 1.0)
     scaled = x / scale
-    if free.all() or not x.shape[1]:
+    if boundary.all() or not x.shape[1]:
         return np.diag(1 / scale)
-    within = absorb(scaled[~free], recode(effects, ~free)) if effects else scaled[~free]
+    within = absorb(scaled[~boundary], recode(effects, ~boundary)) if effects else scaled[~boundary]
     _, sizes, vectors = linalg.svd(within, full_matrices=within.shape[0] < x.shape[1])
     known = np.zeros(x.shape[1])
     known[: len(sizes)] = sizes
@@ -164,27 +166,30 @@ def _vanishing(x: FloatArray, effects: Sequence[CodeArray], free: BoolArray) -> 
     return np.asarray(vectors[null].T / scale[:, None])
 
 
-def _components(first: CodeArray, second: CodeArray, free: BoolArray) -> sparse.csr_array:
+def _components(first: CodeArray, second: CodeArray, boundary: BoolArray) -> sparse.csr_array:
     """Boundary rows between components of the levels that interior rows connect: one component less the other."""
+    # a_i + c_j = 0 along every interior row holds a = -c constant within a component: z of row (i, j) is the constant
+    # of i's component less that of j's.
     size = int(first.max()) + 1
     total = size + int(second.max()) + 1
-    inside = np.flatnonzero(~free)
+    inside = np.flatnonzero(~boundary)
     ones = np.ones(len(inside))
     links = sparse.coo_array((ones, (first[inside], second[inside].astype(np.int64) + size)), shape=(total, total))
     count, part = csgraph.connected_components(links, directed=False)
-    here, there = part[first[free]], part[second[free] + size]
+    here, there = part[first[boundary]], part[second[boundary] + size]
     rows = np.flatnonzero(here != there)
     data = np.repeat([1.0, -1.0], len(rows))
     places = np.concatenate([rows, rows]), np.concatenate([here[rows], there[rows]])
     return sparse.csr_array((data, places), shape=(len(here), count))
 
 
-def _null_directions(x: FloatArray, effects: Sequence[CodeArray], free: BoolArray) -> sparse.csr_array:
+def _null_directions(x: FloatArray, effects: Sequence[CodeArray], boundary: BoolArray) -> sparse.csr_array:
     """The same for any columns and effects, by random projections on the null space of the interior rows."""
     scale = np.abs(x).max(axis=0, initial=0.0)
     columns = sparse.csr_array(x / np.where(scale > 0, scale, 1.0))
     design = sparse.csr_array(sparse.hstack([columns, *(_dummies(codes) for codes in effects)], format="csr"))
-    inside, outside = design[~free], design[free]
+    inside, outside = design[~boundary], design[boundary]
+    # D the dummies and columns, scaled: random coefficients on the null space of D'D inside give directions D b outside
     gram = sparse.csr_array(inside.T @ inside)
     size = np.sqrt(gram.diagonal())
     shrink = sparse.diags_array(1 / np.where(size > 0, size, 1.0))
@@ -195,26 +200,27 @@ def _null_directions(x: FloatArray, effects: Sequence[CodeArray], free: BoolArra
         coefficients = _project_on_null_space(gram, rng.normal(size=(gram.shape[0], together)))
         return np.asarray(rows @ (shrink @ coefficients))
 
-    found = project(outside, _FIRST)
-    busy = np.abs(found).max(axis=1, initial=0.0) > _MOVES  # a row that no random direction moves, none does
-    if not busy.any():
-        return sparse.csr_array((len(busy), 0))
-    found, outside = found[busy], sparse.csr_array(outside[busy])
+    directions = project(outside, _FIRST)
+    moved = np.abs(directions).max(axis=1, initial=0.0) > _MOVES  # a row that no random direction moves, none does
+    if not moved.any():
+        return sparse.csr_array((len(moved), 0))
+    directions, outside = directions[moved], sparse.csr_array(outside[moved])
     while True:
-        basis, sizes, _ = linalg.svd(found, full_matrices=False)
+        basis, sizes, _ = linalg.svd(directions, full_matrices=False)
         rank = int((sizes > _NOISE * max(1.0, float(sizes.max(initial=0.0)))).sum())
-        if rank < found.shape[1]:
-            out = np.zeros((len(busy), rank))
-            out[busy] = basis[:, :rank]
+        if rank < directions.shape[1]:
+            out = np.zeros((len(moved), rank))
+            out[moved] = basis[:, :rank]
             return sparse.csr_array(out)
-        found = np.hstack([found, project(outside, _TOGETHER)])
+        directions = np.hstack([directions, project(outside, _TOGETHER)])
 
 
 def _project_on_null_space(gram: sparse.csr_array, start: FloatArray) -> FloatArray:
     """Project columns on the null space of a positive semidefinite matrix by conjugate gradients."""
-    rest = gram @ start
-    solution, direction = np.zeros_like(start), rest
-    square = np.sum(rest**2, axis=0)
+    # Pb = b - G^- G b: conjugate gradients solve G s = G b for all columns at once, and b - s lies in the null space
+    residual = gram @ start
+    solution, direction = np.zeros_like(start), residual
+    square = np.sum(residual**2, axis=0)
     enough = 1e-24 * square
     for _ in range(_STEPS):
         if (square <= enough).all():
@@ -222,9 +228,9 @@ def _project_on_null_space(gram: sparse.csr_array, start: FloatArray) -> FloatAr
         image = gram @ direction
         step = square / np.maximum(np.sum(direction * image, axis=0), np.finfo(float).tiny)
         solution = solution + step * direction
-        rest = rest - step * image
-        new = np.sum(rest**2, axis=0)
-        direction = rest + new / np.maximum(square, np.finfo(float).tiny) * direction
+        residual = residual - step * image
+        new = np.sum(residual**2, axis=0)
+        direction = residual + new / np.maximum(square, np.finfo(float).tiny) * direction
         square = new
     raise IdentificationError(
         f"the check for separated rows did not converge in {_STEPS:,} steps: the effects hardly overlap where the "
@@ -239,15 +245,14 @@ def _programmes(directions: sparse.csr_array) -> BoolArray:
     looked at again until nothing is found.
     """
     out = np.zeros(directions.shape[0], dtype=bool)
-    left = _independent(directions)
-    busy = np.flatnonzero(np.diff(left.indptr) > 0)
-    while busy.size:
-        part = _independent(sparse.csr_array(left[busy]))
-        found = _programme(part)
-        if not found.any():
-            return out
-        out[busy[found]] = True
-        busy = busy[~found]
+    columns = _independent(directions)
+    rows = np.flatnonzero(np.diff(columns.indptr) > 0)
+    while rows.size:
+        separated = _programme(_independent(sparse.csr_array(columns[rows])))
+        if not separated.any():
+            break
+        out[rows[separated]] = True
+        rows = rows[~separated]
     return out
 
 
@@ -267,6 +272,7 @@ def _independent(directions: sparse.csr_array) -> sparse.csr_array:
 
 def _programme(directions: sparse.csr_array) -> BoolArray:
     """Minimise the sum of Zg over coefficients -1 <= g <= 1 with Zg <= 0, and return where Zg is negative."""
+    # min 1'Zg  subject to  Zg <= 0,  -1 <= g <= 1
     n, width = directions.shape
     if not width:
         return np.zeros(n, dtype=bool)

@@ -29,6 +29,7 @@ GRID = np.array([0.5, 1.0, 1.5, 2.0])
 
 def paired_draws(cov: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:
     """Normal draws with a covariance, shape (draws, q), each beside its negative, so that their mean is zero."""
+    # V = U diag(l) U', draws U diag(l)^1/2 z
     values, vectors = np.linalg.eigh(cov)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     half = rng.standard_normal(((draws + 1) // 2, len(root))) @ root.T
@@ -66,6 +67,7 @@ def extrapolation_slopes(scales: FloatArray, values: FloatArray, extrapolant: Ex
 
 def _by_steps(scales: FloatArray, values: FloatArray) -> FloatArray:
     """Central differences, by steps that are small beside the bend of the curve."""
+    # [G(y + h e_j) - G(y - h e_j)] / 2h
     step = 1e-4 * np.maximum(np.ptp(values, axis=0), 1e-8 * np.abs(values).max(axis=0) + 1e-300)
     out = np.empty_like(values)
     for j in range(len(scales)):
@@ -81,19 +83,15 @@ def _rational(scales: FloatArray, values: FloatArray, otherwise: float) -> float
     if np.ptp(values) <= 1e-12 * max(float(np.abs(values).max()), 1e-300):
         return otherwise
 
-    def parts(g: float) -> tuple[FloatArray, FloatArray]:
-        basis = np.column_stack([np.ones_like(scales), 1 / (g + scales)])
-        found = np.linalg.lstsq(basis, values, rcond=None)[0]
-        return np.asarray(found), np.asarray(values - basis @ found)
+    def fit(u: float) -> tuple[FloatArray, float]:
+        """Coefficients a and d at g = 1 + e^u, and the sum of squares that they leave."""
+        basis = np.column_stack([np.ones_like(scales), 1 / (1 + np.exp(u) + scales)])
+        coef = np.linalg.lstsq(basis, values, rcond=None)[0]
+        return np.asarray(coef), float(np.sum((values - basis @ coef) ** 2))
 
-    best = optimize.minimize_scalar(
-        lambda u: float(np.sum(parts(1 + np.exp(u))[1] ** 2)),
-        bounds=(-3.0, 5.0),
-        method="bounded",
-        options={"xatol": 1e-10},
-    )
+    best = optimize.minimize_scalar(lambda u: fit(u)[1], bounds=(-3.0, 5.0), method="bounded", options={"xatol": 1e-10})
     u = float(best.x)
     if not -2.9 < u < 4.9:
         return otherwise
-    a, d = parts(1 + float(np.exp(u)))[0]
-    return float(a + d / np.exp(u))
+    a, d = fit(u)[0]
+    return float(a + d / np.exp(u))  # c = -1: g + c = e^u

@@ -55,7 +55,9 @@ MULTIPLIERS: dict[str, tuple[FloatArray, FloatArray]] = {
         np.array([(_ROOT5 + 1) / (2 * _ROOT5), (_ROOT5 - 1) / (2 * _ROOT5)]),
     ),
 }
-_TIE, _NOTHING, _BLOCK, _COLUMNS = 1e-9, 1e-13, 1 << 21, 16
+_TIE = 1e-9  # relative difference of two statistics that counts as none
+_NOTHING = 1e-13  # size, relative to its parts, that rounding leaves of zero
+_BLOCK, _COLUMNS = 1 << 21, 16  # multipliers drawn, and clusters refitted, together
 _GRID, _HALVINGS, _DOUBLINGS = 64, 60, 20
 
 
@@ -77,6 +79,7 @@ class WildBase:
 
     def influence(self, v: FloatArray) -> FloatArray:
         """Influence of each cluster in each draw, shape (B, G)."""
+        # v_g u_g - a'X_g'W_g X_g A sum_h v_h s_h
         return np.asarray(v * self.u - (v @ self.left) @ self.right)
 
 
@@ -165,9 +168,9 @@ class WildDraws:
 
     def p_value_at(self, shift: float, *, ties: bool = True) -> float:
         """P-value of a null that is higher by `shift`, from the same multipliers."""
-        moved = abs(self.gap - shift)
-        own = moved / self.error if self.error > 0 else (np.inf if moved > 0 else 0.0)
-        return self._share(np.abs(self._drawn_at(shift)), own, ties)
+        # |R b - r - d| / se, against |t*(d)|
+        t = float(_quotient(np.array([self.gap - shift]), np.array([self.error]))[0])
+        return self._share(np.abs(self._drawn_at(shift)), abs(t), ties)
 
     def interval(self, alpha: float = 0.05, *, ties: bool = True) -> tuple[float, float]:
         """Lowest and highest shift of the null whose p-value is not below `alpha`; infinite where all are."""
@@ -199,15 +202,17 @@ class WildDraws:
     def _drawn_at(self, d: float) -> FloatArray:
         if self.curve is None:
             return self.drawn
+        # t*(d) = (c0 + c1 d) / (c2 + c3 d + c4 d^2)^1/2, each sum zero where it is nothing beside its parts
         c0, c1, c2, c3, c4 = self.curve
         square, size = c2 + d * (c3 + d * c4), c2 + abs(d * c3) + d * d * c4
         move, moves = c0 + d * c1, np.abs(c0) + abs(d) * np.abs(c1)
         error = np.sqrt(np.where(square <= _NOTHING * size, 0.0, square))
         return _quotient(np.where(np.abs(move) <= _NOTHING * moves, 0.0, move), error)
 
-    def _share(self, size: FloatArray, own: float, ties: bool) -> float:
+    def _share(self, size: FloatArray, statistic: float, ties: bool) -> float:
         """Share of draws as large as the statistic, or larger."""
-        beyond = size >= own * (1 - _TIE) if ties else size > own * (1 + _TIE)
+        # P(|t*| >= |t|) over all vectors; of B random ones, (1 + #{|t*| >= |t|}) / (1 + B)
+        beyond = size >= statistic * (1 - _TIE) if ties else size > statistic * (1 + _TIE)
         if self.chance is not None:
             return float(self.chance[beyond].sum())
         return (1 + float(beyond.sum())) / (1 + len(size)) if ties else float(beyond.mean())
@@ -264,6 +269,8 @@ def pose(
     if np.any(row[~fit.kept] != 0) or row @ fit.bread @ row <= 0:
         raise IdentificationError("the hypothesis is on coefficients that the data do not identify.")
     b = np.where(fit.kept, fit.params, 0.0)
+    # a = A R',   u_g = a'X_g'W_g e_g;   under the null e = y - X b + X a (R b - r) / (R a), which falls by X a / (R a)
+    # for a null that is higher by one
     a = fit.bread @ row
     gap, reach = float(row @ b - null), float(row @ a)
     w = np.ones(len(y)) if weights is None else weights
@@ -294,13 +301,14 @@ def pose_sums(xx: FloatArray, xy: FloatArray, row: FloatArray, *, null: float = 
     Raises
     ------
     IdentificationError
-        With a single cluster, or regressors that cannot be told apart.
+        With a single cluster, or collinear regressors.
     """
     _check_groups(len(xx))
     try:
         bread = np.linalg.inv(xx.sum(axis=0))
     except np.linalg.LinAlgError as error:
-        raise IdentificationError("the regressors cannot be told apart: leave one of them out.") from error
+        raise IdentificationError("the regressors are collinear: leave one of them out.") from error
+    # s_g = X_g'W_g (y_g - X_g b), and under the null s_g + X_g'W_g X_g a (R b - r) / (R a)
     b, a = bread @ xy.sum(axis=0), bread @ row
     gap, reach = float(row @ b - null), float(row @ a)
     scores, turned = xy - xx @ b, xx @ a
@@ -319,9 +327,9 @@ def _within(
     """Outcome and regressors without the effects; regressors that these take up are zero."""
     if not effects:
         return y, x
-    both = absorb(np.column_stack([y, x]), effects, weights)
-    swallowed = np.linalg.norm(both[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
-    return both[:, 0], np.where(swallowed, 0.0, both[:, 1:])
+    within = absorb(np.column_stack([y, x]), effects, weights)
+    swallowed = np.linalg.norm(within[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
+    return within[:, 0], np.where(swallowed, 0.0, within[:, 1:])
 
 
 def _nested(scores: FloatArray, turned: FloatArray, bread: FloatArray, a: FloatArray) -> WildBase:
@@ -342,16 +350,17 @@ def draw_wild(
         chances.append(chance)
         if tilt is not None:
             curves.append(_curve(move, influence, v @ tilt.u, tilt.influence(v)))
-    own = float(_ratio(np.array([problem.estimate]), problem.own[None], float(np.abs(problem.own).sum()))[0])
-    every = None if chances[0] is None else np.concatenate([c for c in chances if c is not None])
+    statistic = _ratio(np.array([problem.estimate]), problem.own[None], float(np.abs(problem.own).sum()))
+    chance = None if chances[0] is None else np.concatenate([c for c in chances if c is not None])
     return WildDraws(
-        own, np.concatenate(drawn), every, multipliers, len(problem.own), problem.estimate,
+        float(statistic[0]), np.concatenate(drawn), chance, multipliers, len(problem.own), problem.estimate,
         float(np.sqrt(np.sum(problem.own**2))), np.concatenate(curves, axis=1) if curves else None,
     )  # fmt: skip
 
 
 def _curve(move: FloatArray, influence: FloatArray, turn: FloatArray, tilted: FloatArray) -> FloatArray:
     """Numerator, and square of the denominator, of each draw as polynomials of the null, shape (5, B)."""
+    # With f and h the influences of the base and of its tilt: v'u + d v'u', and |f + d h|^2 = f'f + 2 d f'h + d^2 h'h
     pairs = ((influence, influence), (influence, tilted), (tilted, tilted))
     squares = [np.einsum("ij,ij->i", first, second) for first, second in pairs]
     return np.stack([move, turn, squares[0], 2 * squares[1], squares[2]])
@@ -359,6 +368,7 @@ def _curve(move: FloatArray, influence: FloatArray, turn: FloatArray, tilted: Fl
 
 def _ratio(move: FloatArray, influence: FloatArray, scale: float) -> FloatArray:
     """Return t; a draw without error has a t of infinity, or of zero where it does not move either."""
+    # t = R(b* - b) / (sum_g f_g^2)^1/2
     error = np.sqrt(np.einsum("ij,ij->i", influence, influence))
     error = np.where(error <= _NOTHING * scale, 0.0, error)
     return _quotient(np.where(np.abs(move) <= _NOTHING * scale, 0.0, move), error)
@@ -381,6 +391,7 @@ def _vectors(
     for start in range(0, count, block):
         size = min(block, count - start)
         if total <= reps:
+            # draw number i in base P, a digit for each cluster
             places = len(points) ** np.arange(n_groups)[None, :]
             digits = np.arange(start, start + size)[:, None] // places % len(points)
             yield points[digits], np.prod(chance[digits], axis=1)
@@ -400,6 +411,8 @@ def _spread(
     """Sums where what a cluster draws moves the others through the effects too, which are absorbed anew."""
     n_groups = int(groups.max()) + 1
     w = np.ones(len(base)) if weights is None else weights
+    # Row h: what the refit takes of cluster h's residuals e_h alone, (I - M_D) e_h + X A X'W e_h, M_D the residual
+    # maker of the effects, summed by cluster with a'x w
     out = np.empty((n_groups, n_groups))
     for start in range(0, n_groups, _COLUMNS):
         these = np.arange(start, min(start + _COLUMNS, n_groups))

@@ -7,6 +7,7 @@ the model knows no chooser: names, levels, nests, and the alternatives' means.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -98,7 +99,7 @@ class NestTree:
         """Nest of each alternative; checked."""
         if self.nests is not None and not isinstance(self.nests, Mapping):
             raise OptionError(f"nests={self.nests!r} must be a dict of nest -> alternatives.")
-        found: dict[Any, str] = {}
+        nest_of: dict[Any, str] = {}
         for name, members in (self.nests or {}).items():
             for member in [members] if isinstance(members, str) else members:
                 if member not in levels:
@@ -106,20 +107,19 @@ class NestTree:
                         f"nest {name!r}: no alternative {member!r}.{did_you_mean(member, levels)} "
                         f"Alternatives: {listing(levels, 12)}."
                     )
-                if member in found:
-                    raise OptionError(f"{member!r} is in two nests, {found[member]!r} and {name!r}.")
-                found[member] = str(name)
-        return {level: found.get(level, str(level)) for level in levels}
+                if member in nest_of:
+                    raise OptionError(f"{member!r} is in two nests, {nest_of[member]!r} and {name!r}.")
+                nest_of[member] = str(name)
+        return {level: nest_of.get(level, str(level)) for level in levels}
 
     def parameters(self, nests: Sequence[str], of: Mapping[Any, str]) -> tuple[IntArray, list[str]]:
         """Number of the dissimilarity of each nest, -1 for none, and their names."""
-        sizes = [sum(own == nest for own in of.values()) for nest in nests]
-        asked = set(map(str, self.nests or {}))
-        free = [nest in asked and (size > 1 or not self.scaled) for nest, size in zip(nests, sizes, strict=True)]
+        asked, members = set(map(str, self.nests or {})), list(of.values())
+        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
         if self.common:
-            return np.where(free, 0, -1).astype(np.intp), ["dissimilarity"] * any(free)
-        numbers = np.where(free, np.cumsum(free) - 1, -1).astype(np.intp)
-        return numbers, [f"dissimilarity[{nest}]" for nest, own in zip(nests, free, strict=True) if own]
+            return np.where(estimated, 0, -1).astype(np.intp), ["dissimilarity"] if any(estimated) else []
+        numbers = np.where(estimated, np.cumsum(estimated) - 1, -1).astype(np.intp)
+        return numbers, [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,14 +154,19 @@ class ChoiceRows:
 
     def shares(self, params: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Predicted shares, and their derivative in the parameters."""
-        found = respond(params, self.x, self.sets, self.nests)
-        load = found.probability * self.sets.spread(self.weights) / self.weights.sum()
-        values = np.bincount(self.level, weights=load, minlength=self.count)
-        slopes = [np.bincount(self.level, weights=load * own, minlength=self.count) for own in found.slopes.T]
-        return np.asarray(values, dtype=float), np.column_stack(slopes)
+        # S_j = sum_i w_i P_ij / sum_i w_i,   dS_j = sum_i w_i P_ij d log P_ij / sum_i w_i
+        response = respond(params, self.x, self.sets, self.nests)
+        load = response.probability * self.sets.spread(self.weights) / self.weights.sum()
+        slopes = [self.sums_by_level(load * slope) for slope in response.slopes.T]
+        return self.sums_by_level(load), np.column_stack(slopes)
+
+    def sums_by_level(self, values: FloatArray) -> FloatArray:
+        """Sums over the rows of each alternative, shape (J,)."""
+        return np.asarray(np.bincount(self.level, weights=values, minlength=self.count), dtype=float)
 
     def elasticities(self, params: FloatArray, variable: str) -> FloatArray:
         """Elasticities of j in k, shape (J J,), averaged with the probabilities of j."""
+        # e_jk = sum_i w_i P_ij (d log P_ij / d V_ik) (dV_ik / d log z) / sum_i w_i P_ij
         gain = self.slopes[variable] @ params[: self.x.shape[1]]
         numerator, denominator = self._responses(params, gain)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -169,29 +174,34 @@ class ChoiceRows:
 
     def diversion(self, params: FloatArray) -> FloatArray:
         """Share of k's loss that j gains, shape (J J,)."""
+        # D_jk = -(dS_j / dV_k) / (dS_k / dV_k)
         numerator, _ = self._responses(params, np.ones(len(self.x)))
         with np.errstate(invalid="ignore", divide="ignore"):
             out = -numerator / np.diag(numerator)[None, :]
-        out[np.arange(self.count), np.arange(self.count)] = np.nan
+        np.fill_diagonal(out, np.nan)
         return out.ravel()
 
     def _responses(self, params: FloatArray, gain: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sums of w P_j d log P_j / d V_k times k's gain, shape (J, J), and of w P_j."""
-        found = respond(params, self.x, self.sets, self.nests)
-        load = found.probability * self.sets.spread(self.weights)
+        response = respond(params, self.x, self.sets, self.nests)
+        load = response.probability * self.sets.spread(self.weights)
         nest = self.level if self.nests is None else self.nests.codes
         chooser = self.sets.spread(np.arange(len(self.sets.starts)))
+        # d log P_j / d V_k = s_k (1[j = k] + 1[same nest] (l_k - 1) q_k - l_k P_k), with the s, l, q, P of k
+        terms = np.column_stack([
+            gain * response.scale,
+            (response.dissimilarity - 1) * response.within,
+            -response.dissimilarity * response.probability,
+        ])  # fmt: skip
         out = np.zeros((self.count, self.count))
         for k in range(self.count):
             at = np.flatnonzero(self.level == k)
-            one, base, within = (np.zeros(len(self.sets.starts)) for _ in range(3))
-            one[chooser[at]] = gain[at] * found.scale[at]
-            base[chooser[at]] = -found.dissimilarity[at] * found.probability[at]
-            within[chooser[at]] = (found.dissimilarity[at] - 1) * found.within[at]
+            of_k = np.zeros((len(self.sets.starts), 3))
+            of_k[chooser[at]] = terms[at]
+            scale, within, every = of_k[chooser].T
             same = nest == (nest[at[0]] if at.size else -1)
-            response = one[chooser] * ((self.level == k) + same * within[chooser] + base[chooser])
-            out[:, k] = np.bincount(self.level, weights=load * response, minlength=self.count)
-        return out, np.asarray(np.bincount(self.level, weights=load, minlength=self.count), dtype=float)
+            out[:, k] = self.sums_by_level(load * scale * ((self.level == k) + same * within + every))
+        return out, self.sums_by_level(load)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -463,13 +473,11 @@ def _check_sets(panel: Panel, columns: ChoiceColumns, design: Design, sets: Choi
 
 def _without_base(design: Design, sets: ChoiceSets, alternative: str, base: Any) -> Design:
     """Leave out the constant, and columns of the base that the other alternatives' columns make up."""
-    level = rf"[^\[\]:]*\[(?:T\.)?{re.escape(str(base))}\]"
-    pattern = re.compile(rf"(?<!\w){re.escape(alternative)}(?!\w){level}")
-    keep = np.array([name != "Intercept" for name in design.names])
-    for j, (name, term) in enumerate(zip(design.names, design.terms, strict=True)):
-        if keep[j] and pattern.search(name):
-            whole = design.x[:, [i for i, own in enumerate(design.terms) if own == term]].sum(axis=1)
-            keep[j] = (whole != sets.spread(whole[sets.starts])).any()
+    keep = np.array([column.name != "Intercept" for column in design.columns])
+    for j, column in enumerate(design.columns):
+        if (alternative, base) in column.levels:
+            total = design.x[:, [other.term == column.term for other in design.columns]].sum(axis=1)
+            keep[j] = (total != sets.spread(total[sets.starts])).any()
     if not keep.any():
         raise ColumnError("the formula has no attribute: name columns that differ between alternatives.")
     return design.keep_columns(keep)
@@ -478,24 +486,19 @@ def _without_base(design: Design, sets: ChoiceSets, alternative: str, base: Any)
 def _check_taken(design: Design, level: IntArray, levels: Sequence[Any]) -> None:
     """Raise where an alternative nobody took has a constant."""
     taken = np.bincount(level, weights=design.y, minlength=len(levels)) > 0
+    constants = [_constant_of(column, level) for column in design.x.T]
     for j in np.flatnonzero(~taken).tolist():
-        own = level == j
-        constant = [
-            name
-            for name, column in zip(design.names, design.x.T, strict=True)
-            if not column[~own].any() and np.ptp(column[own]) == 0
-        ]
-        if constant or (j == 0 and any(_is_constant(column, level) for column in design.x.T)):
+        if j in constants or (j == 0 and any(constant is not None for constant in constants)):
             raise IdentificationError(
                 f"alternative {levels[j]!r} is never chosen in {int(design.y.sum()):,} choices, so that its constant "
                 "has no finite estimate: leave its rows out, merge it with another, or drop the constants."
             )
 
 
-def _is_constant(column: FloatArray, level: IntArray) -> bool:
-    """Say whether a column is the indicator of one alternative."""
+def _constant_of(column: FloatArray, level: IntArray) -> int | None:
+    """Alternative that a column is the indicator of."""
     at = np.unique(level[column != 0])
-    return len(at) == 1 and np.ptp(column[level == at[0]]) == 0
+    return int(at[0]) if len(at) == 1 and np.ptp(column[level == at[0]]) == 0 else None
 
 
 def _weights_of_choosers(panel: Panel, design: Design, sets: ChoiceSets) -> FloatArray | None:
@@ -538,20 +541,19 @@ def typical_means(choices: Choices) -> dict[str, Any]:
     """Rows at the alternatives' means, behind one row for each level of the other columns."""
     columns, frame, rows = choices.model.columns, choices.panel.frame, choices.rows
     needed = [n for n in required_columns(_with_constant(columns.regressors), frame) if n != columns.alternative]
-    own = frame[needed].iloc[choices.design.rows]
+    used = frame[needed].iloc[choices.design.rows]
     weights = rows.sets.spread(rows.weights)
-    count = np.bincount(rows.level, weights=weights, minlength=len(choices.model.levels))
-    numbers = [name for name in needed if _is_number(own, name)]
-    typical: dict[str, Any] = {}
-    for name in needed:
-        if name in numbers:
-            totals = np.bincount(rows.level, weights=weights * own[name].to_numpy(dtype=float), minlength=len(count))
-            typical[name] = totals / count
-        else:
-            typical[name] = own[name].mode().iloc[0]
-    means = pd.DataFrame(typical, index=range(len(count)))
+    total = rows.sums_by_level(weights)
+    numbers = [name for name in needed if _is_number(used, name)]
+    typical = {
+        name: rows.sums_by_level(weights * used[name].to_numpy(dtype=float)) / total
+        if name in numbers
+        else used[name].mode().iloc[0]
+        for name in needed
+    }
+    means = pd.DataFrame(typical, index=range(len(total)))
     means[columns.alternative] = pd.Categorical(choices.model.levels, categories=choices.model.levels)
-    anchors = [means.iloc[[0]].assign(**{n: level}) for n in needed if n not in numbers for level in own[n].unique()]
+    anchors = [means.iloc[[0]].assign(**{n: level}) for n in needed if n not in numbers for level in used[n].unique()]
     stateful = re.search(_STATEFUL, columns.regressors) is not None
     return dict(variables=tuple(numbers), means=None if stateful else pd.concat([*anchors, means], ignore_index=True))
 

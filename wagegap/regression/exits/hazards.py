@@ -14,10 +14,9 @@ Statistics 3, 370-379.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -39,11 +38,11 @@ from wagegap.regression.exits.margins import (
     average_slope,
     incidence,
 )
-from wagegap.regression.exits.person_periods import AtRisk, Evaluator
+from wagegap.regression.exits.person_periods import AtRisk, Evaluator, cells_of_rows, mentions
 
 __all__ = ["CellFit", "Change", "ExitModel", "HazardTask", "Questions", "Shift", "Slope", "fit_cell", "premium_shifts"]
 
-ExitModel: TypeAlias = Literal["logit", "probit", "cloglog", "lpm", "multinomial"]
+ExitModel: TypeAlias = ExitLink
 _STEP = 1e-5  # relative step of the derivatives of a formula
 
 
@@ -92,16 +91,15 @@ class Questions:
     @classmethod
     def of(cls, risk: AtRisk, premiums: Mapping[str, Estimates], **shift: FloatArray) -> Questions:
         """Evaluate the formula; `shift` gives some columns other values throughout."""
-        evaluator = risk.evaluator()
-        if shift:
-            evaluator = replace(evaluator, frame=evaluator.frame.assign(**shift), x=_shifted(evaluator, shift))
-        time = risk.regressors.time
+        evaluator = risk.evaluator().shifted(shift)
         variables: list[Slope | Change] = []
         for name in evaluator.variables:
-            if name == time:
+            if name == risk.regressors.time:
                 continue
             if evaluator.is_factor(name):
-                variables += _factor_changes(evaluator, name)
+                first, *others = evaluator.levels(name)
+                low = evaluator.at({name: first})
+                variables += [Change(f"{name}[{level}]", low, evaluator.at({name: level})) for level in others]
             elif np.isin(evaluator.frame[name], (0.0, 1.0)).all() and name not in premiums:
                 variables.append(Change(name, evaluator.at({name: 0.0}), evaluator.at({name: 1.0})))
             else:
@@ -114,25 +112,13 @@ class Questions:
         return [asked for asked in self.variables if isinstance(asked, Slope)]
 
 
-def _shifted(evaluator: Evaluator, shift: Mapping[str, FloatArray]) -> FloatArray:
-    """Columns of the formula at shifted values."""
-    changed = evaluator.at(shift)
-    return changed[:, : evaluator.x.shape[1]]
-
-
 def _slope(evaluator: Evaluator, name: str) -> Slope:
     """Central differences of the regressors in a number."""
     values = evaluator.frame[name].to_numpy(dtype=float)
-    spread = float(np.std(values)) or 1.0
-    h = _STEP * np.where(values != 0, np.abs(values), spread)
+    # dx/dv = [x(v + h) - x(v - h)] / 2h
+    h = _STEP * np.where(values != 0, np.abs(values), float(np.std(values)) or 1.0)
     dx = (evaluator.at({name: values + h}) - evaluator.at({name: values - h})) / (2 * h)[:, None]
     return Slope(name, values, dx)
-
-
-def _factor_changes(evaluator: Evaluator, name: str) -> list[Change]:
-    first, *others = evaluator.levels(name)
-    low = evaluator.at({name: first})
-    return [Change(f"{name}[{level}]", low, evaluator.at({name: level})) for level in others]
 
 
 def _periods(risk: AtRisk, evaluator: Evaluator) -> tuple[tuple[Any, ...], tuple[FloatArray, ...], IntArray]:
@@ -183,7 +169,7 @@ def premium_shifts(
     """Return every premium moved, for the derivatives in it."""
     out = []
     evaluator = risk.evaluator()
-    for name, own in premiums.items():
+    for name, premium in premiums.items():
         if name not in evaluator.frame:
             raise OptionError(f"premiums: the formula has no regressor {name!r}; write it where the premium enters.")
         values = evaluator.frame[name].to_numpy(dtype=float)
@@ -191,9 +177,8 @@ def premium_shifts(
         ends = [{name: values + sign * step} for sign in (1, -1)]
         x = tuple(evaluator.at(end) for end in ends)
         asked = tuple(Questions.of(risk, premiums, **end) if margins else questions for end in ends)
-        place = pd.MultiIndex.from_frame(own.labels[own.by].astype(object))
-        rows = pd.MultiIndex.from_frame(risk.panel.frame[own.by].iloc[risk.design.rows].astype(object))
-        out.append(Shift(place.get_indexer(rows), len(own.values), step, (x[0], x[1]), (asked[0], asked[1])))
+        codes = cells_of_rows(premium, risk.panel.frame.iloc[risk.design.rows])
+        out.append(Shift(codes, len(premium.values), step, (x[0], x[1]), (asked[0], asked[1])))
     return tuple(out)
 
 
@@ -230,8 +215,7 @@ class HazardTask:
     @property
     def response(self) -> Response:
         """Probabilities of the exits as functions of their indices."""
-        link: ExitLink = self.model
-        return Response(link)
+        return Response(self.model)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -328,45 +312,43 @@ def fit_cell(task: HazardTask, c: int, rows: IntArray, weights: FloatArray | Non
     m, k = fit.params.shape
     reported = np.concatenate([j * k + task.risk.reported for j in range(m)])
     coefs = np.where(np.tile(fit.kept, m), fit.params.ravel(), np.nan)[reported]
-    values, influence, maps = [coefs], [fit.influence[:, reported]], [np.eye(m * k)[reported]]
-    for answer in answers:
-        values.append(answer.values())
-        influence.append(answer.influence(fit.influence))
-        maps.append(answer.averages.gradient)
-    matrix = np.vstack(maps)
+    values = [coefs, *(answer.values() for answer in answers)]
+    influence = [fit.influence[:, reported], *(answer.influence(fit.influence) for answer in answers)]
+    # V = G H^-1 G', G the derivatives of all values in the coefficients
+    matrix = np.vstack([np.eye(m * k)[reported], *(answer.averages.gradient for answer in answers)])
+    # a level that a cell does not have is no collinear column, nor is a dummy of an effect
+    collinear = tuple(
+        combination_in_words(one, task.risk.names)
+        for one in fit.collinear
+        if one.made_of and one.column < len(task.risk.reported)
+    )
     moved = tuple(_by_premium(task, fit, shift, rows, weights, matrix, len(reported)) for shift in task.shifts)
     return CellFit(
         np.concatenate(values), np.hstack(influence), matrix @ fit.classical @ matrix.T, moved,
-        int(fit.kept.sum()) * m, _words(task, fit), fit.loglik,
+        int(fit.kept.sum()) * m, collinear, fit.loglik,
     )  # fmt: skip
-
-
-def _words(task: HazardTask, fit: _Coefficients) -> tuple[str, ...]:
-    """Columns left out, in words; a level that a cell does not have is none of them, nor a dummy of an effect."""
-    count = len(task.risk.reported)
-    return tuple(combination_in_words(f, task.risk.names) for f in fit.collinear if f.made_of and f.column < count)
 
 
 def _check_varies(task: HazardTask, rows: IntArray, name: str) -> None:
     """Exits must happen, and not to everybody."""
     happened = task.risk.happened[rows]
     if not np.ptp(happened):
-        word = "never happens" if happened[0] == 0 else "always happens"
+        how_often = "never" if happened[0] == 0 else "always"
         raise IdentificationError(
-            f"{listing(task.risk.exits)} {word} in {len(rows):,} rows{f' of {name}' if name else ''}: there is nothing "
-            "to explain. Pool cells, or leave this one out."
+            f"{listing(task.risk.exits)} {how_often} happens in {len(rows):,} rows{f' of {name}' if name else ''}: "
+            "there is nothing to explain. Pool cells, or leave this one out."
         )
 
 
 def _check_premiums(task: HazardTask, fit: _Coefficients, name: str) -> None:
     """A premium must vary among the rows it explains."""
-    names = task.risk.names
-    involved = {j for found in fit.collinear for j in (found.column, *(column for column, _ in found.made_of))}
-    lost = [names[j] for j in sorted(involved) if set(re.findall(r"\w+", names[j])) & set(task.premiums)]
+    involved = {j for one in fit.collinear for j in (one.column, *(column for column, _ in one.made_of))}
+    columns = [task.risk.names[j] for j in sorted(involved)]
+    lost = [column for column in columns if any(mentions(column, premium) for premium in task.premiums)]
     if lost:
         raise IdentificationError(
-            f"{listing(lost)} cannot be told apart from other columns{f' in {name}' if name else ''}: a premium of "
-            "cells needs cells between which it varies, and no effects that swallow it."
+            f"collinear with other columns{f' in {name}' if name else ''}: {listing(lost)}. A premium of cells needs "
+            "cells between which it varies, and no effects that swallow it."
         )
 
 
@@ -380,10 +362,10 @@ class _Answer:
     known: bool | BoolArray
 
     def values(self) -> FloatArray:
-        found = self.averages.values(self.share)
-        return np.asarray(np.where(self.known, found, np.nan))
+        return np.asarray(np.where(self.known, self.averages.values(self.share), np.nan))
 
     def influence(self, on_params: FloatArray) -> FloatArray:
+        # IF_i = share_i (f_i - mean f) + (df / db) IF_i(b)
         out = on_params @ self.averages.gradient.T
         out[self.at] += self.share[:, None] * (self.averages.rows - self.averages.values(self.share))
         return np.asarray(out)
@@ -399,14 +381,16 @@ def _answers(
     for asked in questions.variables:
         if isinstance(asked, Change):
             low, high = asked.low[rows], asked.high[rows]
-            known = bool(((np.abs(high - low).max(axis=0) > 0) & fit.kept).any())
-            effects.append(_Answer(average_change(response, fit.params, low, high, share), everybody, share, known))
-            continue
-        values, dx = asked.values[rows], asked.dx[rows]
-        known = bool(np.ptp(values) > 0)
-        effects.append(_Answer(average_slope(response, fit.params, x, dx, share), everybody, share, known))
-        bent = average_elasticity(response, fit.params, x, dx, values, share)
-        elasticities.append(_Answer(bent, everybody, share, known))
+            known = bool(((low != high).any(axis=0) & fit.kept).any())
+            change = average_change(response, fit.params, low, high, share)
+            effects.append(_Answer(change, everybody, share, known))
+        else:
+            values, dx = asked.values[rows], asked.dx[rows]
+            known = bool(np.ptp(values) > 0)
+            slope = average_slope(response, fit.params, x, dx, share)
+            elasticity = average_elasticity(response, fit.params, x, dx, values, share)
+            effects.append(_Answer(slope, everybody, share, known))
+            elasticities.append(_Answer(elasticity, everybody, share, known))
     return [*effects, *elasticities, *_curves(task, fit, questions, rows, weights)]
 
 
@@ -420,11 +404,11 @@ def _curves(
     at = np.searchsorted(rows, questions.first[inside])
     share = weights[at] / weights[at].sum()
     designs = [period[inside] for period in questions.periods]
-    found = incidence(task.response, fit.params, designs, share)
     time = task.risk.panel.frame[task.risk.regressors.time].iloc[task.risk.design.rows[rows]]
     present = np.isin(np.array(questions.times), time.unique())
     known = np.repeat(np.cumprod(present).astype(bool), len(task.risk.exits))
-    return [_Answer(averages, at, share, known) for averages in found]
+    curves = incidence(task.response, fit.params, designs, share)
+    return [_Answer(averages, at, share, known) for averages in curves]
 
 
 def _by_premium(
@@ -437,15 +421,16 @@ def _by_premium(
     n_reported: int,
 ) -> FloatArray:
     """Derivative of all values of a cell in the premiums, shape (q, P)."""
+    # The scores sum to zero at every p, so that db/dp = H^-1 sum_i ds_i/dp; a value f(b, p) moves by
+    # (df/db) db/dp + df/dp; derivatives in p are [.(p + h) - .(p - h)] / 2h, summed over the rows of each cell.
     ends = [x[rows] for x in shift.x]
     scores = [_scores(task, fit, rows, x, weights) for x in ends]
     codes = shift.codes[rows]
-    by_score = _summed((scores[0] - scores[1]) / (2 * shift.step), codes, shift.count)
-    total = matrix @ fit.bread @ by_score
-    ones = np.ones(len(rows)) if weights is None else weights
-    both = [_answers(task, fit, q, rows, x, ones) for q, x in zip(shift.questions, ends, strict=True)]
+    total = matrix @ fit.bread @ _summed((scores[0] - scores[1]) / (2 * shift.step), codes, shift.count)
+    given = np.ones(len(rows)) if weights is None else weights
+    answers = [_answers(task, fit, q, rows, x, given) for q, x in zip(shift.questions, ends, strict=True)]
     at = n_reported
-    for up, down in zip(*both, strict=True):
+    for up, down in zip(*answers, strict=True):
         change = (up.averages.rows - down.averages.rows) * up.share[:, None] / (2 * shift.step)
         width = change.shape[1]
         total[at : at + width] += _summed(change, codes[up.at], shift.count)

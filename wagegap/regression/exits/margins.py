@@ -51,10 +51,6 @@ class Averages:
         """Return the averages with shares that sum to one."""
         return share @ self.rows
 
-    def influence(self, share: FloatArray, on_params: FloatArray) -> FloatArray:
-        """Return the influence of each row on the averages, given its influence on the coefficients."""
-        return share[:, None] * (self.rows - self.values(share)) + on_params @ self.gradient.T
-
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -76,6 +72,7 @@ class Response:
         """Return first derivatives in the indices, shape (n, J, m)."""
         if self.link != "multinomial":
             return slope(index, self.link)[:, :, None]
+        # dp_j / da_l = p_j (1{j = l} - p_l)
         p = self.probabilities(index)
         return np.asarray(p[:, :, None] * (np.eye(p.shape[1]) - p[:, None, :]))
 
@@ -83,10 +80,11 @@ class Response:
         """Return second derivatives in the indices, shape (n, J, m, m)."""
         if self.link != "multinomial":
             return _curvature(index, self.link)[:, :, None, None]
+        # d2p_j / da_l da_m = p_j [(1{j = l} - p_l)(1{j = m} - p_m) - p_l (1{l = m} - p_m)]
         p = self.probabilities(index)
-        own = np.eye(p.shape[1]) - p[:, None, :]  # (n, j, l): 1{j=l} - p_l
-        spread = p[:, :, None] * own
-        return np.asarray(p[:, :, None, None] * (own[:, :, :, None] * own[:, :, None, :] - spread[:, None, :, :]))
+        less = np.eye(p.shape[1]) - p[:, None, :]
+        slopes = p[:, :, None] * less
+        return np.asarray(p[:, :, None, None] * (less[:, :, :, None] * less[:, :, None, :] - slopes[:, None, :, :]))
 
 
 def average_slope(response: Response, params: FloatArray, x: FloatArray, dx: FloatArray, share: FloatArray) -> Averages:
@@ -122,6 +120,7 @@ def average_elasticity(
     rows, by_x, by_dx = _slopes(response, params, x, dx)
     index = x @ params.T
     p = response.probabilities(index)
+    # e_j = (v / p_j) dp_j/dv,   de_j = (v / p_j) [d(dp_j/dv) - (dp_j/dv / p_j) dp_j]
     ratio = values[:, None] / p
     by_x = ratio[:, :, None] * (by_x - (rows / p)[:, :, None] * response.first(index))
     return Averages(rows * ratio, _summed(by_x, x, share) + _summed(ratio[:, :, None] * by_dx, dx, share))
@@ -154,31 +153,33 @@ def incidence(
         Weights that sum to one.
     """
     n, size = len(share), params.size
-    survival, on_survival = np.ones(n), np.zeros((n, size))
-    hazards: list[FloatArray] = []
-    totals: list[FloatArray] = []
-    by_hazard: list[FloatArray] = []
-    by_total: list[FloatArray] = []
+    survival, on_survival = np.ones(n), np.zeros((n, size))  # S(t - 1), and its derivative in the coefficients
+    hazards: list[Averages] = []
+    exits: list[Averages] = []
     for x in designs:
         index = x @ params.T
         h, first = response.probabilities(index), response.first(index)
-        hazards.append(h)
-        by_hazard.append(_summed(first, x, share))
-        step = survival[:, None] * h
-        own = _summed(first, x, share * survival) + (share[:, None] * h).T @ on_survival
-        totals.append(step + (totals[-1] if totals else 0.0))
-        by_total.append(own + (by_total[-1] if by_total else 0.0))
+        hazards.append(Averages(h, _summed(first, x, share)))
+        # F_j(t) - F_j(t - 1) = S(t - 1) h_j(t),   d(S h_j) = S dh_j + h_j dS
+        gradient = _summed(first, x, share * survival) + (share[:, None] * h).T @ on_survival
+        exits.append(Averages(survival[:, None] * h, gradient))
+        # S(t) = S(t - 1)(1 - sum_j h_j),   dS(t) = (1 - sum_j h_j) dS(t - 1) - S(t - 1) sum_j dh_j
         fall = (first.sum(axis=1)[:, :, None] * x[:, None, :]).reshape(n, size)
-        left = 1 - h.sum(axis=1)
-        on_survival = on_survival * left[:, None] - survival[:, None] * fall
-        survival = survival * left
-    return Averages(np.hstack(hazards), np.vstack(by_hazard)), Averages(np.hstack(totals), np.vstack(by_total))
+        stay = 1 - h.sum(axis=1)
+        on_survival = on_survival * stay[:, None] - survival[:, None] * fall
+        survival = survival * stay
+    totals = Averages(
+        np.cumsum([one.rows for one in exits], axis=0).swapaxes(0, 1).reshape(n, -1),
+        np.cumsum([one.gradient for one in exits], axis=0).reshape(-1, size),
+    )
+    return Averages(np.hstack([one.rows for one in hazards]), np.vstack([one.gradient for one in hazards])), totals
 
 
 def _slopes(
     response: Response, params: FloatArray, x: FloatArray, dx: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Derivative of each row's probabilities (n, J), and what multiplies x and dx in its own derivative (n, J, m)."""
+    # dp_j/dv = sum_l (dp_j/da_l) dx'b_l;   its derivative in b_l is sum_m (d2p_j/da_l da_m) dx'b_m x + (dp_j/da_l) dx
     index, moved = x @ params.T, dx @ params.T
     first = response.first(index)
     by_x = np.einsum("njlm,nm->njl", response.second(index), moved)
@@ -194,6 +195,7 @@ def _summed(factors: FloatArray, x: FloatArray, share: FloatArray) -> FloatArray
 
 def _curvature(index: FloatArray, link: LinkFunction) -> FloatArray:
     """Second derivative of the probability in the index."""
+    # logit: p (1 - p)(1 - 2 p);   probit: -a phi(a);   cloglog: f (1 - e^a)
     density = slope(index, link)
     if link == "logit":
         return np.asarray(density * (1 - 2 * probability(index, link)))

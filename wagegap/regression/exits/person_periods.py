@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,13 +35,23 @@ from wagegap.errors import (
 )
 from wagegap.estimation.design import Design, build_design, free_name
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
+from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.result import Result
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel
 from wagegap.panel.rows import CellIndex, index_cells, weighted_rows
 
-__all__ = ["AtRisk", "Evaluator", "ExitCall", "ExitLike", "Regressors", "as_estimates", "rows_at_risk"]
+__all__ = [
+    "AtRisk",
+    "Evaluator",
+    "ExitCall",
+    "ExitLike",
+    "Regressors",
+    "as_estimates",
+    "cells_of_rows",
+    "mentions",
+    "rows_at_risk",
+]
 
 ExitLike = str | Mapping[str, str] | None
 
@@ -128,7 +138,7 @@ class AtRisk:
             name: numbers(frame[name]) if pd.api.types.is_numeric_dtype(frame[name]) else frame[name]
             for name in frame.columns
         }
-        return Evaluator(pd.DataFrame(plain), self.regressors.expression, self.design.x, self.more)
+        return Evaluator(pd.DataFrame(plain), self.regressors.expression, self.design, self.more)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +151,7 @@ class Evaluator:
         Columns of the formula.
     expression : str
         Regressors.
-    x : ndarray, shape (n, k)
+    design : Design
         The formula at the data.
     more : ndarray, shape (n, e)
         Further columns, which stay as they are.
@@ -149,33 +159,33 @@ class Evaluator:
 
     frame: pd.DataFrame
     expression: str
-    x: FloatArray
+    design: Design
     more: FloatArray
 
     def is_factor(self, name: str) -> bool:
         """Say whether a column enters by its levels."""
-        inside = re.search(rf"C\(\s*`?{re.escape(name)}`?\s*[,)]", self.expression)
-        return inside is not None or not pd.api.types.is_numeric_dtype(self.frame[name])
+        return name in self.design.factors
 
     @property
     def variables(self) -> list[str]:
         """Columns of the formula, in its order."""
-        return sorted(self.frame.columns, key=lambda name: _place(str(name), self.expression))
+        words = re.findall(r"\w+|`[^`]+`", self.expression)
+        order = {word.strip("`"): i for i, word in reversed(list(enumerate(words)))}
+        return sorted(self.frame.columns, key=lambda name: order.get(str(name), len(order)))
 
     def levels(self, name: str) -> list[Any]:
-        """Levels of a column, the one without a dummy first."""
-        column = self.frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            present = set(column.unique())
-            levels = [level for level in column.cat.categories if level in present]
-        else:
-            levels = sorted(column.unique().tolist())
-        stated = re.search(
-            rf"C\(\s*`?{re.escape(name)}`?\s*,\s*(?:contr\.)?[tT]reatment\((?:base\s*=|reference\s*=)?\s*['\"]?([^'\")]+)",
-            self.expression,
-        )
-        base = [level for level in levels if stated is not None and str(level) == stated.group(1).strip()]
-        return [*base, *(level for level in levels if level not in base)]
+        """Levels of a factor, the one without a dummy first."""
+        present = set(self.frame[name].unique())
+        with_dummy = {level for column in self.design.columns for variable, level in column.levels if variable == name}
+        levels = [level for level in self.design.factors[name] if level in present]
+        return sorted(levels, key=lambda level: level in with_dummy)
+
+    def shifted(self, values: Mapping[str, FloatArray]) -> Evaluator:
+        """Return the evaluator with other values of some columns throughout."""
+        if not values:
+            return self
+        x = self.at(values)[:, : self.design.x.shape[1]]
+        return replace(self, frame=self.frame.assign(**values), design=replace(self.design, x=x))
 
     def at(self, values: Mapping[str, Any], rows: IntArray | None = None) -> FloatArray:
         """Return the regressors of some rows with some columns changed, shape (len(rows), k + e).
@@ -190,19 +200,29 @@ class Evaluator:
         changed = self.frame.iloc[chosen].copy()
         for name, value in values.items():
             changed[name] = pd.Series(value, index=changed.index, dtype=self.frame[name].dtype)
-        both = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression).values
-        same = both.shape[1] == self.x.shape[1] and np.allclose(both[:n], self.x, rtol=1e-9, atol=1e-12)
-        if not same:
+        x = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression).values
+        known = self.design.x
+        if x.shape[1] != known.shape[1] or not np.allclose(x[:n], known, rtol=1e-9, atol=1e-12):
             raise OptionError(
                 f"the formula {self.expression!r} has columns that depend on the other rows (scale, center, splines), "
                 "so that it has no value at changed regressors: make such columns beforehand, or margins=False."
             )
-        return np.column_stack([both[n:], self.more[chosen]])
+        return np.column_stack([x[n:], self.more[chosen]])
 
 
-def _place(name: str, expression: str) -> int:
-    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression)
-    return found.start() if found else len(expression)
+def mentions(column: str, name: str) -> bool:
+    """Say whether the name of a column of regressors, such as `log(premium):age`, has a variable in it.
+
+    >>> mentions("log(premium):age", "premium"), mentions("premium_2", "premium")
+    (True, False)
+    """
+    return name in re.findall(r"\w+", column)
+
+
+def cells_of_rows(premium: Estimates, frame: pd.DataFrame) -> IntArray:
+    """Return which parameter of a premium each row of a frame has, by its cell; -1 where the cell has none."""
+    cells = pd.MultiIndex.from_frame(premium.labels[premium.by].astype(object))
+    return np.asarray(cells.get_indexer(pd.MultiIndex.from_frame(frame[premium.by].astype(object))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +265,8 @@ def rows_at_risk(panel: Panel, call: ExitCall, *, keys: Sequence[str], premiums:
     outcome, happened = outcome[kept], happened[kept]
     means = _means(panel, design, regressors.mundlak)
     dummies, dummy_names = _dummies(design)
-    own = [_named(name, panel, time) for name in design.names]
-    names = (*own, *(f"mean({name})" for name in regressors.mundlak), *dummy_names)
+    of_formula = [f"{time}[{one.levels[0][1]}]" if _is_period(one, time) else one.name for one in design.columns]
+    names = (*of_formula, *(f"mean({name})" for name in regressors.mundlak), *dummy_names)
     reported = np.arange(len(names) - len(dummy_names))
     cells = index_cells(panel.frame.iloc[design.rows], list(keys))
     notes = (*notes, *more_notes, *_repeated(panel, design, outcome, time))
@@ -272,25 +292,23 @@ def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[
 
 def _with_premiums(panel: Panel, premiums: Mapping[str, Estimates]) -> Panel:
     """Merge the premiums of cells to the workers in them."""
-    for name, own in premiums.items():
+    for name, premium in premiums.items():
         if name in panel.frame:
             raise OptionError(f"premiums: the data have a column {name!r} already; premiums={{'other name': ...}}.")
-        if not own.by:
+        if not premium.by:
             raise OptionError("premiums have no cell keys by which workers could be given theirs: fit them by=...")
-        for key in own.by:
+        for key in premium.by:
             if key not in panel.frame:
                 raise no_column(key, panel.frame.columns, f"to merge {name!r}")
-        if own.labels.duplicated(own.by).any():
+        if premium.labels.duplicated(premium.by).any():
             raise OptionError(
-                f"premiums {name!r} have several terms in a cell ({listing(own.labels['term'].unique())}): choose one "
-                "with select(term=...)."
+                f"premiums {name!r} have several terms in a cell ({listing(premium.labels['term'].unique())}): choose "
+                "one with select(term=...)."
             )
-        place = pd.MultiIndex.from_frame(own.labels[own.by].astype(object))
-        wanted = pd.MultiIndex.from_frame(panel.frame[own.by].astype(object))
-        at = place.get_indexer(wanted)
+        at = cells_of_rows(premium, panel.frame)
         if not (at >= 0).any():
-            raise DataError(f"no row is in a cell that has a {name!r} (keys {listing(own.by)}).")
-        panel = panel.assign(**{name: np.where(at >= 0, own.values[at], np.nan)})
+            raise DataError(f"no row is in a cell that has a {name!r} (keys {listing(premium.by)}).")
+        panel = panel.assign(**{name: np.where(at >= 0, premium.values[at], np.nan)})
     return panel
 
 
@@ -336,14 +354,15 @@ def _check_periods(panel: Panel, time: str | None, gaps: str) -> tuple[str, ...]
         )
     if holes.any():
         of = len(np.unique(worker[order][1:][same][holes]))
-        many, several = int(holes.sum()), of > 1
-        words = f"{many:,} gap{'s' * (many > 1)} between the {time!r} of {of:,} worker{'s' * several}"
+        many = int(holes.sum())
+        gap, who = "gap" if many == 1 else "gaps", "worker" if of == 1 else "workers"
+        said = f"{many:,} {gap} between the {time!r} of {of:,} {who}"
         if gaps == "raise":
             raise DataError(
-                f"{words}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "
+                f"{said}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "
                 "gaps='keep' takes each row as it is."
             )
-        return (f"{words}, kept as they are.",)
+        return (f"{said}, kept as they are.",)
     return ()
 
 
@@ -374,8 +393,9 @@ def _outcomes(
     seen = np.cumsum(np.isnan(values), axis=1)
     before = np.where(codes > 0, seen[np.arange(len(values)), np.maximum(codes.astype(int) - 1, 0)], seen[:, -1])
     codes = np.where(before > 0, np.nan, codes)
-    both = int(((values == 1).sum(axis=1) > 1).sum())
-    notes = (f"{both:,} rows have several exits at once and count as the first of {listing(named)}.",) if both else ()
+    several_at_once = int(((values == 1).sum(axis=1) > 1).sum())
+    note = f"{several_at_once:,} rows have several exits at once and count as the first of {listing(named)}."
+    notes = (note,) if several_at_once else ()
     return codes, codes, tuple(named), stay, notes
 
 
@@ -448,14 +468,9 @@ def _design(
     return design, design.y.astype(np.intp)
 
 
-def _named(name: str, panel: Panel, time: str | None) -> str:
-    """Name of a column; of a period's dummy `time[level]`."""
-    found = None if time is None else re.fullmatch(rf"C\(`?{re.escape(time)}`?\)\[T\.(.*)\]", name)
-    if found is None:
-        return name
-    level = found.group(1)
-    whole = pd.api.types.is_integer_dtype(panel.frame[time])
-    return f"{time}[{level.removesuffix('.0') if whole else level}]"
+def _is_period(column: Column, time: str | None) -> bool:
+    """Say whether a column is the dummy of a period, which is named `time[level]`."""
+    return time is not None and column.parts == (time,) and column.name.startswith((f"C({time})[T", f"C(`{time}`)[T"))
 
 
 def _varying(design: Design, happened: FloatArray | None, weights: FloatArray | None) -> tuple[Design, BoolArray]:
@@ -463,18 +478,17 @@ def _varying(design: Design, happened: FloatArray | None, weights: FloatArray | 
     kept: BoolArray = np.ones(len(design.rows), dtype=bool)
     if happened is None or not design.effects:
         return design, kept
-    while True:
-        before: BoolArray = kept.copy()
+    before = -1
+    while kept.sum() != before:
+        before = kept.sum()
         for codes in design.effects:
             sizes = np.bincount(codes, weights=kept * 1.0)
             sums = np.bincount(codes, weights=np.where(kept, happened, 0.0))
             kept &= ((sums > 0) & (sums < sizes))[codes]
-        if not kept.any():
-            raise IdentificationError(
-                f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
-            )
-        if (kept == before).all():
-            break
+    if not kept.any():
+        raise IdentificationError(
+            f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
+        )
     if kept.all():
         return design, kept
     reason = f"in groups of {', '.join(design.effect_names)} without variation of the exit"
@@ -513,10 +527,10 @@ def _repeated(panel: Panel, design: Design, outcome: IntArray, time: str | None)
     worker = panel.groupings(design.rows)["worker"].codes
     periods = pd.factorize(panel.frame[time].iloc[design.rows], sort=True)[0]
     order = np.lexsort((periods, worker))
-    left = np.cumsum(outcome[order] > 0)
-    start = np.r_[True, np.diff(worker[order]) != 0]
-    before: IntArray = left - (outcome[order] > 0)
-    after = int((before > np.maximum.accumulate(np.where(start, before, 0))).sum())
+    exits = pd.Series(outcome[order] > 0).astype(int)
+    # exits of the same worker in earlier rows
+    earlier = exits.groupby(worker[order]).cumsum() - exits
+    after = int((earlier > 0).sum())
     return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()
 
 
@@ -532,10 +546,10 @@ def as_estimates(premiums: Any) -> dict[str, Estimates]:
     given = dict(premiums) if isinstance(premiums, Mapping) else {"premium": premiums}
     out = {}
     for name, value in given.items():
-        own = value.estimates if isinstance(value, Result) else value
-        if not isinstance(own, Estimates):
+        premium = value.estimates if isinstance(value, Result) else value
+        if not isinstance(premium, Estimates):
             raise OptionError(f"premiums={type(value).__name__} must be a result such as fit_premiums gives.")
         if not isinstance(name, str) or not name.isidentifier():
             raise OptionError(f"premiums: {name!r} must be a name that a formula can hold.")
-        out[name] = own
+        out[name] = premium
     return out

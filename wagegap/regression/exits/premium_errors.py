@@ -20,7 +20,6 @@ Journal of the American Statistical Association 89, 1314-1328.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +33,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.likelihood.simex import GRID, extrapolate, extrapolation_slopes, paired_draws
 from wagegap.estimation.reliability import WARNED_BELOW, reliability_of_rows
 from wagegap.regression.exits.hazards import CellFit, HazardTask, Questions, fit_cell, premium_shifts
+from wagegap.regression.exits.person_periods import mentions
 
 __all__ = ["Simulated", "extrapolated_cells", "reliability_notes"]
 
@@ -60,10 +60,10 @@ class Simulated:
 def reliability_notes(task: HazardTask, premiums: Mapping[str, Estimates], *, corrected: bool) -> tuple[str, ...]:
     """Return the reliability of every premium among the rows, in words, and warn where it is low."""
     notes, low = [], []
-    for (name, own), shift in zip(premiums.items(), task.shifts, strict=True):
-        if not np.isfinite(own.covariance).all():
+    for (name, premium), shift in zip(premiums.items(), task.shifts, strict=True):
+        if not np.isfinite(premium.covariance).all():
             continue
-        share, where = _lowest(task, own, name, shift.codes)
+        share, where = _lowest(task, premium, name, shift.codes)
         said = "below 0" if share < 0 else f"{share:.2f}"
         notes.append(f"Reliability of {name!r} among these rows: {said}{where}.")
         if share < WARNED_BELOW:
@@ -77,16 +77,16 @@ def reliability_notes(task: HazardTask, premiums: Mapping[str, Estimates], *, co
     return tuple(notes)
 
 
-def _lowest(task: HazardTask, own: Estimates, name: str, codes: IntArray) -> tuple[float, str]:
+def _lowest(task: HazardTask, premium: Estimates, name: str, codes: IntArray) -> tuple[float, str]:
     """Smallest reliability over the cells that have coefficients of their own, and which cell it is."""
-    others = [j for j, column in enumerate(task.risk.names) if name not in re.findall(r"\w+", column)]
+    others = [j for j, column in enumerate(task.risk.names) if not mentions(column, name)]
     x, weights = task.risk.x[:, others], task.sample.weights
-    found = []
+    by_cell = []
     for where, rows in zip(task.risk.cells.names, task.sample.rows_by_cell(), strict=True):
         own_weights = None if weights is None else weights[rows]
-        share = reliability_of_rows(own.values, own.covariance, codes[rows], x[rows], own_weights)
-        found.append((share, f" in {where}" if where else ""))
-    return min(found)
+        share = reliability_of_rows(premium.values, premium.covariance, codes[rows], x[rows], own_weights)
+        by_cell.append((share, f" in {where}" if where else ""))
+    return min(by_cell)
 
 
 def extrapolated_cells(
@@ -113,11 +113,13 @@ def extrapolated_cells(
     errors = _pseudo_errors(premiums, how)
     levels: list[list[CellFit]] = [list(plain)]
     for scale in GRID:
-        total: list[CellFit] = []
-        for error in track(errors, f"simex, {scale:g} times the errors", how.progress):
-            done = _fit_moved(task, premiums, np.sqrt(scale) * error)
-            total = done if not total else [_plus(a, b) for a, b in zip(total, done, strict=True)]
-        levels.append([_times(cell, 1 / len(errors)) for cell in total])
+        mean: list[CellFit] = []
+        for r, error in enumerate(track(errors, f"simex, {scale:g} times the errors", how.progress)):
+            fits = _fit_moved(task, premiums, np.sqrt(scale) * error)
+            # mean of r + 1 fits = r / (r + 1) mean of r + 1 / (r + 1) new
+            shares = np.array([[r], [1.0]]) / (r + 1)
+            mean = [_combined(pair, shares) for pair in zip(mean, fits, strict=True)] if mean else fits
+        levels.append(mean)
     return [_ended([level[c] for level in levels]) for c in range(len(plain))]
 
 
@@ -139,18 +141,15 @@ def _pseudo_errors(premiums: Mapping[str, Estimates], how: Simulated) -> FloatAr
 
 def _fit_moved(task: HazardTask, premiums: Mapping[str, Estimates], error: FloatArray) -> list[CellFit]:
     """Fit all cells with errors added to the premiums."""
-    risk, values, start = task.risk, {}, 0
+    risk, values, columns, start = task.risk, {}, {}, 0
     evaluator = risk.evaluator()
-    for (name, own), shift in zip(premiums.items(), task.shifts, strict=True):
+    for (name, premium), shift in zip(premiums.items(), task.shifts, strict=True):
         values[name] = evaluator.frame[name].to_numpy(dtype=float) + error[start + shift.codes]
-        start += len(own.values)
-    x = evaluator.at(values)[:, : risk.design.x.shape[1]]
-    columns = {}
+        start += len(premium.values)
     for name, moved in values.items():
-        whole = risk.panel.frame[name].to_numpy(dtype=float, copy=True)
-        whole[risk.design.rows] = moved
-        columns[name] = whole
-    changed = replace(risk, panel=risk.panel.assign(**columns), design=replace(risk.design, x=x))
+        columns[name] = risk.panel.frame[name].to_numpy(dtype=float, copy=True)
+        columns[name][risk.design.rows] = moved
+    changed = replace(risk, panel=risk.panel.assign(**columns), design=evaluator.shifted(values).design)
     asked = bool(task.questions.variables)
     questions = Questions.of(changed, premiums) if asked else task.questions
     moved_task = replace(
@@ -169,14 +168,16 @@ def _fit_moved(task: HazardTask, premiums: Mapping[str, Estimates], error: Float
         ) from error_of_fit
 
 
-def _plus(a: CellFit, b: CellFit) -> CellFit:
-    moved = tuple(one + two for one, two in zip(a.by_premium, b.by_premium, strict=True))
-    return replace(a, values=a.values + b.values, influence=a.influence + b.influence, by_premium=moved)
-
-
-def _times(a: CellFit, factor: float) -> CellFit:
-    moved = tuple(factor * one for one in a.by_premium)
-    return replace(a, values=factor * a.values, influence=factor * a.influence, by_premium=moved)
+def _combined(fits: Sequence[CellFit], factors: FloatArray) -> CellFit:
+    """Sum of fits of a cell, each of its values times a factor, shape (len(fits), q or 1)."""
+    pairs = list(zip(factors, fits, strict=True))
+    moved = [sum(f[:, None] * fit.by_premium[i] for f, fit in pairs) for i in range(len(fits[0].by_premium))]
+    return replace(
+        fits[0],
+        values=np.asarray(sum(f * fit.values for f, fit in pairs)),
+        influence=np.asarray(sum(f * fit.influence for f, fit in pairs)),
+        by_premium=tuple(np.asarray(one) for one in moved),
+    )
 
 
 def _ended(levels: Sequence[CellFit]) -> CellFit:
@@ -187,9 +188,4 @@ def _ended(levels: Sequence[CellFit]) -> CellFit:
     ends, slopes = np.full(values.shape[1], np.nan), np.zeros_like(values)
     ends[known] = extrapolate(scales, values[:, known], "rational")
     slopes[:, known] = extrapolation_slopes(scales, values[:, known], "rational")
-    influence = sum(s[None, :] * level.influence for s, level in zip(slopes, levels, strict=True))
-    moved = tuple(
-        np.asarray(sum(s[:, None] * level.by_premium[i] for s, level in zip(slopes, levels, strict=True)))
-        for i in range(len(levels[0].by_premium))
-    )
-    return replace(levels[0], values=ends, influence=np.asarray(influence), by_premium=moved)
+    return replace(_combined(levels, slopes), values=ends)

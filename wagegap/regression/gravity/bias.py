@@ -8,16 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
-from wagegap._typing import CodeArray, FloatArray
+from wagegap._typing import FloatArray
 from wagegap.errors import OptionError, listing
-from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
+from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.covariance.sources import ScoreSource
-from wagegap.estimation.design import Design
-from wagegap.panel.panel import Panel
-from wagegap.panel.rows import resolve_cov
 from wagegap.regression.gravity.bias_terms import gravity_bias
 from wagegap.regression.gravity.irls import IrlsFit
 
@@ -58,8 +55,8 @@ class Corrected:
     note: str
 
 
-def pair_clusters(panel: Panel, design: Design, cov: CovLike | None) -> tuple[Panel, Covariance]:
-    """Return the covariance, clustered by pair unless asked otherwise, and the panel with its column.
+def pair_clusters(rows: Rows) -> Rows:
+    """Return the rows clustered by pair, unless asked otherwise.
 
     Raises
     ------
@@ -67,28 +64,30 @@ def pair_clusters(panel: Panel, design: Design, cov: CovLike | None) -> tuple[Pa
         Where effects are not those that the correction is derived for, rows are weighted, or pairs are not within
         clusters.
     """
-    places = _places(panel, design)
-    if panel.weights(design.rows) is not None:
+    places = _places(rows)
+    if rows.weights is not None:
         raise OptionError("bias='analytic' is derived for rows without weights: leave them out.")
-    if cov is None and not panel.roles.cluster:
-        first, second = (panel.frame[name].astype(str) for name in (places.origin, places.destination))
+    if rows.asked is None and not rows.access.declares_clusters:
         name = f"{places.origin}^{places.destination}"
-        return panel.assign(**{name: (first + "^" + second).to_numpy()}), Robust("CR1", (name,))
-    parsed = resolve_cov(panel, cov, design.rows)
-    if not isinstance(parsed, Robust) or parsed.kind not in ("CR0", "CR1"):
+        first, second = (rows.columns([name])[name].astype(str) for name in (places.origin, places.destination))
+        pairs = rows.with_column(name, (first + "^" + second).to_numpy())
+        return replace(pairs, asked=Robust("CR1", (name,)))
+    if not rows.cov.clusters or rows.cov.adjusts_clusters:
         raise OptionError(
-            f"cov={parsed} does not go with bias='analytic', which corrects errors that are correlated within pairs: "
+            f"cov={rows.cov} does not go with bias='analytic', which corrects errors that are correlated within pairs: "
             "leave cov out, or give CR1 with clusters of whole pairs."
         )
-    _check_whole_pairs(panel, design, places, parsed)
-    return panel, parsed
+    _check_whole_pairs(rows, places)
+    return rows
 
 
-def correct_bias(panel: Panel, design: Design, fit: IrlsFit, values: FloatArray, source: ScoreSource) -> Corrected:
+def correct_bias(rows: Rows, fit: IrlsFit, values: FloatArray, source: ScoreSource) -> Corrected:
     """Subtract the bias, and put corrected residuals into the source's scores."""
-    places = _places(panel, design)
-    codes = [_codes(panel, design, name) for name in (places.origin, places.destination, places.period)]
-    found = gravity_bias(design.y - fit.mean, fit.mean, fit.x, *codes, pairs=places.pairs)
+    places = _places(rows)
+    none = np.zeros(len(rows), dtype=np.int32)
+    names = (places.origin, places.destination, places.period)
+    codes = [none if name is None else rows.codes(name) for name in names]
+    found = gravity_bias(rows.design.y - fit.mean, fit.mean, fit.x, *codes, pairs=places.pairs)
     bread = np.linalg.inv(fit.x.T @ (fit.mean[:, None] * fit.x))
     scores = sparse.csr_array((fit.x * found.residuals[:, None]) @ bread)
     how = "" if found.exact else ", as in a balanced table"
@@ -101,8 +100,9 @@ def correct_bias(panel: Panel, design: Design, fit: IrlsFit, values: FloatArray,
     return Corrected(values - found.bias, replace(source, scores=scores, rule="clubsandwich"), found.bias, note)
 
 
-def _places(panel: Panel, design: Design) -> _Places:
+def _places(rows: Rows) -> _Places:
     """Read origins, destinations and periods off the names of the effects."""
+    design = rows.design
     parts = [tuple(name.split("^")) for name in design.effect_names]
     names = list(dict.fromkeys(name for part in parts for name in part))
     if len(parts) == 2 and all(len(part) == 1 for part in parts):
@@ -112,7 +112,7 @@ def _places(panel: Panel, design: Design) -> _Places:
         origin, destination = (name for name in names if name not in shared)
         return _Places(origin, destination, shared[0], pairs=False)
     if len(parts) == 3 and len(names) == 3 and len({frozenset(part) for part in parts if len(set(part)) == 2}) == 3:
-        period = _period(panel, design, names)
+        period = _period(rows, names)
         origin, destination = next(part for part in parts if period not in part)
         return _Places(origin, destination, period, pairs=True)
     raise OptionError(
@@ -121,12 +121,12 @@ def _places(panel: Panel, design: Design) -> _Places:
     )
 
 
-def _period(panel: Panel, design: Design, names: list[str]) -> str:
+def _period(rows: Rows, names: list[str]) -> str:
     """Column declared as the period, else the one of fewest levels."""
-    if panel.roles.period in names:
-        return str(panel.roles.period)
-    levels = {name: panel.frame[name].iloc[design.rows].nunique() for name in names}
-    first, second = sorted(names, key=levels.__getitem__)[:2]
+    if rows.access.period in names:
+        return str(rows.access.period)
+    levels = rows.columns(names).nunique()
+    first, second = sorted(names, key=lambda name: int(levels[name]))[:2]
     if levels[first] == levels[second]:
         raise OptionError(
             f"{first!r} and {second!r} have {levels[first]} levels each: say which is the period, "
@@ -135,17 +135,11 @@ def _period(panel: Panel, design: Design, names: list[str]) -> str:
     return first
 
 
-def _codes(panel: Panel, design: Design, name: str | None) -> CodeArray:
-    if name is None:
-        return np.zeros(len(design.rows), dtype=np.int32)
-    return np.asarray(pd.factorize(panel.frame[name].iloc[design.rows])[0].astype(np.int32))
-
-
-def _check_whole_pairs(panel: Panel, design: Design, places: _Places, cov: Robust) -> None:
-    origins, destinations = (_codes(panel, design, name) for name in (places.origin, places.destination))
+def _check_whole_pairs(rows: Rows, places: _Places) -> None:
+    origins, destinations = rows.codes(places.origin), rows.codes(places.destination)
     pairs = np.unique(origins.astype(np.int64) * (int(destinations.max()) + 1) + destinations, return_inverse=True)[1]
-    for name in cov.clusters:
-        clusters = panel.groupings(design.rows, [n for n in (name,) if n not in ("worker", "row")])[name].codes
+    for name in rows.cov.clusters:
+        clusters = rows.cluster_codes(name)
         crossed = len(np.unique(pairs.astype(np.int64) * (int(clusters.max()) + 1) + clusters))
         split = crossed - (int(pairs.max()) + 1)
         if split:

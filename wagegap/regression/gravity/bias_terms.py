@@ -161,15 +161,19 @@ def _lay_out(
             f"{twice:,} rows repeat an origin, destination and period of another row: the correction is derived for "
             "one flow in each; sum the flows first."
         )
-    m, r, z = np.zeros(shape), np.zeros(shape), np.zeros((*shape, x.shape[1]))
-    m[pair, periods], r[pair, periods], z[pair, periods] = mean, residuals, x
+    m, s, z = np.zeros(shape), np.zeros(shape), np.zeros((*shape, x.shape[1]))
+    m[pair, periods] = mean
+    s[pair, periods] = residuals
+    z[pair, periods] = x
+    # Q = I - l^1/2 l^1/2' / L,   H = diag(l)^1/2 Q diag(l)^1/2 = diag(l) - l l' / L,
+    # W = sum_ij X_ij' diag(l_ij) X_ij = sum_ij X_ij' H_ij X_ij, since l_ij'X_ij = 0
     root = np.sqrt(m)
     within = (m > 0)[:, :, None] * np.eye(shape[1])
     if pairs:
         within -= root[:, :, None] * root[:, None, :] / m.sum(axis=1)[:, None, None]
     curvature = root[:, :, None] * within * root[:, None, :]
     information = np.einsum("pt,ptk,ptl->kl", m, z, z)
-    return _Table(m, r, z, within, curvature, information, keys // width, keys % width, pair)
+    return _Table(m, s, z, within, curvature, information, keys // width, keys % width, pair)
 
 
 def _sums(values: FloatArray, codes: IntArray) -> FloatArray:
@@ -180,6 +184,7 @@ def _sums(values: FloatArray, codes: IntArray) -> FloatArray:
 
 def _power(matrices: FloatArray, exponent: float) -> FloatArray:
     """Power of symmetric matrices (..., T, T) on their ranges."""
+    # U diag(l^p) U' over the eigenvalues l that are not zero
     values, vectors = np.linalg.eigh(matrices)
     kept = values > _NOTHING * np.maximum(values[..., -1:], 0.0)
     powers = np.where(kept, np.where(kept, values, 1.0) ** exponent, 0.0)
@@ -190,61 +195,66 @@ def _inverse(matrices: FloatArray) -> FloatArray:
     """Generalised inverse of symmetric matrices, rows and columns scaled to a diagonal of ones."""
     size = np.sqrt(np.maximum(np.einsum("...ii->...i", matrices), 0.0))
     scale = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    both = scale[..., :, None] * scale[..., None, :]
-    return np.asarray(_power(matrices * both, -1.0) * both)
+    scales = scale[..., :, None] * scale[..., None, :]
+    return np.asarray(_power(matrices * scales, -1.0) * scales)
 
 
 def _score_bias(table: _Table, places: IntArray) -> FloatArray:
     """B of the head of this module, for origins or destinations, times N / (N - 1)."""
     m, s, total = table.mean, table.residuals, table.mean.sum(axis=1)[:, None, None]
+    # H_i^- and the variance of the estimated effects, H_i^- (sum_j S_ij S_ij') H_i^-
     inverse = _inverse(_sums(table.curvature, places))
-    spread = inverse @ _sums(s[:, :, None] * s[:, None, :], places) @ inverse
+    variance = inverse @ _sums(s[:, :, None] * s[:, None, :], places) @ inverse
     out = np.empty(table.x.shape[2])
     for k in range(len(out)):
-        own = m * table.x[:, :, k]  # H X, since the means of X over the periods of a pair, weighted by m, are zero
-        crossed = own[:, :, None] * m[:, None, :] / total
-        third = crossed + crossed.swapaxes(1, 2) - own[:, :, None] * np.eye(m.shape[1])
-        first = np.einsum("gab,gba->", inverse, _sums(own[:, :, None] * s[:, None, :], places))
-        out[k] = np.einsum("gab,gba->", _sums(third, places), spread) / 2 - first
+        # H X = l x, since l'x = 0 over the periods of a pair;   G X = (l x) l' / L + l (l x)' / L - diag(l x)
+        hx = m * table.x[:, :, k]
+        crossed = hx[:, :, None] * m[:, None, :] / total
+        third = crossed + crossed.swapaxes(1, 2) - hx[:, :, None] * np.eye(m.shape[1])
+        # -tr[H_i^- sum_j (H_ij X_ij) S_ij'] + tr[(sum_j G_ij X_ij) V_i] / 2, summed over i
+        first = np.einsum("gab,gba->", inverse, _sums(hx[:, :, None] * s[:, None, :], places))
+        out[k] = np.einsum("gab,gba->", _sums(third, places), variance) / 2 - first
     n = len(inverse)
     return out * (n / (n - 1))
 
 
 def _left_exactly(table: _Table) -> FloatArray:
     """Variance of the residuals of each pair in units of the root of the mean, shape (P, T, T)."""
+    # Q - R Z R' - R X W^-1 X' R'
     seen = _seen(table, _effects_variance(table))
     return np.asarray(table.within - (seen + seen.swapaxes(1, 2)) / 2 - _regressors_share(table))
 
 
 def _seen(table: _Table, variance: FloatArray) -> FloatArray:
-    """R Z R'."""
+    """R Z R', R = Q diag(l)^1/2."""
     root = table.within * np.sqrt(table.mean)[:, None, :]
     return np.asarray(root @ variance @ root.swapaxes(1, 2))
 
 
 def _effects_variance(table: _Table) -> FloatArray:
     """Covariance of a_i + c_j of each pair, shape (P, T, T), from the inverse of the destinations' Schur complement."""
-    i, j, width = table.origin, table.destination, table.mean.shape[1]
+    # The information of (a, c) is [A B; B' C], A = diag(sum_j H_ij), B = (H_ij), C = diag(sum_i H_ij). With
+    # S = (C - B'A^- B)^-:   Var(c) = S,   Cov(a, c) = -A^- B S,   Var(a) = A^- + A^- B S B'A^-.
+    i, j, t = table.origin, table.destination, table.mean.shape[1]
     n, m = int(i.max()) + 1, int(j.max()) + 1
     first = _inverse(_sums(table.curvature, i))
-    grid = np.zeros((n, width, m, width))
-    grid[i, :, j, :] = table.curvature
-    cross = grid.reshape(n, width, m * width)
-    turned = first @ cross
-    whole = np.zeros((m, width, m, width))
-    whole[np.arange(m), :, np.arange(m), :] = _sums(table.curvature, j)
-    flat = turned.reshape(n * width, m * width)
-    complement = whole.reshape(m * width, m * width) - cross.reshape(n * width, m * width).T @ flat
-    second = _inverse(complement)
+    cross = np.zeros((n, t, m, t))
+    cross[i, :, j, :] = table.curvature
+    solved = first @ cross.reshape(n, t, m * t)
+    flat = solved.reshape(n * t, m * t)
+    complement = -(cross.reshape(n * t, m * t).T @ flat).reshape(m, t, m, t)
+    complement[np.arange(m), :, np.arange(m), :] += _sums(table.curvature, j)
+    second = _inverse(complement.reshape(m * t, m * t))
     mixed = flat @ second
-    origin = first + mixed.reshape(n, width, -1) @ turned.swapaxes(1, 2)
-    blocks = second.reshape(m, width, m, width)[j, :, j, :]
-    between = mixed.reshape(n, width, m, width)[i, :, j, :]
-    return np.asarray(origin[i] + blocks - between - between.swapaxes(1, 2))
+    of_origin = first + mixed.reshape(n, t, -1) @ solved.swapaxes(1, 2)
+    of_destination = second.reshape(m, t, m, t)[j, :, j, :]
+    between = mixed.reshape(n, t, m, t)[i, :, j, :]
+    return np.asarray(of_origin[i] + of_destination - between - between.swapaxes(1, 2))
 
 
 def _left_in_balance(table: _Table) -> FloatArray:
     """The product of what origins, destinations and regressors leave."""
+    # P <- P^1/2 (Q - R H_i^- R') P^1/2 for origins, destinations, and then the regressors
     left = table.within
     for places in (table.origin, table.destination):
         inverse = _inverse(_sums(table.curvature, places))
@@ -255,12 +265,14 @@ def _left_in_balance(table: _Table) -> FloatArray:
 
 
 def _regressors_share(table: _Table) -> FloatArray:
+    # R X W^-1 X' R', where Q leaves diag(l)^1/2 X as it is
     turned = np.sqrt(table.mean)[:, :, None] * table.x
     return np.asarray(turned @ _inverse(table.information) @ turned.swapaxes(1, 2))
 
 
 def _corrected(table: _Table, left: FloatArray) -> FloatArray:
     """Residuals times the symmetric root of the inverse of what is left, shape (P, T)."""
+    # diag(l)^1/2 P^-1/2 diag(l)^-1/2 (y - l)
     root = np.sqrt(table.mean)
     scaled = np.divide(table.residuals, root, out=np.zeros_like(root), where=root > 0)
     return np.asarray(root * (_power(left, -0.5) @ scaled[:, :, None])[:, :, 0])

@@ -18,37 +18,37 @@ Econometrica 74, 967-1012.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import CodeArray, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
     FormulaError,
     IdentificationError,
     OptionError,
-    check_column,
-    check_option,
     listing,
 )
-from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import AbsorbedCount, ErrorSource, ScoreSource
-from wagegap.estimation.design import Design, build_design
-from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.cellwise import Rows, least_squares, relate
+from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.covariance.sources import AbsorbedCount
+from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
+from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
-from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import fit_sample, index_cells, resolve_cov, weighted_rows, with_weights
+from wagegap.panel.events import column_of
+from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import prepare
 from wagegap.regression.gravity.flows import Flows
 
 __all__ = ["common_correlated_effects"]
-
-_KINDS = ("HC0", "HC1", "CR0", "CR1")
 
 
 @refittable
@@ -99,85 +99,85 @@ def common_correlated_effects(
     >>> common_correlated_effects(rows, "flow ~ gdp", unit="o", period="t").params.round(1).to_dict()
     {'gdp': 0.5}
     """
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    design = _design(panel, formula, unit, period)
-    parsed = resolve_cov(panel, cov if cov is not None else f"CR1:{unit}", design.rows)
-    if isinstance(parsed, Replicates | Bootstrap) or (isinstance(parsed, Robust) and parsed.kind not in _KINDS):
-        raise OptionError(f"cov={str(parsed)!r} is not defined here: use HC0, HC1, CR0:{unit} or CR1:{unit}.")
-    within, taken = _without_own_columns(panel, design, unit, period)
-    cells = index_cells(panel.frame.iloc[design.rows], [])
-    columns = list(range(within.x.shape[1]))
-    fitted = fit_sample(panel, within, cells, columns, cov=parsed, small_sample=small_sample)
-    labels = pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""})
-    estimates = Estimates(
-        labels, fitted.values[0], (_counting(fitted.source, unit, taken),), (np.eye(len(columns)),),
-        title="Common correlated effects, pooled", ledger=design.ledger,
+    clusters = f"CR1:{unit}"
+    how = dict(
+        cov=clusters if cov is None else cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
+    )
+    rows = _rows(data, formula, unit, period, how)
+    if rows.cov.replicated or rows.cov.model_based or rows.cov.leverages or rows.cov.adjusts_clusters:
+        raise OptionError(f"cov={str(rows.cov)!r} is not defined here: use HC0, HC1, CR0:{unit} or CR1:{unit}.")
+    within, taken = _without_own_columns(rows, unit, period)
+    fits, refit = least_squares(within)
+    labels = pd.DataFrame({"term": list(rows.design.names), "unit": unit_of_outcome(rows.design.outcome)})
+    estimates = relate(
+        within,
+        [_counting(fit, unit, taken) for fit in fits],
+        refit,
+        labels,
+        title="Common correlated effects, pooled",
         notes=(f"Each {unit} has a constant and loadings on the means of all over each {period}.",),
-    )  # fmt: skip
-    slopes = np.concatenate([[1.0], np.zeros(len(columns))])
-    return Flows(estimates, "gaussian", "identity", (), pd.DataFrame(), slopes=slopes)
+    )
+    return Flows(estimates, "gaussian", "identity", (), pd.DataFrame(), slopes=np.eye(1 + len(labels))[0])
 
 
-def _design(panel: Panel, formula: str, unit: str, period: str) -> Design:
-    parts = split_formula(formula)
+def _rows(data: Any, formula: str, unit: str, period: str, how: Mapping[str, Any]) -> Rows:
+    panel, parts = as_panel(data), split_formula(formula)
     if parts.effects:
         raise FormulaError(f"formula {formula!r}: leave out the effects behind the bar; each {unit} has its own.")
     for name, purpose in ((unit, "for unit"), (period, "for period")):
-        check_column(name, panel.frame.columns, purpose)
+        column_of(panel, name, purpose)
     if unit == period:
         raise OptionError(f"unit and period are both {unit!r}: who is observed, and when, are two columns.")
-    weights, positive, ledger = weighted_rows(panel)
-    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=[unit, period])
-    twice = int(panel.frame.iloc[design.rows].duplicated([unit, period]).sum())
+    rows = prepare(panel, replace(parts, also=(unit, period)), by=(), **how)
+    twice = int(rows.columns([unit, period]).duplicated().sum())
     if twice:
         raise DuplicateKeyError(
-            f"{twice:,} of {len(design.rows):,} rows have the {unit!r} and {period!r} of another: one row of each is "
+            f"{twice:,} of {len(rows):,} rows have the {unit!r} and {period!r} of another: one row of each is "
             "needed. Sum them, or name the unit by what tells them apart (a corridor, not its origin)."
         )
-    design = design.without_constant()
+    design = rows.design.without_constant()
     if not design.names:
         raise FormulaError(f"formula {formula!r} has no regressor.")
-    return design
+    return replace(rows, design=design)
 
 
-def _without_own_columns(panel: Panel, design: Design, unit: str, period: str) -> tuple[Design, int]:
+def _without_own_columns(rows: Rows, unit: str, period: str) -> tuple[Rows, int]:
     """Outcome and regressors less what each unit's constant and the means explain, and how many columns that took."""
-    frame = panel.frame.iloc[design.rows]
-    weights = panel.weights(design.rows)
-    w = np.ones(len(design.rows)) if weights is None else weights
+    design, w = rows.design, np.ones(len(rows)) if rows.weights is None else rows.weights
     values = np.column_stack([design.y, design.x])
-    means = _means(values, pd.factorize(frame[period])[0], w)
-    own = np.column_stack([np.ones(len(w)), means])
-    codes, names = pd.factorize(frame[unit])
+    own = np.column_stack([np.ones(len(w)), _means(values, rows.codes(period), w)])
+    codes, names = pd.factorize(rows.column(unit))
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    short = [str(names[i]) for i, rows in enumerate(members) if len(rows) <= own.shape[1]]
+    short = [str(names[i]) for i, at in enumerate(members) if len(at) <= own.shape[1]]
     if short:
         raise IdentificationError(
             f"{len(short)} of {len(members)} units have no more than {own.shape[1]} periods, as many as columns of "
             f"their own: {listing(short)}. Leave them out, or regressors."
         )
     out, taken = np.empty_like(values), 0
-    for rows in members:
-        out[rows], rank = _residuals(values[rows], own[rows], w[rows])
+    for at in members:
+        out[at], rank = _residuals(values[at], own[at], w[at])
         taken += rank
+    _check_left(design, out, unit)
+    return rows.with_design(y=out[:, 0], x=out[:, 1:]), taken
+
+
+def _check_left(design: Design, out: FloatArray, unit: str) -> None:
+    """Raise where the units' own columns leave no variation in the outcome or a regressor."""
     if np.linalg.norm(out[:, 0]) <= 1e-9 * np.linalg.norm(design.y):
         raise DataError(
             f"nothing of {design.outcome!r} is left beside the constant and loadings of each {unit}: it does not vary "
             "over time, or is the same for all at a time."
         )
-    size = np.linalg.norm(design.x, axis=0)
-    lost = np.linalg.norm(out[:, 1:], axis=0) <= 1e-9 * size
+    lost = np.linalg.norm(out[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(design.x, axis=0)
     if lost.any():
-        gone = listing(name for name, own_ in zip(design.names, lost, strict=True) if own_)
         raise IdentificationError(
-            f"{gone} is not identified: it is the same in all units at a time, which their loadings take up, or does "
-            "not vary over time."
+            f"{listing(itertools.compress(design.names, lost))} is not identified: it is the same in all units at a "
+            "time, which their loadings take up, or does not vary over time."
         )
-    return replace(design, y=out[:, 0], x=out[:, 1:]), taken
 
 
-def _means(values: FloatArray, period: IntArray, w: FloatArray) -> FloatArray:
+def _means(values: FloatArray, period: CodeArray, w: FloatArray) -> FloatArray:
     """Weighted means over units at each time, on the rows."""
     total = np.bincount(period, weights=w)
     columns = [(np.bincount(period, weights=w * column) / total)[period] for column in values.T]
@@ -194,8 +194,6 @@ def _residuals(values: FloatArray, own: FloatArray, w: FloatArray) -> tuple[Floa
     return (weighted - basis[:, :rank] @ (basis[:, :rank].T @ weighted)) / root, rank
 
 
-def _counting(source: ErrorSource, unit: str, taken: int) -> ErrorSource:
-    """Source whose small-sample factor counts the units' own columns."""
-    assert isinstance(source, ScoreSource)
-    count = AbsorbedCount(f"loadings of {unit}", taken, (unit,))
-    return replace(source, blocks=tuple(replace(block, absorbed=(count,), iid=None) for block in source.blocks))
+def _counting(fit: LinearFit, unit: str, taken: int) -> LinearFit:
+    """Fit whose small-sample factor counts the units' own columns."""
+    return replace(fit, absorbed=(AbsorbedCount(f"loadings of {unit}", taken, (unit,)),), classical=None)

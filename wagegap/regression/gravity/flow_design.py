@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,17 +16,18 @@ from wagegap.errors import (
     FormulaError,
     OptionError,
     check_option,
-    no_column,
 )
-from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.identification import check_identified
 from wagegap.estimation.units import check_share
-from wagegap.panel.panel import Panel
-from wagegap.panel.rows import weighted_rows
+from wagegap.panel.events import column_of
+from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import prepare
 from wagegap.regression.gravity.irls import ENGINES, Engine, Family
 
-__all__ = ["FlowCall", "FlowFamily", "Link", "flow_design"]
+__all__ = ["FlowCall", "FlowFamily", "Link", "flow_rows"]
 
 FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
 Link = Literal["log", "logit", "probit", "cloglog", "identity"]
@@ -89,39 +91,42 @@ class FlowCall:
         return "poisson" if self.family == "poisson" else self.link  # type: ignore[return-value]
 
 
-def flow_design(panel: Panel, formula: str, chosen: FlowCall) -> tuple[Design, FloatArray | None]:
-    """Return the arrays of the regression and those at risk; the constant is left to effects where there are any.
+def flow_rows(data: Any, formula: str, chosen: FlowCall, how: Mapping[str, Any]) -> tuple[Rows, FloatArray | None]:
+    """Prepare the rows of the regression, and those at risk; the constant is left to effects where there are any.
 
     Raises
     ------
     ColumnError, OptionError, FormulaError, DataError, UnitError, EmptyDataError, IdentificationError
     """
-    parts = split_formula(formula)
-    also = [] if chosen.trials is None else [chosen.trials]
-    if chosen.trials is not None and chosen.trials not in panel.frame:
-        raise no_column(chosen.trials, panel.frame.columns, "for trials")
-    weights, positive, ledger = weighted_rows(panel)
-    if weights is not None and chosen.method == "berkson":
-        raise OptionError("method='berkson' has weights of their own, the inverse variances of the log odds.")
-    if weights is not None and panel.roles.weight_kind == "frequency" and chosen.family != "gaussian":
-        raise OptionError("frequency weights are for repeated workers: repeat the rows, or sum the flows first.")
-    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=positive, also=also)
-    if design.effects:
-        design = design.without_constant()
-    if design.x.shape[1] == 0:
+    panel, parts = as_panel(data), split_formula(formula)
+    if chosen.trials is not None:
+        column_of(panel, chosen.trials, "for trials")
+        parts = replace(parts, also=(chosen.trials,))
+    rows = prepare(panel, parts, by=(), **how)
+    _check_weights(rows, chosen)
+    if rows.design.effects:
+        rows = replace(rows, design=rows.design.without_constant())
+    if rows.design.x.shape[1] == 0:
         raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
-    at_risk = None if chosen.trials is None else _at_risk(panel, design, chosen.trials)
-    design = _checked_outcome(design, at_risk, chosen)
+    at_risk = None if chosen.trials is None else _at_risk(rows, chosen.trials)
+    design = _checked_outcome(rows.design, at_risk, chosen)
     if len(design.y) > 1 and np.ptp(design.y) == 0 and chosen.trials is None:
         raise DataError(
             f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
         )
     check_identified(design)
-    return design, at_risk
+    return replace(rows, design=design), at_risk
 
 
-def _at_risk(panel: Panel, design: Design, trials: str) -> FloatArray:
-    values = pd.to_numeric(panel.frame[trials], errors="coerce").to_numpy(dtype=float)[design.rows]
+def _check_weights(rows: Rows, chosen: FlowCall) -> None:
+    if rows.weights is not None and chosen.method == "berkson":
+        raise OptionError("method='berkson' has weights of their own, the inverse variances of the log odds.")
+    if rows.weight_kind == "frequency" and chosen.family != "gaussian":
+        raise OptionError("frequency weights are for repeated workers: repeat the rows, or sum the flows first.")
+
+
+def _at_risk(rows: Rows, trials: str) -> FloatArray:
+    values = pd.to_numeric(rows.columns([trials])[trials], errors="coerce").to_numpy(dtype=float)
     bad = ~(values > 0) | ~np.isfinite(values)
     if bad.any():
         raise DataError(f"trials {trials!r} are not positive numbers in {int(bad.sum()):,} of {len(values):,} rows.")

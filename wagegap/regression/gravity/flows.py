@@ -42,14 +42,14 @@ from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
-    check_option,
     listing,
     warn,
 )
-from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
+from wagegap.estimation.cellwise import Rows, error_source, least_squares, replicated_source
+from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
 from wagegap.estimation.design import Design
-from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.identification import partial_out
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -58,17 +58,8 @@ from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
-from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import (
-    build_sample,
-    fit_sample,
-    index_cells,
-    refitted_source,
-    resolve_cov,
-    with_weights,
-)
 from wagegap.regression.gravity.bias import correct_bias, pair_clusters
-from wagegap.regression.gravity.flow_design import FlowCall, FlowFamily, Link, flow_design
+from wagegap.regression.gravity.flow_design import FlowCall, FlowFamily, Link, flow_rows
 from wagegap.regression.gravity.irls import Engine, IrlsFit, fit_irls, loglik
 
 __all__ = ["Flows", "fit_flows"]
@@ -239,19 +230,13 @@ def fit_flows(  # noqa: PLR0913
     {'log(dist)': -1.01}
     """
     chosen = FlowCall(family, link, trials, method, engine, bias)
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    design, at_risk = flow_design(panel, formula, chosen)
+    how = dict(cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    rows, at_risk = flow_rows(data, formula, chosen, how)
     if chosen.bias is not None:
-        panel, parsed = pair_clusters(panel, design, cov)
-    else:
-        parsed = resolve_cov(panel, cov, design.rows)
-    if chosen.is_linear:
-        fitted = _linear(panel, design, at_risk, chosen, parsed, small_sample)
-    else:
-        fitted = _generalised(panel, design, at_risk, chosen, parsed, small_sample)
-    done = _result(fitted, chosen)
-    return done if keep_units else done.without_units()
+        rows = pair_clusters(rows)
+    fitted = (_linear if chosen.is_linear else _generalised)(rows, at_risk, chosen)
+    flows = _result(fitted, chosen)
+    return flows if keep_units else flows.without_units()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,7 +246,6 @@ class _Fitted:
     values: FloatArray
     source: ErrorSource
     design: Design
-    names: tuple[str, ...]
     separated: pd.DataFrame
     notes: tuple[str, ...] = ()
     deviance: float = np.nan
@@ -270,42 +254,25 @@ class _Fitted:
     bias: FloatArray | None = None
 
 
-def _linear(
-    panel: Panel,
-    design: Design,
-    at_risk: FloatArray | None,
-    chosen: FlowCall,
-    cov: Covariance,
-    rule: SmallSample,
-) -> _Fitted:
+def _linear(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Fitted:
     """Least squares, or Berkson's weighted least squares of log odds."""
-    known = None
-    if at_risk is not None:
-        rate = 1 / (1 + np.exp(-design.y))
-        known = at_risk * rate * (1 - rate)
-        panel = _weighted(panel, design, known)
-    columns = list(range(design.x.shape[1]))
-    cells = index_cells(panel.frame.iloc[design.rows], [])
-    fitted = fit_sample(panel, design, cells, columns, cov=cov, small_sample=rule)
-    source: ErrorSource = fitted.source
+    design = rows.design
     notes: tuple[str, ...] = ()
-    if known is not None and isinstance(source, ScoreSource):
-        source = _known_variance(source, float(fitted.sigma[0]))
+    if at_risk is not None:
+        # weights n p (1 - p), the inverse of the binomial variance of log odds
+        rate = 1 / (1 + np.exp(-design.y))
+        rows = rows.weighted(at_risk * rate * (1 - rate))
+    (fit,), refit = least_squares(rows)
+    source = error_source(rows, [fit], refit)
+    if at_risk is not None and isinstance(source, ScoreSource):
+        source = _known_variance(source, fit.sigma)
         block = source.blocks[0]
-        free = block.nobs - block.counted("stata", ())
+        df = block.nobs - block.counted("stata", ())
         notes = (
-            f"Berkson's chi-square {fitted.sigma[0] ** 2 * free:.1f} on {free:g} degrees of freedom: errors beyond the "
+            f"Berkson's chi-square {fit.sigma**2 * df:.1f} on {df:g} degrees of freedom: errors beyond the "
             "binomial make cov='iid' too small.",
         )
-    return _Fitted(fitted.values[0], source, design, design.names, _labels(panel, design, [], []), notes)
-
-
-def _weighted(panel: Panel, design: Design, weights: FloatArray) -> Panel:
-    """Panel whose weights are those of a weighted least squares problem, in the rows of the design."""
-    values = np.zeros(len(panel))
-    values[design.rows] = weights
-    bare = replace(panel, roles=replace(panel.roles, weight=None, weight_kind=None))
-    return with_weights(bare, values, "analytic")
+    return _Fitted(fit.values, source, design, _labels(rows, np.arange(0), []), notes)
 
 
 def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
@@ -314,61 +281,56 @@ def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
     return replace(source, blocks=blocks)
 
 
-def _generalised(
-    panel: Panel,
-    design: Design,
-    at_risk: FloatArray | None,
-    chosen: FlowCall,
-    cov: Covariance,
-    rule: SmallSample,
-) -> _Fitted:
+def _generalised(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Fitted:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
-    weights = panel.weights(design.rows)
-    cov.check_weights(panel.roles.weight_kind if weights is not None else None)
-    if at_risk is not None:
-        weights = at_risk if weights is None else weights * at_risk
-    clean = _without_separated(panel, design, weights, chosen)
-    if isinstance(cov, Replicates | Bootstrap):
-        values, source = _replicated(panel, clean, chosen, cov)
+    clean = _without_separated(rows, at_risk, chosen)
+    design, notes, bias = clean.rows.design, _notes(clean, chosen), None
+    if clean.rows.cov.replicated:
+        values, source = _replicated(clean, chosen)
         fit = _fit(clean, clean.weights, chosen)
     else:
         fit = _fit(clean, clean.weights, chosen)
-        values, source = _from_least_squares(panel, clean.design, fit, chosen, cov, rule)
-    notes, bias = _notes(clean, chosen), None
+        values, source = _from_least_squares(clean.rows, fit, chosen)
     if chosen.bias is not None and isinstance(source, ScoreSource):
-        done = correct_bias(panel, clean.design, fit, values, source)
-        values, source, bias, notes = done.values, done.source, done.bias, (*notes, done.note)
+        corrected = correct_bias(clean.rows, fit, values, source)
+        values, source, bias = corrected.values, corrected.source, corrected.bias
+        notes = (*notes, corrected.note)
     return _Fitted(
-        values, source, clean.design, clean.design.names, clean.separated, notes, fit.deviance,
-        np.nan if chosen.family == "fractional" else loglik(clean.design.y, fit.index, clean.weights, chosen.kernel),
+        values, source, design, clean.separated, notes, fit.deviance,
+        np.nan if chosen.family == "fractional" else loglik(design.y, fit.index, clean.weights, chosen.kernel),
         _mean_slopes(fit, clean.weights, chosen), bias,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clean:
-    """Rows and columns for which estimates exist."""
+    """Rows and columns for which estimates exist; the weights of the fit are those of the data times those at risk."""
 
-    design: Design
+    rows: Rows
     weights: FloatArray | None
     separated: pd.DataFrame
     lost: tuple[str, ...] = ()
 
 
-def _without_separated(panel: Panel, design: Design, weights: FloatArray | None, chosen: FlowCall) -> _Clean:
-    found = find_separated(_signs(design.y, chosen), design.x, design.effects)
-    if not found.rows.any():
-        return _Clean(design, weights, _labels(panel, design, [], []))
-    if found.rows.all():
+def _without_separated(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Clean:
+    rows.cov.check_weights(rows.weight_kind)
+    design, weights = rows.design, rows.weights
+    if at_risk is not None:
+        weights = at_risk if weights is None else weights * at_risk
+    separated = find_separated(_signs(design.y, chosen), design.x, design.effects)
+    if not separated.rows.any():
+        return _Clean(rows, weights, _labels(rows, np.arange(0), []))
+    if separated.rows.all():
         raise IdentificationError(
-            f"all {len(found.rows):,} rows are separated: the regressors and effects predict {design.outcome!r} "
+            f"all {len(design.y):,} rows are separated: the regressors and effects predict {design.outcome!r} "
             "perfectly. Absorb fewer effects, or leave regressors out."
         )
-    reasons = np.where(found.by_level[found.rows], "a level with one outcome only", "predicted perfectly")
-    labels = _labels(panel, design, np.flatnonzero(found.rows), reasons)
-    left = design.take(~found.rows, "separated", panel.weights(design.rows))
-    left, lost = _without_lost_columns(left)
-    return _Clean(left, None if weights is None else weights[~found.rows], labels, lost)
+    reasons = np.where(separated.by_level[separated.rows], "a level with one outcome only", "predicted perfectly")
+    labels = _labels(rows, np.flatnonzero(separated.rows), reasons)
+    kept = rows.keep(~separated.rows, "separated")
+    clean, lost = _without_lost_columns(kept.design)
+    weights = None if weights is None else weights[~separated.rows]
+    return _Clean(replace(kept, design=clean), weights, labels, lost)
 
 
 def _signs(y: FloatArray, chosen: FlowCall) -> IntArray:
@@ -394,61 +356,49 @@ def _without_lost_columns(design: Design) -> tuple[Design, tuple[str, ...]]:
     return design.keep_columns(keep), lost
 
 
-def _labels(panel: Panel, design: Design, at: Sequence[int] | IntArray, reasons: Sequence[str] | Any) -> pd.DataFrame:
-    """Labels of some rows of the design: number at the door, effects, outcome, reason."""
-    rows = design.rows[np.asarray(at, dtype=np.intp)]
-    columns = list(dict.fromkeys(name for effect in design.effect_names for name in effect.split("^")))
-    frame = panel.frame[columns].iloc[rows].reset_index(drop=True)
-    frame.insert(0, "row", panel.row_ids[rows])
-    return frame.assign(outcome=design.y[np.asarray(at, dtype=np.intp)], reason=list(reasons))
+def _labels(rows: Rows, at: IntArray, reasons: Sequence[str] | FloatArray) -> pd.DataFrame:
+    """Labels of some rows: number at the door, effects, outcome, reason."""
+    columns = list(dict.fromkeys(name for effect in rows.design.effect_names for name in effect.split("^")))
+    frame = rows.columns(columns).iloc[at].reset_index(drop=True)
+    frame.insert(0, "row", rows.numbered()[at])
+    return frame.assign(outcome=rows.design.y[at], reason=list(reasons))
 
 
 def _fit(clean: _Clean, weights: FloatArray | None, chosen: FlowCall) -> IrlsFit:
-    design = clean.design
+    design = clean.rows.design
     return fit_irls(design.y, design.x, design.effects, weights, family=chosen.kernel, engine=chosen.engine)
 
 
-def _from_least_squares(
-    panel: Panel, design: Design, fit: IrlsFit, chosen: FlowCall, cov: Covariance, rule: SmallSample
-) -> tuple[FloatArray, ErrorSource]:
-    """Coefficients and source of the weighted least squares problem that the fit solves at its end.
+def _from_least_squares(rows: Rows, fit: IrlsFit, chosen: FlowCall) -> tuple[FloatArray, ErrorSource]:
+    """Coefficients and source of error of the weighted least squares problem that the fit solves at its end.
 
     Its scores are those of the likelihood, its bread the inverse of the expected information.
     """
     scale = float(fit.weights.mean())
-    problem = replace(design, y=fit.response, x=fit.x)
-    weighted = _weighted(panel, design, fit.weights / scale)
-    cells = index_cells(weighted.frame.iloc[design.rows], [])
-    columns = list(range(design.x.shape[1]))
-    fitted = fit_sample(weighted, problem, cells, columns, cov=cov, small_sample=rule)
-    assert isinstance(fitted.source, ScoreSource)
-    source = fitted.source
-    if chosen.family != "fractional":
-        source = _known_variance(source, float(fitted.sigma[0]) * np.sqrt(scale))
-    return fitted.values[0], source
+    problem = rows.with_design(y=fit.response, x=fit.x).weighted(fit.weights / scale)
+    (last,), refit = least_squares(problem)
+    source = error_source(problem, [last], refit)
+    if chosen.family != "fractional" and isinstance(source, ScoreSource):
+        source = _known_variance(source, last.sigma * np.sqrt(scale))
+    return last.values, source
 
 
-def _replicated(
-    panel: Panel, clean: _Clean, chosen: FlowCall, cov: Replicates | Bootstrap
-) -> tuple[FloatArray, ErrorSource]:
-    """Fit again with each replicate's weights."""
-    design = clean.design
-    cells = index_cells(panel.frame.iloc[design.rows], [])
-    sample = build_sample(panel, design, cells, cov)
-    ratio = 1.0 if clean.weights is None or sample.weights is None else clean.weights / sample.weights
-    ratio = clean.weights if clean.weights is not None and sample.weights is None else ratio
+def _replicated(clean: _Clean, chosen: FlowCall) -> tuple[FloatArray, ErrorSource]:
+    """Fit again with each replicate's weights, times those at risk."""
+    rows = clean.rows
+    base = np.ones(len(rows)) if rows.weights is None else rows.weights
+    ratio = 1.0 if clean.weights is None else clean.weights / base
 
-    def refit(weights: FloatArray | None) -> FloatArray:
-        own = np.ones(len(design.y)) * ratio if weights is None else weights * ratio
-        return _refitted(clean, own, chosen)[None]
+    def refit(weights: FloatArray) -> FloatArray:
+        return _refitted(clean, weights * ratio, chosen)[None]
 
-    estimate = refit(sample.weights)
-    return estimate[0], refitted_source(panel, design.rows, sample, cov, estimate, refit)
+    estimate = refit(base)
+    return estimate[0], replicated_source(rows, estimate, refit)
 
 
 def _refitted(clean: _Clean, weights: FloatArray, chosen: FlowCall) -> FloatArray:
     """Coefficients from the rows with weight that are not separated among themselves."""
-    design = clean.design
+    design = clean.rows.design
     used = np.flatnonzero(weights > 0)
     codes = recode(design.effects, used)
     gone = find_separated(_signs(design.y[used], chosen), design.x[used], codes).rows
@@ -479,32 +429,28 @@ def _notes(clean: _Clean, chosen: FlowCall) -> tuple[str, ...]:
         notes.append(f"{len(clean.separated):,} separated rows were dropped; .separated lists them.")
     if clean.lost:
         notes.append(f"Left out, since only separated rows told them apart: {listing(clean.lost)}.")
-    if chosen.family == "poisson" and len(clean.design.effects) > 2 and chosen.bias is None:
+    if chosen.family == "poisson" and len(clean.rows.design.effects) > 2 and chosen.bias is None:
         notes.append(_THREE_WAY)
-    if chosen.family in ("binomial", "fractional") and clean.design.effects:
+    if chosen.family in ("binomial", "fractional") and clean.rows.design.effects:
         notes.append(_MANY_EFFECTS)
     return tuple(notes)
 
 
 def _result(fitted: _Fitted, chosen: FlowCall) -> Flows:
-    unit = {"poisson": "log points", "gaussian": unit_of_outcome(fitted.design.outcome)}.get(chosen.family, "none")
+    design, k = fitted.design, len(fitted.values)
+    unit = {"poisson": "log points", "gaussian": unit_of_outcome(design.outcome)}.get(chosen.family, "none")
     titles = {"poisson": "Flows, Poisson", "binomial": "Rates, binomial", "fractional": "Shares, fractional"}
     how = f" {chosen.link}" if chosen.family in ("binomial", "fractional") else ""
     title = "Log odds, Berkson" if chosen.method == "berkson" else titles.get(chosen.family, "Flows, linear") + how
-    labels = pd.DataFrame({"term": list(fitted.names), "unit": unit, "comparison": ""})
-    absorbed = fitted.design.effect_names
-    notes = (f"Absorbed: {', '.join(absorbed)}.",) * bool(absorbed) + fitted.notes
+    labels = pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""})
+    absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(
-        labels, fitted.values, (fitted.source,), (np.eye(len(fitted.values)),), title=title,
-        ledger=fitted.design.ledger, notes=notes,
+        labels, fitted.values, (fitted.source,), (np.eye(k),), title=title, ledger=design.ledger,
+        notes=(*absorbed, *fitted.notes),
     )  # fmt: skip
+    bias = None if fitted.bias is None else pd.Series(fitted.bias, list(design.names), name="bias")
+    slopes = fitted.slopes if len(fitted.slopes) > 1 else np.eye(1 + k)[0]  # a linear mean has slope one everywhere
     return Flows(
-        estimates, chosen.family, str(chosen.link), absorbed, fitted.separated, fitted.deviance, fitted.loglik,
-        np.resize(fitted.slopes, 1 + len(fitted.values)) if len(fitted.slopes) > 1 else _flat(len(fitted.values)),
-        None if fitted.bias is None else pd.Series(fitted.bias, list(fitted.names), name="bias"),
+        estimates, chosen.family, str(chosen.link), design.effect_names, fitted.separated, fitted.deviance,
+        fitted.loglik, slopes, bias,
     )  # fmt: skip
-
-
-def _flat(k: int) -> FloatArray:
-    """Slope of a linear mean, one everywhere."""
-    return np.concatenate([[1.0], np.zeros(k)])

@@ -132,16 +132,20 @@ def fit_irls(
     shift = np.zeros(len(y)) if offset is None else offset
     model = _Model(y, w, family)
     take_out = absorber(engine) if effects else _nothing
-    index, flat = model.start(), shift + model.centre(constant=bool(effects) or _has_constant(x))
-    rest, params = x, np.zeros(x.shape[1])
-    deviance, change, known = np.inf, 1.0, index - shift  # the start is no combination of the columns
+    constant = bool(effects) or bool((np.ptp(x, axis=0) == 0).any())
+    index, flat = model.start(), shift + model.centre(constant=constant)
+    within, deviance, change = x, np.inf, 1.0
+    known = index - shift  # the start is no combination of the columns
     for step in range(1, _STEPS + 1):
+        # Working response z = eta - offset + (y - m)/m', weights w m'^2 / V; the part of eta that stays after the
+        # effects are taken out is X b of the step before. With M the residual maker of the effects and b the fit of
+        # M z on M X, eta moves by (y - m)/m' - (M z - M X b).
         residual, working = model.working(index)
-        both = np.column_stack([known + residual, rest])
-        both = take_out(both, effects, working, max(min(_LOOSE, 1e-4 * change), _TIGHT))
-        response, rest = both[:, 0], both[:, 1:]
-        params = _solve(rest, response, working)
-        move = residual - (response - rest @ params)
+        columns = np.column_stack([known + residual, within])
+        columns = take_out(columns, effects, working, max(min(_LOOSE, 1e-4 * change), _TIGHT))
+        response, within = columns[:, 0], columns[:, 1:]
+        params = _solve(within, response, working)
+        move = residual - (response - within @ params)
         taken, after = _shortened(model, index, move, deviance)
         if step == 1 and not after <= model.deviance(flat):
             index, deviance, known = flat, model.deviance(flat), flat - shift
@@ -150,10 +154,12 @@ def fit_irls(
         index = index + taken * move
         deviance = after if taken == 1.0 or np.isfinite(deviance) else np.inf
         if change <= _SETTLED:
-            return _finish(model, index, rest, params, after, step)
-        known = rest @ params if taken == 1.0 else index - shift
+            residual, working = model.working(index)
+            response = within @ params + residual
+            return IrlsFit(params, index, model.mean(index), within, response, working, after, step)
+        known = within @ params if taken == 1.0 else index - shift
     raise IdentificationError(
-        f"the fit did not settle in {_STEPS} steps; its last change of the index was {change:.1e}: some regressor "
+        f"the fit did not converge in {_STEPS} steps; its last change of the index was {change:.1e}: some regressor "
         "predicts nearly perfectly, or values span too many orders of magnitude."
     )
 
@@ -193,6 +199,7 @@ def loglik(y: FloatArray, index: FloatArray, weights: FloatArray | None, family:
     w = np.ones(len(y)) if weights is None else weights
     if family == "poisson":
         return float(np.sum(w * (y * index - np.exp(index) - special.gammaln(y + 1))))
+    # log of the binomial coefficient of w y successes in w trials
     p = probability(index, family)
     chosen = special.gammaln(w + 1) - special.gammaln(w * y + 1) - special.gammaln(w * (1 - y) + 1)
     return float(np.sum(w * (special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + chosen))
@@ -231,6 +238,7 @@ class _Model:
 
     def working(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(y - m)/m', and the working weights."""
+        # counts: m' = V = m;   shares: (y - m)/m' = y (1 - m)/m' - (1 - y) m/m',   m'^2 / V = m'^2 / [m (1 - m)]
         if self.family == "poisson":
             mean = np.exp(index)
             return self.y / mean - 1, self.w * mean
@@ -258,6 +266,7 @@ class _Model:
     def deviance(self, index: FloatArray) -> float:
         """Twice the log likelihood lost against a perfect fit; infinite where the mean is not finite."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            # counts: y log(y/m) - (y - m);   shares: y log(y/m) + (1 - y) log[(1 - y)/(1 - m)]
             mean = self.mean(index)
             if self.family == "poisson":
                 lost = special.xlogy(self.y, self.y / mean) - (self.y - mean)
@@ -267,15 +276,11 @@ class _Model:
         return total if np.isfinite(total) else np.inf
 
 
-def _has_constant(x: FloatArray) -> bool:
-    return bool(x.shape[1] and (np.ptp(x, axis=0) == 0).any())
-
-
 def _check_outcome(y: FloatArray, family: Family) -> None:
     bad = ~(y >= 0) if family == "poisson" else ~((y >= 0) & (y <= 1))
     if bad.any():
-        words = "negative or missing" if family == "poisson" else "outside 0 to 1"
-        raise DataError(f"the outcome is {words} in {int(bad.sum()):,} of {len(y):,} rows, first {y[bad][0]:g}.")
+        fault = "negative or missing" if family == "poisson" else "outside 0 to 1"
+        raise DataError(f"the outcome is {fault} in {int(bad.sum()):,} of {len(y):,} rows, first {y[bad][0]:g}.")
     if not (y > 0).any():
         raise DataError(f"the outcome is zero in all {len(y):,} rows: there is nothing to explain.")
 
@@ -308,10 +313,3 @@ def _shortened(model: _Model, index: FloatArray, move: FloatArray, before: float
             return share, after
         share /= 2
     return share, after
-
-
-def _finish(
-    model: _Model, index: FloatArray, x: FloatArray, params: FloatArray, deviance: float, steps: int
-) -> IrlsFit:
-    residual, working = model.working(index)
-    return IrlsFit(params, index, model.mean(index), x, x @ params + residual, working, deviance, steps)

@@ -35,14 +35,14 @@ from wagegap.errors import (
     OptionError,
     check_option,
     listing,
-    no_column,
     public,
     warn,
 )
-from wagegap.estimation.covariance.options import BeckKatz, Bootstrap, Covariance, CovLike, Replicates, Robust
+from wagegap.estimation.cellwise import Rows, error_source, least_squares, relate, replicated_source
+from wagegap.estimation.covariance.options import BeckKatz, CovLike
 from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.design import Design
-from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates, join
+from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import Column
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.least_squares.absorb import recode
@@ -50,20 +50,12 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
-from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import (
-    build_sample,
-    fit_sample,
-    index_cells,
-    refitted_source,
-    resolve_cov,
-    with_weights,
-)
+from wagegap.panel.panel import as_panel
 from wagegap.regression.linear.linear_design import (
     Instrumented,
     LinearCall,
-    changed_design,
-    linear_design,
+    changed_rows,
+    linear_rows,
     without_effects,
 )
 from wagegap.regression.linear.panel_models import TwoStage, beck_katz, sargan, two_stage
@@ -178,16 +170,23 @@ def fit_linear(  # noqa: PLR0913
     np.float64(0.5)
     """
     check_option("model", model, _MODELS)
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    asked = LinearCall(model, unit or panel.roles.worker, period or panel.roles.period, small_sample)
-    design, instrumented = linear_design(panel, formula, instruments, asked)
+    panel = as_panel(data)
+    asked = LinearCall(model, unit or panel.roles.worker, period or panel.roles.period)
+    how = dict(cov="iid" if isinstance(cov, BeckKatz) else cov, small_sample=small_sample, weights=weights)
+    rows, instrumented = linear_rows(panel, formula, instruments, asked, {**how, "weight_kind": weight_kind})
     if instrumented is not None:
-        done = _instrumented(panel, design, instrumented, cov, asked)
+        if isinstance(cov, BeckKatz):
+            raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
+        fitted = _instrumented(rows, instrumented, asked)
     else:
-        design, notes = changed_design(panel, design, asked)
-        done = _labelled(design, *_least_squares(panel, design, cov, asked), asked, notes=notes)
-    return done if keep_units else done.without_units()
+        rows, notes = changed_rows(rows, asked)
+        if rows.cov.replicated and asked.model != "pooled":
+            raise OptionError(f"cov={str(rows.cov)!r} is for model='pooled' only: use a cluster.")
+        values, source = _least_squares(rows)
+        if isinstance(cov, BeckKatz):
+            source = _panel_corrected(rows, values, source, cov)
+        fitted = _labelled(rows.design, values, source, asked, notes=notes)
+    return fitted if keep_units else fitted.without_units()
 
 
 @public
@@ -266,33 +265,17 @@ def _tests(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(_TESTS))
 
 
-def _least_squares(
-    panel: Panel, design: Design, cov: CovLike | BeckKatz | None, asked: LinearCall
-) -> tuple[FloatArray, ErrorSource]:
-    """Coefficients and source of a design."""
-    parsed = Robust("iid") if isinstance(cov, BeckKatz) else resolve_cov(panel, cov, design.rows)
-    if isinstance(parsed, Replicates | Bootstrap) and asked.model != "pooled":
-        raise OptionError(f"cov={str(parsed)!r} is for model='pooled' only: use a cluster.")
-    cells = index_cells(panel.frame.iloc[design.rows], [])
-    fitted = fit_sample(panel, design, cells, range(design.x.shape[1]), cov=parsed, small_sample=asked.rule)
-    if isinstance(cov, BeckKatz):
-        return fitted.values[0], _panel_corrected(panel, design, fitted.values[0], fitted.source, cov)
-    return fitted.values[0], fitted.source
+def _least_squares(rows: Rows) -> tuple[FloatArray, ErrorSource]:
+    """Coefficients of all columns, and their source of error."""
+    (fit,), refit = least_squares(rows)
+    return fit.values, error_source(rows, [fit], refit)
 
 
-def _panel_corrected(
-    panel: Panel, design: Design, values: FloatArray, source: ErrorSource, cov: BeckKatz
-) -> StatedSource:
+def _panel_corrected(rows: Rows, values: FloatArray, source: ErrorSource, cov: BeckKatz) -> StatedSource:
     """Covariance with errors correlated between units within a period."""
-    weights = panel.weights(design.rows)
-    if weights is not None:
+    if rows.weights is not None:
         raise OptionError(f"cov={cov} takes no weights.")
-    for name in (cov.unit, cov.period):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "for BeckKatz")
-    units, periods = (
-        pd.factorize(panel.frame[name].iloc[design.rows])[0].astype(np.int32) for name in (cov.unit, cov.period)
-    )
+    units, periods = rows.codes(cov.unit), rows.codes(cov.period)
     n, t = int(units.max()) + 1, int(periods.max()) + 1
     cells = np.bincount(units * t + periods, minlength=n * t)
     if (cells != 1).any():
@@ -300,12 +283,11 @@ def _panel_corrected(
             f"cov={cov} needs every {cov.unit} in every {cov.period} once: {int((cells == 0).sum()):,} of {n * t:,} "
             f"pairs are absent and {int((cells > 1).sum()):,} stand more than once."
         )
-    y, x, _ = without_effects(design, np.empty((len(design.y), 0)), None)
-    bread = fit_lstsq(y, x).bread
-    matrix = beck_katz(x, y - x @ values, bread, units, periods)
+    y, x, _ = without_effects(rows.design, np.empty((len(rows), 0)), None)
+    matrix = beck_katz(x, y - x @ values, fit_lstsq(y, x).bread, units, periods)
     assert isinstance(source, ScoreSource)
     block = source.blocks[0]
-    return StatedSource(panel.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
+    return StatedSource(rows.access.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
 
 
 def _labelled(
@@ -331,54 +313,49 @@ def _labelled(
 # instruments -------------------------------------------------------------------------------------------------------
 
 
-def _instrumented(
-    panel: Panel, design: Design, found: Instrumented, cov: CovLike | BeckKatz | None, asked: LinearCall
-) -> Linear:
+def _instrumented(rows: Rows, found: Instrumented, asked: LinearCall) -> Linear:
     """Two-stage least squares, with the tests of its instruments."""
-    if isinstance(cov, BeckKatz):
-        raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
-    parsed = resolve_cov(panel, cov, design.rows)
-    weights = panel.weights(design.rows)
-    parsed.check_weights(panel.roles.weight_kind if weights is not None else None)
+    cov, weights, design = rows.cov, rows.weights, rows.design
     ends = found.ends(design)
     y, x, z = without_effects(design, found.z, weights)
     stage = two_stage(y, x, z, found.endogenous, weights)
     if np.isnan(stage.params).any():
         raise IdentificationError(f"{listing(found.names)} do not move {listing(ends)} apart: nothing is identified.")
     note, tests = f"Instruments for {listing(ends)}: {listing(found.names)}", []
-    if isinstance(parsed, Replicates | Bootstrap):
-        values, source = _replicated(panel, design, found, parsed)
+    if cov.replicated:
+        values, source = _replicated(rows, found)
     else:
-        values, source = _least_squares(panel, replace(design, y=stage.y, x=stage.x), parsed, asked)
-        whole = _Stages(panel, replace(design, y=y, x=x), z, found, stage, parsed, asked)
-        tests = [*whole.first_stages(), whole.exogeneity(), *whole.overidentification(weights)]
+        values, source = _least_squares(rows.with_design(y=stage.y, x=stage.x))
+        stages = _Stages(rows.with_design(y=y, x=x), z, found, stage)
+        tests = [*stages.first_stages(), stages.exogeneity(), *stages.overidentification()]
         _warn_weak(tests)
         note += f"; first-stage F {listing(f'{row[2]:.1f}' for row in tests[: len(ends)])}"
-    done = _labelled(design, values, source, asked, notes=(f"{note}.",), name="Two-stage least squares")
-    return replace(done, endogenous=ends, diagnostics=_tests(tests))
+    fitted = _labelled(design, values, source, asked, notes=(f"{note}.",), name="Two-stage least squares")
+    return replace(fitted, endogenous=ends, diagnostics=_tests(tests))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stages:
-    """Both stages, effects taken out, and the covariance that their tests use."""
+    """Both stages, effects taken out, whose tests use the covariance of the rows."""
 
-    panel: Panel
-    design: Design
+    rows: Rows
     z: FloatArray
     found: Instrumented
     stage: TwoStage
-    cov: Covariance
-    asked: LinearCall
+
+    @property
+    def design(self) -> Design:
+        """The second stage."""
+        return self.rows.design
 
     def _wald(self, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[float, float, float, float]:
         """Test that columns added to a regression have coefficients of zero."""
-        both = np.column_stack([x, more])
-        names = [f"column {j}" for j in range(both.shape[1])]
-        design = replace(self.design, y=y, x=both, columns=tuple(Column(name, name) for name in names))
-        values, source = _least_squares(self.panel, design, self.cov, self.asked)
-        labels = pd.DataFrame({"term": names, "unit": "none", "comparison": ""})
-        fit = Estimates(labels, values, (source,), (np.eye(len(values)),), title="")
-        return _f_test(fit.test(np.eye(both.shape[1])[x.shape[1] :]))
+        columns = np.column_stack([x, more])
+        names = [f"column {j}" for j in range(columns.shape[1])]
+        longer = self.rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
+        (fit,), refit = least_squares(longer)
+        estimates = relate(longer, [fit], refit, names, title="")
+        return _f_test(estimates.test(np.eye(len(names))[x.shape[1] :]))
 
     def first_stages(self) -> list[tuple[Any, ...]]:
         """Whether the instruments move each endogenous regressor."""
@@ -397,14 +374,14 @@ class _Stages:
             *self._wald(self.design.y, self.design.x, self.stage.left),
         )
 
-    def overidentification(self, weights: FloatArray | None) -> list[tuple[Any, ...]]:
+    def overidentification(self) -> list[tuple[Any, ...]]:
         """Whether the instruments agree: Sargan's chi-square, or by scores where errors are not alike."""
-        more = self.z.shape[1] - int(self.found.endogenous.sum())
+        more, weights = self.z.shape[1] - int(self.found.endogenous.sum()), self.rows.weights
         if more == 0:
             return []
         residuals = self.stage.y - self.stage.x @ self.stage.params
         names = listing(self.found.names)
-        if isinstance(self.cov, Robust) and self.cov.kind == "iid":
+        if self.rows.cov.kind == "iid":
             both = np.column_stack([self.design.x[:, ~self.found.endogenous], self.z])
             value = sargan(residuals, both, weights)
             return [("Sargan", names, value, float(more), np.inf, float(stats.chi2.sf(value, more)))]
@@ -422,17 +399,16 @@ def _warn_weak(tests: Sequence[tuple[Any, ...]]) -> None:
         )
 
 
-def _replicated(
-    panel: Panel, design: Design, found: Instrumented, cov: Replicates | Bootstrap
-) -> tuple[FloatArray, ErrorSource]:
+def _replicated(rows: Rows, found: Instrumented) -> tuple[FloatArray, ErrorSource]:
     """Both stages fitted again with each replicate's weights."""
-    sample = build_sample(panel, design, index_cells(panel.frame.iloc[design.rows], []), cov)
+    design = rows.design
 
     def refit(weights: FloatArray | None) -> FloatArray:
-        used = np.arange(len(design.y)) if weights is None else np.flatnonzero(weights > 0)
+        used = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
         part = replace(design, y=design.y[used], x=design.x[used], effects=recode(design.effects, used))
-        own = None if weights is None else weights[used]
-        return two_stage(*without_effects(part, found.z[used], own), found.endogenous, own).params[None]
+        replicate = None if weights is None else weights[used]
+        columns = without_effects(part, found.z[used], replicate)
+        return two_stage(*columns, found.endogenous, replicate).params[None]
 
-    estimate = refit(sample.weights)
-    return estimate[0], refitted_source(panel, design.rows, sample, cov, estimate, refit)
+    estimate = refit(rows.weights)
+    return estimate[0], replicated_source(rows, estimate, refit)

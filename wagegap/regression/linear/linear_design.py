@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
@@ -17,18 +19,19 @@ from wagegap.errors import (
     IdentificationWarning,
     OptionError,
     listing,
-    no_column,
     warn,
 )
-from wagegap.estimation.design import Design, build_design
-from wagegap.estimation.formula import FormulaParts, split_formula
+from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.design import Design
+from wagegap.estimation.formula import FormulaParts, design_matrix, split_formula
 from wagegap.estimation.identification import check_identified, partial_out
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.panel.panel import Panel
-from wagegap.panel.rows import weighted_rows
+from wagegap.panel.events import column_of
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import prepare
 from wagegap.regression.linear.panel_models import quasi_demeaned, unit_means, variance_components
 
-__all__ = ["Instrumented", "LinearCall", "changed_design", "linear_design", "without_effects"]
+__all__ = ["Instrumented", "LinearCall", "changed_rows", "linear_rows", "without_effects"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,11 @@ class LinearCall:
         Pooled, random, between or differences.
     unit, period : str or None
         Columns.
-    rule : str
-        Small-sample rule.
     """
 
     model: str
     unit: str | None
     period: str | None
-    rule: SmallSample
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,25 +74,25 @@ class Instrumented:
         return tuple(itertools.compress(design.names, self.endogenous))
 
 
-def linear_design(
-    panel: Panel, formula: str, instruments: str | None, asked: LinearCall
-) -> tuple[Design, Instrumented | None]:
-    """Rows complete in everything, regressors that can be told apart, and the instruments."""
-    parts = split_formula(formula)
+def linear_rows(
+    data: Any, formula: str, instruments: str | None, asked: LinearCall, how: Mapping[str, Any]
+) -> tuple[Rows, Instrumented | None]:
+    """Rows complete in everything, regressors that are not collinear, and the instruments."""
+    panel, parts = as_panel(data), split_formula(formula)
     sides = None if instruments is None else _sides(instruments, asked)
-    weights, positive, ledger = weighted_rows(panel)
+    also: tuple[str, ...] = ()
     if asked.model != "pooled":
-        _check_model(panel, parts, asked, weighted=weights is not None)
-    wanted = parts if sides is None else replace(parts, regressors=f"{parts.regressors} + {sides.regressors}")
-    also = [name for name in (asked.unit, asked.period) if name is not None and asked.model != "pooled"]
-    design = build_design(panel.frame, wanted, ledger=ledger, weights=weights, keep=positive, also=also)
-    if design.effects:
-        design = design.without_constant()
-    if design.x.shape[1] == 0:
+        _check_model(panel, parts, asked, weighted=how["weights"] is not None or panel.roles.weight is not None)
+        also = tuple(name for name in (asked.unit, asked.period) if name is not None)
+    wanted = parts.regressors if sides is None else f"{parts.regressors} + {sides.regressors}"
+    rows = prepare(panel, replace(parts, regressors=wanted, also=also), by=(), **how)
+    if rows.design.effects:
+        rows = replace(rows, design=rows.design.without_constant())
+    if rows.design.x.shape[1] == 0:
         raise FormulaError(f"formula {formula!r} has no regressor.")
-    own, found = (design, None) if sides is None else _split(panel, design, parts, sides)
-    check_identified(own)
-    return own, found
+    rows, instrumented = (rows, None) if sides is None else _split(panel, rows, parts, sides)
+    check_identified(rows.design)
+    return rows, instrumented
 
 
 def _sides(instruments: str, asked: LinearCall) -> FormulaParts:
@@ -115,16 +115,14 @@ def _check_model(panel: Panel, parts: FormulaParts, asked: LinearCall, *, weight
     for role, name in needs.items():
         if name is None:
             raise OptionError(f"model={asked.model!r} needs {role}='column'.")
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, f"for {role}")
+        column_of(panel, name, f"for {role}")
 
 
-def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaParts) -> tuple[Design, Instrumented]:
+def _split(panel: Panel, rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, Instrumented]:
     """Columns of the design by what the two formulas call them."""
-    frame = panel.frame.iloc[design.rows]
+    frame, design = rows.columns([str(name) for name in panel.frame.columns]), rows.design
     regressors, ends, outside = (
-        set(build_design(frame, replace(parts, regressors=text, effects=()), ledger=design.ledger).names)
-        for text in (parts.regressors, sides.outcome, sides.regressors)
+        set(design_matrix(frame, text).names) for text in (parts.regressors, sides.outcome, sides.regressors)
     )
     ends, outside = ends - {"Intercept"}, outside - {"Intercept"}
     if ends - regressors:
@@ -134,40 +132,41 @@ def _split(panel: Panel, design: Design, parts: FormulaParts, sides: FormulaPart
             f"{listing(sorted(outside & ends))} is both endogenous and an instrument: instruments stand outside the "
             "formula. Regressors that are not endogenous serve for themselves."
         )
-    outside -= regressors
-    is_instrument = np.array([name in outside for name in design.names])
-    own = design.keep_columns(~is_instrument)
-    endogenous = np.array([name in ends for name in own.names])
+    is_instrument = np.array([name in outside - regressors for name in design.names])
+    kept = replace(rows, design=design.keep_columns(~is_instrument))
+    endogenous = np.array([name in ends for name in kept.design.names])
     names = tuple(itertools.compress(design.names, is_instrument))
-    found = Instrumented(endogenous, design.x[:, is_instrument], names)
-    return own, _independent(own, found, panel.weights(design.rows))
+    instrumented = Instrumented(endogenous, design.x[:, is_instrument], names)
+    return kept, _independent(kept.design, instrumented, rows.weights)
 
 
-def changed_design(panel: Panel, design: Design, asked: LinearCall) -> tuple[Design, tuple[str, ...]]:
-    """Columns of the model asked for, whose least squares fit is its estimate, and what to say of it."""
+def changed_rows(rows: Rows, asked: LinearCall) -> tuple[Rows, tuple[str, ...]]:
+    """Rows of the model asked for, whose least squares fit is its estimate, and what to say of it."""
+    design = rows.design
     if asked.model == "pooled":
-        return design, ()
-    units, labels = pd.factorize(panel.frame[asked.unit].iloc[design.rows])
-    codes, both = units.astype(np.int32), np.column_stack([design.y, design.x])
+        return rows, ()
+    codes = rows.codes(str(asked.unit))
+    count, columns = int(codes.max()) + 1, np.column_stack([design.y, design.x])
     if asked.model == "differences":
-        return _differences(panel, design, codes, str(asked.period))
+        return _differences(rows, codes, str(asked.period))
     if asked.model == "between":
-        means = unit_means(both, codes)
-        rows = design.rows[np.unique(codes, return_index=True)[1]]
-        made = replace(design, y=means[:, 0], x=means[:, 1:], rows=rows)
-        return made, (f"Means of {len(labels):,} units ({asked.unit}) over {len(codes):,} rows.",)
+        means = unit_means(columns, codes)
+        first = design.rows[np.unique(codes, return_index=True)[1]]
+        note = f"Means of {count:,} units ({asked.unit}) over {len(codes):,} rows."
+        return rows.with_design(y=means[:, 0], x=means[:, 1:], rows=first), (note,)
     components = variance_components(design.y, design.x, codes)
-    changed = quasi_demeaned(both, codes, components)
+    changed = quasi_demeaned(columns, codes, components)
     note = (
-        f"Random effects of {len(labels):,} units ({asked.unit}) with standard deviation "
+        f"Random effects of {count:,} units ({asked.unit}) with standard deviation "
         f"{np.sqrt(components.unit):.4g}, of rows {np.sqrt(components.row):.4g} (Swamy and Arora), taken as known."
     )
-    return replace(design, y=changed[:, 0], x=changed[:, 1:]), (note,)
+    return rows.with_design(y=changed[:, 0], x=changed[:, 1:]), (note,)
 
 
-def _differences(panel: Panel, design: Design, codes: CodeArray, period: str) -> tuple[Design, tuple[str, ...]]:
+def _differences(rows: Rows, codes: CodeArray, period: str) -> tuple[Rows, tuple[str, ...]]:
     """Steps between rows of a unit in neighbouring periods; the constant stays one, a drift."""
-    places: IntArray = np.asarray(pd.factorize(panel.frame[period].iloc[design.rows], sort=True)[0], dtype=np.intp)
+    design = rows.design
+    places: IntArray = np.asarray(pd.factorize(rows.column(period), sort=True)[0], dtype=np.intp)
     order = np.lexsort((places, codes))
     same = codes[order[1:]] == codes[order[:-1]]
     step = places[order[1:]] - places[order[:-1]]
@@ -179,10 +178,9 @@ def _differences(panel: Panel, design: Design, codes: CodeArray, period: str) ->
         raise EmptyDataError(f"no unit has rows in two neighbouring values of {period!r}.")
     x = design.x[later] - design.x[earlier]
     x[:, [name == "Intercept" for name in design.names]] = 1.0
-    lost = len(codes) - len(later)
-    ledger = design.ledger.lose(f"no row in the {period} before", lost)
-    made = replace(design, y=design.y[later] - design.y[earlier], x=x, rows=design.rows[later], ledger=ledger)
-    return made, (f"Steps from one {period} to the next.",)
+    ledger = design.ledger.lose(f"no row in the {period} before", len(codes) - len(later))
+    steps = rows.with_design(y=design.y[later] - design.y[earlier], x=x, rows=design.rows[later], ledger=ledger)
+    return steps, (f"Steps from one {period} to the next.",)
 
 
 def without_effects(

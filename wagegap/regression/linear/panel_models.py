@@ -86,29 +86,31 @@ def variance_components(y: FloatArray, x: FloatArray, codes: CodeArray) -> Varia
     The error variance is the within fit's. The sum of T_i times the squared residual of the means, weighted by T_i, has
     expectation (N - K) row + (n - tr((X'PX)^-1 X'ZZ'X)) unit.
     """
-    within = absorb(np.column_stack([y, x]), [codes])
-    within[:, np.linalg.norm(within, axis=0) <= 1e-9 * np.linalg.norm(np.column_stack([y, x]), axis=0)] = 0.0
+    columns = np.column_stack([y, x])
+    within, means = absorb(columns, [codes]), unit_means(columns, codes)
+    within[:, np.linalg.norm(within, axis=0) <= 1e-9 * np.linalg.norm(columns, axis=0)] = 0.0
     inner = fit_lstsq(within[:, 0], within[:, 1:])
     sizes = np.bincount(codes).astype(float)
-    free = len(y) - len(sizes) - inner.rank
-    means = unit_means(np.column_stack([y, x]), codes)
     outer = fit_lstsq(means[:, 0], means[:, 1:], sizes)
-    left = len(sizes) - outer.rank
-    if free <= 0 or left <= 0:
+    df_within, df_between = len(y) - len(sizes) - inner.rank, len(sizes) - outer.rank
+    if df_within <= 0 or df_between <= 0:
         raise IdentificationError(
             f"{len(y):,} rows of {len(sizes):,} units do not tell the variance between units from that within them, "
             f"with {x.shape[1]} coefficients."
         )
-    row = float(inner.residuals @ inner.residuals) / free
+    # row = e'e / (n - N - k);   unit = [sum_i T_i ebar_i^2 - (N - K) row] / [n - tr((X'PX)^-1 X'ZZ'X)], with
+    # X'PX = sum_i T_i xbar_i xbar_i' and X'ZZ'X = sum_i T_i^2 xbar_i xbar_i'
+    row = float(inner.residuals @ inner.residuals) / df_within
     kept = means[:, 1:][:, outer.kept]
     bread = outer.bread[np.ix_(outer.kept, outer.kept)]
     trace = float(np.sum(bread * (kept.T @ (sizes[:, None] ** 2 * kept))))
     squares = float(sizes @ outer.residuals**2)
-    return VarianceComponents(max((squares - left * row) / (len(y) - trace), 0.0), row)
+    return VarianceComponents(max((squares - df_between * row) / (len(y) - trace), 0.0), row)
 
 
 def quasi_demeaned(columns: FloatArray, codes: CodeArray, components: VarianceComponents) -> FloatArray:
     """Columns less the part of their unit's mean that makes the errors uncorrelated."""
+    # y_it - theta_i ybar_i,   theta_i = 1 - [row / (row + T_i unit)]^1/2
     share = components.share_taken(np.bincount(codes).astype(float))
     return np.asarray(columns - (share[:, None] * unit_means(columns, codes))[codes])
 
@@ -157,6 +159,7 @@ def two_stage(
     >>> two_stage(2 * x[:, 1] + [0.5, 0.5, -0.5, -0.5], x, z, np.array([False, True])).params.round(12)[1]
     np.float64(2.0)
     """
+    # X^ = P_Z X,   b = (X^'X^)^-1 X^'y,   y~ = y - (X - X^) b, so that y~ - X^ b = y - X b
     exogenous = np.column_stack([x[:, ~endogenous], z])
     projected, left = x.copy(), np.empty((len(y), int(endogenous.sum())))
     for j, column in enumerate(np.flatnonzero(endogenous)):
@@ -169,6 +172,7 @@ def two_stage(
 
 def sargan(residuals: FloatArray, instruments: FloatArray, weights: FloatArray | None = None) -> float:
     """Sargan's statistic: n times the share of the residuals' squares that all instruments together explain."""
+    # n e'P_Z e / e'e
     fit = fit_lstsq(residuals, instruments, weights)
     w = np.ones(len(residuals)) if weights is None else weights
     return float(len(residuals) * (1 - np.sum(w * fit.residuals**2) / np.sum(w * residuals**2)))
@@ -195,6 +199,7 @@ def beck_katz(
     n, t = int(units.max()) + 1, int(periods.max()) + 1
     errors, cube = np.zeros((t, n)), np.zeros((t, n, x.shape[1]))
     errors[periods, units], cube[periods, units] = residuals, x
+    # S = sum_t e_t e_t' / T,   B (sum_t X_t' S X_t) B
     between = errors.T @ errors / t
     meat = np.einsum("tik,ij,tjl->kl", cube, between, cube, optimize=True)
     return np.asarray(bread @ meat @ bread)

@@ -29,7 +29,6 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray, RngLike, WeightKind
 from wagegap.errors import (
-    ColumnError,
     DataError,
     FewClustersWarning,
     IdentificationError,
@@ -39,14 +38,13 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.estimation.design import Design, build_design
-from wagegap.estimation.formula import split_formula
+from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.hypothesis import parse_hypothesis
 from wagegap.estimation.least_squares.absorb import effects_rank
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.wild import MULTIPLIERS, Multipliers, WildDraws, WildProblem, draw_wild, pose
-from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import observations, weighted_rows, with_weights
+from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import prepare
 
 __all__ = ["WildBootstrap", "wild_bootstrap"]
 
@@ -267,11 +265,18 @@ def wild_bootstrap(  # noqa: PLR0913
     check_count("reps", reps)
     check_option("restricted", restricted, (True, False))
     _check_value(value)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    design, codes = _rows(panel, formula, cluster)
+    panel = as_panel(data)
+    if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
+        raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
+    rows = prepare(panel, formula, by=(), cov=f"CR1:{cluster}", weights=weights, weight_kind=weight_kind)
+    design = rows.design
+    if np.ptp(design.y) == 0:
+        raise DataError(
+            f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
+        )
     row, null, text = _restriction(hypothesis, value, design.names)
     problem = pose(
-        design.y, design.x, row, codes, null=null, restricted=restricted, weights=panel.weights(design.rows),
+        design.y, design.x, row, rows.cluster_codes(cluster), null=null, restricted=restricted, weights=rows.weights,
         effects=design.effects,
     )  # fmt: skip
     draws = draw_wild(problem, multipliers=multipliers, reps=reps, rng=rng)
@@ -281,7 +286,7 @@ def wild_bootstrap(  # noqa: PLR0913
             + _more_vectors(multipliers),
             FewClustersWarning,
         )
-    return _result(panel, design, problem, draws, (text, null), cluster, restricted=restricted, ties=ties)
+    return _result(rows, problem, draws, (text, null), cluster, restricted=restricted, ties=ties)
 
 
 def _more_vectors(multipliers: str) -> str:
@@ -308,25 +313,8 @@ def _restriction(hypothesis: str | AnyArray, value: float, names: Sequence[str])
     return rows[0], float(right[0]), text
 
 
-def _rows(panel: Panel, formula: str, cluster: str) -> tuple[Design, AnyArray]:
-    """Design and the cluster of each of its rows."""
-    if cluster == "worker" and panel.roles.worker is None:
-        raise ColumnError("cluster='worker', but the panel declares none: read_panel(..., worker='column').")
-    if cluster == "row" and panel.roles.weight_kind == "frequency":
-        raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
-    weights, positive, ledger = weighted_rows(panel)
-    design = build_design(panel.frame, split_formula(formula), ledger=ledger, weights=weights, keep=positive)
-    if np.ptp(design.y) == 0:
-        raise DataError(
-            f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
-        )
-    extra = [] if cluster in ("worker", "row") else [cluster]
-    return design, panel.groupings(design.rows, extra)[cluster].codes
-
-
 def _result(
-    panel: Panel,
-    design: Design,
+    rows: Rows,
     problem: WildProblem,
     draws: WildDraws,
     hypothesis: tuple[str, float],
@@ -336,8 +324,8 @@ def _result(
     ties: Literal["count", "strict"],
 ) -> WildBootstrap:
     """Scale the statistic as CR1 does, and say everything."""
-    nobs, groups = float(observations(panel, design.rows).sum()), len(problem.own)
-    free = nobs - problem.rank - effects_rank(design.effects)
+    nobs, groups = float(rows.observations.sum()), len(problem.own)
+    free = nobs - problem.rank - effects_rank(rows.design.effects)
     if free <= 0:
         raise IdentificationError(f"there are {nobs:g} observations for {nobs - free:g} parameters: drop controls.")
     factor = float(np.sqrt(groups / (groups - 1) * (nobs - 1) / free))
@@ -345,5 +333,5 @@ def _result(
     return WildBootstrap(
         hypothesis[0], problem.estimate, error, draws.statistic / factor, draws.p_value(ties=ties == "count"), ties,
         draws.drawn / factor, draws.smallest, draws.enumerated, restricted, draws.multipliers, cluster, groups,
-        int(nobs), design.ledger, hypothesis[1], draws,
+        int(nobs), rows.design.ledger, hypothesis[1], draws,
     )  # fmt: skip

@@ -1,32 +1,22 @@
-"""What every answer owes its reader: a sentence, a frame, a figure."""
+"""What every answer owes its reader: a sentence, a frame, a figure; and the words and tests that answers share."""
 
 from __future__ import annotations
 
 import textwrap
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
+from wagegap._display.axes import new_axes
+from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap.errors import DataError, OptionError, did_you_mean, listing
-from wagegap.panel.countries import country_name
-from wagegap.regression.link.setup import LinkCall, Setup
+from wagegap.regression.link.cells import LinkCells
 
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
-
-__all__ = [
-    "Answer",
-    "call_of",
-    "cell_at",
-    "interval_in_words",
-    "level_of",
-    "named",
-    "scale_of",
-    "setup_of",
-    "step_of",
-]
+__all__ = ["Answer", "Scale", "draw_slopes", "level_of", "scale_of", "slope_scale", "t_test"]
 
 
 class Answer(ABC):
@@ -50,55 +40,82 @@ class Answer(ABC):
         return textwrap.fill(self.in_words(), 80)
 
 
-def setup_of(link: Link) -> Setup:
-    """Arrays of a link with a premium."""
-    if link.setup is None or not link.cells.premiums:
-        raise OptionError("this question is about the slope on a premium, and the link has none.")
-    return link.setup
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a number is printed: a factor and a unit.
+
+    Attributes
+    ----------
+    factor : float
+        What the number is multiplied by.
+    unit : str
+        Unit after that; empty for none.
+    step : str
+        Step of premium that a slope is for; empty for a change or a level.
+    """
+
+    factor: float
+    unit: str
+    step: str = ""
+
+    @property
+    def tail(self) -> str:
+        """The unit as it follows a number."""
+        return f" {self.unit}" if self.unit else ""
+
+    def signed(self, value: float) -> str:
+        """Say a change, or a slope, with its sign and unit.
+
+        >>> Scale(100.0, "percentage points").signed(0.012)
+        '+1.2 percentage points'
+        """
+        return f"{self.factor * value:+.3g}{self.tail}"
+
+    def between(self, low: float, high: float, to: str = "to") -> str:
+        """Say an interval with its unit.
+
+        >>> Scale(1.0, "").between(0.5, 2.0)
+        '0.500 to 2.000'
+        """
+        return f"{format_number(self.factor * low)} {to} {format_number(self.factor * high)}{self.tail}"
 
 
-def call_of(link: Link) -> LinkCall:
-    """Call of a link, to ask it again."""
-    if link.call is None:
-        raise OptionError("this link was not made by fit_link, so it cannot be fitted again.")
-    return link.call
+def scale_of(unit: str) -> Scale:
+    """Scale of a change of rates: shares in percentage points."""
+    return Scale(100.0, "percentage points") if unit == "share" else Scale(1.0, "" if unit == "none" else unit)
 
 
-def cell_at(link: Link, country: str) -> int:
-    """Position of a cell by its name, or by the one key that says it."""
-    names = list(link.cells.names)
-    if country in names:
-        return names.index(country)
-    found = [i for i, row in enumerate(link.cells.keys.astype(str).to_numpy()) if country in row]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise DataError(f"{country!r} has {len(found)} cells ({listing(names[i] for i in found)}): name one of them.")
-    raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
+def level_of(unit: str) -> Scale:
+    """Scale of a level of rates: shares in per cent."""
+    return Scale(100.0, "per cent") if unit == "share" else scale_of(unit)
 
 
-def step_of(unit: str) -> tuple[float, str]:
-    """A readable step of premium, and its name."""
-    steps = {"log points": (0.1, "10 log points"), "share": (0.1, "10 percentage points")}
-    return steps.get(unit, (10.0, "10 per cent" if unit == "per cent" else "10 units"))
+def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:
+    """Scale of a slope: the unit of the rates, or another, for a readable step of premium."""
+    steps = {
+        "log points": (0.1, "10 log points"), "share": (0.1, "10 percentage points"), "per cent": (10.0, "10 per cent"),
+    }  # fmt: skip
+    step, said = steps.get(cells.units[1], (10.0, "10 units"))
+    rates = scale_of(cells.units[0] if unit is None else unit)
+    return Scale(step * rates.factor, rates.unit, said)
 
 
-def scale_of(unit: str) -> tuple[float, str]:
-    """Factor and name of a unit of rates for print: shares in percentage points."""
-    return (100.0, "percentage points") if unit == "share" else (1.0, "" if unit == "none" else unit)
+def t_test(estimate: float, error: float, df: float, alpha: float) -> tuple[float, float, float]:
+    """Interval and two-sided p-value of an estimate.
+
+    >>> low, high, p = t_test(2.0, 1.0, 30.0, 0.05)
+    >>> round(low, 2), round(high, 2), round(p, 3)
+    (-0.04, 4.04, 0.055)
+    """
+    half = float(stats.t.isf(alpha / 2, df)) * error
+    p = float(2 * stats.t.sf(abs(estimate) / error, df)) if error > 0 else 0.0
+    return estimate - half, estimate + half, p
 
 
-def level_of(unit: str) -> tuple[float, str]:
-    """Factor and name of a unit for a level: shares in per cent."""
-    return (100.0, "per cent") if unit == "share" else scale_of(unit)
-
-
-def named(cell: str) -> str:
-    """Name of a country, or the cell as it is."""
-    return country_name(cell)
-
-
-def interval_in_words(low: float, high: float, unit: str) -> str:
-    """Say an interval with its unit."""
-    tail = f" {unit}" if unit else ""
-    return f"{format_number(low)} to {format_number(high)}{tail}"
+def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, label: str) -> Any:
+    """Draw slopes with their intervals, a row each; an infinite end is left open."""
+    ax = new_axes(6.3, height) if ax is None else ax
+    low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
+    ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
+    ax.set_xlabel(label)
+    return ax

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray
+from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -28,7 +28,16 @@ from wagegap.estimation.formula import FormulaParts, required_columns, split_for
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 
-__all__ = ["LinkCells", "are_related", "estimates_of", "match_cells"]
+__all__ = [
+    "LinkCells",
+    "are_related",
+    "estimates_of",
+    "joined",
+    "match_cells",
+    "positions",
+    "rate_of",
+    "single_premium",
+]
 
 PREMIUM = "premium"
 
@@ -89,6 +98,22 @@ class LinkCells:
         """Whether the errors of a variable are known."""
         return not np.isnan(np.diag(self.block(i, i))).any()
 
+    @property
+    def premiums_known(self) -> bool:
+        """Whether the errors of all premiums are known."""
+        return all(self.known(1 + i) for i in range(len(self.premiums)))
+
+    @property
+    def outcome_in_words(self) -> str:
+        """The outcome as it stands in a sentence."""
+        return self.outcome.replace("_", " ")
+
+    def label_axes(self, ax: Any) -> Any:
+        """Name the axes of rates against premiums."""
+        ax.set_xlabel(f"premium ({self.units[1]})")
+        ax.set_ylabel(f"{self.outcome_in_words} ({self.units[0]})")
+        return ax
+
 
 def estimates_of(result: Any, role: str) -> Estimates:
     """Take the estimates out of a result."""
@@ -100,6 +125,23 @@ def estimates_of(result: Any, role: str) -> Estimates:
         f"{role} must be a result or Estimates, not {type(result).__name__}: published figures enter through "
         "Estimates.from_table(frame, ...)."
     )
+
+
+def single_premium(premiums: Any) -> Any:
+    """The one premium of a dict of one."""
+    return next(iter(premiums.values())) if isinstance(premiums, Mapping) and len(premiums) == 1 else premiums
+
+
+def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
+    """Where each cell stands among labels, -1 where it is none of them.
+
+    >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
+    array([-1,  0])
+    """
+    index = pd.MultiIndex.from_frame(labels[list(keys.columns)])
+    if not index.is_unique:
+        raise DuplicateKeyError(f"keys {list(keys.columns)} occur more than once: one row per cell.")
+    return np.asarray(index.get_indexer(pd.MultiIndex.from_frame(keys)), dtype=np.intp)
 
 
 def match_cells(
@@ -117,29 +159,30 @@ def match_cells(
     ColumnError, DataError, DuplicateKeyError, EmptyDataError, FormulaError
     """
     parts = split_formula(formula)
-    outcome = _outcome(estimates_of(rates, "rates"), parts.outcome)
+    outcome = rate_of(rates, parts.outcome)
     named = _named_premiums(premiums)
     keys = _keys(outcome, named, on)
     frame, ledger = _matched(outcome, named, keys, data)
     frame, design = _evaluated(frame, parts, named, ledger, data, keys)
     rows = [frame[f"_row {name}"].to_numpy(dtype=int) for name in ("", *named)]
     values = [outcome.select(rows[0]), *(est.select(at) for est, at in zip(named.values(), rows[1:], strict=True))]
-    joined, related = _joined(values)
+    both, related = joined(values)
     n = len(frame)
-    names = tuple(" ".join(str(v) for v in row) for row in frame[keys].itertuples(index=False))
     units = tuple(", ".join(dict.fromkeys(part.labels["unit"].astype(str))) for part in values)
-    p = joined.values[n:].reshape(len(named), n).T
+    p = both.values[n:].reshape(len(named), n).T
     return LinkCells(
-        frame[keys].reset_index(drop=True), names, parts.outcome, tuple(named), joined.values[:n], p, joined.covariance,
-        design, units, design.ledger, related,
+        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named), both.values[:n], p,
+        both.covariance, design, units, design.ledger, related,
     )  # fmt: skip
 
 
-def _outcome(rates: Estimates, name: str) -> Estimates:
-    terms = list(dict.fromkeys(rates.labels["term"].astype(str)))
+def rate_of(rates: Any, name: str) -> Estimates:
+    """Estimates of one rate; an error with the nearest name where there is none."""
+    given = estimates_of(rates, "rates")
+    terms = list(dict.fromkeys(given.labels["term"].astype(str)))
     if name not in terms:
         raise ColumnError(f"no rate {name!r}.{did_you_mean(name, terms)} There are: {listing(terms)}.")
-    return rates.select(term=name)
+    return given.select(term=name)
 
 
 def _named_premiums(premiums: Any) -> dict[str, Estimates]:
@@ -187,9 +230,9 @@ def _matched(
     """Rows of labels that belong together; which cells are lost, by name."""
     frame = outcome.labels[keys].assign(**{"_row ": np.arange(len(outcome.labels))})
     ledger = Ledger(len(frame), float(len(frame)))
-    sides: list[tuple[str, pd.DataFrame]] = [
-        (name, est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))})) for name, est in named.items()
-    ]
+    sides = {
+        name: est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))}) for name, est in named.items()
+    }
     if data is not None:
         absent = [key for key in keys if key not in data]
         if absent:
@@ -197,16 +240,14 @@ def _matched(
         twice = int(data.duplicated(keys).sum())
         if twice:
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
-        sides.append(("data", data))
-    for name, side in sides:
-        there = frame.merge(side[keys], on=keys, how="left", indicator=True)["_merge"].eq("both").to_numpy()
-        ledger = _lost(ledger, frame[~there], keys, f"not in {name}")
-        if name != "data":
-            extra = side.merge(frame[keys], on=keys, how="left", indicator=True)["_merge"].eq("left_only")
-            if extra.any():
-                ledger = ledger.note(
-                    f"{int(extra.sum())} cells of {name} have no rate: {_cells(side[extra.to_numpy()], keys)}."
-                )
+        sides["data"] = data
+    for name, side in sides.items():
+        gone = frame[positions(frame[keys], side) < 0]
+        if len(gone):
+            ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
+        extra = side[positions(side[keys], frame) < 0]
+        if name != "data" and len(extra):
+            ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
         frame = frame.merge(side, on=keys, how="inner")
     if frame.empty:
         raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
@@ -241,17 +282,18 @@ def _evaluated(
 
 
 def _check_linear(design: Design, name: str, regressors: str) -> None:
-    own = design.columns_of(name)
+    columns = design.columns_of(name)
     inside = re.compile(rf"\b{re.escape(name)}\b")
     others = [term for term in dict.fromkeys(design.terms) if term != name and inside.search(term)]
-    if len(own) != 1 or others:
+    if len(columns) != 1 or others:
+        also = f"; it also enters {listing(others)}" if others else ""
         raise FormulaError(
             f"the estimated premium {name!r} must enter {regressors!r} once and linearly, because its error is known "
-            f"as it stands{'; found ' + listing(others) if others else ''}."
+            f"as it stands{also}."
         )
 
 
-def _joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
+def joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
     """One object with the covariance of all; whether they were related."""
     relabelled = [
         est.map(np.eye(len(est.values)), labels=est.labels.assign(term=str(i))) for i, est in enumerate(values)
@@ -265,11 +307,10 @@ def are_related(a: Estimates, b: Estimates) -> bool:
     return any(x is y or x.relates(y) for x in a.sources for y in b.sources)
 
 
-def _lost(ledger: Ledger, gone: pd.DataFrame, keys: list[str], reason: str) -> Ledger:
-    if gone.empty:
-        return ledger
-    return ledger.lose(f"{reason} ({_cells(gone, keys)})", len(gone))
+def _cell_names(frame: pd.DataFrame, keys: list[str]) -> tuple[str, ...]:
+    """The keys of each cell in one string."""
+    return tuple(" ".join(str(v) for v in row) for row in frame[keys].itertuples(index=False))
 
 
 def _cells(frame: pd.DataFrame, keys: list[str]) -> str:
-    return listing((" ".join(str(v) for v in row) for row in frame[keys].itertuples(index=False)), 6)
+    return listing(_cell_names(frame, keys), 6)

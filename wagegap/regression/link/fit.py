@@ -7,8 +7,9 @@ exact, and least squares with exact permutation where the premiums' errors are u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ from wagegap.errors import (
     OptionError,
     ReliabilityError,
     ReliabilityWarning,
+    WagegapError,
+    check_column,
+    check_count,
     check_option,
     listing,
-    no_column,
     public,
     warn,
 )
@@ -38,17 +41,20 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells
-from wagegap.regression.link.estimators import fits
+from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
+from wagegap.regression.link.coefficients import label_coefficients
+from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.meta import META_TESTS, TAU2_METHODS
+from wagegap.regression.link.estimators.split import in_every_half
+from wagegap.regression.link.estimators.table import ESTIMATORS, METHODS, Method
+from wagegap.regression.link.fitted import LinkCall
+from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.questions.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.result import Link
-from wagegap.regression.link.setup import METHODS, LinkCall, Method, Setup, build_setup
+from wagegap.regression.link.setup import Setup, build_setup
+from wagegap.regression.link.stages import resampled, split_pairs
 
 __all__ = ["fit_link"]
-
-_CORRECTED = ("eiv", "ml", "york", "simex", "bootstrap")
-_NEEDS_PREMIUM = (*_CORRECTED, "iv", "split", "fractional", "poisson")
-_DRAWS = {"simex": 2_000, "fractional": 500, "poisson": 500, "split": 10, "bootstrap": 1_000}
 
 
 @public
@@ -130,110 +136,140 @@ def fit_link(  # noqa: PLR0913
     check_option("method", method, METHODS)
     check_option("tau2", tau2, TAU2_METHODS)
     check_option("test", test, META_TESTS)
+    if draws is not None:
+        check_count("draws", draws)
     data = None if data is None else as_pandas(data)
-    cells = match_cells(formula, rates, premiums, data=data, on=on)
-    setup = build_setup(cells, data, cov=cov, cluster=cluster, tau2=tau2, test=test, rng=rng)
-    chosen = _chosen(method, cells, instruments)
-    number = _DRAWS.get(chosen, 1) if draws is None else _checked_draws(draws)
-    stages = fits.Stages(rates, _single(premiums), workers, number, progress)
-    z = None
-    if chosen == "iv":
-        _check_other_source(instruments, premiums)
-        z = _instrument_columns(cells, data, instruments)
-    link = _fitted(setup, chosen, stages, z, force=force)
-    options = dict(
-        on=on, method=method, instruments=instruments, tau2=tau2, test=test, cov=cov, cluster=cluster, draws=draws,
-        force=force, rng=rng,
+    arguments = dict(
+        formula=formula, rates=rates, premiums=premiums, data=data, on=on, method=method, instruments=instruments,
+        tau2=tau2, test=test, cov=cov, cluster=cluster, draws=draws, force=force, rng=rng,
     )  # fmt: skip
-    return replace(link, call=LinkCall(fit_link, formula, rates, premiums, data, options), setup=setup)
-
-
-def _fitted(setup: Setup, chosen: Method, stages: fits.Stages, z: FloatArray | None, *, force: bool) -> Link:
-    """Fit by the method chosen, after the check of reliability where it corrects for errors."""
-    plain = fits.plain_link(setup)
-    cells = setup.cells
-    known = bool(cells.premiums) and all(cells.known(1 + i) for i in range(len(cells.premiums)))
-    share = _reliability(setup) if known else None
-    if share is not None and (chosen in _CORRECTED or (chosen in ("fractional", "poisson") and share < 1)):
-        _check_reliability(share, setup, plain, force=force)
-    plain = replace(plain, reliability=share)
+    cells = match_cells(formula, rates, premiums, data=data, on=on)
+    setup = build_setup(cells, data, cov=cov, cluster=cluster)
+    chosen = _chosen(method, cells, instruments)
+    options = Options(setup.groups, tau2, test, ESTIMATORS[chosen].draws if draws is None else int(draws), rng)
+    call = LinkCall(fit_link, arguments)
+    build = partial(_link, setup, _reliability(setup), _permutation(setup, rng))
+    naive = build("ols", ESTIMATORS["ols"].fit(setup.problem, options), call)
+    _check_reliability(naive, chosen, force=force)
     if chosen == "ols":
-        return plain
-    if chosen == "meta":
-        return fits.meta_link(setup, plain, share)
-    if chosen == "iv":
-        assert z is not None
-        return fits.iv_link(setup, plain, share, z)
-    if chosen == "fractional" or chosen == "poisson":
-        return fits.bounded_link(setup, plain, share, chosen, stages.draws)
-    if chosen == "split":
-        return fits.split_link(setup, plain, share, stages)
-    assert share is not None
-    if chosen == "simex":
-        return fits.simex_link(setup, plain, share, stages.draws)
-    if chosen == "bootstrap":
-        return fits.bootstrap_link(setup, plain, share, stages)
-    return {"eiv": fits.eiv_link, "ml": fits.ml_link, "york": fits.york_link}[chosen](setup, plain, share)
+        return naive
+    problem, options, notes = _prepared(chosen, setup, options, call, workers, progress=progress)
+    fit = ESTIMATORS[chosen].fit(problem, options)
+    fit = replace(fit, notes=(*fit.notes, *notes))
+    plain = replace(naive, call=call.by("ols")) if fit.naive is None else build(chosen, fit.naive, call)
+    return build(chosen, fit, call, plain=plain, beside=_beside(chosen, problem, options, plain, build))
+
+
+def _link(
+    setup: Setup,
+    share: float | None,
+    permutation: PermutationTest | None,
+    method: str,
+    fit: LinkFit,
+    call: LinkCall,
+    plain: Link | None = None,
+    beside: Link | None = None,
+) -> Link:
+    """Make a link: the one place that does."""
+    return Link(label_coefficients(setup, fit), method, setup, fit, call, share, permutation, plain, beside)
+
+
+def _beside(
+    method: str, problem: LinkProblem, options: Options, plain: Link, build: Callable[..., Link]
+) -> Link | None:
+    """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
+    other = ESTIMATORS[method].beside
+    if other is None:
+        return None
+    try:
+        return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
+    except WagegapError:
+        return None
+
+
+def _permutation(setup: Setup, rng: RngLike) -> PermutationTest | None:
+    """Permutation test of the naive slope, which goes with every link."""
+    problem = setup.problem
+    if not problem.estimated:
+        return None
+    return permute_slope(problem.y, problem.x[:, problem.estimated[0]], problem.others, rng=rng)
 
 
 def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
     """Say what `auto` means, and refuse what the errors known do not allow."""
     if (method == "iv") != (instruments is not None):
         raise OptionError("method='iv' and instruments= go together: name columns of data, or another source.")
-    if not cells.premiums:
-        if method in _NEEDS_PREMIUM:
-            raise OptionError(f"method={method!r} needs premiums; without them there are 'meta' and 'ols'.")
-        return ("meta" if cells.known(0) else "ols") if method == "auto" else method
-    if not all(cells.known(1 + i) for i in range(len(cells.premiums))):
-        if method in _CORRECTED:
-            raise CovarianceError(
-                f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' "
-                "gives the naive slope with an exact permutation test."
-            )
-        return "ols" if method == "auto" else method
-    if method != "auto":
-        return method
-    exact = all(not np.any(cells.block(1 + i, 1 + i)) for i in range(len(cells.premiums)))
-    if exact and not cells.known(0):
+    if not cells.premiums and method != "auto" and ESTIMATORS[method].needs_premium:
+        raise OptionError(f"method={method!r} needs premiums; without them there are 'meta' and 'ols'.")
+    if not cells.premiums_known and method != "auto" and ESTIMATORS[method].corrects:
+        raise CovarianceError(
+            f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' "
+            "gives the naive slope with an exact permutation test."
+        )
+    if method == "meta" and not cells.known(0):
+        raise CovarianceError("method='meta' needs the errors of the rates, which are unknown: use method='ols'.")
+    return _automatic(cells) if method == "auto" else method
+
+
+def _automatic(cells: LinkCells) -> Method:
+    """Likelihood of one premium, moments of several; meta-regression of exact ones; least squares where unknown."""
+    m = len(cells.premiums)
+    if not cells.premiums_known:
         return "ols"
-    return "meta" if exact else "ml" if len(cells.premiums) == 1 else "eiv"
+    if any(np.any(cells.block(1 + i, 1 + i)) for i in range(m)):
+        return "ml" if m == 1 else "eiv"
+    return "meta" if cells.known(0) else "ols"
 
 
-def _single(premiums: Any) -> Any:
-    """The one premium of a dict of one."""
-    if isinstance(premiums, Mapping) and len(premiums) == 1:
-        return next(iter(premiums.values()))
-    return premiums
-
-
-def _checked_draws(draws: Any) -> int:
-    if not isinstance(draws, int | np.integer) or isinstance(draws, bool) or draws < 1:
-        raise OptionError(f"draws={draws!r} must be a whole number, 1 or more.")
-    return int(draws)
+def _prepared(
+    method: str, setup: Setup, options: Options, call: LinkCall, workers: Any, *, progress: bool
+) -> tuple[LinkProblem, Options, tuple[str, ...]]:
+    """Arrays and options of an estimator: checked where it corrects, with what it takes from workers or instruments."""
+    cells, given = setup.cells, call.arguments
+    if method == "iv":
+        _check_other_source(given["instruments"], given["premiums"])
+        z = _instrument_columns(cells, given["data"], given["instruments"])
+        return setup.problem, replace(options, instruments=z), ()
+    if method not in ("split", "bootstrap"):
+        return setup.problem.checked() if ESTIMATORS[method].corrects else setup.problem, options, ()
+    if len(cells.premiums) != 1:
+        raise OptionError(f"method={method!r} takes one premium, not {len(cells.premiums)}.")
+    generator = np.random.default_rng(options.rng)
+    stages = given["rates"], single_premium(given["premiums"]), workers
+    if method == "bootstrap":
+        problem = resampled(
+            cells, setup.problem, *stages, draws=options.draws, rng=generator, progress=progress
+        )  # fmt: skip
+        return problem, replace(options, rng=generator), ()
+    if workers is None:
+        raise OptionError(f"method={method!r} needs the workers again: pass workers=panel.")
+    pairs = split_pairs(cells, *stages, splits=options.draws, rng=generator, progress=progress)
+    lost = [name for name, there in zip(cells.names, in_every_half(pairs), strict=True) if not there]
+    notes = (f"Too few workers in a half, left out: {listing(lost)}.",) if lost else ()
+    return setup.problem, replace(options, pairs=pairs), notes
 
 
 def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments: Any) -> FloatArray:
     """Values of the instruments in every cell, shape (n, l)."""
-    keys = list(cells.keys.columns)
     names = [instruments] if isinstance(instruments, str) else instruments
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
         if data is None:
             raise ColumnError(f"instruments {listing(names)} are columns of data: pass data=.")
         for name in names:
-            if name not in data:
-                raise no_column(name, data.columns, "in data for that instrument")
+            check_column(name, data.columns, "in data for that instrument")
             if not is_numeric_dtype(data[name]):
                 raise DataError(f"instrument {name!r} holds {data[name].dtype}, not numbers.")
-        side, columns = data[[*keys, *names]], list(names)
+        labels, columns = data, data[list(names)].to_numpy(dtype=float)
     else:
-        own = estimates_of(instruments, "instruments")
-        side, columns = own.labels[keys].assign(_instrument=own.values), ["_instrument"]
-    values = cells.keys.merge(side, on=keys, how="left")[columns].to_numpy(dtype=float)
-    lost = ~np.isfinite(values).all(axis=1)
-    if lost.any():
-        names_lost = [cells.names[i] for i in np.flatnonzero(lost)]
+        source = estimates_of(instruments, "instruments")
+        labels, columns = source.labels, source.values[:, None]
+    at = positions(cells.keys, labels)
+    values = np.where((at >= 0)[:, None], columns[at], np.nan)
+    lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(lost):
+        names_lost = listing(cells.names[i] for i in lost)
         raise MissingValueError(
-            f"instruments are missing in {int(lost.sum())} of {cells.n} cells: {listing(names_lost)}. Leave those out."
+            f"instruments are missing in {len(lost)} of {cells.n} cells: {names_lost}. Leave those out."
         )
     return np.asarray(values)
 
@@ -243,36 +279,40 @@ def _check_other_source(instruments: Any, premiums: Any) -> None:
     if isinstance(instruments, str | list | tuple):
         return
     given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
-    own = estimates_of(instruments, "instruments")
-    if any(are_related(own, estimates_of(part, "premiums")) for part in given):
+    source = estimates_of(instruments, "instruments")
+    if any(are_related(source, estimates_of(part, "premiums")) for part in given):
         raise CovarianceError(
             "the instruments are estimated from the workers behind the premiums, so that their errors are related: "
             "take another source, or method='split', which halves the workers."
         )
 
 
-def _reliability(setup: Setup) -> float:
-    """Of the first premium, given every other column."""
-    return reliability(setup.x[:, setup.estimated[0]], setup.cells.block(1, 1), setup.others)
+def _reliability(setup: Setup) -> float | None:
+    """Of the first premium, given every other column; None where errors are unknown."""
+    problem, cells = setup.problem, setup.cells
+    if not cells.premiums or not cells.premiums_known:
+        return None
+    return reliability(problem.x[:, problem.estimated[0]], cells.block(1, 1), problem.others)
 
 
-def _check_reliability(share: float, setup: Setup, plain: Link, *, force: bool) -> None:
-    if share >= WARNED_BELOW:
+def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
+    """Warn, or refuse, where an estimator that corrects for errors would rest on premiums that are mostly noise."""
+    share, estimator = naive.reliability, ESTIMATORS[method]
+    if share is None or share >= WARNED_BELOW or not (estimator.corrects or estimator.scale is not None):
         return
+    noise = noise_in_words(share, "their spread given the controls")
     if share >= REFUSED_BELOW or force:
         warn(
-            f"reliability of the premiums is {reliability_in_words(share)}: "
-            f"{noise_in_words(share, 'their spread given the controls')}, and the correction rests on its covariance.",
+            f"reliability of the premiums is {reliability_in_words(share)}: {noise}, and the correction rests on its "
+            "covariance.",
             ReliabilityWarning,
         )
         return
-    name = setup.cells.premiums[0]
     said = f"{share:.2f}, below {REFUSED_BELOW}" if share >= 0 else reliability_in_words(share)
     raise ReliabilityError(
-        f"reliability of the premiums is {said}: {noise_in_words(share, 'their spread given the controls')}, and a "
-        "corrected interval would mean little. "
-        f"Naive slope {plain.slope:.4g} (standard error {float(plain.bse[name]):.3g}, {setup.cells.n} cells). "
-        f"{_workers_needed(share)} force=True reports it anyway; method='ols' gives the naive fit."
+        f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. Naive slope "
+        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells). {_workers_needed(share)} "
+        "force=True reports it anyway; method='ols' gives the naive fit."
     )
 
 

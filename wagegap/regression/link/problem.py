@@ -28,7 +28,7 @@ from wagegap.errors import (
     IdentificationError,
     MissingValueError,
     OptionError,
-    ReliabilityError,
+    WagegapError,
     listing,
 )
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -38,7 +38,7 @@ __all__ = ["LinkProblem", "delete_groups"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinkProblem:
-    """A second-stage regression with known sampling errors. Made by `LinkProblem.build`, which checks it.
+    """A second-stage regression with sampling errors. `LinkProblem.build` makes and checks one whose errors are known.
 
     Attributes
     ----------
@@ -51,7 +51,8 @@ class LinkProblem:
     v_y : ndarray, shape (n, n)
         Sampling covariance of the outcome; zeros where it is taken as exact.
     v_x : ndarray, shape (p, p, n, n)
-        `v_x[j, l]` is the sampling covariance of estimated regressor j (its rows) with l (its columns).
+        `v_x[j, l]` is the sampling covariance of estimated regressor j (its rows) with l (its columns); NaN where it is
+        unknown, which `checked` refuses.
     v_xy : ndarray, shape (p, n, n)
         `v_xy[j][a, b]` is the covariance of the error of regressor j in row a with that of the outcome in row b.
     names : tuple of str, length k
@@ -122,16 +123,19 @@ class LinkProblem:
         y_, x_ = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
         columns = _checked_names(y_, x_, names)
         n, k = x_.shape
-        where = _checked_positions(estimated, k)
+        where = tuple(int(j) for j in estimated)
         p = len(where)
-        outcome = np.zeros((n, n)) if v_y is None else _square(np.asarray(v_y, dtype=np.float64), n, "v_y")
-        regressors = _regressor_blocks(v_x, p, n)
-        cross = _cross_blocks(v_xy, p, n)
-        problem = cls(y_, x_, where, outcome, regressors, cross, columns)
-        _check_values(problem)
-        _check_design(problem)
-        _check_covariance(problem)
-        return problem
+        if len(set(where)) != p or any(j < 0 or j >= k for j in where):
+            raise OptionError(f"estimated={where} must name different columns among 0 to {k - 1}.")
+        blocks = _blocks(v_y, "v_y", (), n), _blocks(v_x, "v_x", (p, p), n), _blocks(v_xy, "v_xy", (p,), n)
+        return cls(y_, x_, where, *blocks, columns).checked()
+
+    def checked(self) -> LinkProblem:
+        """Return the problem where data, columns and covariance allow a correction; else raise, as `build` does."""
+        _check_values(self)
+        _check_design(self)
+        _check_covariance(self)
+        return self
 
     def __repr__(self) -> str:
         exact = [self.names[j] for j in self.exact]
@@ -163,6 +167,16 @@ class LinkProblem:
         return self.x[:, list(self.exact)]
 
     @property
+    def others(self) -> FloatArray:
+        """Columns other than the first premium, shape (n, k - 1)."""
+        return np.delete(self.x, self.estimated[0], axis=1)
+
+    @property
+    def errors_known(self) -> bool:
+        """Whether the errors of all estimated columns are known."""
+        return not bool(np.isnan(np.einsum("jjaa->ja", self.v_x)).any())
+
+    @property
     def rows_independent(self) -> bool:
         """Whether no two rows have correlated sampling errors."""
         off = ~np.eye(self.n, dtype=bool)
@@ -170,75 +184,70 @@ class LinkProblem:
 
     def joint(self) -> FloatArray:
         """Covariance of (e, v_1, ..., v_p), each of n rows, shape ((1 + p) n, (1 + p) n)."""
-        p, n = len(self.estimated), self.n
-        full = np.zeros((1 + p, n, 1 + p, n))
-        full[0, :, 0, :] = self.v_y
-        for j in range(p):
-            full[1 + j, :, 0, :] = self.v_xy[j]
-            full[0, :, 1 + j, :] = self.v_xy[j].T
-            for m in range(p):
-                full[1 + j, :, 1 + m, :] = self.v_x[j, m]
-        return full.reshape((1 + p) * n, (1 + p) * n)
+        # [[V_yy, V_yp], [V_py, V_pp]] with V_yp = V_py'
+        first = [self.v_y, *(block.T for block in self.v_xy)]
+        return np.block([first, *([cross, *row] for cross, row in zip(self.v_xy, self.v_x, strict=True))])
 
     def take(self, rows: IntArray) -> LinkProblem:
-        """Keep the given rows, and check that they still tell the coefficients apart."""
-        grid = np.ix_(rows, rows)
+        """Keep the given rows, and check that their columns are still not collinear."""
+        a, b = np.ix_(rows, rows)
         part = LinkProblem(
-            self.y[rows],
-            self.x[rows],
-            self.estimated,
-            self.v_y[grid],
-            self.v_x[:, :, grid[0], grid[1]],
-            self.v_xy[:, grid[0], grid[1]],
+            self.y[rows], self.x[rows], self.estimated, self.v_y[a, b], self.v_x[:, :, a, b], self.v_xy[:, a, b],
             self.names,
-        )
+        )  # fmt: skip
         _check_design(part)
         return part
 
 
 def delete_groups(
     problem: LinkProblem,
-    estimator: Callable[[LinkProblem], FloatArray],
+    refit: Callable[[IntArray], FloatArray],
     groups: AnyArray | None = None,
+    *,
+    required: bool = False,
 ) -> FloatArray:
-    """Estimates without each row, or without each group of rows.
+    """Coefficients without each row, or without each group of rows.
 
     Parameters
     ----------
     problem : LinkProblem
         The full data.
-    estimator : callable
-        Takes a problem, returns an array of a fixed shape.
+    refit : callable
+        From the positions of the rows that are left to coefficients, shape (k,).
     groups : ndarray, shape (n,), optional
         Label of the group of each row; rows are deleted one at a time if not given.
+    required : bool
+        Raise where no deletion can be had, rather than return NaN throughout.
 
     Returns
     -------
-    ndarray, shape (m, ...)
-        One estimate per row or sorted group label; NaN where what is left does not identify the coefficients.
+    ndarray, shape (m, k)
+        A row for each deletion, in sorted order of the labels; NaN where what is left does not identify the
+        coefficients.
     """
     labels = np.arange(problem.n) if groups is None else np.asarray(groups)
     if labels.shape != (problem.n,):
         raise DataError(f"groups has shape {labels.shape}: give one label for each of the {problem.n} rows.")
-    found: list[FloatArray | None] = []
-    for label in np.unique(labels):
+    every = np.unique(labels)
+    parts = np.full((len(every), problem.k), np.nan)
+    for i, label in enumerate(every):
         try:
-            found.append(np.asarray(estimator(problem.take(np.flatnonzero(labels != label))), dtype=np.float64))
-        except (IdentificationError, ReliabilityError, DataError):
-            found.append(None)
-    shape = next((part.shape for part in found if part is not None), None)
-    if shape is None:
-        few = problem.n <= problem.k + 1
-        raise IdentificationError(
-            f"the error of a corrected slope needs fits without each cell, and none of the {len(found)} can be had: "
-            + (
-                f"{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} are "
-                "needed. method='ols' gives the naive slope with an exact permutation test."
-                if few
-                else "what is left tells no slope from another. Leave out controls."
-            )
-        )
-    return np.stack([np.full(shape, np.nan) if part is None else part for part in found])
+            parts[i] = refit(np.flatnonzero(labels != label))
+        except (WagegapError, np.linalg.LinAlgError):
+            continue
+    if required and np.isnan(parts).all():
+        raise IdentificationError(_no_deletion(problem, len(every)))
+    return parts
+
+
+def _no_deletion(problem: LinkProblem, tried: int) -> str:
+    said = f"the error of a corrected slope needs fits without each cell, and none of the {tried} can be had: "
+    if problem.n > problem.k + 1:
+        return f"{said}the columns of what remains are collinear. Leave out controls."
+    return (
+        f"{said}{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} are "
+        "needed. method='ols' gives the naive slope with an exact permutation test."
+    )
 
 
 def _checked_names(y: FloatArray, x: FloatArray, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -253,74 +262,28 @@ def _checked_names(y: FloatArray, x: FloatArray, names: Sequence[str] | None) ->
     return columns
 
 
-def _checked_positions(estimated: Sequence[int], k: int) -> tuple[int, ...]:
-    """Positions of the estimated columns."""
-    where = tuple(int(j) for j in estimated)
-    if len(set(where)) != len(where) or any(j < 0 or j >= k for j in where):
-        raise OptionError(f"estimated={where} must name different columns among 0 to {k - 1}.")
-    return where
-
-
-def _square(v: FloatArray, n: int, name: str) -> FloatArray:
-    """A covariance of n rows, from itself or from n variances."""
-    if v.shape == (n,):
-        return np.diag(v)
-    if v.shape == (n, n):
-        return v
-    raise DataError(f"{name} has shape {v.shape}: give ({n},) or ({n}, {n}).")
-
-
-def _regressor_blocks(v_x: ArrayLike | None, p: int, n: int) -> FloatArray:
-    """Blocks of shape (p, p, n, n)."""
-    blocks = np.zeros((p, p, n, n))
-    if v_x is None:
+def _blocks(v: ArrayLike | None, name: str, lead: tuple[int, ...], n: int) -> FloatArray:
+    """Covariance blocks of shape (*lead, n, n): zero, as given, or from the variances of p variables."""
+    blocks = np.zeros((*lead, n, n))
+    given = blocks if v is None else np.asarray(v, dtype=np.float64)
+    p = lead[0] if lead else 1
+    if given.shape == blocks.shape or (p == 1 and given.shape == (n, n)):
+        return given.reshape(blocks.shape)
+    if given.shape == (p, n) or (p == 1 and given.shape == (n,)):
+        for j, variances in enumerate(given.reshape(p, n)):
+            blocks[(j,) * len(lead)] = np.diag(variances)
         return blocks
-    v = np.asarray(v_x, dtype=np.float64)
-    if v.shape == (p, p, n, n):
-        return v
-    if p == 1 and v.shape in ((n,), (n, n)):
-        blocks[0, 0] = _square(v, n, "v_x")
-        return blocks
-    if v.shape == (p, n):
-        for j in range(p):
-            blocks[j, j] = np.diag(v[j])
-        return blocks
-    raise DataError(
-        f"v_x has shape {v.shape} for {p} estimated columns and {n} rows: give ({p}, {p}, {n}, {n}), variances "
-        f"({p}, {n}), or for one column ({n}, {n})."
-    )
-
-
-def _cross_blocks(v_xy: ArrayLike | None, p: int, n: int) -> FloatArray:
-    """Blocks of shape (p, n, n)."""
-    blocks = np.zeros((p, n, n))
-    if v_xy is None:
-        return blocks
-    v = np.asarray(v_xy, dtype=np.float64)
-    if v.shape == (p, n, n):
-        return v
-    if p == 1 and v.shape in ((n,), (n, n)):
-        blocks[0] = _square(v, n, "v_xy")
-        return blocks
-    if v.shape == (p, n):
-        for j in range(p):
-            blocks[j] = np.diag(v[j])
-        return blocks
-    raise DataError(
-        f"v_xy has shape {v.shape} for {p} estimated columns and {n} rows: give ({p}, {n}, {n}), ({p}, {n}), or for "
-        f"one column ({n}, {n})."
-    )
+    one = f", or for one column ({n}, {n}) or ({n},)" if p == 1 else ""
+    raise DataError(f"{name} has shape {given.shape}: give {blocks.shape}, variances ({p}, {n}){one}.")
 
 
 def _check_values(problem: LinkProblem) -> None:
     """No missing value in the data or in the covariance."""
-    if not np.isfinite(problem.y).all():
-        rows = np.flatnonzero(~np.isfinite(problem.y))
-        raise MissingValueError(f"The outcome is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
-    for j, name in enumerate(problem.names):
-        rows = np.flatnonzero(~np.isfinite(problem.x[:, j]))
+    said = ["The outcome", *(f"Column {name!r}" for name in problem.names)]
+    for name, values in zip(said, [problem.y, *problem.x.T], strict=True):
+        rows = np.flatnonzero(~np.isfinite(values))
         if len(rows):
-            raise MissingValueError(f"Column {name!r} is missing in {len(rows)} rows ({listing(rows)}): drop them.")
+            raise MissingValueError(f"{name} is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
     for block, name in ((problem.v_y, "v_y"), (problem.v_x, "v_x"), (problem.v_xy, "v_xy")):
         count = int((~np.isfinite(block)).sum())
         if count:
@@ -340,11 +303,8 @@ def _check_design(problem: LinkProblem) -> None:
             raise IdentificationError(f"Column {problem.names[j]!r} is the same in all {n} rows: it has no slope.")
     collinear = fit_lstsq(problem.y, problem.x).collinear
     if collinear:
-        said = [
-            f"{problem.names[c.column]} = "
-            + (" + ".join(f"{b:.4g} {problem.names[j]}" for j, b in c.made_of) if c.made_of else "0")
-            for c in collinear
-        ]
+        sums = [" + ".join(f"{b:.4g} {problem.names[j]}" for j, b in c.made_of) or "0" for c in collinear]
+        said = [f"{problem.names[c.column]} = {total}" for c, total in zip(collinear, sums, strict=True)]
         raise IdentificationError(f"Collinear columns: {listing(said)}. Drop one of each; {n} rows cannot part them.")
 
 
@@ -361,10 +321,11 @@ def _check_covariance(problem: LinkProblem) -> None:
         raise CovarianceError(
             f"{len(negative)} sampling variances are negative (rows {listing(negative % problem.n)})."
         )
-    if np.any(np.abs(joint) > (1 + 1e-8) * scale):
-        count = int(np.sum(np.abs(joint) > (1 + 1e-8) * scale) // 2)
+    # |V_ab| <= (V_aa V_bb)^(1/2)
+    beyond = np.abs(joint) > (1 + 1e-8) * scale
+    if beyond.any():
         raise CovarianceError(
-            f"{count} sampling covariances exceed what the two variances allow: check v_x, v_y, v_xy."
+            f"{beyond.sum() // 2} sampling covariances exceed what the two variances allow: check v_x, v_y, v_xy."
         )
     unit = joint / np.where(scale > 0, scale, 1.0)
     lowest = float(np.linalg.eigvalsh((unit + unit.T) / 2)[0])

@@ -28,7 +28,8 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.cells import estimates_of, match_cells
+from wagegap.regression.link.cells import estimates_of, match_cells, positions
+from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.setup import Setup, build_setup
 
 __all__ = ["LinkSystem", "fit_link_system"]
@@ -77,12 +78,11 @@ class LinkSystem(Result):
         """
         from wagegap.regression.figures import draw_effects
 
-        own = self.estimates
-        outcome, term = (own.labels["term"].str.partition(": ")[part] for part in (0, 2))
+        outcome, term = (self.estimates.labels["term"].str.partition(": ")[part] for part in (0, 2))
         named = {}
         for name in self.outcomes:
             chosen = ((outcome == name) & (term != "Intercept")).to_numpy()
-            part = own.select(chosen)
+            part = self.estimates.select(chosen)
             named[name.replace("_", " ")] = replace(part, labels=part.labels.assign(term=term[chosen].to_numpy()))
         return draw_effects(named, what="slope", ax=ax, alpha=alpha)
 
@@ -140,40 +140,16 @@ def fit_link_system(
     if isinstance(formulas, str) or len(formulas) < 2:
         raise OptionError("a system needs two formulas at least, in a list; fit_link takes one.")
     setups = _setups(formulas, rates, premiums, None if data is None else as_pandas(data), on)
-    equations, v_y = _equations(setups), _outcome_covariance(setups, rates)
+    equations, v_y = [_equation(setup) for setup in setups], _outcome_covariance(setups, rates)
     weights: FloatArray = np.eye(len(equations))
     b = _solved(equations, weights, v_y)[0]
     residuals = np.column_stack([e.y - e.x @ part for e, part in zip(equations, _parts(equations, b), strict=True)])
     if weighting == "sur":
         weights = np.asarray(np.linalg.inv(residuals.T @ residuals / len(residuals)))
     b, cov = _solved(equations, weights, v_y)
-    return _result(setups, equations, b, cov, residuals, weighting)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Equation:
-    """One outcome.
-
-    Attributes
-    ----------
-    y, x : ndarray, shapes (n,) and (n, k)
-        Outcome and regressors.
-    estimated : list of int
-        Positions of the premiums.
-    m : ndarray, shape (n, n)
-        Annihilator of the exact columns.
-    v_x : ndarray, shape (p, p, n, n)
-        Error covariance of the premiums, which every equation shares.
-    v_xy : ndarray, shape (p, n, n)
-        Error covariance of the premiums with the outcome.
-    """
-
-    y: FloatArray
-    x: FloatArray
-    estimated: list[int]
-    m: FloatArray
-    v_x: FloatArray
-    v_xy: FloatArray
+    names = [setup.cells.outcome for setup in setups]
+    correlation = pd.DataFrame(np.corrcoef(residuals, rowvar=False), index=names, columns=names)
+    return LinkSystem(_labelled(setups, b, cov, weighting), tuple(names), correlation, weighting)
 
 
 def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: Any) -> list[Setup]:
@@ -183,116 +159,101 @@ def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: A
     if len(set(names)) < len(names):
         raise OptionError(f"an outcome stands in two formulas: {listing(names)}.")
     shared = set(every[0].names).intersection(*(cells.names for cells in every[1:]))
-    own = estimates_of(rates, "rates")
-    keys = list(every[0].keys.columns)
     kept = every[0].keys[[name in shared for name in every[0].names]]
     if kept.empty:
         raise DataError(f"no cell has all of {listing(names)}.")
-    there = own.labels[keys].merge(kept, on=keys, how="left", indicator=True)["_merge"].eq("both").to_numpy()
-    some = own.select(there)
-    return [
-        build_setup(
-            match_cells(formula, some, premiums, data=data, on=on), data, cov=None, cluster=None, tau2="REML",
-            test="knha", rng=0,
-        )
-        for formula in formulas
-    ]  # fmt: skip
+    given = estimates_of(rates, "rates")
+    some = given.select(positions(given.labels[list(kept.columns)], kept) >= 0)
+    return [build_setup(match_cells(formula, some, premiums, data=data, on=on), data) for formula in formulas]
 
 
-def _equations(setups: Sequence[Setup]) -> list[_Equation]:
-    equations = []
-    for setup in setups:
-        if not all(setup.cells.known(1 + i) for i in range(len(setup.estimated))):
-            raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
-        problem = setup.problem()
-        m = annihilator(problem.controls)
-        equations.append(_Equation(problem.y, problem.x, list(problem.estimated), m, problem.v_x, problem.v_xy))
-    return equations
+def _equation(setup: Setup) -> LinkProblem:
+    if not setup.cells.premiums_known:
+        raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
+    return setup.problem.checked()
 
 
 def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
     """Error covariance of the outcomes, shape (J, J, n, n); unknown ones are left to the residuals."""
-    own = estimates_of(rates, "rates")
-    keys = list(setups[0].cells.keys.columns)
-    at = []
-    for setup in setups:
-        part = own.labels[[*keys, "term"]].assign(_at=np.arange(len(own.values))).query("term == @setup.cells.outcome")
-        at.append(setup.cells.keys.merge(part, on=keys, how="left")["_at"].to_numpy(dtype=int))
-    v = np.nan_to_num(own.covariance)
+    labels = estimates_of(rates, "rates").labels
+    at = [positions(s.cells.keys.assign(term=s.cells.outcome), labels) for s in setups]
+    v = np.nan_to_num(estimates_of(rates, "rates").covariance)
     return np.array([[v[np.ix_(a, c)] for c in at] for a in at])
 
 
-def _parts(equations: Sequence[_Equation], b: FloatArray) -> list[FloatArray]:
+def _parts(equations: Sequence[LinkProblem], b: FloatArray) -> list[FloatArray]:
     """Coefficients of each equation."""
     ends = np.cumsum([e.x.shape[1] for e in equations])
     return list(np.split(b, ends[:-1]))
 
 
-def _solved(equations: Sequence[_Equation], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _solved(equations: Sequence[LinkProblem], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Corrected, weighted normal equations, and the sandwich of their scores by cell."""
     sizes = [e.x.shape[1] for e in equations]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    total, n = int(starts[-1]), len(equations[0].y)
-    moments, right = np.zeros((total, total)), np.zeros(total)
+    # Moments w_ij (X_i'X_j - tr(M_i V_pp)), right side sum_j w_ij (X_i'y_j - tr(M_i V_py_j))
+    blocks, right = [], []
     for i, a in enumerate(equations):
-        rows = slice(starts[i], starts[i + 1])
+        row, sides = [], []
+        m, at = annihilator(a.controls), list(a.estimated)
         for j, c in enumerate(equations):
-            block = a.x.T @ c.x
-            block[np.ix_(a.estimated, c.estimated)] -= np.einsum("ab,jlba->jl", a.m, a.v_x)
-            moments[rows, starts[j] : starts[j + 1]] += weights[i, j] * block
-            side = a.x.T @ c.y
-            side[a.estimated] -= np.einsum("ab,jba->j", a.m, c.v_xy)
-            right[rows] += weights[i, j] * side
-    bread = np.linalg.inv(moments)
-    b = np.asarray(bread @ right)
+            block, side = a.x.T @ c.x, a.x.T @ c.y
+            block[np.ix_(at, c.estimated)] -= np.einsum("ab,jlba->jl", m, a.v_x)
+            side[at] -= np.einsum("ab,jba->j", m, c.v_xy)
+            row.append(weights[i, j] * block)
+            sides.append(weights[i, j] * side)
+        blocks.append(row)
+        right.append(np.sum(sides, axis=0))
+    bread = np.linalg.inv(np.block(blocks))
+    b = np.asarray(bread @ np.concatenate(right))
+    # V = B (S'S + meat of other cells) B', the scores of an equation with the factor (n / (n - k))^(1/2)
+    n = len(equations[0].y)
     scores = _scores(equations, weights, b) * np.sqrt(np.repeat([n / (n - k) for k in sizes], sizes))
-    meat = scores.T @ scores + _across(equations, weights, b, v_y)
-    return b, bread @ meat @ bread.T
+    return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y)) @ bread.T
 
 
-def _scores(equations: Sequence[_Equation], weights: FloatArray, b: FloatArray) -> FloatArray:
+def _scores(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray) -> FloatArray:
     """Corrected score of every cell, shape (n, total)."""
     columns = []
     for i, a in enumerate(equations):
-        total = np.zeros_like(a.x)
+        total, m, at = np.zeros_like(a.x), annihilator(a.controls), list(a.estimated)
         for j, (c, part) in enumerate(zip(equations, _parts(equations, b), strict=True)):
-            own = a.x * (c.y - c.x @ part)[:, None]
-            noise = np.einsum("ab,jlba,l->aj", a.m, a.v_x, part[c.estimated]) - np.einsum("ab,jba->aj", a.m, c.v_xy)
-            own[:, a.estimated] += noise
-            total += weights[i, j] * own
+            # w_ij (x_i (y_j - x_j'b_j) + (M V_pp)_aa b_j - (M V_py_j)_aa), the last two for premiums alone
+            score = a.x * (c.y - c.x @ part)[:, None]
+            noise = np.einsum("ab,jlba->ajl", m, a.v_x) @ part[list(c.estimated)]
+            score[:, at] += noise - np.einsum("ab,jba->aj", m, c.v_xy)
+            total += weights[i, j] * score
         columns.append(total)
     return np.hstack(columns)
 
 
-def _across(equations: Sequence[_Equation], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
+def _across(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
     """Known covariance of the deviations of different cells, in the meat."""
-    n, parts = len(equations[0].y), _parts(equations, b)
-    off = ~np.eye(n, dtype=bool)
+    off = ~np.eye(len(equations[0].y), dtype=bool)
     designs = [np.hstack([weights[i, j] * a.x for i, a in enumerate(equations)]) for j in range(len(equations))]
+    slopes = [part[list(e.estimated)] for e, part in zip(equations, _parts(equations, b), strict=True)]
     meat = np.zeros((len(b), len(b)))
-    for i, (a, own) in enumerate(zip(equations, parts, strict=True)):
-        for j, (c, other) in enumerate(zip(equations, parts, strict=True)):
-            first, second = own[a.estimated], other[c.estimated]
-            omega = v_y[i, j] + np.einsum("j,l,jlab->ab", first, second, a.v_x)
-            omega = omega - np.einsum("j,jab->ab", first, c.v_xy) - np.einsum("l,lab->ba", second, a.v_xy)
+    for i, a in enumerate(equations):
+        for j, c in enumerate(equations):
+            # D_i' Omega_ij D_j, Omega_ij = V_yy,ij + b_i' V_pp b_j - b_i' V_py_j - V_yp_i b_j
+            omega = v_y[i, j] + np.einsum("j,l,jlab->ab", slopes[i], slopes[j], a.v_x)
+            omega -= np.einsum("j,jab->ab", slopes[i], c.v_xy) + np.einsum("l,lab->ba", slopes[j], a.v_xy)
             meat += designs[i].T @ np.where(off, omega, 0.0) @ designs[j]
     return meat
 
 
-def _result(
-    setups: Sequence[Setup], equations: Sequence[_Equation], b: FloatArray, cov: FloatArray, residuals: FloatArray,
-    weighting: Weighting,
-) -> LinkSystem:  # fmt: skip
-    starts = np.concatenate([[0], np.cumsum([e.x.shape[1] for e in equations])])
+def _labelled(setups: Sequence[Setup], b: FloatArray, cov: FloatArray, weighting: Weighting) -> Estimates:
+    starts = np.cumsum([0, *(setup.problem.k for setup in setups)])
     at = [int(start) + j for start, setup in zip(starts[:-1], setups, strict=True) for j in setup.shown]
-    terms = [f"{s.cells.outcome}: {s.names[j]}" for s in setups for j in s.shown]
-    units = [s.cells.units[0] for s in setups for _ in s.shown]
-    free = np.repeat([float(s.cells.n - s.x.shape[1]) for s in setups], [len(s.shown) for s in setups])
-    names = tuple(s.cells.outcome for s in setups)
+    shown = [(setup, name) for setup in setups for name in setup.terms]
     how = "separate equations" if weighting == "separate" else "seemingly unrelated regressions"
-    source = StatedSource("link system", cov[np.ix_(at, at)], free, f"sandwich of corrected scores, {how}")
-    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": ""})
-    title = f"{' and '.join(names)} on premiums"
-    estimates = Estimates(labels, b[at], (source,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)
-    r = np.corrcoef(residuals, rowvar=False)
-    return LinkSystem(estimates, names, pd.DataFrame(r, index=list(names), columns=list(names)), weighting)
+    df = np.array([setup.df for setup, _ in shown])
+    source = StatedSource("link system", cov[np.ix_(at, at)], df, f"sandwich of corrected scores, {how}")
+    labels = pd.DataFrame(
+        {
+            "term": [f"{setup.cells.outcome}: {name}" for setup, name in shown],
+            "unit": [setup.cells.units[0] for setup, _ in shown],
+            "comparison": "",
+        }
+    )
+    title = f"{' and '.join(setup.cells.outcome for setup in setups)} on premiums"
+    return Estimates(labels, b[at], (source,), (np.eye(len(at)),), title=title, ledger=setups[0].cells.ledger)

@@ -41,13 +41,12 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.cellwise import Rows, cell_labels, fit_cells, relate, replicated_source, say_collinear
+from wagegap.estimation.cellwise import Rows, cell_labels, least_squares, relate, replicated_source, say_collinear
 from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.least_squares.fit import fit_least_squares, least_squares_values
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
@@ -242,11 +241,8 @@ def _separate(
     rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
 ) -> tuple[Estimates, FloatArray]:
     """Premiums of cells with slopes of their own, and the deviation of each cell's residuals."""
-    sample = rows.sample
-    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, columns, rows.cov, wanted))
-    estimates = relate(
-        rows, fits, lambda cell: least_squares_values(cell, sample, columns), labels, title=title, wanted=wanted
-    )
+    fits, refit = least_squares(rows, columns, wanted)
+    estimates = relate(rows, fits, refit, labels, title=title, wanted=wanted)
     return estimates, np.array([fit.sigma for fit in fits])
 
 

@@ -43,11 +43,10 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.cellwise import Rows, least_squares, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts
-from wagegap.estimation.least_squares.fit import fit_least_squares, least_squares_values
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, check_unit, conversion
@@ -380,12 +379,8 @@ def _one_event(rows: Rows, name: str, min_rows: int) -> _Part:
         )
     if not used.all():
         rows = rows.keep(used[rows.cells.codes], "in cells under the minimum")
-    sample = rows.sample
-    fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, [0], rows.cov))
     labels = pd.DataFrame({"term": [name], "unit": "share", "comparison": ""})
-    estimates = relate(
-        rows, fits, lambda cell: least_squares_values(cell, sample, [0]), labels, title=f"Rate of {name}"
-    )
+    estimates = relate(rows, *least_squares(rows), labels, title=f"Rate of {name}")
     absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
     return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))
 

@@ -65,6 +65,7 @@ def lee_terms(probabilities: FloatArray, chosen: int) -> Terms:
     >>> lee_terms(np.array([[0.5, 0.5]]), 1).values.round(6)
     array([[0.797885]])
     """
+    # t = phi(H) / P with H = Phi^-1(P):   dH/dP = 1 / phi(H),   dt/dP = -H / P - phi(H) / P^2
     p = np.clip(probabilities[:, chosen], _LEAST, 1 - _LEAST)
     quantile = special.ndtri(p)
     density = np.exp(-0.5 * quantile**2) / np.sqrt(2 * np.pi)
@@ -92,10 +93,11 @@ def dubin_mcfadden_terms(probabilities: FloatArray, chosen: int, names: Sequence
     p = np.clip(probabilities, _LEAST, 1 - _LEAST)
     others = [j for j in range(p.shape[1]) if j != chosen]
     values = p[:, others] * np.log(p[:, others]) / (1 - p[:, others]) + np.log(p[:, [chosen]])
+    # dt_j / dP_j = (ln P_j + 1) / (1 - P_j) + P_j ln P_j / (1 - P_j)^2,   dt_j / dP_m = 1 / P_m
     by_probability = np.zeros((len(p), len(others), p.shape[1]))
     for i, j in enumerate(others):
-        own = p[:, j]
-        by_probability[:, i, j] = (np.log(own) + 1) / (1 - own) + own * np.log(own) / (1 - own) ** 2
+        p_j = p[:, j]
+        by_probability[:, i, j] = (np.log(p_j) + 1) / (1 - p_j) + p_j * np.log(p_j) / (1 - p_j) ** 2
         by_probability[:, i, chosen] = 1 / p[:, chosen]
     slopes = _by_index(by_probability, probabilities, range(p.shape[1]))
     return Terms(values, slopes, tuple(f"m[{names[j]}]" for j in others))
@@ -123,18 +125,13 @@ def dahl_terms(probabilities: FloatArray, places: Sequence[int], degree: int, na
     p = probabilities[:, list(places)]
     powers = _powers(len(places), degree)
     values = np.stack([np.prod(p**power, axis=1) for power in powers], axis=1)
+    # t = prod_v P_v^a_v,   dt / dP_v = a_v P_v^(a_v - 1) prod_(u != v) P_u^a_u
     by_probability = np.zeros((len(p), len(powers), len(places)))
     for i, power in enumerate(powers):
         for v in np.flatnonzero(power):
-            lower = power.copy()
-            lower[v] -= 1
-            by_probability[:, i, v] = power[v] * np.prod(p**lower, axis=1)
-    labels = []
-    for power in powers:
-        parts = [
-            f"P[{names[places[v]]}]" + (f"^{power[v]}" if power[v] > 1 else "") for v in np.flatnonzero(power).tolist()
-        ]
-        labels.append(" ".join(parts))
+            by_probability[:, i, v] = power[v] * np.prod(p ** (power - (np.arange(len(power)) == v)), axis=1)
+    factors = [[(names[places[v]], power[v]) for v in np.flatnonzero(power).tolist()] for power in powers]
+    labels = [" ".join(f"P[{name}]^{a}" if a > 1 else f"P[{name}]" for name, a in pairs) for pairs in factors]
     return Terms(values, _by_index(by_probability, probabilities, places), tuple(labels))
 
 
@@ -147,6 +144,7 @@ def _powers(variables: int, degree: int) -> list[FloatArray]:
 
 def _by_index(by_probability: FloatArray, probabilities: FloatArray, places: Sequence[int]) -> FloatArray:
     """Chain derivatives in some probabilities to the indices l: dP_j / d index_l = P_j (1{j=l} - P_l)."""
+    # dt / da_l = sum_j (dt / dP_j) P_j (1{j = l} - P_l)
     p = probabilities
     chain = np.stack([p[:, [j]] * ((np.arange(1, p.shape[1]) == j) - p[:, 1:]) for j in places], axis=1)
     return np.asarray(np.einsum("ntj,njl->ntl", by_probability, chain))

@@ -17,7 +17,7 @@ Barrett, G. and S. Donald (2003). Consistent tests for stochastic dominance. Eco
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,29 +36,19 @@ from wagegap.errors import (
     check_option,
     listing,
 )
+from wagegap.estimation.cellwise import Rows, relate
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import ErrorSource
-from wagegap.estimation.design import build_design
+from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.sample import Sample
+from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import (
-    build_sample,
-    index_cells,
-    refitted_source,
-    resolve_cov,
-    weighted_rows,
-    with_weights,
-)
+from wagegap.panel.rows import prepare
 
 __all__ = ["Roy", "fit_roy"]
 
@@ -192,9 +182,9 @@ def fit_roy(  # noqa: PLR0913
     check_option("small_sample", small_sample, SMALL_SAMPLE)
     if parts < 2:
         raise OptionError("parts=1: at least two parts are needed for a ratio.")
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    rows = _rows(panel, formula, leave, cov)
-    estimates = _ratios(panel, rows, parts, rows.cov, small_sample)
+    how = dict(by=(), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    rows = _rows(as_panel(data), formula, leave, how)
+    estimates = _ratios(rows, parts)
     grid = _grid(rows)
     curves = pd.DataFrame({"at": grid, **{n: _distribution(rows, m, grid) for n, m in _sides(rows).items()}})
     tests = _dominance(rows, grid, orders, reps, np.random.default_rng(rng))
@@ -203,18 +193,15 @@ def fit_roy(  # noqa: PLR0913
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Pay (n,), who leaves, weights, clusters that are drawn together, and what the covariance needs."""
+    """Pay (n,), who leaves, weights, clusters that are drawn together, and the rows they are of."""
 
     outcome: str
     unit: str
     y: FloatArray
     leaves: FloatArray
     weights: FloatArray
-    units: CodeArray | None
-    sample: Sample
-    rows: IntArray
-    cov: Covariance
-    ledger: Ledger
+    clusters: CodeArray | None
+    rows: Rows
     order: IntArray
 
     def places(self, grid: FloatArray) -> IntArray:
@@ -234,38 +221,28 @@ def _sides_of(formula: str) -> tuple[str, str]:
     return parts.outcome, parts.regressors
 
 
-def _rows(panel: Panel, formula: str, leave: str, cov: CovLike | None) -> _Rows:
+def _rows(panel: Panel, formula: str, leave: str, how: Mapping[str, Any]) -> _Rows:
     outcome, regressors = _sides_of(formula)
     if leave in re.findall(r"\w+", f"{outcome} {regressors or ''}"):
         raise OptionError(f"{leave!r} says who leaves: it cannot stand in formula={formula!r} too.")
     leaves = event_values(panel, leave, leave)
-    if not np.isin(leaves[~np.isnan(leaves)], (0.0, 1.0)).all():
+    unknown = np.isnan(leaves)
+    if not np.isin(leaves[~unknown], (0.0, 1.0)).all():
         raise DataError(f"leave={leave!r} must be 0/1.")
-    weights, positive, ledger = weighted_rows(panel)
-    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
-    lost = keep & np.isnan(leaves)
-    ledger = ledger.lose(f"unknown {leave}", int(lost.sum()), None if weights is None else float(weights[lost].sum()))
-    keep &= ~lost
-    if not keep.any():
-        raise EmptyDataError(f"leave={leave!r} is known for nobody.\n{ledger}")
-    parts = FormulaParts(outcome, regressors or "1", ())
-    design = build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=keep)
-    own = np.ones(len(design.rows)) if weights is None else weights[design.rows]
-    y = fit_lstsq(design.y, design.x, own).residuals if regressors else design.y
+    if unknown.all():
+        raise EmptyDataError(f"leave={leave!r} is known for nobody.\n{panel.ledger}")
+    rows = prepare(panel, FormulaParts(outcome, regressors or "1"), subpop=[(f"unknown {leave}", unknown)], **how)
+    design, sample = rows.design, rows.sample
+    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+    y = fit_lstsq(design.y, design.x, weights).residuals if regressors else design.y
     who = leaves[design.rows]
     for words, mask in (("leaves", who == 1), ("stays", who == 0)):
         if mask.sum() < 2:
             raise EmptyDataError(f"{int(mask.sum())} of {len(who):,} rows {words}: there is nobody to compare.")
-    resolved = resolve_cov(panel, cov, design.rows)
-    sample = build_sample(panel, design, index_cells(panel.frame.iloc[design.rows], []), resolved)
-    clusters = resolved.clusters if isinstance(resolved, Robust) else ()
-    group = sample.groupings[clusters[0]] if len(clusters) == 1 else None
-    units = group.codes if isinstance(group, Grouping) else None
+    group = sample.groupings[rows.cov.clusters[0]] if len(rows.cov.clusters) == 1 else None
+    clusters = group.codes if isinstance(group, Grouping) else None
     words = f"{outcome} given {regressors}" if regressors else outcome
-    order = np.argsort(y, kind="stable")
-    return _Rows(
-        words, unit_of_outcome(outcome), y, who, own, units, sample, design.rows, resolved, design.ledger, order
-    )
+    return _Rows(words, unit_of_outcome(outcome), y, who, weights, clusters, rows, np.argsort(y, kind="stable"))
 
 
 def _sides(rows: _Rows) -> dict[str, FloatArray]:
@@ -290,15 +267,15 @@ def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
 
 def _squares(rows: _Rows, share: FloatArray) -> float:
     """Inverse of the number of observations that weighted shares are worth; repeated rows are independent."""
-    return float(np.sum(share**2 if rows.sample.repeats is None else share**2 / rows.sample.repeats))
+    return float(np.sum(share**2 if rows.rows.sample.repeats is None else share**2 / rows.rows.sample.repeats))
 
 
 def _multipliers(rows: _Rows, generator: np.random.Generator) -> FloatArray:
     """Normal multipliers, one for each cluster, or for each observation: their mean in repeated rows."""
-    if rows.units is not None:
-        return np.asarray(generator.standard_normal(int(rows.units.max()) + 1)[rows.units])
+    if rows.clusters is not None:
+        return np.asarray(generator.standard_normal(int(rows.clusters.max()) + 1)[rows.clusters])
     drawn = generator.standard_normal(len(rows.y))
-    return drawn if rows.sample.repeats is None else drawn / np.sqrt(rows.sample.repeats)
+    return drawn if rows.rows.sample.repeats is None else drawn / np.sqrt(rows.rows.sample.repeats)
 
 
 def _grid(rows: _Rows) -> FloatArray:
@@ -321,31 +298,23 @@ def _values(y: FloatArray, leaves: FloatArray, w: FloatArray, parts: int) -> tup
     return np.concatenate([[gap], ratios]), np.asarray(cuts, dtype=float), part
 
 
-def _ratios(panel: Panel, rows: _Rows, parts: int, cov: Covariance, rule: SmallSample) -> Estimates:
+def _ratios(rows: _Rows, parts: int) -> Estimates:
     values, cuts, part = _values(rows.y, rows.leaves, rows.weights, parts)
     if np.ptp(rows.y) == 0:
-        raise DataError(f"{rows.outcome} is {rows.y[0]:g} in all {len(rows.y):,} rows: nobody is drawn from anywhere.")
+        raise DataError(
+            f"{rows.outcome} is {rows.y[0]:g} in all {len(rows.y):,} rows: leavers and stayers earn the same."
+        )
     if len(np.unique(cuts)) < len(cuts):
         raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
-    if isinstance(cov, Replicates | Bootstrap):
+    fit = CellFit(values=values, influence=_influence(rows, values, cuts, part, parts), n_params=1)
 
-        def refit(weights: FloatArray) -> FloatArray:
-            return _values(rows.y, rows.leaves, weights, parts)[0][None]
+    def refit(cell: Cell) -> FloatArray:
+        weights = rows.weights if cell.weights is None else cell.weights
+        return _values(rows.y, rows.leaves, weights, parts)[0]
 
-        source: ErrorSource = refitted_source(panel, rows.rows, rows.sample, cov, values[None], refit)
-    else:
-        check_influence_cov(cov)
-        influence = _influence(rows, values, cuts, part, parts)
-        source = influence_source(
-            rows.sample, [InfluenceBlock("", np.arange(len(rows.y)), influence, 1)], cov=cov, rule=rule
-        )  # fmt: skip
     terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
-    units = [rows.unit, *["none"] * parts]
-    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
-    return Estimates(
-        labels, values, (source,), (np.eye(len(values)),), title=f"Selection of those who leave, by {rows.outcome}",
-        ledger=rows.ledger,
-    )  # fmt: skip
+    labels = pd.DataFrame({"term": terms, "unit": [rows.unit, *["none"] * parts], "comparison": "stayers"})
+    return relate(rows.rows, [fit], refit, labels, title=f"Selection of those who leave, by {rows.outcome}")
 
 
 def _influence(rows: _Rows, values: FloatArray, cuts: FloatArray, part: IntArray, parts: int) -> FloatArray:

@@ -20,8 +20,9 @@ Monte Carlo comparisons. Journal of Economic Surveys 21, 174-205.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -39,36 +40,22 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    no_column,
     warn,
 )
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import ErrorSource
-from wagegap.estimation.design import Design, build_design, check_keys, free_name
+from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
+from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
-from wagegap.estimation.sample import Sample
+from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
-from wagegap.panel.events import numbers
+from wagegap.panel.events import column_of, numbers
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import (
-    CellIndex,
-    build_sample,
-    cell_keys,
-    index_cells,
-    observations,
-    refitted_source,
-    resolve_cov,
-    weighted_rows,
-    with_weights,
-)
+from wagegap.panel.rows import prepare
 from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
 
 __all__ = ["Selection", "fit_selection"]
@@ -255,40 +242,35 @@ def fit_selection(  # noqa: PLR0913
     """
     check_option("method", method, _METHODS)
     check_count("degree", degree)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    keys = cell_keys(panel, by or ())
-    if "equation" in keys:
+    how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    task = _task(as_panel(data), formula, selection, method, how)
+    if "equation" in task.rows.by:
         raise OptionError("by='equation': results have a column of this name themselves; rename yours.")
-    rows = _rows(panel, formula, selection, keys, binary=method in _BINARY)
-    _check_exclusion(rows)
-    resolved = resolve_cov(panel, cov, rows.selection.rows)
-    sample = build_sample(panel, rows.selection, rows.cells, resolved)
-    resolved.check_weights(sample.weight_kind)
-    chosen = _chosen(rows, places) if method not in _BINARY else ()
-    more = _places_of(rows, probabilities, "probabilities")
-    task = _Task(rows, sample, method, chosen, more, degree)
-    _check_iid(task, resolved)
-    estimates, uncorrected = _estimated(task, panel, resolved, small_sample)
-    size, times = len(rows.cells.names), observations(panel, rows.selection.rows)
-    cells = rows.cells.keys.assign(
-        n=np.bincount(rows.cells.codes, weights=times, minlength=size).astype(int),
-        n_observed=np.bincount(rows.cells.codes, weights=times * rows.observed, minlength=size).astype(int),
-    )
-    named = tuple(rows.levels[m] for m in chosen)
-    done = Selection(estimates, method, uncorrected, cells.reset_index(drop=True), named)
-    return done if keep_units else done.without_units()
+    _check_exclusion(task)
+    places_fitted = _chosen(task, places) if method not in _BINARY else ()
+    task = replace(task, chosen=places_fitted, more=_places_of(task, probabilities, "probabilities"), degree=degree)
+    rows = task.rows
+    if rows.cov.kind == "iid" and method not in _BINARY:
+        raise CovarianceError(f"cov='iid' is not defined for method={method!r}: use HC0, HC1 or a cluster.")
+    estimates = _of_cells(task, _fit_cell, "corrected for selection")
+    uncorrected = _of_cells(task, _fit_plain, "not corrected for selection")
+    if method in _BINARY:
+        uncorrected = replace(uncorrected, labels=uncorrected.labels.drop(columns="equation"))
+    cells = rows.cells.keys.assign(n=rows.count(), n_observed=rows.count(task.observed)).reset_index(drop=True)
+    result = Selection(estimates, method, uncorrected, cells, tuple(task.levels[m] for m in places_fitted))
+    return result if keep_units else result.without_units()
 
 
 # rows ----------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Rows of both equations.
+class _Task:
+    """Rows of both equations, and what is fitted in every cell.
 
     Attributes
     ----------
-    selection : Design
+    rows : Rows
         Selection equation, all rows; its outcome is the code of the choice.
     outcome : str
         Outcome in the formula.
@@ -304,13 +286,17 @@ class _Rows:
         Place of each row; 1 for those selected.
     levels : tuple of str
         Names of the places.
-    cells : CellIndex
-        Cells.
     notes : tuple of str
         What a reader should know.
+    method : str
+        How the correction is made.
+    chosen, more : tuple of int
+        Places whose outcome is fitted, and whose probabilities enter beside.
+    degree : int
+        Degree of Dahl's polynomial.
     """
 
-    selection: Design
+    rows: Rows
     outcome: str
     y: FloatArray
     x: FloatArray
@@ -318,49 +304,39 @@ class _Rows:
     observed: BoolArray
     codes: IntArray
     levels: tuple[str, ...]
-    cells: CellIndex
     notes: tuple[str, ...]
+    method: SelectionMethod
+    chosen: tuple[int, ...] = ()
+    more: tuple[int, ...] = ()
+    degree: int = 1
 
 
-def _rows(panel: Panel, formula: str, selection: str, keys: Sequence[str], *, binary: bool) -> _Rows:
+def _task(panel: Panel, formula: str, selection: str, method: SelectionMethod, how: Mapping[str, Any]) -> _Task:
+    """Prepare both equations: the outcome's among those selected, the selection's among all."""
+    binary = method in _BINARY
     parts, first = _without_effects(formula), _selection_parts(selection)
-    weights, positive, ledger = weighted_rows(panel)
-    everybody = np.ones(len(panel), dtype=bool) if positive is None else positive
     known, codes, levels = _codes(panel, first, binary=binary)
-    tried = everybody & ((codes == 1) if known and binary else np.ones(len(panel), dtype=bool))
+    selected = codes == 1 if known and binary else np.ones(len(panel), dtype=bool)
     try:
-        second = build_design(panel.frame, parts, ledger=Ledger(len(panel), float(len(panel))), keep=tried)
+        second = prepare(panel, parts, subpop=[("not selected", ~selected)], **how).design
     except DataError as error:
         raise type(error)(f"among those selected, {error}") from error
     has = np.zeros(len(panel), dtype=bool)
     has[second.rows] = True
-    if not known:
-        codes = has.astype(float)
-    keep = everybody.copy()
-    notes: tuple[str, ...] = ()
+    incomplete: IntArray = np.flatnonzero(~has & ~np.isnan(codes))
+    subpop = []
     if binary and known:
-        lost = everybody & (codes == 1) & ~has
-        weight = None if weights is None else float(weights[lost].sum())
-        ledger = ledger.lose(f"selected without {parts.outcome} or its regressors", int(lost.sum()), weight)
-        keep &= ~lost
-    elif not binary:
-        without = int((everybody & ~np.isnan(codes) & ~has).sum())
-        notes = (f"{without:,} rows have a place but no outcome, and enter the first step alone.",) if without else ()
-    required_columns(first.regressors, panel.frame)
-    column = free_name(panel.frame, "selected")
-    design = build_design(
-        panel.frame.assign(**{column: codes}), FormulaParts(column, first.regressors, ()), ledger=ledger,
-        weights=weights, keep=keep & ~np.isnan(codes) if known else keep, also=list(keys),
-        said=first.outcome or "selection",
-    )  # fmt: skip
+        subpop = [(f"selected without {parts.outcome} or its regressors", selected & ~has)]
+    chosen = FormulaParts(first.outcome or "selection", first.regressors, values=codes if known else has.astype(float))
+    rows = prepare(panel, chosen, subpop=subpop, **how)
     y, x = np.zeros(len(panel)), np.zeros((len(panel), second.x.shape[1]))
     y[second.rows], x[second.rows] = second.y, second.x
-    at = design.rows
-    observed = has[at] & (design.y == 1) if binary else has[at]
-    cells = index_cells(panel.frame.iloc[at], list(keys))
-    return _Rows(
-        design, parts.outcome, y[at], x[at], second.names, observed, design.y.astype(np.intp), levels, cells, notes
-    )
+    at = rows.design.rows
+    without = 0 if binary else len(np.intersect1d(incomplete, at))
+    notes = (f"{without:,} rows have a place but no outcome, and enter the first step alone.",) if without else ()
+    observed = has[at] & (rows.design.y == 1) if binary else has[at]
+    places = rows.design.y.astype(np.intp)
+    return _Task(rows, parts.outcome, y[at], x[at], second.names, observed, places, levels, notes, method)
 
 
 def _without_effects(formula: str) -> FormulaParts:
@@ -393,10 +369,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
                 "with many places the selection equation needs the place of each worker on its left side."
             )
         return False, np.full(len(panel), np.nan), ("out", "in")
-    if first.outcome not in panel.frame:
-        raise no_column(first.outcome, panel.frame.columns, "for selection")
-    check_keys(panel.frame, [first.outcome])
-    column = panel.frame[first.outcome]
+    column = column_of(panel, first.outcome, "for selection")
     if binary:
         values = numbers(column)
         if not (np.isin(values, (0.0, 1.0)) | column.isna().to_numpy()).all():
@@ -406,14 +379,13 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
     if len(levels) < 2:
         places = "a single place" if levels else "no place"
         raise IdentificationError(f"{first.outcome!r} has {places}: there is no selection to correct for.")
-    return True, column.map({level: float(i) for i, level in enumerate(levels)}).to_numpy(dtype=float), tuple(
-        str(level) for level in levels
-    )  # fmt: skip
+    numbered = column.map({level: float(i) for i, level in enumerate(levels)}).to_numpy(dtype=float)
+    return True, numbered, tuple(str(level) for level in levels)
 
 
-def _check_exclusion(rows: _Rows) -> None:
+def _check_exclusion(task: _Task) -> None:
     """Warn where nothing but the shape of the distribution tells selection from the regressors."""
-    if set(rows.selection.names) <= set(rows.names):
+    if set(task.rows.design.names) <= set(task.names):
         warn(
             "every regressor of the selection equation stands in the outcome equation too: the correction rests on the "
             "shape of the error's distribution alone. Add a regressor that moves selection and not the outcome.",
@@ -421,77 +393,54 @@ def _check_exclusion(rows: _Rows) -> None:
         )
 
 
-def _places_of(rows: _Rows, places: str | Sequence[str], option: str) -> tuple[int, ...]:
+def _places_of(task: _Task, places: str | Sequence[str], option: str) -> tuple[int, ...]:
     named = [places] if isinstance(places, str) else [str(place) for place in places]
     for name in named:
-        if name not in rows.levels:
+        if name not in task.levels:
             raise OptionError(
-                f"{option}: {name!r} is no place.{did_you_mean(name, rows.levels)} Places: {listing(rows.levels, 20)}."
+                f"{option}: {name!r} is no place.{did_you_mean(name, task.levels)} Places: {listing(task.levels, 20)}."
             )
-    return tuple(rows.levels.index(name) for name in named)
+    return tuple(task.levels.index(name) for name in named)
 
 
-def _chosen(rows: _Rows, places: str | Sequence[str] | None) -> tuple[int, ...]:
+def _chosen(task: _Task, places: str | Sequence[str] | None) -> tuple[int, ...]:
     """Places whose outcome is fitted."""
     if places is not None:
-        return _places_of(rows, places, "places")
-    found = np.unique(rows.codes[rows.observed])
+        return _places_of(task, places, "places")
+    found = np.unique(task.codes[task.observed])
     return tuple(int(code) for code in found)
 
 
 # fits ----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """What is fitted in every cell."""
-
-    rows: _Rows
-    sample: Sample
-    method: SelectionMethod
-    chosen: tuple[int, ...]
-    more: tuple[int, ...]
-    degree: int
+def _fit_cell(task: _Task, cell: Cell) -> _Fit:
+    """Fit both equations in one cell."""
+    return _fit_normal(task, cell) if task.method in _BINARY else _fit_places(task, cell)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """Values of a cell with their labels (equation, term), influence, and classical covariance."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Fit(CellFit):
+    """Fit of a cell with the equation and term of each value."""
 
     labels: tuple[tuple[str, str], ...]
-    values: FloatArray
-    influence: FloatArray
-    classical: FloatArray | None
-    n_params: int
 
 
-_FitCell: TypeAlias = Callable[[_Task, int, IntArray, FloatArray | None], _Fit]
-
-
-def _fit_cell(task: _Task, c: int, at: IntArray, weights: FloatArray | None) -> _Fit:
-    """Fit both equations in one cell; errors name it."""
-    name = task.rows.cells.names[c]
-    try:
-        return _fit_normal(task, at, weights) if task.method in _BINARY else _fit_places(task, at, weights)
-    except (IdentificationError, DataError) as error:
-        raise type(error)(f"{f'in {name}, ' if name else ''}{error}") from error
-
-
-def _fit_normal(task: _Task, at: IntArray, weights: FloatArray | None) -> _Fit:
+def _fit_normal(task: _Task, cell: Cell) -> _Fit:
     """Heckman's model, by two steps or maximum likelihood."""
-    rows = task.rows
-    x, z, selected = rows.x[at], rows.selection.x[at], rows.observed[at]
-    named = dict(names=rows.names, selection_names=rows.selection.names)
-    of_selection = tuple(("selection", name) for name in rows.selection.names)
+    at, z, weights = cell.rows, cell.x, cell.weights
+    x, selected, selection_names = task.x[at], task.observed[at], task.rows.design.names
+    named = dict(names=task.names, selection_names=selection_names)
+    of_selection = tuple(("selection", name) for name in selection_names)
     errors = (("error", "sigma"), ("error", "rho"))
     if task.method == "ml":
-        ml = fit_heckman(rows.y[at], x, selected, z, weights, **named)
-        labels = (*(("outcome", name) for name in rows.names), *of_selection, *errors)
+        ml = fit_heckman(task.y[at], x, selected, z, weights, **named)
+        labels = (*(("outcome", name) for name in task.names), *of_selection, *errors)
         values = np.concatenate([ml.selection, ml.params, [ml.sigma, ml.rho]])
         influence, classical = ml.influence, ml.bread
     else:
-        two = fit_two_step(rows.y[at], x, selected, z, weights, **named)
-        labels = (*(("outcome", name) for name in (*rows.names, "lambda")), *of_selection, *errors)
+        two = fit_two_step(task.y[at], x, selected, z, weights, **named)
+        labels = (*(("outcome", name) for name in (*task.names, "lambda")), *of_selection, *errors)
         values = np.concatenate([two.selection.params, two.second.params, [two.sigma, two.rho]])
         influence = two.influence
         classical = np.zeros((len(values), len(values)))
@@ -500,40 +449,48 @@ def _fit_normal(task: _Task, at: IntArray, weights: FloatArray | None) -> _Fit:
     # the numerics put selection first
     q = z.shape[1]
     order = np.concatenate([np.arange(q, len(values) - 2), np.arange(q), [len(values) - 2, len(values) - 1]])
-    return _Fit(labels, values[order], influence[:, order], classical[np.ix_(order, order)], len(values) - 2)
+    return _Fit(
+        values=values[order],
+        influence=influence[:, order],
+        n_params=len(values) - 2,
+        classical=classical[np.ix_(order, order)],
+        labels=labels,
+    )
 
 
-def _fit_places(task: _Task, at: IntArray, weights: FloatArray | None) -> _Fit:
+def _fit_places(task: _Task, cell: Cell) -> _Fit:
     """A multinomial logit of places, and the outcome in each with its correction."""
-    rows, z = task.rows, task.rows.selection.x[at]
-    choice = fit_multinomial(rows.codes[at], z, weights, names=rows.selection.names, outcomes=rows.levels)
+    at, z, weights, selection_names = cell.rows, cell.x, cell.weights, task.rows.design.names
+    choice = fit_multinomial(task.codes[at], z, weights, names=selection_names, outcomes=task.levels)
     if not choice.kept.all():
-        lost = [rows.selection.names[j] for j in np.flatnonzero(~choice.kept)]
+        lost = [selection_names[j] for j in np.flatnonzero(~choice.kept)]
         raise IdentificationError(f"{listing(lost)} cannot be told apart from other columns of the selection equation.")
     first = choice.influence(z)
     labels: list[tuple[str, str]] = []
     values, influence = [], []
     for m in task.chosen:
-        mine = rows.observed[at] & (rows.codes[at] == m)
+        mine = task.observed[at] & (task.codes[at] == m)
         terms = _terms(task, choice.probabilities[mine], m)
-        names = (*rows.names, *terms.names)
-        _check_size(rows, m, int(mine.sum()), len(names))
+        names = (*task.names, *terms.names)
+        _check_size(task, m, int(mine.sum()), len(names))
         own = None if weights is None else weights[mine]
         try:
             second = corrected_least_squares(
-                rows.y[at][mine], rows.x[at][mine], terms.values, terms.slopes, z[mine], own, names=names
+                task.y[at][mine], task.x[at][mine], terms.values, terms.slopes, z[mine], own, names=names
             )
         except IdentificationError as error:
-            raise IdentificationError(f"in the outcome of {rows.levels[m]}, {error}") from error
-        labels += [(f"outcome of {rows.levels[m]}", name) for name in names]
+            raise IdentificationError(f"in the outcome of {task.levels[m]}, {error}") from error
+        labels += [(f"outcome of {task.levels[m]}", name) for name in names]
         values.append(second.params)
         influence.append(second.influence(own, mine, first))
-    labels += [(f"selection into {level}", name) for level in rows.levels[1:] for name in rows.selection.names]
+    labels += [(f"selection into {level}", name) for level in task.levels[1:] for name in selection_names]
     values.append(choice.params.ravel())
     return _Fit(
-        tuple(labels), np.concatenate(values), np.column_stack([*influence, first]), None,
-        len(rows.names) + choice.params.size,
-    )  # fmt: skip
+        values=np.concatenate(values),
+        influence=np.column_stack([*influence, first]),
+        n_params=len(task.names) + choice.params.size,
+        labels=tuple(labels),
+    )
 
 
 def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
@@ -541,111 +498,54 @@ def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
     if task.method == "lee":
         return lee_terms(probabilities, m)
     if task.method == "dubin-mcfadden":
-        return dubin_mcfadden_terms(probabilities, m, task.rows.levels)
+        return dubin_mcfadden_terms(probabilities, m, task.levels)
     others = [place for place in task.more if place != m]
-    return dahl_terms(probabilities, [m, *others], task.degree, task.rows.levels)
+    return dahl_terms(probabilities, [m, *others], task.degree, task.levels)
 
 
-def _check_size(rows: _Rows, m: int, n: int, k: int) -> None:
+def _check_size(task: _Task, m: int, n: int, k: int) -> None:
     if n <= k:
         raise IdentificationError(
-            f"the outcome of {rows.levels[m]} is observed in {n} rows for {k} coefficients: leave the place out with "
+            f"the outcome of {task.levels[m]} is observed in {n} rows for {k} coefficients: leave the place out with "
             "places=, or drop regressors."
         )
-
-
-def _check_iid(task: _Task, cov: Covariance) -> None:
-    if isinstance(cov, Robust) and cov.kind == "iid" and task.method not in _BINARY:
-        raise CovarianceError(f"cov='iid' is not defined for method={task.method!r}: use HC0, HC1 or a cluster.")
 
 
 # from fits to results ------------------------------------------------------------------------------------------------
 
 
-def _estimated(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample) -> tuple[Estimates, Estimates]:
-    """Corrected and uncorrected estimates of all cells."""
-    corrected = _of_cells(task, panel, cov, rule, _fit_cell, "corrected for selection")
-    plain = _of_cells(task, panel, cov, rule, _fit_plain, "not corrected for selection")
-    return corrected, replace(plain, labels=_plain_labels(plain.labels, task))
-
-
-def _of_cells(task: _Task, panel: Panel, cov: Covariance, rule: SmallSample, fit: _FitCell, words: str) -> Estimates:
+def _of_cells(task: _Task, fit: Callable[[_Task, Cell], _Fit], words: str) -> Estimates:
     """Fit every cell and relate them."""
-    by_cell, weights = task.sample.rows_by_cell(), task.sample.weights
-    fits = [fit(task, c, at, None if weights is None else weights[at]) for c, at in enumerate(by_cell)]
-    values = np.concatenate([one.values for one in fits])
-    if isinstance(cov, Replicates | Bootstrap):
-        source: ErrorSource = _replicated(task, panel, cov, fit, fits)
-    else:
-        check_influence_cov(cov)
-        iid = isinstance(cov, Robust) and cov.kind == "iid"
-        blocks = [
-            InfluenceBlock(name, at, one.influence, one.n_params, one.classical if iid else None)
-            for name, at, one in zip(task.rows.cells.names, by_cell, fits, strict=True)
-        ]
-        source = influence_source(task.sample, blocks, cov=cov, rule=rule)
-    return Estimates(
-        _labels(task, fits), values, (source,), (np.eye(len(values)),), title=f"{task.rows.outcome} {words}",
-        ledger=task.rows.selection.ledger, notes=task.rows.notes,
-    )  # fmt: skip
+    fits = fit_cells(task.rows, partial(fit, task))
+    unit = unit_of_outcome(task.outcome)
+    labels = pd.DataFrame(fits[0].labels, columns=["equation", "term"])
+    in_pay = labels["equation"].str.startswith("outcome") | (labels["term"] == "sigma")
+    labels = labels.assign(unit=in_pay.map({True: unit, False: "none"}))
+    return relate(task.rows, fits, partial(fit, task), labels, title=f"{task.outcome} {words}", notes=task.notes)
 
 
-def _replicated(
-    task: _Task, panel: Panel, cov: Replicates | Bootstrap, fit: _FitCell, fits: Sequence[_Fit]
-) -> ErrorSource:
-    """Errors from replicates; NaN where one leaves something undetermined."""
-    by_cell = task.sample.rows_by_cell()
-
-    def again(c: int, at: IntArray, weights: FloatArray) -> FloatArray:
-        try:
-            return fit(task, c, at, weights).values
-        except (DataError, IdentificationError):
-            return np.full(len(fits[c].values), np.nan)
-
-    def refit(weights: FloatArray) -> FloatArray:
-        return np.array([again(c, at, weights[at]) for c, at in enumerate(by_cell)])
-
-    estimate = np.array([one.values for one in fits])
-    return refitted_source(panel, task.rows.selection.rows, task.sample, cov, estimate, refit)
-
-
-def _plain_labels(labels: pd.DataFrame, task: _Task) -> pd.DataFrame:
-    """Without the equation, where there is one outcome only."""
-    return labels.drop(columns="equation") if task.method in _BINARY else labels
-
-
-def _fit_plain(task: _Task, c: int, at: IntArray, weights: FloatArray | None) -> _Fit:
+def _fit_plain(task: _Task, cell: Cell) -> _Fit:
     """Least squares of those observed in a cell."""
-    del c
-    rows = task.rows
-    groups = [("outcome", rows.observed[at])]
+    at, weights = cell.rows, cell.weights
+    groups = [("outcome", task.observed[at])]
     if task.chosen:
-        groups = [(f"outcome of {rows.levels[m]}", rows.observed[at] & (rows.codes[at] == m)) for m in task.chosen]
+        groups = [(f"outcome of {task.levels[m]}", task.observed[at] & (task.codes[at] == m)) for m in task.chosen]
     labels: list[tuple[str, str]] = []
     values, influence, classical = [], [], []
     for equation, mine in groups:
-        x, w = rows.x[at][mine], None if weights is None else weights[mine]
-        fit = fit_lstsq(rows.y[at][mine], x, w)
+        x, w = task.x[at][mine], None if weights is None else weights[mine]
+        fit = fit_lstsq(task.y[at][mine], x, w)
         out = np.zeros((len(at), x.shape[1]))
         out[mine] = (x * (fit.residuals if w is None else fit.residuals * w)[:, None]) @ fit.bread
-        labels += [(equation, name) for name in rows.names]
+        labels += [(equation, name) for name in task.names]
         values.append(np.nan_to_num(fit.params))
         influence.append(out)
         square = fit.residuals @ fit.residuals if w is None else w @ fit.residuals**2
-        classical.append(fit.bread * float(square) / max(task.sample.observations(at[mine]) - fit.rank, 1))
-    whole = classical[0] if len(classical) == 1 else None
-    return _Fit(tuple(labels), np.concatenate(values), np.column_stack(influence), whole, len(rows.names))
-
-
-def _labels(task: _Task, fits: Sequence[_Fit]) -> pd.DataFrame:
-    """Labels of all values."""
-    cells = task.rows.cells
-    at = np.repeat(np.arange(len(fits)), [len(fit.labels) for fit in fits])
-    frame = cells.keys.loc[at].reset_index(drop=True)
-    rows = [label for fit in fits for label in fit.labels]
-    frame["equation"], frame["term"] = ([row[i] for row in rows] for i in (0, 1))
-    unit = unit_of_outcome(task.rows.outcome)
-    frame["unit"] = [
-        unit if equation.startswith("outcome") or term == "sigma" else "none" for equation, term in rows
-    ]  # fmt: skip
-    return frame.assign(comparison="")
+        classical.append(fit.bread * float(square) / max(task.rows.sample.observations(at[mine]) - fit.rank, 1))
+    return _Fit(
+        values=np.concatenate(values),
+        influence=np.column_stack(influence),
+        n_params=len(task.names),
+        classical=classical[0] if len(classical) == 1 else None,
+        labels=tuple(labels),
+    )

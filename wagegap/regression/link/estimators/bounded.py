@@ -13,17 +13,55 @@ Santos Silva, J. and S. Tenreyro (2006). The log of gravity. Review of Economics
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from wagegap._typing import FloatArray
-from wagegap.errors import IdentificationError
-from wagegap.regression.link.estimators.simex import Naive
+from wagegap._typing import FloatArray, IntArray
+from wagegap.errors import DataError, IdentificationError
+from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.simex import Naive, extrapolated
+from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["Family", "quasi_likelihood"]
+__all__ = ["Family", "fractional", "poisson", "quasi_likelihood"]
 
 Family = Literal["fractional", "poisson"]
+
+
+def fractional(problem: LinkProblem, options: Options) -> LinkFit:
+    """Fractional logit of shares as an estimator of the link."""
+    outside = (problem.y < 0) | (problem.y > 1)
+    if outside.any():
+        raise DataError(
+            f"method='fractional' takes shares between 0 and 1; {int(outside.sum())} of {problem.n} rates are outside "
+            f"({problem.y.min():.4g} to {problem.y.max():.4g})."
+        )
+    return _estimate(problem, options, "fractional")
+
+
+def poisson(problem: LinkProblem, options: Options) -> LinkFit:
+    """Poisson pseudo-likelihood of flows as an estimator of the link."""
+    negative = problem.y < 0
+    if negative.any():
+        raise DataError(f"method='poisson' takes flows, never negative; {int(negative.sum())} of {problem.n} are.")
+    return _estimate(problem, options, "poisson")
+
+
+def _estimate(problem: LinkProblem, options: Options, family: Family) -> LinkFit:
+    """Quasi-likelihood, by simulation and extrapolation where the errors of the premiums are known."""
+    fit = quasi_likelihood(family)
+
+    def refit(rows: IntArray) -> FloatArray:
+        part = problem.take(rows)
+        return np.asarray(fit(part.y[None], part.x[None])[0][0])
+
+    (b,), (v,) = fit(problem.y[None], problem.x[None])
+    without = delete_groups(problem, refit)[:, problem.estimated[0]]
+    naive = LinkFit(b, v, "sandwich", without=without, unit="none")
+    if not problem.errors_known:
+        return replace(naive, naive=naive)
+    return replace(extrapolated(problem.checked(), fit, options), naive=naive, unit="none")
 
 
 def quasi_likelihood(family: Family) -> Naive:
@@ -41,6 +79,7 @@ def quasi_likelihood(family: Family) -> Naive:
     def fit(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         b = _start(y, x, family)
         for _ in range(60):
+            # (X'WX) d = X'(y - m), W = m'(Xb), for every data set r
             mean, weight = _mean(np.einsum("rnk,rk->rn", x, b), family)
             score = np.einsum("rnk,rn->rk", x, y - mean)
             step = np.linalg.solve(np.einsum("rnk,rn,rnl->rkl", x, weight, x), score[..., None])[..., 0]

@@ -23,9 +23,10 @@ import numpy as np
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import ReliabilityError
 from wagegap.estimation.reliability import annihilator
+from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores, jackknife_errors
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["EivFit", "eiv_params", "fit_eiv", "fit_moments"]
+__all__ = ["EivFit", "deviation_covariance", "eiv_params", "estimate", "fit_eiv", "fit_moments", "slopes_without"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +39,18 @@ class EivFit:
         Coefficients, in the order of the columns of x.
     cov : ndarray, shape (k, k)
         Sandwich covariance.
-    jackknife : ndarray, shape (k,)
-        Standard errors of the delete-one jackknife, beside the sandwich.
+    deletions : ndarray, shape (m, k)
+        Coefficients without each row, or cluster; NaN where the others do not identify them.
     """
 
     params: FloatArray
     cov: FloatArray
-    jackknife: FloatArray
+    deletions: FloatArray
+
+    @property
+    def jackknife(self) -> FloatArray:
+        """Standard errors of the delete-one jackknife, beside the sandwich, shape (k,)."""
+        return jackknife_errors(self.deletions[np.isfinite(self.deletions).all(axis=1)])
 
 
 def fit_eiv(problem: LinkProblem, *, groups: AnyArray | None = None) -> EivFit:
@@ -64,36 +70,57 @@ def fit_eiv(problem: LinkProblem, *, groups: AnyArray | None = None) -> EivFit:
     """
     params = eiv_params(problem)
     scores, bread = _scores(problem, params)
-    n, k = problem.x.shape
-    labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    sums = np.zeros((int(labels.max()) + 1, k))
-    np.add.at(sums, labels, scores)
-    m = len(sums)
-    factor = n / (n - k) if groups is None else m / (m - 1) * (n - 1) / (n - k)
-    meat = factor * (sums.T @ sums) + _across(problem, params, labels)
-    cov = bread @ meat @ bread.T
-    parts = delete_groups(problem, eiv_params, groups)
-    kept = parts[np.isfinite(parts).all(axis=1)]
-    spread = kept - kept.mean(axis=0)
-    return EivFit(params, cov, np.sqrt((len(kept) - 1) / len(kept) * np.sum(spread**2, axis=0)))
+    sums, factor = cluster_scores(scores, groups)
+    labels = np.arange(problem.n) if groups is None else np.asarray(groups)
+    # Across clusters the known covariance of the deviations, within them their scores.
+    slope = params[list(problem.estimated)]
+    omega = deviation_covariance(slope, problem.v_y, problem.v_x, problem.v_xy)
+    omega = np.where(labels[:, None] == labels[None, :], 0.0, omega)
+    # V = B (c sum_g s_g s_g' + X' Omega X) B'
+    cov = bread @ (factor * sums.T @ sums + problem.x.T @ omega @ problem.x) @ bread.T
+    return EivFit(params, cov, _deletions(problem, groups))
+
+
+def estimate(problem: LinkProblem, options: Options) -> LinkFit:
+    """Corrected moments as an estimator of the link."""
+    fit, j = fit_eiv(problem, groups=options.groups), problem.estimated[0]
+    notes = (f"Jackknife error of the slope: {fit.jackknife[j]:.4g}.",)
+    without = fit.deletions[:, j] if options.groups is None else slopes_without(problem)
+    return LinkFit(fit.params, fit.cov, "sandwich of corrected scores", notes=notes, without=without, problem=problem)
+
+
+def slopes_without(problem: LinkProblem) -> FloatArray:
+    """Corrected slope without each row, shape (n,)."""
+    return _deletions(problem)[:, problem.estimated[0]]
+
+
+def _deletions(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
+    return delete_groups(problem, lambda rows: eiv_params(problem.take(rows)), groups, required=True)
 
 
 def eiv_params(problem: LinkProblem) -> FloatArray:
     """Coefficients alone."""
     p, z = problem.premiums, problem.controls
     m = annihilator(z)
-    noise, cross = _noise(problem, m)
-    inside = p.T @ m @ p - noise
+    # (p'M p - tr(M V_pp)) b = p'M y - tr(M V_py)
+    inside = p.T @ m @ p - np.einsum("ab,jlba->jl", m, problem.v_x)
     if np.linalg.eigvalsh(inside).min() <= 0:
         raise ReliabilityError(
             "the premiums vary no more than their sampling errors: the corrected slope does not exist. "
             "More workers or countries are needed; the naive slope is in .naive()."
         )
-    slope = np.linalg.solve(inside, p.T @ m @ problem.y - cross)
+    slope = np.linalg.solve(inside, p.T @ m @ problem.y - np.einsum("ab,jba->j", m, problem.v_xy))
     params = np.empty(problem.k)
     params[list(problem.estimated)] = slope
     params[list(problem.exact)] = np.linalg.lstsq(z, problem.y - p @ slope, rcond=None)[0]
     return params
+
+
+def deviation_covariance(slope: FloatArray, v_y: FloatArray, v_x: FloatArray, v_xy: FloatArray) -> FloatArray:
+    """Sampling covariance of the deviations e - v b of all rows, shape (n, n)."""
+    # Omega = V_yy + b' V_pp b - b' V_py - V_yp b
+    cross = np.einsum("j,jab->ab", slope, v_xy)
+    return np.asarray(v_y + np.einsum("j,l,jlab->ab", slope, slope, v_x) - cross - cross.T)
 
 
 def fit_moments(
@@ -124,7 +151,7 @@ def fit_moments(
     tuple of ndarray
         Coefficients (k,) and covariance (k, k).
     """
-    n, k = x.shape
+    n = len(y)
     centred = x - x.mean(axis=0)
     if reliability is not None:
         error = np.diag((1 - reliability) * np.mean(centred**2, axis=0))
@@ -133,41 +160,21 @@ def fit_moments(
     scores = x * (y - x @ params)[:, None] + error @ params
     if reliability is not None:
         scores = scores + (1 - reliability) * params * centred**2 - error @ params
-    if groups is not None:
-        codes = np.unique(groups, return_inverse=True)[1]
-        sums = np.zeros((int(codes.max()) + 1, k))
-        np.add.at(sums, codes, scores)
-        m = len(sums)
-        return params, bread @ (sums.T @ sums) @ bread / n**2 * (m / (m - 1))
-    return params, bread @ (scores.T @ scores) @ bread / n**2
-
-
-def _noise(problem: LinkProblem, m: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """tr(M V_jl) for every pair of premiums, and tr(M V_jy)."""
-    return np.einsum("ab,jlba->jl", m, problem.v_x), np.einsum("ab,jba->j", m, problem.v_xy)
+    if groups is None:
+        return params, bread @ (scores.T @ scores) @ bread / n**2
+    sums = cluster_scores(scores, groups)[0]
+    m = len(sums)
+    return params, bread @ (sums.T @ sums) @ bread / n**2 * (m / (m - 1))
 
 
 def _scores(problem: LinkProblem, params: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Corrected score of each row, shape (n, k), and the inverse of the corrected moments."""
-    z, p = problem.controls, problem.premiums
-    m = annihilator(z)
-    slope = params[list(problem.estimated)]
-    own = np.einsum("ab,jlba->ajl", m, problem.v_x)
-    cross = np.einsum("ab,jba->aj", m, problem.v_xy)
-    residual = problem.y - problem.x @ params
-    scores = np.zeros((problem.n, problem.k))
-    scores[:, list(problem.estimated)] = p * residual[:, None] + own @ slope - cross
-    scores[:, list(problem.exact)] = z * residual[:, None]
+    m, at = annihilator(problem.controls), list(problem.estimated)
+    # s_a = x_a (y_a - x_a'b) + (M V_pp)_aa b - (M V_py)_aa, the last two for premiums alone
+    noise = np.einsum("ab,jlba->ajl", m, problem.v_x)
+    scores = problem.x * (problem.y - problem.x @ params)[:, None]
+    scores[:, at] += noise @ params[at] - np.einsum("ab,jba->aj", m, problem.v_xy)
+    # B = (X'X - tr(M V_pp))^-1
     moments = problem.x.T @ problem.x
-    grid = np.ix_(list(problem.estimated), list(problem.estimated))
-    moments[grid] -= _noise(problem, m)[0]
+    moments[np.ix_(at, at)] -= noise.sum(axis=0)
     return scores, np.asarray(np.linalg.inv(moments), dtype=np.float64)
-
-
-def _across(problem: LinkProblem, params: FloatArray, labels: AnyArray) -> FloatArray:
-    """Known covariance of the deviations of different rows, in the meat."""
-    slope = params[list(problem.estimated)]
-    omega = problem.v_y + np.einsum("j,l,jlab->ab", slope, slope, problem.v_x)
-    cross = np.einsum("j,jab->ab", slope, problem.v_xy)
-    omega = np.where(labels[:, None] == labels[None, :], 0.0, omega - cross - cross.T)
-    return np.asarray(problem.x.T @ omega @ problem.x)

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import DataError, IdentificationError, listing
+from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap.errors import DataError, IdentificationError, OptionError, listing
 from wagegap.estimation.reliability import annihilator
+from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores
+from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["AndersonRubin", "InstrumentFit", "anderson_rubin", "fit_instruments"]
+__all__ = ["AndersonRubin", "InstrumentFit", "anderson_rubin", "estimate", "fit_instruments"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,27 @@ class AndersonRubin:
         return " and ".join(f"{low:.4g} to {high:.4g}" for low, high in self.pieces)
 
 
+def estimate(problem: LinkProblem, options: Options) -> LinkFit:
+    """Two-stage least squares as an estimator of the link, with Anderson and Rubin's interval in its notes."""
+    if len(problem.estimated) > 1:
+        raise OptionError("method='iv' takes one premium: put further ones among the controls, or use 'eiv'.")
+    j, z = problem.estimated[0], options.instruments
+    assert z is not None
+    fit = fit_instruments(problem.y, problem.x, j, z, groups=options.groups)
+    weak = anderson_rubin(problem.y, problem.x[:, j], problem.others, z)
+
+    def refit(rows: IntArray) -> FloatArray:
+        part = problem.take(rows)
+        return fit_instruments(part.y, part.x, j, z[rows]).params
+
+    counted = "1 instrument" if z.shape[1] == 1 else f"{z.shape[1]} instruments"
+    notes = (
+        f"First stage: F = {fit.first_stage_f:.1f} for {counted}.",
+        f"Anderson-Rubin 95 % interval of the slope: {weak}; p of zero {weak.p_value:.3f}.",
+    )
+    return LinkFit(fit.params, fit.cov, "2SLS sandwich", notes=notes, without=delete_groups(problem, refit)[:, j])
+
+
 def fit_instruments(
     y: FloatArray, x: FloatArray, endogenous: int, z: FloatArray, *, groups: AnyArray | None = None
 ) -> InstrumentFit:
@@ -100,26 +123,21 @@ def fit_instruments(
     n, k = x.shape
     controls = np.delete(x, endogenous, axis=1)
     m = _checked(z, controls, n, k)
-    mz = m @ z
-    q = np.linalg.qr(mz)[0]
+    # First stage after the controls: M p = Q Q'M p + rest, Q a basis of M Z
+    q = np.linalg.qr(m @ z)[0]
     p = m @ x[:, endogenous]
     explained = q @ (q.T @ p)
-    rest = p - explained
-    free = n - k + 1 - z.shape[1]
-    strength = float(explained @ explained) / z.shape[1] / (float(rest @ rest) / free) if free > 0 else np.nan
+    unexplained = p - explained
+    df = n - k + 1 - z.shape[1]
+    strength = float(explained @ explained) / z.shape[1] / (float(unexplained @ unexplained) / df) if df > 0 else np.nan
     if float(explained @ explained) <= 1e-20 * float(p @ p):
         raise IdentificationError("the instruments are unrelated to the premium: no slope is identified.")
+    # b = (X^'X^)^-1 X^'y, V = c (X^'X^)^-1 sum_g s_g s_g' (X^'X^)^-1 with s = X^ (y - X b)
     fitted = x.copy()
-    fitted[:, endogenous] = x[:, endogenous] - rest
+    fitted[:, endogenous] = x[:, endogenous] - unexplained
     bread = np.linalg.inv(fitted.T @ fitted)
     params = bread @ (fitted.T @ y)
-    scores = fitted * (y - x @ params)[:, None]
-    factor = n / (n - k)
-    if groups is not None:
-        codes = np.unique(groups, return_inverse=True)[1]
-        sums = np.zeros((int(codes.max()) + 1, k))
-        np.add.at(sums, codes, scores)
-        scores, factor = sums, len(sums) / (len(sums) - 1) * (n - 1) / (n - k)
+    scores, factor = cluster_scores(fitted * (y - x @ params)[:, None], groups)
     return InstrumentFit(params, factor * bread @ (scores.T @ scores) @ bread, strength)
 
 
@@ -142,17 +160,18 @@ def anderson_rubin(
     n, q = controls.shape
     m = _checked(z, controls, n, q + 1)
     basis = np.linalg.qr(m @ z)[0]
-    both = m @ np.column_stack([y, p])
-    free = n - q - z.shape[1]
-    if free < 1:
+    yp = m @ np.column_stack([y, p])
+    df = n - q - z.shape[1]
+    if df < 1:
         raise DataError(f"{n} rows leave nothing for an Anderson-Rubin test with {z.shape[1]} instruments.")
-    inside = both.T @ basis @ (basis.T @ both)
-    outside = both.T @ both - inside
-    ratio = z.shape[1] / free
-    cut = ratio * float(stats.f.isf(alpha, z.shape[1], free))
+    # (y - b p)'P_Z (y - b p) / l <= F(l, df) (y - b p)'M_Z (y - b p) / df, quadratic in b
+    inside = yp.T @ basis @ (basis.T @ yp)
+    outside = yp.T @ yp - inside
+    ratio = z.shape[1] / df
+    cut = ratio * float(stats.f.isf(alpha, z.shape[1], df))
     gap = inside - cut * outside
     f = float(inside[0, 0] / outside[0, 0]) / ratio if outside[0, 0] > 0 else np.inf
-    return AndersonRubin(_below_zero(gap[1, 1], -2 * gap[0, 1], gap[0, 0]), float(stats.f.sf(f, z.shape[1], free)))
+    return AndersonRubin(_below_zero(gap[1, 1], -2 * gap[0, 1], gap[0, 0]), float(stats.f.sf(f, z.shape[1], df)))
 
 
 def _below_zero(a: float, b: float, c: float) -> tuple[tuple[float, float], ...]:

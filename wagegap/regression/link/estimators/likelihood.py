@@ -6,9 +6,9 @@ Observed (p, y) have means Z d and Z g, free, and the covariance
 
 with V known, s the variance of true premiums given Z and t that of true rates given premium and Z. The means are
 profiled out by generalised least squares; the restricted likelihood integrates them out, which counts the degrees of
-freedom that they take. A point is (b, s, t); arrays of points are climbed together, one step of all at a time, so that
-the profile on a grid of slopes, every deletion of a row, or a thousand simulated data sets cost one sweep of array
-operations.
+freedom that they take. A point is (b, s, t); arrays of points are moved together by Fisher scoring, one step of all at
+a time, so that the profile on a grid of slopes, every deletion of a row, or a thousand simulated data sets cost one
+sweep of array operations.
 
 Where no two rows have correlated errors, O falls into 2 x 2 blocks and everything is elementwise; else it is dense.
 
@@ -21,20 +21,19 @@ of the American Statistical Association 72, 320-338.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, Self
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["DenseLikelihood", "Likelihood", "Point", "RowLikelihood", "climb"]
+__all__ = ["DenseLikelihood", "Likelihood", "Point", "RowLikelihood", "fisher_scoring"]
 
 _LOWEST = -1e300
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Point:
+class Point(NamedTuple):
     """Likelihood at some points.
 
     Attributes
@@ -44,8 +43,8 @@ class Point:
     gradient : ndarray, shape (m, 3)
         By slope, variance of premiums, variance of rates.
     information : ndarray, shape (m, 3, 3)
-        Expected information; by rows, that of the restricted likelihood is the one of equal errors: near enough to
-        climb.
+        Expected information; by rows, that of the restricted likelihood is the one of equal errors: near enough for
+        scoring.
     means : ndarray, shape (m, 2 q)
         Coefficients of the means of premiums, then of rates.
     bread : ndarray, shape (m, 2 q, 2 q)
@@ -57,28 +56,6 @@ class Point:
     information: FloatArray
     means: FloatArray
     bread: FloatArray
-
-
-class Likelihood(Protocol):
-    """A likelihood of (b, s, t) for m data sets."""
-
-    @property
-    def restricted(self) -> bool:
-        """Whether the means are integrated out."""
-
-    @property
-    def floor(self) -> FloatArray:
-        """Smallest variances allowed, shape (2,)."""
-
-    @property
-    def size(self) -> int:
-        """Number of data sets m."""
-
-    def at(self, theta: FloatArray) -> Point:
-        """Evaluate every data set at its point, shape (m, 3)."""
-
-    def take(self, which: IntArray) -> Self:
-        """Return the data sets of these numbers, with repetition where asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,51 +93,58 @@ class RowLikelihood:
 
     def take(self, which: IntArray) -> RowLikelihood:
         """Return the data sets of these numbers."""
-        return RowLikelihood(
-            self.p[which], self.y[which], self.z, self.v[:, which], self.used[which], self.restricted, self.floor
-        )
+        return replace(self, p=self.p[which], y=self.y[which], v=self.v[:, which], used=self.used[which])
 
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
         b, s, t = theta.T[:, :, None]
+        q = self.z.shape[1]
         i11, i12, i22, logdet, good = self._inverse(b, s, t)
+        # X'O^-1 X and X'O^-1 (p, y), X = I x Z; means = (X'O^-1 X)^-1 X'O^-1 (p, y)
         squares = (self.z[:, :, None] * self.z[:, None, :]).reshape(len(self.z), -1)
-        normal = _paired(i11 @ squares, i12 @ squares, i22 @ squares, self.z.shape[1])
+        normal = _paired(i11 @ squares, i12 @ squares, i22 @ squares, q)
         right = np.hstack([(i11 * self.p + i12 * self.y) @ self.z, (i12 * self.p + i22 * self.y) @ self.z])
         bread, log_normal = _inverted(normal)
         means = np.einsum("mij,mj->mi", bread, right)
-        q = self.z.shape[1]
-        r_p, r_y = self.p - means[:, :q] @ self.z.T, self.y - means[:, q:] @ self.z.T
-        g_p, g_y = i11 * r_p + i12 * r_y, i12 * r_p + i22 * r_y
+        r_p, r_y, g_p, g_y = self._residuals(means, i11, i12, i22)
+        # l = -(log|O| + r'O^-1 r) / 2
         value = -0.5 * (logdet + np.sum(g_p * r_p + g_y * r_y, axis=1))
+        # O^-1 a = (a1, a2), a'O^-1 a = a1 + b a2
         a1, a2 = i11 + b * i12, i12 + b * i22
         gradient = _gradient(s, a1 + b * a2, a2, i22, g_p + b * g_y, g_y)
-        if self.restricted:
-            value = value - 0.5 * log_normal
-            gradient += 0.5 * self._restriction(s, a1, a2, i12, i22, squares, bread)
         information = _information(s[:, 0], a1 + b * a2, a2, i22)
         if self.restricted:
-            rows = np.sum(self.used, axis=1)
-            information *= (1 - self.z.shape[1] / rows)[:, None, None]
+            # l_R = l - log|X'O^-1 X| / 2
+            value = value - 0.5 * log_normal
+            gradient += 0.5 * self._restriction((s, a1, a2, i12, i22), squares, bread)
+            information *= (1 - q / np.sum(self.used, axis=1))[:, None, None]
         return Point(np.where(good, value, _LOWEST), gradient, information, means, bread)
 
     def scores(self, theta: FloatArray) -> FloatArray:
         """Derivative of each row's log likelihood at given means, centred, shape (m, n, 3)."""
         b, s, t = theta.T[:, :, None]
         i11, i12, i22, _, _ = self._inverse(b, s, t)
-        means, q = self.at(theta).means, self.z.shape[1]
-        r_p, r_y = self.p - means[:, :q] @ self.z.T, self.y - means[:, q:] @ self.z.T
-        g_p, g_y = i11 * r_p + i12 * r_y, i12 * r_p + i22 * r_y
+        _, _, g_p, g_y = self._residuals(self.at(theta).means, i11, i12, i22)
+        # (g'dO g - tr(O^-1 dO)) / 2 of each row: dO = s (a e' + e a'), a a', e e'
         a2, g_a = i12 + b * i22, g_p + b * g_y
         parts = s * (g_y * g_a - a2), 0.5 * (g_a**2 - (i11 + b * (i12 + a2))), 0.5 * (g_y**2 - i22)
         out = np.stack(parts, axis=2)
         used = self.used[:, :, None]
         return np.asarray(used * (out - np.sum(out * used, axis=1, keepdims=True) / used.sum(axis=1, keepdims=True)))
 
+    def _residuals(
+        self, means: FloatArray, i11: FloatArray, i12: FloatArray, i22: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Residuals r of premiums and rates, and g = O^-1 r."""
+        q = self.z.shape[1]
+        r_p, r_y = self.p - means[:, :q] @ self.z.T, self.y - means[:, q:] @ self.z.T
+        return r_p, r_y, i11 * r_p + i12 * r_y, i12 * r_p + i22 * r_y
+
     def _inverse(
         self, b: FloatArray, s: FloatArray, t: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
         """Elements of the inverse of each 2 x 2 block, zero for rows left out, and the log determinant."""
+        # O = [[v_p + s, v_py + b s], [., v_y + b^2 s + t]]
         v_p, v_py, v_y = self.v
         o11, o12, o22 = v_p + s, v_py + b * s, v_y + b * b * s + t
         det = o11 * o22 - o12 * o12
@@ -170,36 +154,23 @@ class RowLikelihood:
         logdet = np.sum(self.used * np.log(det), axis=1)
         return o22 * scale, -o12 * scale, o11 * scale, logdet, ~wrong.any(axis=1)
 
-    def _restriction(
-        self,
-        s: FloatArray,
-        a1: FloatArray,
-        a2: FloatArray,
-        i12: FloatArray,
-        i22: FloatArray,
-        squares: FloatArray,
-        bread: FloatArray,
-    ) -> FloatArray:
-        """tr((X'O^-1 X)^-1 X'O^-1 dO O^-1 X) for each parameter."""
-        q = self.z.shape[1]
+    def _restriction(self, parts: tuple[FloatArray, ...], squares: FloatArray, bread: FloatArray) -> FloatArray:
+        """tr((X'O^-1 X)^-1 X'O^-1 dO O^-1 X) for each parameter, shape (m, 3)."""
+        # The blocks of O^-1 dO O^-1 by row: u = O^-1 a = (a1, a2), w = O^-1 e = (i12, i22);
+        # s (u w' + w u') for the slope, u u' for the variance of premiums, w w' for that of rates
+        s, a1, a2, i12, i22 = parts
         blocks = (
             (2 * s * i12 * a1, s * (i12 * a2 + i22 * a1), 2 * s * i22 * a2),
             (a1 * a1, a1 * a2, a2 * a2),
             (i12 * i12, i12 * i22, i22 * i22),
         )
-        if q == 1:
-            ones = squares[:, 0]
-            return np.stack(
-                [
-                    (o11 @ ones) * bread[:, 0, 0] + 2 * (o12 @ ones) * bread[:, 0, 1] + (o22 @ ones) * bread[:, 1, 1]
-                    for o11, o12, o22 in blocks
-                ],
-                axis=1,
-            )
+        q = self.z.shape[1]
+        corners = bread[:, :q, :q], bread[:, :q, q:] + bread[:, q:, :q], bread[:, q:, q:]
+        weights = [corner.reshape(len(bread), -1) for corner in corners]
         return np.stack(
             [
-                np.einsum("mij,mij->m", bread, _paired(o11 @ squares, o12 @ squares, o22 @ squares, q))
-                for o11, o12, o22 in blocks
+                np.sum([np.sum((o @ squares) * w, axis=1) for o, w in zip(block, weights, strict=True)], axis=0)
+                for block in blocks
             ],
             axis=1,
         )
@@ -236,33 +207,45 @@ class DenseLikelihood:
 
     def take(self, which: IntArray) -> DenseLikelihood:
         """Return the data sets of these numbers."""
-        return DenseLikelihood(self.data[which], self.x[which], self.v[which], self.restricted, self.floor)
+        return replace(self, data=self.data[which], x=self.x[which], v=self.v[which])
+
+    def rows(self, which: IntArray) -> DenseLikelihood:
+        """Return all data sets with some of their n rows."""
+        at = np.concatenate([which, which + self.data.shape[1] // 2])
+        return replace(self, data=self.data[:, at], x=self.x[:, at], v=self.v[:, at[:, None], at[None, :]])
 
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
         n = self.data.shape[1] // 2
         b, s, t = theta.T
         inverse, logdet, good = _inverted_covariance(self.v, b, s, t)
+        # means = (X'O^-1 X)^-1 X'O^-1 (p, y), g = O^-1 r, l = -(log|O| + r'O^-1 r) / 2
         ix = inverse @ self.x
         bread, log_normal = _inverted(np.swapaxes(self.x, 1, 2) @ ix)
         means = np.einsum("mij,maj,ma->mi", bread, ix, self.data)
-        rest = self.data - np.einsum("mai,mi->ma", self.x, means)
-        g = np.einsum("mab,mb->ma", inverse, rest)
-        value = -0.5 * (logdet + np.sum(g * rest, axis=1))
+        residuals = self.data - np.einsum("mai,mi->ma", self.x, means)
+        g = np.einsum("mab,mb->ma", inverse, residuals)
+        value = -0.5 * (logdet + np.sum(g * residuals, axis=1))
         weight = inverse
         if self.restricted:
+            # W = O^-1 - O^-1 X (X'O^-1 X)^-1 X'O^-1 takes the place of O^-1 in traces
             value = value - 0.5 * log_normal
             weight = inverse - ix @ bread @ np.swapaxes(ix, 1, 2)
+        # a'W a, e'W a and e'W e as n x n blocks
         w11, w12, w22 = weight[:, :n, :n], weight[:, :n, n:], weight[:, n:, n:]
-        b_ = b[:, None, None]
-        a2 = w12 + b_ * w22
-        aa = w11 + b_ * (w12 + np.swapaxes(w12, 1, 2)) + b_**2 * w22
+        slope = b[:, None, None]
+        a2 = w12 + slope * w22
+        aa = w11 + slope * (w12 + np.swapaxes(w12, 1, 2)) + slope**2 * w22
         d_aa, d_a2, d_22 = (np.einsum("mii->mi", part) for part in (aa, a2, w22))
         gradient = _gradient(s[:, None], d_aa, d_a2, d_22, g[:, :n] + b[:, None] * g[:, n:], g[:, n:])
         return Point(np.where(good, value, _LOWEST), gradient, _dense_information(s, aa, a2, w22), means, bread)
 
 
-def climb(
+Likelihood: TypeAlias = RowLikelihood | DenseLikelihood
+"""A likelihood of (b, s, t) for m data sets."""
+
+
+def fisher_scoring(
     model: Likelihood,
     theta: FloatArray,
     *,
@@ -270,7 +253,7 @@ def climb(
     steps: int = 60,
     tolerance: float = 1e-12,
 ) -> tuple[FloatArray, Point]:
-    """Climb from every point by Fisher scoring, variances held at or above their floor.
+    """Maximise from every point by Fisher scoring, variances held at or above their floor.
 
     A step that would not rise is cut to a quarter; a variance at its floor that wants to fall stays there.
 
@@ -285,7 +268,7 @@ def climb(
     steps : int
         At most so many evaluations.
     tolerance : float
-        Expected gain of log likelihood at which a climb ends.
+        Expected gain of log likelihood at which it ends.
 
     Returns
     -------
@@ -301,17 +284,18 @@ def climb(
         which = np.flatnonzero(active)
         if which.size == 0:
             break
-        part = model if which.size == model.size else model.take(which)
         trial = np.maximum(theta[which] + step[which], lower)
-        there = part.at(trial)
+        there = (model if which.size == model.size else model.take(which)).at(trial)
         better = there.value > here.value[which] - 1e-13 * (1 + np.abs(here.value[which]))
         moved = which[better]
         theta[moved] = trial[better]
-        here = _replaced(here, there, moved, better)
+        for old, new in zip(here, there, strict=True):
+            old[moved] = new[better]
         step[which[~better]] *= 0.25
         gain[which[~better]] *= 0.25
         if moved.size:
-            step[moved], gain[moved] = _step(theta[moved], _rows(there, np.flatnonzero(better)), lower, free)
+            reached = Point(*(part[better] for part in there))
+            step[moved], gain[moved] = _step(theta[moved], reached, lower, free)
         active[which] = gain[which] > tolerance
     return theta, here
 
@@ -320,6 +304,7 @@ def _step(
     theta: FloatArray, here: Point, lower: FloatArray, free: tuple[bool, bool, bool]
 ) -> tuple[FloatArray, FloatArray]:
     """Scoring step of every point, and the gain that it promises."""
+    # I d = gradient over the parameters that move, d cut so that the slope moves by at most 2 + |b|; gain = gradient'd
     moves = ((theta > lower) | (here.gradient > 0)) & np.array(free)
     moves[:, 0] &= theta[:, 1] > lower[1]
     gradient = np.where(moves, here.gradient, 0.0)
@@ -337,6 +322,7 @@ def _step(
 
 def _solved(a: FloatArray, b: FloatArray) -> FloatArray:
     """Solve m symmetric systems of three equations."""
+    # A^-1 = C / |A|, C the cofactors
     a00, a01, a02 = a[:, 0, 0], a[:, 0, 1], a[:, 0, 2]
     a11, a12, a22 = a[:, 1, 1], a[:, 1, 2], a[:, 2, 2]
     c00, c01, c02 = a11 * a22 - a12 * a12, a02 * a12 - a01 * a22, a01 * a12 - a02 * a11
@@ -344,55 +330,47 @@ def _solved(a: FloatArray, b: FloatArray) -> FloatArray:
     det = a00 * c00 + a01 * c01 + a02 * c02
     det = np.where(np.abs(det) > 0, det, np.inf)
     b0, b1, b2 = b.T
-    return (
-        np.stack(
-            [
-                c00 * b0 + c01 * b1 + c02 * b2,
-                c01 * b0 + c11 * b1 + c12 * b2,
-                c02 * b0 + c12 * b1 + c22 * b2,
-            ],
-            axis=1,
-        )
-        / det[:, None]
+    rows = (
+        c00 * b0 + c01 * b1 + c02 * b2,
+        c01 * b0 + c11 * b1 + c12 * b2,
+        c02 * b0 + c12 * b1 + c22 * b2,
     )
+    return np.stack(rows, axis=1) / det[:, None]
 
 
 def _gradient(
     s: FloatArray, aa: FloatArray, a2: FloatArray, i22: FloatArray, g_a: FloatArray, g_y: FloatArray
 ) -> FloatArray:
     """Half of g'dO g - tr(O^-1 dO), by slope and variances, shape (m, 3)."""
-    return np.stack(
-        [
-            np.sum(s * (g_y * g_a - a2), axis=1),
-            0.5 * np.sum(g_a * g_a - aa, axis=1),
-            0.5 * np.sum(g_y * g_y - i22, axis=1),
-        ],
-        axis=1,
-    )
+    # dO/db = s (a e' + e a'), dO/ds = a a', dO/dt = e e'; aa, a2, i22 the diagonals of a'O^-1 a, e'O^-1 a, e'O^-1 e
+    parts = s * (g_y * g_a - a2), 0.5 * (g_a * g_a - aa), 0.5 * (g_y * g_y - i22)
+    return np.stack([np.sum(part, axis=1) for part in parts], axis=1)
 
 
 def _information(s: FloatArray, aa: FloatArray, a2: FloatArray, i22: FloatArray) -> FloatArray:
     """Half of tr(O^-1 dO_j O^-1 dO_k) for blocks of two."""
-    out = np.empty((len(s), 3, 3))
-    out[:, 0, 0] = s * s * np.sum(a2 * a2 + aa * i22, axis=1)
-    out[:, 0, 1] = out[:, 1, 0] = s * np.sum(a2 * aa, axis=1)
-    out[:, 0, 2] = out[:, 2, 0] = s * np.sum(i22 * a2, axis=1)
-    out[:, 1, 1] = 0.5 * np.sum(aa * aa, axis=1)
-    out[:, 1, 2] = out[:, 2, 1] = 0.5 * np.sum(a2 * a2, axis=1)
-    out[:, 2, 2] = 0.5 * np.sum(i22 * i22, axis=1)
-    return out
+    pairs = (a2, a2), (aa, i22), (a2, aa), (i22, a2), (aa, aa), (a2, a2), (i22, i22)
+    return _assembled(s, [np.sum(first * second, axis=1) for first, second in pairs])
 
 
 def _dense_information(s: FloatArray, aa: FloatArray, a2: FloatArray, w22: FloatArray) -> FloatArray:
     """The same for full matrices; a2 is e'W a, not symmetric."""
+    pairs = (a2, a2), (aa, w22), (a2, aa), (a2, w22), (aa, aa), (a2, np.swapaxes(a2, 1, 2)), (w22, w22)
+    return _assembled(s, [_trace(first, second) for first, second in pairs])
+
+
+def _assembled(s: FloatArray, traces: list[FloatArray]) -> FloatArray:
+    """Information (m, 3, 3) from the traces of products of a'W a, e'W a and e'W e."""
+    # I_bb = s^2 (tr(a2 a2) + tr(aa w22)), I_bs = s tr(a2 aa), I_bt = s tr(a2 w22), I_ss = tr(aa aa) / 2,
+    # I_st = tr(a2 a2') / 2, I_tt = tr(w22 w22) / 2
+    a2_a2, aa_22, a2_aa, a2_22, aa_aa, a2_a2t, w22_w22 = traces
     out = np.empty((len(s), 3, 3))
-    turned = np.swapaxes(a2, 1, 2)
-    out[:, 0, 0] = s * s * (_trace(a2, a2) + _trace(aa, w22))
-    out[:, 0, 1] = out[:, 1, 0] = s * _trace(a2, aa)
-    out[:, 0, 2] = out[:, 2, 0] = s * _trace(a2, w22)
-    out[:, 1, 1] = 0.5 * _trace(aa, aa)
-    out[:, 1, 2] = out[:, 2, 1] = 0.5 * _trace(a2, turned)
-    out[:, 2, 2] = 0.5 * _trace(w22, w22)
+    out[:, 0, 0] = s * s * (a2_a2 + aa_22)
+    out[:, 0, 1] = out[:, 1, 0] = s * a2_aa
+    out[:, 0, 2] = out[:, 2, 0] = s * a2_22
+    out[:, 1, 1] = 0.5 * aa_aa
+    out[:, 1, 2] = out[:, 2, 1] = 0.5 * a2_a2t
+    out[:, 2, 2] = 0.5 * w22_w22
     return out
 
 
@@ -442,16 +420,3 @@ def _inverted_covariance(
     good = (sign > 0) & np.isfinite(logdet)
     full[~good] = np.eye(2 * n)
     return np.asarray(np.linalg.inv(full)), np.where(good, logdet, 0.0), np.asarray(good)
-
-
-def _rows(point: Point, which: IntArray) -> Point:
-    return Point(
-        point.value[which], point.gradient[which], point.information[which], point.means[which], point.bread[which]
-    )
-
-
-def _replaced(old: Point, new: Point, at: IntArray, which: BoolArray) -> Point:
-    """The old point with some data sets replaced, in place: `climb` made it."""
-    old.value[at], old.gradient[at], old.information[at] = new.value[which], new.gradient[which], new.information[which]
-    old.means[at], old.bread[at] = new.means[which], new.bread[which]
-    return old

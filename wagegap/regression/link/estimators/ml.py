@@ -8,7 +8,8 @@ variances are not understated where countries are few or effects many. The inter
 
 q the number of exact columns: with premiums without error that is the t interval of least squares, exactly. Variances
 lean on normality, and skewed errors make the slope vary more than the likelihood says: where the sandwich of the rows'
-scores says so, the fall allowed is multiplied by its ratio to the inverse information, which is never taken below one.
+scores says so, the fall allowed is multiplied by its ratio to the inverse information (Kent's ratio), which is never
+taken below one.
 
 As b leaves for either infinity the profile falls to the likelihood at s = 0 and no further, so the interval is the
 whole line where the data cannot tell the true premiums from all being equal, and bounded where they can.
@@ -25,20 +26,31 @@ Kent, J. T. (1982). Robust properties of likelihood ratio tests. Biometrika 69, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import OptionError
 from wagegap.estimation.reliability import annihilator
-from wagegap.regression.link.estimators.likelihood import DenseLikelihood, Likelihood, Point, RowLikelihood, climb
+from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.likelihood import (
+    DenseLikelihood,
+    Likelihood,
+    Point,
+    RowLikelihood,
+    fisher_scoring,
+)
+from wagegap.regression.link.estimators.ols import least_squares_without
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = [
     "MlFit",
+    "estimate",
     "fit_ml",
+    "kent_ratio",
     "likelihood_of",
     "likelihood_ratio",
     "maximise",
@@ -47,14 +59,13 @@ __all__ = [
     "ratio_p_value",
     "ratio_quantile",
     "slopes_without",
-    "stretch",
 ]
 
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
 _NO_SPREAD = 1e-3  # share of the premiums' spread that is true, below which it is none
 _COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
 _STARTS = np.array([[0.6, 0.3], [0.02, 0.8], [0.9, 0.02]])
-"""Variances of premiums and rates, as shares of what is observed, from which a profile is climbed."""
+"""Variances of premiums and rates, as shares of what is observed, from which scoring starts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +90,7 @@ class MlFit:
         n - k.
     restricted : bool
         Whether the means are integrated out.
-    stretch : float
+    kent_ratio : float
         Factor, one or more, by which the fall allowed is multiplied because errors are not normal.
     """
 
@@ -92,7 +103,7 @@ class MlFit:
     loglik: float
     df: float
     restricted: bool
-    stretch: float
+    kent_ratio: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +119,49 @@ class _Scaled:
     def unit(self) -> float:
         """Of a slope."""
         return self.rate / self.premium
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Profile:
+    """Profile likelihood of the slope of one problem, evaluated roughly on a grid and exactly at its top.
+
+    Attributes
+    ----------
+    problem : LinkProblem
+        Data.
+    scaled : _Scaled
+        Its likelihood.
+    points, values : ndarray, shapes (g, 3) and (g,)
+        The grid, and log likelihoods there.
+    top : ndarray, shape (1, 3)
+        The maximum.
+    value : float
+        Log likelihood there.
+    kent : float
+        Kent's ratio.
+    """
+
+    problem: LinkProblem
+    scaled: _Scaled
+    points: FloatArray
+    values: FloatArray
+    top: FloatArray
+    value: float
+    kent: float
+
+
+def estimate(problem: LinkProblem, options: Options) -> LinkFit:
+    """Restricted maximum likelihood as an estimator of the link."""
+    fit = fit_ml(problem)
+    notes: tuple[str, ...] = ()
+    if options.groups is not None:
+        notes = ("Likelihood takes deviations as independent; the corrected moments allow for the clusters.",)
+    identified = np.isfinite(least_squares_without(problem.y, problem.x, problem.estimated[0]))
+    return LinkFit(
+        fit.params, fit.cov, "curvature; interval of the premium from the restricted profile", df=fit.df, notes=notes,
+        without=np.where(identified, slopes_without(problem), np.nan), problem=problem, tau2=fit.tau2,
+        p_value=fit.p_value, interval=fit.interval, interval_at=partial(profile_interval, problem),
+    )  # fmt: skip
 
 
 def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> MlFit:
@@ -138,28 +192,29 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     >>> round(float(fit.params[0]), 2), fit.interval[0] > 1
     (2.0, True)
     """
-    scaled = likelihood_of(problem, restricted=restricted)
-    hills = _hills(scaled.model, _GRID)
-    theta, value = _highest(scaled.model, *hills)
-    point = scaled.model.at(theta)
-    params, cov = _coefficients(problem, scaled, theta, point)
-    wider = float(stretch(scaled.model, theta, problem.k)[0])
-    interval = _interval(problem, scaled, (theta, hills), (float(value[0]), wider), alpha)
-    ratio = 2 * float(value[0] - profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0]) / wider
+    profile = _profile(problem, restricted)
+    scaled, theta = profile.scaled, profile.top
+    params, cov = _coefficients(problem, scaled, theta, scaled.model.at(theta))
+    at_zero = float(profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0])
     return MlFit(
-        params, cov, interval, ratio_p_value(problem, ratio, restricted=restricted),
-        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2,
-        float(value[0]) + scaled.constant, float(problem.n - problem.k), restricted, wider,
+        params, cov, _interval(profile, alpha),
+        ratio_p_value(problem, 2 * (profile.value - at_zero) / profile.kent, restricted=restricted),
+        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
+        float(problem.n - problem.k), restricted, profile.kent,
     )  # fmt: skip
 
 
 def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
     """Slopes whose profile likelihood is near enough to the maximum."""
+    return _interval(_profile(problem, restricted), alpha)
+
+
+def _profile(problem: LinkProblem, restricted: bool) -> _Profile:
     scaled = likelihood_of(problem, restricted=restricted)
-    hills = _hills(scaled.model, _GRID)
-    theta, value = _highest(scaled.model, *hills)
-    wider = float(stretch(scaled.model, theta, problem.k)[0])
-    return _interval(problem, scaled, (theta, hills), (float(value[0]), wider), alpha)
+    points, values = _rough_profile(scaled.model, _GRID)
+    top, value = _highest(scaled.model, points, values)
+    kent = float(kent_ratio(scaled.model, top, problem.k)[0])
+    return _Profile(problem, scaled, points[0], values[0], top, float(value[0]), kent)
 
 
 def likelihood_ratio(problem: LinkProblem, slope: float, fit: MlFit) -> float:
@@ -181,29 +236,31 @@ def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: b
 
 def ratio_p_value(problem: LinkProblem, ratio: float, *, restricted: bool = True) -> float:
     """p-value of a fall of twice the log likelihood."""
-    free = problem.n - problem.k
-    v = free + len(problem.estimated)
-    f = free * float(np.expm1(max(ratio, 0.0) / v)) if restricted else max(ratio, 0.0)
-    return float(stats.f.sf(f, 1, free))
+    # F of 2 fall = v log(1 + F / (n - k)), v = n - q
+    df = problem.n - problem.k
+    fall = max(ratio, 0.0)
+    f = df * float(np.expm1(fall / (df + len(problem.estimated)))) if restricted else fall
+    return float(stats.f.sf(f, 1, df))
 
 
-def stretch(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
-    """Ratio of the slope's sandwich variance to its inverse information, one at least, shape (m,).
+def kent_ratio(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
+    """Kent's ratio of the slope's sandwich variance to its inverse information, one at least, shape (m,).
 
     One where rows are correlated, whose scores are no sum over rows, and under plain maximum likelihood.
     """
     if not isinstance(model, RowLikelihood) or not model.restricted:
         return np.ones(model.size)
+    # (I^-1 J I^-1)_bb / (I^-1)_bb, J = n / (n - k) sum_a s_a s_a' and I over the parameters that are not at their floor
     scores = model.scores(theta)
     n = model.used.sum(axis=1)
     meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
-    varies = theta[:, 1] > model.floor[0] + 1e-9
-    free = np.column_stack([varies, varies, theta[:, 2] > model.floor[1] + 1e-9])
-    both = free[:, :, None] & free[:, None, :]
-    information = np.where(both, model.at(theta).information, 0.0) + np.where(free, 1e-12, 1.0)[:, :, None] * np.eye(3)
-    inverse = np.linalg.inv(information)
-    ratio = (inverse @ np.where(both, meat, 0.0) @ inverse)[:, 0, 0] / inverse[:, 0, 0]
-    return np.where(varies, np.maximum(ratio, 1.0), 1.0)
+    spread = theta[:, 1] > model.floor[0] + 1e-9
+    inner = np.column_stack([spread, spread, theta[:, 2] > model.floor[1] + 1e-9])
+    pairs = inner[:, :, None] & inner[:, None, :]
+    ridge = np.where(inner, 1e-12, 1.0)[:, :, None] * np.eye(3)
+    inverse = np.linalg.inv(np.where(pairs, model.at(theta).information, 0.0) + ridge)
+    ratio = (inverse @ np.where(pairs, meat, 0.0) @ inverse)[:, 0, 0] / inverse[:, 0, 0]
+    return np.where(spread, np.maximum(ratio, 1.0), 1.0)
 
 
 def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
@@ -212,6 +269,7 @@ def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
         raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
     n, z = problem.n, problem.controls
     m = annihilator(z)
+    # Units in which p'M p / n = y'M y / n = 1, and columns of Z of the same length
     premium = float(np.sqrt(np.mean((m @ problem.premiums[:, 0]) ** 2)))
     rate = float(np.sqrt(np.mean((m @ problem.y) ** 2))) or 1.0
     p, y, q = problem.premiums[:, 0] / premium, problem.y / rate, z.shape[1]
@@ -232,33 +290,32 @@ def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
 
 
 def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArray, FloatArray]:
-    """Highest of the hills, climbed from a grid of slopes: there may be more than one.
+    """Highest of the local maxima, of which there may be several, by scoring from a grid of slopes.
 
     Returns
     -------
     tuple
         Points, shape (m, 3), and log likelihoods, shape (m,).
     """
-    return _highest(model, *_hills(model, slopes))
+    return _highest(model, *_rough_profile(model, slopes))
 
 
-def _hills(model: Likelihood, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _rough_profile(model: Likelihood, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Points of a rough profile on a grid of slopes, shape (m, g, 3), and log likelihoods there, (m, g)."""
     m, g = model.size, len(slopes)
     start = np.column_stack([np.tile(slopes, m), np.full(m * g, _STARTS[0, 0]), np.full(m * g, _STARTS[0, 1])])
     every = model.take(np.repeat(np.arange(m), g))
-    theta, point = climb(every, start, free=(False, True, True), steps=12, tolerance=1e-3)
+    theta, point = fisher_scoring(every, start, free=(False, True, True), steps=12, tolerance=1e-3)
     return theta.reshape(m, g, 3), point.value.reshape(m, g)
 
 
 def _highest(model: Likelihood, theta: FloatArray, profile: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Climb from the two highest points of a rough profile, and keep the higher top."""
+    """Maximum from the two highest points of a rough profile: points (m, 3), and log likelihoods (m,)."""
     m = model.size
     order = np.argsort(-profile, axis=1)
-    tops = [theta[np.arange(m), order[:, j]] for j in range(2)]
-    for top in tops:
-        top[:, 1] = np.maximum(top[:, 1], 0.05)
-    theta, point = climb(model.take(np.tile(np.arange(m), 2)), np.concatenate(tops), steps=200, tolerance=1e-20)
+    start = np.concatenate([theta[np.arange(m), order[:, j]] for j in range(2)])
+    start[:, 1] = np.maximum(start[:, 1], 0.05)
+    theta, point = fisher_scoring(model.take(np.tile(np.arange(m), 2)), start, steps=200, tolerance=1e-20)
     values = point.value.reshape(2, m)
     best = values.argmax(axis=0)
     return theta.reshape(2, m, 3)[best, np.arange(m)], values.max(axis=0)
@@ -277,14 +334,14 @@ def profile_at(
     m, g = model.size, len(starts)
     which = np.tile(np.arange(m), g)
     start = np.column_stack([np.tile(slopes, g), np.repeat(starts, m, axis=0)])
-    theta, point = climb(model.take(which), start, free=(False, True, True), steps=steps, tolerance=tolerance)
+    theta, point = fisher_scoring(model.take(which), start, free=(False, True, True), steps=steps, tolerance=tolerance)
     values = point.value.reshape(g, m)
     best = values.argmax(axis=0), np.arange(m)
     return theta.reshape(g, m, 3)[best], values.max(axis=0), point.gradient[:, 0].reshape(g, m)[best]
 
 
 def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
-    """Slope of the restricted fit without each row, or each group of rows (in sorted order), all in one climb.
+    """Slope of the restricted fit without each row, or each group of rows (in sorted order), all at once.
 
     NaN where the likelihood takes all of the premiums' spread for error, and no slope for less likely than another.
     """
@@ -294,25 +351,11 @@ def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> Floa
     model = scaled.model
     if isinstance(model, RowLikelihood):
         used = (labels[None, :] != np.arange(n_groups)[:, None]).astype(float)
-        every = model.take(np.zeros(n_groups, dtype=int))
-        part = RowLikelihood(every.p, every.y, every.z, every.v, used, True, every.floor)
-        return _slopes_of(maximise(part)[0]) * scaled.unit
-    assert isinstance(model, DenseLikelihood)
-    found = [_without(model, np.flatnonzero(labels != g)) for g in range(n_groups)]
-    return _slopes_of(np.array(found)) * scaled.unit
-
-
-def _slopes_of(theta: FloatArray) -> FloatArray:
-    """Slopes of points (m, 3), where there is any true spread of premiums."""
-    return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan)
-
-
-def _without(model: DenseLikelihood, rows: IntArray) -> FloatArray:
-    at = np.concatenate([rows, rows + model.data.shape[1] // 2])
-    part = DenseLikelihood(
-        model.data[:, at], model.x[:, at], model.v[:, at[:, None], at[None, :]], model.restricted, model.floor
-    )
-    return np.asarray(maximise(part, _COARSE[1::3])[0][0])
+        theta = maximise(replace(model.take(np.zeros(n_groups, dtype=int)), used=used))[0]
+    else:
+        parts = [model.rows(np.flatnonzero(labels != g)) for g in range(n_groups)]
+        theta = np.concatenate([maximise(part, _COARSE[1::3])[0] for part in parts])
+    return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan) * scaled.unit
 
 
 def _floor(v_p: FloatArray, v_y: FloatArray, both: FloatArray) -> FloatArray:
@@ -325,6 +368,7 @@ def _coefficients(
 ) -> tuple[FloatArray, FloatArray]:
     """Coefficients in the order of the columns, and their covariance."""
     z, slope = problem.controls, float(theta[0, 0])
+    # gamma = g - b d, of the means Z d of premiums and Z g of rates; var gamma = J B J' + var(b) d d', J = (-b I, I)
     q, j, exact = z.shape[1], problem.estimated[0], list(problem.exact)
     length = np.linalg.norm(z, axis=0) / np.sqrt(problem.n)
     means, bread = point.means[0], point.bread[0]
@@ -343,35 +387,30 @@ def _coefficients(
 
 def _variance(model: Likelihood, slope: float, variances: FloatArray) -> float:
     """Inverse of minus the second derivative of the profile."""
+    # -l_p''(b) = (l_p'(b - h) - l_p'(b + h)) / 2h
     h = 1e-3
     down, up = profile_at(_copies(model, 2), np.array([slope - h, slope + h]), variances, tolerance=1e-14)[2]
     curvature = (down - up) / (2 * h)
     return float(1 / curvature) if curvature > 0 else np.inf
 
 
-def _interval(
-    problem: LinkProblem,
-    scaled: _Scaled,
-    found: tuple[FloatArray, tuple[FloatArray, FloatArray]],
-    top: tuple[float, float],
-    alpha: float,
-) -> tuple[float, float]:
-    """Ends of the set of slopes whose profile is above the cut, from the top, a rough profile, and the stretch."""
-    model, (value, wider), (theta, (points, profile)) = scaled.model, top, found
-    drop = 0.5 * wider * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
+def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
+    """Ends of the set of slopes whose profile is above the cut."""
+    problem, model, value = profile.problem, profile.scaled.model, profile.value
+    # l(b^) - l_p(b) <= kappa c / 2, kappa Kent's ratio and c the quantile of the ratio
+    drop = 0.5 * profile.kent * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
     flat = np.array([[0.0, model.floor[0], t] for t in (0.9, 0.1)])
-    nothing = climb(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
+    nothing = fisher_scoring(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
     if nothing >= value - drop:
         return -np.inf, np.inf
-    order = np.argsort(np.append(points[0, :, 0], theta[0, 0]))
-    grid, above = np.vstack([points[0], theta])[order], np.append(profile[0], value)[order] >= value - drop
-    inside = np.flatnonzero(above)[[0, -1]]
-    grid, variances = grid[:, 0], grid[inside, 1:]
-    begin = grid[inside]
-    end = np.array([*grid[inside[:1] - 1], *grid[(inside[1:] + 1) % len(grid)]])
-    missing = np.array([inside[0] == 0, inside[1] == len(grid) - 1])
-    end[missing] = np.where([True, False], begin - 1 - np.abs(begin), begin + 1 + np.abs(begin))[missing]
-    low, high = _crossings(model, begin, end, variances, (value, drop)) * scaled.unit
+    # Each end is between the outermost point of the grid inside the cut and the next one, or further out.
+    order = np.argsort(np.append(profile.points[:, 0], profile.top[0, 0]))
+    grid = np.vstack([profile.points, profile.top])[order]
+    inside = np.flatnonzero(np.append(profile.values, value)[order] >= value - drop)[[0, -1]]
+    begin, side = grid[inside, 0], np.array([-1, 1])
+    beyond = np.clip(inside + side, 0, len(grid) - 1)
+    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
+    low, high = _crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit
     return float(low), float(high)
 
 
@@ -383,10 +422,13 @@ def _crossings(
     The brackets are widened first where they do not hold a crossing, then narrowed by Newton's method, which needs no
     derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
     """
+    # (l(b^) - l_p(b))^(1/2) = (kappa c / 2)^(1/2), whose derivative by b is -l_p'(b) / 2 (l(b^) - l_p(b))^(1/2)
     pair, start = _copies(model, 2), variances.copy()
 
     def excess(b: FloatArray) -> tuple[FloatArray, FloatArray]:
-        theta, point = climb(pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9)
+        theta, point = fisher_scoring(
+            pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9
+        )
         start[:] = theta[:, 1:]
         root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
         return root - np.sqrt(top[1]), -0.5 * point.gradient[:, 0] / root

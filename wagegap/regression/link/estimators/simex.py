@@ -19,12 +19,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wagegap._typing import FloatArray, RngLike
+from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import check_option
 from wagegap.estimation.likelihood.simex import GRID, Extrapolant, extrapolate, paired_draws
-from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["Naive", "SimexFit", "fit_simex", "least_squares"]
+__all__ = ["Naive", "SimexFit", "estimate", "extrapolated", "fit_simex", "least_squares"]
+
+_DRAWS_WITHOUT = 200
+"""Draws, at most, for each deletion."""
 
 Naive = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 """From outcomes (R, n) and regressors (R, n, k) to coefficients (R, k) and covariances (R, k, k)."""
@@ -50,6 +54,25 @@ class SimexFit:
     cov: FloatArray
     scales: FloatArray
     path: FloatArray
+
+
+def estimate(problem: LinkProblem, options: Options) -> LinkFit:
+    """Simulation and extrapolation of least squares as an estimator of the link."""
+    return extrapolated(problem, least_squares, options)
+
+
+def extrapolated(problem: LinkProblem, naive: Naive, options: Options) -> LinkFit:
+    """Simulation and extrapolation of any naive estimator."""
+    fit = fit_simex(problem, naive, draws=options.draws, rng=options.rng)
+    few = min(options.draws, _DRAWS_WITHOUT)
+
+    def refit(rows: IntArray) -> FloatArray:
+        return fit_simex(problem.take(rows), naive, draws=few, rng=options.rng).params
+
+    return LinkFit(
+        fit.params, fit.cov, f"{options.draws:,} draws of errors at each of {len(fit.scales) - 1} sizes, quadratic",
+        without=delete_groups(problem, refit)[:, problem.estimated[0]], problem=problem,
+    )  # fmt: skip
 
 
 def fit_simex(
@@ -90,6 +113,7 @@ def fit_simex(
     for c in scales:
         b, v = naive(*_worsened(problem, errors[:1] if c == 0 else errors, float(np.sqrt(c))))
         path.append(b.mean(axis=0))
+        # mean naive covariance less the covariance of the draws
         spread.append(v.mean(axis=0) - (np.cov(b, rowvar=False) if len(b) > 1 else 0.0))
     means, spreads = np.array(path), np.array(spread)
     params = extrapolate(scales, means, extrapolant)

@@ -1,6 +1,6 @@
 """Every defensible choice at once: the slope under all sources, controls, estimators and samples.
 
-Under the null no country's rate has to do with its premium: rates are dealt to countries at random, in the same order
+Under the null no country's rate has to do with its premium: rates are given to countries in permuted orders, the same
 for all specifications (residuals of each one's null model, after Freedman and Lane), and the share of significant
 slopes is counted anew. What a curve is worth is how rarely chance gives as large a share.
 
@@ -13,7 +13,7 @@ Economic Statistics 1, 292-298.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Literal
@@ -26,7 +26,6 @@ from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._progress import track
 from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import (
-    ColumnError,
     DataError,
     EmptyDataError,
     FormulaError,
@@ -39,8 +38,8 @@ from wagegap.errors import (
 )
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.answer import Answer
-from wagegap.regression.link.cells import LinkCells, estimates_of, match_cells
+from wagegap.regression.link.answer import Answer, t_test
+from wagegap.regression.link.cells import LinkCells, estimates_of, match_cells, rate_of
 
 __all__ = ["SpecificationCurve", "specification_curve"]
 
@@ -58,9 +57,9 @@ class SpecificationCurve(Answer):
     share_positive, share_negative : float
         Share of specifications with a significant slope of either sign.
     p_value : float
-        Share of random deals in which the larger of the two is as large.
+        Share of permuted orders in which the larger of the two is as large.
     null_shares : ndarray, shape (R,)
-        The larger share in each deal.
+        The larger share in each order.
     alpha : float
         Size of each test.
     outcome : str
@@ -123,8 +122,8 @@ class SpecificationCurve(Answer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Deals:
-    """Outcomes of one specification: as observed, then dealt at random.
+class _Permuted:
+    """Outcomes of one specification: as observed, then in permuted orders.
 
     Attributes
     ----------
@@ -137,7 +136,7 @@ class _Deals:
     v_p, v_py : ndarray, shape (n, n)
         Error covariance of premiums, and with the rates.
     v_y : ndarray, shape (R + 1, n)
-        Variances of the rates' errors, dealt with them; NaN where unknown.
+        Variances of the rates' errors, permuted with them; NaN where unknown.
     z : ndarray, shape (n, q)
         Controls, the constant among them.
     """
@@ -151,7 +150,8 @@ class _Deals:
     z: FloatArray
 
     @property
-    def free(self) -> int:
+    def df(self) -> int:
+        """N - k."""
         return int(len(self.p) - self.z.shape[1] - 1)
 
 
@@ -196,7 +196,7 @@ def specification_curve(  # noqa: PLR0913
     alpha : float
         Size of each test.
     reps : int
-        Random deals of the rates.
+        Permuted orders of the rates.
     rng : Generator, int or None
         Their source.
     progress : bool
@@ -235,37 +235,34 @@ def specification_curve(  # noqa: PLR0913
     subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
     for source, subset in track(list(product(premiums, subsets)), "sources and controls", progress):
         cells = match_cells(" + ".join([f"{outcome} ~ premium", *subset]), rates, premiums[source], data=data, on=on)
+        names = {"source": source, "controls": " + ".join(subset) or "none"}
         for sample, left_out in chosen.items():
-            deals = _deals(cells, left_out, keys, reps, generator)
+            permuted = _permuted(cells, left_out, keys, reps, generator)
             for method in ways:
-                found = None if deals is None else _estimated(deals, method)
-                if deals is None or found is None:
-                    continue
-                row, sign = _row(found, deals, alpha)
-                row["refused"] = method == "eiv" and not found[2] >= REFUSED_BELOW
-                named = {"source": source, "controls": " + ".join(subset) or "none", "method": method, "sample": sample}
-                rows.append({**named, **row})
-                signs.append(sign)
+                if permuted is not None and _errors_known(permuted, method):
+                    row, sign = _specification(permuted, method, alpha)
+                    rows.append({**names, "method": method, "sample": sample, **row})
+                    signs.append(sign)
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
 
 
 def _check_outcome(outcome: object, rates: Any) -> None:
     """Raise unless the outcome is the name of a rate."""
-    terms = list(dict.fromkeys(estimates_of(rates, "rates").labels["term"].astype(str)))
+    given = estimates_of(rates, "rates")
+    terms = given.labels["term"].astype(str).unique()
     if not isinstance(outcome, str) or ("~" in outcome and outcome not in terms):
         raise FormulaError(
             f"outcome={outcome!r} must be the name of a rate ({listing(terms)}), not a formula: the curve writes "
             "'outcome ~ premium + controls' itself, for every subset of controls=."
         )
-    if outcome not in terms:
-        raise ColumnError(f"no rate {outcome!r}.{did_you_mean(outcome, terms)} There are: {listing(terms)}.")
+    rate_of(given, outcome)
 
 
 def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[str] | None) -> None:
     """Raise where a sample leaves out what is no country, or cell, of the rates."""
-    own = estimates_of(rates, "rates")
-    keys = [name for name in ([on] if isinstance(on, str) else on or own.by) if name in own.labels]
-    cells = own.labels[keys].astype(str)
+    given = estimates_of(rates, "rates")
+    keys = [name for name in ([on] if isinstance(on, str) else on or given.by) if name in given.labels]
+    cells = given.labels[keys].astype(str)
     known = {*cells.to_numpy().ravel().tolist(), *cells.agg(" ".join, axis=1)} if keys else set()
     for sample, left_out in samples.items():
         if not isinstance(left_out, str | Sequence | set | frozenset):
@@ -306,118 +303,115 @@ def _methods(given: object) -> list[Any]:
 def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: float, outcome: str) -> SpecificationCurve:
     if frame.empty or frame["refused"].all():
         raise EmptyDataError("no specification can be estimated: too few countries, or premiums that are mostly noise.")
-    kept = np.array([s for s, refused in zip(signs, frame["refused"], strict=True) if not refused])
+    kept = np.array(signs)[~frame["refused"].to_numpy()]
     positive, negative = (kept > 0).mean(axis=0), (kept < 0).mean(axis=0)
     larger = np.maximum(positive, negative)
     p = (1 + float(np.sum(larger[1:] >= larger[0] - 1e-12))) / len(larger)
     return SpecificationCurve(frame, float(positive[0]), float(negative[0]), p, larger[1:], alpha, outcome)
 
 
-def _deals(
+def _permuted(
     cells: LinkCells, left_out: Sequence[str], keys: dict[str, FloatArray], reps: int, rng: np.random.Generator
-) -> _Deals | None:
-    """Deal the rates of a sample; a country has the same random numbers in every specification."""
+) -> _Permuted | None:
+    """Permute the rates of a sample; a country has the same random numbers in every specification."""
     absent = {left_out} if isinstance(left_out, str) else {str(name) for name in left_out}
-    here = np.array([name not in absent and not (set(name.split(" ")) & absent) for name in cells.names])
-    rows = np.flatnonzero(here)
+    rows = np.flatnonzero([not {name, *name.split(" ")} & absent for name in cells.names])
     for i in rows:
         keys.setdefault(cells.names[i], rng.random(reps))
-    own = cells.design.columns_of(cells.premiums[0])
-    z = np.delete(cells.design.x[rows], own, axis=1)
+    z = np.delete(cells.design.x[rows], cells.design.columns_of(cells.premiums[0]), axis=1)
     p = cells.p[rows, 0]
     if len(rows) < z.shape[1] + 3:
         return None
     m = annihilator(z)
     rank = np.linalg.matrix_rank(z / np.maximum(np.linalg.norm(z, axis=0), 1e-300))
     if np.linalg.norm(m @ p) <= 1e-9 * np.linalg.norm(p) or rank < z.shape[1]:
-        raise DataError(_not_told_apart(cells, rows))
+        raise DataError(_collinear(cells, rows))
+    # Freedman and Lane: residuals M y in another order, and M of those
     order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
     orders: IntArray = np.vstack([np.arange(len(rows)), order])
     grid = np.ix_(rows, rows)
-    v_y = np.diag(cells.block(0, 0))[rows][orders]
-    return _Deals(
-        m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]), v_y, z
-    )
+    return _Permuted(
+        m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]),
+        np.diag(cells.block(0, 0))[rows][orders], z,
+    )  # fmt: skip
 
 
-def _not_told_apart(cells: LinkCells, rows: IntArray) -> str:
+def _collinear(cells: LinkCells, rows: IntArray) -> str:
     """Say which columns are at fault in a sample."""
     design = cells.design
     values = {name: design.x[rows, j] for j, name in enumerate(design.names) if name != "Intercept"}
     same = [f"{name} is {column[0]:g}" for name, column in values.items() if np.ptp(column) == 0]
     if same:
         return f"{listing(same)} in all {len(rows)} cells of a sample: leave it out of controls=."
-    return (
-        f"premiums or controls ({listing(values)}) cannot be told apart in the {len(rows)} cells of a sample: leave "
-        "one of the controls out."
-    )
+    return f"{listing(values)} are collinear in the {len(rows)} cells of a sample: leave one of the controls out."
 
 
-def _estimated(deals: _Deals, method: CurveMethod) -> tuple[FloatArray, FloatArray, float] | None:
-    """Slopes, standard errors and reliability over all deals; None where errors it needs are unknown."""
-    if method == "ols":
-        return (*_ols(deals), _share(deals))
-    if method == "meta":
-        return None if np.isnan(deals.v_y).any() else (*_meta(deals), _share(deals))
-    if np.isnan(np.diag(deals.v_p)).any():
-        return None
-    return (*_moments(deals), _share(deals))
+def _errors_known(permuted: _Permuted, method: CurveMethod) -> bool:
+    """Whether the errors that a method needs are known: of the rates, or of the premiums."""
+    needed = {"ols": np.zeros(0), "meta": permuted.v_y, "eiv": np.diag(permuted.v_p)}[method]
+    return not np.isnan(needed).any()
 
 
-def _share(deals: _Deals) -> float:
-    if np.isnan(np.diag(deals.v_p)).any():
-        return float("nan")
-    mp = deals.m @ deals.p
-    return 1.0 - float(np.sum(deals.m * deals.v_p)) / float(mp @ mp)
+def _reliability(permuted: _Permuted) -> float:
+    """1 - tr(M V) / p'M p; NaN where errors are unknown."""
+    return 1.0 - float(np.sum(permuted.m * permuted.v_p)) / float(permuted.p @ permuted.m @ permuted.p)
 
 
-def _ols(deals: _Deals) -> tuple[FloatArray, FloatArray]:
+def _ols(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     """Least squares with HC3."""
-    mp = deals.m @ deals.p
+    # b = y'M p / p'M p, V = sum_i (Mp)_i^2 e_i^2 / (1 - h_i)^2 / (p'M p)^2, 1 - h_i = M_ii - (Mp)_i^2 / p'M p
+    mp = permuted.m @ permuted.p
     square = float(mp @ mp)
-    b = deals.y @ mp / square
-    rest = deals.y - b[:, None] * mp
-    left = np.maximum(np.diag(deals.m) - mp**2 / square, 1e-12)
-    return b, np.sqrt(np.sum((mp * rest / left) ** 2, axis=1)) / square
+    b = permuted.y @ mp / square
+    residuals = permuted.y - b[:, None] * mp
+    room = np.maximum(np.diag(permuted.m) - mp**2 / square, 1e-12)
+    return b, np.sqrt(np.sum((mp * residuals / room) ** 2, axis=1)) / square
 
 
-def _meta(deals: _Deals) -> tuple[FloatArray, FloatArray]:
+def _meta(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     """Hedges' tau^2, weights, and Knapp and Hartung's scale."""
-    x = np.column_stack([deals.p, deals.z])
-    whole = annihilator(x)
-    rest = deals.y @ whole
-    tau2 = np.maximum((np.sum(rest**2, axis=1) - deals.v_y @ np.diag(whole)) / deals.free, 0.0)
-    w = 1 / np.maximum(deals.v_y + tau2[:, None], 1e-300)
-    bread = np.linalg.inv(np.einsum("rn,nj,nk->rjk", w, x, x))
-    b = np.einsum("rjk,nk,rn->rj", bread, x, w * deals.y)
-    scale = np.sum(w * (deals.y - b @ x.T) ** 2, axis=1) / deals.free
+    # tau^2 = (y'M_x y - sum_i M_x,ii v_i) / (n - k), w = 1 / (v + tau^2), V = (e'W e / (n - k)) (X'W X)^-1
+    x = np.column_stack([permuted.p, permuted.z])
+    n, k = x.shape
+    m_x = annihilator(x)
+    squares = np.sum((permuted.y @ m_x) ** 2, axis=1)
+    tau2 = np.maximum((squares - permuted.v_y @ np.diag(m_x)) / permuted.df, 0.0)
+    w = 1 / np.maximum(permuted.v_y + tau2[:, None], 1e-300)
+    bread = np.linalg.inv((w @ (x[:, :, None] * x[:, None, :]).reshape(n, k * k)).reshape(-1, k, k))
+    b = (bread @ ((w * permuted.y) @ x)[..., None])[..., 0]
+    scale = np.sum(w * (permuted.y - b @ x.T) ** 2, axis=1) / permuted.df
     return b[:, 0], np.sqrt(scale * bread[:, 0, 0])
 
 
-def _moments(deals: _Deals) -> tuple[FloatArray, FloatArray]:
-    """Corrected moments with their sandwich; rates that are dealt anew have errors unrelated to the premiums'."""
-    mp = deals.m @ deals.p
-    noise = np.einsum("ab,ba->a", deals.m, deals.v_p)
-    cross = np.zeros_like(deals.y)
-    cross[0] = np.einsum("ab,ba->a", deals.m, deals.v_py)
+def _moments(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
+    """Corrected moments with their sandwich; errors of permuted rates are unrelated to those of the premiums."""
+    # b = (y'M p - tr(M V_py)) / (p'M p - tr(M V_pp)), s_i = (Mp)_i e_i + b (M V_pp)_ii - (M V_py)_ii
+    mp = permuted.m @ permuted.p
+    noise = np.einsum("ab,ba->a", permuted.m, permuted.v_p)
+    cross = np.zeros_like(permuted.y)
+    cross[0] = np.einsum("ab,ba->a", permuted.m, permuted.v_py)
     inside = float(mp @ mp - noise.sum())
     if inside <= 0:
-        return np.full(len(deals.y), np.nan), np.full(len(deals.y), np.nan)
-    b = (deals.y @ mp - cross.sum(axis=1)) / inside
-    scores = mp * (deals.y - b[:, None] * mp) + b[:, None] * noise - cross
-    n = len(deals.p)
-    return b, np.sqrt(n / deals.free * np.sum(scores**2, axis=1)) / inside
+        return np.full(len(permuted.y), np.nan), np.full(len(permuted.y), np.nan)
+    b = (permuted.y @ mp - cross.sum(axis=1)) / inside
+    scores = mp * (permuted.y - b[:, None] * mp) + b[:, None] * noise - cross
+    return b, np.sqrt(len(mp) / permuted.df * np.sum(scores**2, axis=1)) / inside
 
 
-def _row(found: tuple[FloatArray, FloatArray, float], deals: _Deals, alpha: float) -> tuple[dict[str, Any], FloatArray]:
-    """Numbers of one specification, and the sign of its slope in every deal where it is significant."""
-    b, error, share = found
-    t = float(stats.t.isf(alpha / 2, deals.free))
-    sign = np.where(np.abs(b) > t * error, np.sign(b), 0.0)
-    p = float(2 * stats.t.sf(abs(b[0]) / error[0], deals.free)) if error[0] > 0 else np.nan
-    half = t * float(error[0])
+_SLOPES: dict[CurveMethod, Callable[[_Permuted], tuple[FloatArray, FloatArray]]] = {
+    "ols": _ols, "meta": _meta, "eiv": _moments,
+}  # fmt: skip
+
+
+def _specification(permuted: _Permuted, method: CurveMethod, alpha: float) -> tuple[dict[str, Any], FloatArray]:
+    """Numbers of one specification, and the sign of its slope in every order where it is significant."""
+    b, error = _SLOPES[method](permuted)
+    share = _reliability(permuted)
+    low, high, p = t_test(float(b[0]), float(error[0]), permuted.df, alpha)
+    significant = np.abs(b) > float(stats.t.isf(alpha / 2, permuted.df)) * error
     row = {
-        "n": len(deals.p), "estimate": float(b[0]), "std_error": float(error[0]), "p_value": p,
-        "conf_low": float(b[0]) - half, "conf_high": float(b[0]) + half, "reliability": share, "refused": False,
+        "n": len(permuted.p), "estimate": float(b[0]), "std_error": float(error[0]),
+        "p_value": p if error[0] > 0 else np.nan, "conf_low": low, "conf_high": high, "reliability": share,
+        "refused": method == "eiv" and not share >= REFUSED_BELOW,
     }  # fmt: skip
-    return row, sign
+    return row, np.where(significant, np.sign(b), 0.0)

@@ -14,8 +14,7 @@ Belsley, D., E. Kuh and R. Welsch (1980). Regression Diagnostics. Wiley, chapter
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import factorial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,17 +22,20 @@ from scipy import optimize, stats
 
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
-from wagegap._display.numbers import format_number
-from wagegap._typing import AnyArray, FloatArray, RngLike
+from wagegap._display.numbers import format_number, format_p
+from wagegap._typing import CodeArray, FloatArray, RngLike
 from wagegap.errors import OptionError, check_count, public
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
-from wagegap.regression.link.answer import Answer, named, scale_of, setup_of, step_of
-from wagegap.regression.link.questions.permutation import ENUMERATED_ROWS, permute_slope
-from wagegap.regression.link.questions.wild import WildWeights, wild_test
+from wagegap.estimation.likelihood.wild import Multipliers
+from wagegap.panel.countries import country_name
+from wagegap.regression.link.answer import Answer, slope_scale, t_test
+from wagegap.regression.link.cells import LinkCells
+from wagegap.regression.link.estimators.estimator import jackknife_errors
+from wagegap.regression.link.estimators.ols import least_squares_without
+from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.questions.permutation import permute_slope
+from wagegap.regression.link.questions.wild import wild_test
 from wagegap.regression.link.setup import Setup
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
 
 __all__ = ["FewCountries", "detectable", "few_countries", "influence"]
 
@@ -54,10 +56,8 @@ class FewCountries(Answer):
         That power.
     alpha : float
         Size of tests, one minus the coverage of intervals.
-    n : int
-        Countries.
-    units : tuple of str
-        Units of rates and premiums.
+    cells : LinkCells
+        Data of the link.
     """
 
     tests: pd.DataFrame
@@ -65,8 +65,7 @@ class FewCountries(Answer):
     detectable: float
     power: float
     alpha: float
-    n: int
-    units: tuple[str, str]
+    cells: LinkCells
 
     def tidy(self) -> pd.DataFrame:
         """Return the tests, one row each."""
@@ -75,16 +74,15 @@ class FewCountries(Answer):
     def in_words(self) -> str:
         """Say what the tests agree on, and what they could have found."""
         p = self.tests["p_value"]
-        below = int((p < self.alpha).sum())
-        step, what = step_of(self.units[1])
-        factor, unit = scale_of(self.units[0])
+        below, scale = int((p < self.alpha).sum()), slope_scale(self.cells)
         worst = self.influence.iloc[int(np.nanargmax(self.influence["change"].abs()))]
-        size = f"{format_number(abs(step * factor * self.detectable))}{f' {unit}' if unit else ''}"
+        size = f"{format_number(abs(scale.factor * self.detectable))}{scale.tail}"
         return (
-            f"With {self.n} countries, {below} of {len(p)} tests reject a slope of zero at {100 * self.alpha:g} % (p "
-            f"from {_short(float(p.min()))} to {_short(float(p.max()))}); leaving out {named(worst['cell'])} moves "
-            f"the slope by {abs(worst['change']):.1f} standard errors, and only an association of {size} or more per "
-            f"{what} of premium would have been found {100 * self.power:g} times in a hundred."
+            f"With {self.cells.n} countries, {below} of {len(p)} tests reject a slope of zero at "
+            f"{100 * self.alpha:g} % (p from {format_p(p.min())} to {format_p(p.max())}); leaving out "
+            f"{country_name(worst['cell'])} moves the slope by {abs(worst['change']):.1f} standard errors, and only an "
+            f"association of {size} or more per {scale.step} of premium would have been found {100 * self.power:g} "
+            "times in a hundred."
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -103,7 +101,7 @@ class FewCountries(Answer):
 
 @public
 def few_countries(
-    link: Link, *, alpha: float = 0.05, power: float = 0.8, reps: int = 9_999, rng: RngLike = 0
+    link: FittedLink, *, alpha: float = 0.05, power: float = 0.8, reps: int = 9_999, rng: RngLike = 0
 ) -> FewCountries:
     """Put every small-sample test of the slope side by side.
 
@@ -132,147 +130,129 @@ def few_countries(
         if not 0 < value < 1:
             raise OptionError(f"{name}={value!r} must lie between 0 and 1.")
     check_count("reps", reps)
-    setup = setup_of(link)
-    j, y = setup.estimated[0], link.cells.y
-    rows = [*_robust(setup, y, j, alpha), _permutation(setup, y, j, reps, rng), *_wild(setup, y, j, reps, rng)]
-    rows.append(_jackknife(setup, y, j, alpha))
-    if link.method not in ("ols",):
-        rows.append(_own(link, alpha))
-    tests = pd.DataFrame(rows)
-    frame = influence(y, setup.x, j, link.cells.names)
-    error, free = float(tests.iloc[-1]["std_error"]), float(tests.iloc[-1]["df"])
+    link.check_premium("few_countries")
+    setup = link.setup
+    rows = [*_robust(setup, alpha), _permutation(setup, reps, rng), *_wild(setup, reps, rng), _jackknife(setup, alpha)]
+    frame = influence(setup.problem.y, setup.problem.x, setup.problem.estimated[0], link.cells.names)
     if link.method != "ols":
-        frame = _with_corrected(frame, link, error)
-    units = (link.cells.units[0], link.cells.units[1])
-    return FewCountries(tests, frame, detectable(error, free, alpha, power), power, alpha, link.cells.n, units)
+        rows.append(_own(link, alpha))
+        slope = link.leave_one_out["slope"].to_numpy(dtype=float)
+        frame = frame.assign(slope=slope, change=(link.slope - slope) / rows[-1]["std_error"])
+    size = detectable(rows[-1]["std_error"], rows[-1]["df"], alpha, power)
+    return FewCountries(pd.DataFrame(rows), frame, size, power, alpha, link.cells)
 
 
 def influence(y: FloatArray, x: FloatArray, j: int, names: tuple[str, ...]) -> pd.DataFrame:
     """Leverage, deleted residual, and the slope without each row, by downdating."""
+    # b_(i) = b - (X'X)^-1 x_i e_i / (1 - h_i), s_(i)^2 = (e'e - e_i^2 / (1 - h_i)) / (n - k - 1)
     n, k = x.shape
     q, r = np.linalg.qr(x)
     row = np.linalg.solve(r, q.T)[j]
     leverage = np.sum(q**2, axis=1)
-    left = np.maximum(1 - leverage, 1e-12)
-    rest = y - q @ (q.T @ y)
-    b, square = float(row @ y), float(rest @ rest)
-    free = max(n - k - 1, 1)
-    deleted = np.sqrt(np.maximum(square - rest**2 / left, 0.0) / free)
-    scale = float(np.sqrt(row @ row))
+    room = np.maximum(1 - leverage, 1e-12)
+    residuals = y - q @ (q.T @ y)
+    square = np.maximum(residuals @ residuals - residuals**2 / room, 0.0)
+    deleted = np.sqrt(square / max(n - k - 1, 1))
+    without = least_squares_without(y, x, j)
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(left > 1e-10, b - row * rest / left, np.nan)
-        student = rest / (deleted * np.sqrt(left))
-        change = (b - slope) / (deleted * scale)
+        student = residuals / (deleted * np.sqrt(room))
+        change = (row @ y - without) / (deleted * np.sqrt(row @ row))
     return pd.DataFrame(
-        {"cell": list(names), "leverage": leverage, "residual": student, "slope": slope, "change": change}
+        {"cell": list(names), "leverage": leverage, "residual": student, "slope": without, "change": change}
     )
 
 
-def detectable(error: float, free: float, alpha: float, power: float) -> float:
+def detectable(error: float, df: float, alpha: float, power: float) -> float:
     """Slope whose t test, with this standard error, has the power asked for: non-central t.
 
     >>> round(detectable(1.0, 1e6, 0.05, 0.8), 2), round(detectable(1.0, 4.0, 0.05, 0.8), 2)
     (2.8, 3.76)
     """
-    if not np.isfinite(error) or free < 1:
+    if not np.isfinite(error) or df < 1:
         return float("inf")
-    t = float(stats.t.isf(alpha / 2, free))
-    if free > 1e5:
+    t = float(stats.t.isf(alpha / 2, df))
+    if df > 1e5:
         return error * (t + float(stats.norm.isf(1 - power)))
 
-    def short(shift: float) -> float:
-        return float(stats.nct.sf(t, free, shift)) - power
+    def lacking(shift: float) -> float:
+        return float(stats.nct.sf(t, df, shift)) - power
 
-    return error * float(optimize.brentq(short, 0.0, t + 10 + 4 * t / np.sqrt(free), xtol=1e-8))
+    return error * float(optimize.brentq(lacking, 0.0, t + 10 + 4 * t / np.sqrt(df), xtol=1e-8))
 
 
-def _robust(setup: Setup, y: FloatArray, j: int, alpha: float) -> list[dict[str, Any]]:
+def _robust(setup: Setup, alpha: float) -> list[dict[str, Any]]:
     """HC3 with t(n - k), CR2 with Bell and McCaffrey's degrees; by cluster where there is one."""
-    x, n, k = setup.x, *setup.x.shape
+    x, y, j = setup.problem.x, setup.problem.y, setup.problem.estimated[0]
     bread = np.asarray(np.linalg.inv(x.T @ x))
     b = bread @ (x.T @ y)
-    rest, row = y - x @ b, x @ bread[j]
-    left = np.maximum(1 - np.einsum("ij,jk,ik->i", x, bread, x), 1e-12)
-    hc3 = float(np.sqrt(np.sum((row * rest / left) ** 2)))
-    done = adjust_clusters(x, rest, bread, _codes(setup), bread[[j]], kind="CR2")
-    cr2 = float(np.sqrt(np.sum(done.scores**2)))
-    free = satterthwaite(done.degrees.pairs(np.ones(1)))
+    residuals, row = y - x @ b, x @ bread[j]
+    # HC3: sum_i (b_j's weight of i)^2 e_i^2 / (1 - h_i)^2
+    room = np.maximum(1 - np.einsum("ij,jk,ik->i", x, bread, x), 1e-12)
+    hc3 = float(np.sqrt(np.sum((row * residuals / room) ** 2)))
+    scores, degrees = adjust_clusters(x, residuals, bread, _codes(setup), bread[[j]], kind="CR2")
+    cr2 = float(np.sqrt(np.sum(scores**2)))
+    df = satterthwaite(degrees.pairs(np.ones(1)))
+    slope, usual = float(b[j]), float(setup.problem.n - setup.problem.k)
     return [
-        _row("HC3", float(b[j]), hc3, float(n - k), alpha, note="naive slope, t(n - k)"),
-        _row("CR2", float(b[j]), cr2, free, alpha, note="naive slope, Satterthwaite's degrees of freedom"),
+        _t_row("HC3", slope, hc3, usual, alpha, "naive slope, t(n - k)"),
+        _t_row("CR2", slope, cr2, df, alpha, "naive slope, Satterthwaite's degrees of freedom"),
     ]
 
 
-def _permutation(setup: Setup, y: FloatArray, j: int, reps: int, rng: RngLike) -> dict[str, Any]:
-    controls = np.delete(setup.x, j, axis=1)
-    test = permute_slope(y, setup.x[:, j], controls, reps=reps, rng=rng)
-    n = len(y)
-    smallest = 1 / factorial(n) if n <= ENUMERATED_ROWS else 1 / (1 + test.orders)
-    alone = controls.shape[1] == 1
-    words = "exact, all orders" if test.exact else "seeded orders, +1 rule" if alone else "approximate (Freedman-Lane)"
-    return _bare("permutation", test.statistic, test.p_value, smallest, f"naive slope, {words}, ties counted")
+def _permutation(setup: Setup, reps: int, rng: RngLike) -> dict[str, Any]:
+    problem = setup.problem
+    test = permute_slope(problem.y, problem.x[:, problem.estimated[0]], problem.others, reps=reps, rng=rng)
+    how = "exact, all orders" if test.exact else "approximate (Freedman-Lane)"
+    if not test.exact and problem.k == 2:
+        how = "seeded orders, +1 rule"
+    note = f"naive slope, {how}, ties counted"
+    return _row("permutation", test.statistic, p_value=test.p_value, smallest_p=test.smallest, note=note)
 
 
-def _wild(setup: Setup, y: FloatArray, j: int, reps: int, rng: RngLike) -> list[dict[str, Any]]:
-    rows = []
-    kinds: tuple[WildWeights, ...] = ("rademacher", "webb", "mammen")
+def _wild(setup: Setup, reps: int, rng: RngLike) -> list[dict[str, Any]]:
+    problem, rows = setup.problem, []
+    j = problem.estimated[0]
+    slope = float(np.linalg.lstsq(problem.x, problem.y, rcond=None)[0][j])
+    kinds: tuple[Multipliers, ...] = ("rademacher", "webb", "mammen")
     for weights in kinds:
-        test = wild_test(y, setup.x, j, groups=setup.groups, weights=weights, reps=reps, rng=rng)
-        note = f"naive slope, null imposed, {'all' if test.enumerated else 'random'} {test.draws:,} draws, ties counted"
-        slope = float(np.linalg.lstsq(setup.x, y, rcond=None)[0][j])
-        rows.append(_bare(f"wild {weights}", slope, test.p_value, test.smallest, note))
+        test = wild_test(problem.y, problem.x, j, groups=setup.groups, weights=weights, reps=reps, rng=rng)
+        how = f"{'all' if test.enumerated else 'random'} {len(test.drawn):,} draws"
+        note = f"naive slope, null imposed, {how}, ties counted"
+        rows.append(_row(f"wild {weights}", slope, p_value=test.p_value(), smallest_p=test.smallest, note=note))
     return rows
 
 
-def _jackknife(setup: Setup, y: FloatArray, j: int, alpha: float) -> dict[str, Any]:
+def _jackknife(setup: Setup, alpha: float) -> dict[str, Any]:
     """Delete-one jackknife of the naive slope, by cluster where there is one."""
-    codes, b = _codes(setup), float(np.linalg.lstsq(setup.x, y, rcond=None)[0][j])
+    x, y, j, codes = setup.problem.x, setup.problem.y, setup.problem.estimated[0], _codes(setup)
     m = int(codes.max()) + 1
-    parts = np.array([np.linalg.lstsq(setup.x[codes != g], y[codes != g], rcond=None)[0][j] for g in range(m)])
-    error = float(np.sqrt((m - 1) / m * np.sum((parts - parts.mean()) ** 2)))
-    return _row("jackknife", b, error, float(m - 1), alpha, note="naive slope, one country at a time")
+    b, *parts = (np.linalg.lstsq(x[codes != g], y[codes != g], rcond=None)[0][j] for g in range(-1, m))
+    error = float(jackknife_errors(np.array(parts)))
+    return _t_row("jackknife", float(b), error, float(m - 1), alpha, "naive slope, one country at a time")
 
 
-def _own(link: Link, alpha: float) -> dict[str, Any]:
+def _own(link: FittedLink, alpha: float) -> dict[str, Any]:
     """The link's own test."""
     at = link.estimates.labels["term"].tolist().index(link.cells.premiums[0])
-    wanted = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
-    b, error, p, low, high = (float(v) for v in link.tidy(alpha)[wanted].to_numpy(dtype=float)[at])
-    return {
-        "method": link.method, "estimate": b, "std_error": error, "df": float(link.estimates.df[at]), "p_value": p,
-        "conf_low": low, "conf_high": high,
-        "smallest_p": 0.0, "note": "corrected slope" if link.problem is not None else "the link's own",
-    }  # fmt: skip
+    columns = ["std_error", "p_value", "conf_low", "conf_high"]
+    figures = dict(zip(columns, link.tidy(alpha)[columns].to_numpy(dtype=float)[at].tolist(), strict=True))
+    df = float(link.estimates.df[at])
+    note = "corrected slope" if link.problem is not None else "the link's own"
+    return _row(link.method, link.slope, df=df, note=note, **figures)
 
 
-def _with_corrected(frame: pd.DataFrame, link: Link, error: float) -> pd.DataFrame:
-    """Slopes without each country of the fit itself, in its own standard errors."""
-    slope = link.leave_one_out["slope"].to_numpy(dtype=float)
-    return frame.assign(slope=slope, change=(link.slope - slope) / error)
+def _codes(setup: Setup) -> CodeArray:
+    groups = np.arange(setup.problem.n) if setup.groups is None else setup.groups
+    return np.unique(groups, return_inverse=True)[1].astype(np.int32)
 
 
-def _codes(setup: Setup) -> AnyArray:
-    n = len(setup.x)
-    return (np.arange(n) if setup.groups is None else np.unique(setup.groups, return_inverse=True)[1]).astype(np.int32)
+def _t_row(method: str, b: float, error: float, df: float, alpha: float, note: str) -> dict[str, Any]:
+    """A t test."""
+    low, high, p = t_test(b, error, df, alpha)
+    return _row(method, b, std_error=error, df=df, p_value=p, conf_low=low, conf_high=high, note=note)
 
 
-def _row(method: str, b: float, error: float, free: float, alpha: float, *, note: str) -> dict[str, Any]:
-    half = float(stats.t.isf(alpha / 2, free)) * error
-    p = float(2 * stats.t.sf(abs(b) / error, free)) if error > 0 else 0.0
-    return {
-        "method": method, "estimate": b, "std_error": error, "df": free, "p_value": p, "conf_low": b - half,
-        "conf_high": b + half, "smallest_p": 0.0, "note": note,
-    }  # fmt: skip
-
-
-def _bare(method: str, b: float, p: float, smallest: float, note: str) -> dict[str, Any]:
-    """A test without a standard error."""
-    nothing = float("nan")
-    return {
-        "method": method, "estimate": b, "std_error": nothing, "df": nothing, "p_value": p, "conf_low": nothing,
-        "conf_high": nothing, "smallest_p": smallest, "note": note,
-    }  # fmt: skip
-
-
-def _short(p: float) -> str:
-    return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0")
+def _row(method: str, estimate: float, **figures: Any) -> dict[str, Any]:
+    """A test; what it has not is NaN, and a t test has no smallest p-value."""
+    unknown = dict.fromkeys(("std_error", "df", "p_value", "conf_low", "conf_high"), float("nan"))
+    return {"method": method, "estimate": estimate, **unknown, "smallest_p": 0.0, **figures}

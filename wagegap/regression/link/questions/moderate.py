@@ -15,12 +15,11 @@ Buonaccorsi, J. (2010). Measurement Error: Models, Methods and Applications. Cha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from scipy import stats
 
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import line_band
@@ -35,19 +34,20 @@ from wagegap.errors import (
     listing,
     public,
 )
-from wagegap.estimation.reliability import annihilator, noise_in_words, reliability, reliability_in_words
+from wagegap.estimation.reliability import (
+    REFUSED_BELOW,
+    annihilator,
+    noise_in_words,
+    reliability,
+    reliability_in_words,
+)
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.answer import Answer, call_of, interval_in_words, scale_of, setup_of, step_of
+from wagegap.regression.link.answer import Answer, slope_scale, t_test
 from wagegap.regression.link.estimators.eiv import fit_eiv
+from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.problem import LinkProblem
-from wagegap.regression.link.setup import Setup
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
 
 __all__ = ["Moderation", "moderate"]
-
-_REFUSE_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,44 +90,35 @@ class Moderation(Answer):
     reliability: float | None
     alpha: float
     values: FloatArray
-    link: Link
+    link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
         """Return the slope at both quartiles and their difference, a row each."""
-        t = float(stats.t.isf(self.alpha / 2, self.df))
-        rows = [
-            {
-                "trait": self.trait,
-                "at": where,
-                "estimate": b,
-                "std_error": e,
-                "conf_low": b - t * e,
-                "conf_high": b + t * e,
-            }
-            for where, b, e in zip(("lower quartile", "upper quartile"), self.slopes, self.slope_errors, strict=True)
-        ]
-        last = {"trait": self.trait, "at": "difference", "estimate": self.difference, "std_error": self.std_error}
-        return pd.DataFrame([*rows, {**last, "conf_low": self.low, "conf_high": self.high}])
+        named = dict(
+            zip(("lower quartile", "upper quartile"), zip(self.slopes, self.slope_errors, strict=True), strict=True)
+        )
+        rows = []
+        for at, (b, error) in {**named, "difference": (self.difference, self.std_error)}.items():
+            low, high, _ = t_test(b, error, self.df, self.alpha)
+            row = {"trait": self.trait, "at": at, "estimate": b, "std_error": error, "conf_low": low, "conf_high": high}
+            rows.append(row)
+        return pd.DataFrame(rows)
 
     def in_words(self) -> str:
         """Say whether the slope differs, per step of premium."""
-        factor, unit = scale_of(self.link.cells.units[0])
-        step, what = step_of(self.link.cells.units[1])
-        scale = factor * step
-        span = interval_in_words(scale * self.low, scale * self.high, unit)
+        cells = self.link.cells
+        scale = slope_scale(cells)
         settled = (
             "these data do not say whether the association differs"
             if self.low <= 0 <= self.high
             else "the association differs more than sampling error explains"
         )
-        tail = f" {unit}" if unit else ""
         exact = "" if self.reliability is not None else " Premiums are taken as exact here."
         return (
-            f"Per {what} of premium, {self.link.cells.outcome.replace('_', ' ')} differs by "
-            f"{scale * self.slopes[0]:+.3g}{tail} where {self.trait} is {self.at[0]:.3g} and by "
-            f"{scale * self.slopes[1]:+.3g}{tail} where it is {self.at[1]:.3g}; the difference is "
-            f"{scale * self.difference:+.3g} ({100 * (1 - self.alpha):g} % interval {span}, {self.link.cells.n} "
-            f"countries): {settled}.{exact}"
+            f"Per {scale.step} of premium, {cells.outcome_in_words} differs by {scale.signed(self.slopes[0])} where "
+            f"{self.trait} is {self.at[0]:.3g} and by {scale.signed(self.slopes[1])} where it is {self.at[1]:.3g}; the "
+            f"difference is {scale.factor * self.difference:+.3g} ({100 * (1 - self.alpha):g} % interval "
+            f"{scale.between(self.low, self.high)}, {cells.n} countries): {settled}.{exact}"
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -146,14 +137,12 @@ class Moderation(Answer):
         room = 0.2 * float(np.ptp(y))
         ax.set_ylim(float(y.min()) - room, float(y.max()) + room)
         ax.legend(frameon=False, fontsize=8)
-        ax.set_xlabel(f"premium ({cells.units[1]})")
-        ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
-        return ax
+        return cells.label_axes(ax)
 
 
 @public
 def moderate(
-    link: Link, trait: str, *, data: pd.DataFrame | None = None, alpha: float = 0.05, force: bool = False
+    link: FittedLink, trait: str, *, data: pd.DataFrame | None = None, alpha: float = 0.05, force: bool = False
 ) -> Moderation:
     """Ask whether the slope differs with a trait of countries.
 
@@ -186,31 +175,34 @@ def moderate(
     >>> answer.low < answer.difference < answer.high
     True
     """
-    setup = setup_of(link)
-    if len(setup.estimated) > 1:
-        raise OptionError("moderate takes a link with one premium.")
+    link.check_premium("moderate", single=True)
     m = _trait(link, trait, data)
     lower, upper = (float(q) for q in np.quantile(m, [0.25, 0.75]))
     if upper == lower:
         raise DataError(f"{trait!r} is {lower:g} in at least half of the cells: its quartiles do not differ.")
     scaled = (m - 0.5 * (lower + upper)) / (upper - lower)
     corrects = link.cells.known(1) and link.method != "ols"
-    problem = _with_interaction(setup, scaled, known=corrects)
+    problem = _with_interaction(link.setup.problem, scaled, known=corrects)
     share = _check_reliability(problem, trait, force=force) if corrects else None
-    b, cov = _fit(problem)
-    ends = [_combination(b, cov, problem.estimated, half) for half in (-0.5, 0.5)]
-    d, error = float(b[problem.estimated[1]]), float(np.sqrt(cov[problem.estimated[1], problem.estimated[1]]))
-    free = float(problem.n - problem.k)
-    half = float(stats.t.isf(alpha / 2, free)) * error
+    fit = fit_eiv(problem)
+    # Sandwich, scaled up where the jackknife says more
+    scale = np.maximum(fit.jackknife / np.sqrt(np.diag(fit.cov)), 1.0)
+    cov = fit.cov * np.outer(scale, scale)
+    # b + d m at m = -1/2, 1/2, the quartiles, and d
+    rows = np.zeros((3, problem.k))
+    rows[:, problem.estimated] = [[1.0, -0.5], [1.0, 0.5], [0.0, 1.0]]
+    first, second, d = (float(b) for b in rows @ fit.params)
+    first_error, second_error, error = (float(e) for e in np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows)))
+    df = float(problem.n - problem.k)
     return Moderation(
-        trait, d, error, d - half, d + half, float(2 * stats.t.sf(abs(d) / error, free)), (lower, upper),
-        (ends[0][0], ends[1][0]), (ends[0][1], ends[1][1]), free, share, alpha, m, link,
+        trait, d, error, *t_test(d, error, df, alpha), (lower, upper), (first, second), (first_error, second_error), df,
+        share, alpha, m, link,
     )  # fmt: skip
 
 
-def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
+def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArray:
     """Values of the trait, in the order of the cells."""
-    frame = as_pandas(data) if data is not None else call_of(link).data
+    frame = as_pandas(data) if data is not None else link.call.arguments["data"]
     if frame is None:
         raise OptionError(f"where is {trait!r}? The link was fitted without data: pass data=.")
     keys = list(link.cells.keys.columns)
@@ -236,23 +228,22 @@ def _trait(link: Link, trait: str, data: pd.DataFrame | None) -> FloatArray:
     return values.to_numpy(dtype=float)
 
 
-def _with_interaction(setup: Setup, m: FloatArray, *, known: bool) -> LinkProblem:
+def _with_interaction(problem: LinkProblem, m: FloatArray, *, known: bool) -> LinkProblem:
     """The problem with the trait and the interaction as further columns; unknown errors stand as none."""
-    j, n, k = setup.estimated[0], setup.cells.n, setup.x.shape[1]
-    x = np.column_stack([setup.x, m, setup.x[:, j] * m])
-    left = annihilator(setup.x) @ m
-    names = (*setup.names, "trait", "premium x trait")
+    j, n, k = problem.estimated[0], problem.n, problem.k
+    x = np.column_stack([problem.x, m, problem.x[:, j] * m])
+    names = (*problem.names, "trait", "premium x trait")
     keep = list(range(k + 2))
-    if np.linalg.norm(left) <= 1e-8 * np.linalg.norm(m - m.mean()):
+    if np.linalg.norm(annihilator(problem.x) @ m) <= 1e-8 * np.linalg.norm(m - m.mean()):
         keep.remove(k)
-    at = (j, keep.index(k + 1))
     blocks, cross = np.zeros((2, 2, n, n)), np.zeros((2, n, n))
     if known:
-        v, v_y = setup.cells.block(1, 1), np.nan_to_num(setup.cells.block(1, 0))
-        blocks[0, 0], blocks[0, 1], blocks[1, 0], blocks[1, 1] = v, v * m, m[:, None] * v, m[:, None] * v * m
-        cross[0], cross[1] = v_y, m[:, None] * v_y
+        # The errors of p and of p m are v and m v: their blocks D_i V D_j with D = I, diag(m)
+        scale = np.stack([np.ones(n), m])
+        blocks = scale[:, None, :, None] * problem.v_x[0, 0] * scale[None, :, None, :]
+        cross = scale[:, :, None] * problem.v_xy[0]
     return LinkProblem.build(
-        setup.cells.y, x[:, keep], estimated=at, v_y=setup.v_y, v_x=blocks, v_xy=cross,
+        problem.y, x[:, keep], estimated=(j, keep.index(k + 1)), v_y=problem.v_y, v_x=blocks, v_xy=cross,
         names=tuple(names[c] for c in keep),
     )  # fmt: skip
 
@@ -260,23 +251,9 @@ def _with_interaction(setup: Setup, m: FloatArray, *, known: bool) -> LinkProble
 def _check_reliability(problem: LinkProblem, trait: str, *, force: bool) -> float:
     j = problem.estimated[1]
     share = reliability(problem.x[:, j], problem.v_x[1, 1], np.delete(problem.x, j, axis=1))
-    if share < _REFUSE_BELOW and not force:
+    if share < REFUSED_BELOW and not force:
         raise ReliabilityError(
             f"given premium and {trait!r}, {noise_in_words(share, 'what is left of their interaction')} (reliability "
             f"{reliability_in_words(share)}): whether the slope differs cannot be told. force=True reports it anyway."
         )
     return share
-
-
-def _fit(problem: LinkProblem) -> tuple[FloatArray, FloatArray]:
-    """Corrected moments with the sandwich, scaled up where the jackknife says more."""
-    fit = fit_eiv(problem)
-    scale = np.maximum(fit.jackknife / np.sqrt(np.diag(fit.cov)), 1.0)
-    return fit.params, fit.cov * np.outer(scale, scale)
-
-
-def _combination(b: FloatArray, cov: FloatArray, at: tuple[int, ...], half: float) -> tuple[float, float]:
-    """Slope at a value of the trait, and its standard error."""
-    row = np.zeros(len(b))
-    row[at[0]], row[at[1]] = 1.0, half
-    return float(row @ b), float(np.sqrt(row @ cov @ row))

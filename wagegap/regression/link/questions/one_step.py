@@ -18,26 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from wagegap._display.axes import new_axes
-from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray, IntArray, RngLike
-from wagegap.errors import DataError, OptionError, check_count, no_column, public
+from wagegap.errors import DataError, check_column, check_count, public
 from wagegap.estimation.design import build_design, free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import weighted_rows
-from wagegap.regression.link.answer import Answer, interval_in_words, scale_of, setup_of, step_of
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
+from wagegap.regression.link.answer import Answer, draw_slopes, slope_scale, t_test
+from wagegap.regression.link.cells import positions
+from wagegap.regression.link.fitted import FittedLink
 
 __all__ = ["OneStep", "one_step"]
 
@@ -71,7 +67,7 @@ class OneStep(Answer):
     enumerated: bool
     workers: int
     countries: int
-    link: Link
+    link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
         """Return the micro slope, the naive and the link's own, a row each."""
@@ -83,31 +79,23 @@ class OneStep(Answer):
 
     def in_words(self) -> str:
         """Say both slopes, per step of premium."""
-        factor, unit = scale_of(self.link.cells.units[0])
-        step, what = step_of(self.link.cells.units[1])
-        scale = factor * step
-        tail = f" {unit}" if unit else ""
-        span = interval_in_words(scale * self.low, scale * self.high, unit)
+        cells = self.link.cells
+        scale = slope_scale(cells)
         return (
-            f"Among {self.workers:,} workers of {self.countries} countries, {what} more premium go with "
-            f"{scale * self.slope:+.3g}{tail} of {self.link.cells.outcome.replace('_', ' ')} of the skilled compared "
-            f"with others of their country (95 % interval {span}, wild bootstrap p = {self.p_wild:.3f}); in two steps "
-            f"the naive slope is {scale * self.link.naive().slope:+.3g}{tail}."
+            f"Among {self.workers:,} workers of {self.countries} countries, {scale.step} more premium go with "
+            f"{scale.signed(self.slope)} of {cells.outcome_in_words} of the skilled compared with others of their "
+            f"country (95 % interval {scale.between(self.low, self.high)}, wild bootstrap p = {self.p_wild:.3f}); in "
+            f"two steps the naive slope is {scale.signed(self.link.naive().slope)}."
         )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the slopes with their intervals."""
-        ax = new_axes(6.3, 1.8) if ax is None else ax
-        frame = self.tidy()
-        low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
-        ax = intervals(ax, frame["step"].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-        ax.set_xlabel("slope, 95 % intervals")
-        return ax
+        return draw_slopes(self.tidy(), "step", ax, height=1.8, label="slope, 95 % intervals")
 
 
 @public
 def one_step(
-    link: Link,
+    link: FittedLink,
     workers: Any,
     *,
     event: str,
@@ -147,24 +135,22 @@ def one_step(
     >>> one_step(link, made.panel, event="abroad_next", skill="ai").countries
     8
     """
-    setup_of(link)
-    if len(link.cells.premiums) > 1:
-        raise OptionError("one_step takes a link with one premium.")
+    link.check_premium("one_step", single=True)
     check_count("reps", reps)
-    panel = as_panel(workers)
-    keys = list(link.cells.keys.columns)
+    panel, cells = as_panel(workers), link.cells
+    keys = list(cells.keys.columns)
     for name in (event, skill, *keys):
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "in workers")
-    premium = panel.frame[keys].merge(link.cells.keys.assign(_p=link.cells.p[:, 0]), on=keys, how="left")["_p"]
-    y, x, weights, codes = _rows(panel, premium.to_numpy(), event, skill, controls, keys)
+        check_column(name, panel.frame.columns, "in workers")
+    at = positions(panel.frame[keys], cells.keys)
+    premium = np.where(at >= 0, cells.p[at, 0], np.nan)
+    y, x, weights, codes = _rows(panel, premium, event, skill, controls, keys)
     xx, xy = _by_country(y, x, weights, codes)
     n_groups, n, k = len(xx), len(y), x.shape[1]
     draws = draw_wild(pose_sums(xx, xy, np.eye(k)[0]), reps=reps, rng=rng)
-    factor = n_groups / (n_groups - 1) * (n - 1) / (n - k - n_groups)
-    b, error = draws.gap, float(np.sqrt(factor)) * draws.error
-    half = float(stats.t.isf(0.025, n_groups - 1)) * error
-    return OneStep(b, error, b - half, b + half, draws.p_value(), len(draws.drawn), draws.enumerated, n, n_groups, link)
+    # CR1: G / (G - 1) (n - 1) / (n - k - G), with t(G - 1)
+    error = float(np.sqrt(n_groups / (n_groups - 1) * (n - 1) / (n - k - n_groups))) * draws.error
+    low, high, _ = t_test(draws.gap, error, n_groups - 1, 0.05)
+    return OneStep(draws.gap, error, low, high, draws.p_value(), len(draws.drawn), draws.enumerated, n, n_groups, link)
 
 
 def _rows(
@@ -183,27 +169,27 @@ def _rows(
         raise DataError("no worker has both a premium in the link and a known event.")
     frame = panel.frame.assign(**{column: premium, event: happened})
     design = build_design(frame, FormulaParts(event, right, ()), ledger=ledger, weights=weights, keep=keep)
-    own = [j for j, term in enumerate(design.terms) if term == f"{skill}:{column}"]
-    if len(own) != 1:
+    product = [j for j, term in enumerate(design.terms) if term == f"{skill}:{column}"]
+    if len(product) != 1:
         raise DataError(f"{skill!r} must be a 0/1 number to be interacted with the premium.")
-    others = [j for j, name in enumerate(design.names) if j != own[0] and name != "Intercept"]
+    others = [j for j, name in enumerate(design.names) if j != product[0] and name != "Intercept"]
     cells = panel.frame[keys].iloc[design.rows].groupby(keys, sort=True, observed=True)
     codes = cells.ngroup().to_numpy().astype(np.intp)
     used = np.ones(len(design.rows)) if weights is None else weights[design.rows]
-    return design.y, design.x[:, [own[0], *others]], used, codes
+    return design.y, design.x[:, [*product, *others]], used, codes
 
 
 def _by_country(y: FloatArray, x: FloatArray, w: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
     """Cross-products of each country, country means taken out."""
-    n_groups, k = int(codes.max()) + 1, x.shape[1]
+    n_groups = int(codes.max()) + 1
     if n_groups < 3:
         raise DataError(f"workers are of {n_groups} countries of the link: three are needed.")
-    xx, xy = np.zeros((n_groups, k, k)), np.zeros((n_groups, k))
+    # X_g'W_g X_g and X_g'W_g y_g of deviations from weighted means
+    sums = []
     order = np.argsort(codes, kind="stable")
-    for g, rows in enumerate(np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)):
-        weight = w[rows]
-        dx = x[rows] - weight @ x[rows] / weight.sum()
-        dy = y[rows] - weight @ y[rows] / weight.sum()
-        wx = dx * weight[:, None]
-        xx[g], xy[g] = wx.T @ dx, wx.T @ dy
-    return xx, xy
+    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        dx, dy = (part[rows] - np.average(part[rows], axis=0, weights=w[rows]) for part in (x, y))
+        wx = dx * w[rows, None]
+        sums.append((wx.T @ dx, wx.T @ dy))
+    xx, xy = zip(*sums, strict=True)
+    return np.array(xx), np.array(xy)

@@ -18,24 +18,20 @@ Satterthwaite, F. E. (1946). An approximate distribution of estimates of varianc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from wagegap._display.axes import PALETTE, new_axes
-from wagegap._display.numbers import format_number
 from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import OptionError, check_option, public
-from wagegap.regression.link.answer import Answer, cell_at, level_of, named, setup_of
+from wagegap.panel.countries import country_name
+from wagegap.regression.link.answer import Answer, level_of, t_test
 from wagegap.regression.link.estimators.ml import fit_ml
+from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.problem import LinkProblem
-from wagegap.regression.link.setup import Setup
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
 
 __all__ = ["Outlier", "outlier"]
 
@@ -79,7 +75,7 @@ class Outlier(Answer):
     p_if_picked: float
     slope: float
     alpha: float
-    link: Link
+    link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
         """Return one row."""
@@ -90,17 +86,16 @@ class Outlier(Answer):
 
     def in_words(self) -> str:
         """Say where the country is, and whether that is more than the others' own scatter."""
-        factor, unit = level_of(self.link.cells.units[0])
-        span = f"{format_number(factor * self.low)} and {format_number(factor * self.high)}{f' {unit}' if unit else ''}"
-        inside = self.low <= self.rate <= self.high
+        scale = level_of(self.link.cells.units[0])
         said = (
             "which is inside: these data do not show it to be an exception"
-            if inside
+            if self.low <= self.rate <= self.high
             else "which is outside: it does not follow the pattern of the others"
         )
         return (
-            f"From the {self.link.cells.n - 1} other countries one would expect {named(self.country)}'s "
-            f"{self.link.cells.outcome.replace('_', ' ')} between {span}; it is {factor * self.rate:.4g}, {said} "
+            f"From the {self.link.cells.n - 1} other countries one would expect {country_name(self.country)}'s "
+            f"{self.link.cells.outcome_in_words} between {scale.between(self.low, self.high, 'and')}; it is "
+            f"{scale.factor * self.rate:.4g}, {said} "
             f"(p = {self.p_value:.2f} if the country was named in advance, {self.p_if_picked:.2f} if it was picked for "
             "looking odd)."
         )
@@ -110,25 +105,20 @@ class Outlier(Answer):
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
         i = cells.names.index(self.country)
-        groups = ["this country" if k == i else "others" for k in range(cells.n)]
-        order = np.argsort([g == "this country" for g in groups], kind="stable")
+        order = [*np.delete(np.arange(cells.n), i), i]
         p, y = cells.p[order, 0], cells.y[order]
-        ax = ellipses(
-            ax, p, y, np.zeros((cells.n, 2, 2)), [cells.names[k] for k in order],
-            groups=[groups[k] for k in order],
-        )  # fmt: skip
+        groups = ["others"] * (cells.n - 1) + ["this country"]
+        ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), [cells.names[k] for k in order], groups=groups)
         at = np.array([p.min(), p.max()])
         ax.plot(at, self.expected + self.slope * (at - cells.p[i, 0]), color=PALETTE[3], linewidth=1.2)
         ax.plot([cells.p[i, 0]] * 2, [self.low, self.high], color=PALETTE[1], linewidth=1.8, alpha=0.8)
         low, high = min(float(y.min()), self.low), max(float(y.max()), self.high)
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-        ax.set_xlabel(f"premium ({cells.units[1]})")
-        ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
-        return ax
+        return cells.label_axes(ax)
 
 
 @public
-def outlier(link: Link, country: str, *, alpha: float = 0.05) -> Outlier:
+def outlier(link: FittedLink, country: str, *, alpha: float = 0.05) -> Outlier:
     """Ask whether a country is off the line of the others.
 
     Parameters
@@ -156,51 +146,40 @@ def outlier(link: Link, country: str, *, alpha: float = 0.05) -> Outlier:
     >>> answer.low < answer.rate < answer.high
     True
     """
-    setup = setup_of(link)
+    link.check_premium("outlier")
     check_option("method of the link", link.method, ("ols", "meta", "eiv", "ml", "york", "simex", "split", "bootstrap"))
-    i = cell_at(link, country)
-    others = np.delete(np.arange(link.cells.n), i)
-    known = link.cells.known(1)
-    if link.cells.n - 1 <= setup.x.shape[1]:
-        raise OptionError(f"without {country} there are {link.cells.n - 1} cells for {setup.x.shape[1]} coefficients.")
-    corrected = known and len(setup.estimated) == 1 and link.method != "ols"
-    b, cov, spread, own, typical = (_corrected if corrected else _naive)(setup, others, i)
-    x, y = setup.x[i], link.cells.y
-    total = spread + own
-    free = link.cells.n - 1 - setup.x.shape[1]
-    degrees = free * (total / (spread + typical)) ** 2 if corrected else float(free)
-    deviation = float(y[i] - x @ b)
-    error = float(np.sqrt(total + x @ cov @ x))
-    half = float(stats.t.isf(alpha / 2, degrees)) * error
-    p = float(2 * stats.t.sf(abs(deviation) / error, degrees))
-    expected = float(x @ b)
+    cells, problem, i = link.cells, link.setup.problem, link.cell_at(country)
+    others, df = np.delete(np.arange(cells.n), i), cells.n - 1 - problem.k
+    if df <= 0:
+        raise OptionError(f"without {country} there are {cells.n - 1} cells for {problem.k} coefficients.")
+    corrected = cells.known(1) and len(problem.estimated) == 1 and link.method != "ols"
+    b, cov, spread, noise = (_corrected if corrected else _naive)(problem, others)
+    # var d = tau^2 + noise_c + x_c'V_b x_c; Satterthwaite's df (n - k) (total / (tau^2 + mean noise of the others))^2
+    x, y, total = problem.x[i], float(cells.y[i]), spread + float(noise[i])
+    degrees = float(df * (total / (spread + float(noise[others].mean()))) ** 2 if corrected else df)
+    expected, error = float(x @ b), float(np.sqrt(total + x @ cov @ x))
+    low, high, _ = t_test(expected, error, degrees, alpha)
+    p = t_test(y - expected, error, degrees, alpha)[2]
     return Outlier(
-        link.cells.names[i], float(y[i]), expected, expected - half, expected + half, deviation / error, float(degrees),
-        p, min(1.0, link.cells.n * p), float(b[setup.estimated[0]]), alpha, link,
+        cells.names[i], y, expected, low, high, (y - expected) / error, degrees, p, min(1.0, cells.n * p),
+        float(b[problem.estimated[0]]), alpha, link,
     )  # fmt: skip
 
 
-def _naive(setup: Setup, others: IntArray, i: int) -> tuple[FloatArray, FloatArray, float, float, float]:
-    """Line of the others, its covariance, and the variance of a new deviation: least squares."""
-    del i
-    x, y = setup.x[others], setup.cells.y[others]
+def _naive(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+    """Line of the others by least squares, its covariance, the variance of their deviations, and no sampling errors."""
+    x, y = problem.x[others], problem.y[others]
     bread = np.asarray(np.linalg.pinv(x.T @ x))
     b = bread @ (x.T @ y)
-    rest = y - x @ b
-    variance = float(rest @ rest) / (len(y) - np.linalg.matrix_rank(x))
-    return b, variance * bread, variance, 0.0, 0.0
+    residuals = y - x @ b
+    variance = float(residuals @ residuals) / (len(y) - np.linalg.matrix_rank(x))
+    return b, variance * bread, variance, np.zeros(problem.n)
 
 
-def _corrected(setup: Setup, others: IntArray, i: int) -> tuple[FloatArray, FloatArray, float, float, float]:
-    """The same by maximum likelihood; variance beyond sampling, of the country's own errors, and typical of theirs."""
-    whole = setup.problem()
-    fit = fit_ml(whole.take(others))
-    noise = _deviation_noise(whole, float(fit.params[setup.estimated[0]]))
-    return fit.params, fit.cov, fit.tau2, float(noise[i]), float(noise[others].mean())
-
-
-def _deviation_noise(problem: LinkProblem, slope: float) -> FloatArray:
-    """Sampling variance of y - b p in every row."""
-    return np.asarray(
-        np.diag(problem.v_y) + slope**2 * np.diag(problem.v_x[0, 0]) - 2 * slope * np.diag(problem.v_xy[0])
-    )
+def _corrected(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+    """The same by maximum likelihood, with the sampling variance of y - b p in every row."""
+    fit = fit_ml(problem.checked().take(others))
+    slope = float(fit.params[problem.estimated[0]])
+    # V_y + b^2 V_p - 2 b V_py
+    noise = np.diag(problem.v_y) + slope**2 * np.diag(problem.v_x[0, 0]) - 2 * slope * np.diag(problem.v_xy[0])
+    return fit.params, fit.cov, fit.tau2, noise

@@ -14,14 +14,13 @@ Molecular Biology 9, 39.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from math import factorial
 
 import numpy as np
 
-from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike
 from wagegap.errors import DataError
 from wagegap.estimation.reliability import annihilator
 
@@ -45,14 +44,22 @@ class PermutationTest:
         Two-sided share of orders with a statistic as large in absolute value.
     orders : int
         Orders tried.
+    enumerated : bool
+        Whether these are all orders.
     exact : bool
-        Whether these are all orders, and exchangeable ones.
+        Whether they are, and the rows can be exchanged under the null.
     """
 
     statistic: float
     p_value: float
     orders: int
+    enumerated: bool
     exact: bool
+
+    @property
+    def smallest(self) -> float:
+        """Smallest p-value that could come out: of all orders, or of random ones and the +1 rule."""
+        return 1 / (self.orders + (0 if self.enumerated else 1))
 
     def __str__(self) -> str:
         how = f"{self.orders} orders" if self.exact else f"{self.orders} orders, approximate"
@@ -77,12 +84,16 @@ def permute(statistic: Callable[[IntArray], float], n: int, *, reps: int = 9_999
     observed = float(statistic(np.arange(n)))
     reach: float = abs(observed) * (1 - _TIE) - 1e-14
     if n <= ENUMERATED_ROWS:
-        values = [statistic(np.array(order)) for order in permutations(range(n))]
-        p = float(np.mean(np.abs(values) >= reach))
-        return PermutationTest(observed, p, factorial(n), exact=True)
+        return _counted(observed, [abs(statistic(order)) >= reach for order in _every_order(n)], True, True)
     generator = np.random.default_rng(rng)
-    count = sum(abs(statistic(generator.permutation(n))) >= reach for _ in range(reps))
-    return PermutationTest(observed, (1 + count) / (1 + reps), reps, exact=False)
+    return _counted(observed, [abs(statistic(generator.permutation(n))) >= reach for _ in range(reps)], False, False)
+
+
+def _counted(observed: float, beyond: Sequence[bool] | BoolArray, enumerated: bool, exact: bool) -> PermutationTest:
+    """Share of orders beyond the statistic; of random ones the data's own counts as one more."""
+    count, orders = int(np.sum(beyond)), len(beyond)
+    p = count / orders if enumerated else (1 + count) / (1 + orders)
+    return PermutationTest(observed, p, orders, enumerated, exact)
 
 
 def correlation(x: FloatArray, y: FloatArray) -> float:
@@ -119,25 +130,22 @@ def permute_slope(
     spread = float(mx @ mx)
     if spread == 0:
         raise DataError("the regressor does not vary given the controls.")
-    orders, exact = _orders(len(y), reps, rng)
-    shuffled = residuals[np.vstack([np.arange(len(y)), orders])]
-    slope = shuffled @ mx / spread
-    # The squares that M leaves of a shuffled vector, without forming M for each.
-    squares = np.sum(shuffled**2, axis=1) - np.sum((shuffled @ _basis(controls)) ** 2, axis=1)
-    left = np.maximum(squares - slope**2 * spread, 1e-300)
-    t = np.abs(slope) / np.sqrt(left / spread)
-    count = int(np.sum(t[1:] >= t[0] * (1 - _TIE) - 1e-14))
-    p = count / len(orders) if exact else (1 + count) / (1 + len(orders))
-    only_constant = controls.shape[1] == 1 and np.ptp(controls[:, 0]) == 0
-    return PermutationTest(float(mx @ y) / spread, p, len(orders), exact=exact and only_constant)
-
-
-def _orders(n: int, reps: int, rng: RngLike) -> tuple[IntArray, bool]:
-    """All orders where they are few enough, else random ones, shape (R, n)."""
-    if n <= ENUMERATED_ROWS:
-        return np.array(list(permutations(range(n))), dtype=np.intp), True
+    n = len(y)
+    enumerated = n <= ENUMERATED_ROWS
     generator = np.random.default_rng(rng)
-    return np.array([generator.permutation(n) for _ in range(reps)], dtype=np.intp), False
+    orders = _every_order(n) if enumerated else np.array([generator.permutation(n) for _ in range(reps)], dtype=np.intp)
+    shuffled = residuals[np.vstack([np.arange(n), orders])]
+    # b = r'M x / x'M x and t^2 = b^2 x'M x / (r'M r - b^2 x'M x), r'M r = r'r - |Q'r|^2 with I - M = Q Q'
+    slope = shuffled @ mx / spread
+    squares = np.sum(shuffled**2, axis=1) - np.sum((shuffled @ _basis(controls)) ** 2, axis=1)
+    t = np.abs(slope) / np.sqrt(np.maximum(squares - slope**2 * spread, 1e-300) / spread)
+    only_constant = controls.shape[1] == 1 and np.ptp(controls[:, 0]) == 0
+    beyond = t[1:] >= t[0] * (1 - _TIE) - 1e-14
+    return _counted(float(mx @ y) / spread, beyond, enumerated, enumerated and bool(only_constant))
+
+
+def _every_order(n: int) -> IntArray:
+    return np.array(list(permutations(range(n))), dtype=np.intp)
 
 
 def _basis(controls: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ Robinson, G. K. (1991). That BLUP is a good thing: the estimation of random effe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,12 @@ from scipy import linalg, stats
 from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray
-from wagegap.errors import CovarianceError, OptionError, public
-from wagegap.regression.link.answer import Answer, named, setup_of
+from wagegap.errors import CovarianceError, public
+from wagegap.panel.countries import country_name
+from wagegap.regression.link.answer import Answer
 from wagegap.regression.link.estimators.ml import fit_ml
+from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.problem import LinkProblem
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
 
 __all__ = ["Pooled", "pool"]
 
@@ -49,7 +48,7 @@ class Pooled(Answer):
 
     frame: pd.DataFrame
     alpha: float
-    link: Link
+    link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
         """Return one row for each cell."""
@@ -63,7 +62,7 @@ class Pooled(Answer):
         most = f.iloc[int(np.argmax(moved))]
         return (
             f"Seen together, the premiums of {len(f)} countries spread {100 * (1 - after / before):.0f} % less than "
-            f"each seen alone; {named(most['cell'])} moves most, from {most['premium']:.3g} to "
+            f"each seen alone; {country_name(most['cell'])} moves most, from {most['premium']:.3g} to "
             f"{most['pooled_premium']:.3g} ({self.link.cells.units[1]}). Pooled figures are for looking at, not for "
             "regressions."
         )
@@ -84,9 +83,7 @@ class Pooled(Answer):
         )
         ax.plot(f["pooled_premium"], f["pooled_rate"], "o", color=PALETTE[1], markersize=4, label="pooled")
         ax.legend(frameon=False, fontsize=8)
-        ax.set_xlabel(f"premium ({cells.units[1]})")
-        ax.set_ylabel(f"{cells.outcome.replace('_', ' ')} ({cells.units[0]})")
-        return ax
+        return cells.label_axes(ax)
 
     def plot_caterpillar(self, ax: Any = None) -> Any:
         """Draw the premiums with their intervals before and after, largest first."""
@@ -102,7 +99,7 @@ class Pooled(Answer):
 
 
 @public
-def pool(link: Link, *, alpha: float = 0.05) -> Pooled:
+def pool(link: FittedLink, *, alpha: float = 0.05) -> Pooled:
     """Pool premiums and rates under the link, for display.
 
     Parameters
@@ -126,14 +123,12 @@ def pool(link: Link, *, alpha: float = 0.05) -> Pooled:
     >>> bool((frame["pooled_premium_error"] <= frame["premium_error"] + 1e-12).all())
     True
     """
-    setup = setup_of(link)
-    if len(setup.estimated) > 1:
-        raise OptionError("pool takes a link with one premium.")
+    link.check_premium("pool", single=True)
     if not link.cells.known(1):
         raise CovarianceError("pooling weighs each premium by its error, and the errors are unknown.")
-    problem = setup.problem()
+    problem = link.setup.problem.checked()
     fit = fit_ml(problem)
-    values, errors = _predicted(problem, float(fit.params[setup.estimated[0]]), fit.sigma2, fit.tau2)
+    values, errors = _predicted(problem, float(fit.params[problem.estimated[0]]), fit.sigma2, fit.tau2)
     n = problem.n
     frame = pd.DataFrame(
         {
@@ -148,6 +143,7 @@ def pool(link: Link, *, alpha: float = 0.05) -> Pooled:
 
 def _predicted(problem: LinkProblem, slope: float, sigma2: float, tau2: float) -> tuple[FloatArray, FloatArray]:
     """Best linear unbiased predictors of (P, Y) and their errors, the error of the means included."""
+    # G = var(P, Y) = [[s, b s], [b s, b^2 s + t]] x I, O = G + V
     n, z = problem.n, problem.controls
     cross = slope * sigma2 * np.eye(n)
     true = np.block([[sigma2 * np.eye(n), cross], [cross, (slope**2 * sigma2 + tau2) * np.eye(n)]])
@@ -155,11 +151,13 @@ def _predicted(problem: LinkProblem, slope: float, sigma2: float, tau2: float) -
     errors = np.block([[problem.v_x[0, 0], v_py], [v_py.T, problem.v_y]])
     observed = np.concatenate([problem.premiums[:, 0], problem.y])
     x = linalg.block_diag(z, z)
+    # BLUP: X m + G O^-1 (obs - X m), m = (X'O^-1 X)^-1 X'O^-1 obs
     inverse = np.linalg.pinv(true + errors, hermitian=True)
     bread = np.linalg.pinv(x.T @ inverse @ x, hermitian=True)
     means = x @ (bread @ (x.T @ inverse @ observed))
     gain = true @ inverse
     predicted = means + gain @ (observed - means)
-    left = x - gain @ x
-    spread = true - gain @ true + left @ bread @ left.T
+    # error variance G - G O^-1 G + D (X'O^-1 X)^-1 D', D = X - G O^-1 X
+    moved = x - gain @ x
+    spread = true - gain @ true + moved @ bread @ moved.T
     return predicted, np.sqrt(np.maximum(np.diag(spread), 0.0))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,11 +25,10 @@ from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.numbers import format_number
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._typing import FloatArray
-from wagegap.errors import DataError, OptionError, public
-from wagegap.regression.link.answer import Answer, cell_at, interval_in_words, named, scale_of, setup_of
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
+from wagegap.errors import DataError, public
+from wagegap.panel.countries import country_name
+from wagegap.regression.link.answer import Answer, scale_of
+from wagegap.regression.link.fitted import FittedLink
 
 __all__ = ["Prediction", "predict"]
 
@@ -73,7 +72,7 @@ class Prediction(Answer):
     extrapolates: bool
     known: bool
     alpha: float
-    link: Link
+    link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
         """Return one row."""
@@ -85,22 +84,23 @@ class Prediction(Answer):
 
     def in_words(self) -> str:
         """Say what would change, how little is known of it, and that it is an association."""
-        factor, unit = scale_of(self.link.cells.units[0])
-        sign = np.sign(self.change_low) * np.sign(self.change_high)
-        known = "the data do not say whether it would rise or fall" if sign <= 0 else "its direction is settled"
+        cells, country = self.link.cells, country_name(self.country)
+        supposed, estimated = (_premium(value, self.link) for value in (self.premium, self.own_premium))
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
             return (
-                f"If {named(self.country)}'s premium were {_premium(self.premium, self.link)}, its "
-                f"{_plain(self.link.cells.outcome)} could be anything: these data do not bound the slope."
+                f"If {country}'s premium were {supposed}, its {cells.outcome_in_words} could be anything: these data "
+                "do not bound the slope."
             )
+        scale = scale_of(cells.units[0])
+        settled = np.sign(self.change_low) * np.sign(self.change_high) > 0
+        known = "its direction is settled" if settled else "the data do not say whether it would rise or fall"
         tail = " The premium is outside those observed." if self.extrapolates else ""
         tail += "" if self.known else " The error of the premiums is unknown and not in the interval."
-        span = interval_in_words(factor * self.change_low, factor * self.change_high, unit)
         return (
-            f"If the association across {self.link.cells.n} countries were causal and {named(self.country)}'s premium "
-            f"were {_premium(self.premium, self.link)} instead of {_premium(self.own_premium, self.link)}, its "
-            f"{_plain(self.link.cells.outcome)} would change by {factor * self.change:+.3g}"
-            f"{f' {unit}' if unit else ''} ({100 * (1 - self.alpha):g} % interval {span}): {known}.{tail}"
+            f"If the association across {cells.n} countries were causal and {country}'s premium were {supposed} "
+            f"instead of {estimated}, its {cells.outcome_in_words} would change by {scale.signed(self.change)} "
+            f"({100 * (1 - self.alpha):g} % interval {scale.between(self.change_low, self.change_high)}): "
+            f"{known}.{tail}"
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -123,13 +123,11 @@ class Prediction(Answer):
         room = 0.5 * float(np.ptp(y))
         ax.set_xlim(float(at[0]), float(at[-1]))
         ax.set_ylim(min(float(y.min()), self.rate) - room, max(float(y.max()), self.rate) + room)
-        ax.set_xlabel(f"premium ({cells.units[1]})")
-        ax.set_ylabel(f"{_plain(cells.outcome)} ({cells.units[0]})")
-        return ax
+        return cells.label_axes(ax)
 
 
 @public
-def predict(link: Link, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
+def predict(link: FittedLink, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
     """Say a country's rate under another premium.
 
     Parameters
@@ -156,58 +154,47 @@ def predict(link: Link, *, country: str, premium: float | str, alpha: float = 0.
     >>> answer.premium, answer.extrapolates
     (25.0, False)
     """
-    setup_of(link)
-    if link.method in ("fractional", "poisson"):
-        raise OptionError(
-            f"predict needs a link that is linear in the premium, not {link.method!r}: use 'ml' or 'eiv'."
-        )
-    i = cell_at(link, country)
-    p = link.cells.p[:, 0]
+    link.check_premium("predict", linear=True)
+    i, p = link.cell_at(country), link.cells.p[:, 0]
     target, other = _target(link, premium)
-    own, rate = float(p[i]), float(link.cells.y[i])
-    gap = target - own
-    slope, (low, high) = link.slope, link.slope_interval(alpha)
-    z = float(stats.norm.isf(alpha / 2))
-    ends = sorted((gap * low, gap * high)) if gap != 0 else [0.0, 0.0]
-    change = slope * gap
-    noise_gap = z**2 * _noise(link, slope, i, other, with_rate=False)
-    noise = z**2 * _noise(link, slope, i, other, with_rate=True)
+    gap, rate = target - float(p[i]), float(link.cells.y[i])
+    change = link.slope * gap
+    low, high = sorted(gap * end for end in link.slope_interval(alpha)) if gap != 0 else (0.0, 0.0)
+    change_low, change_high = _recovered(change, low, high, _noise(link, i, other, with_rate=False), alpha)
+    rate_low, rate_high = _recovered(change, low, high, _noise(link, i, other, with_rate=True), alpha)
     return Prediction(
-        link.cells.names[i], target, own, rate + change,
-        rate + change - float(np.hypot(np.sqrt(noise), change - ends[0])),
-        rate + change + float(np.hypot(np.sqrt(noise), ends[1] - change)),
-        rate, change, change - float(np.hypot(np.sqrt(noise_gap), change - ends[0])),
-        change + float(np.hypot(np.sqrt(noise_gap), ends[1] - change)),
-        bool(target < p.min() or target > p.max()), link.cells.known(1), alpha, link,
+        link.cells.names[i], target, float(p[i]), rate + change, rate + rate_low, rate + rate_high, rate, change,
+        change_low, change_high, bool(target < p.min() or target > p.max()), link.cells.known(1), alpha, link,
     )  # fmt: skip
 
 
-def _target(link: Link, premium: Any) -> tuple[float, int | None]:
+def _recovered(change: float, low: float, high: float, variance: float, alpha: float) -> tuple[float, float]:
+    """Interval of a change with an interval of its own and a further independent error."""
+    # l = c - (z^2 V + (c - c_l)^2)^(1/2), u = c + (z^2 V + (c_u - c)^2)^(1/2)
+    reach = float(stats.norm.isf(alpha / 2) * np.sqrt(variance))
+    return change - float(np.hypot(reach, change - low)), change + float(np.hypot(reach, high - change))
+
+
+def _target(link: FittedLink, premium: Any) -> tuple[float, int | None]:
     if isinstance(premium, str):
-        other = cell_at(link, premium)
+        other = link.cell_at(premium)
         return float(link.cells.p[other, 0]), other
     if isinstance(premium, bool) or not isinstance(premium, Real) or not np.isfinite(float(premium)):
         raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
     return float(premium), None
 
 
-def _noise(link: Link, slope: float, i: int, other: int | None, *, with_rate: bool) -> float:
-    """Known variance of e_c - b v_c (+ b v_other); unknown errors count for nothing and are told."""
+def _noise(link: FittedLink, i: int, other: int | None, *, with_rate: bool) -> float:
+    """Known variance of e_c - b v_c (+ b v_other), or without e_c; unknown errors count for nothing and are told."""
     v_y, v_p, v_py = (np.nan_to_num(link.cells.block(a, b)) for a, b in ((0, 0), (1, 1), (1, 0)))
-    weight_p: FloatArray = np.zeros(link.cells.n)
-    weight_p[i] -= slope
+    weight: FloatArray = np.zeros(link.cells.n)
+    weight[i] -= link.slope
     if other is not None:
-        weight_p[other] += slope
-    total = float(weight_p @ v_p @ weight_p)
-    if with_rate:
-        total += float(v_y[i, i] + 2 * weight_p @ v_py[:, i])
-    return max(total, 0.0)
+        weight[other] += link.slope
+    of_rate = float(v_y[i, i] + 2 * weight @ v_py[:, i]) if with_rate else 0.0
+    return max(float(weight @ v_p @ weight) + of_rate, 0.0)
 
 
-def _premium(value: float, link: Link) -> str:
+def _premium(value: float, link: FittedLink) -> str:
     unit = link.cells.units[1]
     return f"{100 * value:.0f} log points" if unit == "log points" else f"{format_number(value)} {unit}".strip()
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", " ")

@@ -10,23 +10,18 @@ Efron, B. and C. Stein (1981). The jackknife estimate of variance. Annals of Sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from wagegap._display.axes import new_axes
-from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap.errors import DataError, UnitError, public
-from wagegap.regression.link.answer import Answer, call_of, scale_of, setup_of, step_of
-from wagegap.regression.link.cells import estimates_of
-
-if TYPE_CHECKING:
-    from wagegap.regression.link.result import Link
+from wagegap.regression.link.answer import Answer, draw_slopes, slope_scale, t_test
+from wagegap.regression.link.cells import estimates_of, positions, single_premium
+from wagegap.regression.link.estimators.estimator import jackknife_errors
+from wagegap.regression.link.fitted import FittedLink
 
 __all__ = ["Swap", "swap"]
 
@@ -50,8 +45,8 @@ class Swap(Answer):
     """
 
     names: tuple[str, str]
-    first: Link
-    second: Link
+    first: FittedLink
+    second: FittedLink
     difference: float
     std_error: float
     low: float
@@ -73,31 +68,24 @@ class Swap(Answer):
 
     def in_words(self) -> str:
         """Say whether the two sources agree."""
-        factor, unit = scale_of(self.first.cells.units[0])
-        step, what = step_of(self.first.cells.units[1])
-        scale, tail = factor * step, f" {unit}" if unit else ""
-        agree = "cannot be told apart" if self.low <= 0 <= self.high else "disagree beyond sampling error"
+        cells, scale = self.first.cells, slope_scale(self.first.cells)
+        low, high = (format_number(scale.factor * end) for end in (self.low, self.high))
+        agree = "the two do not differ significantly" if self.low <= 0 <= self.high else "the two differ significantly"
         return (
-            f"On the {self.first.cells.n} countries that both sources have (their premiums correlate "
-            f"{self.correlation:.2f}), {what} more premium go with {scale * self.first.slope:+.3g}{tail} "
-            f"according to {self.names[0]} and {scale * self.second.slope:+.3g}{tail} according to {self.names[1]}: "
-            f"the two {agree} "
-            f"(difference {format_number(scale * self.low)} to {format_number(scale * self.high)})."
+            f"On the {cells.n} countries that both sources have (their premiums correlate {self.correlation:.2f}), "
+            f"{scale.step} more premium go with {scale.signed(self.first.slope)} according to {self.names[0]} and "
+            f"{scale.signed(self.second.slope)} according to {self.names[1]}: {agree} (difference {low} to {high})."
         )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw both slopes with their intervals."""
-        ax = new_axes(6.3, 1.6) if ax is None else ax
-        frame = self.tidy().iloc[:2]
-        low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
-        ax = intervals(ax, frame["source"].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-        ax.set_xlabel(f"slope, {100 * (1 - self.alpha):g} % intervals")
-        return ax
+        label = f"slope, {100 * (1 - self.alpha):g} % intervals"
+        return draw_slopes(self.tidy().iloc[:2], "source", ax, height=1.6, label=label)
 
 
 @public
 def swap(
-    link: Link,
+    link: FittedLink,
     premiums: Any,
     *,
     names: tuple[str, str] = ("the first source", "the second source"),
@@ -132,39 +120,27 @@ def swap(
     >>> answer.first.cells.names == answer.second.cells.names
     True
     """
-    setup_of(link)
-    call = call_of(link)
-    if len(link.cells.premiums) > 1:
-        raise DataError("swap takes a link with one premium.")
-    name, own = link.cells.premiums[0], _only(call.premiums)
-    mine, other = estimates_of(own, "premiums"), estimates_of(premiums, "premiums")
-    if mine.unit != other.unit:
-        raise UnitError(f"the sources are in {mine.unit!r} and {other.unit!r}: convert one of them first.")
-    keys = list(link.cells.keys.columns)
-    both = link.cells.keys.merge(other.labels[keys].drop_duplicates(), on=keys, how="inner")
-    if len(both) <= setup_of(link).x.shape[1]:
-        raise DataError(
-            f"the sources share {len(both)} countries: too few for {setup_of(link).x.shape[1]} coefficients."
-        )
-    first, second = (
-        call.again(premiums={name: _among(est, both, keys)}, force=force or call.options.get("force", False))
-        for est in (mine, other)
+    link.check_premium("swap", single=True)
+    cells, k = link.cells, link.setup.problem.k
+    sources = (
+        estimates_of(single_premium(link.call.arguments["premiums"]), "premiums"),
+        estimates_of(premiums, "premiums"),
     )
-    parts = second.leave_one_out["slope"].to_numpy(dtype=float) - first.leave_one_out["slope"].to_numpy(dtype=float)
+    if sources[0].unit != sources[1].unit:
+        raise UnitError(f"the sources are in {sources[0].unit!r} and {sources[1].unit!r}: convert one of them first.")
+    shared = cells.keys[positions(cells.keys, sources[1].labels[list(cells.keys.columns)].drop_duplicates()) >= 0]
+    if len(shared) <= k:
+        raise DataError(f"the sources share {len(shared)} countries: too few for {k} coefficients.")
+    first, second = (
+        link.call.again(
+            premiums={cells.premiums[0]: source.select(positions(source.labels[list(shared.columns)], shared) >= 0)},
+            force=force or link.call.arguments["force"],
+        )
+        for source in sources
+    )
+    parts = (second.leave_one_out["slope"] - first.leave_one_out["slope"]).to_numpy(dtype=float)
     parts = parts[np.isfinite(parts)]
-    n = len(parts)
-    error = float(np.sqrt((n - 1) / n * np.sum((parts - parts.mean()) ** 2)))
-    difference = second.slope - first.slope
-    half = float(stats.t.isf(alpha / 2, n - 1)) * error
+    difference, error = second.slope - first.slope, float(jackknife_errors(parts))
+    low, high, _ = t_test(difference, error, len(parts) - 1, alpha)
     r = float(np.corrcoef(first.cells.p[:, 0], second.cells.p[:, 0])[0, 1])
-    return Swap(names, first, second, difference, error, difference - half, difference + half, r, alpha)
-
-
-def _only(premiums: Any) -> Any:
-    return next(iter(premiums.values())) if isinstance(premiums, Mapping) else premiums
-
-
-def _among(estimates: Any, cells: pd.DataFrame, keys: list[str]) -> Any:
-    """Estimates of the cells given."""
-    there = estimates.labels[keys].merge(cells, on=keys, how="left", indicator=True)["_merge"].eq("both").to_numpy()
-    return estimates.select(there)
+    return Swap(names, first, second, difference, error, low, high, r, alpha)

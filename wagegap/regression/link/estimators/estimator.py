@@ -1,0 +1,178 @@
+"""What an estimator of the link is given and gives, and the sums over clusters that several of them share.
+
+An estimator is a function from the arrays of a link, a `LinkProblem`, and its `Options` to a `LinkFit`. A new one is a
+file beside this one and a line in `table.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wagegap._typing import AnyArray, FloatArray, MetaTest, RngLike, Tau2Method
+from wagegap.regression.link.problem import LinkProblem
+
+__all__ = ["Estimator", "Half", "LinkFit", "Options", "cluster_scores", "jackknife_errors"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Half:
+    """Estimates of one half of the workers, in the order of the link's cells.
+
+    Attributes
+    ----------
+    y, p : ndarray, shape (n,)
+        Rates and premiums; NaN where the half has none.
+    """
+
+    y: FloatArray
+    p: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Options:
+    """What an estimator may need beside the data.
+
+    Attributes
+    ----------
+    groups : ndarray, shape (n,), or None
+        Cluster of each cell.
+    tau2, test : str
+        Options of the meta-regression.
+    draws : int
+        Draws of a simulation.
+    rng : Generator, int or None
+        Their source.
+    instruments : ndarray, shape (n, l), or None
+        Excluded instruments.
+    pairs : sequence of pairs of Half
+        Estimates of random halves of the workers.
+    """
+
+    groups: AnyArray | None = None
+    tau2: Tau2Method = "REML"
+    test: MetaTest = "knha"
+    draws: int = 1
+    rng: RngLike = 0
+    instruments: FloatArray | None = None
+    pairs: Sequence[tuple[Half, Half]] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkFit:
+    """What an estimator of the link gives.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k,)
+        Coefficients, in the order of the columns of x.
+    cov : ndarray, shape (k, k), or None
+        Their covariance; None asks for the robust covariance of least squares.
+    covariance : str
+        How it was found.
+    df : float or None
+        Degrees of freedom; None for cells less columns, or clusters less one.
+    notes : tuple of str
+        What a reader should know.
+    without : ndarray, shape (n,), or None
+        Slope of the first premium without each cell; NaN where the others do not identify it.
+    problem : LinkProblem or None
+        Arrays behind a fit that corrects for errors of the premiums.
+    tau2 : float or None
+        Variance of the rates beyond premiums, controls and sampling error.
+    tau2_interval : tuple of float or None
+        Its 95 % interval.
+    p_value : float or None
+        Of a slope of zero, where it is not that of a t test.
+    interval : tuple of float or None
+        95 % interval of the slope, where it is not a number of standard errors.
+    interval_at : callable or None
+        From `alpha=` to that interval.
+    slopes : ndarray or None
+        Bootstrap draws of the slope.
+    half_weight : ndarray, shape (n, n), or None
+        W^(1/2) of weighted least squares, where `cov` is None; equal weights where absent.
+    naive : LinkFit or None
+        The fit that takes premiums as exact, where that is not least squares.
+    unit : str or None
+        Unit of the coefficients, where it is not that of the rates.
+    """
+
+    params: FloatArray
+    cov: FloatArray | None
+    covariance: str = ""
+    df: float | None = None
+    notes: tuple[str, ...] = ()
+    without: FloatArray | None = None
+    problem: LinkProblem | None = None
+    tau2: float | None = None
+    tau2_interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    interval: tuple[float, float] | None = None
+    interval_at: Callable[..., tuple[float, float]] | None = None
+    slopes: FloatArray | None = None
+    half_weight: FloatArray | None = None
+    naive: LinkFit | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """A line of the table of estimators.
+
+    Attributes
+    ----------
+    fit : callable
+        The estimator.
+    title : str
+        Its name in words.
+    corrects : bool
+        Whether it needs the error covariance of the premiums.
+    needs_premium : bool
+        Whether it makes no sense without one.
+    draws : int
+        Draws where none are asked for.
+    scale : str or None
+        What the slope changes where the link is not linear.
+    beside : str or None
+        Estimator that is shown beside it.
+    """
+
+    fit: Callable[[LinkProblem, Options], LinkFit]
+    title: str
+    corrects: bool = False
+    needs_premium: bool = True
+    draws: int = 1
+    scale: str | None = None
+    beside: str | None = None
+
+
+def cluster_scores(scores: FloatArray, groups: AnyArray | None) -> tuple[FloatArray, float]:
+    """Scores summed by cluster, and the small-sample factor of their sandwich: n / (n - k) without clusters.
+
+    >>> import numpy as np
+    >>> sums, factor = cluster_scores(np.array([[1.0], [2.0], [4.0]]), np.array(["a", "b", "a"]))
+    >>> sums.ravel(), factor
+    (array([5., 2.]), 2.0)
+    """
+    n, k = scores.shape
+    if groups is None:
+        return scores, n / (n - k)
+    codes = np.unique(groups, return_inverse=True)[1]
+    sums = np.zeros((int(codes.max()) + 1, k))
+    np.add.at(sums, codes, scores)
+    # m / (m - 1) (n - 1) / (n - k) for m clusters
+    return sums, len(sums) / (len(sums) - 1) * (n - 1) / (n - k)
+
+
+def jackknife_errors(parts: FloatArray) -> FloatArray:
+    """Standard errors from estimates without each of m parts: ((m - 1) / m sum_i (b_i - mean b)^2)^(1/2).
+
+    >>> import numpy as np
+    >>> jackknife_errors(np.array([1.0, 2.0, 3.0])).round(3)
+    np.float64(1.155)
+    """
+    m = len(parts)
+    return np.asarray(np.sqrt((m - 1) / m * np.sum((parts - parts.mean(axis=0)) ** 2, axis=0)))[()]

@@ -1,0 +1,224 @@
+"""A fitted link: its numbers, and what a question needs to ask it anything. `Link` adds the questions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wagegap._typing import FloatArray
+from wagegap.errors import DataError, OptionError, did_you_mean, listing
+from wagegap.estimation.result import Result
+from wagegap.regression.link.cells import LinkCells
+from wagegap.regression.link.estimators.estimator import LinkFit
+from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.questions.permutation import PermutationTest
+from wagegap.regression.link.setup import Setup
+
+__all__ = ["FittedLink", "LinkCall"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkCall:
+    """A call of `fit_link`, so that a question can ask it again with something changed.
+
+    Attributes
+    ----------
+    function : callable
+        `fit_link`.
+    arguments : mapping of str to object
+        What was given, by name; results, which hold no workers.
+    """
+
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+
+    def again(self, **changes: Any) -> Any:
+        """Fit again, with other arguments by name."""
+        return self.function(**{**self.arguments, **changes})
+
+    def by(self, method: str) -> LinkCall:
+        """Return the same call by another method, which takes no instruments."""
+        return LinkCall(self.function, {**self.arguments, "method": method, "instruments": None})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedLink(Result):
+    """Numbers of a link.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        Coefficients.
+    method : str
+        Estimator.
+    setup : Setup
+        Cells, columns, error covariance and clusters behind it.
+    fit : LinkFit
+        What the estimator gave.
+    call : LinkCall
+        The call, so that questions can ask it again.
+    reliability : float or None
+        Share of the premiums' spread, given the controls, that is not sampling error; None where errors are unknown.
+    permutation : PermutationTest or None
+        Of the naive slope.
+    plain : Link or None
+        The naive fit.
+    beside : Link or None
+        The other corrected estimator.
+    """
+
+    method: str
+    setup: Setup
+    fit: LinkFit
+    call: LinkCall
+    reliability: float | None
+    permutation: PermutationTest | None
+    plain: Self | None = None
+    beside: Self | None = None
+
+    @property
+    def cells(self) -> LinkCells:
+        """The data: rates, premiums, their covariance."""
+        return self.setup.cells
+
+    @property
+    def nobs(self) -> int:
+        """Number of cells."""
+        return self.cells.n
+
+    @property
+    def slope(self) -> float:
+        """Coefficient of the first premium."""
+        return float(self.params[self.cells.premiums[0]])
+
+    @property
+    def slope_error(self) -> float:
+        """Standard error of the slope."""
+        return float(self.bse[self.cells.premiums[0]])
+
+    @property
+    def attenuation(self) -> float | None:
+        """Factor by which sampling error shrinks the naive slope: the reliability."""
+        return self.reliability
+
+    @property
+    def tau2(self) -> float | None:
+        """Variance of the rates beyond premiums, controls and sampling error."""
+        return self.fit.tau2
+
+    @property
+    def tau2_interval(self) -> tuple[float, float] | None:
+        """95 % interval of `tau2`, in a meta-regression."""
+        return self.fit.tau2_interval
+
+    @property
+    def p_premium(self) -> float | None:
+        """p-value of the premium by likelihood ratio, under ml."""
+        return self.fit.p_value
+
+    @property
+    def problem(self) -> LinkProblem | None:
+        """Arrays behind a corrected fit."""
+        return self.fit.problem
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the slope, where it is not a number of standard errors: profile likelihood, percentiles."""
+        return self.fit.interval
+
+    @property
+    def slopes(self) -> FloatArray | None:
+        """Bootstrap draws of the slope."""
+        return self.fit.slopes
+
+    @property
+    def leave_one_out(self) -> pd.DataFrame:
+        """Slope on the premium without each cell: cell, slope."""
+        if self.fit.without is None:
+            return pd.DataFrame({"cell": [], "slope": []})
+        return pd.DataFrame({"cell": list(self.cells.names), "slope": self.fit.without})
+
+    def naive(self) -> Self:
+        """Return the least squares fit that takes the premiums as exact."""
+        return self if self.plain is None else self.plain
+
+    def slope_interval(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Return the interval of the slope."""
+        if self.fit.interval is not None and self.fit.interval_at is not None:
+            return self.fit.interval if alpha == 0.05 else self.fit.interval_at(alpha=alpha)
+        low, high = super().conf_int(alpha).loc[self.cells.premiums[0]].to_numpy(dtype=float)
+        return float(low), float(high)
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return intervals; under ml that of the premium is from the profile likelihood, else of percentiles."""
+        frame = super().conf_int(alpha)
+        if self.fit.interval is not None:
+            frame.loc[self.cells.premiums[0]] = list(self.slope_interval(alpha))
+        return frame
+
+    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return one row for each coefficient."""
+        frame = super().tidy(alpha)
+        if self.fit.interval is not None:
+            frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
+        if self.fit.p_value is not None:
+            frame.loc[frame["term"] == self.cells.premiums[0], "p_value"] = self.fit.p_value
+        return frame
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        row: dict[str, Any] = {
+            "method": self.method, "nobs": self.cells.n, "reliability": self.reliability,
+            "tau": None if self.tau2 is None else float(np.sqrt(self.tau2)),
+            "naive_slope": None if self.plain is None else self.plain.slope,
+            "permutation_p": None if self.permutation is None else self.permutation.p_value,
+        }  # fmt: skip
+        if self.fit.without is not None:
+            slopes = self.leave_one_out["slope"]
+            row |= {"slope_min_without_one": slopes.min(), "slope_max_without_one": slopes.max()}
+        return pd.DataFrame([{name: value for name, value in row.items() if value is not None}])
+
+    def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the fitted rates at some premiums, controls at their means, with a pointwise band."""
+        cells, coefficients = self.cells, self.estimates
+        if not cells.premiums:
+            raise OptionError("a meta-regression without a premium has no line to draw.")
+        terms = coefficients.labels["term"].tolist()
+        mean = dict(zip(cells.design.names, cells.design.x.mean(axis=0), strict=True))
+        rows = np.tile([mean.get(name, 0.0) for name in terms], (len(at), 1))
+        rows[:, terms.index(cells.premiums[0])] = at
+        fit = rows @ coefficients.values
+        # Effects are not among the terms: the line is moved to pass through the means.
+        shift = float(cells.y.mean() - np.interp(cells.p[:, 0].mean(), at, fit)) if cells.design.effects else 0.0
+        half = stats.t.isf(alpha / 2, coefficients.df_resid) * np.sqrt(
+            np.einsum("ij,jk,ik->i", rows, coefficients.covariance, rows)
+        )
+        return fit + shift, fit + shift - half, fit + shift + half
+
+    # what questions ask ----------------------------------------------------------------------------------------
+
+    def check_premium(self, question: str, *, single: bool = False, linear: bool = False) -> None:
+        """Raise unless the link has a premium, only one where asked, and is linear in it where asked."""
+        if not self.cells.premiums:
+            raise OptionError(f"{question} is about the slope on a premium, and the link has none.")
+        if single and len(self.cells.premiums) > 1:
+            raise OptionError(f"{question} takes a link with one premium.")
+        if linear and self.fit.unit is not None:
+            raise OptionError(f"{question} needs a link that is linear in the premium, not {self.method!r}: use 'ml'.")
+
+    def cell_at(self, country: str) -> int:
+        """Position of a cell by its name, or by the one key that says it."""
+        names = list(self.cells.names)
+        if country in names:
+            return names.index(country)
+        rows = [i for i, row in enumerate(self.cells.keys.astype(str).to_numpy()) if country in row]
+        if len(rows) == 1:
+            return rows[0]
+        if rows:
+            raise DataError(f"{country!r} has {len(rows)} cells ({listing(names[i] for i in rows)}): name one of them.")
+        raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")

@@ -1,0 +1,185 @@
+"""Going back to the workers: estimates of random halves of them, and resamples of them within countries.
+
+Workers are resampled within countries through the scores that the first stages keep (a step of Newton's method from the
+estimates; of a cell with n workers it leaves out terms of order 1/n), which gives the joint covariance of premiums and
+rates.
+
+References
+----------
+Kline, P. and A. Santos (2012). A score based approach to wild bootstrap inference. Journal of Econometric Methods 1,
+23-41.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from wagegap._progress import track
+from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap.errors import CovarianceError, DataError, OptionError, listing
+from wagegap.estimation.covariance.groupings import Grouping
+from wagegap.estimation.covariance.sources import ScoreSource
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.result import Result
+from wagegap.panel.panel import Panel, as_panel
+from wagegap.regression.link.cells import LinkCells, estimates_of, joined, positions
+from wagegap.regression.link.estimators.estimator import Half
+from wagegap.regression.link.problem import LinkProblem
+
+__all__ = ["draw_first_stage", "resampled", "split_pairs"]
+
+_GROUPS, _GROUPS_OF_A_CELL = 400, 100
+"""Random groups of workers that are resampled as one: at least so many a stratum, and for each cell in it."""
+
+
+def split_pairs(
+    cells: LinkCells, rates: Any, premiums: Any, workers: Any, *, splits: int, rng: np.random.Generator, progress: bool
+) -> list[tuple[Half, Half]]:
+    """Estimates of both halves of several random halvings, in the order of the cells."""
+    pairs = []
+    for _ in track(range(splits), "splits of the workers", progress):
+        first, second = (_half(cells, rates, premiums, half) for half in _halves(workers, rng))
+        pairs.append((first, second))
+    return pairs
+
+
+def _half(cells: LinkCells, rates: Any, premiums: Any, workers: Panel) -> Half:
+    """Rates and premiums of half of the workers, in the order of the cells; NaN where there is none."""
+    parts = _refit(rates, workers).select(term=cells.outcome), _refit(premiums, workers)
+    at = [positions(cells.keys, part.labels) for part in parts]
+    y, p = (np.where(i >= 0, part.values[i], np.nan) for part, i in zip(parts, at, strict=True))
+    return Half(y, p)
+
+
+def _halves(workers: Any, rng: np.random.Generator) -> tuple[Panel, Panel]:
+    """Halve a panel at random, by its first cluster, else by worker, else by row."""
+    panel = as_panel(workers)
+    unit = panel.roles.cluster[0] if panel.roles.cluster else panel.roles.worker
+    keys = [name for name in (panel.roles.country, unit) if name is not None]
+    if unit is None:
+        codes: AnyArray = np.arange(len(panel))
+    else:
+        keys = [unit] if panel.roles.worker_scope == "global" and unit == panel.roles.worker else keys
+        codes = panel.frame.groupby(keys, sort=False, observed=True, dropna=False).ngroup().to_numpy()
+    n_units = int(codes.max()) + 1
+    if n_units < 2:
+        raise DataError("there is one sampling unit: it cannot be halved.")
+    first = np.isin(codes, rng.permutation(n_units)[: n_units // 2])
+    return panel.filter(first, reason="other half"), panel.filter(~first, reason="other half")
+
+
+def _refit(result: Any, half: Panel) -> Estimates:
+    """Fit a first stage to one half; the least sizes of cells are halved too."""
+    if not isinstance(result, Result) or result.estimates.spec is None:
+        raise OptionError(
+            "split samples need results that can be fitted again (fit_premiums, fit_rates), not published figures."
+        )
+    arguments = dict(result.estimates.spec.arguments)
+    smaller: dict[str, Any] = {
+        name: max(1, int(value) // 2) for name, value in arguments.items() if name.startswith("min_")
+    }
+    refitted: Estimates = result.refit(half, **smaller).estimates
+    return refitted
+
+
+def resampled(
+    cells: LinkCells, problem: LinkProblem, rates: Any, premiums: Any, workers: Any, *, draws: int,
+    rng: np.random.Generator, progress: bool,
+) -> LinkProblem:  # fmt: skip
+    """Return the problem with the error covariance of workers resampled within their cells."""
+    parts = _with_units(rates, workers).select(term=cells.outcome), _with_units(premiums, workers)
+    at = [positions(cells.keys, part.labels) for part in parts]
+    lost = [name for name, i, j in zip(cells.names, *at, strict=True) if min(i, j) < 0]
+    if lost:
+        raise DataError(f"no estimate for {listing(lost)}.")
+    both = joined([part.select(i) for part, i in zip(parts, at, strict=True)])[0]
+    n, v = cells.n, np.cov(draw_first_stage(both, draws, rng, progress=progress), rowvar=False)
+    v_y, v_x, v_xy = (np.diag(np.diag(block)) for block in (v[:n, :n], v[n:, n:], v[n:, :n]))
+    return replace(problem, v_y=v_y, v_x=v_x[None, None], v_xy=v_xy[None]).checked()
+
+
+def _with_units(result: Any, workers: Any) -> Estimates:
+    """Estimates with their sampling units; fitted again where they were not kept."""
+    estimates = estimates_of(result, "first stage")
+    if workers is None or not isinstance(result, Result) or estimates.spec is None:
+        return estimates
+    kept = dict(estimates.spec.arguments)
+    if kept.get("keep_units") is not False and not kept.get("compress"):
+        return estimates
+    changes: dict[str, Any] = {name: name == "keep_units" for name in ("keep_units", "compress") if name in kept}
+    again: Estimates = result.refit(workers, **changes).estimates
+    return again
+
+
+def draw_first_stage(joined: Estimates, reps: int, rng: np.random.Generator, *, progress: bool = False) -> FloatArray:
+    """Deviations of premiums and rates over resamples of the workers, shape (reps, parameters).
+
+    Parameters
+    ----------
+    joined : Estimates
+        Rates and premiums, joined, with their scores.
+    reps : int
+        Resamples.
+    rng : Generator
+        Source of randomness.
+    progress : bool
+        Report on stderr.
+    """
+    out = np.zeros((reps, len(joined.values)))
+    for source, matrix in zip(joined.sources, joined.maps, strict=True):
+        if not isinstance(source, ScoreSource):
+            out += source.draws(rng, reps) @ matrix.T
+            continue
+        sums, stratum = _grouped_scores(source, rng)
+        strata = np.split(sums, np.flatnonzero(np.diff(stratum)) + 1)
+        for part in track(strata, "strata resampled", progress):
+            out += _resampled(part, reps, rng) @ matrix.T
+    return out
+
+
+def _grouped_scores(source: ScoreSource, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+    """Scores summed by sampling unit, then by random group of units of a stratum; sorted by stratum.
+
+    A stratum is a set of cells that share units: countries, where a worker stands in several of their periods.
+    """
+    names = [name for name in source.groupings if name != "row" and isinstance(source.groupings[name], Grouping)]
+    clusters = getattr(source.cov, "clusters", ())
+    name = clusters[0] if clusters else "row" if "row" in source.groupings else (names[0] if names else "")
+    group = source.groupings.get(name)
+    if not isinstance(group, Grouping):
+        raise CovarianceError("the first stage kept no sampling units: fit it with keep_units=True, or give workers=.")
+    n_units = group.n_groups
+    block_of = np.full(n_units, -1, dtype=np.intp)
+    links = sparse.coo_array(
+        (np.ones(len(group.codes)), (group.codes, source.row_block)), shape=(n_units, len(source.blocks))
+    ).tocsr()
+    _, component = sparse.csgraph.connected_components(links.T @ links, directed=False)
+    most = np.maximum(_GROUPS, _GROUPS_OF_A_CELL * np.bincount(component))
+    block_of[group.codes] = component[source.row_block]
+    codes = np.empty(n_units, dtype=np.intp)
+    order = np.argsort(block_of, kind="stable")
+    base, stratum = 0, []
+    for rows in np.split(order, np.flatnonzero(np.diff(block_of[order])) + 1):
+        m = min(len(rows), int(most[block_of[rows[0]]]))
+        codes[rows[rng.permutation(len(rows))]] = base + np.arange(len(rows)) % m
+        stratum += [int(block_of[rows[0]])] * m
+        base += m
+    pick = sparse.csr_array(
+        (np.ones(len(group.codes)), (codes[group.codes], np.arange(len(group.codes)))), shape=(base, len(group.codes))
+    )
+    return np.asarray((pick @ source.scores).todense()), np.array(stratum)
+
+
+def _resampled(sums: FloatArray, reps: int, rng: np.random.Generator) -> FloatArray:
+    """Deviations over resamples of groups, with the factor m / (m - 1) of a variance."""
+    m = len(sums)
+    used = np.flatnonzero(np.any(sums != 0, axis=0))
+    out = np.zeros((reps, sums.shape[1]))
+    counts = rng.multinomial(m, np.full(m, 1 / m), size=reps)
+    centred = sums[:, used] - sums[:, used].mean(axis=0)
+    out[:, used] = counts @ centred * np.sqrt(m / max(m - 1, 1))
+    return out
