@@ -179,15 +179,10 @@ def match_cells(
 def rate_of(rates: Any, name: str) -> Estimates:
     """Estimates of one rate; an error with the nearest name where there is none."""
     given = estimates_of(rates, "rates")
-    check_rate(name, given)
-    return given.select(term=name)
-
-
-def check_rate(name: str, rates: Estimates) -> None:
-    """Raise `ColumnError` unless there is a rate of this name."""
-    terms = list(dict.fromkeys(rates.labels["term"].astype(str)))
+    terms = list(dict.fromkeys(given.labels["term"].astype(str)))
     if name not in terms:
         raise ColumnError(f"no rate {name!r}.{did_you_mean(name, terms)} There are: {listing(terms)}.")
+    return given.select(term=name)
 
 
 def _named_premiums(premiums: Any) -> dict[str, Estimates]:

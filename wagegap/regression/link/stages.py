@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from wagegap._progress import track
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, DataError, OptionError, listing
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.sources import ScoreSource
@@ -65,17 +65,11 @@ def _halves(workers: Any, rng: np.random.Generator) -> tuple[Panel, Panel]:
     else:
         keys = [unit] if panel.roles.worker_scope == "global" and unit == panel.roles.worker else keys
         codes = panel.frame.groupby(keys, sort=False, observed=True, dropna=False).ngroup().to_numpy()
-    first = _halved(codes, rng)
-    return panel.filter(first, reason="other half"), panel.filter(~first, reason="other half")
-
-
-def _halved(codes: AnyArray, rng: np.random.Generator) -> BoolArray:
     n_units = int(codes.max()) + 1
     if n_units < 2:
         raise DataError("there is one sampling unit: it cannot be halved.")
-    chosen = np.zeros(n_units, dtype=bool)
-    chosen[rng.permutation(n_units)[: n_units // 2]] = True
-    return np.asarray(chosen[codes])
+    first = np.isin(codes, rng.permutation(n_units)[: n_units // 2])
+    return panel.filter(first, reason="other half"), panel.filter(~first, reason="other half")
 
 
 def _refit(result: Any, half: Panel) -> Estimates:
