@@ -166,13 +166,13 @@ def match_cells(
     frame, design = _evaluated(frame, parts, named, ledger, data, keys)
     rows = [frame[f"_row {name}"].to_numpy(dtype=int) for name in ("", *named)]
     values = [outcome.select(rows[0]), *(est.select(at) for est, at in zip(named.values(), rows[1:], strict=True))]
-    both, related = joined(values)
+    first_stage, related = joined(values)
     n = len(frame)
     units = tuple(", ".join(dict.fromkeys(part.labels["unit"].astype(str))) for part in values)
-    p = both.values[n:].reshape(len(named), n).T
+    p = first_stage.values[n:].reshape(len(named), n).T
     return LinkCells(
-        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named), both.values[:n], p,
-        both.covariance, design, units, design.ledger, related,
+        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named),
+        first_stage.values[:n], p, first_stage.covariance, design, units, design.ledger, related,
     )  # fmt: skip
 
 
