@@ -40,6 +40,7 @@ __all__ = [
     "error_source",
     "estimate",
     "fit_cells",
+    "fit_named",
     "index_cells",
     "least_squares",
     "relate",
@@ -70,6 +71,9 @@ class Access(Protocol):
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something, none of them missing."""
+
+    def workers(self, rows: IntArray) -> CodeArray | None:
+        """Worker of some rows, numbered; None where no workers are declared."""
 
     @property
     def period(self) -> str | None:
@@ -218,6 +222,11 @@ class Rows:
         """
         return np.asarray(pd.factorize(self.access.ids(name, self.design.rows))[0], dtype=np.int32)
 
+    @cached_property
+    def workers(self) -> CodeArray | None:
+        """Worker of each row, numbered; None where no workers are declared."""
+        return self.access.workers(self.design.rows)
+
     def cluster_codes(self, name: str) -> CodeArray:
         """Cluster of each row: of a column, the workers, or the rows."""
         group = self.sample.groupings[name]
@@ -299,7 +308,7 @@ def estimate(
 def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
     """Fit every cell; one warning names the collinear columns left out."""
     cells = rows.sample.by_cell()
-    fits = [_named(cell, fit_cell) for cell in cells]
+    fits = [fit_named(cell, fit_cell) for cell in cells]
     say_collinear([(cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear])
     return fits
 
@@ -411,8 +420,8 @@ def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: in
     )
 
 
-def _named(cell: Cell, fit_cell: FitCell[F]) -> F:
-    """Fit of a cell; an error names it."""
+def fit_named(cell: Cell, fit_cell: FitCell[F]) -> F:
+    """Fit a cell; an error names it."""
     try:
         return fit_cell(cell)
     except (IdentificationError, DataError) as error:

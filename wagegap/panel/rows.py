@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -202,6 +202,10 @@ class PanelAccess:
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something."""
         return self.panel.ids(name, rows)
+
+    def workers(self, rows: IntArray) -> CodeArray | None:
+        """Worker of some rows, numbered; None where no workers are declared."""
+        return None if self.panel.roles.worker is None else self.panel.groupings(rows)["worker"].codes
 
     @property
     def period(self) -> str | None:
