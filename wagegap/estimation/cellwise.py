@@ -92,8 +92,8 @@ class Access(Protocol):
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant: the one asked for, or what the data declare."""
 
-    def groupings(self, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
-        """Groupings of some rows that a covariance, now or later, may need."""
+    def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
+        """Groupings of some rows that a covariance, now or later, may need; rows are known by `unit` where given."""
 
     def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Weights of some rows in every replicate."""
@@ -139,6 +139,8 @@ class Rows:
         Small-sample rule.
     own_weights : (ndarray of shape (n,), str), optional
         Weights, and their kind, of a problem that is not weighted as the data are.
+    unit : str, optional
+        Column of the units that the rows stand for, one each; the rows themselves where absent.
     """
 
     access: Access
@@ -147,6 +149,7 @@ class Rows:
     asked: CovLike | None = None
     rule: SmallSample = "stata"
     own_weights: tuple[FloatArray, WeightKind] | None = None
+    unit: str | None = None
 
     def __len__(self) -> int:
         return len(self.design.rows)
@@ -179,7 +182,7 @@ class Rows:
     def sample(self) -> Sample:
         """Arrays with groupings, for numerics."""
         design, cells = self.design, self.cells
-        groupings = self.access.groupings(self.cov, design.rows)
+        groupings = self.access.groupings(self.cov, design.rows, self.unit)
         return Sample(
             design.y, design.x, design.names, design.effects, design.effect_names, self.weights, self.weight_kind,
             cells.codes, cells.names, groupings, self.access.source,
@@ -241,6 +244,12 @@ class Rows:
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
         return replace(self, design=replace(self.design, **changes))
+
+    def of_units(self, unit: str, first: IntArray) -> Rows:
+        """One row for each unit of a column, at the first of its rows; there are no absorbed effects."""
+        design = self.design
+        one = replace(design, y=design.y[first], x=design.x[first], rows=design.rows[first])
+        return replace(self, design=one, unit=unit)
 
     def with_column(self, name: str, values: AnyArray) -> Rows:
         """The same rows with a further column of the data, to cluster on."""

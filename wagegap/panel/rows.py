@@ -25,7 +25,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import CellIndex, Rows, index_cells
-from wagegap.estimation.covariance.groupings import PairWeights
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import (
     Bootstrap,
     Covariance,
@@ -231,9 +231,13 @@ class PanelAccess:
         """Covariance meant."""
         return resolve_cov(self.panel, cov, rows)
 
-    def groupings(self, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
-        """Groupings of some rows, those of the covariance among them."""
-        return groupings_for(self.panel, cov, rows)
+    def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
+        """Groupings of some rows, those of the covariance among them; rows are known by `unit` where given."""
+        groupings = groupings_for(self.panel, cov, rows)
+        if unit is not None:
+            source = f"{self.source}#{self.panel.fingerprint}#{unit}"
+            groupings["row"] = Grouping.from_keys("row", source, self.ids(unit, rows))
+        return groupings
 
     def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Weights of some rows in every replicate."""
