@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,7 @@ def circles() -> list[list[str]]:
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
 
+    sys.path.insert(0, str(PACKAGE.parent))
     graph = grimp.build_graph("wagegap", cache_dir=None)
     names = sorted(graph.modules)
     at = {name: i for i, name in enumerate(names)}

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 import wagegap as wg
 from wagegap.decomposition.rates.dasgupta import decompose_rates
-from wagegap.decomposition.rates.switching import Side, SwitchPlan, match_draws, match_quantiles, switch_blocks
+from wagegap.decomposition.rates.switching import (
+    Side,
+    SwitchPlan,
+    match_draws,
+    match_quantiles,
+    switch_gradient,
+    switch_parts,
+)
 from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError, UnitError
 
 FORMULA = "homecomp ~ female + age + hsgrad + somecol + college + married + prevmar"
@@ -168,7 +175,11 @@ def test_weights_are_repeated_rows_in_quantile_matching():
         Side.of(np.repeat(part, t, axis=0), np.ones(t.sum()), coef, blocks) for part, t in zip(x, times, strict=True)
     ]
     for sides in (weighted, repeated):
-        found = switch_blocks(*sides, match_quantiles(*sides), blocks, "logit", plan)
+        pairs = match_quantiles(*sides)
+        found = (
+            switch_parts(*sides, pairs, "logit", plan),
+            switch_gradient(*sides, pairs, blocks, "logit", plan),
+        )
         if sides is weighted:
             first = found
     np.testing.assert_allclose(found[0], first[0], rtol=1e-9)
@@ -184,9 +195,9 @@ def test_gradient_of_fairlie_at_fixed_pairs():
         return [Side.of(part, np.ones(len(part)), b, blocks) for part in x]
 
     pairs = match_draws(*at(coef), 5, np.random.default_rng(0))
-    _, gradient = switch_blocks(*at(coef), pairs, blocks, "probit", plan)
+    gradient = switch_gradient(*at(coef), pairs, blocks, "probit", plan)
     for j, step in enumerate(1e-6 * np.eye(3)):
-        up, down = (switch_blocks(*at(coef + s * step), pairs, blocks, "probit", plan)[0] for s in (1, -1))
+        up, down = (switch_parts(*at(coef + s * step), pairs, "probit", plan) for s in (1, -1))
         np.testing.assert_allclose(gradient[:, j], (up - down) / 2e-6, atol=1e-8)
 
 

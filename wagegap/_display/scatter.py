@@ -107,14 +107,13 @@ def _checked_cov(cov: AnyArray, labels: Sequence[object]) -> FloatArray:
     n = len(labels)
     if matrices.shape != (n, 2, 2):
         raise CovarianceError(f"cov has shape {matrices.shape}; {n} points need ({n}, 2, 2).")
-    unknown = ~np.isfinite(matrices[:, [0, 1], [0, 1]]).all(axis=1)
-    full = np.where(unknown[:, None, None], np.eye(2), matrices)
+    variances = matrices[:, [0, 1], [0, 1]]
+    known = np.isfinite(variances).all(axis=1)
+    full = np.where(known[:, None, None], matrices, np.eye(2))
     with np.errstate(invalid="ignore"):
         scale = np.maximum(full[:, 0, 0] * full[:, 1, 1], 0.0)
-        negative = (np.nan_to_num(matrices[:, [0, 1], [0, 1]]) < 0).any(axis=1)
-        crooked = np.abs(full[:, 0, 1] - full[:, 1, 0]) > 1e-8 * np.sqrt(scale) + 1e-300
-        impossible = full[:, 0, 1] ** 2 > scale * (1 + 1e-8)
-    bad = negative | crooked | impossible
+        bad = (np.nan_to_num(variances) < 0).any(axis=1) | (full[:, 0, 1] ** 2 > scale * (1 + 1e-8))
+        bad |= np.abs(full[:, 0, 1] - full[:, 1, 0]) > 1e-8 * np.sqrt(scale) + 1e-300
     if bad.any():
         names = listing(str(labels[int(i)]) for i in np.flatnonzero(bad))
         raise CovarianceError(

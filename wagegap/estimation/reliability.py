@@ -87,8 +87,8 @@ def reliability(values: FloatArray, cov: FloatArray, others: FloatArray | None =
     n = len(p)
     fixed = np.ones((n, 1)) if others is None else np.column_stack([np.ones(n), _columns(others, n)])
     m = annihilator(fixed)
-    left = m @ p
-    spread = float(left @ left)
+    within = m @ p
+    spread = float(within @ within)
     if spread <= 1e-20 * max(float(p @ p), np.finfo(float).tiny):
         what = "the constant" if others is None else "the constant and the other regressors"
         raise IdentificationError(f"The {n} estimates do not vary once {what} are taken out: no reliability exists.")
@@ -124,14 +124,13 @@ def reliability_of_rows(
     """
     w = np.ones(len(codes)) if weights is None else weights
     root = np.sqrt(w)
-    z = np.column_stack([np.ones(len(codes)), others]) * root[:, None]
-    length = np.linalg.norm(z, axis=0)
-    q, r, _ = linalg.qr(z[:, length > 0] / length[length > 0], mode="economic", pivoting=True)
-    rank = int(np.sum(np.abs(np.diag(r)) > 16 * max(z.shape) ** 0.5 * np.finfo(float).eps))
-    sums = np.array([np.bincount(codes, weights=root * column, minlength=len(values)) for column in q[:, :rank].T])
-    a = np.diag(np.bincount(codes, weights=w, minlength=len(values))) - sums.T @ sums
+    # A = D'WD - S'S, S = Q'W^(1/2) D with Q a basis of W^(1/2) Z
+    q = _basis(np.column_stack([np.ones(len(codes)), others]) * root[:, None])
+    sums = np.array([np.bincount(codes, weights=root * column, minlength=len(values)) for column in q.T])
+    total = np.bincount(codes, weights=w, minlength=len(values))
+    a = np.diag(total) - sums.T @ sums
     spread = float(values @ a @ values)
-    if spread <= 1e-12 * float(values**2 @ np.bincount(codes, weights=w, minlength=len(values))):
+    if spread <= 1e-12 * float(values**2 @ total):
         return -np.inf
     return 1.0 - float(np.sum(a * cov)) / spread
 
@@ -169,16 +168,19 @@ def annihilator(others: FloatArray) -> FloatArray:
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
-    z = np.asarray(others, dtype=np.float64)
-    n = z.shape[0]
+    q = _basis(np.asarray(others, dtype=np.float64))
+    return np.asarray(np.eye(len(q)) - q @ q.T, dtype=np.float64)
+
+
+def _basis(z: FloatArray) -> FloatArray:
+    """Orthonormal basis of the columns, by pivoted QR of columns of unit length, shape (n, rank)."""
     length = np.sqrt(np.einsum("ij,ij->j", z, z))
     z = z[:, length > 0] / length[length > 0]
     if z.shape[1] == 0:
-        return np.eye(n)
+        return z
     q, r, _ = linalg.qr(z, mode="economic", pivoting=True, check_finite=False)
     rank = int(np.sum(np.abs(np.diag(r)) > 16 * max(z.shape) ** 0.5 * np.finfo(float).eps))
-    basis = np.asarray(q[:, :rank], dtype=np.float64)
-    return np.asarray(np.eye(n) - basis @ basis.T, dtype=np.float64)
+    return np.asarray(q[:, :rank], dtype=np.float64)
 
 
 def _columns(others: FloatArray, n: int) -> FloatArray:

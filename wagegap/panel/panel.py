@@ -25,6 +25,7 @@ from wagegap.errors import (
     FormulaError,
     MissingValueError,
     check_column,
+    check_count,
     listing,
     no_column,
     public,
@@ -33,6 +34,7 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.roles import Roles
+from wagegap.panel.transitions import next_outcomes
 
 __all__ = ["Panel", "as_pandas", "as_panel", "check_columns", "make_panel"]
 
@@ -129,11 +131,54 @@ class Panel:
         keyed = _is_keyed(frame, self.roles) if any(name in columns for name in key if name) else self.keyed
         return replace(self, frame=frame, keyed=keyed)
 
+    @public
     def transitions(self, *, horizon: int = 1) -> Panel:
-        """Return the panel with what each worker did next; see `wagegap.panel.transitions`."""
-        from wagegap.panel.transitions import transitions
+        """Add what each worker did `horizon` periods later.
 
-        return transitions(self, horizon=horizon)
+        Adds `next_country`, `next_field`, `next_occupation` and the outcomes `abroad_next`, `new_field_next`,
+        `new_occupation_next` (1 or 0) for each role that is declared, and `gap`, the number of periods until the worker
+        is observed again (missing where never). Outcomes are missing where the worker is not observed exactly `horizon`
+        periods later. Columns of these names that the panel has are replaced, with a note in the ledger. Moves across
+        countries are seen only under `worker_scope="global"`.
+
+        Parameters
+        ----------
+        horizon : int
+            Steps along the periods that occur in the data.
+
+        Returns
+        -------
+        Panel
+            The same rows, with the columns added and notes of what was censored.
+
+        Raises
+        ------
+        DataError
+            Without the roles worker and period.
+        MissingValueError, DuplicateKeyError
+            Where a worker or period is missing, or a worker stands twice in a period.
+        OptionError
+            Where horizon is no whole number of at least 1.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from wagegap.panel.load import read_panel
+        >>> rows = pd.DataFrame({"pid": [1, 1, 2], "iso3": ["KOR", "USA", "KOR"], "year": [2020, 2021, 2020]})
+        >>> panel = read_panel(rows, worker="pid", country="iso3", period="year", worker_scope="global")
+        >>> panel.transitions().frame["abroad_next"].tolist()
+        [1.0, nan, nan]
+        """
+        check_count("horizon", horizon)
+        for role in ("worker", "period"):
+            if getattr(self.roles, role) is None:
+                raise DataError(f"transitions need the role {role}: read_panel(..., worker=, period=).")
+        workers = self.groupings(np.arange(len(self)))["worker"].codes
+        columns, notes = next_outcomes(self.frame, self.roles, workers, horizon)
+        ledger = self.ledger
+        for note in notes:
+            ledger = ledger.note(note)
+        return replace(self.assign(**columns), ledger=ledger)
 
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, checked; None where nothing is weighted.

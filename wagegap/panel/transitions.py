@@ -7,73 +7,52 @@ outcomes are missing and why. Leaving the data is not leaving the country.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, DuplicateKeyError, MissingValueError, check_count, listing
-from wagegap.panel.panel import Panel
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
+from wagegap.errors import DuplicateKeyError, MissingValueError, listing
+from wagegap.panel.roles import Roles
 
-__all__ = ["transitions"]
+__all__ = ["next_outcomes"]
 
 _OUTCOMES = {"country": "abroad_next", "field": "new_field_next", "occupation": "new_occupation_next"}
 
 
-def transitions(panel: Panel, *, horizon: int = 1) -> Panel:
-    """Add what each worker did `horizon` periods later.
-
-    Adds `next_country`, `next_field`, `next_occupation` and the outcomes `abroad_next`, `new_field_next`,
-    `new_occupation_next` (1 or 0) for each role that is declared, and `gap`, the number of periods until the worker is
-    observed again (missing where never). Outcomes are missing where the worker is not observed exactly `horizon`
-    periods later. Columns of these names that the panel has are replaced, with a note in the ledger.
+def next_outcomes(
+    frame: pd.DataFrame, roles: Roles, workers: CodeArray, horizon: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what each worker did `horizon` periods later, as columns, and notes of what was censored.
 
     Parameters
     ----------
-    panel : Panel
-        With the roles worker and period; moves across countries are seen only under `worker_scope="global"`.
+    frame : DataFrame, n rows
+        Rows of workers.
+    roles : Roles
+        What the columns mean.
+    workers : ndarray of int, shape (n,)
+        Number of each row's worker.
     horizon : int
         Steps along the periods that occur in the data.
 
-    Returns
-    -------
-    Panel
-        The same rows, with the columns added and notes of what was censored.
-
     Raises
     ------
-    DataError
-        Without the roles worker and period.
     MissingValueError, DuplicateKeyError
-        Where a worker or period is missing, or a worker stands twice in a period.
-    OptionError
-        Where horizon is no whole number of at least 1.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from wagegap.panel.load import read_panel
-    >>> rows = pd.DataFrame({"pid": [1, 1, 2], "iso3": ["KOR", "USA", "KOR"], "year": [2020, 2021, 2020]})
-    >>> panel = read_panel(rows, worker="pid", country="iso3", period="year", worker_scope="global")
-    >>> panel.transitions().frame["abroad_next"].tolist()
-    [1.0, nan, nan]
+        Where a period is missing, or a worker stands twice in a period.
     """
-    check_count("horizon", horizon)
-    steps = _steps(panel, horizon)
+    steps = _steps(frame, roles, workers.astype(np.intp), horizon)
     columns: dict[str, Any] = {}
-    for role, column in _watched(panel).items():
-        codes = pd.factorize(panel.frame[column])[0]
+    for role, column in _watched(roles).items():
+        codes = pd.factorize(frame[column])[0]
         known = (steps.target >= 0) & (codes >= 0) & (codes[steps.target] >= 0)
         moved = (codes[steps.target] != codes).astype(float)
-        columns[f"next_{role}"] = panel.frame[column].reindex(steps.target).set_axis(panel.frame.index)
+        columns[f"next_{role}"] = frame[column].reindex(steps.target).set_axis(frame.index)
         columns[_OUTCOMES[role]] = np.where(known, moved, np.nan)
     columns["gap"] = steps.gap
-    ledger = panel.ledger
-    for note in _notes(panel, steps, [name for name in columns if name in panel.frame]):
-        ledger = ledger.note(note)
-    return replace(panel.assign(**columns), ledger=ledger)
+    return columns, _notes(roles, steps, [name for name in columns if name in frame])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,9 +80,9 @@ class _Steps:
     periods: AnyArray
 
 
-def _steps(panel: Panel, horizon: int) -> _Steps:
-    worker, (time, periods) = _workers(panel), _times(panel)
-    n, count = len(panel), len(periods)
+def _steps(frame: pd.DataFrame, roles: Roles, worker: IntArray, horizon: int) -> _Steps:
+    time, periods = _times(frame[roles.period], str(roles.period))
+    n, count = len(frame), len(periods)
     key = worker * (count + horizon) + time
     order = np.argsort(key, kind="stable")
     ordered = key[order]
@@ -123,54 +102,42 @@ def _steps(panel: Panel, horizon: int) -> _Steps:
     return _Steps(target, gap, time >= count - horizon, last[worker] > time + horizon, periods)
 
 
-def _workers(panel: Panel) -> IntArray:
-    """Number of each row's worker."""
-    if panel.roles.worker is None:
-        raise DataError("transitions need the role worker: read_panel(..., worker=, period=).")
-    everyone = panel.groupings(np.arange(len(panel)))["worker"]
-    return everyone.codes.astype(np.intp)
-
-
-def _times(panel: Panel) -> tuple[IntArray, AnyArray]:
+def _times(column: pd.Series[Any], name: str) -> tuple[IntArray, AnyArray]:
     """Number of each row's period, and the periods."""
-    name = panel.roles.period
-    if name is None:
-        raise DataError("transitions need the role period: read_panel(..., worker=, period=).")
-    codes, periods = pd.factorize(panel.frame[name], sort=True)
+    codes, periods = pd.factorize(column, sort=True)
     missing = int((codes < 0).sum())
     if missing:
-        raise MissingValueError(f"period {name!r} is missing in {missing:,} of {len(panel):,} rows: filter them out.")
+        raise MissingValueError(f"period {name!r} is missing in {missing:,} of {len(column):,} rows: filter them out.")
     return codes.astype(np.intp), np.asarray(periods)
 
 
-def _local(panel: Panel) -> bool:
-    return panel.roles.country is not None and panel.roles.worker_scope == "country"
+def _local(roles: Roles) -> bool:
+    return roles.country is not None and roles.worker_scope == "country"
 
 
-def _watched(panel: Panel) -> dict[str, str]:
+def _watched(roles: Roles) -> dict[str, str]:
     """Columns whose change is an outcome, by role."""
-    roles = panel.roles
     named = {
-        "country": None if _local(panel) else roles.country,
+        "country": None if _local(roles) else roles.country,
         "field": roles.field,
         "occupation": roles.occupation,
     }
     return {role: column for role, column in named.items() if column is not None}
 
 
-def _notes(panel: Panel, steps: _Steps, replaced: list[str]) -> list[str]:
+def _notes(roles: Roles, steps: _Steps, replaced: list[str]) -> list[str]:
     """Say what is known of the next period, what is not, and why."""
     seen = steps.target >= 0
     later = int((~seen & ~steps.final & steps.returns).sum())
     gone = int((~seen & ~steps.final & ~steps.returns).sum())
     notes = [
-        f"next outcomes are known for {int(seen.sum()):,} of {len(panel):,} rows; of the others "
+        f"next outcomes are known for {int(seen.sum()):,} of {len(seen):,} rows; of the others "
         f"{int(steps.final.sum()):,} are in the last periods, {later:,} are observed again only later, "
         f"{gone:,} are not observed again"
     ]
     if steps.periods.dtype.kind in "iuf" and len(set(np.diff(steps.periods).tolist())) > 1:
         notes.append(f"periods are unevenly spaced ({listing(steps.periods, 6)}): the next one is the next of these")
-    if _local(panel):
+    if _local(roles):
         notes.append("ids are local to a country, so that moves abroad cannot be seen (worker_scope='global')")
     if replaced:
         notes.append(f"transitions replaced the columns {listing(replaced)}")

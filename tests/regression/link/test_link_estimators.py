@@ -387,12 +387,12 @@ def test_seemingly_unrelated_equations_with_equal_regressors_are_separate(stages
 
 
 def test_system_covariance_across_equations_is_seen_in_draws():
-    from wagegap.regression.link.system import _Equation, _solved
+    from wagegap.regression.link.system import _solved
 
     rng, n, draws, sd = np.random.default_rng(0), 60, 400, 0.4
     mix = sd * np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 1]])
     v = mix @ mix.T
-    eye, m = np.eye(n), np.eye(n) - 1 / n
+    eye = np.eye(n)
     v_y = v[1:, 1:, None, None] * eye
     found, said = [], []
     for _ in range(draws):
@@ -401,7 +401,8 @@ def test_system_covariance_across_equations_is_seen_in_draws():
         x = np.column_stack([true + e[0], np.ones(n)])
         outcomes = true + common + e[1], 0.5 * true + common + e[2]
         equations = [
-            _Equation(y, x, [0], m, v[0, 0] * eye[None, None], v[0, 1 + j] * eye[None]) for j, y in enumerate(outcomes)
+            LinkProblem.build(y, x, v_x=v[0, 0] * eye, v_y=v[1 + j, 1 + j] * eye, v_xy=v[0, 1 + j] * eye)
+            for j, y in enumerate(outcomes)
         ]
         b, cov = _solved(equations, np.eye(2), v_y)
         found.append(b[[0, 2]])

@@ -34,7 +34,7 @@ from wagegap.decomposition.rates.switching import (
     SwitchPlan,
     match_draws,
     match_quantiles,
-    switch_blocks,
+    switch_gradient,
     switch_influence,
     switch_parts,
 )
@@ -359,7 +359,8 @@ class _Fairlie:
     ) -> tuple[FloatArray, FloatArray | None]:
         coef, on_coef = self._coefficients(comparison, groups)
         sides = self._ranked(groups, coef)
-        parts, gradient = switch_blocks(*sides, self.match(*sides), self.blocks, self.model, self.plan)
+        pairs = self.match(*sides)
+        parts = switch_parts(*sides, pairs, self.model, self.plan)
         shares = [group.share for group in groups]
         rates = [share @ group.y for share, group in zip(shares, groups, strict=True)]
         values = self.sums @ [*parts, *rates]
@@ -367,9 +368,9 @@ class _Fairlie:
             return values, None
         if self.full:
             gradient = self._gradient(groups, coef, self._errors(groups, on_coef))
-        on_parts = on_coef @ gradient.T
-        if self.full:
-            on_parts += np.vstack(switch_influence(*sides, self.model, self.plan))
+            on_parts = on_coef @ gradient.T + np.vstack(switch_influence(*sides, self.model, self.plan))
+        else:
+            on_parts = on_coef @ switch_gradient(*sides, pairs, self.blocks, self.model, self.plan).T
         centred = [w * (group.y - rate) for w, group, rate in zip(shares, groups, rates, strict=True)]
         on_rates = linalg.block_diag(*(column[:, None] for column in centred))
         return values, np.hstack([on_parts, on_rates]) @ self.sums.T

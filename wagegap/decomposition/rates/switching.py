@@ -40,7 +40,7 @@ __all__ = [
     "SwitchPlan",
     "match_draws",
     "match_quantiles",
-    "switch_blocks",
+    "switch_gradient",
     "switch_influence",
     "switch_parts",
 ]
@@ -194,10 +194,8 @@ def _ranked_draws(side: Side, m: int, reps: int, rng: np.random.Generator, *, we
     return np.asarray(side.order[np.minimum(np.concatenate(draws), n - 1)])
 
 
-def switch_blocks(
-    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: LinkFunction, plan: SwitchPlan
-) -> tuple[FloatArray, FloatArray]:
-    """Return the parts of the blocks (K,) and their derivatives in the coefficients (K, k).
+def switch_parts(first: Side, second: Side, pairs: Pairs, link: LinkFunction, plan: SwitchPlan) -> FloatArray:
+    """Return the parts of the blocks, shape (K,).
 
     Parameters
     ----------
@@ -205,31 +203,34 @@ def switch_blocks(
         The groups.
     pairs : Pairs
         Matched rows.
-    blocks : ndarray, shape (K, k)
-        One where a column belongs to a block; every column belongs to one.
     link : str
         Distribution function of the index.
     plan : SwitchPlan
         Orders.
     """
-    x, z = first.x[pairs.first], second.x[pairs.second]
     parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
-    gradient = np.zeros((len(blocks), x.shape[1]))
-    # with x_S the row x whose blocks in S are those of z: d D_k / db = sum_S s_Sk sum_p w_p f(x_S'b) x_S
-    for subset, sign in zip(plan.subsets, plan.signs, strict=True):
-        density = pairs.weights * slope(np.where(subset, parts_z, parts_x).sum(axis=1), link)
-        gradient += sign[:, None] * np.where(subset @ blocks > 0, density @ z, density @ x)
-    return switch_parts(first, second, pairs, link, plan), gradient
-
-
-def switch_parts(first: Side, second: Side, pairs: Pairs, link: LinkFunction, plan: SwitchPlan) -> FloatArray:
-    """Return the parts of the blocks alone, shape (K,)."""
-    parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
-    # D_k = sum_S s_Sk sum_p w_p F(x_S'b)
+    # with x_S the row x whose blocks in S are those of z: D_k = sum_S s_Sk sum_p w_p F(x_S'b)
     means = [
         pairs.weights @ probability(np.where(subset, parts_z, parts_x).sum(axis=1), link) for subset in plan.subsets
     ]
     return np.asarray(np.array(means) @ plan.signs)
+
+
+def switch_gradient(
+    first: Side, second: Side, pairs: Pairs, blocks: FloatArray, link: LinkFunction, plan: SwitchPlan
+) -> FloatArray:
+    """Return derivatives of the parts in the coefficients while the pairs are held, shape (K, k).
+
+    `blocks` (K, k) is one where a column belongs to a block; every column belongs to one.
+    """
+    x, z = first.x[pairs.first], second.x[pairs.second]
+    parts_x, parts_z = first.parts[pairs.first], second.parts[pairs.second]
+    gradient = np.zeros((len(blocks), x.shape[1]))
+    # d D_k / db = sum_S s_Sk sum_p w_p f(x_S'b) x_S
+    for subset, sign in zip(plan.subsets, plan.signs, strict=True):
+        density = pairs.weights * slope(np.where(subset, parts_z, parts_x).sum(axis=1), link)
+        gradient += sign[:, None] * np.where(subset @ blocks > 0, density @ z, density @ x)
+    return gradient
 
 
 def switch_influence(first: Side, second: Side, link: LinkFunction, plan: SwitchPlan) -> tuple[FloatArray, FloatArray]:

@@ -166,28 +166,23 @@ def match_cells(
     frame, design = _evaluated(frame, parts, named, ledger, data, keys)
     rows = [frame[f"_row {name}"].to_numpy(dtype=int) for name in ("", *named)]
     values = [outcome.select(rows[0]), *(est.select(at) for est, at in zip(named.values(), rows[1:], strict=True))]
-    both, related = joined(values)
+    first_stage, related = joined(values)
     n = len(frame)
     units = tuple(", ".join(dict.fromkeys(part.labels["unit"].astype(str))) for part in values)
-    p = both.values[n:].reshape(len(named), n).T
+    p = first_stage.values[n:].reshape(len(named), n).T
     return LinkCells(
-        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named), both.values[:n], p,
-        both.covariance, design, units, design.ledger, related,
+        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named),
+        first_stage.values[:n], p, first_stage.covariance, design, units, design.ledger, related,
     )  # fmt: skip
 
 
 def rate_of(rates: Any, name: str) -> Estimates:
     """Estimates of one rate; an error with the nearest name where there is none."""
     given = estimates_of(rates, "rates")
-    check_rate(name, given)
-    return given.select(term=name)
-
-
-def check_rate(name: str, rates: Estimates) -> None:
-    """Raise `ColumnError` unless there is a rate of this name."""
-    terms = list(dict.fromkeys(rates.labels["term"].astype(str)))
+    terms = list(dict.fromkeys(given.labels["term"].astype(str)))
     if name not in terms:
         raise ColumnError(f"no rate {name!r}.{did_you_mean(name, terms)} There are: {listing(terms)}.")
+    return given.select(term=name)
 
 
 def _named_premiums(premiums: Any) -> dict[str, Estimates]:

@@ -279,13 +279,11 @@ def _blocks(v: ArrayLike | None, name: str, lead: tuple[int, ...], n: int) -> Fl
 
 def _check_values(problem: LinkProblem) -> None:
     """No missing value in the data or in the covariance."""
-    if not np.isfinite(problem.y).all():
-        rows = np.flatnonzero(~np.isfinite(problem.y))
-        raise MissingValueError(f"The outcome is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
-    for j, name in enumerate(problem.names):
-        rows = np.flatnonzero(~np.isfinite(problem.x[:, j]))
+    said = ["The outcome", *(f"Column {name!r}" for name in problem.names)]
+    for name, values in zip(said, [problem.y, *problem.x.T], strict=True):
+        rows = np.flatnonzero(~np.isfinite(values))
         if len(rows):
-            raise MissingValueError(f"Column {name!r} is missing in {len(rows)} rows ({listing(rows)}): drop them.")
+            raise MissingValueError(f"{name} is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
     for block, name in ((problem.v_y, "v_y"), (problem.v_x, "v_x"), (problem.v_xy, "v_xy")):
         count = int((~np.isfinite(block)).sum())
         if count:

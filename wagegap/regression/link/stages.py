@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from wagegap._progress import track
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, DataError, OptionError, listing
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.sources import ScoreSource
@@ -65,17 +65,11 @@ def _halves(workers: Any, rng: np.random.Generator) -> tuple[Panel, Panel]:
     else:
         keys = [unit] if panel.roles.worker_scope == "global" and unit == panel.roles.worker else keys
         codes = panel.frame.groupby(keys, sort=False, observed=True, dropna=False).ngroup().to_numpy()
-    first = _halved(codes, rng)
-    return panel.filter(first, reason="other half"), panel.filter(~first, reason="other half")
-
-
-def _halved(codes: AnyArray, rng: np.random.Generator) -> BoolArray:
     n_units = int(codes.max()) + 1
     if n_units < 2:
         raise DataError("there is one sampling unit: it cannot be halved.")
-    chosen = np.zeros(n_units, dtype=bool)
-    chosen[rng.permutation(n_units)[: n_units // 2]] = True
-    return np.asarray(chosen[codes])
+    first = np.isin(codes, rng.permutation(n_units)[: n_units // 2])
+    return panel.filter(first, reason="other half"), panel.filter(~first, reason="other half")
 
 
 def _refit(result: Any, half: Panel) -> Estimates:
@@ -102,8 +96,8 @@ def resampled(
     lost = [name for name, i, j in zip(cells.names, *at, strict=True) if min(i, j) < 0]
     if lost:
         raise DataError(f"no estimate for {listing(lost)}.")
-    both = joined([part.select(i) for part, i in zip(parts, at, strict=True)])[0]
-    n, v = cells.n, np.cov(draw_first_stage(both, draws, rng, progress=progress), rowvar=False)
+    first_stage = joined([part.select(i) for part, i in zip(parts, at, strict=True)])[0]
+    n, v = cells.n, np.cov(draw_first_stage(first_stage, draws, rng, progress=progress), rowvar=False)
     v_y, v_x, v_xy = (np.diag(np.diag(block)) for block in (v[:n, :n], v[n:, n:], v[n:, :n]))
     return replace(problem, v_y=v_y, v_x=v_x[None, None], v_xy=v_xy[None]).checked()
 

@@ -29,6 +29,7 @@ from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import estimates_of, match_cells, positions
+from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.setup import Setup, build_setup
 
 __all__ = ["LinkSystem", "fit_link_system"]
@@ -151,32 +152,6 @@ def fit_link_system(
     return LinkSystem(_labelled(setups, b, cov, weighting), tuple(names), correlation, weighting)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Equation:
-    """One outcome.
-
-    Attributes
-    ----------
-    y, x : ndarray, shapes (n,) and (n, k)
-        Outcome and regressors.
-    estimated : list of int
-        Positions of the premiums.
-    m : ndarray, shape (n, n)
-        Annihilator of the exact columns.
-    v_x : ndarray, shape (p, p, n, n)
-        Error covariance of the premiums, which every equation shares.
-    v_xy : ndarray, shape (p, n, n)
-        Error covariance of the premiums with the outcome.
-    """
-
-    y: FloatArray
-    x: FloatArray
-    estimated: list[int]
-    m: FloatArray
-    v_x: FloatArray
-    v_xy: FloatArray
-
-
 def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: Any) -> list[Setup]:
     """Setups on the cells that all outcomes have."""
     every = [match_cells(formula, rates, premiums, data=data, on=on) for formula in formulas]
@@ -192,12 +167,10 @@ def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: A
     return [build_setup(match_cells(formula, some, premiums, data=data, on=on), data) for formula in formulas]
 
 
-def _equation(setup: Setup) -> _Equation:
+def _equation(setup: Setup) -> LinkProblem:
     if not setup.cells.premiums_known:
         raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
-    problem = setup.problem.checked()
-    m = annihilator(problem.controls)
-    return _Equation(problem.y, problem.x, list(problem.estimated), m, problem.v_x, problem.v_xy)
+    return setup.problem.checked()
 
 
 def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
@@ -208,23 +181,24 @@ def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
     return np.array([[v[np.ix_(a, c)] for c in at] for a in at])
 
 
-def _parts(equations: Sequence[_Equation], b: FloatArray) -> list[FloatArray]:
+def _parts(equations: Sequence[LinkProblem], b: FloatArray) -> list[FloatArray]:
     """Coefficients of each equation."""
     ends = np.cumsum([e.x.shape[1] for e in equations])
     return list(np.split(b, ends[:-1]))
 
 
-def _solved(equations: Sequence[_Equation], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _solved(equations: Sequence[LinkProblem], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Corrected, weighted normal equations, and the sandwich of their scores by cell."""
     sizes = [e.x.shape[1] for e in equations]
     # Moments w_ij (X_i'X_j - tr(M_i V_pp)), right side sum_j w_ij (X_i'y_j - tr(M_i V_py_j))
     blocks, right = [], []
     for i, a in enumerate(equations):
         row, sides = [], []
+        m, at = annihilator(a.controls), list(a.estimated)
         for j, c in enumerate(equations):
             block, side = a.x.T @ c.x, a.x.T @ c.y
-            block[np.ix_(a.estimated, c.estimated)] -= np.einsum("ab,jlba->jl", a.m, a.v_x)
-            side[a.estimated] -= np.einsum("ab,jba->j", a.m, c.v_xy)
+            block[np.ix_(at, c.estimated)] -= np.einsum("ab,jlba->jl", m, a.v_x)
+            side[at] -= np.einsum("ab,jba->j", m, c.v_xy)
             row.append(weights[i, j] * block)
             sides.append(weights[i, j] * side)
         blocks.append(row)
@@ -237,26 +211,26 @@ def _solved(equations: Sequence[_Equation], weights: FloatArray, v_y: FloatArray
     return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y)) @ bread.T
 
 
-def _scores(equations: Sequence[_Equation], weights: FloatArray, b: FloatArray) -> FloatArray:
+def _scores(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray) -> FloatArray:
     """Corrected score of every cell, shape (n, total)."""
     columns = []
     for i, a in enumerate(equations):
-        total = np.zeros_like(a.x)
+        total, m, at = np.zeros_like(a.x), annihilator(a.controls), list(a.estimated)
         for j, (c, part) in enumerate(zip(equations, _parts(equations, b), strict=True)):
             # w_ij (x_i (y_j - x_j'b_j) + (M V_pp)_aa b_j - (M V_py_j)_aa), the last two for premiums alone
             score = a.x * (c.y - c.x @ part)[:, None]
-            noise = np.einsum("ab,jlba,l->aj", a.m, a.v_x, part[c.estimated]) - np.einsum("ab,jba->aj", a.m, c.v_xy)
-            score[:, a.estimated] += noise
+            noise = np.einsum("ab,jlba->ajl", m, a.v_x) @ part[list(c.estimated)]
+            score[:, at] += noise - np.einsum("ab,jba->aj", m, c.v_xy)
             total += weights[i, j] * score
         columns.append(total)
     return np.hstack(columns)
 
 
-def _across(equations: Sequence[_Equation], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
+def _across(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
     """Known covariance of the deviations of different cells, in the meat."""
     off = ~np.eye(len(equations[0].y), dtype=bool)
     designs = [np.hstack([weights[i, j] * a.x for i, a in enumerate(equations)]) for j in range(len(equations))]
-    slopes = [part[e.estimated] for e, part in zip(equations, _parts(equations, b), strict=True)]
+    slopes = [part[list(e.estimated)] for e, part in zip(equations, _parts(equations, b), strict=True)]
     meat = np.zeros((len(b), len(b)))
     for i, a in enumerate(equations):
         for j, c in enumerate(equations):

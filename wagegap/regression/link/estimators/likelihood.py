@@ -22,7 +22,7 @@ of the American Statistical Association 72, 320-338.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -56,28 +56,6 @@ class Point(NamedTuple):
     information: FloatArray
     means: FloatArray
     bread: FloatArray
-
-
-class Likelihood(Protocol):
-    """A likelihood of (b, s, t) for m data sets."""
-
-    @property
-    def restricted(self) -> bool:
-        """Whether the means are integrated out."""
-
-    @property
-    def floor(self) -> FloatArray:
-        """Smallest variances allowed, shape (2,)."""
-
-    @property
-    def size(self) -> int:
-        """Number of data sets m."""
-
-    def at(self, theta: FloatArray) -> Point:
-        """Evaluate every data set at its point, shape (m, 3)."""
-
-    def take(self, which: IntArray) -> Self:
-        """Return the data sets of these numbers, with repetition where asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +93,8 @@ class RowLikelihood:
 
     def take(self, which: IntArray) -> RowLikelihood:
         """Return the data sets of these numbers."""
-        return replace(self, p=self.p[which], y=self.y[which], v=self.v[:, which], used=self.used[which])
+        parts = self.p[which], self.y[which], self.z, self.v[:, which], self.used[which]
+        return RowLikelihood(*parts, self.restricted, self.floor)
 
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
@@ -188,14 +167,8 @@ class RowLikelihood:
         )
         q = self.z.shape[1]
         corners = bread[:, :q, :q], bread[:, :q, q:] + bread[:, q:, :q], bread[:, q:, q:]
-        weights = [corner.reshape(len(bread), -1) for corner in corners]
-        return np.stack(
-            [
-                np.sum([np.sum((o @ squares) * w, axis=1) for o, w in zip(block, weights, strict=True)], axis=0)
-                for block in blocks
-            ],
-            axis=1,
-        )
+        weights = np.array([corner.reshape(len(bread), -1) for corner in corners])
+        return np.asarray(np.einsum("jcmk,cmk->mj", np.array(blocks) @ squares, weights))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +236,10 @@ class DenseLikelihood:
         return Point(np.where(good, value, _LOWEST), gradient, _dense_information(s, aa, a2, w22), means, bread)
 
 
+Likelihood: TypeAlias = RowLikelihood | DenseLikelihood
+"""A likelihood of (b, s, t) for m data sets."""
+
+
 def fisher_scoring(
     model: Likelihood,
     theta: FloatArray,
@@ -302,9 +279,8 @@ def fisher_scoring(
         which = np.flatnonzero(active)
         if which.size == 0:
             break
-        part = model if which.size == model.size else model.take(which)
         trial = np.maximum(theta[which] + step[which], lower)
-        there = part.at(trial)
+        there = (model if which.size == model.size else model.take(which)).at(trial)
         better = there.value > here.value[which] - 1e-13 * (1 + np.abs(here.value[which]))
         moved = which[better]
         theta[moved] = trial[better]

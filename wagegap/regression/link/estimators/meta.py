@@ -87,7 +87,7 @@ class _Rotated:
     v: FloatArray
 
     @property
-    def free(self) -> int:
+    def df(self) -> int:
         return int(len(self.y) - self.x.shape[1])
 
     def at(self, tau2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -162,13 +162,13 @@ def fit_meta(
         raise OptionError(f"tau2={tau2!r} is defined for independent errors only: use 'REML', 'PM', 'DL' or 'HE'.")
     value, error = _ESTIMATORS[tau2](rotated)
     w, bread, e = rotated.at(value)
-    scale = float(e @ (w * e)) / rotated.free if test == "knha" else 1.0
+    scale = float(e @ (w * e)) / rotated.df if test == "knha" else 1.0
     q = rotated.q(0.0) if (rotated.v > 0).all() else np.inf
-    typical = rotated.free / float(np.trace(rotated.p(1 / rotated.v))) if (rotated.v > 0).all() else 0.0
+    typical = rotated.df / float(np.trace(rotated.p(1 / rotated.v))) if (rotated.v > 0).all() else 0.0
     params = bread @ (rotated.x.T @ (w * rotated.y))
     return MetaFit(
-        params, scale * bread, np.inf if test == "z" else float(rotated.free), value, error, q_profile(y, x, v), q,
-        float(stats.chi2.sf(q, rotated.free)), value / (value + typical) if value + typical > 0 else 0.0,
+        params, scale * bread, np.inf if test == "z" else float(rotated.df), value, error, q_profile(y, x, v), q,
+        float(stats.chi2.sf(q, rotated.df)), value / (value + typical) if value + typical > 0 else 0.0,
         value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T,
         _loglik(rotated, value, restricted=tau2 == "REML"),
     )  # fmt: skip
@@ -177,7 +177,7 @@ def fit_meta(
 def q_profile(y: FloatArray, x: FloatArray, v: FloatArray, alpha: float = 0.05) -> tuple[float, float]:
     """Return the interval of tau^2 whose ends give y'P y the quantiles of chi-squared(n - k)."""
     rotated, _ = _rotate(y, x, v)
-    high, low = (float(stats.chi2.isf(tail, rotated.free)) for tail in (alpha / 2, 1 - alpha / 2))
+    high, low = (float(stats.chi2.isf(tail, rotated.df)) for tail in (alpha / 2, 1 - alpha / 2))
     return _solve_q(rotated, high), _solve_q(rotated, low)
 
 
@@ -213,45 +213,49 @@ def _ee(r: _Rotated) -> tuple[float, float]:
     return 0.0, np.nan
 
 
+def _spread(r: _Rotated, p: FloatArray, tau2: float) -> float:
+    """Standard deviation of y'P y, for P with P X = 0."""
+    # var y'P y = 2 tr(P V P V) + 4 tau^2 tr(P V P) + 2 tau^4 tr(P P)
+    pv = p * r.v
+    return float(np.sqrt(2 * np.sum(pv * pv.T) + 4 * tau2 * np.trace(pv @ p) + 2 * tau2**2 * np.sum(p * p)))
+
+
+def _moment(r: _Rotated, w: FloatArray) -> tuple[float, float]:
+    # tau^2 = (y'P y - tr(P V)) / tr(P)
+    p = r.p(w)
+    trace = float(np.trace(p))
+    value = max((float(r.y @ p @ r.y) - float(np.diag(p) @ r.v)) / trace, 0.0)
+    return value, _spread(r, p, value) / trace
+
+
 def _dl(r: _Rotated) -> tuple[float, float]:
     if not (r.v > 0).all():
         raise OptionError("tau2='DL' needs positive sampling variances: use 'REML', 'PM' or 'HE'.")
-    p = r.p(1 / r.v)
-    trace = float(np.trace(p))
-    value = max((r.q(0.0) - r.free) / trace, 0.0)
-    return value, float(np.sqrt(2 * r.free + 4 * value * trace + 2 * value**2 * np.sum(p * p))) / trace
+    return _moment(r, 1 / r.v)
 
 
 def _he(r: _Rotated) -> tuple[float, float]:
-    p = r.p(np.ones(len(r.y)))
-    value = max((float(r.y @ p @ r.y) - float(np.diag(p) @ r.v)) / r.free, 0.0)
-    pv = p * r.v
-    spread = 2 * np.sum(pv * pv.T) + 4 * value * np.trace(pv @ p) + 2 * value**2 * r.free
-    return value, float(np.sqrt(spread)) / r.free
+    return _moment(r, np.ones(len(r.y)))
 
 
 def _hs(r: _Rotated) -> tuple[float, float]:
+    # tau^2 = (y'P y - n) / sum w, w = 1 / v
     w = 1 / r.v
-    p, total = r.p(w), float(w.sum())
-    value = max((r.q(0.0) - len(r.y)) / total, 0.0)
-    spread = 2 * r.free + 4 * value * np.trace(p) + 2 * value**2 * np.sum(p * p)
-    return value, float(np.sqrt(spread)) / total
+    value = max((r.q(0.0) - len(r.y)) / float(w.sum()), 0.0)
+    return value, _spread(r, r.p(w), value) / float(w.sum())
 
 
 def _sj(r: _Rotated) -> tuple[float, float]:
+    # tau^2 = t y'P y / (n - k), P at the weights 1 / (v + t), t = var y
     start = float(np.var(r.y))
-    w = 1 / (r.v + start)
-    p = r.p(w)
-    value = start * r.q(start) / r.free
-    pv = p * r.v
-    spread = 2 * np.sum(pv * pv.T) + 4 * value * np.trace(pv @ p) + 2 * value**2 * np.sum(p * p)
-    return value, start / r.free * float(np.sqrt(spread))
+    value = start * r.q(start) / r.df
+    return value, start / r.df * _spread(r, r.p(1 / (r.v + start)), value)
 
 
 def _pm(r: _Rotated) -> tuple[float, float]:
-    value = _solve_q(r, float(r.free))
+    value = _solve_q(r, float(r.df))
     n, total = len(r.y), float(np.sum(1 / (r.v + max(value, _floor(r)))))
-    return value, float(np.sqrt(2 * n**2 / r.free)) / total
+    return value, float(np.sqrt(2 * n**2 / r.df)) / total
 
 
 def _ml(r: _Rotated) -> tuple[float, float]:
@@ -273,6 +277,7 @@ _ESTIMATORS: dict[str, Callable[[_Rotated], tuple[float, float]]] = {
 
 def _score(r: _Rotated, tau2: float, *, restricted: bool) -> float:
     """Derivative of twice the log likelihood."""
+    # e'W W e - tr(W), or tr(P) under REML, P = W - W X (X'W X)^-1 X'W
     w, bread, e = r.at(tau2)
     trace = float(w.sum())
     if restricted:
@@ -281,8 +286,8 @@ def _score(r: _Rotated, tau2: float, *, restricted: bool) -> float:
 
 
 def _loglik(r: _Rotated, tau2: float, *, restricted: bool) -> float:
-    tau2 = max(tau2, _floor(r))
-    w, bread, e = r.at(tau2)
+    # l = -(n log 2 pi - sum log w + e'W e) / 2, and under REML + (k log 2 pi - log|X'W X| + log|X'X|) / 2
+    w, bread, e = r.at(max(tau2, _floor(r)))
     n, k = r.x.shape
     value = -0.5 * (n * np.log(2 * np.pi) - float(np.sum(np.log(w))) + float(e @ (w * e)))
     if restricted:
@@ -296,15 +301,14 @@ def _maximum(r: _Rotated, *, restricted: bool) -> float:
     floor = _floor(r)
     scale = float(np.var(r.y)) or 1.0
     grid = np.concatenate([[floor], scale * np.geomspace(1e-8, 1e2, 60)])
-    scores = np.array([_score(r, float(t), restricted=restricted) for t in grid])
-    found = [floor] if scores[0] <= 0 else []
-    for i in np.flatnonzero((scores[:-1] > 0) & (scores[1:] <= 0)):
-        found.append(
-            float(
-                optimize.brentq(
-                    lambda t: _score(r, t, restricted=restricted), grid[i], grid[i + 1], xtol=1e-300, rtol=1e-14
-                )
-            )
-        )
-    best = max(found or [floor], key=lambda t: _loglik(r, t, restricted=restricted))
+
+    def score(tau2: float) -> float:
+        return _score(r, tau2, restricted=restricted)
+
+    scores = np.array([score(float(t)) for t in grid])
+    falls = np.flatnonzero((scores[:-1] > 0) & (scores[1:] <= 0))
+    tops = [float(optimize.brentq(score, grid[i], grid[i + 1], xtol=1e-300, rtol=1e-14)) for i in falls]
+    if scores[0] <= 0 or not tops:
+        tops = [floor, *tops]
+    best = max(tops, key=lambda t: _loglik(r, t, restricted=restricted))
     return 0.0 if best == floor else best

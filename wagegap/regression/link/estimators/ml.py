@@ -28,7 +28,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 from scipy import stats
@@ -62,7 +61,6 @@ __all__ = [
     "slopes_without",
 ]
 
-_L = TypeVar("_L", bound=Likelihood)
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
 _NO_SPREAD = 1e-3  # share of the premiums' spread that is true, below which it is none
 _COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
@@ -353,17 +351,18 @@ def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> Floa
     model = scaled.model
     if isinstance(model, RowLikelihood):
         used = (labels[None, :] != np.arange(n_groups)[:, None]).astype(float)
-        theta = maximise(replace(_copies(model, n_groups), used=used))[0]
+        theta = maximise(replace(model.take(np.zeros(n_groups, dtype=int)), used=used))[0]
     else:
-        assert isinstance(model, DenseLikelihood)
         parts = [model.rows(np.flatnonzero(labels != g)) for g in range(n_groups)]
         theta = np.concatenate([maximise(part, _COARSE[1::3])[0] for part in parts])
     return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan) * scaled.unit
 
 
-def _floor(v_p: FloatArray, v_y: FloatArray, both: FloatArray) -> FloatArray:
+def _floor(v_p: FloatArray, v_y: FloatArray, joint: FloatArray) -> FloatArray:
     """Zero, unless a variance of zero would leave some row without any error."""
-    return np.array([1e-12 if np.min(v_p) <= 1e-14 else 0.0, 1e-12 if min(np.min(v_y), np.min(both)) <= 1e-14 else 0.0])
+    return np.array(
+        [1e-12 if np.min(v_p) <= 1e-14 else 0.0, 1e-12 if min(np.min(v_y), np.min(joint)) <= 1e-14 else 0.0]
+    )
 
 
 def _coefficients(
@@ -456,5 +455,5 @@ def _crossings(
     return np.asarray(point)
 
 
-def _copies(model: _L, m: int) -> _L:
+def _copies(model: Likelihood, m: int) -> Likelihood:
     return model.take(np.zeros(m, dtype=int))
