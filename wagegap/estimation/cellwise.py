@@ -40,6 +40,7 @@ __all__ = [
     "error_source",
     "estimate",
     "fit_cells",
+    "fit_named",
     "index_cells",
     "least_squares",
     "relate",
@@ -71,6 +72,9 @@ class Access(Protocol):
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something, none of them missing."""
 
+    def workers(self, rows: IntArray) -> CodeArray | None:
+        """Worker of some rows, numbered; None where no workers are declared."""
+
     @property
     def period(self) -> str | None:
         """Column declared as the period."""
@@ -88,8 +92,8 @@ class Access(Protocol):
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant: the one asked for, or what the data declare."""
 
-    def groupings(self, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
-        """Groupings of some rows that a covariance, now or later, may need."""
+    def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
+        """Groupings of some rows that a covariance, now or later, may need; rows are known by `unit` where given."""
 
     def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Weights of some rows in every replicate."""
@@ -135,6 +139,8 @@ class Rows:
         Small-sample rule.
     own_weights : (ndarray of shape (n,), str), optional
         Weights, and their kind, of a problem that is not weighted as the data are.
+    unit : str, optional
+        Column of the units that the rows stand for, one each; the rows themselves where absent.
     """
 
     access: Access
@@ -143,6 +149,7 @@ class Rows:
     asked: CovLike | None = None
     rule: SmallSample = "stata"
     own_weights: tuple[FloatArray, WeightKind] | None = None
+    unit: str | None = None
 
     def __len__(self) -> int:
         return len(self.design.rows)
@@ -175,7 +182,7 @@ class Rows:
     def sample(self) -> Sample:
         """Arrays with groupings, for numerics."""
         design, cells = self.design, self.cells
-        groupings = self.access.groupings(self.cov, design.rows)
+        groupings = self.access.groupings(self.cov, design.rows, self.unit)
         return Sample(
             design.y, design.x, design.names, design.effects, design.effect_names, self.weights, self.weight_kind,
             cells.codes, cells.names, groupings, self.access.source,
@@ -218,6 +225,11 @@ class Rows:
         """
         return np.asarray(pd.factorize(self.access.ids(name, self.design.rows))[0], dtype=np.int32)
 
+    @cached_property
+    def workers(self) -> CodeArray | None:
+        """Worker of each row, numbered; None where no workers are declared."""
+        return self.access.workers(self.design.rows)
+
     def cluster_codes(self, name: str) -> CodeArray:
         """Cluster of each row: of a column, the workers, or the rows."""
         group = self.sample.groupings[name]
@@ -242,6 +254,12 @@ class Rows:
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
         return replace(self, design=replace(self.design, **changes))
+
+    def of_units(self, unit: str, first: IntArray) -> Rows:
+        """One row for each unit of a column, at the first of its rows; there are no absorbed effects."""
+        design = self.design
+        one = replace(design, y=design.y[first], x=design.x[first], rows=design.rows[first])
+        return replace(self, design=one, unit=unit)
 
     def with_column(self, name: str, values: AnyArray) -> Rows:
         """The same rows with a further column of the data, to cluster on."""
@@ -309,7 +327,7 @@ def estimate(
 def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
     """Fit every cell; one warning names the collinear columns left out."""
     cells = rows.sample.by_cell()
-    fits = [_named(cell, fit_cell) for cell in cells]
+    fits = [fit_named(cell, fit_cell) for cell in cells]
     say_collinear([(cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear])
     return fits
 
@@ -418,8 +436,8 @@ def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: in
     )
 
 
-def _named(cell: Cell, fit_cell: FitCell[F]) -> F:
-    """Fit of a cell; an error names it."""
+def fit_named(cell: Cell, fit_cell: FitCell[F]) -> F:
+    """Fit a cell; an error names it."""
     try:
         return fit_cell(cell)
     except (IdentificationError, DataError) as error:

@@ -116,7 +116,6 @@ def build_design(
     weights: FloatArray | None = None,
     keep: BoolArray | None = None,
     also: Sequence[str] = (),
-    said: str | None = None,
 ) -> Design:
     """Evaluate a formula.
 
@@ -134,14 +133,11 @@ def build_design(
         Rows to use at all; the others must be in the ledger already.
     also : sequence of str
         Further columns that must not be missing (cell keys).
-    said : str, optional
-        What messages and the account call an outcome that is a column made by the caller.
 
     Raises
     ------
     ColumnError, FormulaError, WageError, EmptyDataError
     """
-    words = said or parts.outcome
     outcome_columns = [] if parts.values is not None else required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
     _check_present(parts.effect_columns, frame)
@@ -149,23 +145,23 @@ def build_design(
     check_keys(frame, keys)
     needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *keys]))
     mask = np.ones(len(frame), dtype=bool) if keep is None else keep.copy()
-    missing = {said if said and name in outcome_columns else name: frame[name].isna().to_numpy() for name in needed}
+    missing = [(name, frame[name].isna().to_numpy()) for name in needed]
     if parts.values is not None:
-        missing = {words: np.isnan(parts.values), **missing}
-    for name, absent in missing.items():
+        missing.insert(0, (parts.outcome, np.isnan(parts.values)))
+    for name, absent in missing:
         lost = mask & absent
         ledger = ledger.lose(f"missing {name}", int(lost.sum()), _weight_of(lost, weights))
         mask &= ~lost
     rows = np.flatnonzero(mask)
     if rows.size == 0:
-        raise EmptyDataError(f"no rows are left for {words!r}.\n{ledger}")
+        raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
     _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
     _check_numbers(used, regressor_columns, DataError, text=False)
     y = design_matrix(used, f"{parts.outcome} - 1").values if parts.values is None else parts.values[rows, None]
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
-    _check_finite(y[:, 0], words, used, [] if said else outcome_columns, WageError)
+    _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
     matrix = design_matrix(used, parts.regressors)
     x, names = matrix.values, matrix.names
     _warn_one_level(used, regressor_columns, names)
@@ -173,7 +169,7 @@ def build_design(
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
     effects = tuple(_effect_codes(used, effect) for effect in parts.effects)
-    return Design(words, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger)
+    return Design(parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger)
 
 
 def free_name(frame: pd.DataFrame, name: str) -> str:
