@@ -419,7 +419,7 @@ def error_source(
 def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ErrorSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
     scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
-    return replicate_source(values, refit, rows.replicate_weights(), scopes)
+    return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:
