@@ -38,7 +38,8 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
-from wagegap.regression.exits.hazards import ExitModel, HazardTask, fit_hazard
+from wagegap.regression.exits.hazards import HazardTask, fit_hazard
+from wagegap.regression.exits.margins import ExitLink
 from wagegap.regression.exits.person_periods import ExitCall, ExitLike, as_estimates, rows_at_risk
 from wagegap.regression.exits.premium_errors import (
     Simulated,
@@ -309,7 +310,7 @@ def fit_exits(  # noqa: PLR0913
     formula: str,
     *,
     exit: ExitLike = None,
-    model: ExitModel | None = None,
+    model: ExitLink | None = None,
     time: str | None = None,
     mundlak: str | Sequence[str] = (),
     premiums: Any = None,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,9 +40,8 @@ from wagegap.regression.exits.margins import (
 )
 from wagegap.regression.exits.person_periods import AtRisk, Evaluator, cells_of_rows, mentions
 
-__all__ = ["Change", "ExitModel", "HazardFit", "HazardTask", "Questions", "Shift", "Slope", "fit_hazard"]
+__all__ = ["Change", "HazardFit", "HazardTask", "Questions", "Shift", "Slope", "fit_hazard"]
 
-ExitModel: TypeAlias = ExitLink
 _STEP = 1e-5  # relative step of the derivatives of a formula
 
 
@@ -196,12 +195,12 @@ class HazardTask:
     """
 
     risk: AtRisk
-    model: ExitModel
+    model: ExitLink
     questions: Questions
     shifts: Mapping[str, Shift]
 
     @classmethod
-    def of(cls, risk: AtRisk, model: ExitModel, premiums: Mapping[str, Estimates], *, margins: bool) -> HazardTask:
+    def of(cls, risk: AtRisk, model: ExitLink, premiums: Mapping[str, Estimates], *, margins: bool) -> HazardTask:
         """Evaluate the formula at what is asked."""
         questions = Questions.of(risk, risk.evaluator, premiums) if margins else Questions()
         shifts = {name: _shift(risk, name, premiums, margins=margins) for name in premiums}

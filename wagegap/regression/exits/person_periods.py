@@ -339,13 +339,12 @@ def _outcomes(
     shares = int((~np.isin(values, (0.0, 1.0)) & ~np.isnan(values)).any(axis=1).sum())
     if shares:
         raise DataError(f"competing exits must be 0/1; {shares:,} of {len(values):,} rows have shares.")
-    first = np.argmax(values == 1, axis=1) + 1.0
-    codes = np.where((values == 1).any(axis=1), first, 0.0)
+    happened = values == 1
+    codes = np.where(happened.any(axis=1), np.argmax(happened, axis=1) + 1.0, 0.0)
     # who left by the first exit has no later one; who is not known to have left by any is unknown
-    seen = np.cumsum(np.isnan(values), axis=1)
-    before = np.where(codes > 0, seen[np.arange(len(values)), np.maximum(codes.astype(int) - 1, 0)], seen[:, -1])
-    codes = np.where(before > 0, np.nan, codes)
-    several_at_once = int(((values == 1).sum(axis=1) > 1).sum())
+    relevant = np.arange(values.shape[1]) < np.where(codes > 0, codes, np.inf)[:, None]
+    codes[(np.isnan(values) & relevant).any(axis=1)] = np.nan
+    several_at_once = int((happened.sum(axis=1) > 1).sum())
     note = f"{several_at_once:,} rows have several exits at once and count as the first of {listing(named)}."
     notes = (note,) if several_at_once else ()
     return codes, tuple(named), stay, notes
