@@ -66,8 +66,8 @@ class Access(Protocol):
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows."""
 
-    def columns(self, names: Sequence[str], rows: IntArray) -> pd.DataFrame:
-        """Columns, of some rows."""
+    def columns(self, names: Sequence[str] | None, rows: IntArray) -> pd.DataFrame:
+        """Columns, all where none are named, of some rows."""
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something, none of them missing."""
@@ -207,8 +207,8 @@ class Rows:
         """
         return np.asarray(self.columns([name])[name])
 
-    def columns(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns of the data in these rows, numbered from zero.
+    def columns(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """Columns of the data, all where none are named, in these rows, numbered from zero.
 
         Raises
         ------
@@ -235,6 +235,16 @@ class Rows:
         group = self.sample.groupings[name]
         assert isinstance(group, Grouping)
         return group.codes
+
+    def replicate_weights(self) -> ReplicateWeights:
+        """Weights of the rows in every replicate of a replicated covariance."""
+        assert self.cov.replicated
+        return self.access.replicates(self.cov, self.design.rows, self.weights)
+
+    def scopes(self, members: Sequence[IntArray]) -> list[str]:
+        """Whose replicates the estimates from each set of rows have: those of a country, or everyone's."""
+        assert self.cov.replicated
+        return self.access.scopes(self.cov, [self.design.rows[at] for at in members])
 
     def keep(self, mask: BoolArray, reason: str) -> Rows:
         """Keep some rows; the ledger says why the others went."""
@@ -408,11 +418,8 @@ def error_source(
 
 def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ErrorSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
-    cov = rows.cov
-    assert cov.replicated
-    replicates = rows.access.replicates(cov, rows.design.rows, rows.weights)
-    scopes = rows.access.scopes(cov, [rows.design.rows[at] for at in rows.sample.rows_by_cell()])
-    return replicate_source(values, refit, replicates, scopes[: len(values)])
+    scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
+    return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:

@@ -13,6 +13,7 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -114,6 +115,13 @@ class Estimates:
             raise DuplicateKeyError(
                 f"{int(twice.sum())} parameters have a key that another has, such as {example}: keys are {keys}."
             )
+
+    @property
+    def roots(self) -> tuple[ErrorSource, ...]:
+        """Sources of error, under the name that they had."""
+        message = "Estimates.roots is called sources now; the old name goes in the next version."
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        return self.sources
 
     # numbers ---------------------------------------------------------------------------------------------------
 

@@ -159,11 +159,12 @@ class PanelAccess:
         """Weights of some rows, checked."""
         return self.panel.weights(rows)
 
-    def columns(self, names: Sequence[str], rows: IntArray) -> pd.DataFrame:
-        """Columns, of some rows."""
-        for name in names:
+    def columns(self, names: Sequence[str] | None, rows: IntArray) -> pd.DataFrame:
+        """Columns, all where none are named, of some rows."""
+        for name in names or ():
             check_column(name, self.panel.frame.columns)
-        return self.panel.frame[list(names)].iloc[rows].reset_index(drop=True)
+        frame = self.panel.frame if names is None else self.panel.frame[list(names)]
+        return frame.iloc[rows].reset_index(drop=True)
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something."""
