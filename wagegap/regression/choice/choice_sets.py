@@ -103,12 +103,31 @@ class NestTree:
     common: bool
     scaled: bool
 
-    def names(self, levels: Sequence[Any]) -> dict[Any, str]:
-        """Nest of each alternative; checked."""
-        if self.nests is not None and not isinstance(self.nests, Mapping):
+    def of_levels(self, levels: Sequence[Any]) -> tuple[Nests | None, list[str]]:
+        """Nest of each alternative, and the names of the dissimilarities.
+
+        Raises
+        ------
+        OptionError
+        """
+        if self.nests is None:
+            return None, []
+        nest_of = self._named(levels)
+        members = [nest_of.get(level, str(level)) for level in levels]
+        nests, asked = list(dict.fromkeys(members)), set(nest_of.values())
+        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
+        numbered = np.where(estimated, 0 if self.common else np.cumsum(estimated) - 1, -1).astype(np.intp)
+        names = [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
+        if self.common and names:
+            names = ["dissimilarity"]
+        return Nests(np.array([nests.index(nest) for nest in members]), numbered, self.scaled), names
+
+    def _named(self, levels: Sequence[Any]) -> dict[Any, str]:
+        """Nest of each alternative that is in one."""
+        if not isinstance(self.nests, Mapping):
             raise OptionError(f"nests={self.nests!r} must be a dict of nest -> alternatives.")
         nest_of: dict[Any, str] = {}
-        for name, members in (self.nests or {}).items():
+        for name, members in self.nests.items():
             for member in [members] if isinstance(members, str) else members:
                 if member not in levels:
                     raise OptionError(
@@ -118,16 +137,7 @@ class NestTree:
                 if member in nest_of:
                     raise OptionError(f"{member!r} is in two nests, {nest_of[member]!r} and {name!r}.")
                 nest_of[member] = str(name)
-        return {level: nest_of.get(level, str(level)) for level in levels}
-
-    def parameters(self, nests: Sequence[str], of: Mapping[Any, str]) -> tuple[IntArray, list[str]]:
-        """Number of the dissimilarity of each nest, -1 for none, and their names."""
-        asked, members = set(map(str, self.nests or {})), list(of.values())
-        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
-        if self.common:
-            return np.where(estimated, 0, -1).astype(np.intp), ["dissimilarity"] if any(estimated) else []
-        numbers = np.where(estimated, np.cumsum(estimated) - 1, -1).astype(np.intp)
-        return numbers, [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
+        return nest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -345,7 +355,8 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     levels = _levels(column_of(panel, columns.alternative, "for alternative"), base)
     panel = panel.assign(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
     rows = _rows(panel, columns, how)
-    model, dissimilarities = _model(columns, levels, tree)
+    nests, dissimilarities = tree.of_levels(levels)
+    model = ChoiceModel(columns, levels, (), nests)
     chooser = rows.codes(columns.chooser).astype(np.intp)
     level = rows.columns([columns.alternative])[columns.alternative].cat.codes.to_numpy().astype(np.intp)
     order = model.order(chooser, level)
@@ -360,16 +371,6 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     at = at if choosers.weights is None else replace(at, weights=choosers.weights)
     frame = rows.columns(required_columns(columns.regressors, panel.frame))
     return Choices(choosers, frame, model, at, np.flatnonzero(rows.design.y == 1), dissimilarities)
-
-
-def _model(columns: ChoiceColumns, levels: list[Any], tree: NestTree) -> tuple[ChoiceModel, list[str]]:
-    """Model whose attributes are not yet known, and the names of the dissimilarities."""
-    nest_of = tree.names(levels)
-    nests = list(dict.fromkeys(nest_of[level] for level in levels))
-    numbered, dissimilarities = tree.parameters(nests, nest_of)
-    codes = np.array([nests.index(nest_of[level]) for level in levels])
-    of_levels = None if tree.nests is None else Nests(codes, numbered, tree.scaled)
-    return ChoiceModel(columns, levels, (), of_levels), dissimilarities
 
 
 def _levels(column: pd.Series[Any], base: Any) -> list[Any]:

@@ -287,11 +287,10 @@ class Exits(Result):
         if exit is not None:
             check_option("exit", exit, self.exits)
         name = exit or (self.exits[0] if len(self.exits) == 1 else "")
-        several = "exit" in own.labels
-        chosen = own.select(exit=exit) if several and exit is not None else own
-        if name and several:
-            chosen = replace(chosen, labels=chosen.labels.drop(columns="exit"))
-        return chosen, name
+        if not name or "exit" not in own.labels:
+            return own, name
+        chosen = own.select(exit=name)
+        return replace(chosen, labels=chosen.labels.drop(columns="exit")), name
 
     def _incidence(self) -> Estimates:
         if self.incidence is None:

@@ -377,10 +377,11 @@ def _levels(panel: Panel, column: str, base: str | None) -> tuple[FloatArray, tu
         raise OptionError(
             f"base={base!r} is no outcome of {column!r}.{did_you_mean(base, names)} Outcomes: {listing(names)}."
         )
-    chosen = str(base) if base is not None else "stay" if "stay" in names else names[0] if names else ""
-    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
     if len(names) < 2:
         raise IdentificationError(f"{column!r} has a single outcome ({listing(names)}): there is nothing to explain.")
+    by_default = "stay" if "stay" in names else names[0]
+    chosen = by_default if base is None else str(base)
+    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
     ordered = [chosen, *(name for name in names if name != chosen)]
     codes = raw.map({level: float(ordered.index(str(level))) for level in levels}).to_numpy(dtype=float)
     return codes, tuple(ordered[1:]), chosen, notes
@@ -431,11 +432,8 @@ def _means(rows: Rows, names: Sequence[str]) -> FloatArray:
     """Means of columns over each worker's rows in use."""
     if not names:
         return np.zeros((len(rows), 0))
-    worker = rows.workers
-    assert worker is not None
-    counts = np.bincount(worker)[worker]
-    columns = [numbers(column) for _, column in rows.columns(names).items()]
-    return np.column_stack([np.bincount(worker, weights=column)[worker] / counts for column in columns])
+    columns = pd.DataFrame({name: numbers(column) for name, column in rows.columns(names).items()})
+    return columns.groupby(rows.workers).transform("mean").to_numpy()
 
 
 def _dummies(design: Design) -> tuple[FloatArray, list[Column]]:
@@ -459,11 +457,8 @@ def _repeated(rows: Rows, time: str | None) -> tuple[str, ...]:
     if time is None or worker is None:
         return ()
     periods = pd.factorize(rows.columns([time])[time], sort=True)[0]
-    order = np.lexsort((periods, worker))
-    exits = pd.Series(rows.design.y[order] > 0).astype(int)
-    # exits of the same worker in earlier rows
-    earlier = exits.groupby(worker[order]).cumsum() - exits
-    after = int((earlier > 0).sum())
+    exits = pd.Series(np.where(rows.design.y > 0, periods, len(rows)))
+    after = int((periods > exits.groupby(worker).transform("min").to_numpy()).sum())
     return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()
 
 
