@@ -22,8 +22,8 @@ from wagegap.errors import (
     FormulaError,
     IdentificationWarning,
     WageError,
+    check_column,
     listing,
-    no_column,
     warn,
 )
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns
@@ -140,7 +140,8 @@ def build_design(
     """
     outcome_columns = [] if parts.values is not None else required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
-    _check_present(parts.effect_columns, frame)
+    for name in parts.effect_columns:
+        check_column(name, frame.columns, "to absorb")
     keys = [*parts.effect_columns, *parts.also, *also]
     check_keys(frame, keys)
     needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *keys]))
@@ -168,7 +169,8 @@ def build_design(
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
-    effects = tuple(_effect_codes(used, effect) for effect in parts.effects)
+    groups = [used.groupby(effect.split("^"), sort=False, observed=True) for effect in parts.effects]
+    effects = tuple(np.asarray(group.ngroup(), dtype=np.int32) for group in groups)
     return Design(parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger)
 
 
@@ -218,12 +220,6 @@ def _check_numbers(frame: pd.DataFrame, columns: Sequence[str], kind: type[DataE
             )
 
 
-def _check_present(names: Sequence[str], frame: pd.DataFrame) -> None:
-    for name in names:
-        if name not in frame.columns:
-            raise no_column(name, frame.columns, "to absorb")
-
-
 def _check_finite(
     values: FloatArray, name: str, frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError]
 ) -> None:
@@ -258,13 +254,6 @@ def _warn_one_level(frame: pd.DataFrame, columns: Sequence[str], names: Sequence
             f"{listing(lost)} in all {len(frame):,} rows used: a factor of one level has no coefficient.",
             IdentificationWarning,
         )
-
-
-def _effect_codes(frame: pd.DataFrame, effect: str) -> CodeArray:
-    names = effect.split("^")
-    codes = frame.groupby(names, sort=False, observed=True).ngroup() if len(names) > 1 else None
-    values = pd.factorize(frame[names[0]])[0] if codes is None else codes.to_numpy()
-    return np.asarray(values, dtype=np.int32)
 
 
 def _weight_of(mask: BoolArray, weights: FloatArray | None) -> float | None:
