@@ -269,8 +269,7 @@ def wild_bootstrap(  # noqa: PLR0913
     panel = as_panel(data)
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
-    clusters = Robust("CR1", (cluster,))
-    rows = prepare(panel, formula, by=(), cov=clusters, weights=weights, weight_kind=weight_kind)
+    rows = prepare(panel, formula, by=(), cov=Robust("CR1", (cluster,)), weights=weights, weight_kind=weight_kind)
     design = rows.design
     if np.ptp(design.y) == 0:
         raise DataError(
