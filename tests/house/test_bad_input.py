@@ -593,7 +593,7 @@ def test_a_constant_covariate_leaves_the_link_with_a_warning():
         found = link("net_migration ~ premium + gdp", data=covariates(gdp=3.0), method="ols")
     assert "gdp" not in found.params
     twice = covariates().assign(again=lambda frame: 2 * frame["gdp"])
-    with pytest.warns(IdentificationWarning, match="again is made up by the other columns"):
+    with pytest.warns(IdentificationWarning, match="again is collinear with the other columns"):
         link("net_migration ~ premium + gdp + again", data=twice, method="ols")
 
 

@@ -89,7 +89,7 @@ class Sample:
             rows,
             self.y if whole else self.y[rows],
             self.x if whole else self.x[rows],
-            None if self.weights is None else self.weights[rows],
+            self.weights if whole or self.weights is None else self.weights[rows],
             self.observations(rows),
         )
 

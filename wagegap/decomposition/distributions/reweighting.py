@@ -294,10 +294,13 @@ class Reweighting:
     def _fitted_odds(self, weights: FloatArray, fit: BinaryFit) -> FloatArray:
         """Odds of the source rows from refitted coefficients, shape (R, n_source)."""
         rows, link = self._rows, fit.link
-        source, target = rows.sums(weights if self._alive.all() else weights * self._alive)
-        cells = rows.x[rows.first]
-        total = source + target
-        fits = fit_binary_many(_share(target, total), cells, total, link, start=fit.params)
+        total = weights if self._alive.all() else weights * self._alive
+        cells, outcome = rows.x[rows.first], rows.target
+        if len(rows.first) < len(rows.x):  # rows alone have outcomes that replicates share
+            source, target = rows.sums(total)
+            total = source + target
+            outcome = _share(target, total)
+        fits = fit_binary_many(outcome, cells, total, link, start=fit.params)
         odds = _odds(fits.params @ cells.T, link)[:, rows.code[: rows.source]]
         odds[~fits.converged] = np.nan
         return odds

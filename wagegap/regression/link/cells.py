@@ -22,7 +22,7 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
@@ -166,13 +166,13 @@ def match_cells(
     frame, design = _evaluated(frame, parts, named, ledger, data, keys)
     rows = [frame[f"_row {name}"].to_numpy(dtype=int) for name in ("", *named)]
     values = [outcome.select(rows[0]), *(est.select(at) for est, at in zip(named.values(), rows[1:], strict=True))]
-    both, related = joined(values)
+    first_stage, related = joined(values)
     n = len(frame)
     units = tuple(", ".join(dict.fromkeys(part.labels["unit"].astype(str))) for part in values)
-    p = both.values[n:].reshape(len(named), n).T
+    p = first_stage.values[n:].reshape(len(named), n).T
     return LinkCells(
-        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named), both.values[:n], p,
-        both.covariance, design, units, design.ledger, related,
+        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named),
+        first_stage.values[:n], p, first_stage.covariance, design, units, design.ledger, related,
     )  # fmt: skip
 
 
@@ -268,9 +268,7 @@ def _evaluated(
         frame = frame.assign(**{name: est.values[frame[f"_row {name}"].to_numpy(dtype=int)]})
     seen = frame.drop(columns=[f"_row {name}" for name in ("", *named)])
     required_columns(parts.regressors, seen)
-    column = free_name(seen, "rate")
-    blank = FormulaParts(column, parts.regressors, parts.effects)
-    design = build_design(seen.assign(**{column: 0.0}), blank, ledger=ledger, said=parts.outcome)
+    design = build_design(seen, replace(parts, values=np.zeros(len(seen))), ledger=ledger)
     for name in named:
         _check_linear(design, name, parts.regressors)
     kept = frame.iloc[design.rows]

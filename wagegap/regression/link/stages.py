@@ -96,8 +96,8 @@ def resampled(
     lost = [name for name, i, j in zip(cells.names, *at, strict=True) if min(i, j) < 0]
     if lost:
         raise DataError(f"no estimate for {listing(lost)}.")
-    both = joined([part.select(i) for part, i in zip(parts, at, strict=True)])[0]
-    n, v = cells.n, np.cov(draw_first_stage(both, draws, rng, progress=progress), rowvar=False)
+    first_stage = joined([part.select(i) for part, i in zip(parts, at, strict=True)])[0]
+    n, v = cells.n, np.cov(draw_first_stage(first_stage, draws, rng, progress=progress), rowvar=False)
     v_y, v_x, v_xy = (np.diag(np.diag(block)) for block in (v[:n, :n], v[n:, n:], v[n:, :n]))
     return replace(problem, v_y=v_y, v_x=v_x[None, None], v_xy=v_xy[None]).checked()
 

@@ -155,6 +155,7 @@ def fit_moments(
     centred = x - x.mean(axis=0)
     if reliability is not None:
         error = np.diag((1 - reliability) * np.mean(centred**2, axis=0))
+    # b = (X'X / n - S)^-1 X'y / n, s_i = x_i (y_i - x_i'b) + S b; with reliabilities S depends on the data too
     bread = np.linalg.inv(x.T @ x / n - error)
     params = bread @ (x.T @ y) / n
     scores = x * (y - x @ params)[:, None] + error @ params

@@ -193,9 +193,9 @@ def _checked(z: FloatArray, controls: FloatArray, n: int, k: int) -> FloatArray:
     if n <= k:
         raise DataError(f"{n} rows for {k} coefficients: at least {k + 1} rows are needed.")
     m = annihilator(controls)
-    left = m @ z
-    still = np.linalg.norm(left, axis=0) <= 1e-10 * np.maximum(np.linalg.norm(z, axis=0), 1e-300)
-    if still.any() or np.linalg.matrix_rank(left) < z.shape[1]:
+    within = m @ z
+    still = np.linalg.norm(within, axis=0) <= 1e-10 * np.maximum(np.linalg.norm(z, axis=0), 1e-300)
+    if still.any() or np.linalg.matrix_rank(within) < z.shape[1]:
         what = listing(f"instrument {j + 1}" for j in np.flatnonzero(still)) or "the instruments together"
         raise IdentificationError(
             f"{what} of {z.shape[1]} do not vary across cells once the controls are taken out: an instrument that is "

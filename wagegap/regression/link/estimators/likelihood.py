@@ -93,7 +93,8 @@ class RowLikelihood:
 
     def take(self, which: IntArray) -> RowLikelihood:
         """Return the data sets of these numbers."""
-        return replace(self, p=self.p[which], y=self.y[which], v=self.v[:, which], used=self.used[which])
+        parts = self.p[which], self.y[which], self.z, self.v[:, which], self.used[which]
+        return RowLikelihood(*parts, self.restricted, self.floor)
 
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
@@ -166,14 +167,8 @@ class RowLikelihood:
         )
         q = self.z.shape[1]
         corners = bread[:, :q, :q], bread[:, :q, q:] + bread[:, q:, :q], bread[:, q:, q:]
-        weights = [corner.reshape(len(bread), -1) for corner in corners]
-        return np.stack(
-            [
-                np.sum([np.sum((o @ squares) * w, axis=1) for o, w in zip(block, weights, strict=True)], axis=0)
-                for block in blocks
-            ],
-            axis=1,
-        )
+        weights = np.array([corner.reshape(len(bread), -1) for corner in corners])
+        return np.asarray(np.einsum("jcmk,cmk->mj", np.array(blocks) @ squares, weights))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -358,9 +358,11 @@ def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> Floa
     return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan) * scaled.unit
 
 
-def _floor(v_p: FloatArray, v_y: FloatArray, both: FloatArray) -> FloatArray:
+def _floor(v_p: FloatArray, v_y: FloatArray, joint: FloatArray) -> FloatArray:
     """Zero, unless a variance of zero would leave some row without any error."""
-    return np.array([1e-12 if np.min(v_p) <= 1e-14 else 0.0, 1e-12 if min(np.min(v_y), np.min(both)) <= 1e-14 else 0.0])
+    return np.array(
+        [1e-12 if np.min(v_p) <= 1e-14 else 0.0, 1e-12 if min(np.min(v_y), np.min(joint)) <= 1e-14 else 0.0]
+    )
 
 
 def _coefficients(

@@ -123,10 +123,11 @@ def fit_simex(
 
 def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Least squares with its classical covariance, for many data sets at once."""
+    # b_r = (X_r'X_r)^-1 X_r'y_r, V_r = e_r'e_r / (n - k) (X_r'X_r)^-1
     bread = np.linalg.inv(np.swapaxes(x, 1, 2) @ x)
     b = np.einsum("rjk,rnk,rn->rj", bread, x, y)
-    rest = y - np.einsum("rnk,rk->rn", x, b)
-    return b, bread * (np.sum(rest**2, axis=1) / (x.shape[1] - x.shape[2]))[:, None, None]
+    residuals = y - np.einsum("rnk,rk->rn", x, b)
+    return b, bread * (np.sum(residuals**2, axis=1) / (x.shape[1] - x.shape[2]))[:, None, None]
 
 
 def _pseudo_errors(problem: LinkProblem, draws: int, rng: np.random.Generator) -> FloatArray:

@@ -80,14 +80,14 @@ class SpecificationCurve(Answer):
 
     def in_words(self) -> str:
         """Say how many specifications agree, and how often chance does as well."""
-        done = self.frame[~self.frame["refused"]]
-        positive = float((done["estimate"] > 0).mean())
+        estimated = self.frame[~self.frame["refused"]]
+        positive = float((estimated["estimate"] > 0).mean())
         refused = int(self.frame["refused"].sum())
         tail = f" {refused} more were refused because premiums are mostly noise there." if refused else ""
         often = "fewer than 1" if self.p_value < 0.01 else f"{100 * self.p_value:.0f}"
         usual = float(np.median(self.null_shares))
         return (
-            f"Of {len(done)} specifications {100 * positive:.0f} % give a positive slope; "
+            f"Of {len(estimated)} specifications {100 * positive:.0f} % give a positive slope; "
             f"{100 * self.share_positive:.0f} % are significantly positive and {100 * self.share_negative:.0f} % "
             f"significantly negative at {100 * self.alpha:g} %. With rates dealt to countries at random the larger "
             f"share is usually {100 * usual:.0f} %, and as large as here in {often} of 100 deals.{tail}"
