@@ -574,10 +574,8 @@ def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatA
 
 def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     """Fill in the label columns that a map did not give."""
-    frame = labels.reset_index(drop=True)
-    for name, default in zip(LABELS, ("value", "none", ""), strict=True):
-        if name not in frame:
-            frame[name] = default
+    defaults = {"term": "value", "unit": "none", "comparison": ""}
+    frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
-from wagegap.estimation.likelihood.linear_systems import solve_scaled
+from wagegap.estimation.likelihood.newton import solve_scaled
 
 __all__ = ["NewtonUpdate", "newton_update"]
 
