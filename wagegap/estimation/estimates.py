@@ -394,8 +394,7 @@ class Estimates:
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
-        for name in wanted:
+        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
         unkeyed = frame[by].isna().any(axis=1)
@@ -528,8 +527,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
                 f"{listing(f'{r.describe()} of {r.origin!r}' for r in a.sources)}: "
                 "join(..., independent=True) takes the errors as independent."
             )
-    keys = list(dict.fromkeys([*a.by, *b.by]))
-    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*keys, *LABELS]]
+    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*dict.fromkeys([*a.by, *b.by]), *LABELS]]
     return Estimates(
         labels,
         np.concatenate([a.values, b.values]),

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
@@ -52,32 +52,6 @@ _BLOCK = 16_384  # units drawn together; part of what a seed means, a power of t
 _ROWS = 2_048  # rows whose products are formed together: they should stay in the cache
 _AT_ONCE = 32 * 2**20  # bytes of multipliers held together
 _PIVOT = 1e-10  # share of a column that the others leave unexplained; below, few digits are left
-
-
-class Multipliers(Protocol):
-    """Multipliers of units, replicate by replicate, block by block."""
-
-    @property
-    def reps(self) -> int:
-        """Number of replicates."""
-
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-
-    @property
-    def order(self) -> IntArray | None:
-        """Unit at each position, shape (N,); None where position is number."""
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a multiplier."""
-
-    def block(self, k: int, first: int, last: int) -> AnyArray:
-        """Multipliers at the positions of block k in replicates first to last - 1, shape (last - first, b)."""
-
-    def replicate(self, i: int) -> FloatArray:
-        """Multipliers of all units in replicate i, shape (N,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,6 +173,10 @@ class GivenWeights:
         return self.columns[:, i]
 
 
+Multipliers: TypeAlias = Resamples | GivenWeights
+"""Multipliers of units, replicate by replicate, block by block."""
+
+
 def draw_resamples(
     n_units: int,
     reps: int,
@@ -293,8 +271,7 @@ def replicate_moments(
     check_count("workers", workers)
     pieces = _arrange(draws, units, cells, len(z))
     n_cells = 1 if cells is None else int(cells.max()) + 1
-    size = z.shape[1] * (z.shape[1] + 1) // 2
-    out = np.zeros((n_cells, draws.reps, size))
+    out = np.zeros((n_cells, draws.reps, z.shape[1] * (z.shape[1] + 1) // 2))
 
     def of_block(task: tuple[int, list[tuple[int, int, int]], int, int]) -> list[tuple[int, int, FloatArray]]:
         """Cell, first replicate and moments of each piece of a block under some replicates."""
@@ -493,8 +470,7 @@ def _spans(draws: Multipliers) -> Iterator[tuple[int, int]]:
 def _cut(stratum: AnyArray, reps: int, seed: int) -> _Segments:
     """Cut sorted strata at the edges of blocks, and draw the totals of the parts."""
     n = len(stratum)
-    changes = np.flatnonzero(np.diff(stratum)) + 1
-    strata = np.concatenate([[0], changes])
+    strata = np.concatenate([[0], np.flatnonzero(np.diff(stratum)) + 1])
     starts = np.union1d(strata, np.arange(0, n, _BLOCK))
     sizes = np.diff(starts, append=n)
     owner = np.searchsorted(strata, starts, side="right") - 1

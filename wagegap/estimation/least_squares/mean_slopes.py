@@ -174,8 +174,7 @@ def replicate_fits(
         When a replicate leaves a coefficient undetermined.
     """
     frame = _Centring.of(sample)
-    moments = replicates.moments(frame.columns(sample), sample.cells)
-    products = [unpack_moments(part) for part in moments]
+    products = [unpack_moments(part) for part in replicates.moments(frame.columns(sample), sample.cells)]
     out = np.zeros((len(replicates), len(fits.values)))
     for s, (of_sample, fit) in enumerate(zip(products, fits.samples, strict=True)):
         out[:, fits.mean_at(s)] = frame.means(of_sample)
