@@ -39,7 +39,7 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust, parse_cov
+from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import required_columns
@@ -198,8 +198,7 @@ def simulate_migrants(
 
 def _check_cov(cov: CovLike) -> None:
     parsed = parse_cov(cov)
-    single = isinstance(parsed, Robust) and not parsed.clusters
-    if single or isinstance(parsed, Replicates | Bootstrap):
+    if parsed.replicated or parsed.independent:
         raise OptionError(
             f"cov={str(parsed)!r}: the equations share destinations and origins; use clusters or dyads, such as "
             "'CR1:destination'."

@@ -23,7 +23,7 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
@@ -276,11 +276,7 @@ def _design(
 ) -> Design:
     """The right-hand side of a formula; cells with missing covariates are left out and named."""
     required_columns(parts.regressors, frame)
-    column = free_name(frame, "rate")
-    design = build_design(
-        frame.assign(**{column: 0.0}), FormulaParts(column, parts.regressors, parts.effects), ledger=ledger,
-        said=parts.outcome,
-    )  # fmt: skip
+    design = build_design(frame, replace(parts, values=np.zeros(len(frame))), ledger=ledger)
     for name in premiums:
         _check_linear(design, name, parts.regressors)
     if len(design.rows) == len(frame):
