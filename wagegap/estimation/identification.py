@@ -63,9 +63,6 @@ def check_identified(design: Design) -> None:
 
 
 def _constant_within(values: FloatArray, codes: CodeArray) -> bool:
-    lowest = np.full(int(codes.max()) + 1, np.inf)
-    highest = -lowest
-    np.minimum.at(lowest, codes, values)
-    np.maximum.at(highest, codes, values)
-    spread = highest - lowest
-    return bool(np.nanmax(np.where(np.isfinite(spread), spread, 0.0)) <= 1e-12 * max(np.abs(values).max(), 1e-300))
+    of_level = np.zeros(int(codes.max()) + 1)
+    of_level[codes] = values
+    return bool(np.abs(values - of_level[codes]).max() <= 1e-12 * max(np.abs(values).max(), 1e-300))

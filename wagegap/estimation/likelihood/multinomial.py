@@ -24,8 +24,14 @@ from scipy import special
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, listing
 from wagegap.estimation.least_squares.lstsq import Collinear
-from wagegap.estimation.likelihood.linear_systems import invert_information
-from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives, maximise, uphill_step
+from wagegap.estimation.likelihood.newton import (
+    MOST_MOVED,
+    Ascent,
+    Derivatives,
+    invert_information,
+    maximise,
+    uphill_step,
+)
 from wagegap.estimation.likelihood.working_columns import WorkingColumns, check_weights, named_columns, working_columns
 
 __all__ = ["MultinomialFit", "fit_multinomial", "softmax"]
