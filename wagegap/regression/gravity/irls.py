@@ -218,7 +218,12 @@ class _Model:
 
     def index(self, mean: FloatArray | float) -> FloatArray:
         """Index of a mean."""
-        inverse: dict[str, Any] = {"poisson": np.log, "logit": special.logit, "probit": special.ndtri, "cloglog": _cloglog}
+        inverse: dict[str, Any] = {
+            "poisson": np.log,
+            "logit": special.logit,
+            "probit": special.ndtri,
+            "cloglog": _cloglog,
+        }
         return np.asarray(inverse[self.family](mean))
 
     def mean(self, index: FloatArray) -> FloatArray:
