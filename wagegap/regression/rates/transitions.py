@@ -133,10 +133,8 @@ class Transitions(Result):
                 rows.append(-scale * (here & stays))
                 shift.append(k * scale)
                 indices.append((*cell, index))
-        frame, matrix = (
-            pd.DataFrame(indices, columns=[*keys, "term"]).assign(unit="index", comparison=""),
-            np.array(rows),
-        )
+        matrix = np.array(rows)
+        frame = pd.DataFrame(indices, columns=[*keys, "term"]).assign(unit="index", comparison="")
         return shares.map(lambda p: matrix @ p + shift, labels=frame, jacobian=lambda _: matrix, title="Mobility")
 
 
