@@ -394,8 +394,7 @@ class Estimates:
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
-        for name in wanted:
+        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
         unkeyed = frame[by].isna().any(axis=1)
@@ -528,8 +527,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
                 f"{listing(f'{r.describe()} of {r.origin!r}' for r in a.sources)}: "
                 "join(..., independent=True) takes the errors as independent."
             )
-    keys = list(dict.fromkeys([*a.by, *b.by]))
-    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*keys, *LABELS]]
+    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*dict.fromkeys([*a.by, *b.by]), *LABELS]]
     return Estimates(
         labels,
         np.concatenate([a.values, b.values]),
@@ -574,10 +572,8 @@ def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatA
 
 def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     """Fill in the label columns that a map did not give."""
-    frame = labels.reset_index(drop=True)
-    for name, default in zip(LABELS, ("value", "none", ""), strict=True):
-        if name not in frame:
-            frame[name] = default
+    defaults = {"term": "value", "unit": "none", "comparison": ""}
+    frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
 
 

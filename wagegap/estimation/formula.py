@@ -302,8 +302,7 @@ def _side_by_side(frame: pd.DataFrame, columns: Sequence[str], *, constant: bool
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns as the formula engine takes them."""
-    columns = {name: _plain_column(frame[name]) for name in frame.columns}
-    return pd.DataFrame(columns, index=frame.index, copy=False)
+    return pd.DataFrame({name: _plain_column(frame[name]) for name in frame}, index=frame.index, copy=False)
 
 
 def _plain_column(column: pd.Series[Any]) -> pd.Series[Any]:

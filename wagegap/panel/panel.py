@@ -440,8 +440,7 @@ def _converted(data: Any) -> Any:
 
 def _fingerprint(frame: pd.DataFrame) -> str:
     """Hash of the content; of more than two million rows, from as many evenly spaced."""
-    step = -(-len(frame) // _HASHED_ROWS)
-    some = frame.iloc[::step]
+    some = frame.iloc[:: -(-len(frame) // _HASHED_ROWS)]
     digest = hashlib.sha256(f"{frame.shape}{list(map(str, frame.columns))}".encode())
     try:
         digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
