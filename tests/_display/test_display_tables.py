@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wagegap._display.delimited import to_csv
 from wagegap._display.files import write_whole
-from wagegap._display.html import to_html, to_html_page
-from wagegap._display.latex import escape_latex, to_latex
-from wagegap._display.markdown import to_markdown
+from wagegap._display.markup import escape_latex, to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.spec import Cell, make_column, make_row, make_table, plain, spans, tabulate_frame
-from wagegap._display.text import display_width, to_text, wrap
+from wagegap._display.text import display_width, to_csv, to_text, wrap
 from wagegap.errors import DataError, EmptyDataError, OptionError, OutputError
 
 NASTY = r"<script>alert('x')</script> & R_D 5% $100 {a} [b] ~^\ #1 | `c` *d* @e"

@@ -9,14 +9,11 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from wagegap._display.axes import styled
+from wagegap._display.axes import Figure, styled
 from wagegap._display.labels import place_labels
 from wagegap.errors import OptionError, OutputError, check_option
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["save_figure", "write_whole"]
 

@@ -11,19 +11,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
+from wagegap._display.axes import INK, SMALL, Axes, apply_style, figure_of, literal, new_axes, styled
 from wagegap._display.labels import put_caption, text_sizes
 from wagegap._display.numbers import format_number, typographic
 from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
 __all__ = ["ERROR_GID", "NO_ROOM", "VALUE_GID", "cell_colors", "contrasting", "heat", "told_of_errors"]
 
@@ -216,13 +212,13 @@ def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
             _shrink(ax, ax.get_yticklabels(), 1)
 
 
-def _excess(ax: Axes, labels: Sequence[Text], side: int) -> float:
+def _excess(ax: Axes, labels: Sequence[Any], side: int) -> float:
     """Largest width (0) or height (1) of labels over the room that a cell has for it."""
     room = 0.95 * _cell(ax)[side]
     return float(text_sizes(labels)[:, side].max() / room)
 
 
-def _shrink(ax: Axes, labels: Sequence[Text], side: int) -> None:
+def _shrink(ax: Axes, labels: Sequence[Any], side: int) -> None:
     excess = _excess(ax, labels, side)
     for label in labels if excess > 1 else ():
         label.set_fontsize(max(float(label.get_fontsize()) * 0.98 / excess, 4.0))

@@ -14,17 +14,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import FAINT, INK, SMALL, figure_of, literal, styled
+from wagegap._display.axes import FAINT, INK, SMALL, Axes, Figure, figure_of, literal, styled
 from wagegap._typing import FloatArray
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Annotation, Text
 
 __all__ = [
     "apart",
@@ -44,7 +39,7 @@ _LEADER = "#4A4A4A"
 _LETTERS_PER_INCH = 17.0
 
 
-def text_sizes(texts: Sequence[Text]) -> FloatArray:
+def text_sizes(texts: Sequence[Any]) -> FloatArray:
     """Widths and heights of texts in pixels, shape (n, 2), without the arrows of annotations."""
     from matplotlib.text import Text
 
@@ -85,7 +80,7 @@ def place_labels(ax: Axes) -> Axes:
     Axes
         The same axes.
     """
-    texts: list[Annotation] = [text for text in ax.texts if text.get_gid() == LABEL_GID]  # type: ignore[misc]
+    texts: list[Any] = [text for text in ax.texts if text.get_gid() == LABEL_GID]
     if not texts:
         return ax
     figure_of(ax).draw_without_rendering()

@@ -11,8 +11,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from wagegap._display.html import to_html
-from wagegap._display.markdown import to_markdown
+from wagegap._display.markup import to_html, to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, SmallSample

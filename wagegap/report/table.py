@@ -15,11 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from wagegap._display.delimited import to_csv
 from wagegap._display.files import write_whole
-from wagegap._display.html import to_html, to_html_page
-from wagegap._display.latex import to_latex
-from wagegap._display.markdown import to_markdown
+from wagegap._display.markup import to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.numbers import (
     UNKNOWN,
     format_count,
@@ -42,7 +39,7 @@ from wagegap._display.spec import (
     make_table,
     statistic_cell,
 )
-from wagegap._display.text import Minus, to_text
+from wagegap._display.text import Minus, to_csv, to_text
 from wagegap.errors import (
     ColumnError,
     DataError,

@@ -100,7 +100,7 @@ class AbsorbedCount:
     nested_in : tuple of str
         Groupings within whose groups the effects are nested.
     levels : int, optional
-        Levels of the grouping, which fixest counts whether or not they can be told apart; the rank where absent.
+        Levels of the grouping, which fixest counts whether or not they are collinear; the rank where absent.
     """
 
     name: str

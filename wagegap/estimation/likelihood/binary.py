@@ -85,7 +85,7 @@ class BinaryFit:
     link : str
         Logit, probit, cloglog or lpm.
     params : ndarray, shape (k,)
-        Coefficients; NaN for a column set aside.
+        Coefficients; NaN for a column left out.
     bread : ndarray, shape (k, k)
         Inverse of the observed information over the kept columns, zero elsewhere.
     index : ndarray, shape (n,)
@@ -101,7 +101,7 @@ class BinaryFit:
     kept : ndarray of bool, shape (k,)
         Columns with a coefficient.
     collinear : tuple of Collinear
-        Columns set aside.
+        Columns left out as collinear.
     steps : int
         Newton steps taken.
     separation : Separation, optional

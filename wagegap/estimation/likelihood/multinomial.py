@@ -46,9 +46,9 @@ class MultinomialFit:
     Attributes
     ----------
     params : ndarray, shape (J - 1, k)
-        Coefficients of every outcome but the base; NaN for a column set aside.
+        Coefficients of every outcome but the base; NaN for a column left out.
     bread : ndarray, shape ((J - 1) k, (J - 1) k)
-        Inverse of the information, outcome after outcome, zero for columns set aside.
+        Inverse of the information, outcome after outcome, zero for columns left out.
     probabilities : ndarray, shape (n, J)
         Fitted probabilities.
     residuals : ndarray, shape (n, J - 1)
@@ -60,7 +60,7 @@ class MultinomialFit:
     kept : ndarray of bool, shape (k,)
         Columns with coefficients.
     collinear : tuple of Collinear
-        Columns set aside.
+        Columns left out as collinear.
     steps : int
         Newton steps taken.
     """

@@ -1,6 +1,6 @@
 """Columns that a likelihood is maximised in, checks of weights, and columns named in messages.
 
-Collinear columns are set aside, and nearly collinear ones orthogonalised, so that Newton's steps keep their digits;
+Collinear columns are left out, and nearly collinear ones orthogonalised, so that Newton's steps keep their digits;
 coefficients and their covariance are turned back into those of the design.
 """
 

@@ -162,7 +162,7 @@ def fit_transitions(  # noqa: PLR0913
     origin, destination : str
         Columns of now and next, such as `"field"` and `"next_field"`.
     by, among, cov, small_sample, weights, weight_kind
-        As in `fit_rates`; a single matrix by itself.
+        As in `fit_rates`; a single matrix by default.
     min_rows : int
         Origins with fewer rows are left out, with a warning.
 

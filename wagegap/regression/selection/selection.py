@@ -206,13 +206,13 @@ def fit_selection(  # noqa: PLR0913
         Heckman's two steps or maximum likelihood; for many places the correction of Lee, of Dubin and McFadden, or of
         Dahl.
     places : str or sequence of str, optional
-        Places whose outcome equation is fitted; all where outcomes are observed, by itself.
+        Places whose outcome equation is fitted; all where outcomes are observed by default.
     probabilities : str or sequence of str
         For Dahl: places whose probabilities enter beside that of the place chosen.
     degree : int
         For Dahl: degree of the polynomial.
     by : str or sequence of str
-        Cells with equations of their own, estimated jointly; none by itself.
+        Cells with equations of their own, estimated jointly; none by default.
     cov : str or object of `wagegap.cov`, optional
         HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap; under Heckman's
         model also iid, its classical covariance. What the panel declares, else HC1.
@@ -464,7 +464,7 @@ def _fit_places(task: _Task, cell: Cell) -> _Fit:
     choice = fit_multinomial(task.codes[at], z, weights, names=selection_names, outcomes=task.levels)
     if not choice.kept.all():
         lost = [selection_names[j] for j in np.flatnonzero(~choice.kept)]
-        raise IdentificationError(f"{listing(lost)} cannot be told apart from other columns of the selection equation.")
+        raise IdentificationError(f"{listing(lost)}: collinear with other columns of the selection equation.")
     first = choice.influence(z)
     labels: list[tuple[str, str]] = []
     values, influence = [], []
