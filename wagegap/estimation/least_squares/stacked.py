@@ -93,15 +93,15 @@ def _dense_sample(sample: Sample, reported: Sequence[int]) -> tuple[Sample, list
     own = [member * sample.x[:, [j]] for j in reported]
     premiums = np.stack(own, axis=2).reshape(len(sample.y), n_cells * r)
     names = [f"{sample.names[j]}[{cell}]" for cell in sample.cell_names for j in reported]
-    effects, effect_names = sample.effects, sample.effect_names
-    if sample.effects:
-        effects, effect_names = (sample.cells, *effects), ("cell", *effect_names)
+    # with absorbed effects the cells are one of them, else they have constants of their own
+    cells, cell_effect = ((sample.cells,), ("cell",)) if sample.effects else ((), ())
     without = bool(sample.effects) or constant is None
     constants, constant_names = ([], ()) if without else ([member], sample.cell_names)
     x = np.column_stack([premiums, *constants, sample.x[:, common]])
     all_names = (*names, *constant_names, *(sample.names[j] for j in common))
     dense = replace(
-        sample, x=x, names=all_names, effects=effects, effect_names=effect_names,
+        sample, x=x, names=all_names, effects=(*cells, *sample.effects),
+        effect_names=(*cell_effect, *sample.effect_names),
         cells=np.zeros(len(sample.y), dtype=np.int32), cell_names=("",),
     )  # fmt: skip
     return dense, list(range(n_cells * r))

@@ -30,7 +30,6 @@ from scipy import linalg
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.linear_systems import invert_information
 from wagegap.estimation.likelihood.newton import (
     MOST_MOVED,
     Ascent,
