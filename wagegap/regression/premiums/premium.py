@@ -251,11 +251,10 @@ def _stacked(
 ) -> tuple[Estimates, FloatArray]:
     """Premiums of cells that share the slopes of the controls, and the deviation of the residuals."""
     sample, cov = rows.sample, rows.cov
-    fits, matrix = fit_stacked(
-        sample, columns, cov=Robust("HC0") if cov.replicated else cov, rule=rows.rule, wanted=wanted
-    )  # fmt: skip
+    fits = fit_stacked(sample, columns, cov=Robust("HC0") if cov.replicated else cov, rule=rows.rule, wanted=wanted)
     say_collinear(fits.collinear)
     source: ErrorSource = fits.source
+    matrix = fits.matrix
     if cov.replicated:
         values = np.where(wanted, fits.values, 0.0)
         source, matrix = (
