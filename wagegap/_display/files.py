@@ -77,17 +77,13 @@ def save_figure(
         figure.set_layout_engine("none")
         try:
             for kind in formats:
-                drawn[kind] = _drawn(figure, kind, alt_text, dpi)
+                buffer = io.BytesIO()
+                metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alt_text}
+                figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
+                drawn[kind] = buffer.getvalue()
         finally:
             figure.set_layout_engine(engine or "none")
     return tuple(write_whole(f"{os.fspath(path)}.{kind}", data) for kind, data in drawn.items())
-
-
-def _drawn(figure: Figure, kind: str, alt_text: str, dpi: int) -> bytes:
-    buffer = io.BytesIO()
-    metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alt_text}
-    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
-    return buffer.getvalue()
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:

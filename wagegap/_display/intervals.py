@@ -88,7 +88,10 @@ def intervals(
     """
     check_option("sizes", sizes, ("precision", "equal"))
     b, lower, upper = checked_columns(labels, estimate=estimate, low=low, high=high)
-    _check_intervals(labels, b, lower, upper)
+    outside = np.flatnonzero((lower > b) | (upper < b))
+    if len(outside):
+        wrong = listing(labels[int(i)] for i in outside)
+        raise DataError(f"{len(outside)} of {len(b)} intervals do not hold their estimate: {wrong}.")
     group, group_names = grouped(groups, len(b))
     rows, names = factorize(labels)
     y = rows + _dodge(rows, group, len(group_names))
@@ -110,10 +113,9 @@ def _dodge(rows: IntArray, group: IntArray, groups: int) -> FloatArray:
     """Shift estimates that share a row, so that groups stand beside each other."""
     if len(set(rows)) == len(rows):
         return np.zeros(len(rows))
-    if groups > 1 and len(set(zip(rows, group, strict=True))) == len(rows):
-        at, count = group, groups
-    else:
-        at = np.array([np.sum(rows[:i] == row) for i, row in enumerate(rows)])
+    at, count = group, groups
+    if groups <= 1 or len(set(zip(rows, group, strict=True))) < len(rows):
+        at = np.array([np.sum(rows[:i] == row) for i, row in enumerate(rows)], dtype=np.intp)
         count = int(at.max()) + 1
     return np.asarray((at - (count - 1) / 2) * min(0.24, 0.7 / count))
 
@@ -127,14 +129,6 @@ def _areas(width: FloatArray, sizes: str) -> FloatArray:
         area[sized] = 16.0 + 48.0 * (width[sized].min() / width[sized]) ** 2
         area[width == 0] = 64.0
     return area
-
-
-def _check_intervals(labels: Sequence[object], b: FloatArray, low: FloatArray, high: FloatArray) -> None:
-    with np.errstate(invalid="ignore"):
-        outside = (low > b) | (high < b)
-    if outside.any():
-        names = listing(labels[int(i)] for i in np.flatnonzero(outside))
-        raise DataError(f"{int(outside.sum())} of {len(b)} intervals do not hold their estimate: {names}.")
 
 
 # bars ----------------------------------------------------------------------------------------------------------------
@@ -192,9 +186,8 @@ def bars(
     place, names = factorize(labels)
     group, group_names = grouped(groups, n)
     many = max(len(group_names), 1)
-    if ax is None:
-        row = _ROW if len(names) <= _MANY else _LOW_ROW
-        ax = new_axes(6.3, _FRAME + row * len(names) * max(1.0, 0.6 * many))
+    row = _ROW if len(names) <= _MANY else _LOW_ROW
+    ax = new_axes(6.3, _FRAME + row * len(names) * max(1.0, 0.6 * many)) if ax is None else ax
     thick = 0.72 / many
     y = place + (group - (many - 1) / 2) * thick
     signs = [FAINT if label == whole else color_of(int(value < 0)) for label, value in zip(labels, values, strict=True)]

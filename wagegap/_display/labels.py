@@ -87,9 +87,7 @@ def place_labels(ax: Axes) -> Axes:
     points = np.round(np.asarray(ax.transData.transform(np.array([text.xy for text in texts])), dtype=float), 3)
     pixels = figure_of(ax).dpi / 72.0
     sizes = np.round(text_sizes(texts) + 2.0 * pixels, 3)
-    frame = ax.get_window_extent()
-    bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1])
-    centres = place_boxes(points, sizes, bounds, clearance=3.2 * pixels)
+    centres = place_boxes(points, sizes, np.array(ax.get_window_extent().extents), clearance=3.2 * pixels)
     gaps = _gap_to_box(points, centres, sizes)
     for text, point, centre, gap in zip(texts, points, centres, gaps, strict=True):
         text.set_position(tuple(np.round((centre - point) / pixels, 3)))
@@ -163,9 +161,8 @@ def _cost(places: FloatArray, points: FloatArray, i: int, size: FloatArray, clea
     if len(others):
         gaps = np.min([_gap_to_box(other[None], places, size[None]) for other in others], axis=0)
         gap = gap + 2.0 * np.maximum(gap + clearance - gaps, 0.0)
-    offset = places - points[i]
-    usual = np.where(offset[:, 0] >= 0, 0.0, 0.3) + np.where(offset[:, 1] >= 0, 0.0, 0.2)
-    return np.asarray(gap + usual * clearance)
+    unusual = (places < points[i]) @ np.array([0.3, 0.2])
+    return np.asarray(gap + unusual * clearance)
 
 
 def _gap_to_box(points: FloatArray, centres: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -273,16 +270,13 @@ def apart(levels: FloatArray, heights: FloatArray) -> FloatArray:
     [-4.5, 5.5, 50.0]
     """
     # min sum_i (y_i - l_i)^2 subject to y_(i+1) - y_i >= (h_i + h_(i+1)) / 2, l the levels and h the heights: with o_i
-    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o, found by pooling neighbours.
+    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o.
+    from scipy.optimize import isotonic_regression
+
     order = np.argsort(levels, kind="stable")
     stacked = np.cumsum(heights[order]) - heights[order] / 2
-    pools: list[list[float]] = []
-    for value in levels[order] - stacked:
-        pools.append([float(value)])
-        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]) + 1e-9:
-            pools[-2:] = [[*pools[-2], *pools[-1]]]
     moved = np.empty(len(levels))
-    moved[order] = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools]) + stacked
+    moved[order] = isotonic_regression(levels[order] - stacked).x + stacked
     return moved
 
 

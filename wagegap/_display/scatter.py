@@ -99,7 +99,6 @@ def ellipses(
             _ellipse(ax, (at_x[i], at_y[i]), matrices[i], reach, colors)
         else:
             _bars(ax, at_x[i], at_y[i], reach * np.sqrt(np.diag(matrices[i])), color)
-    for i in range(len(at_x)):
         draw_point(ax, at_x[i], at_y[i], group=group[i], hollow=not known[i], area=16.0)
     ax.autoscale_view()
     ax.grid(color=HAIR, linewidth=0.6)

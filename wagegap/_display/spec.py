@@ -234,8 +234,7 @@ def plain(text: object) -> str:
     >>> plain("two\nlines\x1b[31m")
     'two lines [31m'
     """
-    kept = "".join(char if char.isprintable() else " " for char in str(text))
-    return re.sub(r"\s+", " ", kept).strip()
+    return " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
 
 
 def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:

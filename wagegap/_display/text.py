@@ -20,7 +20,7 @@ from itertools import accumulate, groupby
 from typing import Literal, TypeAlias
 
 from wagegap._display.numbers import typographic
-from wagegap._display.spec import Align, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tails
+from wagegap._display.spec import Align, Cell, Row, TableSpec, headed_rows, hidden_tail, tails
 from wagegap.errors import OptionError, check_option
 
 __all__ = ["Minus", "display_width", "to_csv", "to_text", "wrap"]
@@ -154,7 +154,6 @@ def _grid(spec: TableSpec, width: int) -> _Grid:
     room = width - (NARROWEST // 2 + GAP if spec.has_stub else 0)
     labels = [display_width(_indent(row) + row.stub) for row in spec.rows]
     natural = max([*labels, display_width(spec.stub_header), 0])
-    columns: tuple[int, ...] = ()
     for compact in (False, True):
         columns = tuple(min(_column_width(spec, j, longest[j], compact), room) for j in range(len(spec.columns)))
         beside_columns = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
@@ -171,7 +170,7 @@ def _column_width(spec: TableSpec, j: int, longest: str, compact: bool) -> int:
     fixed = [display_width(c.text) + len(hidden_tail(c, longest)) for c in cells if c.numeric]
     words = [display_width(c.text) for c in cells if not c.numeric]
     least = max([*fixed, *(display_width(word) for word in header.split()), 1])
-    return max(least, min(max([*words, 0 if compact else display_width(header)], default=0), WORDS))
+    return max(least, min(max([*words, 0 if compact else display_width(header)]), WORDS))
 
 
 def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
@@ -198,15 +197,12 @@ def _panel_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], minus: Minu
 
 
 def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[str]:
-    chosen = [spec.columns[j] for j in panel]
     lines: list[str] = []
-    if any(column.group for column in chosen):
-        blocks, widths, start = [], [], 0
-        for group, count in spans(chosen):
-            widths.append(grid.across(panel[start : start + count]))
-            blocks.append([*_aligned(group, widths[-1], "center"), "-" * widths[-1]] if group else [])
-            start += count
-        lines += _join([[], *blocks], [grid.stub, *widths], bottom=True)
+    if any(spec.columns[j].group for j in panel):
+        spanned = groupby(panel, key=lambda j: spec.columns[j].group)
+        widths = [(group, grid.across(list(members))) for group, members in spanned]
+        blocks = [[*_aligned(group, width, "center"), "-" * width] if group else [] for group, width in widths]
+        lines = _join([[], *blocks], [grid.stub, *(width for _, width in widths)], bottom=True)
     headers = [_aligned(spec.columns[j].header, grid.columns[j], spec.columns[j].align) for j in panel]
     stub = wrap(spec.stub_header, max(grid.stub, 1))
     return lines + _join([stub, *headers], [grid.stub, *(grid.columns[j] for j in panel)], bottom=True)
@@ -214,15 +210,14 @@ def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[st
 
 def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, minus: Minus) -> list[str]:
     indent = _indent(row)
-    stub = [indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]
-    blocks = []
+    blocks = [[indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]]
     for j in panel:
         cell = row.cells[j]
         text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
         pad = len(hidden_tail(cell, grid.tails[j]))
         aligned = _aligned(text, grid.columns[j] - pad, spec.columns[j].align)
         blocks.append([line + " " * pad for line in aligned])
-    return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
+    return _join(blocks, [grid.stub, *(grid.columns[j] for j in panel)])
 
 
 def _indent(row: Row) -> str:
@@ -241,10 +236,9 @@ def _align(text: str, width: int, align: Align) -> str:
 
 def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: bool = False) -> list[str]:
     """Put blocks of lines side by side; the first, the stub, vanishes where it has no width."""
-    height = max(len(block) for block in blocks)
     columns = []
     for block, width in zip(blocks, widths, strict=True):
-        blank = [""] * (height - len(block))
+        blank = [""] * (max(map(len, blocks)) - len(block))
         lines = [*blank, *block] if bottom else [*block, *blank]
         columns += [[_align(line, width, "left") for line in lines]] if width else []
     return [(" " * GAP).join(parts) for parts in zip(*columns, strict=True)]

@@ -34,7 +34,7 @@ from wagegap.datasets.local import (
     with_countries,
     within_years,
 )
-from wagegap.errors import ColumnError, DataError, OptionError, check_option, did_you_mean, listing, public
+from wagegap.errors import ColumnError, DataError, OptionError, check_known, check_option, did_you_mean, listing, public
 
 __all__ = [
     "complete_pairs",
@@ -211,8 +211,7 @@ def read_linkedin_skills(
     DataError, ColumnError, EmptyDataError, OptionError
     """
     names = {"skill_group_name": "skill", "skill_group_category": "category"}
-    frame = local_table(path, "wb_linkedin/skill_migration.parquet", ["iso3", *names, *_NET_YEARS])
-    return _members(frame, names, skill, years)
+    return _members(path, "wb_linkedin/skill_migration.parquet", names, skill, years)
 
 
 @public
@@ -240,8 +239,7 @@ def read_linkedin_industries(
     DataError, ColumnError, EmptyDataError, OptionError
     """
     names = {"industry_name": "industry", "isic_section_index": "section"}
-    frame = local_table(path, "wb_linkedin/industry_migration.parquet", ["iso3", *names, *_NET_YEARS])
-    return _members(frame, names, industry, years)
+    return _members(path, "wb_linkedin/industry_migration.parquet", names, industry, years)
 
 
 @public
@@ -363,9 +361,8 @@ def complete_pairs(
     [0, 3, 0, 5, 0, 0]
     """
     keys = ["origin", "destination", *(["year"] if by_year else [])]
-    missing = [name for name in keys if name not in flows]
-    if missing:
-        raise ColumnError(f"the flows have no column {missing[0]!r}. There are: {listing(flows.columns, 12)}.")
+    there = listing(flows.columns, 12)
+    check_known(keys, flows, lambda name, _: ColumnError(f"the flows have no column {name!r}. There are: {there}."))
     value = _counted(flows, value)
     if (flows[value] < 0).any():
         raise DataError(
@@ -379,17 +376,18 @@ def complete_pairs(
 
 
 def _members(
-    frame: pd.DataFrame, names: dict[str, str], wanted: str | Sequence[str] | None, years: Years
+    path: PathLike | None, name: str, names: dict[str, str], wanted: str | Sequence[str] | None, years: Years
 ) -> pd.DataFrame:
-    """Rows of LinkedIn's tables by year, of some groups."""
+    """Rows of a table of LinkedIn's by year, of some groups."""
     group = next(iter(names.values()))
-    frame = frame[["iso3", *names, *_NET_YEARS]].rename(columns=names)
+    needed = ["iso3", *names, *_NET_YEARS]
+    frame = local_table(path, name, needed)[needed].rename(columns=names)
     if wanted is not None:
         chosen = [wanted] if isinstance(wanted, str) else list(wanted)
         known = sorted(frame[group].unique())
-        unknown = [name for name in chosen if name not in known]
-        if unknown:
-            raise OptionError(f"no {group} {unknown[0]!r}.{did_you_mean(unknown[0], known)} There are {len(known)}.")
+        check_known(
+            chosen, known, lambda name, hint: OptionError(f"no {group} {name!r}.{hint} There are {len(known)}.")
+        )
         frame = keep_rows(frame, frame[group].isin(chosen), f"another {group}")
     return _long_by_year(with_countries(frame, {"iso3": "iso3"}), ["iso3", "year", group], years)
 

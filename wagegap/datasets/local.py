@@ -60,8 +60,8 @@ def local_file(path: PathLike | None, name: str) -> Path:
     if path is not None:
         given = Path(path)
         if not given.is_file():
-            near = [str(beside) for beside in given.parent.iterdir()] if given.parent.is_dir() else []
-            raise DataError(f"no file {str(given)!r}.{did_you_mean(given, near)} It should be a copy of {name}.")
+            hint = did_you_mean(given, given.parent.glob("*"))
+            raise DataError(f"no file {str(given)!r}.{hint} It should be a copy of {name}.")
         return given
     folder = os.environ.get("WAGEGAP_DATA")
     if folder is None:

@@ -141,8 +141,8 @@ def join_years(panels: Sequence[Panel]) -> Panel:
     if twice:
         raise DuplicateKeyError(f"source holds {listing(twice)} more than once: give each year once.")
     rows = pd.concat([panel.frame[list(COLUMNS)] for panel in panels], ignore_index=True)
-    name = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
-    return read_panel(rows, country="iso3", period="year", source_name=name)
+    source = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
+    return read_panel(rows, country="iso3", period="year", source_name=source)
 
 
 def ai_work(roles: pd.Series[Any]) -> pd.Series[Any]:
@@ -218,8 +218,8 @@ def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
     except DataError as error:
         raise DataError(f"{error} It can be fetched: wagegap.datasets.download({known.name!r}).") from None
     if path is not None:
-        size = found.stat().st_size
-        other = next((each.year for each in published_files().values() if each.size == size), year)
+        by_size = {each.size: each.year for each in reversed(published_files().values())}
+        other = by_size.get(found.stat().st_size, year)
         if other != year:  # files of neighbouring years have the same headings
             raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
         return found

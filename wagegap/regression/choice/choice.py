@@ -196,7 +196,7 @@ class Choice(Result):
         >>> [text.get_text() for text in fitted.plot(variable="pay").get_yticklabels()]
         ['away', 'home']
         """
-        from wagegap.regression.choice.figures import draw_pairs
+        from wagegap.regression.figures import draw_pairs
 
         if variable is None:
             what = "Per cent of those who give up the column's alternative that go to the row's"
