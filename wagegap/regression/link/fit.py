@@ -8,6 +8,7 @@ exact, and least squares with exact permutation where the premiums' errors are u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -234,12 +235,10 @@ def _beside(
 ) -> Link | None:
     """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
     other = ESTIMATORS[method].beside
-    if other is None:
-        return None
-    try:
-        return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
-    except WagegapError:
-        return None
+    with suppress(WagegapError):
+        if other is not None:
+            return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
+    return None
 
 
 def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
@@ -322,11 +321,10 @@ def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments
         labels, columns = source.labels, source.values[:, None]
     at = positions(cells.keys, labels)
     values = np.where((at >= 0)[:, None], columns[at], np.nan)
-    lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(lost):
+    lost = np.array(cells.names)[~np.isfinite(values).all(axis=1)].tolist()
+    if lost:
         raise MissingValueError(
-            f"instruments are missing in {len(lost)} of {cells.n} cells: {listing(cells.names[i] for i in lost)}. "
-            "Leave those out."
+            f"instruments are missing in {len(lost)} of {cells.n} cells: {listing(lost)}. Leave those out."
         )
     return np.asarray(values)
 
@@ -335,8 +333,8 @@ def _check_other_source(instruments: Any, premiums: Any) -> None:
     """Refuse premiums of the same workers as instruments: their errors are related."""
     if isinstance(instruments, str | list | tuple):
         return
-    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
     source = estimates_of(instruments, "instruments")
+    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
     if any(are_related(source, estimates_of(part, "premiums")) for part in given):
         raise CovarianceError(
             "the instruments are estimated from the workers behind the premiums, so that their errors are related: "
