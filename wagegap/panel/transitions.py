@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
-from wagegap.errors import DuplicateKeyError, MissingValueError, listing
+from wagegap.errors import DuplicateKeyError, MissingValueError, listing, refuse_rows
 from wagegap.panel.roles import Roles
 
 __all__ = ["next_outcomes"]
@@ -81,17 +81,18 @@ class _Steps:
 
 
 def _steps(frame: pd.DataFrame, roles: Roles, worker: IntArray, horizon: int) -> _Steps:
-    time, periods = _times(frame[roles.period], str(roles.period))
+    codes, periods = pd.factorize(frame[roles.period], sort=True)
+    refuse_rows(codes < 0, MissingValueError, f"period {roles.period!r} is missing in ", " rows: filter them out.")
+    time = codes.astype(np.intp)
     n, count = len(frame), len(periods)
     key = worker * (count + horizon) + time
     order = np.argsort(key, kind="stable")
     ordered = key[order]
-    twice = int((np.diff(ordered) == 0).sum())
-    if twice:
-        raise DuplicateKeyError(
-            f"{twice:,} of {n:,} rows repeat a worker within a period: transitions need one row of each. Keep the main "
-            "job, say, with panel.filter(...)."
-        )
+    refuse_rows(
+        np.diff(ordered, prepend=-1) == 0, DuplicateKeyError, "",
+        " rows repeat a worker within a period: transitions need one row of each. Keep the main job, say, with "
+        "panel.filter(...).",
+    )  # fmt: skip
     place = np.minimum(np.searchsorted(ordered, key + horizon), n - 1)
     target = np.where(ordered[place] == key + horizon, order[place], -1)
     same = np.diff(worker[order]) == 0
@@ -99,16 +100,7 @@ def _steps(frame: pd.DataFrame, roles: Roles, worker: IntArray, horizon: int) ->
     gap[order[:-1][same]] = np.diff(time[order])[same]
     last = np.zeros(worker.max() + 1, dtype=np.intp)
     np.maximum.at(last, worker, time)
-    return _Steps(target, gap, time >= count - horizon, last[worker] > time + horizon, periods)
-
-
-def _times(column: pd.Series[Any], name: str) -> tuple[IntArray, AnyArray]:
-    """Number of each row's period, and the periods."""
-    codes, periods = pd.factorize(column, sort=True)
-    missing = int((codes < 0).sum())
-    if missing:
-        raise MissingValueError(f"period {name!r} is missing in {missing:,} of {len(column):,} rows: filter them out.")
-    return codes.astype(np.intp), np.asarray(periods)
+    return _Steps(target, gap, time >= count - horizon, last[worker] > time + horizon, np.asarray(periods))
 
 
 def _local(roles: Roles) -> bool:
@@ -117,11 +109,8 @@ def _local(roles: Roles) -> bool:
 
 def _watched(roles: Roles) -> dict[str, str]:
     """Columns whose change is an outcome, by role."""
-    named = {
-        "country": None if _local(roles) else roles.country,
-        "field": roles.field,
-        "occupation": roles.occupation,
-    }
+    country = None if _local(roles) else roles.country
+    named = {"country": country, "field": roles.field, "occupation": roles.occupation}
     return {role: column for role, column in named.items() if column is not None}
 
 

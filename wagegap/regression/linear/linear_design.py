@@ -90,7 +90,7 @@ def linear_rows(
         rows = replace(rows, design=rows.design.without_constant())
     if rows.design.x.shape[1] == 0:
         raise FormulaError(f"formula {formula!r} has no regressor.")
-    rows, instrumented = (rows, None) if sides is None else _split(panel, rows, parts, sides)
+    rows, instrumented = (rows, None) if sides is None else _split(rows, parts, sides)
     check_identified(rows.design)
     return rows, instrumented
 
@@ -117,9 +117,9 @@ def _check_model(panel: Panel, parts: FormulaParts, asked: LinearCall, *, weight
         column_of(panel, getattr(asked, role), f"for {role}")
 
 
-def _split(panel: Panel, rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, Instrumented]:
+def _split(rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, Instrumented]:
     """Columns of the design by what the two formulas call them."""
-    frame, design = rows.columns([str(name) for name in panel.frame.columns]), rows.design
+    frame, design = rows.columns(), rows.design
     regressors, ends, outside = (
         set(design_matrix(frame, text).names) for text in (parts.regressors, sides.outcome, sides.regressors)
     )

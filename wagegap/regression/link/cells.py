@@ -22,7 +22,7 @@ from wagegap.errors import (
     listing,
     no_column,
 )
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
@@ -268,9 +268,7 @@ def _evaluated(
         frame = frame.assign(**{name: est.values[frame[f"_row {name}"].to_numpy(dtype=int)]})
     seen = frame.drop(columns=[f"_row {name}" for name in ("", *named)])
     required_columns(parts.regressors, seen)
-    column = free_name(seen, "rate")
-    blank = FormulaParts(column, parts.regressors, parts.effects)
-    design = build_design(seen.assign(**{column: 0.0}), blank, ledger=ledger, said=parts.outcome)
+    design = build_design(seen, replace(parts, values=np.zeros(len(seen))), ledger=ledger)
     for name in named:
         _check_linear(design, name, parts.regressors)
     kept = frame.iloc[design.rows]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from wagegap.errors import OptionError
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Robust, parse_cov
+from wagegap.estimation.covariance.options import parse_cov
 from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import fit_cells
@@ -51,7 +51,7 @@ def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
     """Robust covariance of least squares on the rows, or on the rows times W^(1/2)."""
     problem = setup.problem
     parsed = parse_cov(setup.cov)
-    if not isinstance(parsed, Robust):
+    if parsed.replicated or not (parsed.independent or parsed.clusters):
         raise OptionError(f"cov={setup.cov!r} of a link must be a string such as 'HC3' or 'CR2:iso3'.")
     groupings: dict[str, Any] = {"row": Grouping.from_keys("row", "link", np.arange(problem.n))}
     for name in parsed.clusters:
