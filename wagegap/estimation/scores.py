@@ -89,11 +89,11 @@ def check_clusters(source: ScoreSource) -> None:
         few[name] = [f"{c} in {label}" for label, c in zip(labels, counts, strict=True) if c < _FEW_CLUSTERS]
     if not source.cov.adjusts_clusters and any(few.values()):
         words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
-        warn(
-            f"few clusters ({words}): {source.cov.kind} errors are too small; CR2 has degrees of freedom of its own: "
-            f"cov='CR2:{next(name for name in few if few[name])}'.",
-            FewClustersWarning,
-        )
+        first = next(name for name in few if few[name])
+        better = f"CR2 has degrees of freedom of its own: cov='CR2:{first}'."
+        if source.leverage is None:  # no linear model, for which alone CR2 is defined
+            better = f"compare them with a bootstrap of clusters: cov=wg.cov.Bootstrap(999, cluster={first!r}, rng=1)."
+        warn(f"few clusters ({words}): {source.cov.kind} errors are too small; {better}", FewClustersWarning)
 
 
 def _check_defined(cov: Analytic, fits: Sequence[CellFit]) -> None:
