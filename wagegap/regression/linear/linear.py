@@ -166,8 +166,8 @@ def fit_linear(  # noqa: PLR0913
     >>> rows = pd.DataFrame({"offer": rng.normal(size=4000), "taste": rng.normal(size=4000)})
     >>> rows["moved"] = rows.offer + rows.taste + rng.normal(size=4000)
     >>> rows["pay"] = 0.5 * rows.moved + rows.taste
-    >>> wg.fit_linear(rows, "pay ~ moved", instruments="moved ~ offer").params.round(1)["moved"]
-    np.float64(0.5)
+    >>> float(wg.fit_linear(rows, "pay ~ moved", instruments="moved ~ offer").params["moved"].round(1))
+    0.5
     """
     check_option("model", model, tuple(_MODELS))
     panel = as_panel(data)

@@ -151,8 +151,8 @@ def two_stage(
     >>> import numpy as np
     >>> z = np.array([[-1.0], [1], [-1], [1]])
     >>> x = np.column_stack([np.ones(4), z[:, 0] + [0, 0, 1, 1]])
-    >>> two_stage(2 * x[:, 1] + [0.5, 0.5, -0.5, -0.5], x, z, np.array([False, True])).params.round(12)[1]
-    np.float64(2.0)
+    >>> float(two_stage(2 * x[:, 1] + [0.5, 0.5, -0.5, -0.5], x, z, np.array([False, True])).params[1].round(12))
+    2.0
     """
     # X^ = P_Z X,   b = (X^'X^)^-1 X^'y,   y~ = y - (X - X^) b, so that y~ - X^ b = y - X b
     exogenous = np.column_stack([x[:, ~endogenous], z])

@@ -157,7 +157,7 @@ def jackknife_errors(parts: FloatArray) -> FloatArray:
     """Standard errors from estimates without each of m parts: ((m - 1) / m sum_i (b_i - mean b)^2)^(1/2).
 
     >>> import numpy as np
-    >>> jackknife_errors(np.array([1.0, 2.0, 3.0])).round(3)
-    np.float64(1.155)
+    >>> float(jackknife_errors(np.array([1.0, 2.0, 3.0])).round(3))
+    1.155
     """
     return np.asarray(np.sqrt((len(parts) - 1) * np.var(parts, axis=0)))[()]

@@ -24,8 +24,8 @@ def least_squares_without(y: FloatArray, x: FloatArray, j: int) -> FloatArray:
 
     >>> import numpy as np
     >>> x = np.column_stack([[0.0, 1.0, 2.0, 5.0], np.ones(4)])
-    >>> least_squares_without(np.array([0.0, 1.0, 2.0, 9.0]), x, 0).round(6)[3] + 0.0
-    np.float64(1.0)
+    >>> float(least_squares_without(np.array([0.0, 1.0, 2.0, 9.0]), x, 0)[3].round(6))
+    1.0
     """
     # b_(i) = b - (X'X)^-1 x_i e_i / (1 - h_i), X = QR
     q, r = np.linalg.qr(x)
