@@ -194,8 +194,7 @@ class WildBootstrap:
     def __str__(self) -> str:
         return textwrap.fill(self.in_words(), 80)
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
 
 @public
