@@ -13,9 +13,10 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import parse_cov
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.hypothesis import parse_hypothesis
-from wagegap.estimation.least_squares.fit import fit_cells
+from wagegap.estimation.least_squares.fit import fit_least_squares
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Sample
+from wagegap.estimation.scores import score_source
 
 N, CELLS = 900, 3
 
@@ -44,10 +45,13 @@ def make_sample(seed=0, weights=None, kind=None, cells=None, part=None):
 
 
 def as_estimates(sample, cov, rule="stata", name="a"):
-    fits = fit_cells(sample, [1], cov=parse_cov(cov), rule=rule)
+    cells, parsed = sample.by_cell(), parse_cov(cov)
+    fits = [fit_least_squares(cell, sample, [1], parsed) for cell in cells]
+    source = score_source(sample, cells, fits, cov=parsed, rule=rule)
+    values = np.concatenate([fit.values for fit in fits])
     keys = [name] if len(sample.cell_names) == 1 else list(sample.cell_names)
     labels = pd.DataFrame({"cell": keys, "term": "s", "unit": "log points", "comparison": "not s"})
-    return Estimates(labels, fits.values.ravel(), (fits.source,), (np.eye(fits.values.size),))
+    return Estimates(labels, values, (source,), (np.eye(values.size),))
 
 
 def stacked_sandwich(sample, cluster):
