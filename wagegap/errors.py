@@ -15,7 +15,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 __all__ = [
     "ArgumentError",
@@ -56,6 +56,7 @@ __all__ = [
     "listing",
     "no_column",
     "public",
+    "refuse_rows",
     "warn",
 ]
 
@@ -319,6 +320,19 @@ def check_option(name: str, value: object, options: Sequence[object]) -> None:
         return
     known = listing((repr(option) for option in options), limit=20)
     raise OptionError(f"{name}={value!r} is not known.{did_you_mean(value, options)} Known: {known}.")
+
+
+def refuse_rows(bad: Any, kind: type[WagegapError], before: str, after: str) -> None:
+    """Raise where any row is bad, with how many of how many between the two pieces of the message.
+
+    >>> import numpy as np
+    >>> refuse_rows(np.array([False, True]), MissingValueError, "'iso3' is missing in ", " rows: fill it in.")
+    Traceback (most recent call last):
+    wagegap.errors.MissingValueError: 'iso3' is missing in 1 of 2 rows: fill it in.
+    """
+    count = int(bad.sum())
+    if count:
+        raise kind(f"{before}{count:,} of {len(bad):,}{after}")
 
 
 def warn(message: str, category: type[WagegapWarning]) -> None:

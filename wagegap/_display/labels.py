@@ -161,8 +161,7 @@ def _cost(places: FloatArray, points: FloatArray, i: int, size: FloatArray, clea
     if len(others):
         gaps = np.min([_gap_to_box(other[None], places, size[None]) for other in others], axis=0)
         gap = gap + 2.0 * np.maximum(gap + clearance - gaps, 0.0)
-    unusual = (places < points[i]) @ np.array([0.3, 0.2])
-    return np.asarray(gap + unusual * clearance)
+    return np.asarray(gap + ((places < points[i]) @ np.array([0.3, 0.2])) * clearance)
 
 
 def _gap_to_box(points: FloatArray, centres: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -187,8 +186,9 @@ def _crossings(start: FloatArray, ends: FloatArray, others: FloatArray, their_en
         return np.asarray(x * v - y * u)
 
     p, q, r, s = start[None, None], ends[:, None], others[None], their_ends[None]
-    apart = (side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)
-    return np.asarray(apart.sum(axis=1), dtype=float)
+    return np.asarray(
+        ((side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)).sum(axis=1), dtype=float
+    )
 
 
 # lines and rows ------------------------------------------------------------------------------------------------------

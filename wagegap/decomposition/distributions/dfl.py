@@ -277,7 +277,7 @@ class _Plan:
 
 def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | None) -> dict[str, IntArray]:
     """Columns of every step: those of terms that hold no other variables than the steps so far."""
-    design, frame = grouped.design, grouped.panel.frame
+    design, frame = grouped.design, grouped.data.columns()
     if sequence is None:
         return {"all regressors": np.arange(len(design.names))}
     parts = [sequence] if isinstance(sequence, str) else list(sequence)

@@ -289,7 +289,7 @@ def _propensity(
     check_option("reweight", model, MODELS)
     if regressors is None:
         return Propensity(model, rule, grouped.sample.x, grouped.design.names)
-    frame = grouped.panel.frame.iloc[grouped.design.rows]
+    frame = grouped.data.columns()
     for name in required_columns(regressors, frame):
         missing = int(frame[name].isna().sum())
         if missing:
@@ -297,7 +297,7 @@ def _propensity(
                 f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
                 "leave these rows out."
             )
-    matrix = design_matrix(frame.reset_index(drop=True), regressors)
+    matrix = design_matrix(frame, regressors)
     return Propensity(model, rule, matrix.values, matrix.names)
 
 

@@ -203,7 +203,7 @@ def _selection_regressors(
     grouped: GroupedSample, group: str, equations: Mapping[Any, FormulaParts]
 ) -> dict[Any, tuple[FloatArray, tuple[str, ...]]]:
     """Regressors of each group's selection equation, (n, q) with zeros in other groups' rows, and their names."""
-    frame = grouped.panel.frame.iloc[grouped.design.rows]
+    frame = grouped.data.columns()
     regressors = {}
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()

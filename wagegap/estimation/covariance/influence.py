@@ -89,8 +89,7 @@ def influence_source(
     CovarianceError
     """
     check_influence_cov(cov, classical=all(block.classical is not None for block in blocks))
-    rows = np.concatenate([block.rows for block in blocks])
-    part = sample.take(rows)
+    part = sample.take(np.concatenate([block.rows for block in blocks]))
     sizes = [block.influence.shape for block in blocks]
     parts = [sparse.csr_array(block.influence) for block in blocks]
     scores = parts[0] if len(parts) == 1 else sparse.csr_array(sparse.block_diag(parts, format="csr"))

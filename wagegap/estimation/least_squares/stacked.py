@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, FloatArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.least_squares.fit import CellFits, combination_in_words, fit_cells, least_squares_values
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
-from wagegap.estimation.sample import Sample
+from wagegap.estimation.sample import Cell, Sample
 
 __all__ = ["fit_stacked", "stacked_values"]
 
@@ -31,8 +31,7 @@ _DENSE_AT_MOST = 250_000_000
 class _OwnPart:
     """What one cell's own columns take out: their fit of the outcome and of the common columns."""
 
-    cell: str
-    rows: IntArray
+    cell: Cell
     own: FloatArray
     bread: FloatArray
     leverage: FloatArray
@@ -123,8 +122,8 @@ def _fit_sparse(
     needed = np.column_stack([np.ones((len(must), len(own_columns) - len(reported)), dtype=bool), must])
     out_y, out_x = np.array(sample.y), sample.x[:, common].copy()
     parts = [
-        _take_out(sample, rows, own_columns, common, out_y, out_x, c, needed[c])
-        for c, rows in enumerate(sample.rows_by_cell())
+        _take_out(cell, sample.names, own_columns, common, out_y, out_x, needed[cell.number])
+        for cell in sample.by_cell()
     ]
     shared = fit_lstsq(out_y, out_x, sample.weights)
     for found in shared.collinear:
@@ -148,33 +147,31 @@ def _fit_sparse(
 
 
 def _take_out(
-    sample: Sample,
-    rows: IntArray,
+    cell: Cell,
+    names: Sequence[str],
     own_columns: Sequence[int],
     common: Sequence[int],
     out_y: FloatArray,
     out_x: FloatArray,
-    cell: int,
     needed: BoolArray,
 ) -> _OwnPart:
     """Take the own columns of one cell out of outcome and common columns (written into `out_y`, `out_x`)."""
-    weights = None if sample.weights is None else sample.weights[rows]
-    own = sample.x[rows][:, list(own_columns)]
-    fit = fit_lstsq(sample.y[rows], own, weights)
+    own = cell.x[:, list(own_columns)]
+    fit = fit_lstsq(cell.y, own, cell.weights)
     lost = [found for found in fit.collinear if needed[found.column]]
     if lost:
-        words = combination_in_words(lost[0], [sample.names[j] for j in own_columns])
-        raise IdentificationError(f"in {sample.cell_names[cell]} the premium is collinear: {words}.")
-    weighted = own if weights is None else own * weights[:, None]
-    columns = np.column_stack([sample.y[rows], sample.x[rows][:, list(common)]])
+        words = combination_in_words(lost[0], [names[j] for j in own_columns])
+        raise IdentificationError(f"in {cell.name} the premium is collinear: {words}.")
+    weighted = own if cell.weights is None else own * cell.weights[:, None]
+    columns = np.column_stack([cell.y, cell.x[:, list(common)]])
     projection = fit.bread @ (weighted.T @ columns)
     rest = columns - own @ projection
     again = fit.bread @ (weighted.T @ rest)
     projection, rest = projection + again, rest - own @ again
-    out_y[rows] = rest[:, 0]
+    out_y[cell.rows] = rest[:, 0]
     tiny = np.linalg.norm(rest[:, 1:], axis=0) <= 1e-12 * np.linalg.norm(columns[:, 1:], axis=0)
-    out_x[rows] = np.where(tiny, 0.0, rest[:, 1:])
-    return _OwnPart(sample.cell_names[cell], rows, own, fit.bread, fit.leverage, projection)
+    out_x[cell.rows] = np.where(tiny, 0.0, rest[:, 1:])
+    return _OwnPart(cell, own, fit.bread, fit.leverage, projection)
 
 
 def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], common: Sequence[int], r: int) -> None:
@@ -185,7 +182,7 @@ def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], co
         weights[column] = -coefficient
     size = np.linalg.norm(sample.x[:, common[found.column]])
     cells = [
-        part.cell
+        part.cell.name
         for part in parts
         if (np.abs(part.projection[-r:, 1:] @ weights) * np.linalg.norm(part.own[:, -r:], axis=0) > 1e-8 * size).any()
     ]
@@ -204,11 +201,7 @@ def _stacked_block(sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], 
     if df <= 0:
         raise IdentificationError(f"{len(sample.y)} rows for {rank} parameters: pool cells or drop controls.")
     variance = weighted_sum_of_squares(shared.residuals, sample.weights) / df
-    own: FloatArray = linalg.block_diag(*[part.bread[-r:, -r:] for part in parts])
-    k = len(shared.params)
-    iid = np.zeros((len(own) + k, len(own) + k))
-    iid[: len(own), : len(own)] = own
-    iid[len(own) :, len(own) :] = shared.bread
+    iid = linalg.block_diag(*[part.bread[-r:, -r:] for part in parts], shared.bread)
     return Block("", sample.observations(everything), rank, (), variance * iid), float(np.sqrt(variance))
 
 
@@ -224,9 +217,10 @@ def _stacked_scores(
     places[:, r:] = len(parts) * r + np.arange(k)
     leverage = np.array(shared.leverage)
     for c, part in enumerate(parts):
-        data[part.rows, :r] = (part.own @ part.bread[:, -r:]) * scaled[part.rows, None]
-        places[part.rows, :r] = c * r + np.arange(r)
-        leverage[part.rows] += part.leverage
+        rows = part.cell.rows
+        data[rows, :r] = (part.own @ part.bread[:, -r:]) * scaled[rows, None]
+        places[rows, :r] = c * r + np.arange(r)
+        leverage[rows] += part.leverage
     if sample.repeats is not None:
         leverage = leverage / sample.repeats
     pointers = np.arange(0, n * (r + k) + 1, r + k)

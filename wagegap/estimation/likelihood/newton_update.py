@@ -26,7 +26,7 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
-from wagegap.estimation.likelihood.linear_systems import solve_scaled
+from wagegap.estimation.likelihood.newton import solve_scaled
 
 __all__ = ["NewtonUpdate", "newton_update"]
 
@@ -109,8 +109,7 @@ def newton_update(
     for j in range(number):
         psi[j] = scores(j)
     if n <= _OWN_MATRIX:
-        by_row = np.array([curvature(j) for j in range(number)])
-        return NewtonUpdate(x, psi, by_row, column_products(x).T, None)
+        return NewtonUpdate(x, psi, np.array([curvature(j) for j in range(number)]), column_products(x).T, None)
     # sum_i w_i c_i x_i x_i' / sum_i w_i
     matrices = np.array([(x.T * (curvature(j) * weights)) @ x for j in range(number)]) / weights.sum()
     return NewtonUpdate(x, psi, None, None, matrices)

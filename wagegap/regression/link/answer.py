@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap.regression.link.cells import LinkCells
 
-__all__ = ["Answer", "Scale", "draw_slopes", "level_of", "scale_of", "slope_scale", "t_test"]
+__all__ = ["Answer", "Scale", "draw_slopes", "level_of", "one_row", "scale_of", "slope_scale", "t_test"]
 
 
 class Answer(ABC):
@@ -38,6 +38,12 @@ class Answer(ABC):
 
     def __str__(self) -> str:
         return textwrap.fill(self.in_words(), 80)
+
+
+def one_row(answer: Any, *left_out: str) -> pd.DataFrame:
+    """Put the attributes of an answer in a frame of one row, some of them left out."""
+    names = [field.name for field in fields(answer) if field.name not in left_out]
+    return pd.DataFrame([{name: getattr(answer, name) for name in names}])
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,15 +172,15 @@ class FittedLink(Result):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
+        slopes = None if self.fit.without is None else pd.Series(self.fit.without)
         row: dict[str, Any] = {
             "method": self.method, "nobs": self.cells.n, "reliability": self.reliability,
             "tau": None if self.tau2 is None else float(np.sqrt(self.tau2)),
             "naive_slope": None if self.plain is None else self.plain.slope,
             "permutation_p": None if self.permutation is None else self.permutation.p_value,
+            "slope_min_without_one": None if slopes is None else slopes.min(),
+            "slope_max_without_one": None if slopes is None else slopes.max(),
         }  # fmt: skip
-        if self.fit.without is not None:
-            slopes = self.leave_one_out["slope"]
-            row |= {"slope_min_without_one": slopes.min(), "slope_max_without_one": slopes.max()}
         return pd.DataFrame([{name: value for name, value in row.items() if value is not None}])
 
     def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -204,12 +204,16 @@ class FittedLink(Result):
 
     def check_premium(self, question: str, *, single: bool = False, linear: bool = False) -> None:
         """Raise unless the link has a premium, only one where asked, and is linear in it where asked."""
-        if not self.cells.premiums:
-            raise OptionError(f"{question} is about the slope on a premium, and the link has none.")
-        if single and len(self.cells.premiums) > 1:
-            raise OptionError(f"{question} takes a link with one premium.")
-        if linear and self.fit.unit is not None:
-            raise OptionError(f"{question} needs a link that is linear in the premium, not {self.method!r}: use 'ml'.")
+        refused = {
+            f"{question} is about the slope on a premium, and the link has none.": not self.cells.premiums,
+            f"{question} takes a link with one premium.": single and len(self.cells.premiums) > 1,
+            f"{question} needs a link that is linear in the premium, not {self.method!r}: use 'ml'.": (
+                linear and self.fit.unit is not None
+            ),
+        }
+        for message, holds in refused.items():
+            if holds:
+                raise OptionError(message)
 
     def cell_at(self, country: str) -> int:
         """Position of a cell by its name, or by the one key that says it."""
