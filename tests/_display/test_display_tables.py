@@ -371,7 +371,8 @@ def test_csv_round_trips_the_raw_numbers():
     rows = list(csv.reader(io.StringIO(to_csv(spec))))
     assert [float(row[1]) for row in rows[1:]] == [float(value) for value in values]
     assert rows[1][0] == 'r "0", 0'
-    assert pd.read_csv(io.StringIO(to_csv(spec)))["x"].iloc[0] == 0.1 + 0.2
+    read = pd.read_csv(io.StringIO(to_csv(spec)), dtype={"x": str})  # numbers that pandas 2 reads lose a last digit
+    assert float(read["x"].iloc[0]) == 0.1 + 0.2
 
 
 def test_a_file_is_written_whole_and_keeps_its_permissions(tmp_path):

@@ -163,7 +163,7 @@ def bars(
     shares : array-like of shape (n,), optional
         Share of the whole, written beside each bar in per cent.
     groups : sequence of length n, optional
-        Colour of each bar, with a legend; by itself by sign.
+        Colour of each bar, with a legend; by sign by default.
     whole : object, optional
         Label of the whole that the others are parts of, drawn dark.
 

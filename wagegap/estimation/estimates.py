@@ -25,7 +25,7 @@ from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import AnyArray, FloatArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -138,9 +138,7 @@ class Estimates:
         terms = self.labels["term"].astype(str).tolist()
         if not self.by:
             return terms
-        if len(set(terms)) == 1:
-            return cells
-        return [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
+        return cells if len(set(terms)) == 1 else [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
 
     @property
     def params(self) -> pd.Series[float]:
@@ -235,14 +233,11 @@ class Estimates:
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
         df = min(self.degrees(row) for row in rows)
-        joint = self._joint_degrees(rows) if len(rows) > 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
-
-    def _joint_degrees(self, rows: FloatArray) -> float | None:
-        """Degrees of a test of several contrasts, where the one source that they stand on has its own."""
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
-        return used[0][0].joint_degrees(used[0][1]) if len(used) == 1 else None
+        # the one source that several contrasts stand on may have degrees of its own for them
+        joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
+        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -283,7 +278,12 @@ class Estimates:
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
-        return self._rows(chosen)
+        return replace(
+            self,
+            labels=self.labels.iloc[chosen].reset_index(drop=True),
+            values=self.values[chosen],
+            maps=tuple(matrix[chosen] for matrix in self.maps),
+        )
 
     def map(
         self,
@@ -411,14 +411,6 @@ class Estimates:
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
-
-    def _rows(self, chosen: IntArray) -> Estimates:
-        return replace(
-            self,
-            labels=self.labels.iloc[chosen].reset_index(drop=True),
-            values=self.values[chosen],
-            maps=tuple(matrix[chosen] for matrix in self.maps),
-        )
 
     # strings ---------------------------------------------------------------------------------------------------
 

@@ -127,7 +127,7 @@ def fit_samples(
     separate : bool
         Take means and coefficients as uncorrelated, as Stata's oaxaca does.
     keep_units : bool, optional
-        Keep the scores of every row; by itself where they are at most 30 million numbers.
+        Keep the scores of every row; by default where they are at most 30 million numbers.
 
     Raises
     ------

@@ -18,13 +18,39 @@ from wagegap._typing import BoolArray, FloatArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
-from wagegap.estimation.least_squares.fit import CellFits, combination_in_words, fit_cells, least_squares_values
+from wagegap.estimation.least_squares.fit import combination_in_words, fit_least_squares, least_squares_values
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.sample import Cell, Sample
+from wagegap.estimation.scores import score_source
 
-__all__ = ["fit_stacked", "stacked_values"]
+__all__ = ["StackedFit", "fit_stacked", "stacked_values"]
 
 _DENSE_AT_MOST = 250_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackedFit:
+    """Coefficients of every cell.
+
+    Attributes
+    ----------
+    values : ndarray, shape (C, r)
+        Coefficients.
+    source : ScoreSource
+        Source of error of the fitted columns.
+    matrix : ndarray, shape (C r, q)
+        Map from the fitted columns to the coefficients, cell by cell.
+    sigma : ndarray, shape (C,)
+        Standard deviation of the residuals.
+    collinear : tuple of (str, str)
+        Cell, and what was left out of it, in words.
+    """
+
+    values: FloatArray
+    source: ScoreSource
+    matrix: FloatArray
+    sigma: FloatArray
+    collinear: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +66,7 @@ class _OwnPart:
 
 def fit_stacked(
     sample: Sample, reported: Sequence[int], *, cov: Analytic, rule: SmallSample, wanted: BoolArray | None = None
-) -> tuple[CellFits, FloatArray]:
+) -> StackedFit:
     """Fit all cells in one regression with common slopes of the controls.
 
     Parameters
@@ -49,15 +75,12 @@ def fit_stacked(
         Rows, every one of them in a cell.
     reported : sequence of int
         Columns of x with a slope in each cell.
-    cov, rule, wanted
-        As in `fit_cells`.
-
-    Returns
-    -------
-    fits : CellFits
-        Coefficients, and the source of error of the fitted columns.
-    matrix : ndarray, shape (C r, q)
-        Map from the fitted columns to the coefficients, cell by cell.
+    cov : Analytic
+        Covariance, which decides what is kept of the rows.
+    rule : str
+        Small-sample rule.
+    wanted : ndarray of bool, shape (C, r), optional
+        Which of the reported columns a cell must identify (a level nobody there has is NaN); all where absent.
 
     Raises
     ------
@@ -68,9 +91,12 @@ def fit_stacked(
     if not sample.effects and not cov.adjusts_clusters:
         return _fit_sparse(sample, reported, cov, rule, must)
     dense, columns = _dense_sample(sample, reported)
-    joint = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
-    values = joint.values.reshape(must.shape)
-    return replace(joint, values=values, sigma=np.repeat(joint.sigma, len(values))), np.eye(values.size)
+    cell = dense.cell(0, np.arange(len(dense.y)))
+    fit = fit_least_squares(cell, dense, columns, cov, must.reshape(1, -1))
+    return StackedFit(
+        fit.values.reshape(must.shape), score_source(dense, [cell], [fit], cov=cov, rule=rule), np.eye(must.size),
+        np.full(len(must), fit.sigma), tuple(("", words) for words in fit.collinear),
+    )  # fmt: skip
 
 
 def stacked_values(sample: Sample, reported: Sequence[int]) -> FloatArray:
@@ -93,15 +119,15 @@ def _dense_sample(sample: Sample, reported: Sequence[int]) -> tuple[Sample, list
     own = [member * sample.x[:, [j]] for j in reported]
     premiums = np.stack(own, axis=2).reshape(len(sample.y), n_cells * r)
     names = [f"{sample.names[j]}[{cell}]" for cell in sample.cell_names for j in reported]
-    effects, effect_names = sample.effects, sample.effect_names
-    if sample.effects:
-        effects, effect_names = (sample.cells, *effects), ("cell", *effect_names)
+    # with absorbed effects the cells are one of them, else they have constants of their own
+    cells, cell_effect = ((sample.cells,), ("cell",)) if sample.effects else ((), ())
     without = bool(sample.effects) or constant is None
     constants, constant_names = ([], ()) if without else ([member], sample.cell_names)
     x = np.column_stack([premiums, *constants, sample.x[:, common]])
     all_names = (*names, *constant_names, *(sample.names[j] for j in common))
     dense = replace(
-        sample, x=x, names=all_names, effects=effects, effect_names=effect_names,
+        sample, x=x, names=all_names, effects=(*cells, *sample.effects),
+        effect_names=(*cell_effect, *sample.effect_names),
         cells=np.zeros(len(sample.y), dtype=np.int32), cell_names=("",),
     )  # fmt: skip
     return dense, list(range(n_cells * r))
@@ -116,7 +142,7 @@ def _split_columns(sample: Sample, reported: Sequence[int]) -> tuple[int | None,
 
 def _fit_sparse(
     sample: Sample, reported: Sequence[int], cov: Analytic, rule: SmallSample, must: BoolArray
-) -> tuple[CellFits, FloatArray]:
+) -> StackedFit:
     constant, common = _split_columns(sample, reported)
     own_columns = [*([] if constant is None else [constant]), *reported]
     needed = np.column_stack([np.ones((len(must), len(own_columns) - len(reported)), dtype=bool), must])
@@ -143,7 +169,7 @@ def _fit_sparse(
         ("", combination_in_words(found, names) if found.made_of else f"{names[found.column]} varies in no cell")
         for found in shared.collinear
     )
-    return CellFits(values, source, np.full(n_cells, sigma), collinear), matrix
+    return StackedFit(values, source, matrix, np.full(n_cells, sigma), collinear)
 
 
 def _take_out(

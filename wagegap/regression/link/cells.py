@@ -19,9 +19,9 @@ from wagegap.errors import (
     EmptyDataError,
     FormulaError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
 )
 from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates, join
@@ -119,10 +119,8 @@ class LinkCells:
 
 def estimates_of(result: Any, role: str) -> Estimates:
     """Take the estimates out of a result."""
-    if isinstance(result, Estimates):
-        return result
-    if isinstance(result, Result):
-        return result.estimates
+    if isinstance(result, Estimates | Result):
+        return result if isinstance(result, Estimates) else result.estimates
     raise DataError(
         f"{role} must be a result or Estimates, not {type(result).__name__}: published figures enter through "
         "Estimates.from_table(frame, ...)."
@@ -247,9 +245,8 @@ def _matched(
         name: est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))}) for name, est in named.items()
     }
     if data is not None:
-        absent = [key for key in keys if key not in data]
-        if absent:
-            raise no_column(absent[0], data.columns, "in data for that key")
+        for key in keys:
+            check_column(key, data.columns, "in data for that key")
         twice = int(data.duplicated(keys).sum())
         if twice:
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")

@@ -8,6 +8,7 @@ exact, and least squares with exact permutation where the premiums' errors are u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -37,7 +38,7 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import parse_cov
 from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.least_squares.fit import fit_cells
+from wagegap.estimation.least_squares.fit import fit_least_squares
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     WARNED_BELOW,
@@ -46,6 +47,7 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.estimation.sample import Sample
+from wagegap.estimation.scores import score_source
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
@@ -223,7 +225,9 @@ def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
         half @ problem.y, half @ problem.x, problem.names, (), (), None, None, np.zeros(problem.n, dtype=np.int32),
         ("",), groupings, "link",
     )  # fmt: skip
-    return fit_cells(sample, list(setup.shown), cov=parsed, rule="stata").source
+    cell = sample.cell(0, np.arange(problem.n))
+    slopes = fit_least_squares(cell, sample, list(setup.shown), parsed)
+    return score_source(sample, [cell], [slopes], cov=parsed, rule="stata")
 
 
 def _beside(
@@ -231,12 +235,10 @@ def _beside(
 ) -> Link | None:
     """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
     other = ESTIMATORS[method].beside
-    if other is None:
-        return None
-    try:
-        return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
-    except WagegapError:
-        return None
+    with suppress(WagegapError):
+        if other is not None:
+            return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
+    return None
 
 
 def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
@@ -319,11 +321,10 @@ def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments
         labels, columns = source.labels, source.values[:, None]
     at = positions(cells.keys, labels)
     values = np.where((at >= 0)[:, None], columns[at], np.nan)
-    lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(lost):
+    lost = np.array(cells.names)[~np.isfinite(values).all(axis=1)].tolist()
+    if lost:
         raise MissingValueError(
-            f"instruments are missing in {len(lost)} of {cells.n} cells: {listing(cells.names[i] for i in lost)}. "
-            "Leave those out."
+            f"instruments are missing in {len(lost)} of {cells.n} cells: {listing(lost)}. Leave those out."
         )
     return np.asarray(values)
 
@@ -332,8 +333,8 @@ def _check_other_source(instruments: Any, premiums: Any) -> None:
     """Refuse premiums of the same workers as instruments: their errors are related."""
     if isinstance(instruments, str | list | tuple):
         return
-    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
     source = estimates_of(instruments, "instruments")
+    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
     if any(are_related(source, estimates_of(part, "premiums")) for part in given):
         raise CovarianceError(
             "the instruments are estimated from the workers behind the premiums, so that their errors are related: "

@@ -14,9 +14,8 @@ from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError, listing, public
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
-from wagegap.regression.link.answer import slope_scale
 from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import FittedLink, slope_scale
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
 from wagegap.regression.link.questions.one_step import OneStep, one_step

@@ -142,25 +142,22 @@ def _grouped_scores(source: ScoreSource, rng: np.random.Generator) -> tuple[Floa
     group = source.groupings.get(name)
     if not isinstance(group, Grouping):
         raise CovarianceError("the first stage kept no sampling units: fit it with keep_units=True, or give workers=.")
-    n_units = group.n_groups
-    block_of = np.full(n_units, -1, dtype=np.intp)
+    n_rows, n_units = len(group.codes), group.n_groups
     links = sparse.coo_array(
-        (np.ones(len(group.codes)), (group.codes, source.row_block)), shape=(n_units, len(source.blocks))
+        (np.ones(n_rows), (group.codes, source.row_block)), shape=(n_units, len(source.blocks))
     ).tocsr()
-    _, component = sparse.csgraph.connected_components(links.T @ links, directed=False)
+    component = sparse.csgraph.connected_components(links.T @ links, directed=False)[1]
     most = np.maximum(_GROUPS, _GROUPS_OF_A_CELL * np.bincount(component))
+    block_of = np.full(n_units, -1, dtype=np.intp)
     block_of[group.codes] = component[source.row_block]
-    codes = np.empty(n_units, dtype=np.intp)
+    codes, stratum = np.empty(n_units, dtype=np.intp), []
     order = np.argsort(block_of, kind="stable")
-    base, stratum = 0, []
-    for rows in np.split(order, np.flatnonzero(np.diff(block_of[order])) + 1):
-        m = min(len(rows), int(most[block_of[rows[0]]]))
-        codes[rows[rng.permutation(len(rows))]] = base + np.arange(len(rows)) % m
-        stratum += [int(block_of[rows[0]])] * m
-        base += m
-    pick = sparse.csr_array(
-        (np.ones(len(group.codes)), (codes[group.codes], np.arange(len(group.codes)))), shape=(base, len(group.codes))
-    )
+    for units in np.split(order, np.flatnonzero(np.diff(block_of[order])) + 1):
+        block = int(block_of[units[0]])
+        m = min(len(units), int(most[block]))
+        codes[units[rng.permutation(len(units))]] = len(stratum) + np.arange(len(units)) % m
+        stratum += [block] * m
+    pick = sparse.csr_array((np.ones(n_rows), (codes[group.codes], np.arange(n_rows))), shape=(len(stratum), n_rows))
     return np.asarray((pick @ source.scores).todense()), np.array(stratum)
 
 

@@ -207,7 +207,7 @@ def _solved(equations: Sequence[LinkProblem], weights: FloatArray, v_y: FloatArr
 
 def _across(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
     """Known covariance of the deviations of different cells, in the meat."""
-    designs = [np.hstack([weights[i, j] * a.x for i, a in enumerate(equations)]) for j in range(len(equations))]
+    designs = [np.hstack([w * a.x for w, a in zip(column, equations, strict=True)]) for column in weights.T]
     slopes = [part[list(e.estimated)] for e, part in zip(equations, _parts(equations, b), strict=True)]
     meat = np.zeros((len(b), len(b)))
     for i, a in enumerate(equations):

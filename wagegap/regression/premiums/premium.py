@@ -247,9 +247,10 @@ def _stacked(
 ) -> tuple[Estimates, FloatArray]:
     """Premiums of cells that share the slopes of the controls, and the deviation of the residuals."""
     cov = Robust("HC0") if rows.cov.replicated else rows.cov
-    fits, matrix = fit_stacked(rows.sample, columns, cov=cov, rule=rows.rule, wanted=wanted)
+    fits = fit_stacked(rows.sample, columns, cov=cov, rule=rows.rule, wanted=wanted)
     say_collinear(fits.collinear)
     source: ErrorSource = fits.source
+    matrix = fits.matrix
     if rows.cov.replicated:
 
         def refit(weights: FloatArray) -> FloatArray:

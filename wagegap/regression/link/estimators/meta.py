@@ -60,8 +60,6 @@ class MetaFit:
         Total spread over sampling error.
     weight : ndarray, shape (n, n)
         (V + tau^2 I)^-1.
-    loglik : float
-        Log likelihood (restricted under REML) at tau^2.
     """
 
     params: FloatArray
@@ -75,7 +73,6 @@ class MetaFit:
     i2: float
     h2: float
     weight: FloatArray
-    loglik: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,12 +171,11 @@ def fit_meta(
     scale = float(e @ (w * e)) / rotated.df if test == "knha" else 1.0
     q = rotated.q(0.0) if rotated.positive else np.inf
     typical = rotated.df / float(np.trace(rotated.p(1 / rotated.v))) if rotated.positive else 0.0
-    params = bread @ (rotated.x.T @ (w * rotated.y))
     return MetaFit(
-        params, scale * bread, np.inf if test == "z" else float(rotated.df), value, error, q_profile(y, x, v), q,
+        bread @ (rotated.x.T @ (w * rotated.y)), scale * bread, np.inf if test == "z" else float(rotated.df), value,
+        error, q_profile(y, x, v), q,
         float(stats.chi2.sf(q, rotated.df)), value / (value + typical) if value + typical > 0 else 0.0,
         value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T,
-        _loglik(rotated, value, restricted=tau2 == "REML"),
     )  # fmt: skip
 
 

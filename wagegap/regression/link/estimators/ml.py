@@ -39,7 +39,6 @@ from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.likelihood import (
     DenseLikelihood,
     Likelihood,
-    Point,
     RowLikelihood,
     fisher_scoring,
 )
@@ -87,8 +86,6 @@ class MlFit:
         Log likelihood at the maximum, restricted or not.
     df : float
         n - k.
-    restricted : bool
-        Whether the means are integrated out.
     kent_ratio : float
         Factor, one or more, by which the fall allowed is multiplied because errors are not normal.
     """
@@ -101,7 +98,6 @@ class MlFit:
     tau2: float
     loglik: float
     df: float
-    restricted: bool
     kent_ratio: float
 
 
@@ -192,7 +188,7 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     """
     profile = _profile(problem, restricted)
     scaled, theta = profile.scaled, profile.top
-    params, cov = _coefficients(problem, scaled, theta, scaled.model.at(theta))
+    params, cov = _coefficients(problem, scaled, theta)
     at_zero = float(profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0])
     # F of 2 (l(b^) - l_p(0)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
     df, fall = problem.n - problem.k, max(2 * (profile.value - at_zero) / profile.kent, 0.0)
@@ -200,7 +196,7 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     return MlFit(
         params, cov, _interval(profile, alpha), float(stats.f.sf(f, 1, df)),
         float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
-        float(df), restricted, profile.kent,
+        float(df), profile.kent,
     )  # fmt: skip
 
 
@@ -346,11 +342,9 @@ def _floor(v_p: FloatArray, v_y: FloatArray, joint: FloatArray) -> FloatArray:
     )
 
 
-def _coefficients(
-    problem: LinkProblem, scaled: _Scaled, theta: FloatArray, point: Point
-) -> tuple[FloatArray, FloatArray]:
+def _coefficients(problem: LinkProblem, scaled: _Scaled, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Coefficients in the order of the columns, and their covariance."""
-    z, slope = problem.controls, float(theta[0, 0])
+    z, slope, point = problem.controls, float(theta[0, 0]), scaled.model.at(theta)
     # gamma = g - b d, of the means Z d of premiums and Z g of rates; var gamma = J B J' + var(b) d d', J = (-b I, I)
     q, j, exact = z.shape[1], problem.estimated[0], list(problem.exact)
     length = np.linalg.norm(z, axis=0) / np.sqrt(problem.n)
@@ -359,7 +353,6 @@ def _coefficients(
     params = np.empty(problem.k)
     params[j], params[exact] = slope * scaled.unit, (means[q:] - slope * means[:q]) / length * scaled.rate
     jump = np.hstack([-slope * np.eye(q), np.eye(q)]) / length[:, None] * scaled.rate
-    v = problem.n - q if scaled.model.restricted else problem.n
     # var(b) is the inverse of -l_p''(b) = (l_p'(b - h) - l_p'(b + h)) / 2h
     beside = slope + np.array([-_NEAR, _NEAR])
     down, up = profile_at(_copies(scaled.model, 2), beside, theta[:, 1:], tolerance=1e-14)[2]
@@ -368,6 +361,7 @@ def _coefficients(
     cov[np.ix_(exact, exact)] = jump @ bread @ jump.T + (variance * np.outer(delta, delta) if q else 0.0)
     cov[j, j] = variance * scaled.unit**2
     cov[j, exact] = cov[exact, j] = -variance * delta * scaled.unit
+    v = problem.n - (q if scaled.model.restricted else 0)
     return params, cov * (v / (problem.n - problem.k))
 
 
@@ -387,8 +381,8 @@ def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
     begin, side = grid[inside, 0], np.array([-1, 1])
     beyond = np.clip(inside + side, 0, len(grid) - 1)
     end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
-    low, high = _crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit
-    return float(low), float(high)
+    low, high = (_crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit).tolist()
+    return low, high
 
 
 def _crossings(

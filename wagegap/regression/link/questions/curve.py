@@ -36,11 +36,12 @@ from wagegap.errors import (
     listing,
     public,
 )
+from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.answer import Answer, t_test
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
+from wagegap.regression.link.fitted import Answer, t_test
 
 __all__ = ["SpecificationCurve", "specification_curve"]
 
@@ -104,8 +105,7 @@ class SpecificationCurve(Answer):
         ]
         ax = new_axes(6.3, 3.6 + 0.16 * len(marks)) if ax is None else ax
         at = np.arange(len(shown))
-        low, high = (shown[c].to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
-        b = shown["estimate"].to_numpy(dtype=float)
+        b, low, high = shown[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
         sure = (shown["p_value"] < self.alpha).to_numpy()
         bottom, top = float(np.quantile(low, 0.02)), float(np.quantile(high, 0.98))
         for rows, color in ((~sure, FAINT), (sure, PALETTE[0])):
@@ -153,6 +153,11 @@ class _Permuted:
     def df(self) -> int:
         """N - k."""
         return int(len(self.p) - self.z.shape[1] - 1)
+
+    def knows(self, method: CurveMethod) -> bool:
+        """Whether the errors that a method needs are known: of the rates, or of the premiums."""
+        needed = {"ols": np.zeros(0), "meta": self.v_y, "eiv": np.diag(self.v_p)}[method]
+        return not np.isnan(needed).any()
 
 
 @public
@@ -230,6 +235,7 @@ def specification_curve(  # noqa: PLR0913
         check_option("methods", name, tuple(_SLOPES))
     if samples is not None and not isinstance(samples, Mapping):
         raise OptionError("samples must be a dict of name -> countries left out.")
+    rates = estimates_of(rates, "rates")
     _check_outcome(outcome, rates)
     _check_samples(samples or {}, rates, on)
     check_count("reps", reps)
@@ -244,16 +250,15 @@ def specification_curve(  # noqa: PLR0913
         for sample, left_out in ({"all": ()} if samples is None else samples).items():
             permuted = _permuted(cells, left_out, keys, reps, generator)
             for method in ways:
-                if permuted is not None and _errors_known(permuted, method):
+                if permuted is not None and permuted.knows(method):
                     row, sign = _specification(permuted, method, alpha)
                     rows.append({**names, "method": method, "sample": sample, **row})
                     signs.append(sign)
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
 
 
-def _check_outcome(outcome: object, rates: Any) -> None:
+def _check_outcome(outcome: object, given: Estimates) -> None:
     """Raise unless the outcome is the name of a rate."""
-    given = estimates_of(rates, "rates")
     terms = given.labels["term"].astype(str).unique()
     if not isinstance(outcome, str) or ("~" in outcome and outcome not in terms):
         raise FormulaError(
@@ -263,9 +268,8 @@ def _check_outcome(outcome: object, rates: Any) -> None:
     rate_of(given, outcome)
 
 
-def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[str] | None) -> None:
+def _check_samples(samples: Mapping[str, Any], given: Estimates, on: str | Sequence[str] | None) -> None:
     """Raise where a sample leaves out what is no country, or cell, of the rates."""
-    given = estimates_of(rates, "rates")
     keys = [name for name in ([on] if isinstance(on, str) else on or given.by) if name in given.labels]
     cells = given.labels[keys].astype(str)
     known = {*cells.to_numpy().ravel().tolist(), *cells.agg(" ".join, axis=1)} if keys else set()
@@ -315,8 +319,7 @@ def _permuted(
         raise DataError(_collinear(cells, rows))
     # Freedman and Lane: residuals M y in another order, and M of those
     order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
-    orders = np.vstack([np.arange(len(rows)), order])
-    grid = np.ix_(rows, rows)
+    orders, grid = np.vstack([np.arange(len(rows)), order]), np.ix_(rows, rows)
     return _Permuted(
         m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]),
         np.diag(cells.block(0, 0))[rows][orders], z,
@@ -333,21 +336,14 @@ def _collinear(cells: LinkCells, rows: IntArray) -> str:
     return f"{listing(values)} are collinear in the {len(rows)} cells of a sample: leave one of the controls out."
 
 
-def _errors_known(permuted: _Permuted, method: CurveMethod) -> bool:
-    """Whether the errors that a method needs are known: of the rates, or of the premiums."""
-    needed = {"ols": np.zeros(0), "meta": permuted.v_y, "eiv": np.diag(permuted.v_p)}[method]
-    return not np.isnan(needed).any()
-
-
 def _ols(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     """Least squares with HC3."""
     # b = y'M p / p'M p, V = sum_i (Mp)_i^2 e_i^2 / (1 - h_i)^2 / (p'M p)^2, 1 - h_i = M_ii - (Mp)_i^2 / p'M p
     mp = permuted.m @ permuted.p
     square = float(mp @ mp)
     b = permuted.y @ mp / square
-    residuals = permuted.y - b[:, None] * mp
     room = np.maximum(np.diag(permuted.m) - mp**2 / square, 1e-12)
-    return b, np.sqrt(np.sum((mp * residuals / room) ** 2, axis=1)) / square
+    return b, np.sqrt(np.sum((mp * (permuted.y - b[:, None] * mp) / room) ** 2, axis=1)) / square
 
 
 def _meta(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
@@ -389,10 +385,10 @@ def _specification(permuted: _Permuted, method: CurveMethod, alpha: float) -> tu
     # 1 - tr(M V) / p'M p; NaN where errors are unknown
     share = 1.0 - float(np.sum(permuted.m * permuted.v_p)) / float(permuted.p @ permuted.m @ permuted.p)
     low, high, p = t_test(float(b[0]), float(error[0]), permuted.df, alpha)
-    significant = np.abs(b) > float(stats.t.isf(alpha / 2, permuted.df)) * error
     row = {
         "n": len(permuted.p), "estimate": float(b[0]), "std_error": float(error[0]),
         "p_value": p if error[0] > 0 else np.nan, "conf_low": low, "conf_high": high, "reliability": share,
         "refused": method == "eiv" and not share >= REFUSED_BELOW,
     }  # fmt: skip
-    return row, np.where(significant, np.sign(b), 0.0)
+    reach = float(stats.t.isf(alpha / 2, permuted.df)) * error
+    return row, np.where(np.abs(b) > reach, np.sign(b), 0.0)

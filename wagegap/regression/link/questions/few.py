@@ -32,11 +32,10 @@ from wagegap.errors import OptionError, check_count, public
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
 from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer, slope_scale, t_test
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.estimators.ols import least_squares_without
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.questions.permutation import permute_slope
 from wagegap.regression.link.setup import Setup
 

@@ -42,9 +42,8 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.answer import Answer, slope_scale, t_test
 from wagegap.regression.link.estimators.eiv import fit_eiv
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["Moderation", "moderate"]

@@ -31,9 +31,8 @@ from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
-from wagegap.regression.link.answer import Answer, draw_slopes, slope_scale, t_test
 from wagegap.regression.link.cells import positions
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
 
 __all__ = ["OneStep", "one_step"]
 

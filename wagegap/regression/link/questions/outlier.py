@@ -28,9 +28,8 @@ from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import OptionError, check_option, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer, level_of, one_row, t_test
 from wagegap.regression.link.estimators.ml import fit_ml
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["Outlier", "outlier"]

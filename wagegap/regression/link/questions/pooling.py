@@ -23,9 +23,8 @@ from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer
 from wagegap.regression.link.estimators.ml import fit_ml
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["Pooled", "pool"]

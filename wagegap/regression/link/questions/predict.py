@@ -27,8 +27,7 @@ from wagegap._display.scatter import ellipses, line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer, one_row, scale_of
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, one_row, scale_of
 
 __all__ = ["Prediction", "predict"]
 

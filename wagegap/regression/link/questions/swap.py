@@ -18,10 +18,9 @@ import pandas as pd
 
 from wagegap._display.numbers import format_number
 from wagegap.errors import DataError, UnitError, public
-from wagegap.regression.link.answer import Answer, draw_slopes, slope_scale, t_test
 from wagegap.regression.link.cells import estimates_of, positions, single_premium
 from wagegap.regression.link.estimators.estimator import jackknife_errors
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
 
 __all__ = ["Swap", "swap"]
 
