@@ -270,13 +270,16 @@ def apart(levels: FloatArray, heights: FloatArray) -> FloatArray:
     [-4.5, 5.5, 50.0]
     """
     # min sum_i (y_i - l_i)^2 subject to y_(i+1) - y_i >= (h_i + h_(i+1)) / 2, l the levels and h the heights: with o_i
-    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o.
-    from scipy.optimize import isotonic_regression
-
+    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o, found by pooling neighbours.
     order = np.argsort(levels, kind="stable")
     stacked = np.cumsum(heights[order]) - heights[order] / 2
+    pools: list[list[float]] = []
+    for value in levels[order] - stacked:
+        pools.append([float(value)])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]) + 1e-9:
+            pools[-2:] = [[*pools[-2], *pools[-1]]]
     moved = np.empty(len(levels))
-    moved[order] = isotonic_regression(levels[order] - stacked).x + stacked
+    moved[order] = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools]) + stacked
     return moved
 
 
