@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from wagegap._typing import AnyArray, FloatArray, IntArray
-from wagegap.errors import DataError, OptionError, listing
+from wagegap.errors import DataError, OptionError, listing, refuse_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -259,12 +259,9 @@ def checked_columns(labels: Sequence[object], **columns: Floats) -> tuple[FloatA
     for name, column in arrays.items():
         if column.shape != (len(labels),):
             raise DataError(f"{name} has shape {column.shape}; {len(labels)} labels need ({len(labels)},).")
-        missing = ~np.isfinite(column)
-        if name not in ("low", "high") and missing.any():
-            raise DataError(
-                f"{int(missing.sum())} of {len(column)} values of {name} are missing or infinite: "
-                f"{listing(labels[int(i)] for i in np.flatnonzero(missing))}."
-            )
+        missing = ~np.isfinite(column) & (name not in ("low", "high"))
+        without = listing(labels[int(i)] for i in np.flatnonzero(missing))
+        refuse_rows(missing, DataError, "", f" values of {name} are missing or infinite: {without}.")
     return tuple(arrays.values())
 
 

@@ -33,7 +33,7 @@ from wagegap._display.axes import (
 )
 from wagegap._display.numbers import format_number, spaced, typographic
 from wagegap._typing import FloatArray, IntArray
-from wagegap.errors import DataError, check_option, listing
+from wagegap.errors import DataError, check_option, listing, refuse_rows
 
 __all__ = ["bars", "intervals"]
 
@@ -88,10 +88,9 @@ def intervals(
     """
     check_option("sizes", sizes, ("precision", "equal"))
     b, lower, upper = checked_columns(labels, estimate=estimate, low=low, high=high)
-    outside = np.flatnonzero((lower > b) | (upper < b))
-    if len(outside):
-        wrong = listing(labels[int(i)] for i in outside)
-        raise DataError(f"{len(outside)} of {len(b)} intervals do not hold their estimate: {wrong}.")
+    outside = (lower > b) | (upper < b)
+    whose = listing(labels[int(i)] for i in np.flatnonzero(outside))
+    refuse_rows(outside, DataError, "", f" intervals do not hold their estimate: {whose}.")
     group, group_names = grouped(groups, len(b))
     rows, names = factorize(labels)
     y = rows + _dodge(rows, group, len(group_names))
@@ -101,8 +100,14 @@ def intervals(
         ax.axvline(reference_line, color=FAINT, linewidth=0.8, zorder=1)
     for i in range(len(b)):
         if known[i]:
-            color = color_of(group[i])
-            ax.plot([lower[i], upper[i]], [y[i]] * 2, color=color, linewidth=1.1, zorder=2, solid_capstyle="butt")
+            ax.plot(
+                [lower[i], upper[i]],
+                [y[i]] * 2,
+                color=color_of(group[i]),
+                linewidth=1.1,
+                zorder=2,
+                solid_capstyle="butt",
+            )
         draw_point(ax, b[i], y[i], group=group[i], hollow=not known[i], area=float(area[i]))
     name_rows(ax, names)
     ax.grid(axis="x", color=HAIR, linewidth=0.6)
@@ -199,8 +204,11 @@ def bars(
     name_rows(apply_style(ax), names)
     if shares is not None:
         _write_shares(ax, y, np.where(known, upper, values), values, np.asarray(shares, dtype=float))
-    handles = [Patch(color=color_of(k), alpha=_OPAQUE) for k in range(len(group_names))]
-    return put_legend(ax, handles, [spaced(name) for name in group_names])
+    return put_legend(
+        ax,
+        [Patch(color=color_of(k), alpha=_OPAQUE) for k in range(len(group_names))],
+        [spaced(name) for name in group_names],
+    )
 
 
 def _write_shares(ax: Axes, y: FloatArray, ends: FloatArray, values: FloatArray, shares: FloatArray) -> None:

@@ -161,8 +161,7 @@ def _cost(places: FloatArray, points: FloatArray, i: int, size: FloatArray, clea
     if len(others):
         gaps = np.min([_gap_to_box(other[None], places, size[None]) for other in others], axis=0)
         gap = gap + 2.0 * np.maximum(gap + clearance - gaps, 0.0)
-    unusual = (places < points[i]) @ np.array([0.3, 0.2])
-    return np.asarray(gap + unusual * clearance)
+    return np.asarray(gap + ((places < points[i]) @ np.array([0.3, 0.2])) * clearance)
 
 
 def _gap_to_box(points: FloatArray, centres: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -187,8 +186,9 @@ def _crossings(start: FloatArray, ends: FloatArray, others: FloatArray, their_en
         return np.asarray(x * v - y * u)
 
     p, q, r, s = start[None, None], ends[:, None], others[None], their_ends[None]
-    apart = (side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)
-    return np.asarray(apart.sum(axis=1), dtype=float)
+    return np.asarray(
+        ((side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)).sum(axis=1), dtype=float
+    )
 
 
 # lines and rows ------------------------------------------------------------------------------------------------------
@@ -270,13 +270,16 @@ def apart(levels: FloatArray, heights: FloatArray) -> FloatArray:
     [-4.5, 5.5, 50.0]
     """
     # min sum_i (y_i - l_i)^2 subject to y_(i+1) - y_i >= (h_i + h_(i+1)) / 2, l the levels and h the heights: with o_i
-    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o.
-    from scipy.optimize import isotonic_regression
-
+    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o, found by pooling neighbours.
     order = np.argsort(levels, kind="stable")
     stacked = np.cumsum(heights[order]) - heights[order] / 2
+    pools: list[list[float]] = []
+    for value in levels[order] - stacked:
+        pools.append([float(value)])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]) + 1e-9:
+            pools[-2:] = [[*pools[-2], *pools[-1]]]
     moved = np.empty(len(levels))
-    moved[order] = isotonic_regression(levels[order] - stacked).x + stacked
+    moved[order] = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools]) + stacked
     return moved
 
 

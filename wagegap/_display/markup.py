@@ -256,8 +256,11 @@ def _latex_content(cell: Cell, ending: str) -> str:
     if cell.text == ABSENT:
         return "--"
     shown, hidden = tail(cell), hidden_tail(cell, ending)
-    number = escape_latex(typographic(cell.text.removesuffix(shown)))
-    return number + _raised(shown) + (rf"\phantom{{{_raised(hidden)}}}" if hidden else "")
+    return (
+        escape_latex(typographic(cell.text.removesuffix(shown)))
+        + _raised(shown)
+        + (rf"\phantom{{{_raised(hidden)}}}" if hidden else "")
+    )
 
 
 def _raised(ending: str) -> str:

@@ -26,7 +26,7 @@ from wagegap._display.axes import (
 )
 from wagegap._display.labels import label_points
 from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import CovarianceError, OptionError, listing
+from wagegap.errors import CovarianceError, OptionError, listing, refuse_rows
 
 __all__ = ["ellipses", "line_band"]
 
@@ -114,15 +114,11 @@ def _checked_cov(cov: AnyArray, labels: Sequence[object]) -> FloatArray:
     variances = matrices[:, [0, 1], [0, 1]]
     known = np.isfinite(variances).all(axis=1)
     full = np.where(known[:, None, None], matrices, np.eye(2))
-    with np.errstate(invalid="ignore"):
-        scale = np.maximum(full[:, 0, 0] * full[:, 1, 1], 0.0)
-        bad = (np.nan_to_num(variances) < 0).any(axis=1) | (full[:, 0, 1] ** 2 > scale * (1 + 1e-8))
-        bad |= np.abs(full[:, 0, 1] - full[:, 1, 0]) > 1e-8 * np.sqrt(scale) + 1e-300
-    if bad.any():
-        raise CovarianceError(
-            f"{int(bad.sum())} of {n} matrices are not covariances (not symmetric, or not positive semidefinite): "
-            f"{listing(labels[int(i)] for i in np.flatnonzero(bad))}."
-        )
+    scale = np.maximum(full[:, 0, 0] * full[:, 1, 1], 0.0)
+    bad = (np.nan_to_num(variances) < 0).any(axis=1) | (full[:, 0, 1] ** 2 > scale * (1 + 1e-8))
+    bad |= np.abs(full[:, 0, 1] - full[:, 1, 0]) > 1e-8 * np.sqrt(scale) + 1e-300
+    unlike = " matrices are not covariances (not symmetric, or not positive semidefinite): "
+    refuse_rows(bad, CovarianceError, "", f"{unlike}{listing(labels[int(i)] for i in np.flatnonzero(bad))}.")
     return matrices
 
 

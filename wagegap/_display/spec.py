@@ -346,8 +346,13 @@ def tabulate_frame(
     ]
     stubs = [" ".join(filter(None, (format_key(key.values[i]) for key in keys))) for i in range(len(frame))]
     rows = [make_row(stub, [column[i] for column in cells]) for i, stub in enumerate(stubs)]
-    header = " ".join(shown.get(key.name, spaced(key.name)) for key in keys)
-    return make_table(heads, rows, title=title, stub_header=header, notes=notes)
+    return make_table(
+        heads,
+        rows,
+        title=title,
+        stub_header=" ".join(shown.get(key.name, spaced(key.name)) for key in keys),
+        notes=notes,
+    )
 
 
 def statistic_cell(name: str, value: Any, digits: int = 3) -> Cell:

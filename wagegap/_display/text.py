@@ -131,7 +131,8 @@ def wrap(text: str, width: int, *, hanging: int = 0) -> list[str]:
         while word:
             if lines[-1].strip():
                 lines.append(" " * hanging)
-            taken = _fitting(word, width - len(lines[-1]))
+            room = width - len(lines[-1])
+            taken = max(sum(used <= room for used in accumulate(map(_char_width, word))), 1)
             lines[-1] += word[:taken]
             word = word[taken:]
     return lines
@@ -141,11 +142,6 @@ def _char_width(char: str) -> int:
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
-def _fitting(word: str, width: int) -> int:
-    """Count the characters of a word that fit, at least one."""
-    return max(sum(used <= width for used in accumulate(_char_width(char) for char in word)), 1)
 
 
 def _grid(spec: TableSpec, width: int) -> _Grid:
@@ -204,8 +200,11 @@ def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[st
         blocks = [[*_aligned(group, width, "center"), "-" * width] if group else [] for group, width in widths]
         lines = _join([[], *blocks], [grid.stub, *(width for _, width in widths)], bottom=True)
     headers = [_aligned(spec.columns[j].header, grid.columns[j], spec.columns[j].align) for j in panel]
-    stub = wrap(spec.stub_header, max(grid.stub, 1))
-    return lines + _join([stub, *headers], [grid.stub, *(grid.columns[j] for j in panel)], bottom=True)
+    return lines + _join(
+        [wrap(spec.stub_header, max(grid.stub, 1)), *headers],
+        [grid.stub, *(grid.columns[j] for j in panel)],
+        bottom=True,
+    )
 
 
 def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, minus: Minus) -> list[str]:
@@ -215,8 +214,7 @@ def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, min
         cell = row.cells[j]
         text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
         pad = len(hidden_tail(cell, grid.tails[j]))
-        aligned = _aligned(text, grid.columns[j] - pad, spec.columns[j].align)
-        blocks.append([line + " " * pad for line in aligned])
+        blocks.append([line + " " * pad for line in _aligned(text, grid.columns[j] - pad, spec.columns[j].align)])
     return _join(blocks, [grid.stub, *(grid.columns[j] for j in panel)])
 
 

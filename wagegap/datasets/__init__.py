@@ -183,9 +183,9 @@ def country_premiums(source: PremiumSource) -> Estimates:
     spec = _SPECIFICATIONS[source]
     labels = frame[["iso3"]].assign(term=spec.premium, unit="log points", comparison=spec.comparison)
     variance, df = frame["std_error"].to_numpy() ** 2, frame["df"].to_numpy(dtype=float)
-    stated = StatedSource(spec.source, np.diag(variance), df, "HC1")
     return Estimates(
-        labels, frame["premium"].to_numpy(dtype=float), (stated,), (np.eye(len(frame)),),
+        labels, frame["premium"].to_numpy(dtype=float), (StatedSource(spec.source, np.diag(variance), df, "HC1"),),
+        (np.eye(len(frame)),),
         title=f"Premium of {spec.premium}, {spec.source}",
     )  # fmt: skip
 
@@ -222,8 +222,13 @@ def stem_graduates() -> Estimates:
     v = np.block([[np.diag(frame["var_premium"]), cross], [cross, np.diag(frame["var_outside"])]])
     values = np.concatenate([frame["premium"], frame["outside"]])
     source = StatedSource(spec.source, v, np.tile(frame["n"] - 1.0, 2), "HC1")
-    labels = pd.concat([premium, outside], ignore_index=True)
-    return Estimates(labels, values, (source,), (np.eye(len(values)),), title=f"STEM graduates, {spec.source}")
+    return Estimates(
+        pd.concat([premium, outside], ignore_index=True),
+        values,
+        (source,),
+        (np.eye(len(values)),),
+        title=f"STEM graduates, {spec.source}",
+    )
 
 
 @public

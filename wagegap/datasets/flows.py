@@ -34,7 +34,17 @@ from wagegap.datasets.local import (
     with_countries,
     within_years,
 )
-from wagegap.errors import ColumnError, DataError, OptionError, check_known, check_option, did_you_mean, listing, public
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    OptionError,
+    check_known,
+    check_option,
+    did_you_mean,
+    listing,
+    public,
+    refuse_rows,
+)
 
 __all__ = [
     "complete_pairs",
@@ -152,8 +162,13 @@ def read_emigrant_stocks(
     needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
     frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
-    countries = {"origin_iso3": "origin", "dest": "destination"}
-    return coded_table(frame, ["stock"], countries=countries, years=years, what="an origin without code")
+    return coded_table(
+        frame,
+        ["stock"],
+        countries={"origin_iso3": "origin", "dest": "destination"},
+        years=years,
+        what="an origin without code",
+    )
 
 
 @public
@@ -273,8 +288,7 @@ def read_scholar_rates(
         "padded_population_of_researchers": "researchers", "number_of_inmigrations": "arrivals",
         "number_of_outmigrations": "departures",
     }  # fmt: skip
-    name = f"scholarly_migration/{source}_2024_country_year.parquet"
-    frame = local_table(path, name, ["iso3code", "year", *names])
+    frame = local_table(path, f"scholarly_migration/{source}_2024_country_year.parquet", ["iso3code", "year", *names])
     frame = coded_table(frame, names, countries={"iso3code": "iso3"}, years=years)
     frame = keep_rows(frame, frame["researchers"] > 0, "no researchers")
     return frame.assign(
@@ -364,10 +378,7 @@ def complete_pairs(
     there = listing(flows.columns, 12)
     check_known(keys, flows, lambda name, _: ColumnError(f"the flows have no column {name!r}. There are: {there}."))
     value = _counted(flows, value)
-    if (flows[value] < 0).any():
-        raise DataError(
-            f"{value!r} is negative in {int((flows[value] < 0).sum()):,} rows: net flows have no zeros to add."
-        )
+    refuse_rows(flows[value] < 0, DataError, f"{value!r} is negative in ", " rows: net flows have no zeros to add.")
     chosen = _countries(flows, countries, value)
     sides = [chosen, chosen, *([sorted(flows["year"].unique())] if by_year else [])]
     grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False).query("origin != destination")

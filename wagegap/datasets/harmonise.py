@@ -16,7 +16,7 @@ import pandas as pd
 from wagegap._typing import AnyArray
 from wagegap.datasets.local import PathLike, local_file, whole_table
 from wagegap.datasets.stack_overflow import join_years
-from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public
+from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public, refuse_rows
 from wagegap.panel.load import read_file, read_panel
 from wagegap.panel.panel import Panel
 
@@ -131,8 +131,7 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
     ------
     DataError, ColumnError, EmptyDataError
     """
-    rows = whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE)
-    panel = _by_country_and_year(rows, DATA_SCIENTISTS)
+    panel = _by_country_and_year(whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE), DATA_SCIENTISTS)
     frame = panel.frame
     title = frame["title"].astype("object").fillna("")
     idle = title.str.contains("Student|not employed|None|^$", case=False, regex=True)
@@ -225,11 +224,8 @@ def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list
     twice = int(weights.duplicated(keys).sum())
     if twice:
         raise DuplicateKeyError(f"{path.name} has {twice:,} persons twice.")
-    weighted = rows["iso3"].isin(weights["iso3"].unique())
-    merged = rows[weighted].merge(weights, on=keys, how="left")
-    lost = int(merged[names[0]].isna().sum())
-    if lost:
-        raise DataError(f"{lost:,} of {len(merged):,} persons have no replicate weights in {path.name}.")
+    merged = rows[rows["iso3"].isin(weights["iso3"].unique())].merge(weights, on=keys, how="left")
+    refuse_rows(merged[names[0]].isna(), DataError, "", f" persons have no replicate weights in {path.name}.")
     return merged, [str(name) for name in names]
 
 

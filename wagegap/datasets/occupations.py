@@ -202,8 +202,9 @@ def read_licences(path: PathLike | None = None) -> pd.DataFrame:
     names = {"license_pct": "licensed", "cert_no_license_pct": "certified_only", "neither_pct": "neither"}
     needed = ["group", "employed_thousand", *names]
     frame = local_table(path, "occupations/licensing_us_cps52_2020.parquet", needed)
-    shares = {new: frame[old] / 100 for old, new in names.items()}
-    return frame[["group"]].assign(employed=1000 * frame["employed_thousand"], **shares)
+    return frame[["group"]].assign(
+        employed=1000 * frame["employed_thousand"], **{new: frame[old] / 100 for old, new in names.items()}
+    )
 
 
 @public

@@ -115,8 +115,9 @@ def read_stack_overflow_year(year: int, path: str | os.PathLike[str] | None = No
     unknown: _Unknown = {}
     frame = _harmonised(_read(_published(layout.year, path), layout), layout, unknown)
     _tell(unknown, f"Stack Overflow survey {year}")
-    panel = make_panel(frame, Roles(country="iso3", period="year"), f"Stack Overflow survey {year}")
-    return panel.filter(frame["iso3"].notna(), reason="no country")
+    return make_panel(frame, Roles(country="iso3", period="year"), f"Stack Overflow survey {year}").filter(
+        frame["iso3"].notna(), reason="no country"
+    )
 
 
 def join_years(panels: Sequence[Panel]) -> Panel:
@@ -141,8 +142,9 @@ def join_years(panels: Sequence[Panel]) -> Panel:
     if twice:
         raise DuplicateKeyError(f"source holds {listing(twice)} more than once: give each year once.")
     rows = pd.concat([panel.frame[list(COLUMNS)] for panel in panels], ignore_index=True)
-    source = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
-    return read_panel(rows, country="iso3", period="year", source_name=source)
+    return read_panel(
+        rows, country="iso3", period="year", source_name=f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
+    )
 
 
 def ai_work(roles: pd.Series[Any]) -> pd.Series[Any]:

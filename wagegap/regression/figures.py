@@ -7,7 +7,7 @@ They take estimates and frames, and know no stage, so that each result can draw 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.units import unit_in_heading
 from wagegap.panel.countries import country_name
 
-__all__ = ["MOST_LINES", "cell_names", "chosen_cells", "draw_effects", "draw_pairs", "written"]
+__all__ = ["MOST_LINES", "cell_names", "chosen_cells", "draw_effects", "draw_intervals", "draw_pairs", "written"]
 
 MOST_LINES = 8
 """Lines, or groups in a row, that can be told apart."""
@@ -108,12 +108,20 @@ def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: Any = None, a
     labels = (frame["cell"] if only else (frame["cell"] + " " + frame["term"]).str.strip()).tolist()
     if ax is None:
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
-    columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
-    intervals(ax, labels, *columns, groups=frame["group"].tolist() if len(groups) > 1 else None, sizes="equal")
-    errors = f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
+    errors = draw_intervals(ax, labels, frame, alpha, several=len(groups) > 1, sizes="equal")
     title = what.replace("{of}", f" of {frame['term'].iloc[0]}" if only else "")
     ax.set_xlabel(literal(f"{title}{unit_in_heading(units[0])}, {errors}"))
     return ax
+
+
+def draw_intervals(
+    ax: Any, labels: Sequence[str], frame: pd.DataFrame, alpha: float, *, several: bool,
+    sizes: Literal["precision", "equal"] = "precision",
+) -> str:  # fmt: skip
+    """Draw estimates with their intervals, by `group` where there are several; return what is drawn, for the axis."""
+    columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
+    intervals(ax, labels, *columns, groups=frame["group"].tolist() if several else None, sizes=sizes)
+    return f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
 
 
 def _rows(name: str, estimates: Estimates, alpha: float) -> pd.DataFrame:

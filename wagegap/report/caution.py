@@ -98,8 +98,9 @@ def examine(premiums: Estimates, flows: pd.DataFrame, *, year: int, without: str
     x: FloatArray = np.asarray(premium[shared], dtype=np.float64)
     keep = np.array(shared) != without
     rows = [(name, *_associated(x, wide[name].to_numpy(dtype=np.float64), keep)) for name in wide]
-    table = pd.DataFrame(rows, columns=["year", "r", "r_without", "p_value", "orders"])
-    return Caution(year, tuple(shared), without, label, table)
+    return Caution(
+        year, tuple(shared), without, label, pd.DataFrame(rows, columns=["year", "r", "r_without", "p_value", "orders"])
+    )
 
 
 def _associated(x: FloatArray, y: FloatArray, keep: BoolArray) -> tuple[float, float, float, int]:

@@ -26,6 +26,7 @@ from wagegap.errors import (
     check_known,
     listing,
     public,
+    refuse_rows,
 )
 from wagegap.panel.countries import country_name
 from wagegap.panel.events import known_numbers
@@ -142,17 +143,18 @@ def _corridors(
     sums = table[~within].groupby(["a", "b"], sort=True)["flow"].sum().reset_index()
     sums = sums.sort_values("flow", ascending=False, kind="stable", ignore_index=True)
     ends = np.sort(sums[["a", "b"]].to_numpy(dtype=str), axis=1)
-    rank = pd.DataFrame(ends).groupby([0, 1], sort=False).ngroup()
-    return sums.assign(pair=rank), int((~within).sum()), table.loc[within, "flow"]
+    return (
+        sums.assign(pair=pd.DataFrame(ends).groupby([0, 1], sort=False).ngroup()),
+        int((~within).sum()),
+        table.loc[within, "flow"],
+    )
 
 
 def _checked(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> FloatArray:
     """Flows as numbers that are known, finite and not negative."""
-    missing = frame[[origin, destination, flow]].isna().sum()
-    for name, lost in missing[missing > 0].items():
-        raise MissingValueError(
-            f"{name!r} is missing in {lost:,} of {len(frame):,} rows of flows: fill it in, or drop the rows."
-        )
+    for name in (origin, destination, flow):
+        unusable = " rows of flows: fill it in, or drop the rows."
+        refuse_rows(frame[name].isna(), MissingValueError, f"{name!r} is missing in ", unusable)
     values = known_numbers(frame, flow)
     bad = (values < 0) | ~np.isfinite(values)
     if bad.any():
@@ -184,8 +186,9 @@ def _pairs(corridors: pd.DataFrame, at_most: int, kept: Sequence[str]) -> pd.Dat
     chosen = {*range(at_most), *(int(rank) for first in largest for rank in first)}
     ways = corridors[corridors["pair"].isin(chosen)]
     second = ways["pair"].duplicated()
-    back = ways[second].set_index("pair")["flow"]
-    return ways[~second].assign(back=lambda pairs: pairs["pair"].map(back).fillna(0.0))
+    return ways[~second].assign(
+        back=lambda pairs: pairs["pair"].map(ways[second].set_index("pair")["flow"]).fillna(0.0)
+    )
 
 
 # the figure ----------------------------------------------------------------------------------------------------------
@@ -205,8 +208,7 @@ def _draw(ax: Any, pairs: pd.DataFrame, lit: BoolArray, name: Callable[[str], st
     ax.grid(axis="x", color=HAIR, linewidth=0.6)
     ax.xaxis.set_major_formatter(lambda value, _: _amount(value))
     write_beside(ax, [_amount(net) for net in pairs["flow"] - pairs["back"]], header="net")
-    ways = [Patch(color=PALETTE[0]), Patch(color=PALETTE[0], alpha=_FADED)]
-    put_legend(ax, ways, ["the way named", "the way back"])
+    put_legend(ax, [Patch(color=PALETTE[0]), Patch(color=PALETTE[0], alpha=_FADED)], ["the way named", "the way back"])
 
 
 def _draw_way(ax: Any, ways: pd.Series[str], amounts: FloatArray, lit: BoolArray, *, below: bool) -> None:

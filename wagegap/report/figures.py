@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.axes import figure_of, new_axes
-from wagegap._display.intervals import intervals
 from wagegap.errors import DataError, OptionError, check_count, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
 from wagegap.regression.exits.exits import Exits, band_words
 from wagegap.regression.exits.figures import draw_incidence
-from wagegap.regression.figures import draw_effects
+from wagegap.regression.figures import draw_effects, draw_intervals
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
 from wagegap.regression.link.result import Link
@@ -73,9 +72,7 @@ def plot_forest(
         )
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
-    columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
-    intervals(ax, frame["name"].tolist(), *columns, groups=frame["group"].tolist() if len(named) > 1 else None)
-    errors = f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
+    errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
     unit = "" if units[0] == "none" else f"{units[0]}, "
     ax.set_xlabel(f"{unit}{errors}{choice}")
     return ax

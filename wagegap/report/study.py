@@ -337,8 +337,9 @@ def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _P
         without=str(options["without"]), label=str(content["premiums"][name].get("label", name)),
     )  # fmt: skip
     rows = caution.table.assign(term="r " + caution.table["year"], estimate=caution.table["r"])
-    title = "Premiums against net migration, year by year"
-    shown = table(rows[["term", "estimate", "p_value"]], title=title, layout="long")
+    shown = table(
+        rows[["term", "estimate", "p_value"]], title="Premiums against net migration, year by year", layout="long"
+    )
     return _Part([Finding("Caution", caution.in_words(), "caution")], {"caution": shown})
 
 

@@ -284,8 +284,10 @@ def table(
     columns, body = _BUILDERS[layout](entries, names, chosen, style)
     if title is None:
         title = str(getattr(results[0], "title", "") or "") if len(results) == 1 else ""
-    beneath = [*_notes(entries, keys, style, layout, chosen), *(notes or ())]
-    return Table(make_table(columns, body, title=title, notes=beneath), _long_frame(entries))
+    return Table(
+        make_table(columns, body, title=title, notes=[*_notes(entries, keys, style, layout, chosen), *(notes or ())]),
+        _long_frame(entries),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +334,7 @@ def _entry(name: str, result: Any) -> _Entry:
     )
     if len(frame) == 0:
         raise EmptyDataError(f"{name} has no rows.")
-    before = frame.columns[: frame.columns.get_loc("estimate")]
-    keys = [str(column) for column in before if column not in _NOT_KEYS]
+    keys = [str(column) for column in frame.columns[: frame.columns.get_loc("estimate")] if column not in _NOT_KEYS]
     terms = frame["term"].map(format_key).tolist() if "term" in frame else [""] * len(frame)
     cells = list(zip(*(frame[key] for key in keys), strict=True)) or [()] * len(frame)
     numbers = {
@@ -407,8 +408,11 @@ def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) 
     known = list(dict.fromkeys(name for entry in entries for name in entry.statistics))
     if wanted is None:
         present = [name for name in known if any(not is_missing(e.statistics.get(name)) for e in entries)]
-        rest = [name for name in present if name not in (*_ORDER, *_LAST)]
-        return [*(n for n in _ORDER if n in present), *rest, *(n for n in _LAST if n in present)]
+        return [
+            *(n for n in _ORDER if n in present),
+            *[name for name in present if name not in (*_ORDER, *_LAST)],
+            *(n for n in _LAST if n in present),
+        ]
     if isinstance(wanted, str):
         raise OptionError(f"statistics={wanted!r} is one string; give a list, [{wanted!r}].")
     these = f"Known: {listing(known, limit=20)}." if known else "No result offers any."
@@ -441,8 +445,11 @@ def _stacked(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Seque
 
 
 def _beside(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
-    heads = (("estimate", ""), ("std. error", "std_error"))
-    columns = [make_column(head, group=entry.name, name=name) for entry in entries for head, name in heads]
+    columns = [
+        make_column(head, group=entry.name, name=name)
+        for entry in entries
+        for head, name in (("estimate", ""), ("std. error", "std_error"))
+    ]
     body = [
         make_row(label, [cell for entry in entries for cell in _pair(entry, key, style)], name=_name(key))
         for key, label in names.items()

@@ -41,17 +41,17 @@ class Curves:
     ----------
     name : str
         Name of the fit and cell.
-    lines : dict of str to ndarray of shape (4, n)
-        By exit: time, estimate, and both ends of the interval, in the order of time.
-    total : ndarray of shape (4, n), or None
+    lines : dict of str to DataFrame
+        By exit: time, estimate, conf_low and conf_high.
+    total : DataFrame or None
         Incidence of any exit, likewise; for stacked areas.
     time : str
         What time is called.
     """
 
     name: str
-    lines: Mapping[str, FloatArray]
-    total: FloatArray | None
+    lines: Mapping[str, pd.DataFrame]
+    total: pd.DataFrame | None
     time: str
 
 
@@ -81,8 +81,8 @@ def curves_of(
     cells = np.array(cell_names(frame, keys), dtype=object)
     curves = []
     for cell in dict.fromkeys(cells):
-        lines = {str(exit): _columns(part) for exit, part in frame[cells == cell].groupby("exit", sort=False)}
-        of_all = None if total is None else _columns(total[np.array(cell_names(total, keys), dtype=object) == cell])
+        lines = {str(exit): part for exit, part in frame[cells == cell].groupby("exit", sort=False)}
+        of_all = None if total is None else total[np.array(cell_names(total, keys), dtype=object) == cell]
         curves.append(Curves(" ".join(filter(None, (name, cell))), lines, of_all, time))
     return curves
 
@@ -122,10 +122,11 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
 
 def _highest(one: Curves, *, stacked: bool) -> float:
     """Largest value that a panel draws."""
-    drawn = [line[1:].ravel() for line in one.lines.values()]
+    lines = _arrays(one).values()
+    drawn = [line[1:].ravel() for line in lines]
     if stacked:
-        sums = np.sum([line[1] for line in one.lines.values()], axis=0)
-        drawn = [sums] if one.total is None else [sums, one.total[1:].ravel()]
+        sums = np.sum([line[1] for line in lines], axis=0)
+        drawn = [sums] if one.total is None else [sums, _columns(one.total)[1:].ravel()]
     return float(np.nanmax(np.concatenate(drawn)))
 
 
@@ -134,7 +135,7 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
     if len(curves) > MOST_LINES:
         raise OptionError(f"there are {len(curves)} lines, of which {MOST_LINES} can be told apart: name some cells.")
     ax = new_axes(6.3, 4.0) if ax is None else ax
-    lines = {one.name: one.lines[exit] for one in curves}
+    lines = {one.name: _columns(one.lines[exit]) for one in curves}
     if len(lines) <= len(PALETTE):
         _lines(ax, lines)
     else:
@@ -149,7 +150,7 @@ def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
         _areas(ax, one)
         words = f"black: any exit, {words}" if words else ""
     else:
-        _lines(ax, one.lines)
+        _lines(ax, _arrays(one))
     if one.name:
         title_panel(ax, one.name)
     ax.set_ylabel("cumulative incidence")
@@ -181,14 +182,19 @@ def _barred_lines(ax: Any, lines: Mapping[str, FloatArray]) -> None:
 
 def _areas(ax: Any, one: Curves) -> None:
     """Exits one upon the other, and the band of their sum."""
-    time, values = np.array([line[:2] for line in one.lines.values()]).transpose(1, 0, 2)
+    time, values = np.array([line[:2] for line in _arrays(one).values()]).transpose(1, 0, 2)
     tops = np.cumsum(values, axis=0)
     for i, (top, value) in enumerate(zip(tops, values, strict=True)):
         ax.fill_between(time[0], top - value, top, color=color_of(i), alpha=0.55, linewidth=0, zorder=2)
         ax.plot(time[0], top, color="white", linewidth=0.8, zorder=2.5)
     if one.total is not None:
-        line_band(ax, *one.total, color=PALETTE[3])
+        line_band(ax, *_columns(one.total), color=PALETTE[3])
     _name_ends(ax, one.lines, np.column_stack([time[:, -1], (tops - values / 2)[:, -1]]))
+
+
+def _arrays(one: Curves) -> dict[str, FloatArray]:
+    """Lines of a panel as `_columns`, by exit."""
+    return {exit: _columns(frame) for exit, frame in one.lines.items()}
 
 
 def _dashes(i: int) -> str:
