@@ -29,11 +29,8 @@ ASKED_OF_THE_PANEL = {"groupings", "weights", "numbers", "ids"}
 
 # Modules of the rooms that may do more than `prepare`, and why.
 EXCEPTIONS = {
-    "decomposition/groups.py": "pairs of groups share one sample, whose arrays it builds",
-    "decomposition/inference.py": "replicates of pairs of groups",
     "decomposition/means/oaxaca_selection.py": "several samples of one panel, weighted before they are parted",
     "decomposition/rates/kitagawa.py": "cells of factors are made before rates are fitted",
-    "decomposition/distributions/rif_oaxaca.py": "columns of the rows of both groups",
 }
 
 # Functions of many parameters that no user calls, and why.

@@ -21,10 +21,15 @@ from wagegap.errors import (
     ColumnError,
     CovarianceError,
     DataError,
+    DataWarning,
     EmptyDataError,
     IdentificationError,
+    OptionError,
     WageError,
 )
+from wagegap.estimation.cellwise import estimate, least_squares, relate
+from wagegap.estimation.sample import CellFit
+from wagegap.panel.rows import prepare
 
 PAGE = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
 NAME = "wagegap.regression.medians.medians"
@@ -170,3 +175,39 @@ def test_cells_that_cannot_be_fitted_are_named(fit, panel):
         fit(frame.drop(one), **CALL, by="iso3", cov=wg.cov.Bootstrap(99, rng=1))
     with pytest.raises(EmptyDataError):
         fit(frame.head(0), **CALL, cov=BOOTSTRAP)
+
+
+def fitted(panel, fit_cell, labels=("mean",), cov=BOOTSTRAP):
+    return estimate(prepare(panel, "log(hourly_wage) ~ 1", cov=cov), fit_cell, labels, title="Means")
+
+
+def test_slips_in_a_new_estimator_are_said(panel):
+    mean = lambda cell: np.average(cell.y, weights=cell.weights)  # noqa: E731
+    by_row = lambda cell: (cell.y - cell.y.mean()) / len(cell.y)  # noqa: E731
+    with pytest.raises(DataError, match=r"values of shape \(\) and influence of shape None; .*\(q,\) and \(n, q\)"):
+        fitted(panel, lambda cell: CellFit(values=mean(cell)))
+    with pytest.raises(DataError, match=r"influence of shape \(\d+,\)"):
+        fitted(panel, lambda cell: CellFit(values=np.array([mean(cell)]), influence=by_row(cell)), cov="HC1")
+    with pytest.raises(DataError, match=r"values of shape \(2,\) and influence of shape \(\d+, 1\)"):
+        fitted(panel, lambda cell: CellFit(values=np.ones(2), influence=by_row(cell)[:, None]), cov="HC1")
+    with pytest.raises(OptionError, match="1 labels for 8 estimates of 4 cells"):
+        fitted(panel, lambda cell: CellFit(values=np.array([mean(cell)] * 2)))
+    with pytest.raises(IdentificationError, match="Means: no finite estimate in 4 of 4 cells"):
+        fitted(panel, lambda cell: CellFit(values=np.array([np.nan])))
+    with pytest.warns(DataWarning, match="fit_cell does not use cell.weights"):
+        fitted(panel, lambda cell: CellFit(values=np.array([cell.y.mean()])))
+
+
+def test_an_estimator_with_influence_has_every_covariance(panel):
+    """The mean by its influence: HC0 and clusters as least squares on a constant has them."""
+
+    def fit_cell(cell):
+        mean = np.average(cell.y, weights=cell.weights)
+        return CellFit(values=np.array([mean]), influence=(cell.y - mean)[:, None] / len(cell.y), n_params=1)
+
+    for cov in ("HC0", "HC1", "CR0:worker", "CR1:worker"):
+        rows = prepare(panel, "log(hourly_wage) ~ 1", cov=cov)
+        expected = relate(rows, *least_squares(rows), ["mean"], title="Means")
+        found = estimate(rows, fit_cell, ["mean"], title="Means")
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-12)
+        np.testing.assert_allclose(found.covariance, expected.covariance, rtol=1e-10, atol=1e-18)

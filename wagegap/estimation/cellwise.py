@@ -16,11 +16,20 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.errors import DataError, IdentificationError, IdentificationWarning, OptionError, listing, no_column, warn
+from wagegap.errors import (
+    DataError,
+    DataWarning,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+    listing,
+    no_column,
+    warn,
+)
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
+from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import (
@@ -385,6 +394,10 @@ def relate(
     """
     values = np.concatenate([fit.values for fit in fits])
     keep = np.ones(len(values), dtype=bool) if wanted is None else wanted.ravel()
+    cell = np.repeat(np.arange(len(fits)), [len(fit.values) for fit in fits])
+    if not np.isfinite(values[keep]).all():
+        lost = [rows.cells.names[c] or "the data" for c in np.unique(cell[keep & ~np.isfinite(values)])]
+        raise IdentificationError(f"{title}: no finite estimate in {len(lost)} of {len(fits)} cells ({listing(lost)}).")
     source = error_source(rows, fits, refit, wanted)
     frame = cell_labels(rows.cells, labels, len(values))
     return Estimates(
@@ -413,10 +426,17 @@ def error_source(
         found = np.array([_again(cell, refit, weights, full.shape[1]) for cell in cells])
         return np.where(known, found, 0.0)
 
-    return replicated_source(rows, np.where(known, full, 0.0), again)
+    source_of_replicates = replicated_source(rows, np.where(known, full, 0.0), again)
+    if not source_of_replicates.deviations.any():
+        warn(
+            "every replicate gives the estimates of the full sample, and so errors of zero: the outcome does not vary, "
+            "or fit_cell does not use cell.weights.",
+            DataWarning,
+        )
+    return source_of_replicates
 
 
-def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ErrorSource:
+def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ReplicateSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
     scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
     return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])

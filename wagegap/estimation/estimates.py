@@ -25,7 +25,7 @@ from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import AnyArray, FloatArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -138,9 +138,7 @@ class Estimates:
         terms = self.labels["term"].astype(str).tolist()
         if not self.by:
             return terms
-        if len(set(terms)) == 1:
-            return cells
-        return [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
+        return cells if len(set(terms)) == 1 else [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
 
     @property
     def params(self) -> pd.Series[float]:
@@ -235,14 +233,11 @@ class Estimates:
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
         df = min(self.degrees(row) for row in rows)
-        joint = self._joint_degrees(rows) if len(rows) > 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
-
-    def _joint_degrees(self, rows: FloatArray) -> float | None:
-        """Degrees of a test of several contrasts, where the one source that they stand on has its own."""
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
-        return used[0][0].joint_degrees(used[0][1]) if len(used) == 1 else None
+        # the one source that several contrasts stand on may have degrees of its own for them
+        joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
+        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -283,7 +278,12 @@ class Estimates:
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
-        return self._rows(chosen)
+        return replace(
+            self,
+            labels=self.labels.iloc[chosen].reset_index(drop=True),
+            values=self.values[chosen],
+            maps=tuple(matrix[chosen] for matrix in self.maps),
+        )
 
     def map(
         self,
@@ -394,8 +394,7 @@ class Estimates:
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
-        for name in wanted:
+        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
         unkeyed = frame[by].isna().any(axis=1)
@@ -412,14 +411,6 @@ class Estimates:
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
-
-    def _rows(self, chosen: IntArray) -> Estimates:
-        return replace(
-            self,
-            labels=self.labels.iloc[chosen].reset_index(drop=True),
-            values=self.values[chosen],
-            maps=tuple(matrix[chosen] for matrix in self.maps),
-        )
 
     # strings ---------------------------------------------------------------------------------------------------
 
@@ -528,8 +519,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
                 f"{listing(f'{r.describe()} of {r.origin!r}' for r in a.sources)}: "
                 "join(..., independent=True) takes the errors as independent."
             )
-    keys = list(dict.fromkeys([*a.by, *b.by]))
-    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*keys, *LABELS]]
+    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*dict.fromkeys([*a.by, *b.by]), *LABELS]]
     return Estimates(
         labels,
         np.concatenate([a.values, b.values]),
@@ -574,10 +564,8 @@ def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatA
 
 def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     """Fill in the label columns that a map did not give."""
-    frame = labels.reset_index(drop=True)
-    for name, default in zip(LABELS, ("value", "none", ""), strict=True):
-        if name not in frame:
-            frame[name] = default
+    defaults = {"term": "value", "unit": "none", "comparison": ""}
+    frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
 
 

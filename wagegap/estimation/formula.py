@@ -266,11 +266,10 @@ def _with_whole_levels(column: Column, whole: set[str]) -> Column:
 def _why_not(error: BaseException, frame: pd.DataFrame, expression: str) -> str:
     """What the formula engine says, or which columns are no numbers where that is what it stumbles over."""
     odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
-    kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
-    said = _first_line(error)
+    said, kinds = _first_line(error), listing(f"{name} is {frame[name].dtype}" for name in odd)
     if odd and re.search(r"TypeError|ufunc|dtype|not supported|could not convert", f"{type(error).__name__} {said}"):
         return f"{kinds}, where numbers are needed; pandas.to_numeric makes numbers of text, .dt.year of dates"
-    return f"{said}{f' ({kinds})' * bool(odd)}"
+    return f"{said} ({kinds})" if odd else said
 
 
 def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:
@@ -302,8 +301,7 @@ def _side_by_side(frame: pd.DataFrame, columns: Sequence[str], *, constant: bool
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns as the formula engine takes them."""
-    columns = {name: _plain_column(frame[name]) for name in frame.columns}
-    return pd.DataFrame(columns, index=frame.index, copy=False)
+    return pd.DataFrame({name: _plain_column(frame[name]) for name in frame}, index=frame.index, copy=False)
 
 
 def _plain_column(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -129,9 +129,7 @@ def reliability_of_rows(
     total = np.bincount(codes, weights=w, minlength=len(values))
     a = np.diag(total) - sums.T @ sums
     spread = float(values @ a @ values)
-    if spread <= 1e-12 * float(values**2 @ total):
-        return -np.inf
-    return 1.0 - float(np.sum(a * cov)) / spread
+    return -np.inf if spread <= 1e-12 * float(values**2 @ total) else 1.0 - float(np.sum(a * cov)) / spread
 
 
 def reliability_in_words(share: float) -> str:

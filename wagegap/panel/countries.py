@@ -64,8 +64,7 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
         np.isin(codes, blank), MissingValueError, f"{label} has no country in ",
         " rows: filter them out, or fill them in ('NA' in a csv file is read as missing: write Namibia as NAM).",
     )  # fmt: skip
-    known = _spellings()
-    iso3 = [known.get(_folded(text)) for text in written]
+    iso3 = [_spellings().get(_folded(text)) for text in written]
     unknown = [i for i, code in enumerate(iso3) if code is None]
     if unknown:
         rows = int(np.isin(codes, unknown).sum())

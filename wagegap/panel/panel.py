@@ -239,12 +239,9 @@ class Panel:
         elif "worker" in extra:
             raise ColumnError("cov names 'worker', but the panel declares none: read_panel(..., worker='column').")
         strata = [self.roles.strata] if self.roles.strata else []
-        columns = [name for name in extra if name not in ("worker", "row")]
-        for name in columns:
-            check_column(name, self.frame.columns, "to group by")
-        for name in dict.fromkeys([*self.roles.cluster, *strata, *columns]):
-            everywhere = name in (self.roles.country, self.roles.period)
-            where = nowhere if everywhere else scope
+        further = [name for name in extra if name not in ("worker", "row")]
+        for name in dict.fromkeys([*self.roles.cluster, *strata, *further]):
+            where = nowhere if name in (self.roles.country, self.roles.period) else scope
             found[name] = Grouping.from_codes(name, self.source, where, pd.factorize(self.ids(name, rows)))
         return found
 
@@ -336,9 +333,7 @@ def as_panel(data: Any) -> Panel:
     >>> as_panel({"iso3": ["KOR", "USA"]})
     <Panel: data; 2 rows; no roles>
     """
-    if isinstance(data, Panel):
-        return data
-    return make_panel(as_pandas(data), Roles(), "data")
+    return data if isinstance(data, Panel) else make_panel(as_pandas(data), Roles(), "data")
 
 
 def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | None = None) -> Panel:
@@ -440,8 +435,7 @@ def _converted(data: Any) -> Any:
 
 def _fingerprint(frame: pd.DataFrame) -> str:
     """Hash of the content; of more than two million rows, from as many evenly spaced."""
-    step = -(-len(frame) // _HASHED_ROWS)
-    some = frame.iloc[::step]
+    some = frame.iloc[:: -(-len(frame) // _HASHED_ROWS)]
     digest = hashlib.sha256(f"{frame.shape}{list(map(str, frame.columns))}".encode())
     try:
         digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())

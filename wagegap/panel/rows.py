@@ -22,7 +22,7 @@ from wagegap.errors import (
     check_option,
     no_column,
 )
-from wagegap.estimation.cellwise import CellIndex, Rows, index_cells
+from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import (
     Bootstrap,
@@ -34,24 +34,12 @@ from wagegap.estimation.covariance.options import (
     parse_cov,
 )
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.design import build_design, free_name
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.formula import FormulaParts, split_formula
-from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.sample import Sample
 from wagegap.panel.panel import Panel, as_panel
 
-__all__ = [
-    "PanelAccess",
-    "build_sample",
-    "cell_keys",
-    "index_cells",
-    "prepare",
-    "replicate_scopes",
-    "resolve_cov",
-    "weighted_rows",
-    "with_weights",
-]
+__all__ = ["PanelAccess", "cell_keys", "prepare", "with_weights"]
 
 _TAKEN = (
     *("term", "unit", "comparison", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"),
@@ -127,8 +115,11 @@ def prepare(
     panel = with_weights(as_panel(data), weights, weight_kind)
     keys = cell_keys(panel, by)
     parts = formula if isinstance(formula, FormulaParts) else split_formula(formula)
-    values, positive, ledger = weighted_rows(panel)
-    keep = np.ones(len(panel), dtype=bool) if positive is None else positive
+    values, ledger = panel.weights(np.arange(len(panel))), panel.ledger
+    keep = np.ones(len(panel), dtype=bool)
+    if values is not None:
+        keep = values > 0
+        ledger = ledger.lose(f"zero {panel.roles.weight}", int((~keep).sum()), 0.0)
     for reason, outside in subpop:
         lost = keep & outside
         ledger = ledger.lose(reason, int(lost.sum()), None if values is None else float(values[lost].sum()))
@@ -195,8 +186,22 @@ class PanelAccess:
         return PanelAccess(self.panel.assign(**{name: column}))
 
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
-        """Covariance meant."""
-        return resolve_cov(self.panel, cov, rows)
+        """Say which covariance is meant: the one asked for, or what the panel declares.
+
+        Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the
+        worker where one stands in several rows; HC1 otherwise.
+        """
+        roles = self.panel.roles
+        if cov is not None or roles.replicate_weights:
+            asked = Replicates() if cov is None else parse_cov(cov)
+            return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
+        if roles.strata and roles.cluster:
+            return Survey(roles.cluster[0], roles.strata)
+        if roles.cluster:
+            return Robust("CR1", (roles.cluster[0],))
+        if roles.worker is not None and self.panel.groupings(rows)["worker"].n_groups < len(rows):
+            return Robust("CR1", ("worker",))
+        return Robust("HC1")
 
     def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
         """Groupings of some rows, those of the covariance among them; rows are known by `unit` where given."""
@@ -212,18 +217,13 @@ class PanelAccess:
         return cov.replicate_weights(self.panel, rows, weights)
 
     def scopes(self, cov: Replicates | Bootstrap, rows: Sequence[IntArray]) -> list[str]:
-        """Whose replicates the estimates from each set of rows have."""
-        everything = np.arange(len(self.panel))
-        return replicate_scopes(self.panel, everything, cov, rows)
-
-
-def weighted_rows(panel: Panel) -> tuple[FloatArray | None, BoolArray | None, Ledger]:
-    """Return the weights of all rows, which of them are positive, and the ledger without the others."""
-    weights = panel.weights(np.arange(len(panel)))
-    if weights is None:
-        return None, None, panel.ledger
-    positive = weights > 0
-    return weights, positive, panel.ledger.lose(f"zero {panel.roles.weight}", int((~positive).sum()), 0.0)
+        """Whose replicates the estimates from each set of rows have: a country's, whose are its own, or everyone's."""
+        country = self.panel.roles.country
+        if not cov.by_country or country is None:
+            return [""] * len(rows)
+        countries = self.panel.frame[country].astype(str).to_numpy()
+        names = [np.unique(countries[at]) for at in rows]
+        return [str(one[0]) if len(one) == 1 else "" for one in names]
 
 
 def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKind | None) -> Panel:
@@ -258,53 +258,3 @@ def _weight_values(weights: Any, n: int) -> FloatArray:
         given = f"{len(values):,} weights" if values.ndim == 1 else f"weights of shape {values.shape}"
         raise DataError(f"{given} for {n:,} rows: give a column's name, or one number for each row.")
     return values
-
-
-def resolve_cov(panel: Panel, cov: CovLike | None, rows: IntArray) -> Covariance:
-    """Say which covariance is meant: the one asked for, or what the panel declares.
-
-    Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the worker
-    where one stands in several rows; HC1 otherwise.
-    """
-    roles = panel.roles
-    if cov is not None or roles.replicate_weights:
-        asked = Replicates() if cov is None else parse_cov(cov)
-        return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
-    if roles.strata and roles.cluster:
-        return Survey(roles.cluster[0], roles.strata)
-    if roles.cluster:
-        return Robust("CR1", (roles.cluster[0],))
-    if roles.worker is not None:
-        worker = panel.groupings(rows)["worker"]
-        if worker.n_groups < len(rows):
-            return Robust("CR1", ("worker",))
-    return Robust("HC1")
-
-
-def build_sample(panel: Panel, design: Design, cells: CellIndex, cov: Covariance) -> Sample:
-    """Arrays of a regression, with groupings for the covariance."""
-    weights = panel.weights(design.rows)
-    return Sample(
-        design.y, design.x, design.names, design.effects, design.effect_names, weights,
-        panel.roles.weight_kind if weights is not None else None, cells.codes, cells.names,
-        PanelAccess(panel).groupings(cov, design.rows), panel.source,
-    )  # fmt: skip
-
-
-def replicate_scopes(
-    panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, members: Sequence[IntArray]
-) -> list[str]:
-    """Whose replicates each estimate has: those of its country where its rows are of one, which are its own.
-
-    Parameters
-    ----------
-    rows : ndarray of int, shape (n,)
-        Rows of the panel in the sample.
-    members : sequence of ndarray of int
-        Rows of the sample that each estimate stands on.
-    """
-    if not cov.by_country or panel.roles.country is None:
-        return [""] * len(members)
-    countries = panel.frame[panel.roles.country].iloc[rows].astype(str).to_numpy()
-    found = [np.unique(countries[at]) for at in members]
-    return [str(names[0]) if len(names) == 1 else "" for names in found]

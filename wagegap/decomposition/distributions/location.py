@@ -21,7 +21,7 @@ from wagegap.decomposition.distributions.rearrange import Convention, Levels, po
 from wagegap.errors import DataError
 from wagegap.estimation.covariance.resampling import unpack_moments
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.linear_systems import solve_scaled
+from wagegap.estimation.likelihood.newton import solve_scaled
 
 __all__ = ["LocationFit", "fit_location"]
 

@@ -100,7 +100,7 @@ class AbsorbedCount:
     nested_in : tuple of str
         Groupings within whose groups the effects are nested.
     levels : int, optional
-        Levels of the grouping, which fixest counts whether or not they can be told apart; the rank where absent.
+        Levels of the grouping, which fixest counts whether or not they are collinear; the rank where absent.
     """
 
     name: str
@@ -241,7 +241,12 @@ class ScoreSource(ErrorSource):
             repeats=_stacked(self.repeats, other.repeats),
             cluster_degrees=self.cluster_degrees and self.cluster_degrees + (other.cluster_degrees or ()),
         )
-        joined._check_iid_rows()
+        row = joined.groupings.get("row")
+        if self.cov.model_based and isinstance(row, Grouping) and row.n_groups < len(row.codes):
+            raise JoinError(
+                f"{len(row.codes) - row.n_groups:,} observations stand in both results, which cov='iid' cannot relate: "
+                "use with_cov('HC1') or a cluster."
+            )
         return joined
 
     def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ScoreSource:
@@ -370,16 +375,6 @@ class ScoreSource(ErrorSource):
         """Groupings that both have, with labels of one source."""
         ours, theirs = self.groupings, other.groupings
         return [name for name in ours if name in theirs and ours[name].source == theirs[name].source]
-
-    def _check_iid_rows(self) -> None:
-        row = self.groupings.get("row")
-        if not self.cov.model_based or not isinstance(row, Grouping):
-            return
-        if row.n_groups < len(row.codes):
-            raise JoinError(
-                f"{len(row.codes) - row.n_groups:,} observations stand in both results, which cov='iid' cannot relate: "
-                "use with_cov('HC1') or a cluster."
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

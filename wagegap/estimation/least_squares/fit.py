@@ -12,23 +12,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Covariance
-from wagegap.estimation.covariance.sources import AbsorbedCount, ScoreSource
+from wagegap.estimation.covariance.options import Covariance
+from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.least_squares.absorb import absorb_regression, effects_rank, is_nested, recode
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.sample import Cell, CellFit, Sample
-from wagegap.estimation.scores import score_source
 
 __all__ = [
-    "CellFits",
     "LinearFit",
     "combination_in_words",
     "describe_collinear",
-    "fit_cells",
     "fit_least_squares",
     "least_squares_values",
 ]
@@ -70,58 +67,6 @@ class LinearFit(CellFit):
     """
 
     sigma: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CellFits:
-    """Reported coefficients of every cell.
-
-    Attributes
-    ----------
-    values : ndarray, shape (C, r)
-        Coefficients.
-    source : ScoreSource
-        Their uncertainty; column c r + j is coefficient j of cell c.
-    sigma : ndarray, shape (C,)
-        Standard deviation of the residuals.
-    collinear : tuple of (str, str)
-        Cell, and what was left out of it, in words.
-    """
-
-    values: FloatArray
-    source: ScoreSource
-    sigma: FloatArray
-    collinear: tuple[tuple[str, str], ...]
-
-
-def fit_cells(
-    sample: Sample, reported: Sequence[int], *, cov: Analytic, rule: SmallSample, wanted: BoolArray | None = None
-) -> CellFits:
-    """Fit every cell on its own rows and report some coefficients.
-
-    Parameters
-    ----------
-    sample : Sample
-        Rows, every one of them in a cell.
-    reported : sequence of int
-        Columns of x whose coefficients are wanted.
-    cov : Analytic
-        Covariance, which decides what is kept of the rows.
-    rule : str
-        Small-sample rule.
-    wanted : ndarray of bool, shape (C, r), optional
-        Which of the reported columns a cell must identify (a level nobody there has is NaN); all where absent.
-
-    Raises
-    ------
-    IdentificationError
-        When a reported column is collinear with others in a cell, whichever of them stands first.
-    """
-    cells = sample.by_cell()
-    fits = [fit_least_squares(cell, sample, reported, cov, wanted) for cell in cells]
-    source = score_source(sample, cells, fits, cov=cov, rule=rule)
-    collinear = tuple((cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear)
-    return CellFits(np.array([f.values for f in fits]), source, np.array([f.sigma for f in fits]), collinear)
 
 
 def fit_least_squares(

@@ -127,7 +127,7 @@ def fit_samples(
     separate : bool
         Take means and coefficients as uncorrelated, as Stata's oaxaca does.
     keep_units : bool, optional
-        Keep the scores of every row; by itself where they are at most 30 million numbers.
+        Keep the scores of every row; by default where they are at most 30 million numbers.
 
     Raises
     ------
@@ -174,8 +174,7 @@ def replicate_fits(
         When a replicate leaves a coefficient undetermined.
     """
     frame = _Centring.of(sample)
-    moments = replicates.moments(frame.columns(sample), sample.cells)
-    products = [unpack_moments(part) for part in moments]
+    products = [unpack_moments(part) for part in replicates.moments(frame.columns(sample), sample.cells)]
     out = np.zeros((len(replicates), len(fits.values)))
     for s, (of_sample, fit) in enumerate(zip(products, fits.samples, strict=True)):
         out[:, fits.mean_at(s)] = frame.means(of_sample)
@@ -230,18 +229,12 @@ class _Centring:
 
     def columns(self, sample: Sample) -> FloatArray:
         """[1, x, y], shape (n, k + 2)."""
-        n, k = sample.x.shape
-        z = np.empty((n, k + 2))
-        z[:, 0] = 1.0
-        for j in range(k):
-            z[:, 1 + j] = (sample.x[:, j] - self.about[j]) / self.scale[j]
-        z[:, -1] = sample.y - self.about_y
-        return z
+        z = (sample.x - self.about) / self.scale
+        return np.column_stack([np.ones(len(z)), z, sample.y - self.about_y])
 
     def means(self, products: FloatArray) -> FloatArray:
         """Means of x in every replicate, shape (R, k)."""
-        shares = products[:, 0, 1:-1] / products[:, 0, :1]
-        return self.about + self.scale * shares
+        return self.about + self.scale * (products[:, 0, 1:-1] / products[:, 0, :1])
 
     def coefs(
         self, products: FloatArray, kept: BoolArray, name: str, indicator: FloatArray | None = None

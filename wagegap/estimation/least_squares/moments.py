@@ -51,7 +51,7 @@ class MeanSlopes:
     kept : ndarray of bool, shape (k,)
         Columns with a coefficient.
     collinear : tuple of Collinear
-        Columns set aside, with what makes them.
+        Columns left out as collinear, with what makes them.
     constant : int, optional
         Column of ones.
     """

@@ -407,8 +407,7 @@ def _spread(
     for start in range(0, n_groups, _COLUMNS):
         these = np.arange(start, min(start + _COLUMNS, n_groups))
         alone = np.where(groups[:, None] == these[None, :], base[:, None], 0.0)
-        within = absorb(alone, effects, weights)
-        removed = alone - within + x @ (fit.bread @ (x.T @ (w[:, None] * alone)))
+        removed = alone - absorb(alone, effects, weights) + x @ (fit.bread @ (x.T @ (w[:, None] * alone)))
         for j, h in enumerate(these):
             out[h] = _sums(direction * removed[:, j], groups)
     return WildBase(_sums(direction * base, groups), np.eye(n_groups), out)

@@ -196,7 +196,7 @@ class Choice(Result):
         >>> [text.get_text() for text in fitted.plot(variable="pay").get_yticklabels()]
         ['away', 'home']
         """
-        from wagegap.regression.choice.figures import draw_pairs
+        from wagegap.regression.figures import draw_pairs
 
         if variable is None:
             what = "Per cent of those who give up the column's alternative that go to the row's"
@@ -297,7 +297,7 @@ def fit_choice(  # noqa: PLR0913
     >>> fitted.params.index.tolist()
     ['pay', 'place[T.far]', 'place[T.near]']
     """
-    columns = ChoiceColumns(formula, chooser, alternative, chosen)
+    columns = ChoiceColumns.of(formula, chooser, alternative, chosen)
     tree = NestTree(nests, common_dissimilarity, scaled)
     asked = None if cov is None else parse_cov(cov).drawn_by(chooser)
     how = dict(cov=asked, small_sample=small_sample, weights=weights, weight_kind=weight_kind)

@@ -56,36 +56,43 @@ _STATEFUL = r"(?<!\w)(?:scale|center|standardize|poly|bs|cs|cr|cc|te|lag)\s*\("
 
 @dataclass(frozen=True, slots=True)
 class ChoiceColumns:
-    """Formula and columns, as given."""
+    """What a formula is made of, and whose choice it is.
 
-    formula: str
+    Attributes
+    ----------
+    regressors : str
+        Right-hand side, with the constant that codes the alternatives' dummies against the base.
+    outcome : str
+        Left-hand side, or the column of what is chosen.
+    chooser, alternative : str
+        Columns.
+    """
+
+    regressors: str
+    outcome: str
     chooser: str
     alternative: str
-    chosen: str | None
 
-    @property
-    def regressors(self) -> str:
-        """Right-hand side, with the constant that codes the alternatives' dummies against the base."""
-        right = self.formula if "~" not in str(self.formula) else self._parts().regressors
-        return re.sub(r"\s*-\s*1\s*$|^\s*0\s*\+\s*|\s*\+\s*0\s*$", "", right)
+    @classmethod
+    def of(cls, formula: str, chooser: str, alternative: str, chosen: str | None) -> ChoiceColumns:
+        """Read the formula.
 
-    def outcome(self) -> str:
-        """Left-hand side, or the column of what is chosen."""
-        if "~" not in str(self.formula):
-            if self.chosen is None:
-                raise OptionError("who took what? Give chosen='column', or a formula 'taken ~ pay + ...'.")
-            return self.chosen
-        if self.chosen is not None:
-            raise OptionError(f"chosen={self.chosen!r} and the left side of {self.formula!r} say the same: give one.")
-        return self._parts().outcome
-
-    def _parts(self) -> FormulaParts:
-        parts = split_formula(self.formula)
+        Raises
+        ------
+        OptionError, FormulaError
+        """
+        bare = "~" not in str(formula)
+        if bare and chosen is None:
+            raise OptionError("who took what? Give chosen='column', or a formula 'taken ~ pay + ...'.")
+        if not bare and chosen is not None:
+            raise OptionError(f"chosen={chosen!r} and the left side of {formula!r} say the same: give one.")
+        parts = FormulaParts(str(chosen), formula) if bare else split_formula(formula)
         if parts.effects:
             raise OptionError(
                 "a choice model has nothing behind a bar: what choosers have in common over a set drops out anyway."
             )
-        return parts
+        regressors = re.sub(r"\s*-\s*1\s*$|^\s*0\s*\+\s*|\s*\+\s*0\s*$", "", parts.regressors)
+        return cls(regressors, parts.outcome, chooser, alternative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +103,31 @@ class NestTree:
     common: bool
     scaled: bool
 
-    def names(self, levels: Sequence[Any]) -> dict[Any, str]:
-        """Nest of each alternative; checked."""
-        if self.nests is not None and not isinstance(self.nests, Mapping):
+    def of_levels(self, levels: Sequence[Any]) -> tuple[Nests | None, list[str]]:
+        """Nest of each alternative, and the names of the dissimilarities.
+
+        Raises
+        ------
+        OptionError
+        """
+        if self.nests is None:
+            return None, []
+        nest_of = self._named(levels)
+        members = [nest_of.get(level, str(level)) for level in levels]
+        nests, asked = list(dict.fromkeys(members)), set(nest_of.values())
+        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
+        numbered = np.where(estimated, 0 if self.common else np.cumsum(estimated) - 1, -1).astype(np.intp)
+        names = [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
+        if self.common and names:
+            names = ["dissimilarity"]
+        return Nests(np.array([nests.index(nest) for nest in members]), numbered, self.scaled), names
+
+    def _named(self, levels: Sequence[Any]) -> dict[Any, str]:
+        """Nest of each alternative that is in one."""
+        if not isinstance(self.nests, Mapping):
             raise OptionError(f"nests={self.nests!r} must be a dict of nest -> alternatives.")
         nest_of: dict[Any, str] = {}
-        for name, members in (self.nests or {}).items():
+        for name, members in self.nests.items():
             for member in [members] if isinstance(members, str) else members:
                 if member not in levels:
                     raise OptionError(
@@ -111,16 +137,7 @@ class NestTree:
                 if member in nest_of:
                     raise OptionError(f"{member!r} is in two nests, {nest_of[member]!r} and {name!r}.")
                 nest_of[member] = str(name)
-        return {level: nest_of.get(level, str(level)) for level in levels}
-
-    def parameters(self, nests: Sequence[str], of: Mapping[Any, str]) -> tuple[IntArray, list[str]]:
-        """Number of the dissimilarity of each nest, -1 for none, and their names."""
-        asked, members = set(map(str, self.nests or {})), list(of.values())
-        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
-        if self.common:
-            return np.where(estimated, 0, -1).astype(np.intp), ["dissimilarity"] if any(estimated) else []
-        numbers = np.where(estimated, np.cumsum(estimated) - 1, -1).astype(np.intp)
-        return numbers, [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
+        return nest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,10 +234,8 @@ class ChoiceModel:
         Alternatives, the base first.
     names : tuple of str
         Columns of the attributes.
-    nest_of : ndarray of int, shape (J,), optional
+    nests : Nests, optional
         Nest of each alternative.
-    nests : tuple of (ndarray, bool), optional
-        Dissimilarity of each nest, and whether utilities are scaled.
     variables : tuple of str
         Numbers in the formula.
     means : DataFrame, optional
@@ -232,8 +247,7 @@ class ChoiceModel:
     columns: ChoiceColumns
     levels: list[Any]
     names: tuple[str, ...]
-    nest_of: IntArray | None
-    nests: tuple[IntArray, bool] | None
+    nests: Nests | None
     variables: tuple[str, ...] = ()
     means: pd.DataFrame | None = None
     sample_shares: tuple[FloatArray, FloatArray] = (np.empty(0), np.empty((0, 0)))
@@ -267,13 +281,8 @@ class ChoiceModel:
 
     def of(self, x: FloatArray, sets: ChoiceSets, level: IntArray, slopes: Mapping[str, FloatArray]) -> ChoiceRows:
         """Rows from their arrays."""
-        return ChoiceRows(x, sets, level, self.nests_of(level), len(self.levels), slopes, np.ones(len(sets.starts)))
-
-    def nests_of(self, level: IntArray) -> Nests | None:
-        """Nests of rows."""
-        if self.nest_of is None or self.nests is None:
-            return None
-        return Nests(self.nest_of[level], *self.nests)
+        nests = None if self.nests is None else replace(self.nests, codes=self.nests.codes[level])
+        return ChoiceRows(x, sets, level, nests, len(self.levels), slopes, np.ones(len(sets.starts)))
 
     def attributes(self, frame: pd.DataFrame) -> FloatArray:
         """Columns of the attributes; they must be those of the fit."""
@@ -290,7 +299,7 @@ class ChoiceModel:
 
     def order(self, chooser: IntArray, level: IntArray) -> IntArray:
         """Order in which rows of a chooser, and of a nest, stand together."""
-        nest = level if self.nest_of is None else self.nest_of[level]
+        nest = level if self.nests is None else self.nests.codes[level]
         return np.asarray(np.lexsort((level, nest, chooser)))
 
 
@@ -346,7 +355,8 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     levels = _levels(column_of(panel, columns.alternative, "for alternative"), base)
     panel = panel.assign(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
     rows = _rows(panel, columns, how)
-    model, dissimilarities = _model(columns, levels, tree)
+    nests, dissimilarities = tree.of_levels(levels)
+    model = ChoiceModel(columns, levels, (), nests)
     chooser = rows.codes(columns.chooser).astype(np.intp)
     level = rows.columns([columns.alternative])[columns.alternative].cat.codes.to_numpy().astype(np.intp)
     order = model.order(chooser, level)
@@ -361,17 +371,6 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     at = at if choosers.weights is None else replace(at, weights=choosers.weights)
     frame = rows.columns(required_columns(columns.regressors, panel.frame))
     return Choices(choosers, frame, model, at, np.flatnonzero(rows.design.y == 1), dissimilarities)
-
-
-def _model(columns: ChoiceColumns, levels: list[Any], tree: NestTree) -> tuple[ChoiceModel, list[str]]:
-    """Model whose attributes are not yet known, and the names of the dissimilarities."""
-    nest_of = tree.names(levels)
-    nests = list(dict.fromkeys(nest_of[level] for level in levels))
-    numbered, dissimilarities = tree.parameters(nests, nest_of)
-    if tree.nests is None:
-        return ChoiceModel(columns, levels, (), None, None), dissimilarities
-    of = np.array([nests.index(nest_of[level]) for level in levels])
-    return ChoiceModel(columns, levels, (), of, (numbered, tree.scaled)), dissimilarities
 
 
 def _levels(column: pd.Series[Any], base: Any) -> list[Any]:
@@ -411,7 +410,7 @@ def _codes_of(column: pd.Series[Any], levels: Sequence[Any]) -> IntArray:
 
 def _rows(panel: Panel, columns: ChoiceColumns, how: Mapping[str, Any]) -> Rows:
     """Attributes and what is taken, without choosers who lack a row."""
-    outcome, frame = columns.outcome(), panel.frame
+    outcome, frame = columns.outcome, panel.frame
     values = _taken(frame, columns, outcome) if outcome in frame else None
     parts = FormulaParts(outcome, columns.regressors, (), (columns.chooser, columns.alternative), values)
     rows = prepare(panel, parts, by=(), **how)

@@ -38,7 +38,8 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
-from wagegap.regression.exits.hazards import ExitModel, HazardTask, fit_hazard
+from wagegap.regression.exits.hazards import HazardTask, fit_hazard
+from wagegap.regression.exits.margins import ExitLink
 from wagegap.regression.exits.person_periods import ExitCall, ExitLike, as_estimates, rows_at_risk
 from wagegap.regression.exits.premium_errors import (
     Simulated,
@@ -286,11 +287,10 @@ class Exits(Result):
         if exit is not None:
             check_option("exit", exit, self.exits)
         name = exit or (self.exits[0] if len(self.exits) == 1 else "")
-        several = "exit" in own.labels
-        chosen = own.select(exit=exit) if several and exit is not None else own
-        if name and several:
-            chosen = replace(chosen, labels=chosen.labels.drop(columns="exit"))
-        return chosen, name
+        if not name or "exit" not in own.labels:
+            return own, name
+        chosen = own.select(exit=name)
+        return replace(chosen, labels=chosen.labels.drop(columns="exit")), name
 
     def _incidence(self) -> Estimates:
         if self.incidence is None:
@@ -309,7 +309,7 @@ def fit_exits(  # noqa: PLR0913
     formula: str,
     *,
     exit: ExitLike = None,
-    model: ExitModel | None = None,
+    model: ExitLink | None = None,
     time: str | None = None,
     mundlak: str | Sequence[str] = (),
     premiums: Any = None,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,9 +40,8 @@ from wagegap.regression.exits.margins import (
 )
 from wagegap.regression.exits.person_periods import AtRisk, Evaluator, cells_of_rows, mentions
 
-__all__ = ["Change", "ExitModel", "HazardFit", "HazardTask", "Questions", "Shift", "Slope", "fit_hazard"]
+__all__ = ["Change", "HazardFit", "HazardTask", "Questions", "Shift", "Slope", "fit_hazard"]
 
-ExitModel: TypeAlias = ExitLink
 _STEP = 1e-5  # relative step of the derivatives of a formula
 
 
@@ -131,9 +130,7 @@ def _periods(risk: AtRisk, evaluator: Evaluator) -> tuple[tuple[Any, ...], tuple
     codes, levels = pd.factorize(rows.columns([time])[time], sort=True)
     first = np.arange(len(codes))
     if rows.workers is not None:
-        unit = rows.workers.astype(np.int64) * len(rows.cells.names) + rows.cells.codes
-        order = np.lexsort((codes, unit))
-        first = np.sort(order[np.r_[True, np.diff(unit[order]) != 0]])
+        first = np.sort(pd.Series(codes).groupby([rows.workers, rows.cells.codes]).idxmin().to_numpy())
     periods = tuple(evaluator.at({time: level}, first) for level in levels)
     return tuple(np.asarray(levels).tolist()), periods, first, np.asarray(codes, dtype=np.intp)
 
@@ -196,12 +193,12 @@ class HazardTask:
     """
 
     risk: AtRisk
-    model: ExitModel
+    model: ExitLink
     questions: Questions
     shifts: Mapping[str, Shift]
 
     @classmethod
-    def of(cls, risk: AtRisk, model: ExitModel, premiums: Mapping[str, Estimates], *, margins: bool) -> HazardTask:
+    def of(cls, risk: AtRisk, model: ExitLink, premiums: Mapping[str, Estimates], *, margins: bool) -> HazardTask:
         """Evaluate the formula at what is asked."""
         questions = Questions.of(risk, risk.evaluator, premiums) if margins else Questions()
         shifts = {name: _shift(risk, name, premiums, margins=margins) for name in premiums}
@@ -381,15 +378,13 @@ def _by_premium(task: HazardTask, fit: _Coefficients, shift: Shift, cell: Cell, 
     ends = [replace(cell, x=x[cell.rows]) for x in shift.x]
     up, down = (_scores(task, fit, end) for end in ends)
     codes = shift.codes[cell.rows]
-    total = matrix @ fit.bread @ _summed((up - down) / (2 * shift.step), codes, shift.count)
+    by_coefficients = matrix @ fit.bread @ _summed((up - down) / (2 * shift.step), codes, shift.count)
     answers = [_answers(task, fit, asked, end) for asked, end in zip(shift.questions, ends, strict=True)]
-    at = len(fit.params) * task.risk.n_reported
+    direct = [np.zeros((len(fit.params) * task.risk.n_reported, shift.count))]
     for above, below in zip(*answers, strict=True):
         change = (above.averages.rows - below.averages.rows) * above.share[:, None] / (2 * shift.step)
-        width = change.shape[1]
-        total[at : at + width] += _summed(change, codes[above.at], shift.count)
-        at += width
-    return total
+        direct.append(_summed(change, codes[above.at], shift.count))
+    return np.asarray(by_coefficients + np.vstack(direct))
 
 
 def _summed(values: FloatArray, codes: IntArray, count: int) -> FloatArray:

@@ -339,13 +339,12 @@ def _outcomes(
     shares = int((~np.isin(values, (0.0, 1.0)) & ~np.isnan(values)).any(axis=1).sum())
     if shares:
         raise DataError(f"competing exits must be 0/1; {shares:,} of {len(values):,} rows have shares.")
-    first = np.argmax(values == 1, axis=1) + 1.0
-    codes = np.where((values == 1).any(axis=1), first, 0.0)
+    happened = values == 1
+    codes = np.where(happened.any(axis=1), np.argmax(happened, axis=1) + 1.0, 0.0)
     # who left by the first exit has no later one; who is not known to have left by any is unknown
-    seen = np.cumsum(np.isnan(values), axis=1)
-    before = np.where(codes > 0, seen[np.arange(len(values)), np.maximum(codes.astype(int) - 1, 0)], seen[:, -1])
-    codes = np.where(before > 0, np.nan, codes)
-    several_at_once = int(((values == 1).sum(axis=1) > 1).sum())
+    relevant = np.arange(values.shape[1]) < np.where(codes > 0, codes, np.inf)[:, None]
+    codes[(np.isnan(values) & relevant).any(axis=1)] = np.nan
+    several_at_once = int((happened.sum(axis=1) > 1).sum())
     note = f"{several_at_once:,} rows have several exits at once and count as the first of {listing(named)}."
     notes = (note,) if several_at_once else ()
     return codes, tuple(named), stay, notes
@@ -378,10 +377,11 @@ def _levels(panel: Panel, column: str, base: str | None) -> tuple[FloatArray, tu
         raise OptionError(
             f"base={base!r} is no outcome of {column!r}.{did_you_mean(base, names)} Outcomes: {listing(names)}."
         )
-    chosen = str(base) if base is not None else "stay" if "stay" in names else names[0] if names else ""
-    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
     if len(names) < 2:
         raise IdentificationError(f"{column!r} has a single outcome ({listing(names)}): there is nothing to explain.")
+    by_default = "stay" if "stay" in names else names[0]
+    chosen = by_default if base is None else str(base)
+    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
     ordered = [chosen, *(name for name in names if name != chosen)]
     codes = raw.map({level: float(ordered.index(str(level))) for level in levels}).to_numpy(dtype=float)
     return codes, tuple(ordered[1:]), chosen, notes
@@ -432,11 +432,8 @@ def _means(rows: Rows, names: Sequence[str]) -> FloatArray:
     """Means of columns over each worker's rows in use."""
     if not names:
         return np.zeros((len(rows), 0))
-    worker = rows.workers
-    assert worker is not None
-    counts = np.bincount(worker)[worker]
-    columns = [numbers(column) for _, column in rows.columns(names).items()]
-    return np.column_stack([np.bincount(worker, weights=column)[worker] / counts for column in columns])
+    columns = pd.DataFrame({name: numbers(column) for name, column in rows.columns(names).items()})
+    return columns.groupby(rows.workers).transform("mean").to_numpy()
 
 
 def _dummies(design: Design) -> tuple[FloatArray, list[Column]]:
@@ -460,11 +457,8 @@ def _repeated(rows: Rows, time: str | None) -> tuple[str, ...]:
     if time is None or worker is None:
         return ()
     periods = pd.factorize(rows.columns([time])[time], sort=True)[0]
-    order = np.lexsort((periods, worker))
-    exits = pd.Series(rows.design.y[order] > 0).astype(int)
-    # exits of the same worker in earlier rows
-    earlier = exits.groupby(worker[order]).cumsum() - exits
-    after = int((earlier > 0).sum())
+    exits = pd.Series(np.where(rows.design.y > 0, periods, len(rows)))
+    after = int((periods > exits.groupby(worker).transform("min").to_numpy()).sum())
     return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()
 
 

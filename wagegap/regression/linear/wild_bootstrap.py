@@ -194,8 +194,7 @@ class WildBootstrap:
     def __str__(self) -> str:
         return textwrap.fill(self.in_words(), 80)
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
 
 @public
@@ -269,8 +268,7 @@ def wild_bootstrap(  # noqa: PLR0913
     panel = as_panel(data)
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
-    clusters = Robust("CR1", (cluster,))
-    rows = prepare(panel, formula, by=(), cov=clusters, weights=weights, weight_kind=weight_kind)
+    rows = prepare(panel, formula, by=(), cov=Robust("CR1", (cluster,)), weights=weights, weight_kind=weight_kind)
     design = rows.design
     if np.ptp(design.y) == 0:
         raise DataError(

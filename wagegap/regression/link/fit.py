@@ -38,7 +38,7 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import parse_cov
 from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.least_squares.fit import fit_cells
+from wagegap.estimation.least_squares.fit import fit_least_squares
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     WARNED_BELOW,
@@ -47,6 +47,7 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.estimation.sample import Sample
+from wagegap.estimation.scores import score_source
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
@@ -225,7 +226,9 @@ def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
         half @ problem.y, half @ problem.x, problem.names, (), (), None, None, np.zeros(problem.n, dtype=np.int32),
         ("",), groupings, "link",
     )  # fmt: skip
-    return fit_cells(sample, list(setup.shown), cov=parsed, rule="stata").source
+    cell = sample.cell(0, np.arange(problem.n))
+    slopes = fit_least_squares(cell, sample, list(setup.shown), parsed)
+    return score_source(sample, [cell], [slopes], cov=parsed, rule="stata")
 
 
 def _beside(
