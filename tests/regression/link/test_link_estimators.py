@@ -15,7 +15,7 @@ from wagegap.estimation.likelihood.simex import GRID, extrapolate
 from wagegap.estimation.reliability import reliability
 from wagegap.regression.link.estimators.bootstrap import expanded_percentiles, fit_bootstrap
 from wagegap.regression.link.estimators.bounded import quasi_likelihood
-from wagegap.regression.link.estimators.eiv import fit_eiv
+from wagegap.regression.link.estimators.eiv import fit_eiv, solve_moments
 from wagegap.regression.link.estimators.instruments import anderson_rubin, fit_instruments
 from wagegap.regression.link.estimators.simex import fit_simex, least_squares
 from wagegap.regression.link.estimators.split import fit_split
@@ -386,8 +386,6 @@ def test_seemingly_unrelated_equations_with_equal_regressors_are_separate(stages
 
 
 def test_system_covariance_across_equations_is_seen_in_draws():
-    from wagegap.regression.link.system import _solved
-
     rng, n, draws, sd = np.random.default_rng(0), 60, 400, 0.4
     mix = sd * np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 1]])
     v = mix @ mix.T
@@ -403,7 +401,7 @@ def test_system_covariance_across_equations_is_seen_in_draws():
             LinkProblem.build(y, x, v_x=v[0, 0] * eye, v_y=v[1 + j, 1 + j] * eye, v_xy=v[0, 1 + j] * eye)
             for j, y in enumerate(outcomes)
         ]
-        b, cov = _solved(equations, np.eye(2), v_y)
+        b, cov = solve_moments(equations, np.eye(2), v_y)
         found.append(b[[0, 2]])
         said.append(cov[0, 2])
     np.testing.assert_allclose(np.mean(found, axis=0), [1.0, 0.5], atol=0.04)

@@ -156,12 +156,12 @@ def fit_link(  # noqa: PLR0913
     options = Options(setup.groups, tau2, test, ESTIMATORS[chosen].draws if draws is None else int(draws), rng)
     call = LinkCall(fit_link, arguments)
     problem = setup.problem
-    permutation, share = None, None
+    permutation = share = None
     if problem.estimated:
         first = problem.x[:, problem.estimated[0]]
-        permutation = permute_slope(problem.y, first, problem.others, rng=rng)
         # Of the first premium, given every other column
         share = reliability(first, cells.block(1, 1), problem.others) if cells.premiums_known else None
+        permutation = permute_slope(problem.y, first, problem.others, rng=rng)
     build = partial(_link, setup, share, permutation)
     naive = build("ols", ESTIMATORS["ols"].fit(setup.problem, options), call)
     _check_reliability(naive, chosen, force=force)
@@ -212,7 +212,8 @@ def _labelled(setup: Setup, fit: LinkFit) -> Estimates:
 
 def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
     """Robust covariance of least squares on the rows, or on the rows times W^(1/2)."""
-    problem, parsed = setup.problem, parse_cov(setup.cov)
+    problem = setup.problem
+    parsed = parse_cov(setup.cov)
     if parsed.replicated or not (parsed.independent or parsed.clusters):
         raise OptionError(f"cov={setup.cov!r} of a link must be a string such as 'HC3' or 'CR2:iso3'.")
     groupings: dict[str, Any] = {"row": Grouping.from_keys("row", "link", np.arange(problem.n))}

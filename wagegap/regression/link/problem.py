@@ -171,15 +171,9 @@ class LinkProblem:
         return np.delete(self.x, self.estimated[0], axis=1)
 
     @property
-    def errors_known(self) -> bool:
-        """Whether the errors of all estimated columns are known."""
-        return not bool(np.isnan(np.einsum("jjaa->ja", self.v_x)).any())
-
-    @property
     def rows_independent(self) -> bool:
         """Whether no two rows have correlated sampling errors."""
-        off = ~np.eye(self.n, dtype=bool)
-        return not any(bool(np.any(block[..., off])) for block in (self.v_y, self.v_x, self.v_xy))
+        return not any(np.any(block[..., ~np.eye(self.n, dtype=bool)]) for block in (self.v_y, self.v_x, self.v_xy))
 
     def joint(self) -> FloatArray:
         """Covariance of (e, v_1, ..., v_p), each of n rows, shape ((1 + p) n, (1 + p) n)."""
@@ -199,7 +193,7 @@ class LinkProblem:
 
 def delete_groups(
     problem: LinkProblem,
-    refit: Callable[[IntArray], FloatArray],
+    refit: Callable[[LinkProblem, IntArray], FloatArray],
     groups: AnyArray | None = None,
     *,
     required: bool = False,
@@ -211,7 +205,7 @@ def delete_groups(
     problem : LinkProblem
         The full data.
     refit : callable
-        From the positions of the rows that are left to coefficients, shape (k,).
+        From the rows that are left, as a problem, and their positions to coefficients, shape (k,).
     groups : ndarray, shape (n,), optional
         Label of the group of each row; rows are deleted one at a time if not given.
     required : bool
@@ -230,7 +224,8 @@ def delete_groups(
     parts = np.full((len(every), problem.k), np.nan)
     for i, label in enumerate(every):
         try:
-            parts[i] = refit(np.flatnonzero(labels != label))
+            rows = np.flatnonzero(labels != label)
+            parts[i] = refit(problem.take(rows), rows)
         except (WagegapError, np.linalg.LinAlgError):
             continue
     if required and np.isnan(parts).all():

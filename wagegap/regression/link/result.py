@@ -118,10 +118,9 @@ class Link(FittedLink):
                 f"{scale.step} more premium could go with any change of {self.cells.outcome_in_words}: the 95 % "
                 "interval is the whole line, because the true premiums might all be equal"
             )
-        ends = " to ".join(format_number(scale.factor * end) for end in (low, high))
         return (
             f"{scale.step} more premium go with {scale.signed(self.slope)} of {self.cells.outcome_in_words} (95 % "
-            f"interval {ends})"
+            f"interval {format_number(scale.factor * low)} to {format_number(scale.factor * high)})"
         )
 
     def always_printed(self) -> tuple[str, ...]:
@@ -162,17 +161,15 @@ class Link(FittedLink):
     def _without_one(self) -> list[str]:
         """Range of the slope without one cell, and the cells without which there is none."""
         weak, slopes = self.unreliable_without(), self.leave_one_out
-        slopes = slopes[~slopes["cell"].isin(weak)].sort_values("slope")
-        none = slopes.loc[slopes["slope"].isna(), "cell"].sort_index()
-        lines = []
-        if weak:
-            lines.append(
-                f"Without {listing(weak, 4)} the reliability falls below {REFUSED_BELOW}, and no corrected slope would "
-                "be given."
-            )
-        if len(none):
-            lines.append(f"Without {listing(none, 4)} the slope is not identified.")
-        slopes = slopes.dropna(subset="slope")
+        slopes = slopes[~slopes["cell"].isin(weak)]
+        none = slopes.loc[slopes["slope"].isna(), "cell"].tolist()
+        said = {
+            f"Without {listing(weak, 4)} the reliability falls below {REFUSED_BELOW}, and no corrected slope would be "
+            "given.": weak,
+            f"Without {listing(none, 4)} the slope is not identified.": none,
+        }
+        lines = [line for line, cells in said.items() if cells]
+        slopes = slopes.dropna(subset="slope").sort_values("slope")
         if len(slopes):
             low, high = slopes.iloc[0], slopes.iloc[-1]
             lines.append(

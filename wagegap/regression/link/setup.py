@@ -135,8 +135,7 @@ def _groups(cells: LinkCells, data: pd.DataFrame | None, cluster: str) -> AnyArr
     if cluster in cells.keys:
         return np.asarray(cells.keys[cluster])
     if data is None or cluster not in data:
-        known = [*cells.keys.columns, *([] if data is None else data.columns)]
-        raise no_column(cluster, known, "or key to cluster by")
+        raise no_column(cluster, [*cells.keys, *([] if data is None else data)], "or key to cluster by")
     keys = list(cells.keys.columns)
     values = cells.keys.merge(data[[*keys, cluster]], on=keys, how="left")[cluster]
     if values.isna().any():

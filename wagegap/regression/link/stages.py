@@ -150,7 +150,8 @@ def _grouped_scores(source: ScoreSource, rng: np.random.Generator) -> tuple[Floa
     most = np.maximum(_GROUPS, _GROUPS_OF_A_CELL * np.bincount(component))
     block_of = np.full(n_units, -1, dtype=np.intp)
     block_of[group.codes] = component[source.row_block]
-    codes, stratum = np.empty(n_units, dtype=np.intp), []
+    codes = np.empty(n_units, dtype=np.intp)
+    stratum: list[int] = []
     order = np.argsort(block_of, kind="stable")
     for units in np.split(order, np.flatnonzero(np.diff(block_of[order])) + 1):
         block = int(block_of[units[0]])

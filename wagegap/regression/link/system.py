@@ -26,11 +26,10 @@ from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.reliability import annihilator
 from wagegap.estimation.result import Result
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import estimates_of, match_cells, positions
-from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments
 from wagegap.regression.link.setup import Setup, build_setup
 
 __all__ = ["LinkSystem", "fit_link_system"]
@@ -145,11 +144,13 @@ def fit_link_system(
         raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
     equations, v_y = [setup.problem.checked() for setup in setups], _outcome_covariance(setups, rates)
     weights: FloatArray = np.eye(len(equations))
-    b = _solved(equations, weights, v_y)[0]
-    residuals = np.column_stack([e.y - e.x @ part for e, part in zip(equations, _parts(equations, b), strict=True)])
+    b = solve_moments(equations, weights, v_y)[0]
+    residuals = np.column_stack(
+        [e.y - e.x @ part for e, part in zip(equations, coefficients_of(equations, b), strict=True)]
+    )
     if weighting == "sur":
         weights = np.asarray(np.linalg.inv(residuals.T @ residuals / len(residuals)))
-    b, cov = _solved(equations, weights, v_y)
+    b, cov = solve_moments(equations, weights, v_y)
     names = [setup.cells.outcome for setup in setups]
     correlation = pd.DataFrame(np.corrcoef(residuals, rowvar=False), index=names, columns=names)
     return LinkSystem(_labelled(setups, b, cov, weighting), tuple(names), correlation, weighting)
@@ -175,48 +176,6 @@ def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
     at = [positions(s.cells.keys.assign(term=s.cells.outcome), given.labels) for s in setups]
     v = np.nan_to_num(given.covariance)
     return np.array([[v[np.ix_(a, c)] for c in at] for a in at])
-
-
-def _parts(equations: Sequence[LinkProblem], b: FloatArray) -> list[FloatArray]:
-    """Coefficients of each equation."""
-    return list(np.split(b, np.cumsum([e.k for e in equations])[:-1]))
-
-
-def _solved(equations: Sequence[LinkProblem], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Corrected, weighted normal equations, and the sandwich of their scores by cell."""
-    n, sizes = equations[0].n, [e.k for e in equations]
-    ends = np.cumsum([0, *sizes])
-    # Of each cell a: A_ij = w_ij (x_i x_j' - (M_i V_pp)_aa), r_i = sum_j w_ij (x_i y_j - (M_i V_py_j)_aa), the errors
-    # for premiums alone; b = (sum_a A)^-1 sum_a r, and the scores are s = r - A b
-    moments, right = np.zeros((n, ends[-1], ends[-1])), np.zeros((n, ends[-1]))
-    for i, a in enumerate(equations):
-        m, rows = annihilator(a.controls), slice(ends[i], ends[i + 1])
-        noise = np.einsum("ab,jlba->ajl", m, a.v_x)
-        for j, c in enumerate(equations):
-            block, side = a.x[:, :, None] * c.x[:, None, :], a.x * c.y[:, None]
-            block[:, np.array(a.estimated)[:, None], np.array(c.estimated)] -= noise
-            side[:, list(a.estimated)] -= np.einsum("ab,jba->aj", m, c.v_xy)
-            moments[:, rows, ends[j] : ends[j + 1]] = weights[i, j] * block
-            right[:, rows] += weights[i, j] * side
-    bread = np.linalg.inv(moments.sum(axis=0))
-    b = np.asarray(bread @ right.sum(axis=0))
-    # V = B (S'S + meat of other cells) B', the scores of an equation with the factor (n / (n - k))^(1/2)
-    scores = (right - moments @ b) * np.sqrt(np.repeat([n / (n - k) for k in sizes], sizes))
-    return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y)) @ bread.T
-
-
-def _across(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
-    """Known covariance of the deviations of different cells, in the meat."""
-    designs = [np.hstack([w * a.x for w, a in zip(column, equations, strict=True)]) for column in weights.T]
-    slopes = [part[list(e.estimated)] for e, part in zip(equations, _parts(equations, b), strict=True)]
-    meat = np.zeros((len(b), len(b)))
-    for i, a in enumerate(equations):
-        for j, c in enumerate(equations):
-            # D_i' Omega_ij D_j, Omega_ij = V_yy,ij + b_i' V_pp b_j - b_i' V_py_j - V_yp_i b_j
-            omega = v_y[i, j] + np.einsum("j,l,jlab->ab", slopes[i], slopes[j], a.v_x)
-            omega -= np.einsum("j,jab->ab", slopes[i], c.v_xy) + np.einsum("l,lab->ba", slopes[j], a.v_xy)
-            meat += designs[i].T @ (omega - np.diag(np.diag(omega))) @ designs[j]
-    return meat
 
 
 def _labelled(setups: Sequence[Setup], b: FloatArray, cov: FloatArray, weighting: Weighting) -> Estimates:

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from wagegap._typing import FloatArray, IntArray
+from wagegap._typing import FloatArray
 from wagegap.errors import DataError, IdentificationError
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.simex import Naive, extrapolated
@@ -51,16 +51,11 @@ def poisson(problem: LinkProblem, options: Options) -> LinkFit:
 def _estimate(problem: LinkProblem, options: Options, family: Family) -> LinkFit:
     """Quasi-likelihood, by simulation and extrapolation where the errors of the premiums are known."""
     fit = quasi_likelihood(family)
-
-    def refit(rows: IntArray) -> FloatArray:
-        part = problem.take(rows)
-        return np.asarray(fit(part.y[None], part.x[None])[0][0])
-
     (b,), (v,) = fit(problem.y[None], problem.x[None])
-    without = delete_groups(problem, refit)[:, problem.estimated[0]]
-    naive = LinkFit(b, v, "sandwich", without=without, unit="none")
-    corrected = extrapolated(problem.checked(), fit, options) if problem.errors_known else naive
-    return replace(corrected, naive=naive, unit="none")
+    without = delete_groups(problem, lambda part, _: fit(part.y[None], part.x[None])[0][0])
+    naive = LinkFit(b, v, "sandwich", without=without[:, problem.estimated[0]], unit="none")
+    unknown = np.isnan(np.einsum("jjaa->ja", problem.v_x)).any()
+    return replace(naive if unknown else extrapolated(problem.checked(), fit, options), naive=naive, unit="none")
 
 
 def quasi_likelihood(family: Family) -> Naive:

@@ -16,17 +16,27 @@ Buonaccorsi, J. (2010). Measurement Error: Models, Methods and Applications. Cha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from wagegap._typing import AnyArray, FloatArray
+from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import ReliabilityError
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores, jackknife_errors
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["EivFit", "eiv_params", "estimate", "fit_eiv", "fit_moments", "slopes_without"]
+__all__ = [
+    "EivFit",
+    "coefficients_of",
+    "eiv_params",
+    "estimate",
+    "fit_eiv",
+    "fit_moments",
+    "slopes_without",
+    "solve_moments",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,17 +79,7 @@ def fit_eiv(problem: LinkProblem, *, groups: AnyArray | None = None) -> EivFit:
         When the premiums spread no more than their errors would.
     """
     params = eiv_params(problem)
-    scores, bread = _scores(problem, params)
-    sums, factor = cluster_scores(scores, groups)
-    labels = np.arange(problem.n) if groups is None else np.asarray(groups)
-    # Across clusters the known covariance of the deviations, within them their scores:
-    # Omega = V_yy + b' V_pp b - b' V_py - V_yp b
-    slope = params[list(problem.estimated)]
-    cross = np.einsum("j,jab->ab", slope, problem.v_xy)
-    omega = problem.v_y + np.einsum("j,l,jlab->ab", slope, slope, problem.v_x) - cross - cross.T
-    omega[labels[:, None] == labels] = 0.0
-    # V = B (c sum_g s_g s_g' + X' Omega X) B'
-    cov = bread @ (factor * sums.T @ sums + problem.x.T @ omega @ problem.x) @ bread.T
+    cov = solve_moments((problem,), np.eye(1), problem.v_y[None, None], groups)[1]
     return EivFit(params, cov, _deletions(problem, groups))
 
 
@@ -99,7 +99,7 @@ def slopes_without(problem: LinkProblem) -> FloatArray:
 
 
 def _deletions(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
-    return delete_groups(problem, lambda rows: eiv_params(problem.take(rows)), groups, required=True)
+    return delete_groups(problem, lambda part, _: eiv_params(part), groups, required=True)
 
 
 def eiv_params(problem: LinkProblem) -> FloatArray:
@@ -158,21 +158,70 @@ def fit_moments(
     scores = x * (y - x @ params)[:, None] + error @ params
     if reliability is not None:
         scores = scores + (1 - reliability) * params * centred**2 - error @ params
-    if groups is None:
-        return params, bread @ (scores.T @ scores) @ bread / n**2
     sums = cluster_scores(scores, groups)[0]
-    m = len(sums)
-    return params, bread @ (sums.T @ sums) @ bread / n**2 * (m / (m - 1))
+    factor = 1.0 if groups is None else len(sums) / (len(sums) - 1)
+    return params, bread @ (sums.T @ sums) @ bread / n**2 * factor
 
 
-def _scores(problem: LinkProblem, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Corrected score of each row, shape (n, k), and the inverse of the corrected moments."""
-    m, at = annihilator(problem.controls), list(problem.estimated)
-    # s_a = x_a (y_a - x_a'b) + (M V_pp)_aa b - (M V_py)_aa, the last two for premiums alone
-    noise = np.einsum("ab,jlba->ajl", m, problem.v_x)
-    scores = problem.x * (problem.y - problem.x @ params)[:, None]
-    scores[:, at] += noise @ params[at] - np.einsum("ab,jba->aj", m, problem.v_xy)
-    # B = (X'X - tr(M V_pp))^-1
-    moments = problem.x.T @ problem.x
-    moments[np.ix_(at, at)] -= noise.sum(axis=0)
-    return scores, np.asarray(np.linalg.inv(moments), dtype=np.float64)
+def coefficients_of(equations: Sequence[LinkProblem], b: FloatArray) -> list[FloatArray]:
+    """Coefficients of each equation."""
+    return list(np.split(b, np.cumsum([e.k for e in equations])[:-1]))
+
+
+def solve_moments(
+    equations: Sequence[LinkProblem], weights: FloatArray, v_y: FloatArray, groups: AnyArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Corrected, weighted normal equations of one link or several, and the sandwich of their scores.
+
+    Parameters
+    ----------
+    equations : sequence of LinkProblem
+        J links of the same n cells and the same premiums.
+    weights : ndarray, shape (J, J)
+        Weights of the equations.
+    v_y : ndarray, shape (J, J, n, n)
+        Error covariance of the outcomes.
+    groups : ndarray, shape (n,), optional
+        Clusters of rows.
+
+    Returns
+    -------
+    tuple of ndarray
+        Coefficients of all equations, shape (K,), and their covariance, (K, K).
+    """
+    n, ends = equations[0].n, np.cumsum([0, *(e.k for e in equations)])
+    # Of each cell a: A_ij = w_ij (x_i x_j' - (M_i V_pp)_aa), r_i = sum_j w_ij (x_i y_j - (M_i V_py_j)_aa), the errors
+    # for premiums alone; b = (sum_a A)^-1 sum_a r, and the scores are s = r - A b
+    moments, right = np.zeros((n, ends[-1], ends[-1])), np.zeros((n, ends[-1]))
+    for i, a in enumerate(equations):
+        m, rows = annihilator(a.controls), slice(ends[i], ends[i + 1])
+        noise = np.einsum("ab,jlba->ajl", m, a.v_x)
+        for j, c in enumerate(equations):
+            block, side = a.x[:, :, None] * c.x[:, None, :], a.x * c.y[:, None]
+            block[:, np.array(a.estimated)[:, None], np.array(c.estimated)] -= noise
+            side[:, list(a.estimated)] -= np.einsum("ab,jba->aj", m, c.v_xy)
+            moments[:, rows, ends[j] : ends[j + 1]] = weights[i, j] * block
+            right[:, rows] += weights[i, j] * side
+    bread = np.linalg.inv(moments.sum(axis=0))
+    b = np.asarray(bread @ right.sum(axis=0))
+    # V = B (S'S + meat of other cells) B', the scores of each equation with the root of its small-sample factor
+    parts = [cluster_scores(part, groups) for part in np.split(right - moments @ b, ends[1:-1], axis=1)]
+    scores = np.hstack([np.sqrt(factor) * sums for sums, factor in parts])
+    same = np.eye(n, dtype=bool) if groups is None else groups[:, None] == groups
+    return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y, same)) @ bread.T
+
+
+def _across(
+    equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray, same: BoolArray
+) -> FloatArray:
+    """Known covariance of the deviations of different cells, or clusters, in the meat; within them there are scores."""
+    designs = [np.hstack([w * a.x for w, a in zip(column, equations, strict=True)]) for column in weights.T]
+    slopes = [part[list(e.estimated)] for e, part in zip(equations, coefficients_of(equations, b), strict=True)]
+    meat = np.zeros((len(b), len(b)))
+    for i, a in enumerate(equations):
+        for j, c in enumerate(equations):
+            # D_i' Omega_ij D_j, Omega_ij = V_yy,ij + b_i' V_pp b_j - b_i' V_py_j - V_yp_i b_j
+            omega = v_y[i, j] + np.einsum("j,l,jlab->ab", slopes[i], slopes[j], a.v_x)
+            omega -= np.einsum("j,jab->ab", slopes[i], c.v_xy) + np.einsum("l,lab->ba", slopes[j], a.v_xy)
+            meat += designs[i].T @ np.where(same, 0.0, omega) @ designs[j]
+    return meat

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, listing
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores
@@ -59,16 +59,12 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     assert z is not None
     params, cov, strength = fit_instruments(problem.y, problem.x, j, z, groups=options.groups)
     weak = anderson_rubin(problem.y, problem.x[:, j], problem.others, z)
-
-    def refit(rows: IntArray) -> FloatArray:
-        part = problem.take(rows)
-        return fit_instruments(part.y, part.x, j, z[rows])[0]
-
+    without = delete_groups(problem, lambda part, rows: fit_instruments(part.y, part.x, j, z[rows])[0])
     notes = (
         f"First stage: F = {strength:.1f} for {z.shape[1]} instrument{'' if z.shape[1] == 1 else 's'}.",
         f"Anderson-Rubin 95 % interval of the slope: {weak}; p of zero {weak.p_value:.3f}.",
     )
-    return LinkFit(params, cov, "2SLS sandwich", notes=notes, without=delete_groups(problem, refit)[:, j])
+    return LinkFit(params, cov, "2SLS sandwich", notes=notes, without=without[:, j])
 
 
 def fit_instruments(

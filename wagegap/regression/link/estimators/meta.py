@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 from scipy import optimize, stats
 
-from wagegap._typing import FloatArray, IntArray, MetaTest, Tau2Method
+from wagegap._typing import FloatArray, MetaTest, Tau2Method
 from wagegap.errors import DataError, OptionError, check_option
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.problem import LinkProblem, delete_groups
@@ -118,17 +118,16 @@ class _Rotated:
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Meta-regression as an estimator of the link; with clusters, the robust covariance at its weights."""
     fit = fit_meta(problem.y, problem.x, problem.v_y, tau2=options.tau2, test=options.test)
-
-    def refit(rows: IntArray) -> FloatArray:
-        part = problem.take(rows)
-        return fit_meta(part.y, part.x, part.v_y, tau2=options.tau2, test="z").params
-
     clustered = options.groups is not None
     half = np.asarray(np.linalg.cholesky(fit.weight).T, dtype=np.float64) if clustered else None
+    refit = partial(fit_meta, tau2=options.tau2, test="z")
+    without = None
+    if problem.estimated:
+        parts = delete_groups(problem, lambda part, _: refit(part.y, part.x, part.v_y).params)
+        without = parts[:, problem.estimated[0]]
     return LinkFit(
         fit.params, None if clustered else fit.cov, f"tau2 by {options.tau2}, {options.test}", df=fit.df, tau2=fit.tau2,
-        tau2_interval=fit.tau2_interval, half_weight=half,
-        without=delete_groups(problem, refit)[:, problem.estimated[0]] if problem.estimated else None,
+        tau2_interval=fit.tau2_interval, half_weight=half, without=without,
     )  # fmt: skip
 
 
@@ -279,10 +278,8 @@ def _score(r: _Rotated, tau2: float, *, restricted: bool) -> float:
     """Derivative of twice the log likelihood."""
     # e'W W e - tr(W), or tr(P) under REML, P = W - W X (X'W X)^-1 X'W
     w, bread, e = r.at(tau2)
-    trace = float(w.sum())
-    if restricted:
-        trace -= float(np.trace(bread @ (r.x.T @ (r.x * (w**2)[:, None]))))
-    return float(np.sum((w * e) ** 2)) - trace
+    means = np.trace(bread @ (r.x.T @ (r.x * (w**2)[:, None]))) if restricted else 0.0
+    return float(np.sum((w * e) ** 2) - w.sum() + means)
 
 
 def _loglik(r: _Rotated, tau2: float, *, restricted: bool) -> float:

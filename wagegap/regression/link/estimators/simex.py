@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap._typing import FloatArray, RngLike
 from wagegap.errors import check_option
 from wagegap.estimation.likelihood.simex import GRID, Extrapolant, extrapolate, paired_draws
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
@@ -41,13 +41,11 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
 def extrapolated(problem: LinkProblem, naive: Naive, options: Options) -> LinkFit:
     """Simulation and extrapolation of any naive estimator."""
     params, cov, _ = fit_simex(problem, naive, draws=options.draws, rng=options.rng)
-
-    def refit(rows: IntArray) -> FloatArray:
-        return fit_simex(problem.take(rows), naive, draws=min(options.draws, _DRAWS_WITHOUT), rng=options.rng)[0]
-
+    few = min(options.draws, _DRAWS_WITHOUT)
+    without = delete_groups(problem, lambda part, _: fit_simex(part, naive, draws=few, rng=options.rng)[0])
     return LinkFit(
         params, cov, f"{options.draws:,} draws of errors at each of {len(GRID)} sizes, quadratic",
-        without=delete_groups(problem, refit)[:, problem.estimated[0]], problem=problem,
+        without=without[:, problem.estimated[0]], problem=problem,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
         return fit_york(part.x[:, j], part.y, *(np.diag(v) for v in (part.v_x[0, 0], part.v_y, part.v_xy[0])))
 
     (params, cov, chi2), turn = line(problem), [0, 1] if j == 0 else [1, 0]
-    without = delete_groups(problem, lambda rows: line(problem.take(rows))[0], required=True)
+    without = delete_groups(problem, lambda part, _: line(part)[0], required=True)
     return LinkFit(
         params[turn], cov[np.ix_(turn, turn)], "York 2004, no equation error", df=np.inf, problem=problem,
         notes=(f"Deviations from the line: chi2({problem.n - 2}) = {chi2:.2f}.",), without=without[:, 0],

@@ -82,13 +82,12 @@ class SpecificationCurve(Answer):
 
     def in_words(self) -> str:
         """Say how many specifications agree, and how often chance does as well."""
-        estimated = self.frame[~self.frame["refused"]]
-        positive = float((estimated["estimate"] > 0).mean())
+        estimated = self.frame.query("not refused")["estimate"]
         refused = len(self.frame) - len(estimated)
         tail = f" {refused} more were refused because premiums are mostly noise there." if refused else ""
         often = "fewer than 1" if self.p_value < 0.01 else f"{100 * self.p_value:.0f}"
         return (
-            f"Of {len(estimated)} specifications {100 * positive:.0f} % give a positive slope; "
+            f"Of {len(estimated)} specifications {100 * (estimated > 0).mean():.0f} % give a positive slope; "
             f"{100 * self.share_positive:.0f} % are significantly positive and {100 * self.share_negative:.0f} % "
             f"significantly negative at {100 * self.alpha:g} %. With rates dealt to countries at random the larger "
             f"share is usually {100 * np.median(self.null_shares):.0f} %, and as large as here in {often} of 100 deals."
@@ -241,7 +240,8 @@ def specification_curve(  # noqa: PLR0913
     check_count("reps", reps)
     data = None if data is None else as_pandas(data)
     keys: dict[str, FloatArray] = {}
-    generator, rows, signs = np.random.default_rng(rng), [], []
+    generator = np.random.default_rng(rng)
+    rows, signs = [], []
     subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
     matchers = {name: cell_matcher(outcome, rates, given, data=data, on=on) for name, given in premiums.items()}
     for source, subset in track(list(product(premiums, subsets)), "sources and controls", progress):
@@ -319,7 +319,8 @@ def _permuted(
         raise DataError(_collinear(cells, rows))
     # Freedman and Lane: residuals M y in another order, and M of those
     order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
-    orders, grid = np.vstack([np.arange(len(rows)), order]), np.ix_(rows, rows)
+    orders = np.vstack([np.arange(len(rows)), order])
+    grid = np.ix_(rows, rows)
     return _Permuted(
         m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]),
         np.diag(cells.block(0, 0))[rows][orders], z,
@@ -350,7 +351,8 @@ def _meta(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     """Hedges' tau^2, weights, and Knapp and Hartung's scale."""
     # tau^2 = (y'M_x y - sum_i M_x,ii v_i) / (n - k), w = 1 / (v + tau^2), V = (e'W e / (n - k)) (X'W X)^-1
     x = np.column_stack([permuted.p, permuted.z])
-    (n, k), m_x = x.shape, annihilator(x)
+    n, k = x.shape
+    m_x = annihilator(x)
     squares = np.sum((permuted.y @ m_x) ** 2, axis=1)
     tau2 = np.maximum((squares - permuted.v_y @ np.diag(m_x)) / permuted.df, 0.0)
     w = 1 / np.maximum(permuted.v_y + tau2[:, None], 1e-300)

@@ -272,8 +272,8 @@ def _jackknife(setup: Setup, alpha: float) -> dict[str, Any]:
 def _own(link: FittedLink, alpha: float) -> dict[str, Any]:
     """The link's own test."""
     at = link.estimates.labels["term"].tolist().index(link.cells.premiums[0])
-    columns = ["std_error", "p_value", "conf_low", "conf_high"]
-    figures = dict(zip(columns, link.tidy(alpha)[columns].to_numpy(dtype=float)[at].tolist(), strict=True))
+    test = link.tidy(alpha)[["std_error", "p_value", "conf_low", "conf_high"]].iloc[at]
+    figures = {str(name): float(value) for name, value in test.items()}
     note = "corrected slope" if link.problem is not None else "the link's own"
     return _row(link.method, link.slope, df=float(link.estimates.df[at]), note=note, **figures)
 

@@ -70,11 +70,12 @@ class OneStep(Answer):
 
     def tidy(self) -> pd.DataFrame:
         """Return the micro slope, the naive and the link's own, a row each."""
-        rows = [{"step": "one step", "estimate": self.slope, "conf_low": self.low, "conf_high": self.high}]
-        for name, link in (("two steps, naive", self.link.naive()), ("two steps", self.link)):
-            low, high = link.slope_interval()
-            rows.append({"step": name, "estimate": link.slope, "conf_low": low, "conf_high": high})
-        return pd.DataFrame(rows)
+        links = {"two steps, naive": self.link.naive(), "two steps": self.link}
+        rows = [
+            ("one step", self.slope, self.low, self.high),
+            *((name, link.slope, *link.slope_interval()) for name, link in links.items()),
+        ]
+        return pd.DataFrame(rows, columns=["step", "estimate", "conf_low", "conf_high"])
 
     def in_words(self) -> str:
         """Say both slopes, per step of premium."""

@@ -123,9 +123,10 @@ def permute_slope(
     controls : ndarray, shape (n, k)
         What is held fixed.
     """
-    m, n = annihilator(controls), len(y)
+    n, m = len(y), annihilator(controls)
     mx, residuals = m @ x, m @ y
-    spread, enumerated = float(mx @ mx), n <= ENUMERATED_ROWS
+    spread = float(mx @ mx)
+    enumerated = n <= ENUMERATED_ROWS
     if spread == 0:
         raise DataError("the regressor does not vary given the controls.")
     shuffled = residuals[np.vstack([np.arange(n), _orders(n, reps, rng)])]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,7 +155,8 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: floa
     """
     link.check_premium("predict", linear=True)
     i, p = link.cell_at(country), link.cells.p[:, 0]
-    other, given = link.cell_at(premium) if isinstance(premium, str) else None, cast("Any", premium)
+    given: Any = premium
+    other = link.cell_at(premium) if isinstance(premium, str) else None
     if other is None and (isinstance(given, bool) or not isinstance(given, Real) or not np.isfinite(float(given))):
         raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
     target = float(premium if other is None else p[other])
