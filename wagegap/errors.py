@@ -48,6 +48,7 @@ __all__ = [
     "check_column",
     "check_count",
     "check_option",
+    "check_options",
     "check_rng",
     "did_you_mean",
     "listing",
@@ -308,6 +309,15 @@ def check_option(name: str, value: object, options: Sequence[object]) -> None:
         return
     known = listing((repr(option) for option in options), limit=20)
     raise OptionError(f"{name}={value!r} is not known.{did_you_mean(value, options)} Known: {known}.")
+
+
+def check_options(**given: tuple[object, Sequence[object]]) -> None:
+    """Raise `OptionError` unless every value is one of its options.
+
+    >>> check_options(method=("ml", ["ml", "eiv"]), density=("r", ["r", "stata"]))
+    """
+    for name, (value, options) in given.items():
+        check_option(name, value, options)
 
 
 def warn(message: str, category: type[WagegapWarning]) -> None:
