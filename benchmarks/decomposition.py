@@ -107,7 +107,7 @@ def core_call(data: Any) -> Callable[[], Any]:
     """Return the numeric core of the twofold decomposition: moments, coefficients and sums of squared scores."""
     import numpy as np
 
-    from wagegap.estimation.least_squares.moments import fit_mean_slopes, weighted_products
+    from wagegap.estimation.least_squares.moments import fit_mean_slopes, row_blocks
 
     x = np.column_stack([np.ones(len(data)), data[NAMES].to_numpy()])
     y, first = data["y"].to_numpy(), data["g"].to_numpy() == 1
@@ -116,7 +116,10 @@ def core_call(data: Any) -> Callable[[], Any]:
     def run() -> None:
         for own_y, own_x in parts:
             fit = fit_mean_slopes(own_y, own_x)
-            weighted_products(own_x, [None, fit.residuals], {(0, 0): fit.centred}, fit.about)
+            for rows in row_blocks(len(own_y)):
+                z = own_x[rows] - fit.about
+                scores = np.hstack([z, z * fit.residuals[rows, None]])
+                scores.T @ scores
 
     return run
 

@@ -48,8 +48,7 @@ def _run(source: str | None, output: str, *, progress: bool) -> int:
     print(f"{done.title}\n")
     for finding in done.findings:
         mark = "" if finding.kind == "finding" else f"[{finding.kind}] "
-        print(textwrap.fill(f"{mark}{finding.about}: {finding.text}", width=80, subsequent_indent="    "))
-        print()
+        print(textwrap.fill(f"{mark}{finding.about}: {finding.text}", width=80, subsequent_indent="    "), end="\n\n")
     print(f"Report: {folder / 'report.html'}", flush=True)
     return 0
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import itertools
 import numbers
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 __all__ = [
     "ArgumentError",
@@ -47,6 +49,7 @@ __all__ = [
     "check_alpha",
     "check_column",
     "check_count",
+    "check_known",
     "check_option",
     "check_options",
     "check_rng",
@@ -54,12 +57,14 @@ __all__ = [
     "listing",
     "no_column",
     "public",
+    "refuse_rows",
     "warn",
 ]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _SIGNS = {"VAR_POSITIONAL": "*{}", "VAR_KEYWORD": "**{}", "KEYWORD_ONLY": "{}="}
+"""How a parameter is written: `name=` where it is given by name only, `*names`, `**options` where several may be."""
 
 
 class WagegapError(Exception):
@@ -201,8 +206,7 @@ def did_you_mean(word: object, options: Iterable[object]) -> str:
     near = near or difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     if not near:
         lowered = {name.lower(): name for name in names}
-        folded = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.6)
-        near = [lowered[name] for name in folded]
+        near = [lowered[name] for name in difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.6)]
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
@@ -257,7 +261,7 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
-            takes = listing(map(_said, shown), 30)
+            takes = listing((_SIGNS.get(value.kind.name, "{}").format(value.name) for value in shown), 30)
             raise ArgumentError(f"{function.__name__}(): {error}. It takes: {takes}.") from None
         if "rng" in kwargs:
             check_rng(kwargs["rng"])
@@ -266,11 +270,6 @@ def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*args, **kwargs)
 
     return checked
-
-
-def _said(parameter: inspect.Parameter) -> str:
-    """Name of a parameter: `name=` where it is given by name only, `*names`, `**options` where there may be several."""
-    return _SIGNS.get(parameter.kind.name, "{}").format(parameter.name)
 
 
 def check_rng(rng: object) -> None:
@@ -300,6 +299,19 @@ def check_count(name: str, value: object, least: int = 1) -> None:
         raise OptionError(f"{name}={value!r} must be a whole number, at least {least}.")
 
 
+def check_known(names: Iterable[object], known: Iterable[object], error: Callable[[object, str], WagegapError]) -> None:
+    """Raise an error for the first name that is not known; `error` is given it, and a hint at the nearest known one.
+
+    >>> check_known(["ai", "iso"], ["ai", "iso3"], lambda name, hint: OptionError(f"no {name}.{hint}"))
+    Traceback (most recent call last):
+    wagegap.errors.OptionError: no iso. Did you mean 'iso3'?
+    """
+    options = list(known)
+    for name in names:
+        if name not in options:
+            raise error(name, did_you_mean(name, options))
+
+
 def check_option(name: str, value: object, options: Sequence[object]) -> None:
     """Raise `OptionError` unless `value` is one of `options`.
 
@@ -320,12 +332,21 @@ def check_options(**given: tuple[object, Sequence[object]]) -> None:
         check_option(name, value, options)
 
 
+def refuse_rows(bad: Any, kind: type[WagegapError], before: str, after: str) -> None:
+    """Raise where any row is bad, with how many of how many between the two pieces of the message.
+
+    >>> import numpy as np
+    >>> refuse_rows(np.array([False, True]), MissingValueError, "'iso3' is missing in ", " rows: fill it in.")
+    Traceback (most recent call last):
+    wagegap.errors.MissingValueError: 'iso3' is missing in 1 of 2 rows: fill it in.
+    """
+    count = int(bad.sum())
+    if count:
+        raise kind(f"{before}{count:,} of {len(bad):,}{after}")
+
+
 def warn(message: str, category: type[WagegapWarning]) -> None:
     """Warn once, pointing at the first line outside this package."""
-    level, frame = 1, sys._getframe(0)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "wagegap":
-        level += 1
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    warnings.warn(message, category, stacklevel=level)
+    frames = (frame for frame, _ in traceback.walk_stack(sys._getframe()))
+    inside = itertools.takewhile(lambda frame: frame.f_globals.get("__name__", "").split(".")[0] == "wagegap", frames)
+    warnings.warn(message, category, stacklevel=1 + sum(1 for _ in inside))

@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wagegap._display.delimited import to_csv
 from wagegap._display.files import write_whole
-from wagegap._display.html import to_html, to_html_page
-from wagegap._display.latex import escape_latex, to_latex
-from wagegap._display.markdown import to_markdown
+from wagegap._display.markup import escape_latex, to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.spec import Cell, make_column, make_row, make_table, plain, spans, tabulate_frame
-from wagegap._display.text import display_width, to_text, wrap
+from wagegap._display.text import display_width, to_csv, to_text, wrap
 from wagegap.errors import DataError, EmptyDataError, OptionError, OutputError
 
 NASTY = r"<script>alert('x')</script> & R_D 5% $100 {a} [b] ~^\ #1 | `c` *d* @e"
@@ -374,7 +371,8 @@ def test_csv_round_trips_the_raw_numbers():
     rows = list(csv.reader(io.StringIO(to_csv(spec))))
     assert [float(row[1]) for row in rows[1:]] == [float(value) for value in values]
     assert rows[1][0] == 'r "0", 0'
-    assert pd.read_csv(io.StringIO(to_csv(spec)))["x"].iloc[0] == 0.1 + 0.2
+    read = pd.read_csv(io.StringIO(to_csv(spec)), dtype={"x": str})  # numbers that pandas 2 reads lose a last digit
+    assert float(read["x"].iloc[0]) == 0.1 + 0.2
 
 
 def test_a_file_is_written_whole_and_keeps_its_permissions(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 import wagegap as wg
 from wagegap import datasets, errors
-from wagegap.datasets.codes import iso3_or_none
+from wagegap.datasets.local import iso3_or_none
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = sorted(name for name in datasets.__all__ if name.startswith("read_"))

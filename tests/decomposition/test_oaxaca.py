@@ -688,7 +688,7 @@ def test_bootstrap_is_refitting_with_drawn_weights(rows, cluster, kind):
     call = {"group": "country", "groups": ("USA", "KOR")}
     found = wg.oaxaca(rows, FORMULA, reference="pooled", detail="columns", cov=cov, **call)
     grouped = group_samples(rows, FORMULA, cov=cov, **call)
-    drawn = cov.replicate_weights(grouped.panel, grouped.design.rows, grouped.sample.weights)
+    drawn = grouped.data.replicate_weights()
     chosen = rows.iloc[grouped.design.rows].reset_index(drop=True)
     values = []
     for weights in drawn:

@@ -113,7 +113,7 @@ def test_influence_of_yun_is_the_derivative_in_the_weights(model):
             w[order[i]] += sign * 1e-4
             ends.append(wg.yun(data, **call, weights=w, weight_kind="analytic").estimates.values)
         np.testing.assert_allclose(
-            matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-9
+            matrix @ source.scores[[order[i]]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-9
         )
 
 
@@ -310,7 +310,7 @@ def test_influence_of_kitagawa_is_the_derivative_in_the_weights():
             w[order[i]] += sign * 1e-4
             ends.append(wg.kitagawa(data, **call, weights=w, weight_kind="analytic").estimates.values)
         np.testing.assert_allclose(
-            matrix @ source.scores[[i]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
+            matrix @ source.scores[[order[i]]].toarray()[0], (ends[0] - ends[1]) / 2e-4, rtol=1e-4, atol=1e-10
         )
 
 

@@ -18,7 +18,7 @@ from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.mean_slopes import Pooling, fit_samples, point_fits
-from wagegap.estimation.least_squares.moments import fit_mean_slopes, row_blocks, weighted_products
+from wagegap.estimation.least_squares.moments import fit_mean_slopes, row_blocks
 from wagegap.estimation.sample import Sample
 
 
@@ -123,18 +123,6 @@ def test_a_column_that_others_make_is_named():
     np.testing.assert_allclose(fit.params[:4], fit_lstsq(y, x, w).params, rtol=1e-7)
     constant = fit_mean_slopes(y, np.column_stack([x, np.full(400, 3.0)]))
     assert not constant.kept[4]
-
-
-def test_weighted_products_by_hand():
-    y, x, w = data()
-    multipliers = [None, w, w * y]
-    found = weighted_products(x, multipliers)
-    for a, first in enumerate(multipliers):
-        for b, second in enumerate(multipliers):
-            scale = (1.0 if first is None else first) * (1.0 if second is None else second) * np.ones(len(y))
-            np.testing.assert_allclose(found[a, b], x.T @ (scale[:, None] * x), rtol=1e-10)
-    known = {(0, 0): np.full((4, 4), 7.0)}
-    np.testing.assert_array_equal(weighted_products(x, [None, w], known)[0, 0], known[0, 0])
 
 
 def test_blocks_cover_every_row_once():

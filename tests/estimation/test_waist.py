@@ -211,3 +211,9 @@ def test_hypotheses_on_names_with_asterisks():
         parse_hypothesis("x*a", 0.0, names)
     with pytest.raises(OptionError, match="no parameter 'b'"):
         parse_hypothesis("b", 0.0, names)
+
+
+def test_sources_of_error_were_called_roots():
+    estimates = as_estimates(make_sample(), "HC1")
+    with pytest.warns(FutureWarning, match="is called sources now"):
+        assert estimates.roots is estimates.sources

@@ -1,5 +1,7 @@
 """Axes that look alike: colours, shapes, sizes of text, one or several axes on a figure, legends above them.
 
+Estimates are marked by a colour and a shape for each group, hollow where the error is unknown.
+
 Nothing here touches pyplot, the settings of matplotlib, or the clock: the same figure is the same file, byte for byte.
 """
 
@@ -7,22 +9,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wagegap.errors import OptionError
+import numpy as np
+
+from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap.errors import DataError, OptionError, listing
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:
+    Axes = Figure = Any  # matplotlib is loaded where something is drawn
 
 __all__ = [
     "MARKERS",
     "PALETTE",
+    "Axes",
+    "Figure",
+    "Floats",
     "apply_style",
+    "checked_columns",
     "color_of",
+    "draw_point",
+    "factorize",
     "figure_of",
+    "group_legend",
+    "grouped",
     "is_leftmost",
     "literal",
     "marker_of",
@@ -33,6 +47,8 @@ __all__ = [
     "styled",
     "title_panel",
 ]
+
+Floats: TypeAlias = Sequence[float] | AnyArray
 
 PALETTE = ("#004488", "#BB5566", "#DDAA33", "#1A1A1A")
 """Colours that differ in lightness, so that neither colour blindness nor a grey printer confuses them (after Tol)."""
@@ -129,8 +145,7 @@ def new_panels(n: int, *, across: int, width: float, height: float, share: bool 
     columns = min(n, across)
     rows = math.ceil(n / columns)
     with styled():
-        size = (width * columns, height * rows)
-        figure = Figure(figsize=size, dpi=100, layout="constrained", facecolor="white")
+        figure = Figure(figsize=(width * columns, height * rows), dpi=100, layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         axes: list[Axes] = []
         for i in range(n):
@@ -227,3 +242,69 @@ def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
             borderaxespad=0.2,
         )  # fmt: skip
     return ax
+
+
+# marks of estimates -------------------------------------------------------------------------------------------------
+
+
+def checked_columns(labels: Sequence[object], **columns: Floats) -> tuple[FloatArray, ...]:
+    """Return columns as arrays that have a value for each label; only `low` and `high` may be unknown.
+
+    Raises
+    ------
+    DataError
+        When lengths differ, or an estimate is missing or infinite.
+    """
+    arrays = {name: np.array(values, dtype=float) for name, values in columns.items()}
+    for name, column in arrays.items():
+        if column.shape != (len(labels),):
+            raise DataError(f"{name} has shape {column.shape}; {len(labels)} labels need ({len(labels)},).")
+        missing = ~np.isfinite(column)
+        if name not in ("low", "high") and missing.any():
+            raise DataError(
+                f"{int(missing.sum())} of {len(column)} values of {name} are missing or infinite: "
+                f"{listing(labels[int(i)] for i in np.flatnonzero(missing))}."
+            )
+    return tuple(arrays.values())
+
+
+def factorize(values: Sequence[object]) -> tuple[IntArray, list[str]]:
+    """Positions of values among the different ones, and these as text in the order in which they first appear.
+
+    >>> factorize(["b", "a", "b"])
+    (array([0, 1, 0]), ['b', 'a'])
+    """
+    names = list(dict.fromkeys(str(value) for value in values))
+    return np.array([names.index(str(value)) for value in values], dtype=np.intp), names
+
+
+def grouped(groups: Sequence[object] | None, n: int) -> tuple[IntArray, list[str]]:
+    """Group of each of n estimates by position, and names of groups; a single nameless one where none are given."""
+    if groups is None:
+        return np.zeros(n, dtype=np.intp), []
+    if len(groups) != n:
+        raise DataError(f"groups has {len(groups)} values; {n} labels need {n}.")
+    return factorize(groups)
+
+
+def draw_point(ax: Axes, x: float, y: float, *, group: int, hollow: bool, area: float) -> None:
+    """Draw an estimate in the colour and shape of its group, hollow where its error is unknown."""
+    color = color_of(group)
+    ax.scatter(
+        [x], [y], s=area, marker=marker_of(group), facecolors="white" if hollow else color,
+        edgecolors=color if hollow else "white", linewidths=1.1 if hollow else 0.5, zorder=4,
+    )  # fmt: skip
+
+
+def group_legend(ax: Axes, names: Sequence[str], *, hollow: bool) -> Axes:
+    """Explain shapes, colours and hollow markers, where there are any."""
+    from matplotlib.lines import Line2D
+
+    entries = [(name, color_of(at), marker_of(at), color_of(at)) for at, name in enumerate(names)]
+    if hollow:
+        entries.append(("error unknown", INK, "o", "white"))
+    handles = [
+        Line2D([], [], linestyle="none", marker=marker, markersize=5, markeredgecolor=edge, markerfacecolor=face)
+        for _, edge, marker, face in entries
+    ]
+    return put_legend(ax, handles, [name for name, *_ in entries])

@@ -9,14 +9,11 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from wagegap._display.axes import styled
+from wagegap._display.axes import Figure, styled
 from wagegap._display.labels import place_labels
 from wagegap.errors import OptionError, OutputError, check_option
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["save_figure", "write_whole"]
 
@@ -80,17 +77,13 @@ def save_figure(
         figure.set_layout_engine("none")
         try:
             for kind in formats:
-                drawn[kind] = _drawn(figure, kind, alt_text, dpi)
+                buffer = io.BytesIO()
+                metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alt_text}
+                figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
+                drawn[kind] = buffer.getvalue()
         finally:
             figure.set_layout_engine(engine or "none")
     return tuple(write_whole(f"{os.fspath(path)}.{kind}", data) for kind, data in drawn.items())
-
-
-def _drawn(figure: Figure, kind: str, alt_text: str, dpi: int) -> bytes:
-    buffer = io.BytesIO()
-    metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alt_text}
-    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
-    return buffer.getvalue()
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:

@@ -11,19 +11,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import INK, SMALL, apply_style, figure_of, literal, new_axes, styled
+from wagegap._display.axes import INK, SMALL, Axes, apply_style, figure_of, literal, new_axes, styled
 from wagegap._display.labels import put_caption, text_sizes
 from wagegap._display.numbers import format_number, typographic
 from wagegap._typing import AnyArray, BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
 __all__ = ["ERROR_GID", "NO_ROOM", "VALUE_GID", "cell_colors", "contrasting", "heat", "told_of_errors"]
 
@@ -175,8 +171,9 @@ def _cells(ax: Axes, matrix: FloatArray, colors: FloatArray, set_off: BoolArray)
 
     corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     boxes = [corners + np.array([j, i]) for i, j in np.ndindex(matrix.shape)]
-    cells = PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8)
-    ax.add_collection(cells, autolim=False)
+    ax.add_collection(
+        PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8), autolim=False
+    )
     framed = [corners * 0.94 + np.array([j, i]) for i, j in np.argwhere(set_off)]
     if framed:
         ax.add_collection(PolyCollection(framed, facecolors="none", edgecolors=INK, linewidths=0.6), autolim=False)
@@ -216,13 +213,12 @@ def _name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
             _shrink(ax, ax.get_yticklabels(), 1)
 
 
-def _excess(ax: Axes, labels: Sequence[Text], side: int) -> float:
+def _excess(ax: Axes, labels: Sequence[Any], side: int) -> float:
     """Largest width (0) or height (1) of labels over the room that a cell has for it."""
-    room = 0.95 * _cell(ax)[side]
-    return float(text_sizes(labels)[:, side].max() / room)
+    return float(text_sizes(labels)[:, side].max() / (0.95 * _cell(ax)[side]))
 
 
-def _shrink(ax: Axes, labels: Sequence[Text], side: int) -> None:
+def _shrink(ax: Axes, labels: Sequence[Any], side: int) -> None:
     excess = _excess(ax, labels, side)
     for label in labels if excess > 1 else ():
         label.set_fontsize(max(float(label.get_fontsize()) * 0.98 / excess, 4.0))
@@ -232,8 +228,7 @@ def _cell(ax: Axes) -> tuple[float, float]:
     """Width and height of a cell in pixels."""
     figure_of(ax).draw_without_rendering()
     box = ax.get_window_extent()
-    across, down = np.abs(np.diff(ax.get_xlim()))[0], np.abs(np.diff(ax.get_ylim()))[0]
-    return float(box.width / across), float(box.height / down)
+    return float(box.width / np.ptp(ax.get_xlim())), float(box.height / np.ptp(ax.get_ylim()))
 
 
 # numbers -------------------------------------------------------------------------------------------------------------
@@ -255,11 +250,10 @@ def _write_fitting(ax: Axes, matrix: FloatArray, errors: FloatArray | None, deci
 
 def _written(values: FloatArray, decimals: int, pattern: str) -> AnyArray:
     """Numbers as text; empty where unknown."""
-    known = [
-        pattern.format(typographic(format_number(value, decimals=decimals))) if np.isfinite(value) else ""
-        for value in np.ravel(values)
-    ]
-    return np.array(known, dtype=object).reshape(np.shape(values))
+    texts = np.full(np.shape(values), "", dtype=object)
+    for i, j in np.argwhere(np.isfinite(values)):
+        texts[i, j] = pattern.format(typographic(format_number(values[i, j], decimals=decimals)))
+    return texts
 
 
 def _fitting_size(ax: Axes, numbers: AnyArray, beneath: AnyArray | None) -> float:
@@ -293,8 +287,7 @@ def _write(ax: Axes, numbers: AnyArray, beneath: AnyArray | None, size: float, c
             options: dict[str, Any] = {"ha": "center", "va": "center", "color": contrasting(colors[i, j])}
             ax.text(j, i - lift, numbers[i, j], fontsize=size, gid=VALUE_GID, **options).set_in_layout(False)
             if under:
-                at = i + 1.3 * lift
-                ax.text(j, at, under, fontsize=_UNDER * size, gid=ERROR_GID, **options).set_in_layout(False)
+                ax.text(j, i + 1.3 * lift, under, fontsize=_UNDER * size, gid=ERROR_GID, **options).set_in_layout(False)
 
 
 def told_of_errors(axes: Sequence[Axes], errors: Sequence[FloatArray | None]) -> str:

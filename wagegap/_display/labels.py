@@ -14,17 +14,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import FAINT, INK, SMALL, figure_of, literal, styled
+from wagegap._display.axes import FAINT, INK, SMALL, Axes, Figure, figure_of, literal, styled
 from wagegap._typing import FloatArray
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Annotation, Text
 
 __all__ = [
     "apart",
@@ -44,7 +39,7 @@ _LEADER = "#4A4A4A"
 _LETTERS_PER_INCH = 17.0
 
 
-def text_sizes(texts: Sequence[Text]) -> FloatArray:
+def text_sizes(texts: Sequence[Any]) -> FloatArray:
     """Widths and heights of texts in pixels, shape (n, 2), without the arrows of annotations."""
     from matplotlib.text import Text
 
@@ -85,16 +80,14 @@ def place_labels(ax: Axes) -> Axes:
     Axes
         The same axes.
     """
-    texts: list[Annotation] = [text for text in ax.texts if text.get_gid() == LABEL_GID]  # type: ignore[misc]
+    texts: list[Any] = [text for text in ax.texts if text.get_gid() == LABEL_GID]
     if not texts:
         return ax
     figure_of(ax).draw_without_rendering()
     points = np.round(np.asarray(ax.transData.transform(np.array([text.xy for text in texts])), dtype=float), 3)
     pixels = figure_of(ax).dpi / 72.0
     sizes = np.round(text_sizes(texts) + 2.0 * pixels, 3)
-    frame = ax.get_window_extent()
-    bounds = np.array([frame.x0, frame.y0, frame.x1, frame.y1])
-    centres = place_boxes(points, sizes, bounds, clearance=3.2 * pixels)
+    centres = place_boxes(points, sizes, np.array(ax.get_window_extent().extents), clearance=3.2 * pixels)
     gaps = _gap_to_box(points, centres, sizes)
     for text, point, centre, gap in zip(texts, points, centres, gaps, strict=True):
         text.set_position(tuple(np.round((centre - point) / pixels, 3)))
@@ -168,9 +161,8 @@ def _cost(places: FloatArray, points: FloatArray, i: int, size: FloatArray, clea
     if len(others):
         gaps = np.min([_gap_to_box(other[None], places, size[None]) for other in others], axis=0)
         gap = gap + 2.0 * np.maximum(gap + clearance - gaps, 0.0)
-    offset = places - points[i]
-    usual = np.where(offset[:, 0] >= 0, 0.0, 0.3) + np.where(offset[:, 1] >= 0, 0.0, 0.2)
-    return np.asarray(gap + usual * clearance)
+    unusual = (places < points[i]) @ np.array([0.3, 0.2])
+    return np.asarray(gap + unusual * clearance)
 
 
 def _gap_to_box(points: FloatArray, centres: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -278,16 +270,13 @@ def apart(levels: FloatArray, heights: FloatArray) -> FloatArray:
     [-4.5, 5.5, 50.0]
     """
     # min sum_i (y_i - l_i)^2 subject to y_(i+1) - y_i >= (h_i + h_(i+1)) / 2, l the levels and h the heights: with o_i
-    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o, found by pooling neighbours.
+    # the middles of boxes stacked in order, y - o is the isotonic regression of l - o.
+    from scipy.optimize import isotonic_regression
+
     order = np.argsort(levels, kind="stable")
     stacked = np.cumsum(heights[order]) - heights[order] / 2
-    pools: list[list[float]] = []
-    for value in levels[order] - stacked:
-        pools.append([float(value)])
-        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]) + 1e-9:
-            pools[-2:] = [[*pools[-2], *pools[-1]]]
     moved = np.empty(len(levels))
-    moved[order] = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools]) + stacked
+    moved[order] = isotonic_regression(levels[order] - stacked).x + stacked
     return moved
 
 

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import HAIR, PALETTE, color_of, literal
+from wagegap._display.axes import (
+    HAIR,
+    PALETTE,
+    Axes,
+    Floats,
+    checked_columns,
+    color_of,
+    draw_point,
+    group_legend,
+    grouped,
+    literal,
+)
 from wagegap._display.labels import label_points
-from wagegap._display.marks import Floats, checked_columns, draw_point, group_legend, grouped
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import CovarianceError, OptionError, listing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.patches import Ellipse
 
 __all__ = ["ellipses", "line_band"]
 
@@ -89,12 +95,10 @@ def ellipses(
     for i in range(len(at_x)):
         color = color_of(group[i])
         if known[i]:
-            patch = _ellipse(at_x[i], at_y[i], matrices[i], reach)
-            patch.set(facecolor=to_rgba(color, fill), edgecolor=to_rgba(color, 0.4))
-            ax.add_patch(patch)
+            colors = {"facecolor": to_rgba(color, fill), "edgecolor": to_rgba(color, 0.4)}
+            _ellipse(ax, (at_x[i], at_y[i]), matrices[i], reach, colors)
         else:
             _bars(ax, at_x[i], at_y[i], reach * np.sqrt(np.diag(matrices[i])), color)
-    for i in range(len(at_x)):
         draw_point(ax, at_x[i], at_y[i], group=group[i], hollow=not known[i], area=16.0)
     ax.autoscale_view()
     ax.grid(color=HAIR, linewidth=0.6)
@@ -115,21 +119,21 @@ def _checked_cov(cov: AnyArray, labels: Sequence[object]) -> FloatArray:
         bad = (np.nan_to_num(variances) < 0).any(axis=1) | (full[:, 0, 1] ** 2 > scale * (1 + 1e-8))
         bad |= np.abs(full[:, 0, 1] - full[:, 1, 0]) > 1e-8 * np.sqrt(scale) + 1e-300
     if bad.any():
-        names = listing(str(labels[int(i)]) for i in np.flatnonzero(bad))
         raise CovarianceError(
             f"{int(bad.sum())} of {n} matrices are not covariances (not symmetric, or not positive semidefinite): "
-            f"{names}."
+            f"{listing(labels[int(i)] for i in np.flatnonzero(bad))}."
         )
     return matrices
 
 
-def _ellipse(x: float, y: float, cov: FloatArray, reach: float) -> Ellipse:
+def _ellipse(ax: Axes, centre: tuple[float, float], cov: FloatArray, reach: float, colors: dict[str, Any]) -> None:
+    """The points whose Mahalanobis distance from the centre is `reach`: axes along the eigenvectors of V."""
     from matplotlib.patches import Ellipse
 
     values, vectors = np.linalg.eigh(cov)
-    axes = 2.0 * reach * np.sqrt(np.maximum(values, 0.0))
+    minor, major = (2.0 * reach * np.sqrt(np.maximum(values, 0.0))).tolist()
     angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))
-    return Ellipse((x, y), float(axes[1]), float(axes[0]), angle=angle, linewidth=0.5, zorder=2, gid="wagegap-ellipse")
+    ax.add_patch(Ellipse(centre, major, minor, angle=angle, linewidth=0.5, zorder=2, gid="wagegap-ellipse", **colors))
 
 
 def _bars(ax: Axes, x: float, y: float, half: FloatArray, color: str) -> None:

@@ -234,8 +234,7 @@ def plain(text: object) -> str:
     >>> plain("two\nlines\x1b[31m")
     'two lines [31m'
     """
-    kept = "".join(char if char.isprintable() else " " for char in str(text))
-    return re.sub(r"\s+", " ", kept).strip()
+    return " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
 
 
 def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -256,8 +255,11 @@ def headed_rows(spec: TableSpec) -> Iterator[tuple[str, bool, Row]]:
 
 
 def tails(spec: TableSpec) -> list[str]:
-    """Return the longest tail of each column."""
-    return [max((tail(row.cells[j]) for row in spec.rows), key=len, default="") for j in range(len(spec.columns))]
+    """Return the longest tail of each column whose digits are to stand under digits: those aligned to the right."""
+    return [
+        max((tail(row.cells[j]) for row in spec.rows if column.align == "right"), key=len, default="")
+        for j, column in enumerate(spec.columns)
+    ]
 
 
 def hidden_tail(cell: Cell, longest: str) -> str:
@@ -379,12 +381,10 @@ def _columns(frame: pd.DataFrame) -> list[_Values]:
     """Read the columns of a frame, a named index first."""
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
     flat = frame.reset_index(levels) if levels else frame
-    labels: list[Any] = list(flat.columns)
     columns = []
-    for label, (_, values) in zip(labels, flat.items(), strict=True):
-        parts = [str(part) for part in (label if isinstance(label, tuple) else (label,)) if part != ""]
-        group, name = " ".join(parts[:-1]), parts[-1] if parts else ""
-        columns.append(_Values(group, name, values.tolist(), _is_number_column(values)))
+    for label, values in flat.items():
+        *upper, name = [str(part) for part in (label if isinstance(label, tuple) else (label,)) if part != ""] or [""]
+        columns.append(_Values(" ".join(upper), name, values.tolist(), _is_number_column(values)))
     return columns
 
 
@@ -394,8 +394,8 @@ def _keys_and_body(columns: Sequence[_Values]) -> tuple[list[_Values], list[_Val
     if "estimate" in names:
         keys = [column for column in columns[: names.index("estimate")] if column.name not in _NO_KEYS]
     else:
-        numeric = [column.numeric for column in columns]
-        keys = list(columns[: max(numeric.index(True), 1) if any(numeric) else 1])
+        first_number = next((i for i, column in enumerate(columns) if column.numeric), 1)
+        keys = list(columns[: max(first_number, 1)])
     return keys, [column for column in columns if not any(column is key for key in keys)]
 
 
@@ -403,10 +403,9 @@ def _cells(column: _Values, common: int | None, digits: int) -> list[Cell]:
     """Write a column; an estimate, its error and its interval have the decimals that suit the errors."""
     name = column.name
     if not column.numeric:
-        unknown = [name == "std_error" and is_missing(value) for value in column.values]
         return [
-            Cell(UNKNOWN, float("nan")) if lacks else statistic_cell(name, value)
-            for value, lacks in zip(column.values, unknown, strict=True)
+            Cell(UNKNOWN, float("nan")) if name == "std_error" and is_missing(value) else statistic_cell(name, value)
+            for value in column.values
         ]
     decimals = common
     if common is None or name not in _SHARING:
@@ -434,10 +433,8 @@ def _number_cell(name: str, value: Any, decimals: int | None, *, hides: bool) ->
 
 
 def _is_number_column(column: pd.Series[Any]) -> bool:
-    if pd.api.types.is_bool_dtype(column):
-        return False
     if pd.api.types.is_numeric_dtype(column):
-        return True
+        return not pd.api.types.is_bool_dtype(column)
     known = [value for value in column.tolist() if not is_missing(value)]
     return bool(known) and all(pd.api.types.is_number(v) and not pd.api.types.is_bool(v) for v in known)
 

@@ -1,23 +1,29 @@
-"""Tables as plain text that fits a terminal and is the same on every run.
+"""Tables as plain text that fits a terminal and is the same on every run, and as delimited text for machines.
 
 A table that is wider than the page is cut into panels of columns, each with the row labels repeated; labels, headers
 and words that are too long are wrapped. Nothing is ever left out. Widths are those of a terminal, in which East Asian
 characters take two columns and combining marks none.
+
+Delimited text holds the raw numbers to the last digit, not what a reader was shown: a number that is unknown is `NA`, a
+cell that has none is empty; both read as missing.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Literal, TypeAlias
 
 from wagegap._display.numbers import typographic
-from wagegap._display.spec import Align, Row, TableSpec, headed_rows, hidden_tail, spans, tails
+from wagegap._display.spec import Align, Cell, Row, TableSpec, headed_rows, hidden_tail, tails
 from wagegap.errors import OptionError, check_option
 
-__all__ = ["Minus", "display_width", "to_text", "wrap"]
+__all__ = ["Minus", "display_width", "to_csv", "to_text", "wrap"]
 
 Minus: TypeAlias = Literal["hyphen", "sign"]
 
@@ -88,13 +94,11 @@ def to_text(spec: TableSpec, width: int = 80, *, minus: Minus = "hyphen") -> str
         raise OptionError(f"width={width} leaves no room for a table; the least is {NARROWEST}.")
     grid = _grid(spec, width)
     panels = _panels(spec, grid, width)
-    widest = max(grid.total(panel) for panel in panels)
-    margin = min(width, max(widest, NOTES))
+    margin = min(width, max(NOTES, *(grid.total(panel) for panel in panels)))
     lines = wrap(spec.title, margin) if spec.title else []
     for panel in panels:
         if len(panels) > 1:
-            first, last = panel[0] + 1, panel[-1] + 1
-            which = f"column {first}" if first == last else f"columns {first} to {last}"
+            which = f"columns {panel[0] + 1} to {panel[-1] + 1}" if len(panel) > 1 else f"column {panel[0] + 1}"
             lines += [*([""] if panel[0] else []), f"{which} of {len(spec.columns)}"]
         lines += _panel_lines(spec, grid, panel, minus)
     for note in spec.notes:
@@ -108,9 +112,7 @@ def display_width(text: str) -> int:
     >>> display_width("Korea"), display_width("한국")
     (5, 4)
     """
-    if text.isascii():
-        return len(text)
-    return sum(_char_width(char) for char in text)
+    return len(text) if text.isascii() else sum(_char_width(char) for char in text)
 
 
 def wrap(text: str, width: int, *, hanging: int = 0) -> list[str]:
@@ -120,23 +122,19 @@ def wrap(text: str, width: int, *, hanging: int = 0) -> list[str]:
     ['annual earnings', '  of workers']
     """
     hanging = min(hanging, max(width - 2, 0))
-    lines: list[str] = []
-    current = ""
+    lines = [""]
     for word in text.split():
-        remaining = word
-        while remaining:
-            indent = " " * hanging if lines else ""
-            trial = f"{current} {remaining}" if current else indent + remaining
-            if display_width(trial) <= width:
-                current, remaining = trial, ""
-            elif current:
-                lines.append(current)
-                current = ""
-            else:
-                taken = _fitting(remaining, width - len(indent))
-                lines.append(indent + remaining[:taken])
-                remaining = remaining[taken:]
-    return [*lines, current] if current or not lines else lines
+        trial = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
+        if display_width(trial) <= width:
+            lines[-1] = trial
+            continue
+        while word:
+            if lines[-1].strip():
+                lines.append(" " * hanging)
+            taken = _fitting(word, width - len(lines[-1]))
+            lines[-1] += word[:taken]
+            word = word[taken:]
+    return lines
 
 
 def _char_width(char: str) -> int:
@@ -156,7 +154,6 @@ def _grid(spec: TableSpec, width: int) -> _Grid:
     room = width - (NARROWEST // 2 + GAP if spec.has_stub else 0)
     labels = [display_width(_indent(row) + row.stub) for row in spec.rows]
     natural = max([*labels, display_width(spec.stub_header), 0])
-    columns: tuple[int, ...] = ()
     for compact in (False, True):
         columns = tuple(min(_column_width(spec, j, longest[j], compact), room) for j in range(len(spec.columns)))
         beside_columns = width - sum(columns) - GAP * (len(columns) - (0 if natural else 1))
@@ -173,16 +170,14 @@ def _column_width(spec: TableSpec, j: int, longest: str, compact: bool) -> int:
     fixed = [display_width(c.text) + len(hidden_tail(c, longest)) for c in cells if c.numeric]
     words = [display_width(c.text) for c in cells if not c.numeric]
     least = max([*fixed, *(display_width(word) for word in header.split()), 1])
-    return max(least, min(max([*words, 0 if compact else display_width(header)], default=0), WORDS))
+    return max(least, min(max([*words, 0 if compact else display_width(header)]), WORDS))
 
 
 def _panels(spec: TableSpec, grid: _Grid, width: int) -> list[list[int]]:
     """Fill pages with columns; columns under one heading stay together where a page can hold them."""
     panels: list[list[int]] = [[]]
-    start = 0
-    for group, count in spans(spec.columns):
-        block = list(range(start, start + count))
-        start += count
+    for group, members in groupby(range(len(spec.columns)), key=lambda j: spec.columns[j].group):
+        block = list(members)
         together = bool(group) and grid.total(block) <= width
         for piece in [block] if together else [[j] for j in block]:
             if panels[-1] and grid.total([*panels[-1], *piece]) > width:
@@ -202,15 +197,12 @@ def _panel_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], minus: Minu
 
 
 def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[str]:
-    chosen = [spec.columns[j] for j in panel]
     lines: list[str] = []
-    if any(column.group for column in chosen):
-        blocks, widths, start = [], [], 0
-        for group, count in spans(chosen):
-            widths.append(grid.across(panel[start : start + count]))
-            blocks.append([*_aligned(group, widths[-1], "center"), "-" * widths[-1]] if group else [])
-            start += count
-        lines += _join([[], *blocks], [grid.stub, *widths], bottom=True)
+    if any(spec.columns[j].group for j in panel):
+        spanned = groupby(panel, key=lambda j: spec.columns[j].group)
+        widths = [(group, grid.across(list(members))) for group, members in spanned]
+        blocks = [[*_aligned(group, width, "center"), "-" * width] if group else [] for group, width in widths]
+        lines = _join([[], *blocks], [grid.stub, *(width for _, width in widths)], bottom=True)
     headers = [_aligned(spec.columns[j].header, grid.columns[j], spec.columns[j].align) for j in panel]
     stub = wrap(spec.stub_header, max(grid.stub, 1))
     return lines + _join([stub, *headers], [grid.stub, *(grid.columns[j] for j in panel)], bottom=True)
@@ -218,15 +210,14 @@ def _header_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int]) -> list[st
 
 def _row_lines(spec: TableSpec, grid: _Grid, panel: Sequence[int], row: Row, minus: Minus) -> list[str]:
     indent = _indent(row)
-    stub = [indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]
-    blocks = []
+    blocks = [[indent + line for line in wrap(row.stub, max(grid.stub - len(indent), 1), hanging=2)]]
     for j in panel:
         cell = row.cells[j]
         text = typographic(cell.text) if minus == "sign" and cell.numeric else cell.text
-        pad = len(hidden_tail(cell, grid.tails[j])) if spec.columns[j].align == "right" else 0
+        pad = len(hidden_tail(cell, grid.tails[j]))
         aligned = _aligned(text, grid.columns[j] - pad, spec.columns[j].align)
         blocks.append([line + " " * pad for line in aligned])
-    return _join([stub, *blocks], [grid.stub, *(grid.columns[j] for j in panel)])
+    return _join(blocks, [grid.stub, *(grid.columns[j] for j in panel)])
 
 
 def _indent(row: Row) -> str:
@@ -245,10 +236,57 @@ def _align(text: str, width: int, align: Align) -> str:
 
 def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: bool = False) -> list[str]:
     """Put blocks of lines side by side; the first, the stub, vanishes where it has no width."""
-    height = max(len(block) for block in blocks)
     columns = []
     for block, width in zip(blocks, widths, strict=True):
-        blank = [""] * (height - len(block))
+        blank = [""] * (max(map(len, blocks)) - len(block))
         lines = [*blank, *block] if bottom else [*block, *blank]
         columns += [[_align(line, width, "left") for line in lines]] if width else []
     return [(" " * GAP).join(parts) for parts in zip(*columns, strict=True)]
+
+
+# for machines --------------------------------------------------------------------------------------------------------
+
+
+def to_csv(spec: TableSpec, *, delimiter: str = ",") -> str:
+    """Write a table as delimited text.
+
+    Parameters
+    ----------
+    spec : TableSpec
+        The table.
+    delimiter : str
+        Character between cells.
+
+    Returns
+    -------
+    str
+        A header line and a line for each row: group and measure where the table has them, row, then the cells. Titles
+        and notes are left out.
+
+    Examples
+    --------
+    >>> from wagegap._display.spec import Cell, make_row, make_table
+    >>> print(to_csv(make_table(["USA"], [make_row("premium", [Cell("0.25", 0.2513)])])))
+    row,USA
+    premium,0.2513
+    <BLANKLINE>
+    """
+    stub = spec.stub_header or "row"
+    leading = {
+        "group": [row.group for row in spec.rows],
+        stub: [row.name for row in spec.rows],
+        "measure": [row.measure for row in spec.rows],
+    }
+    leading = {head: column for head, column in leading.items() if any(column) or (head == stub and spec.has_stub)}
+    headers = [": ".join(filter(None, (column.group, column.name or column.header))) for column in spec.columns]
+    cells = [[_raw(cell) for cell in row.cells] for row in spec.rows]
+    body = [[*(column[i] for column in leading.values()), *row] for i, row in enumerate(cells)]
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows([[*leading, *headers], *body])
+    return buffer.getvalue()
+
+
+def _raw(cell: Cell) -> str:
+    if isinstance(cell.value, float):
+        return "NA" if math.isnan(cell.value) else repr(cell.value)
+    return cell.text if cell.value is None else str(cell.value)

@@ -30,30 +30,30 @@ from wagegap.datasets.covariates import (
     read_unions,
 )
 from wagegap.datasets.download import download, downloads
-from wagegap.datasets.fields import read_degree_relatedness, read_major_pay, read_out_of_field
 from wagegap.datasets.flows import (
     complete_pairs,
     read_emigrant_stocks,
+    read_emigration_rates,
+    read_linkedin_industries,
     read_linkedin_pairs,
+    read_linkedin_skills,
     read_migrant_stocks,
     read_scholar_flows,
+    read_scholar_rates,
 )
 from wagegap.datasets.harmonise import read_kaggle, read_piaac, read_stack_overflow
 from wagegap.datasets.occupations import (
     read_ai_exposure,
     read_ai_exposure_soc,
     read_ai_tasks,
+    read_degree_relatedness,
     read_isco_soc,
     read_licences,
+    read_major_pay,
+    read_out_of_field,
     read_us_wages,
 )
 from wagegap.datasets.products import unpack
-from wagegap.datasets.rates import (
-    read_emigration_rates,
-    read_linkedin_industries,
-    read_linkedin_skills,
-    read_scholar_rates,
-)
 from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
 from wagegap.errors import check_option, public
@@ -215,7 +215,6 @@ def stem_graduates() -> Estimates:
     74
     """
     frame = _read("stem_graduates.csv")
-    n = len(frame)
     spec = harmonise.GRADUATES
     premium = frame[["iso3"]].assign(term="premium", unit="log points", comparison=spec.comparison)
     outside = frame[["iso3"]].assign(term="outside", unit="share", comparison="")
@@ -224,7 +223,7 @@ def stem_graduates() -> Estimates:
     values = np.concatenate([frame["premium"], frame["outside"]])
     source = StatedSource(spec.source, v, np.tile(frame["n"] - 1.0, 2), "HC1")
     labels = pd.concat([premium, outside], ignore_index=True)
-    return Estimates(labels, values, (source,), (np.eye(2 * n),), title=f"STEM graduates, {spec.source}")
+    return Estimates(labels, values, (source,), (np.eye(len(values)),), title=f"STEM graduates, {spec.source}")
 
 
 @public

@@ -20,8 +20,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.codes import coded_table
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, within_years
+from wagegap.datasets.local import PathLike, Years, carried, coded_table, keep_rows, local_table, within_years
 from wagegap.errors import check_option, public
 
 __all__ = [
@@ -43,14 +42,14 @@ UnionSource = Literal["ictwss", "ilostat", "oecd2018", "cpds"]
 _PAIRS = ("contig", "comlang_off", "comlang_ethno", "colony", "comcol", "curcol", "col45", "smctry")
 _DISTANCES = ("dist", "distcap", "distw", "distwces")
 _UNIONS: Mapping[str, Mapping[str, str]] = {
-    "ictwss": {"density": "ictwss_UD", "coverage": "ictwss_AdjCov", "coordination": "ictwss_Coord"},
-    "ilostat": {"density": "ilostat_ud", "coverage": "ilostat_cbc"},
-    "oecd2018": {"density": "oecd2018_ud_adm", "density_survey": "oecd2018_ud_svy", "coverage": "oecd2018_cbc"},
-    "cpds": {"density": "cpds_ud", "coverage": "cpds_adjcov"},
+    "ictwss": {"ictwss_UD": "density", "ictwss_AdjCov": "coverage", "ictwss_Coord": "coordination"},
+    "ilostat": {"ilostat_ud": "density", "ilostat_cbc": "coverage"},
+    "oecd2018": {"oecd2018_ud_adm": "density", "oecd2018_ud_svy": "density_survey", "oecd2018_cbc": "coverage"},
+    "cpds": {"cpds_ud": "density", "cpds_adjcov": "coverage"},
 }
-_PROTECTION: Mapping[str, tuple[str, str]] = {
-    "oecd_v4": ("oecd_epl_v4_regular", "oecd_epl_v4_temporary"),
-    "cpds": ("cpds_emprot_reg", "cpds_emprot_temp"),
+_PROTECTION: Mapping[str, Mapping[str, str]] = {
+    "oecd_v4": {"oecd_epl_v4_regular": "regular", "oecd_epl_v4_temporary": "temporary"},
+    "cpds": {"cpds_emprot_reg": "regular", "cpds_emprot_temp": "temporary"},
 }
 
 
@@ -74,8 +73,11 @@ def read_distances(path: PathLike | None = None) -> pd.DataFrame:
     ------
     DataError, ColumnError, EmptyDataError
     """
-    frame = local_table(path, "gravity/dist_cepii.parquet", ["iso_o", "iso_d", *_PAIRS, *_DISTANCES])
-    return coded_table(frame, [*_DISTANCES, *_PAIRS], countries={"iso_o": "origin", "iso_d": "destination"})
+    return coded_table(
+        local_table(path, "gravity/dist_cepii.parquet", ["iso_o", "iso_d", *_PAIRS, *_DISTANCES]),
+        [*_DISTANCES, *_PAIRS],
+        countries={"iso_o": "origin", "iso_d": "destination"},
+    )
 
 
 @public
@@ -128,8 +130,7 @@ def read_income(*, years: Years = None, path: PathLike | None = None) -> pd.Data
     DataError, ColumnError, EmptyDataError, OptionError
     """
     names = {"gdppc_ppp_const2017": "gdp_per_head", "population": "population"}
-    frame = local_table(path, "covariates/gdppc_owid.parquet", ["iso3", "year", *names])
-    frame = coded_table(frame, names, years=years)
+    frame = _by_year(path, "covariates/gdppc_owid.parquet", names, years)
     return keep_rows(frame, frame["gdp_per_head"].notna(), "no GDP per head")
 
 
@@ -189,8 +190,7 @@ def read_ageing(*, years: Years = None, projections: bool = False, path: PathLik
         "oldage_dep_wpp2017_pct": "dependency_wpp2017", "share_65up_wpp2017_pct": "share_65_wpp2017",
         "wpp2017_is_projection": "is_projection",
     }  # fmt: skip
-    frame = local_table(path, "institutions/ageing.parquet", ["iso3", "is_aggregate", "year", *names])
-    frame = coded_table(_without_aggregates(frame, years), names)
+    frame = _without_aggregates(path, "institutions/ageing.parquet", names, years)
     if projections:
         return frame
     frame.loc[frame["is_projection"].astype(bool), ["dependency_wpp2017", "share_65_wpp2017"]] = np.nan
@@ -223,8 +223,7 @@ def read_technology(*, years: Years = None, path: PathLike | None = None) -> pd.
         "rd_pct_gdp": "research_spending", "researchers_per_million": "researchers",
         "hitech_exports_pct_manuf": "hitech_exports",
     }  # fmt: skip
-    frame = local_table(path, "institutions/tech_intensity.parquet", ["iso3", "is_aggregate", "year", *names])
-    return coded_table(_without_aggregates(frame, years), names)
+    return _without_aggregates(path, "institutions/tech_intensity.parquet", names, years)
 
 
 @public
@@ -261,12 +260,11 @@ def read_unions(
     DataError, ColumnError, EmptyDataError, OptionError
     """
     check_option("source", source, tuple(_UNIONS))
-    names = {column: name for name, column in _UNIONS[source].items()}
+    names = dict(_UNIONS[source])
     if protection is not None:
         check_option("protection", protection, tuple(_PROTECTION))
-        names |= dict(zip(_PROTECTION[protection], ("regular", "temporary"), strict=True))
-    frame = local_table(path, "institutions/labour_institutions.parquet", ["iso3", "year", *names])
-    frame = coded_table(frame, names, years=years)
+        names |= _PROTECTION[protection]
+    frame = _by_year(path, "institutions/labour_institutions.parquet", names, years)
     return keep_rows(frame, frame[list(names.values())].notna().any(axis=1), f"nothing from {source}")
 
 
@@ -322,8 +320,7 @@ def read_doctor_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
         "specialist_over_gdp_per_head": "specialist", "gp_over_gdp_per_head": "gp",
         "nurse_hospital_over_gdp_per_head": "nurse", "specialist_over_nurse": "specialist_over_nurse",
     }  # fmt: skip
-    frame = local_table(path, "oww/oecd_doctor_nurse_pay.parquet", ["iso3", "year", *names])
-    return coded_table(frame, names, years=years)
+    return _by_year(path, "oww/oecd_doctor_nurse_pay.parquet", names, years)
 
 
 @public
@@ -356,8 +353,7 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
         "se_doctor_engineer": "se_doctor_engineer", "n_health_prof": "n_health", "n_stem_prof": "n_stem",
         "ln_health_stem": "health_stem", "se_health_stem": "se_health_stem",
     }  # fmt: skip
-    frame = local_table(path, "oww/piaac_doctor_engineer_pay.parquet", ["iso3", *names])
-    frame = coded_table(frame, names)
+    frame = coded_table(local_table(path, "oww/piaac_doctor_engineer_pay.parquet", ["iso3", *names]), names)
     frame.loc[frame["n_doctor"] < 10, ["doctor_engineer", "se_doctor_engineer"]] = np.nan
     return frame
 
@@ -420,11 +416,20 @@ def read_public_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    frame = local_table(path, "oww/wwbi_relative_wages.parquet", ["iso3", "indicator", "code", "year", "value"])
-    return coded_table(frame, ["indicator", "value"], keys=["code"], years=years)
+    return coded_table(
+        local_table(path, "oww/wwbi_relative_wages.parquet", ["iso3", "indicator", "code", "year", "value"]),
+        ["indicator", "value"],
+        keys=["code"],
+        years=years,
+    )
 
 
-def _without_aggregates(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
-    """Rows of some years, regions and income groups left out."""
-    frame = within_years(frame, years)
-    return keep_rows(frame, ~frame["is_aggregate"].astype(bool), "a region or income group")
+def _by_year(path: PathLike | None, name: str, values: Mapping[str, str], years: Years) -> pd.DataFrame:
+    """Read values (old name: new name) by country and year."""
+    return coded_table(local_table(path, name, ["iso3", "year", *values]), values, years=years)
+
+
+def _without_aggregates(path: PathLike | None, name: str, values: Mapping[str, str], years: Years) -> pd.DataFrame:
+    """Read values (old name: new name) by country and year, regions and income groups left out."""
+    frame = within_years(local_table(path, name, ["iso3", "is_aggregate", "year", *values]), years)
+    return coded_table(keep_rows(frame, ~frame["is_aggregate"].astype(bool), "a region or income group"), values)

@@ -142,7 +142,10 @@ def download(
     names = [name] if isinstance(name, str) else list(name)
     for each in names:
         check_option("name", each, list(published_files()))
-    _check_address(url, names)
+    if url is not None and len(names) != 1:
+        raise OptionError(f"url= is the address of one file; {len(names)} names are given.")
+    if url is not None and not _is_address(url):
+        raise OptionError(f"url={url!r} must be an address that begins with http:// or https://.")
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0.")
     home = data_folder(folder)
@@ -180,15 +183,14 @@ def downloads(*, folder: str | os.PathLike[str] | None = None, verify: bool = Fa
     (15, 1344693664)
     """
     home = data_folder(folder) if folder is not None or os.environ.get("WAGEGAP_DATA") else None
-    rows = [
+    return pd.DataFrame([
         {
             "name": known.name, "year": known.year, "bytes": known.size, "sha256": known.sha256, "terms": known.terms,
             "source": known.source, "url": known.url, "file": known.file,
             "local": "absent" if home is None else _state(known, home / known.file, verify),
         }
         for known in published_files().values()
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+    ])  # fmt: skip
 
 
 def difference(path: Path, known: KnownFile) -> str:
@@ -240,23 +242,13 @@ def published_files() -> dict[str, KnownFile]:
     'so_survey/stack_overflow_2019.csv'
     """
     text = files("wagegap.datasets").joinpath("registry.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
     return {
         row["name"]: KnownFile(
             row["name"], int(row["year"]), row["file"], int(row["bytes"]), row["sha256"], row["url"], row["terms"],
             row["source"],
         )
-        for row in rows
+        for row in csv.DictReader(text.splitlines())
     }  # fmt: skip
-
-
-def _check_address(url: str | None, names: list[str]) -> None:
-    if url is None:
-        return
-    if len(names) != 1:
-        raise OptionError(f"url= is the address of one file; {len(names)} names are given.")
-    if not _is_address(url):
-        raise OptionError(f"url={url!r} must be an address that begins with http:// or https://.")
 
 
 def _is_address(url: Any) -> bool:
@@ -275,16 +267,15 @@ def _is_address(url: Any) -> bool:
 def _ensure(known: KnownFile, home: Path, *, overwrite: bool, timeout: float, progress: bool) -> Path:
     """Fetch a file unless it is there."""
     target = home / known.file
-    if os.path.lexists(target):
-        wrong = difference(target, known)
-        if not wrong:
-            return target
-        if not overwrite:
-            raise ChecksumError(
-                f"{target} is not {known.name} as published: {wrong}. Move it away, or pass overwrite=True to replace "
-                "it by the published file."
-            )
-    _fetch(known, target, timeout, progress)
+    present = os.path.lexists(target)
+    wrong = difference(target, known) if present else ""
+    if wrong and not overwrite:
+        raise ChecksumError(
+            f"{target} is not {known.name} as published: {wrong}. Move it away, or pass overwrite=True to replace it "
+            "by the published file."
+        )
+    if wrong or not present:
+        _fetch(known, target, timeout, progress)
     return target
 
 
@@ -334,14 +325,13 @@ def _receive(known: KnownFile, ask: Any, url: str, path: str, _: object) -> None
             f"{known.name}: {url} cannot be reached, or sent nothing for longer than timeout= allows, or the "
             f"connection was lost ({error}). Nothing was kept; call again."
         ) from error
-    size = os.path.getsize(path)
-    if size != known.size:
-        raise DownloadError(f"{known.name}: {url} {_sent(path, size, known)} Nothing was kept.")
+    if os.path.getsize(path) != known.size:
+        raise DownloadError(f"{known.name}: {url} {_sent(Path(path), known)} Nothing was kept.")
 
 
-def _sent(path: str, size: int, known: KnownFile) -> str:
+def _sent(path: Path, known: KnownFile) -> str:
     """Say what came in place of the file."""
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         begins = handle.read(64).lstrip().lower()
     if begins.startswith(b"version https://git-lfs"):
         return (
@@ -354,8 +344,8 @@ def _sent(path: str, size: int, known: KnownFile) -> str:
             "browser to see it, or give another as url=."
         )
     return (
-        f"sends {size:,} bytes, the published file has {known.size:,}. The connection was lost, or it was published "
-        "anew: call again, or give another address as url=."
+        f"sends {path.stat().st_size:,} bytes, the published file has {known.size:,}. The connection was lost, or it "
+        "was published anew: call again, or give another address as url=."
     )
 
 

@@ -1,8 +1,9 @@
-"""People between countries: flows of scholars, stocks of migrants, net moves of LinkedIn members.
+"""People between countries: flows of scholars, stocks of migrants, net moves of LinkedIn members; and who leaves.
 
-All tables come out in one layout: `origin` and `destination` (ISO 3166, three letters), `year`, and what was counted.
-Pairs that a publisher does not list are absent, not zero: `complete_pairs` adds the zeros, which a gravity equation
-needs, over the countries and years that a table covers. `frame.attrs["ledger"]` says which rows were left out.
+Tables of pairs come out in one layout: `origin` and `destination` (ISO 3166, three letters), `year`, and what was
+counted; tables of countries have `iso3` and `year`. Pairs that a publisher does not list are absent, not zero:
+`complete_pairs` adds the zeros, which a gravity equation needs, over the countries and years that a table covers.
+`frame.attrs["ledger"]` says which rows were left out.
 
 References
 ----------
@@ -22,30 +23,35 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.codes import coded_table, with_countries
 from wagegap.datasets.local import (
     PathLike,
     Years,
     carried,
     checked_years,
+    coded_table,
     keep_rows,
     local_table,
+    with_countries,
     within_years,
 )
-from wagegap.errors import ColumnError, DataError, OptionError, check_option, did_you_mean, listing, public
+from wagegap.errors import ColumnError, DataError, OptionError, check_known, check_option, did_you_mean, listing, public
 
 __all__ = [
-    "ScholarSource",
     "complete_pairs",
-    "long_by_year",
     "read_emigrant_stocks",
+    "read_emigration_rates",
+    "read_linkedin_industries",
     "read_linkedin_pairs",
+    "read_linkedin_skills",
     "read_migrant_stocks",
     "read_scholar_flows",
+    "read_scholar_rates",
 ]
 
 ScholarSource = Literal["scopus", "openalex"]
 _NET = "net_per_10K_"
+_NET_YEARS = tuple(f"{_NET}{year}" for year in range(2015, 2020))
+_WHOM = {"total": "Male and Female", "male": "Male", "female": "Female"}
 _LAST_WHOLE_YEAR = 2018  # OpenAlex's later years are incomplete
 
 
@@ -85,8 +91,7 @@ def read_scholar_flows(
     ends = ("iso3codefrom", "iso3codeto") if source == "scopus" else ("migrationfrom", "migrationto")
     frame = local_table(path, f"scholarly_migration/{name}.parquet", [*ends, "year", "n_migrations"])
     frame["year"] = frame["year"].astype(int)
-    first = int(frame["year"].min())
-    years = years or (min(first, _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR)
+    years = years or (min(int(frame["year"].min()), _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR)
     countries = dict(zip(ends, ("origin", "destination"), strict=True))
     return coded_table(frame, {"n_migrations": "moves"}, countries=countries, years=years)
 
@@ -173,10 +178,148 @@ def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) ->
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    needed = ["base_iso3", "target_iso3", *(f"{_NET}{year}" for year in range(2015, 2020))]
+    needed = ["base_iso3", "target_iso3", *_NET_YEARS]
     frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
     coded = with_countries(frame[needed], {"target_iso3": "origin", "base_iso3": "destination"})
-    return long_by_year(coded, ["origin", "destination", "year"], years)
+    return _long_by_year(coded, ["origin", "destination", "year"], years)
+
+
+@public
+def read_linkedin_skills(
+    skill: str | Sequence[str] | None = None, *, years: Years = None, path: PathLike | None = None
+) -> pd.DataFrame:
+    """Read net migration of LinkedIn members by skill, 2015-19.
+
+    Parameters
+    ----------
+    skill : str or sequence of str, optional
+        Skill groups, such as "Artificial Intelligence (AI)" (61 countries) or "Data Science" (139); all 249 where
+        absent.
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/wb_linkedin/skill_migration.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        iso3, year, skill, category, net_per_10k: arrivals less departures for 10,000 members with the skill. Members
+        choose to be members; gross flows are not published, nor are errors; cells under 50 members are left out.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    names = {"skill_group_name": "skill", "skill_group_category": "category"}
+    return _members(path, "wb_linkedin/skill_migration.parquet", names, skill, years)
+
+
+@public
+def read_linkedin_industries(
+    industry: str | Sequence[str] | None = None, *, years: Years = None, path: PathLike | None = None
+) -> pd.DataFrame:
+    """Read net migration of LinkedIn members by industry, 2015-19.
+
+    Parameters
+    ----------
+    industry : str or sequence of str, optional
+        Industries as LinkedIn names them; all where absent.
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/wb_linkedin/industry_migration.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        iso3, year, industry, section (ISIC), net_per_10k, for 10,000 members in the industry.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    names = {"industry_name": "industry", "isic_section_index": "section"}
+    return _members(path, "wb_linkedin/industry_migration.parquet", names, industry, years)
+
+
+@public
+def read_scholar_rates(
+    source: ScholarSource = "scopus", *, years: Years = None, path: PathLike | None = None
+) -> pd.DataFrame:
+    """Read researchers and their moves by country and year.
+
+    Parameters
+    ----------
+    source : {"scopus", "openalex"}
+        Bibliographic database. They differ by a factor of two and more (Korea's departures in 2018: 1.2 % in Scopus,
+        3.8 % in OpenAlex): use one.
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/scholarly_migration/scopus_2024_country_year.parquet, or openalex_2024 likewise.
+
+    Returns
+    -------
+    DataFrame
+        iso3, year, researchers, arrivals, departures (persons); in_rate, out_rate, net_rate (shares of the researchers,
+        whose number the publisher pads between publications, so that a small country may have a rate above one).
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    check_option("source", source, ("scopus", "openalex"))
+    names = {
+        "padded_population_of_researchers": "researchers", "number_of_inmigrations": "arrivals",
+        "number_of_outmigrations": "departures",
+    }  # fmt: skip
+    name = f"scholarly_migration/{source}_2024_country_year.parquet"
+    frame = local_table(path, name, ["iso3code", "year", *names])
+    frame = coded_table(frame, names, countries={"iso3code": "iso3"}, years=years)
+    frame = keep_rows(frame, frame["researchers"] > 0, "no researchers")
+    return frame.assign(
+        in_rate=frame["arrivals"] / frame["researchers"],
+        out_rate=frame["departures"] / frame["researchers"],
+        net_rate=(frame["arrivals"] - frame["departures"]) / frame["researchers"],
+    )
+
+
+@public
+def read_emigration_rates(
+    *,
+    sex: Literal["total", "male", "female"] = "total",
+    years: Years = None,
+    path: PathLike | None = None,
+) -> pd.DataFrame:
+    """Read emigration rates by education to twenty OECD countries, every fifth year 1980-2010.
+
+    Parameters
+    ----------
+    sex : {"total", "male", "female"}
+        Whose.
+    years : (int, int), optional
+        First and last year, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/iab_brain_drain/emigration_rates_by_skill.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        iso3, year, total, low, medium, high: emigrants aged 25 and over with so much education, as shares of residents
+        and emigrants together (a stock, not a flow). Countries go by name, since the publisher's codes have Guinea and
+        Guinea-Bissau in each other's place. The world and Serbia and Montenegro are left out.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    check_option("sex", sex, tuple(_WHOM))
+    names = {"tot_rate": "total", "low_rate": "low", "med_rate": "medium", "high_rate": "high"}
+    needed = ["origin", "gender", "year", *names]
+    frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", needed)
+    frame = keep_rows(frame, frame["gender"] == _WHOM[sex], f"sex other than {sex}")
+    # By name: the publisher's codes have Guinea and Guinea-Bissau in each other's place.
+    return coded_table(frame, names, countries={"origin": "iso3"}, years=years)
 
 
 @public
@@ -218,9 +361,8 @@ def complete_pairs(
     [0, 3, 0, 5, 0, 0]
     """
     keys = ["origin", "destination", *(["year"] if by_year else [])]
-    for name in keys:
-        if name not in flows:
-            raise ColumnError(f"the flows have no column {name!r}. There are: {listing(flows.columns, 12)}.")
+    there = listing(flows.columns, 12)
+    check_known(keys, flows, lambda name, _: ColumnError(f"the flows have no column {name!r}. There are: {there}."))
     value = _counted(flows, value)
     if (flows[value] < 0).any():
         raise DataError(
@@ -228,14 +370,29 @@ def complete_pairs(
         )
     chosen = _countries(flows, countries, value)
     sides = [chosen, chosen, *([sorted(flows["year"].unique())] if by_year else [])]
-    grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False)
-    grid = grid[grid["origin"] != grid["destination"]]
-    sums = flows.groupby(keys, as_index=False)[value].sum()
-    pairs = grid.merge(sums, how="left", on=keys)
+    grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False).query("origin != destination")
+    pairs = grid.merge(flows.groupby(keys, as_index=False)[value].sum(), how="left", on=keys)
     return pairs.assign(**{value: pairs[value].fillna(0).astype(flows[value].dtype)})
 
 
-def long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.DataFrame:
+def _members(
+    path: PathLike | None, name: str, names: dict[str, str], wanted: str | Sequence[str] | None, years: Years
+) -> pd.DataFrame:
+    """Rows of a table of LinkedIn's by year, of some groups."""
+    group = next(iter(names.values()))
+    needed = ["iso3", *names, *_NET_YEARS]
+    frame = local_table(path, name, needed)[needed].rename(columns=names)
+    if wanted is not None:
+        chosen = [wanted] if isinstance(wanted, str) else list(wanted)
+        known = sorted(frame[group].unique())
+        check_known(
+            chosen, known, lambda name, hint: OptionError(f"no {group} {name!r}.{hint} There are {len(known)}.")
+        )
+        frame = keep_rows(frame, frame[group].isin(chosen), f"another {group}")
+    return _long_by_year(with_countries(frame, {"iso3": "iso3"}), ["iso3", "year", group], years)
+
+
+def _long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.DataFrame:
     """LinkedIn's columns of years as rows, in the order of the keys, with all else that the frame has.
 
     The ledger goes on counting the publisher's rows.

@@ -133,16 +133,16 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
     """
     rows = whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE)
     panel = _by_country_and_year(rows, DATA_SCIENTISTS)
-    title = panel.frame["title"].astype("object").fillna("")
+    frame = panel.frame
+    title = frame["title"].astype("object").fillna("")
     idle = title.str.contains("Student|not employed|None|^$", case=False, regex=True)
-    low, high = panel.frame["pay_lo"].astype(float), panel.frame["pay_hi"].astype(float)
-    pay = np.where(np.isinf(high), low * 1.3, (low + high) / 2)
-    ai = title.str.contains("Data Scientist|Machine Learn|Research Scientist").astype(int)
+    low, high = frame["pay_lo"].astype(float), frame["pay_hi"].astype(float)
     panel = panel.assign(
-        pay_usd=pay, ai=ai, exp_years=panel.frame["code_years_mid"], sex=_sex(panel.frame),
-        educ_level=panel.frame["educ"].astype("object").fillna("na").astype(str),
-    )  # fmt: skip
-    panel = panel.filter(~idle, reason="students and respondents without a job")
+        pay_usd=np.where(np.isinf(high), low * 1.3, (low + high) / 2),
+        ai=title.str.contains("Data Scientist|Machine Learn|Research Scientist").astype(int),
+        exp_years=frame["code_years_mid"], sex=_sex(frame),
+        educ_level=frame["educ"].astype("object").fillna("na").astype(str),
+    ).filter(~idle, reason="students and respondents without a job")  # fmt: skip
     frame = panel.frame
     known = frame["pay_lo"].notna() & frame["code_years_mid"].notna() & (frame["pay_usd"] >= 1000)
     return panel.filter(known, reason="no pay over 1,000 dollars or no experience")
@@ -205,8 +205,7 @@ def _respondents(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | No
         raise OptionError(
             f"source={source!r} must be the path of so_micro.parquet, or panels that read_stack_overflow_year made."
         )
-    rows = whole_table(source, "so_survey/so_micro.parquet", _STACK_OVERFLOW)
-    return _by_country_and_year(rows, DEVELOPERS)
+    return _by_country_and_year(whole_table(source, "so_survey/so_micro.parquet", _STACK_OVERFLOW), DEVELOPERS)
 
 
 def _by_country_and_year(rows: pd.DataFrame, spec: Specification) -> Panel:

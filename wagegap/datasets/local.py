@@ -2,6 +2,10 @@
 
 `WAGEGAP_DATA` names the folder that holds local copies; every reader also takes a path. A file that lacks the columns
 of its table is refused by name, so that one table is never read as another.
+
+Country codes, as tables write them, are turned into ISO 3166 codes of three letters. Old codes of countries that go on
+(Romania's ROM, Zaire's ZAR) and codes of the World Bank's own become today's. What is a region, an income group or a
+state that is no more has no code here; the readers leave it out and say how many rows.
 """
 
 from __future__ import annotations
@@ -9,13 +13,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from wagegap._typing import AnyArray
 from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, did_you_mean, listing
 from wagegap.estimation.ledger import Ledger
+from wagegap.panel.countries import country_code
 from wagegap.panel.load import read_file
 
 __all__ = [
@@ -23,16 +30,23 @@ __all__ = [
     "Years",
     "carried",
     "checked_years",
+    "coded_table",
+    "iso3_or_none",
     "keep_rows",
     "local_file",
     "local_table",
     "named_table",
     "whole_table",
+    "with_countries",
     "within_years",
 ]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Years: TypeAlias = tuple[int, int] | None
+
+_FORMER: Mapping[str, str] = MappingProxyType({"NAU": "NRU", "SIN": "SGP"})
+"""Codes that tables use for countries of today, beside ISO's."""
+_ISO3: Mapping[str, str] = MappingProxyType({"iso3": "iso3"})
 
 
 def local_file(path: PathLike | None, name: str) -> Path:
@@ -46,8 +60,8 @@ def local_file(path: PathLike | None, name: str) -> Path:
     if path is not None:
         given = Path(path)
         if not given.is_file():
-            near = [str(beside) for beside in given.parent.iterdir()] if given.parent.is_dir() else []
-            raise DataError(f"no file {str(given)!r}.{did_you_mean(given, near)} It should be a copy of {name}.")
+            hint = did_you_mean(given, given.parent.glob("*"))
+            raise DataError(f"no file {str(given)!r}.{hint} It should be a copy of {name}.")
         return given
     folder = os.environ.get("WAGEGAP_DATA")
     if folder is None:
@@ -69,9 +83,9 @@ def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     frame = read_file(str(copy))
     lost = [column for column in columns if column not in frame]
     if lost:
-        near = did_you_mean(lost[0], frame.columns)
         raise ColumnError(
-            f"{copy.name} is no copy of {name}: it lacks {listing(lost)}.{near} It has {listing(frame.columns, 12)}."
+            f"{copy.name} is no copy of {name}: it lacks {listing(lost)}.{did_you_mean(lost[0], frame.columns)} It has "
+            f"{listing(frame.columns, 12)}."
         )
     if frame.empty:
         raise EmptyDataError(f"{copy.name} has no rows.")
@@ -144,8 +158,74 @@ def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:
     ends = checked_years(years)
     if ends is None:
         return frame
-    inside = (frame["year"] >= ends[0]) & (frame["year"] <= ends[1])
+    inside = frame["year"].between(*ends)
     if not inside.any():
-        low, high = int(frame["year"].min()), int(frame["year"].max())
-        raise OptionError(f"years={years!r}: the table has {low} to {high}.")
+        raise OptionError(f"years={years!r}: the table has {frame['year'].min():.0f} to {frame['year'].max():.0f}.")
     return keep_rows(frame, inside, f"outside {ends[0]}-{ends[1]}")
+
+
+# countries -----------------------------------------------------------------------------------------------------------
+
+
+def iso3_or_none(codes: pd.Series[Any]) -> AnyArray:
+    """Return today's code of three letters for each, None where it is missing or no country.
+
+    >>> iso3_or_none(pd.Series(["ROM", "KR", "World", None])).tolist()
+    ['ROU', 'KOR', None, None]
+    """
+    places, values = pd.factorize(codes)
+    written = (str(value).strip() for value in values)
+    return np.array([*(_FORMER.get(text) or country_code(text) for text in written), None], dtype=object)[places]
+
+
+def with_countries(frame: pd.DataFrame, columns: Mapping[str, str], *, what: str = "no country") -> pd.DataFrame:
+    """Return the rows whose columns are countries, the codes under new names (old name: new name).
+
+    The ledger counts the rows left out, with the first values that were none.
+    """
+    coded = {new: iso3_or_none(frame[old]) for old, new in columns.items()}
+    known = np.all([pd.notna(values) for values in coded.values()], axis=0)
+    odd = [str(value) for old, new in columns.items() for value in frame[old][pd.isna(coded[new])].dropna().unique()]
+    few = f" ({', '.join(dict.fromkeys(odd[:4]))})" if odd else ""
+    named = frame.drop(columns=[old for old in columns if old not in coded]).assign(**coded)
+    return keep_rows(carried(named, frame), known, f"{what}{few}")
+
+
+def coded_table(
+    frame: pd.DataFrame,
+    values: Mapping[Any, str] | Iterable[Any],
+    *,
+    countries: Mapping[str, str] = _ISO3,
+    keys: Sequence[str] = (),
+    years: Years = None,
+    what: str = "no country",
+) -> pd.DataFrame:
+    """Return countries, year, further keys and values of a publisher's table, in the order of the keys.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As read, with its ledger.
+    values : mapping of old to new name, or names
+        Columns of values.
+    countries : mapping of old to new name
+        Columns of countries; rows without a country of today, and of a country with itself, are left out.
+    keys : sequence of str
+        Further keys.
+    years : (int, int), optional
+        First and last year, both included.
+    what : str
+        What those are that are no country, for the ledger.
+
+    Raises
+    ------
+    OptionError, EmptyDataError
+    """
+    names = dict(values) if isinstance(values, Mapping) else {name: name for name in values}
+    coded = with_countries(within_years(frame, years).rename(columns=names), countries, what=what)
+    if len(countries) == 2:
+        coded = keep_rows(coded, coded["origin"] != coded["destination"], "a country with itself")
+    dated = ["year"] if "year" in coded else []
+    ordered = [*countries.values(), *dated, *keys]
+    table = coded[[*ordered, *names.values()]].astype(dict.fromkeys(dated, np.int64))
+    return carried(table.sort_values(ordered, ignore_index=True), coded)

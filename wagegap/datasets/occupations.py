@@ -1,4 +1,4 @@
-"""What occupations are exposed to: artificial intelligence by ISCO-08 and SOC, licences and wages in the United States.
+"""Occupations and fields: exposure to artificial intelligence, licences, wages; work outside the field of degree.
 
 The three measures of exposure mean different things. The ILO's score says how far tasks can be automated by generative
 AI (clerks highest), that of Felten, Raj and Seamans how far abilities overlap with AI (professionals highest), that of
@@ -12,31 +12,48 @@ Felten, E., M. Raj and R. Seamans (2021). Occupational, industry, and geographic
 Strategic Management Journal 42, 2195-2217.
 Gmyrek, P., J. Berg, K. Kaminski and others (2025). Generative AI and jobs: a refined global index of occupational
 exposure. ILO working paper 140.
+National Center for Science and Engineering Statistics. National Survey of College Graduates, waves 1993 to 2021.
 US Bureau of Labor Statistics. Current Population Survey, table 52, 2020; Occupational Employment and Wage Statistics,
 May 2021.
+US Census Bureau. American Community Survey 2010-12, as tabulated by FiveThirtyEight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.local import PathLike, carried, keep_rows, local_table, named_table
+from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, named_table, within_years
 from wagegap.errors import check_option, public
 
 __all__ = [
     "read_ai_exposure",
     "read_ai_exposure_soc",
     "read_ai_tasks",
+    "read_degree_relatedness",
     "read_isco_soc",
     "read_licences",
+    "read_major_pay",
+    "read_out_of_field",
     "read_us_wages",
 ]
 
 _ILO = {"mean_score_2025": "ilo_2025", "mean_score_2023": "ilo_2023"}
 _OTHERS = {"aioe": "felten", "lm_aioe": "felten_language", "gpt4_beta": "eloundou", "human_beta": "eloundou_human"}
+_REASONS = ("career_change", "family", "location", "pay", "conditions", "no_job", "other")
+_RECENT_ONLY = (2001, 2006, 2008)
+_NO_PAY = 999_999
+_TABLES: Mapping[int, int] = MappingProxyType({2017: 6837, 2019: 5294, 2021: 7763})
+_PATH = "level_and_field_of_highest_degree_full_path"
+_LEVELS = ("Bachelor", "Master", "Doctorate", "Professional")
+_OCCUPATIONS = {
+    "all": "field_all", "science_engineering": "field_s_e_occupations", "related": "field_s_e_related_occupations",
+    "other": "field_non_s_e_occupations",
+}  # fmt: skip
 
 
 @public
@@ -64,12 +81,11 @@ def read_ai_exposure(digits: Literal[2, 4] = 4, *, path: PathLike | None = None)
     DataError, ColumnError, EmptyDataError, OptionError
     """
     check_option("digits", digits, (2, 4))
-    names = _ILO | _OTHERS
     if digits == 2:
-        names = {"isco2": "isco"} | names
+        names = {"isco2": "isco"} | _ILO | _OTHERS
         frame = local_table(path, "occupations/ai_exposure_isco2.parquet", list(names))
         return named_table(frame.astype({"isco2": str}), names, ["isco"])
-    names = {"isco08": "isco"} | names | {"title": "title", "potential25": "gradient", "n_soc": "n_soc"}
+    names = {"isco08": "isco"} | _ILO | _OTHERS | {"title": "title", "potential25": "gradient", "n_soc": "n_soc"}
     frame = local_table(path, "occupations/ai_exposure_isco08_bridge.parquet", list(names))
     frame = named_table(frame.astype({"isco08": str}), names, ["isco"])
     frame.loc[~(frame["n_soc"] > 0), list(_OTHERS.values())] = np.nan
@@ -107,8 +123,8 @@ def read_ai_exposure_soc(source: Literal["felten", "eloundou"], *, path: PathLik
         names = {"gpt4_beta": "eloundou", "human_beta": "eloundou_human"}
         frame = local_table(path, "occupations/eloundou_gpts_onet.parquet", ["soc6", "title", *names])
         grouped = frame.rename(columns={"soc6": "soc", **names}).groupby("soc", as_index=False)
-        means = dict.fromkeys(names.values(), "mean")
-        table = grouped.agg({"title": "first", **means}).assign(classification="SOC 2018")
+        summaries = {"title": "first", **dict.fromkeys(names.values(), "mean")}
+        table = grouped.agg(summaries).assign(classification="SOC 2018")
     return carried(table[["soc", "classification", "title", *names.values()]], frame)
 
 
@@ -133,8 +149,9 @@ def read_ai_tasks(path: PathLike | None = None) -> pd.DataFrame:
     names = {
         "isco08": "isco", "task_id": "task_id", "task": "task", "score_2025": "ilo_2025", "score_2023": "ilo_2023",
     }  # fmt: skip
-    frame = local_table(path, "occupations/ilo_genai_tasks.parquet", list(names))
-    return named_table(frame, names, ["isco", "task_id"])
+    return named_table(
+        local_table(path, "occupations/ilo_genai_tasks.parquet", list(names)), names, ["isco", "task_id"]
+    )
 
 
 @public
@@ -158,8 +175,9 @@ def read_isco_soc(path: PathLike | None = None) -> pd.DataFrame:
     """
     names = {"isco08": "isco", "isco_title": "isco_title", "soc2010": "soc", "soc_title": "soc_title",
              "part": "partial"}  # fmt: skip
-    frame = local_table(path, "occupations/isco08_soc2010_crosswalk.parquet", list(names))
-    return named_table(frame, names, ["isco", "soc"])
+    return named_table(
+        local_table(path, "occupations/isco08_soc2010_crosswalk.parquet", list(names)), names, ["isco", "soc"]
+    )
 
 
 @public
@@ -220,3 +238,126 @@ def read_us_wages(
     frame = local_table(path, "oww/us_oews_2021.parquet", [*names, "o_group"])
     frame = keep_rows(frame, frame["o_group"] == level, f"another level than {level}")
     return carried(frame.rename(columns=names)[list(names.values())], frame)
+
+
+@public
+def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: PathLike | None = None) -> pd.DataFrame:
+    """Read why graduates work outside their field, by major and wave (NSCG, 47 majors).
+
+    Parameters
+    ----------
+    recent_waves : bool
+        Keep the waves of 2001, 2006 and 2008, which cover recent graduates alone and are another population.
+    years : (int, int), optional
+        First and last wave, both included.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/us_fields/nscg_graduates_by_major_year.parquet where absent.
+
+    Returns
+    -------
+    DataFrame
+        major, year, employed (persons), salary_median (dollars), spoilt (whether 999,999, which means no pay, was
+        counted as pay, so that the median is somewhat high: 1993, and a few majors of 1995), and for each reason
+        (career_change, family, location, pay, conditions, no_job, other) the share of the employed who tick it.
+        Respondents tick all that apply, so that shares of different reasons must not be added (they reach 187 %): none
+        is a rate of working outside the field. Mean salaries are of no use for the same code, and left out.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    needed = ["year", "major", "employed", "salary_median", "salary_max", *(f"out_{reason}" for reason in _REASONS)]
+    frame = within_years(local_table(path, "us_fields/nscg_graduates_by_major_year.parquet", needed), years)
+    if not recent_waves:
+        frame = keep_rows(frame, ~frame["year"].isin(_RECENT_ONLY), "a wave of recent graduates")
+    frame = keep_rows(frame, frame["employed"] > 0, "nobody employed")
+    table = frame[["major", "year", "employed"]].assign(
+        salary_median=frame["salary_median"].where(frame["salary_median"] > 0, np.nan),
+        spoilt=frame["salary_max"] == _NO_PAY,
+        **{reason: frame[f"out_{reason}"] / frame["employed"] for reason in _REASONS},
+    )
+    return carried(table.sort_values(["major", "year"], ignore_index=True), frame)
+
+
+@public
+def read_degree_relatedness(
+    year: Literal[2017, 2019, 2021] = 2021,
+    *,
+    occupation: Literal["all", "science_engineering", "related", "other"] = "all",
+    path: PathLike | None = None,
+) -> pd.DataFrame:
+    """Read how closely jobs are related to the highest degree, by field and level of the degree (NCSES tables).
+
+    Parameters
+    ----------
+    year : {2017, 2019, 2021}
+        Wave.
+    occupation : {"all", "science_engineering", "related", "other"}
+        Employed in which occupations; related ones are health, teaching of science, technical work.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/us_fields/ncses/table_7763.csv.gz (2021), 5294 (2019), 6837 (2017).
+
+    Returns
+    -------
+    DataFrame
+        level (of the degree; "All degrees"), field, depth (0 for all fields; those of greater depth are parts of those
+        above, so that depths must not be summed), employed (persons), closely, somewhat, not_related (shares of the
+        employed). Suppressed cells are missing.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    check_option("year", year, tuple(_TABLES))
+    check_option("occupation", occupation, tuple(_OCCUPATIONS))
+    stem = _OCCUPATIONS[occupation]
+    names = {"closely": "closely_related", "somewhat": "somewhat_related", "not_related": "not_related"}
+    needed = [_PATH, f"{stem}_total", *(f"{stem}_{name}" for name in names.values())]
+    frame = local_table(path, f"us_fields/ncses/table_{_TABLES[year]}.csv.gz", needed)
+    total = pd.to_numeric(frame[f"{stem}_total"], errors="coerce")
+    paths = [str(path).split(" -> ") for path in frame[_PATH]]
+    levels = [path[1] if len(path) > 1 and path[1].split("'")[0] in _LEVELS else path[0] for path in paths]
+    below = [path[path.index(level) + 1 :] for path, level in zip(paths, levels, strict=True)]
+    table = pd.DataFrame({"level": levels, "field": [names[-1] if names else "All fields" for names in below],
+                          "depth": [len(names) for names in below], "employed": total})  # fmt: skip
+    for new, old in names.items():
+        table[new] = pd.to_numeric(frame[f"{stem}_{old}"], errors="coerce") / total.where(total > 0)
+    return carried(table, frame)
+
+
+@public
+def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: PathLike | None = None) -> pd.DataFrame:
+    """Read employment and median pay by major (ACS 2010-12, 173 majors).
+
+    Parameters
+    ----------
+    who : {"all", "recent", "graduate"}
+        Graduates of all ages; recent ones (under 28); those with a graduate degree, beside those without.
+    path : path, optional
+        The table; `WAGEGAP_DATA`/us_fields/acs_all_ages.parquet, acs_recent_grads or acs_grad_students.
+
+    Returns
+    -------
+    DataFrame
+        major, category, employed (persons), median, p25, p75 (dollars a year); "recent" adds college_jobs, the share of
+        graduates in jobs that need a degree; "graduate" adds median_without, of those without a graduate degree.
+
+    Raises
+    ------
+    DataError, ColumnError, EmptyDataError, OptionError
+    """
+    check_option("who", who, ("all", "recent", "graduate"))
+    stem = {"all": "acs_all_ages", "recent": "acs_recent_grads", "graduate": "acs_grad_students"}[who]
+    names = {"Major": "major", "Major_category": "category"} | (
+        {"Grad_employed": "employed", "Grad_median": "median", "Grad_P25": "p25", "Grad_P75": "p75",
+         "Nongrad_median": "median_without"}
+        if who == "graduate"
+        else {"Employed": "employed", "Median": "median", "P25th": "p25", "P75th": "p75"}
+    )  # fmt: skip
+    jobs = ["College_jobs", "Non_college_jobs"] if who == "recent" else []
+    frame = local_table(path, f"us_fields/{stem}.parquet", [*names, *jobs])
+    if jobs:
+        total = frame[jobs].sum(axis=1, skipna=False)
+        frame["college_jobs"] = frame["College_jobs"] / total.where(total > 0)
+        names["college_jobs"] = "college_jobs"
+    return named_table(frame, names, ["major"])

@@ -26,12 +26,11 @@ def pack(products: CrossProducts, path: str | os.PathLike[str]) -> None:
         "columns": [[names.index(name) for name in cell.names] for cell in products.cells],
         "nobs": [cell.nobs for cell in products.cells],
     }  # fmt: skip
-    parts = [
-        np.concatenate([_triangle(cell.xtx), _triangle(cell.meat), cell.xty, [cell.yty]]) for cell in products.cells
-    ]
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, about=np.array(json.dumps(about)), numbers=np.concatenate(parts))
-    Path(path).write_bytes(buffer.getvalue())
+    numbers = np.concatenate(
+        [part for c in products.cells for part in (_triangle(c.xtx), _triangle(c.meat), c.xty, [c.yty])]
+    )
+    with Path(path).open("wb") as file:
+        np.savez_compressed(file, about=np.array(json.dumps(about)), numbers=numbers)
 
 
 def unpack(content: bytes) -> CrossProducts:
@@ -43,21 +42,14 @@ def unpack(content: bytes) -> CrossProducts:
     for columns, nobs in zip(about["columns"], about["nobs"], strict=True):
         k = len(columns)
         half = k * (k + 1) // 2
-        part = numbers[start : start + 2 * half + k + 1]
+        xtx, meat, xty, yty = np.split(numbers[start : start + 2 * half + k + 1], [half, 2 * half, 2 * half + k])
         names = tuple(about["names"][j] for j in columns)
-        matrices = (
-            _square(part[:half], k),
-            part[2 * half : -1],
-            float(part[-1]),
-            int(nobs),
-            _square(part[half : 2 * half], k),
-        )
-        cells.append(CellProducts(names, *matrices))
-        start += len(part)
-    keys = pd.DataFrame(about["keys"])
+        cells.append(CellProducts(names, _square(xtx, k), xty, float(yty[0]), int(nobs), _square(meat, k)))
+        start += 2 * half + k + 1
     return CrossProducts(
-        about["formula"], about["source"], keys, tuple(cells), about["comparison"], tuple(about["notes"])
-    )
+        about["formula"], about["source"], pd.DataFrame(about["keys"]), tuple(cells), about["comparison"],
+        tuple(about["notes"]),
+    )  # fmt: skip
 
 
 def _triangle(matrix: FloatArray) -> FloatArray:

@@ -57,10 +57,9 @@ class Source:
         lines = [f"{self.what} ({self.reader})"]
         pairs = {"source": self.source, "covers": self.coverage, "unit": self.unit, "terms": self.terms,
                  "file": self.file}  # fmt: skip
-        for label, text in pairs.items():
-            lines += textwrap.wrap(text, _WIDTH, initial_indent=f"  {label:<8}", subsequent_indent=" " * 10)
-        for trap in self.traps:
-            lines += textwrap.wrap(trap, _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+        indented = [(f"  {label:<8}", text) for label, text in pairs.items()] + [("  - ", trap) for trap in self.traps]
+        for indent, text in indented:
+            lines += textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent))
         return "\n".join(lines)
 
 
@@ -108,6 +107,5 @@ def describe(reader: str) -> Source:
 
 @cache
 def _sources() -> dict[str, Source]:
-    text = files("wagegap.datasets").joinpath("sources.toml").read_text(encoding="utf-8")
-    cards = tomllib.loads(text)
+    cards = tomllib.loads(files("wagegap.datasets").joinpath("sources.toml").read_text(encoding="utf-8"))
     return {name: Source(name, **{**card, "traps": tuple(card["traps"])}) for name, card in cards.items()}

@@ -112,10 +112,8 @@ def read_stack_overflow_year(year: int, path: str | os.PathLike[str] | None = No
     wagegap.errors.OptionError: year=2012: the files of 2011-14 ask for regions instead of countries, ...
     """
     layout = _layout(year)
-    file = _published(layout.year, path)
-    raw = _read(file, layout)
     unknown: _Unknown = {}
-    frame = _harmonised(raw, layout, unknown)
+    frame = _harmonised(_read(_published(layout.year, path), layout), layout, unknown)
     _tell(unknown, f"Stack Overflow survey {year}")
     panel = make_panel(frame, Roles(country="iso3", period="year"), f"Stack Overflow survey {year}")
     return panel.filter(frame["iso3"].notna(), reason="no country")
@@ -143,8 +141,8 @@ def join_years(panels: Sequence[Panel]) -> Panel:
     if twice:
         raise DuplicateKeyError(f"source holds {listing(twice)} more than once: give each year once.")
     rows = pd.concat([panel.frame[list(COLUMNS)] for panel in panels], ignore_index=True)
-    name = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
-    return read_panel(rows, country="iso3", period="year", source_name=name)
+    source = f"Stack Overflow surveys, yearly files of {listing(years, 20)}"
+    return read_panel(rows, country="iso3", period="year", source_name=source)
 
 
 def ai_work(roles: pd.Series[Any]) -> pd.Series[Any]:
@@ -164,10 +162,6 @@ class _Layout:
     header: int
     pay_kind: str
     columns: Mapping[str, tuple[str, ...]]
-
-    @property
-    def needed(self) -> list[str]:
-        return [name for names in self.columns.values() for name in names]
 
 
 def _tell(unknown: _Unknown, source: str) -> None:
@@ -224,8 +218,8 @@ def _published(year: int, path: str | os.PathLike[str] | None) -> Path:
     except DataError as error:
         raise DataError(f"{error} It can be fetched: wagegap.datasets.download({known.name!r}).") from None
     if path is not None:
-        size = found.stat().st_size
-        other = next((each.year for each in published_files().values() if each.size == size), year)
+        by_size = {each.size: each.year for each in reversed(published_files().values())}
+        other = by_size.get(found.stat().st_size, year)
         if other != year:  # files of neighbouring years have the same headings
             raise DataError(f"{found} has the size of the published file of {other}: read it with year={other}.")
         return found
@@ -243,15 +237,16 @@ def _read(path: Path, layout: _Layout) -> pd.DataFrame:
     options: dict[str, Any] = dict(
         header=layout.header, dtype=str, keep_default_na=False, na_values=_NO_ANSWER, encoding_errors="replace"
     )
+    needed = [name for names in layout.columns.values() for name in names]
     try:
         there = pd.read_csv(path, nrows=0, **options).columns
-        missing = [name for name in layout.needed if name not in there]
+        missing = [name for name in needed if name not in there]
         if missing:
             raise ColumnError(
-                f"{path} lacks {len(missing)} of {len(layout.needed)} columns of the survey of {layout.year}: "
+                f"{path} lacks {len(missing)} of {len(needed)} columns of the survey of {layout.year}: "
                 f"{listing(repr(name) for name in missing)}.{did_you_mean(missing[0], there)} Is it of another year?"
             )
-        return pd.DataFrame(pd.read_csv(path, usecols=layout.needed, **options))
+        return pd.DataFrame(pd.read_csv(path, usecols=needed, **options))
     except pd.errors.EmptyDataError as error:
         raise EmptyDataError(f"{path} has no rows.") from error
     except (OSError, pd.errors.ParserError, UnicodeError, ValueError) as error:
@@ -262,7 +257,6 @@ def _harmonised(raw: pd.DataFrame, layout: _Layout, unknown: _Unknown) -> pd.Dat
     """Turn a year's columns into the common ones."""
     asked = {what: _one(raw, names) for what, names in layout.columns.items() if what != "educ"}
     low, high = _pay(asked["pay"], layout, unknown)
-    employment = asked["employment"]
     frame = pd.DataFrame(
         {
             "year": layout.year, "country": asked["country"], "iso3": _countries(asked["country"], unknown),
@@ -272,7 +266,8 @@ def _harmonised(raw: pd.DataFrame, layout: _Layout, unknown: _Unknown) -> pd.Dat
             "educ": _education(raw, layout.columns["educ"], unknown),
             "age": _ruled(asked["age"], "age", _age, unknown).astype(float),
             "female": asked["gender"].map(_SEX).astype(float), "org_size": asked["org_size"],
-            "employment": employment, "fulltime": _mapped(employment.fillna(""), full_time).astype("boolean"),
+            "employment": asked["employment"],
+            "fulltime": _mapped(asked["employment"].fillna(""), full_time).astype("boolean"),
         }
     )  # fmt: skip
     texts = ["country", "pay_kind", "role", "educ", "org_size", "employment"]
@@ -285,15 +280,13 @@ def _one(raw: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[Any]:
         return pd.Series(np.nan, index=raw.index, dtype=object)
     joined = raw[names[0]]
     for name in names[1:]:
-        both = joined + "; " + raw[name]
-        joined = both.fillna(joined).fillna(raw[name])
+        joined = (joined + "; " + raw[name]).fillna(joined).fillna(raw[name])
     return joined
 
 
 def _mapped(column: pd.Series[Any], rule: Callable[[str], Any]) -> pd.Series[Any]:
     """Apply a rule once to each distinct answer; missing stays missing."""
-    known = {value: rule(value) for value in column.dropna().unique()}
-    return column.map(known)
+    return column.map({value: rule(value) for value in column.dropna().unique()})
 
 
 def _ruled(
@@ -359,11 +352,8 @@ def full_time(answer: str) -> bool | None:
 
 def _pay(column: pd.Series[Any], layout: _Layout, unknown: _Unknown) -> tuple[Any, Any]:
     """Lower and upper ends of a year's pay; equal where it is exact."""
-    read = _exact if layout.pay_kind == "exact" else band
-    ends = _ruled(column, "pay", read, unknown)
-    low = ends.map(lambda pair: pair[0], na_action="ignore").astype(float).to_numpy()
-    high = ends.map(lambda pair: pair[1], na_action="ignore").astype(float).to_numpy()
-    return low, high
+    ends = _ruled(column, "pay", _exact if layout.pay_kind == "exact" else band, unknown)
+    return ends.str[0].astype(float).to_numpy(), ends.str[1].astype(float).to_numpy()
 
 
 def _exact(answer: str) -> tuple[float, float] | None:
@@ -408,14 +398,12 @@ def computing_degree(answer: str) -> str:
     >>> computing_degree("On-the-job training; B.S. in Computer Science (or related field)")
     'bachelor'
     """
-    found = (code for pattern, code in _COMPUTING_DEGREES if re.search(pattern, answer))
-    return next(found, "below_ba_or_not_cs")
+    return next((code for pattern, code in _COMPUTING_DEGREES if re.search(pattern, answer)), "below_ba_or_not_cs")
 
 
 def _degree(answer: str) -> str | None:
     """Return the code of an answer."""
-    text = answer.strip().lower()
-    return next((code for prefix, code in _DEGREES if text.startswith(prefix)), None)
+    return next((code for prefix, code in _DEGREES if answer.strip().lower().startswith(prefix)), None)
 
 
 def _countries(column: pd.Series[Any], unknown: _Unknown) -> pd.Series[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, new_axes
-from wagegap._display.bars import bars
+from wagegap._display.intervals import bars
 from wagegap._display.scatter import line_band
 from wagegap._typing import FloatArray
 

@@ -8,7 +8,7 @@ with a reference, or all in pairs, and all comparisons are estimated together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -29,13 +29,15 @@ from wagegap.errors import (
     listing,
     warn,
 )
+from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Covariance, CovLike, Robust
-from wagegap.estimation.design import Design, build_design
-from wagegap.estimation.formula import required_columns, split_formula
+from wagegap.estimation.covariance.options import Covariance, CovLike
+from wagegap.estimation.design import Design
+from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.sample import Sample
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import build_sample, cell_keys, index_cells, resolve_cov, weighted_rows, with_weights
+from wagegap.panel.rows import cell_keys, prepare
 
 __all__ = ["Comparison", "GroupRows", "GroupedSample", "GroupsLike", "group_samples"]
 
@@ -126,29 +128,35 @@ class GroupedSample:
 
     Attributes
     ----------
-    panel : Panel
-        The data, with the weights in force.
-    design : Design
-        Outcome and regressors.
-    sample : Sample
-        The same as arrays with groupings; its cells are the samples.
+    data : Rows
+        Outcome and regressors with weights, covariance and groupings; its cells are the samples.
     comparisons : tuple of Comparison
         Gaps, at least one; every sample is in one.
     by : tuple of str
         Keys that label the comparisons.
-    cov : Covariance
-        Covariance meant.
     notes : tuple of str
         What was chosen for the user.
     """
 
-    panel: Panel
-    design: Design
-    sample: Sample
+    data: Rows
     comparisons: tuple[Comparison, ...]
     by: tuple[str, ...]
-    cov: Covariance
     notes: tuple[str, ...]
+
+    @property
+    def design(self) -> Design:
+        """Outcome and regressors."""
+        return self.data.design
+
+    @property
+    def sample(self) -> Sample:
+        """Arrays with groupings; the cells are the samples."""
+        return self.data.sample
+
+    @property
+    def cov(self) -> Covariance:
+        """Covariance in force."""
+        return self.data.cov
 
     def rows(self, comparison: Comparison) -> tuple[IntArray, IntArray]:
         """Positions in the sample of the rows of the first and of the second sample of a comparison."""
@@ -222,21 +230,24 @@ def group_samples(
     ------
     ColumnError, OptionError, FormulaError, DataError, EmptyDataError, IdentificationError
     """
-    panel = with_weights(as_panel(data), weights, weight_kind)
+    panel = as_panel(data)
     keys = [] if by is None else cell_keys(panel, by)
     _check_group(panel, group, keys)
     pairs, notes = _pairs(panel, group, groups)
-    design = _design(panel, formula, keys, group, {level for pair in pairs for level in pair})
-    cells = index_cells(panel.frame[[*keys, group]].iloc[design.rows].reset_index(drop=True), [*keys, group])
-    comparisons = _comparisons(cells.keys, group, pairs)
-    resolved = resolve_cov(panel, cov, design.rows)
-    sample = build_sample(panel, design, cells, resolved)
-    resolved.check_weights(sample.weight_kind)
-    _check_sizes(sample)
-    _check_outcome(design.outcome, sample, comparisons)
-    _check_clusters(sample, resolved)
+    wanted = {level for pair in pairs for level in pair}
+    parts = _parts(panel, formula, group)
+    column = column_of(panel, group, "for group")
+    outside = ~(column.isin(list(wanted)) | column.isna()).to_numpy()
+    rows = prepare(
+        panel, parts, by=keys, cov=cov, weights=weights, weight_kind=weight_kind, subpop=[("in other groups", outside)]
+    )
+    rows = replace(rows, by=(*keys, group))
+    comparisons = _comparisons(rows.cells.keys, group, pairs)
+    _check_sizes(rows.sample)
+    _check_outcome(rows.design.outcome, rows.sample, comparisons)
+    _check_clusters(rows.sample, rows.cov)
     by_pair = ("first", "second") if len(pairs) > 1 else ()
-    return GroupedSample(panel, design, sample, comparisons, (*keys, *by_pair), resolved, tuple(notes))
+    return GroupedSample(rows, comparisons, (*keys, *by_pair), tuple(notes))
 
 
 def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
@@ -297,8 +308,8 @@ def _known_level(level: Any, levels: Sequence[Any], group: str) -> None:
     )
 
 
-def _design(panel: Panel, formula: str, keys: Sequence[str], group: str, wanted: set[Any]) -> Design:
-    """Outcome and regressors of the rows of some groups; the ledger says how many were in others."""
+def _parts(panel: Panel, formula: str, group: str) -> FormulaParts:
+    """The formula, whose regressors do not hold the group; rows without a group are left out."""
     parts = split_formula(formula)
     if parts.effects:
         raise OptionError(
@@ -309,14 +320,7 @@ def _design(panel: Panel, formula: str, keys: Sequence[str], group: str, wanted:
         raise OptionError(
             f"formula {formula!r}: {group!r} is the group itself, and the same for all of a group: leave it out."
         )
-    column = panel.frame[group]
-    in_groups = (column.isin(list(wanted)) | column.isna()).to_numpy()
-    weights, positive, ledger = weighted_rows(panel)
-    weighted = np.ones(len(panel), dtype=bool) if positive is None else positive
-    lost = weighted & ~in_groups
-    ledger = ledger.lose("in other groups", int(lost.sum()), None if weights is None else float(weights[lost].sum()))
-    keep = weighted & in_groups
-    return build_design(panel.frame, parts, ledger=ledger, weights=weights, keep=keep, also=[*keys, group])
+    return replace(parts, also=(group,))
 
 
 def _comparisons(samples: pd.DataFrame, group: str, pairs: Sequence[tuple[Any, Any]]) -> tuple[Comparison, ...]:
@@ -375,7 +379,7 @@ def _check_outcome(outcome: str, sample: Sample, comparisons: Sequence[Compariso
 def _check_clusters(sample: Sample, cov: Covariance) -> None:
     """Refuse a sample within a single cluster, whose scores add up to nothing, and warn of few."""
     few = []
-    for name in cov.clusters if isinstance(cov, Robust) else ():
+    for name in cov.clusters:
         grouping = sample.groupings[name]
         assert isinstance(grouping, Grouping)
         pairs = np.unique(sample.cells.astype(np.int64) * grouping.n_groups + grouping.codes)

@@ -24,11 +24,11 @@ from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import DataError, IdentificationError
-from wagegap.estimation.covariance.influence import InfluenceBlock, influence_source
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, source_of_values
-from wagegap.estimation.estimates import Estimates, join
-from wagegap.panel.rows import replicate_scopes
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.sample import CellFit
+from wagegap.estimation.scores import score_source
 
 __all__ = [
     "Estimated",
@@ -163,15 +163,20 @@ def estimates_from_influence(
         For a covariance that influence functions do not have.
     """
     assert not grouped.cov.replicated
-    parts = []
-    for one in estimated:
-        c = one.comparison
-        assert one.influence is not None
-        block = InfluenceBlock(c.direction, np.concatenate(grouped.rows(c)), one.influence, one.n_params)
-        source = influence_source(grouped.sample, [block], cov=grouped.cov, rule=rule)
-        labels = grouped.label(c, one.labels.assign(comparison=c.direction))
-        parts.append(Estimates(labels, one.values, (source,), (np.eye(source.size),)))
-    return replace(join(*parts), title=title, ledger=grouped.design.ledger, notes=grouped.notes)
+    sample, cells, fits = grouped.sample, [], []
+    for number, one in enumerate(estimated):
+        rows = np.concatenate(grouped.rows(one.comparison))
+        cells.append(replace(sample.cell(0, rows), name=one.comparison.direction, number=number))
+        fits.append(CellFit(values=one.values, influence=one.influence, n_params=one.n_params))
+    source = score_source(sample, cells, fits, cov=grouped.cov, rule=rule)
+    labels = [
+        grouped.label(one.comparison, one.labels.assign(comparison=one.comparison.direction)) for one in estimated
+    ]
+    values = np.concatenate([one.values for one in estimated])
+    return Estimates(
+        pd.concat(labels, ignore_index=True), values, (source,), (np.eye(len(values)),), title=title,
+        ledger=grouped.design.ledger, notes=grouped.notes,
+    )  # fmt: skip
 
 
 def estimates_from_replicates(
@@ -221,8 +226,5 @@ def replicate_values(
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
     """
-    assert grouped.cov.replicated
-    rows = grouped.design.rows
-    replicates = grouped.cov.replicate_weights(grouped.panel, rows, grouped.sample.weights)
-    scopes = replicate_scopes(grouped.panel, rows, grouped.cov, members)
-    return source_of_values(estimate, values_of(replicates), replicates, scopes)
+    replicates = grouped.data.replicate_weights()
+    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members))

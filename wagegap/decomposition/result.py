@@ -149,13 +149,14 @@ class Decomposition(Result):
         check_option("method", method, ("delta", "fieller"))
         estimates, gap = self.estimates, _positions_of_gaps(self.estimates)
         values, covariance = estimates.values, estimates.covariance
-        # r = a / g, dr/da = 1 / g, dr/dg = -r / g
-        share, slope = values / values[gap], np.eye(len(gap))
-        slope[np.arange(len(gap)), gap] -= share
-        slope /= values[gap][:, None]
-        errors = np.sqrt(np.maximum(np.einsum("ij,ij->i", slope @ covariance, slope), 0.0))
         critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)
-        low, high = share - critical * errors, share + critical * errors
+        with np.errstate(divide="ignore", invalid="ignore"):  # nothing has a share of a gap of zero
+            # r = a / g, dr/da = 1 / g, dr/dg = -r / g
+            share, slope = values / values[gap], np.eye(len(gap))
+            slope[np.arange(len(gap)), gap] -= share
+            slope /= values[gap][:, None]
+            errors = np.sqrt(np.maximum(np.einsum("ij,ij->i", slope @ covariance, slope), 0.0))
+            low, high = share - critical * errors, share + critical * errors
         if method == "fieller":
             low, high = _fieller(values, values[gap], covariance, gap, critical)
         return estimates.labels[[*estimates.by, "term"]].assign(

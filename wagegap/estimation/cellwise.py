@@ -16,11 +16,20 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.errors import DataError, IdentificationError, IdentificationWarning, OptionError, listing, no_column, warn
+from wagegap.errors import (
+    DataError,
+    DataWarning,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+    listing,
+    no_column,
+    warn,
+)
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import ErrorSource, replicate_source
+from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import (
@@ -40,6 +49,7 @@ __all__ = [
     "error_source",
     "estimate",
     "fit_cells",
+    "fit_named",
     "index_cells",
     "least_squares",
     "relate",
@@ -65,11 +75,14 @@ class Access(Protocol):
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows."""
 
-    def columns(self, names: Sequence[str], rows: IntArray) -> pd.DataFrame:
-        """Columns, of some rows."""
+    def columns(self, names: Sequence[str] | None, rows: IntArray) -> pd.DataFrame:
+        """Columns, all where none are named, of some rows."""
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something, none of them missing."""
+
+    def workers(self, rows: IntArray) -> CodeArray | None:
+        """Worker of some rows, numbered; None where no workers are declared."""
 
     @property
     def period(self) -> str | None:
@@ -88,8 +101,8 @@ class Access(Protocol):
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Covariance meant: the one asked for, or what the data declare."""
 
-    def groupings(self, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
-        """Groupings of some rows that a covariance, now or later, may need."""
+    def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
+        """Groupings of some rows that a covariance, now or later, may need; rows are known by `unit` where given."""
 
     def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Weights of some rows in every replicate."""
@@ -135,6 +148,8 @@ class Rows:
         Small-sample rule.
     own_weights : (ndarray of shape (n,), str), optional
         Weights, and their kind, of a problem that is not weighted as the data are.
+    unit : str, optional
+        Column of the units that the rows stand for, one each; the rows themselves where absent.
     """
 
     access: Access
@@ -143,6 +158,7 @@ class Rows:
     asked: CovLike | None = None
     rule: SmallSample = "stata"
     own_weights: tuple[FloatArray, WeightKind] | None = None
+    unit: str | None = None
 
     def __len__(self) -> int:
         return len(self.design.rows)
@@ -175,7 +191,7 @@ class Rows:
     def sample(self) -> Sample:
         """Arrays with groupings, for numerics."""
         design, cells = self.design, self.cells
-        groupings = self.access.groupings(self.cov, design.rows)
+        groupings = self.access.groupings(self.cov, design.rows, self.unit)
         return Sample(
             design.y, design.x, design.names, design.effects, design.effect_names, self.weights, self.weight_kind,
             cells.codes, cells.names, groupings, self.access.source,
@@ -200,8 +216,8 @@ class Rows:
         """
         return np.asarray(self.columns([name])[name])
 
-    def columns(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns of the data in these rows, numbered from zero.
+    def columns(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """Columns of the data, all where none are named, in these rows, numbered from zero.
 
         Raises
         ------
@@ -218,11 +234,26 @@ class Rows:
         """
         return np.asarray(pd.factorize(self.access.ids(name, self.design.rows))[0], dtype=np.int32)
 
+    @cached_property
+    def workers(self) -> CodeArray | None:
+        """Worker of each row, numbered; None where no workers are declared."""
+        return self.access.workers(self.design.rows)
+
     def cluster_codes(self, name: str) -> CodeArray:
         """Cluster of each row: of a column, the workers, or the rows."""
         group = self.sample.groupings[name]
         assert isinstance(group, Grouping)
         return group.codes
+
+    def replicate_weights(self) -> ReplicateWeights:
+        """Weights of the rows in every replicate of a replicated covariance."""
+        assert self.cov.replicated
+        return self.access.replicates(self.cov, self.design.rows, self.weights)
+
+    def scopes(self, members: Sequence[IntArray]) -> list[str]:
+        """Whose replicates the estimates from each set of rows have: those of a country, or everyone's."""
+        assert self.cov.replicated
+        return self.access.scopes(self.cov, [self.design.rows[at] for at in members])
 
     def keep(self, mask: BoolArray, reason: str) -> Rows:
         """Keep some rows; the ledger says why the others went."""
@@ -232,6 +263,12 @@ class Rows:
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
         return replace(self, design=replace(self.design, **changes))
+
+    def of_units(self, unit: str, first: IntArray) -> Rows:
+        """One row for each unit of a column, at the first of its rows; there are no absorbed effects."""
+        design = self.design
+        one = replace(design, y=design.y[first], x=design.x[first], rows=design.rows[first])
+        return replace(self, design=one, unit=unit)
 
     def with_column(self, name: str, values: AnyArray) -> Rows:
         """The same rows with a further column of the data, to cluster on."""
@@ -299,7 +336,7 @@ def estimate(
 def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
     """Fit every cell; one warning names the collinear columns left out."""
     cells = rows.sample.by_cell()
-    fits = [_named(cell, fit_cell) for cell in cells]
+    fits = [fit_named(cell, fit_cell) for cell in cells]
     say_collinear([(cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear])
     return fits
 
@@ -357,6 +394,10 @@ def relate(
     """
     values = np.concatenate([fit.values for fit in fits])
     keep = np.ones(len(values), dtype=bool) if wanted is None else wanted.ravel()
+    cell = np.repeat(np.arange(len(fits)), [len(fit.values) for fit in fits])
+    if not np.isfinite(values[keep]).all():
+        lost = [rows.cells.names[c] or "the data" for c in np.unique(cell[keep & ~np.isfinite(values)])]
+        raise IdentificationError(f"{title}: no finite estimate in {len(lost)} of {len(fits)} cells ({listing(lost)}).")
     source = error_source(rows, fits, refit, wanted)
     frame = cell_labels(rows.cells, labels, len(values))
     return Estimates(
@@ -385,16 +426,20 @@ def error_source(
         found = np.array([_again(cell, refit, weights, full.shape[1]) for cell in cells])
         return np.where(known, found, 0.0)
 
-    return replicated_source(rows, np.where(known, full, 0.0), again)
+    source_of_replicates = replicated_source(rows, np.where(known, full, 0.0), again)
+    if not source_of_replicates.deviations.any():
+        warn(
+            "every replicate gives the estimates of the full sample, and so errors of zero: the outcome does not vary, "
+            "or fit_cell does not use cell.weights.",
+            DataWarning,
+        )
+    return source_of_replicates
 
 
-def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ErrorSource:
+def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ReplicateSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
-    cov = rows.cov
-    assert cov.replicated
-    replicates = rows.access.replicates(cov, rows.design.rows, rows.weights)
-    scopes = rows.access.scopes(cov, [rows.design.rows[at] for at in rows.sample.rows_by_cell()])
-    return replicate_source(values, refit, replicates, scopes[: len(values)])
+    scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
+    return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:
@@ -411,8 +456,8 @@ def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: in
     )
 
 
-def _named(cell: Cell, fit_cell: FitCell[F]) -> F:
-    """Fit of a cell; an error names it."""
+def fit_named(cell: Cell, fit_cell: FitCell[F]) -> F:
+    """Fit a cell; an error names it."""
     try:
         return fit_cell(cell)
     except (IdentificationError, DataError) as error:

@@ -22,8 +22,8 @@ from wagegap.errors import (
     FormulaError,
     IdentificationWarning,
     WageError,
+    check_column,
     listing,
-    no_column,
     warn,
 )
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns
@@ -116,7 +116,6 @@ def build_design(
     weights: FloatArray | None = None,
     keep: BoolArray | None = None,
     also: Sequence[str] = (),
-    said: str | None = None,
 ) -> Design:
     """Evaluate a formula.
 
@@ -134,46 +133,45 @@ def build_design(
         Rows to use at all; the others must be in the ledger already.
     also : sequence of str
         Further columns that must not be missing (cell keys).
-    said : str, optional
-        What messages and the account call an outcome that is a column made by the caller.
 
     Raises
     ------
     ColumnError, FormulaError, WageError, EmptyDataError
     """
-    words = said or parts.outcome
     outcome_columns = [] if parts.values is not None else required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
-    _check_present(parts.effect_columns, frame)
+    for name in parts.effect_columns:
+        check_column(name, frame.columns, "to absorb")
     keys = [*parts.effect_columns, *parts.also, *also]
     check_keys(frame, keys)
     needed = list(dict.fromkeys([*outcome_columns, *regressor_columns, *keys]))
     mask = np.ones(len(frame), dtype=bool) if keep is None else keep.copy()
-    missing = {said if said and name in outcome_columns else name: frame[name].isna().to_numpy() for name in needed}
+    missing = [(name, frame[name].isna().to_numpy()) for name in needed]
     if parts.values is not None:
-        missing = {words: np.isnan(parts.values), **missing}
-    for name, absent in missing.items():
+        missing.insert(0, (parts.outcome, np.isnan(parts.values)))
+    for name, absent in missing:
         lost = mask & absent
         ledger = ledger.lose(f"missing {name}", int(lost.sum()), _weight_of(lost, weights))
         mask &= ~lost
     rows = np.flatnonzero(mask)
     if rows.size == 0:
-        raise EmptyDataError(f"no rows are left for {words!r}.\n{ledger}")
+        raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
     _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
     _check_numbers(used, regressor_columns, DataError, text=False)
     y = design_matrix(used, f"{parts.outcome} - 1").values if parts.values is None else parts.values[rows, None]
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
-    _check_finite(y[:, 0], words, used, [] if said else outcome_columns, WageError)
+    _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
     matrix = design_matrix(used, parts.regressors)
     x, names = matrix.values, matrix.names
     _warn_one_level(used, regressor_columns, names)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
-    effects = tuple(_effect_codes(used, effect) for effect in parts.effects)
-    return Design(words, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger)
+    groups = [used.groupby(effect.split("^"), sort=False, observed=True) for effect in parts.effects]
+    effects = tuple(np.asarray(group.ngroup(), dtype=np.int32) for group in groups)
+    return Design(parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger)
 
 
 def free_name(frame: pd.DataFrame, name: str) -> str:
@@ -222,12 +220,6 @@ def _check_numbers(frame: pd.DataFrame, columns: Sequence[str], kind: type[DataE
             )
 
 
-def _check_present(names: Sequence[str], frame: pd.DataFrame) -> None:
-    for name in names:
-        if name not in frame.columns:
-            raise no_column(name, frame.columns, "to absorb")
-
-
 def _check_finite(
     values: FloatArray, name: str, frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError]
 ) -> None:
@@ -262,13 +254,6 @@ def _warn_one_level(frame: pd.DataFrame, columns: Sequence[str], names: Sequence
             f"{listing(lost)} in all {len(frame):,} rows used: a factor of one level has no coefficient.",
             IdentificationWarning,
         )
-
-
-def _effect_codes(frame: pd.DataFrame, effect: str) -> CodeArray:
-    names = effect.split("^")
-    codes = frame.groupby(names, sort=False, observed=True).ngroup() if len(names) > 1 else None
-    values = pd.factorize(frame[names[0]])[0] if codes is None else codes.to_numpy()
-    return np.asarray(values, dtype=np.int32)
 
 
 def _weight_of(mask: BoolArray, weights: FloatArray | None) -> float | None:

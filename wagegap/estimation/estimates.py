@@ -13,6 +13,7 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,7 +25,7 @@ from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import AnyArray, FloatArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -40,6 +41,7 @@ from wagegap.errors import (
     listing,
     no_column,
     public,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
@@ -115,6 +117,13 @@ class Estimates:
                 f"{int(twice.sum())} parameters have a key that another has, such as {example}: keys are {keys}."
             )
 
+    @property
+    def roots(self) -> tuple[ErrorSource, ...]:
+        """Sources of error, under the name that they had."""
+        message = "Estimates.roots is called sources now; the old name goes in the next version."
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        return self.sources
+
     # numbers ---------------------------------------------------------------------------------------------------
 
     @property
@@ -129,9 +138,7 @@ class Estimates:
         terms = self.labels["term"].astype(str).tolist()
         if not self.by:
             return terms
-        if len(set(terms)) == 1:
-            return cells
-        return [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
+        return cells if len(set(terms)) == 1 else [f"{cell} {term}" for cell, term in zip(cells, terms, strict=True)]
 
     @property
     def params(self) -> pd.Series[float]:
@@ -199,12 +206,10 @@ class Estimates:
 
     def _degrees(self, images: Sequence[FloatArray]) -> float:
         """Degrees of freedom of a contrast that is these contrasts of the sources' columns."""
-        used = [(source, image) for source, image in zip(self.sources, images, strict=True) if np.any(image != 0)]
-        if not used:
-            return np.inf
+        used = [(source, image) for source, image in zip(self.sources, images, strict=True) if image.any()]
         df = np.array([source.degrees(image) for source, image in used])
-        if len(used) == 1:
-            return float(df[0])
+        if len(used) <= 1:
+            return float(df.sum()) if used else np.inf
         return welch(np.array([image @ np.nan_to_num(source.covariance()) @ image for source, image in used]), df)
 
     # questions -------------------------------------------------------------------------------------------------
@@ -228,14 +233,11 @@ class Estimates:
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
         df = min(self.degrees(row) for row in rows)
-        joint = self._joint_degrees(rows) if len(rows) > 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
-
-    def _joint_degrees(self, rows: FloatArray) -> float | None:
-        """Degrees of a test of several contrasts, where the one source that they stand on has its own."""
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
-        return used[0][0].joint_degrees(used[0][1]) if len(used) == 1 else None
+        # the one source that several contrasts stand on may have degrees of its own for them
+        joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
+        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -260,11 +262,8 @@ class Estimates:
 
     def draws(self, reps: int, *, rng: RngLike = None) -> FloatArray:
         """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
-        generator = np.random.default_rng(rng)
-        parts = [
-            source.draws(generator, reps) @ matrix.T for source, matrix in zip(self.sources, self.maps, strict=True)
-        ]
-        return np.asarray(sum(parts))
+        generator, parts = np.random.default_rng(rng), zip(self.sources, self.maps, strict=True)
+        return np.asarray(sum(source.draws(generator, reps) @ matrix.T for source, matrix in parts))
 
     # new objects -----------------------------------------------------------------------------------------------
 
@@ -279,7 +278,12 @@ class Estimates:
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
-        return self._rows(chosen)
+        return replace(
+            self,
+            labels=self.labels.iloc[chosen].reset_index(drop=True),
+            values=self.values[chosen],
+            maps=tuple(matrix[chosen] for matrix in self.maps),
+        )
 
     def map(
         self,
@@ -390,38 +394,23 @@ class Estimates:
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        wanted = [*by, estimate, *([std_error] if std_error and vcov is None else [])]
-        for name in wanted:
+        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
-        unkeyed = int(frame[by].isna().any(axis=1).sum())
-        if unkeyed:
-            raise MissingValueError(
-                f"{unkeyed} of {len(frame)} rows lack a key ({listing(by)}): fill it in or drop them."
-            )
+        unkeyed = frame[by].isna().any(axis=1)
+        refuse_rows(unkeyed, MissingValueError, "", f" rows lack a key ({listing(by)}): fill it in or drop them.")
         labels = frame[by].reset_index(drop=True)
         for name, value, default in zip(LABELS, (term, unit, comparison), (estimate, "none", ""), strict=True):
             labels[name] = frame[value].to_numpy() if value in frame else (value or default)
         for name in labels["unit"].unique():
             check_unit(str(name))
         values = _numbers(frame, estimate)
-        if not np.isfinite(values).all():
-            raise DataError(
-                f"{int((~np.isfinite(values)).sum())} of {len(values)} values of {estimate!r} are missing or infinite: "
-                "drop these rows."
-            )
+        unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
+        refuse_rows(~np.isfinite(values), DataError, "", unusable)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
-
-    def _rows(self, chosen: IntArray) -> Estimates:
-        return replace(
-            self,
-            labels=self.labels.iloc[chosen].reset_index(drop=True),
-            values=self.values[chosen],
-            maps=tuple(matrix[chosen] for matrix in self.maps),
-        )
 
     # strings ---------------------------------------------------------------------------------------------------
 
@@ -530,8 +519,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
                 f"{listing(f'{r.describe()} of {r.origin!r}' for r in a.sources)}: "
                 "join(..., independent=True) takes the errors as independent."
             )
-    keys = list(dict.fromkeys([*a.by, *b.by]))
-    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*keys, *LABELS]]
+    labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*dict.fromkeys([*a.by, *b.by]), *LABELS]]
     return Estimates(
         labels,
         np.concatenate([a.values, b.values]),
@@ -576,10 +564,8 @@ def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatA
 
 def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     """Fill in the label columns that a map did not give."""
-    frame = labels.reset_index(drop=True)
-    for name, default in zip(LABELS, ("value", "none", ""), strict=True):
-        if name not in frame:
-            frame[name] = default
+    defaults = {"term": "value", "unit": "none", "comparison": ""}
+    frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
 
 
@@ -603,27 +589,20 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
     errors = _numbers(frame, std_error)
-    bad = (errors < 0) | np.isinf(errors)
-    if bad.any():
-        raise CovarianceError(
-            f"{int(bad.sum())} of {n} values of {std_error!r} are negative or infinite; leave empty what is unknown."
-        )
+    unusable = f" values of {std_error!r} are negative or infinite; leave empty what is unknown."
+    refuse_rows((errors < 0) | np.isinf(errors), CovarianceError, "", unusable)
     return np.diag(errors**2)
 
 
 def _as_frame(table: Any) -> pd.DataFrame:
     """A table of any library as pandas."""
-    if not isinstance(table, pd.DataFrame):
-        try:
-            table = (
-                table.to_pandas()
-                if hasattr(table, "to_pandas")
-                else pd.DataFrame(table)
-                if isinstance(table, dict)
-                else table
-            )
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
+    try:
+        if isinstance(table, dict):
+            table = pd.DataFrame(table)
+        elif hasattr(table, "to_pandas"):
+            table = table.to_pandas()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
     return table
@@ -631,11 +610,10 @@ def _as_frame(table: Any) -> pd.DataFrame:
 
 def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     """Values of a column as floats; text is an error, missing is NaN."""
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    text = int((np.isnan(values) & frame[name].notna().to_numpy()).sum())
-    if text:
-        raise DataError(f"{name!r} is text in {text} of {len(values)} rows: turn it into numbers.")
-    return np.asarray(values)
+    values = np.asarray(pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+    text = np.isnan(values) & frame[name].notna().to_numpy()
+    refuse_rows(text, DataError, f"{name!r} is text in ", " rows: turn it into numbers.")
+    return values
 
 
 def _own(result: Any) -> Estimates:

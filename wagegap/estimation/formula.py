@@ -120,8 +120,13 @@ def split_formula(formula: str) -> FormulaParts:
     parts = _split_top(sides[1], "|")
     if len(parts) > 2:
         raise FormulaError(f"formula {formula!r} has {len(parts) - 1} bars; one is understood (absorbed effects).")
-    effects = tuple(_effect_name(e) for e in _split_top(parts[1], "+")) if len(parts) == 2 else ()
-    if any(not effect for effect in effects):
+    # `a^b` without the spaces around the mark, and names without backticks
+    effects = tuple(
+        "^".join(part.strip().strip("`") for part in _split_top(effect, "^"))
+        for side in parts[1:]
+        for effect in _split_top(side, "+")
+    )
+    if not all(effects):
         raise FormulaError(f"formula {formula!r}: nothing stands behind the bar, or between two plus signs there.")
     return FormulaParts(sides[0].strip(), parts[0].strip(), effects)
 
@@ -181,10 +186,8 @@ def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
     except (FormulaicError, TypeError, ValueError, KeyError, SyntaxError) as error:
         unknown = re.search(r"name '(\w+)' is not defined", str(error))
         if unknown:
-            word = unknown.group(1)
-            raise ColumnError(
-                f"{word!r} in {expression!r} is not among the columns.{did_you_mean(word, frame.columns)}"
-            ) from error
+            hint = did_you_mean(unknown[1], frame.columns)
+            raise ColumnError(f"{unknown[1]!r} in {expression!r} is not among the columns.{hint}") from error
         raise FormulaError(f"cannot evaluate {expression!r}: {_why_not(error, frame, expression)}.") from error
     spec: Any = matrix.model_spec
     factors = {
@@ -192,7 +195,8 @@ def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
         for name, (_, state) in spec.encoder_state.items()
         if "categories" in state
     }
-    whole = {factor.variable for factor in factors.values() if _is_whole(factor.variable, frame)}
+    variables = {factor.variable for factor in factors.values()}
+    whole = {name for name in variables if name in frame and pd.api.types.is_integer_dtype(frame[name])}
     columns = [_with_whole_levels(column, whole) for term in spec.structure for column in _columns_of(term, factors)]
     levels = {
         factor.variable: tuple(int(level) if factor.variable in whole else level for level in factor.levels)
@@ -219,10 +223,6 @@ def _variable(expression: str, frame: pd.DataFrame) -> str:
     """Column that a factor such as `C(educ)` is made of; the expression itself where it is made of several."""
     inside = _columns_inside(expression, frame)
     return expression if expression in frame or len(inside) != 1 else inside.pop()
-
-
-def _is_whole(variable: str, frame: pd.DataFrame) -> bool:
-    return variable in frame and pd.api.types.is_integer_dtype(frame[variable])
 
 
 def _columns_of(term: Any, factors: Mapping[str, _Factor]) -> list[Column]:
@@ -266,11 +266,10 @@ def _with_whole_levels(column: Column, whole: set[str]) -> Column:
 def _why_not(error: BaseException, frame: pd.DataFrame, expression: str) -> str:
     """What the formula engine says, or which columns are no numbers where that is what it stumbles over."""
     odd = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name]) and str(name) in expression]
-    kinds = listing(f"{name} is {frame[name].dtype}" for name in odd)
-    said = _first_line(error)
+    said, kinds = _first_line(error), listing(f"{name} is {frame[name].dtype}" for name in odd)
     if odd and re.search(r"TypeError|ufunc|dtype|not supported|could not convert", f"{type(error).__name__} {said}"):
         return f"{kinds}, where numbers are needed; pandas.to_numeric makes numbers of text, .dt.year of dates"
-    return f"{said}{f' ({kinds})' * bool(odd)}"
+    return f"{said} ({kinds})" if odd else said
 
 
 def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:
@@ -301,34 +300,23 @@ def _side_by_side(frame: pd.DataFrame, columns: Sequence[str], *, constant: bool
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns as the formula engine takes them."""
+    return pd.DataFrame({name: _plain_column(frame[name]) for name in frame}, index=frame.index, copy=False)
+
+
+def _plain_column(column: pd.Series[Any]) -> pd.Series[Any]:
     """Booleans as 0 and 1, nullable numbers as numpy's, text of any kind as objects, unused categories dropped."""
-    out: dict[str, Any] = {}
-    for name in frame.columns:
-        column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            out[name] = column.cat.remove_unused_categories()
-        elif pd.api.types.is_bool_dtype(column):
-            out[name] = column.astype(float)
-        elif pd.api.types.is_complex_dtype(column):
-            raise DataError(f"{name!r} holds complex numbers: take their real part.")
-        elif _is_decimal(column):
-            out[name] = column.astype(float)
-        elif pd.api.types.is_string_dtype(column) and column.dtype != object:
-            out[name] = column.astype(object)
-        elif pd.api.types.is_numeric_dtype(column):
-            out[name] = column if column.dtype == np.float64 else pd.Series(_as_float(column), index=frame.index)
-        else:
-            out[name] = column
-    return pd.DataFrame(out, index=frame.index, copy=False)
-
-
-def _is_decimal(column: pd.Series[Any]) -> bool:
-    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "decimal"
-
-
-def _effect_name(text: str) -> str:
-    """Name behind the bar, without backticks; `a^b` without the spaces around the mark."""
-    return "^".join(part.strip().strip("`") for part in _split_top(text, "^"))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.remove_unused_categories()
+    if pd.api.types.is_complex_dtype(column):
+        raise DataError(f"{column.name!r} holds complex numbers: take their real part.")
+    if column.dtype == object:
+        decimal = pd.api.types.infer_dtype(column, skipna=True) == "decimal"
+        return column.astype(float) if decimal else column
+    if pd.api.types.is_string_dtype(column):
+        return column.astype(object)
+    number = pd.api.types.is_numeric_dtype(column) and column.dtype != np.float64
+    return pd.Series(_as_float(column), index=column.index) if number else column
 
 
 def _columns_inside(expression: str, frame: pd.DataFrame) -> set[str]:

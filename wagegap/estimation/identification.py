@@ -1,4 +1,4 @@
-"""What absorbed effects leave of regressors, and whether that tells them apart."""
+"""Within variation: what regressors have beside absorbed effects, and whether it identifies each of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 
 __all__ = ["check_identified", "partial_out"]
 
-_SWALLOWED = 1e-8  # what effects leave of a column, relative to its size, that counts as nothing
+_SWALLOWED = 1e-8  # within variation of a column, relative to its size, that counts as none
 
 
 def partial_out(columns: FloatArray, effects: Sequence[CodeArray], weights: FloatArray | None = None) -> FloatArray:
@@ -59,13 +59,10 @@ def check_identified(design: Design) -> None:
     found = fit_lstsq(np.zeros(len(within)), within).collinear
     if found:
         words = listing((combination_in_words(one, design.names) for one in found), 3)
-        raise IdentificationError(f"regressors cannot be told apart: {words}. Leave one of them out.")
+        raise IdentificationError(f"regressors are collinear: {words}. Leave one of them out.")
 
 
 def _constant_within(values: FloatArray, codes: CodeArray) -> bool:
-    lowest = np.full(int(codes.max()) + 1, np.inf)
-    highest = -lowest
-    np.minimum.at(lowest, codes, values)
-    np.maximum.at(highest, codes, values)
-    spread = highest - lowest
-    return bool(np.nanmax(np.where(np.isfinite(spread), spread, 0.0)) <= 1e-12 * max(np.abs(values).max(), 1e-300))
+    of_level = np.zeros(int(codes.max()) + 1)
+    of_level[codes] = values
+    return bool(np.abs(values - of_level[codes]).max() <= 1e-12 * max(np.abs(values).max(), 1e-300))

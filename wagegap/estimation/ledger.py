@@ -66,9 +66,9 @@ class Ledger:
         loss = Loss(reason, int(rows), float(rows if weight is None else weight))
         return replace(self, losses=(*self.losses, loss))
 
-    def note(self, text: str) -> Ledger:
-        """Return the ledger with one more note."""
-        return replace(self, notes=(*self.notes, text))
+    def note(self, *texts: str) -> Ledger:
+        """Return the ledger with further notes."""
+        return replace(self, notes=(*self.notes, *texts))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per step: step, rows, share of rows, share of weight."""

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg
 
 from wagegap._typing import FloatArray, IntArray
-from wagegap.errors import CovarianceError, DataError, IdentificationError, MissingValueError
+from wagegap.errors import CovarianceError, DataError, IdentificationError, MissingValueError, refuse_rows
 
 __all__ = [
     "REFUSED_BELOW",
@@ -80,8 +80,7 @@ def reliability(values: FloatArray, cov: FloatArray, others: FloatArray | None =
     p, v = np.asarray(values, dtype=np.float64), np.asarray(cov, dtype=np.float64)
     if p.ndim != 1 or v.shape != (len(p), len(p)):
         raise DataError(f"values has shape {p.shape} and cov {v.shape}: give n estimates and their (n, n) covariance.")
-    if not np.isfinite(p).all():
-        raise MissingValueError(f"{int((~np.isfinite(p)).sum())} of {len(p)} estimates are missing: drop them first.")
+    refuse_rows(~np.isfinite(p), MissingValueError, "", " estimates are missing: drop them first.")
     if not np.isfinite(v).all():
         raise CovarianceError("cov has missing or infinite elements: an unknown error is not a zero one; drop the row.")
     n = len(p)
@@ -130,9 +129,7 @@ def reliability_of_rows(
     total = np.bincount(codes, weights=w, minlength=len(values))
     a = np.diag(total) - sums.T @ sums
     spread = float(values @ a @ values)
-    if spread <= 1e-12 * float(values**2 @ total):
-        return -np.inf
-    return 1.0 - float(np.sum(a * cov)) / spread
+    return -np.inf if spread <= 1e-12 * float(values**2 @ total) else 1.0 - float(np.sum(a * cov)) / spread
 
 
 def reliability_in_words(share: float) -> str:

@@ -11,8 +11,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from wagegap._display.html import to_html
-from wagegap._display.markdown import to_markdown
+from wagegap._display.markup import to_html, to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import AnyArray, FloatArray, SmallSample
@@ -153,13 +152,13 @@ class Result:
         return to_markdown(self.spec_of_table())
 
 
-def draw_estimates(estimates: Estimates, ax: Any, alpha: float, words: str) -> Any:
+def draw_estimates(estimates: Estimates, ax: Any, alpha: float, words: str, *, row_height: float = 0.25) -> Any:
     """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
     from wagegap._display.axes import new_axes
     from wagegap._display.intervals import intervals
 
     tidy = estimates.tidy(alpha)
-    ax = new_axes(6.3, 0.9 + 0.25 * len(tidy)) if ax is None else ax
+    ax = new_axes(6.3, 0.9 + row_height * len(tidy)) if ax is None else ax
     ax = intervals(ax, estimates.names, *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
     ax.set_xlabel(f"{words}, {100 * (1 - alpha):g} % intervals")
     return ax

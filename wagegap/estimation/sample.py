@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, WeightKind
+from wagegap.errors import DataError
 from wagegap.estimation.covariance.clusters import DegreesMatrices
 from wagegap.estimation.covariance.groupings import PairWeights
 from wagegap.estimation.covariance.sources import AbsorbedCount
@@ -175,3 +176,11 @@ class CellFit:
     collinear: tuple[str, ...] = ()
     leverage: FloatArray | None = None
     clusters: tuple[FloatArray, DegreesMatrices] | None = None
+
+    def __post_init__(self) -> None:
+        values, influence = np.shape(self.values), None if self.influence is None else np.shape(self.influence)
+        if len(values) != 1 or (influence is not None and (len(influence) != 2 or influence[1:] != values)):
+            raise DataError(
+                f"fit_cell left values of shape {values} and influence of shape {influence}; they must have the shapes "
+                "(q,) and (n, q), or None for the influence."
+            )

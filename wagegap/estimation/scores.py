@@ -100,11 +100,17 @@ def _check_defined(cov: Analytic, fits: Sequence[CellFit]) -> None:
     """Raise for a covariance that the estimator does not have."""
     needed = {"classical": cov.model_based, "leverage": cov.leverages, "clusters": cov.adjusts_clusters}
     name = next((name for name, asked in needed.items() if asked), "influence")
-    if any(getattr(fit, name) is None for fit in fits):
+    if all(getattr(fit, name) is not None for fit in fits):
+        return
+    if all(fit.influence is None and fit.clusters is None for fit in fits):
         raise CovarianceError(
-            f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
-            "survey's design, replicates or the bootstrap."
+            f"cov={str(cov)!r} needs the influence of each row, which this estimator does not have: refit it with "
+            "other weights instead, cov=wg.cov.Bootstrap(999, rng=1) or cov=wg.cov.Replicates(...)."
         )
+    raise CovarianceError(
+        f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
+        "survey's design, replicates or the bootstrap."
+    )
 
 
 def _in_order(cells: Sequence[Cell], influence: Sequence[FloatArray]) -> sparse.csr_array:

@@ -109,8 +109,8 @@ def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
             arguments["by"] = list(done.estimates.by)
         if "weights" in arguments:
             arguments["weights"] = kept("weights", arguments["weights"])
-        estimates = replace(done.estimates, spec=Spec(shown, tuple(arguments.items())))
-        made: _R = replace(done, estimates=estimates)
+        spec = Spec(shown, tuple(arguments.items()))
+        made: _R = replace(done, estimates=replace(done.estimates, spec=spec))
         return made
 
     shown = public(remembering)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray
-from wagegap.errors import CountryError, MissingValueError, did_you_mean, listing
+from wagegap.errors import CountryError, MissingValueError, did_you_mean, listing, refuse_rows
 
 __all__ = ["country_code", "country_name", "normalise_countries"]
 
@@ -59,21 +59,21 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
     label = "the country column" if column.name is None else repr(column.name)
     codes, values = pd.factorize(column)
     written = [str(value).strip() for value in values]
-    blank = [i for i, text in enumerate(written) if not text]
-    missing = int((codes < 0).sum() + np.isin(codes, blank).sum())
-    if missing:
-        raise MissingValueError(
-            f"{label} has no country in {missing:,} of {len(column):,} rows: filter them out, or fill them in ('NA' in "
-            "a csv file is read as missing: write Namibia as NAM)."
-        )
-    known = _spellings()
-    iso3 = [known.get(_folded(text)) for text in written]
+    blank = [-1, *(i for i, text in enumerate(written) if not text)]
+    refuse_rows(
+        np.isin(codes, blank), MissingValueError, f"{label} has no country in ",
+        " rows: filter them out, or fill them in ('NA' in a csv file is read as missing: write Namibia as NAM).",
+    )  # fmt: skip
+    iso3 = [_spellings().get(_folded(text)) for text in written]
     unknown = [i for i, code in enumerate(iso3) if code is None]
     if unknown:
         rows = int(np.isin(codes, unknown).sum())
+        words = [written[i] for i in unknown]
+        hints = [did_you_mean(word, _written()).strip() for word in words[:_NAMED]]
+        shown = [f"{word!r} ({hint})" if hint else repr(word) for word, hint in zip(words, hints, strict=False)]
         raise CountryError(
             f"{label} has {len(unknown):,} names in {rows:,} of {len(column):,} rows that are no known country: "
-            f"{_described([written[i] for i in unknown])}. Correct them, filter them out, or read with "
+            f"{listing([*shown, *words[_NAMED:]], _NAMED)}. Correct them, filter them out, or read with "
             "country_names='keep'."
         )
     return np.array(iso3, dtype=object)[codes]
@@ -95,15 +95,6 @@ def country_name(iso3: str) -> str:
     'South Korea'
     """
     return _names().get(iso3, iso3)
-
-
-def _described(unknown: list[str]) -> str:
-    """List unknown names, the first of them with a country that is written nearly so."""
-    shown = [repr(word) for word in unknown]
-    for i, word in enumerate(unknown[:_NAMED]):
-        near = did_you_mean(word, _written())
-        shown[i] += f" ({near.strip()})" if near else ""
-    return listing(shown, _NAMED)
 
 
 def _folded(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray
-from wagegap.errors import DataError, OptionError, UnitError, check_column, no_column
+from wagegap.errors import DataError, OptionError, UnitError, check_column, no_column, refuse_rows
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
@@ -92,9 +92,8 @@ def event_values(panel: Panel, name: str, column: str) -> FloatArray:
     else:
         raw = _evaluated(panel.frame, name, column)
     values = numbers(raw)
-    text = int((np.isnan(values) & raw.notna().to_numpy()).sum())
-    if text:
-        raise UnitError(f"event {name!r} ({column}) is text in {text:,} of {len(values):,} rows: make it 0/1.")
+    text = np.isnan(values) & raw.notna().to_numpy()
+    refuse_rows(text, UnitError, f"event {name!r} ({column}) is text in ", " rows: make it 0/1.")
     check_share(values, "share", f"event {name!r}")
     return values
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     public,
+    refuse_rows,
 )
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_ONE, check_share, check_unit
@@ -150,13 +151,20 @@ def read_panel(  # noqa: PLR0913
         tuple((str(column), check_unit(unit)) for column, unit in (units or {}).items()),
     )  # fmt: skip
     _check_options(roles, pattern)
-    needed = _needed(roles)
-    wanted = None if columns is None else partial(_is_wanted, frozenset([*needed, *columns]), pattern)
-    frame, name = _read_checked(source, wanted, [*needed, *(columns or ())], source_name, progress)
+    named = [name for name in (worker, country, period, wage, field, occupation, weight, strata) if name is not None]
+    needed = [*named, *roles.cluster, *roles.replicate_weights, *(units or ()), *(columns or ())]
+    wanted = None if columns is None else partial(_is_wanted, frozenset(needed), pattern)
+    frame, file_name = _read(source, wanted, progress)
+    name = source_name or file_name
+    check_columns(frame, name)
+    for column in needed:
+        if column not in frame:
+            hint = f"{did_you_mean(column, frame.columns)} There are: {listing(frame.columns, 12)}."
+            raise ColumnError(f"{name} has no column {column!r}.{hint}")
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
-    if country is not None:
-        frame = _with_countries(frame, country, country_names)
+    if country is not None and country_names == "normalise":
+        frame = frame.assign(**{country: normalise_countries(frame[country])})
     _check_declared(frame, roles, duplicates)
     return _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
 
@@ -176,20 +184,6 @@ def _check_given(named: Mapping[str, Any], lists: Mapping[str, Any], units: Any)
             raise OptionError(f"{role}={names!r} must be the name of a column, or a list of names.")
     if units is not None and not isinstance(units, Mapping):
         raise OptionError(f"units={units!r} must give a unit to each column, such as {{'rate': 'share'}}.")
-
-
-def _read_checked(
-    source: Any, wanted: _Wanted | None, needed: Sequence[str], source_name: str | None, progress: bool
-) -> tuple[pd.DataFrame, str]:
-    """Rows with the columns needed, and the name of the data."""
-    frame, name = _read(source, wanted, progress)
-    name = source_name or name
-    check_columns(frame, name)
-    for column in needed:
-        if column not in frame:
-            hint = f"{did_you_mean(column, frame.columns)} There are: {listing(frame.columns, 12)}."
-            raise ColumnError(f"{name} has no column {column!r}.{hint}")
-    return frame, name
 
 
 def _check_options(roles: Roles, pattern: str | None) -> None:
@@ -215,13 +209,6 @@ def _check_options(roles: Roles, pattern: str | None) -> None:
             raise OptionError(f"replicate_weights={pattern!r} is no regular expression: {error}.") from error
 
 
-def _needed(roles: Roles) -> list[str]:
-    """Columns that the roles and units name."""
-    single = (roles.worker, roles.country, roles.period, roles.wage, roles.field, roles.occupation, roles.weight)
-    named = [name for name in (*single, roles.strata) if name is not None]
-    return list(dict.fromkeys([*named, *roles.cluster, *roles.replicate_weights, *(name for name, _ in roles.units)]))
-
-
 def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataFrame, str]:
     if not isinstance(source, str | os.PathLike):
         frame = as_pandas(source)
@@ -245,8 +232,7 @@ def read_file(path: str, wanted: _Wanted | None = None) -> pd.DataFrame:
     if suffix is None or not os.path.isfile(path):
         raise DataError(f"{path!r} is no file of a kind that is read. Known: {listing(_READERS)}.")
     try:
-        frame: pd.DataFrame = _READERS[suffix](path, usecols=wanted)
-        return frame
+        return pd.DataFrame(_READERS[suffix](path, usecols=wanted))
     except pd.errors.EmptyDataError as error:
         raise EmptyDataError(f"{path!r} has no rows.") from error
     except ImportError as error:
@@ -256,30 +242,23 @@ def read_file(path: str, wanted: _Wanted | None = None) -> pd.DataFrame:
 
 
 def _read_parquet(path: str, usecols: _Wanted | None) -> pd.DataFrame:
-    if usecols is None:
-        return pd.read_parquet(path)
     import pyarrow.parquet as pq
 
-    return pd.read_parquet(path, columns=list(filter(usecols, pq.read_schema(path).names)))
+    return pd.read_parquet(path, columns=list(filter(usecols, pq.read_schema(path).names)) if usecols else None)
 
 
 def _read_stata(path: str, usecols: _Wanted | None) -> pd.DataFrame:
-    columns = None
-    if usecols is not None:
-        with pd.read_stata(path, iterator=True) as reader:
-            columns = list(filter(usecols, reader.variable_labels()))
+    with pd.read_stata(path, iterator=True) as reader:
+        columns = list(filter(usecols, reader.variable_labels())) if usecols else None
     return pd.read_stata(path, columns=columns, convert_categoricals=False)
 
 
 def _read_spss(path: str, usecols: _Wanted | None) -> pd.DataFrame:
     import pyreadstat
 
-    columns = None
-    if usecols is not None:
-        _, meta = pyreadstat.read_sav(path, metadataonly=True)
-        columns = list(filter(usecols, meta.column_names))
-    frame, _ = pyreadstat.read_sav(path, usecols=columns)
-    return pd.DataFrame(frame)
+    _, meta = pyreadstat.read_sav(path, metadataonly=True)
+    columns = list(filter(usecols, meta.column_names)) if usecols else None
+    return pd.DataFrame(pyreadstat.read_sav(path, usecols=columns)[0])
 
 
 _READERS: dict[str, Callable[..., Any]] = {
@@ -299,33 +278,20 @@ def _matching(frame: pd.DataFrame, pattern: str, weight: str | None) -> tuple[st
     return names
 
 
-def _with_countries(frame: pd.DataFrame, country: str, names: str) -> pd.DataFrame:
-    if names == "normalise":
-        return frame.assign(**{country: normalise_countries(frame[country])})
-    _check_present(frame, [country], "country")
-    return frame
-
-
-def _check_present(frame: pd.DataFrame, columns: Iterable[str | None], role: str) -> None:
-    for name in columns:
-        missing = 0 if name is None else int(frame[name].isna().sum())
-        if missing:
-            raise MissingValueError(
-                f"{name!r}, declared as {role}, is missing in {missing:,} of {len(frame):,} rows: filter them out "
-                "before reading, or declare another column."
-            )
-
-
 def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
-    _check_present(frame, [roles.worker], "worker")
-    _check_present(frame, [roles.period], "period")
-    _check_present(frame, [*roles.cluster, roles.strata], "cluster or stratum")
+    named = [("country", roles.country), ("worker", roles.worker), ("period", roles.period)]
+    named += [("cluster or stratum", name) for name in (*roles.cluster, roles.strata)]
+    for role, name in named:
+        if name is not None:
+            refuse_rows(
+                frame[name].isna(), MissingValueError, f"{name!r}, declared as {role}, is missing in ",
+                " rows: filter them out before reading, or declare another column.",
+            )  # fmt: skip
     for column, unit in roles.units:
         if unit in PER_ONE:
             values = numbers(frame[column])
-            text = int((np.isnan(values) & frame[column].notna().to_numpy()).sum())
-            if text:
-                raise UnitError(f"{column!r}, declared as {unit}, is text in {text:,} of {len(frame):,} rows.")
+            text = np.isnan(values) & frame[column].notna().to_numpy()
+            refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
             check_share(values, unit, column)
     if roles.worker is not None and duplicates == "raise":
         _check_duplicates(frame, roles)

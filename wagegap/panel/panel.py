@@ -29,6 +29,7 @@ from wagegap.errors import (
     listing,
     no_column,
     public,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
@@ -104,7 +105,9 @@ class Panel:
         """
         mask = self._mask(condition)
         words = reason or (f"not {condition}" if isinstance(condition, str) else "filtered out")
-        ledger = self.ledger.lose(words, int((~mask).sum()), self._weight_of(~mask))
+        name = self.roles.weight
+        weight = None if name is None else _total(_numbers(self.frame[name])[~mask])
+        ledger = self.ledger.lose(words, int((~mask).sum()), weight)
         if not mask.any():
             said = f"no row has {condition}" if isinstance(condition, str) else f"no row is left: all are {words}"
             raise EmptyDataError(f"{said}.\n{ledger}")
@@ -175,10 +178,7 @@ class Panel:
                 raise DataError(f"transitions need the role {role}: read_panel(..., worker=, period=).")
         workers = self.groupings(np.arange(len(self)))["worker"].codes
         columns, notes = next_outcomes(self.frame, self.roles, workers, horizon)
-        ledger = self.ledger
-        for note in notes:
-            ledger = ledger.note(note)
-        return replace(self.assign(**columns), ledger=ledger)
+        return replace(self.assign(**columns), ledger=self.ledger.note(*notes))
 
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, checked; None where nothing is weighted.
@@ -191,12 +191,10 @@ class Panel:
         if name is None:
             return None
         values = _numbers(self.frame[name])[rows]
-        missing = int(np.isnan(values).sum())
-        if missing:
-            raise MissingValueError(
-                f"weights {name!r} are missing or text in {missing:,} of {len(rows):,} rows: filter them out with "
-                f"panel.filter('{name}.notna()'), or fill them in."
-            )
+        refuse_rows(
+            np.isnan(values), MissingValueError, f"weights {name!r} are missing or text in ",
+            f" rows: filter them out with panel.filter('{name}.notna()'), or fill them in.",
+        )  # fmt: skip
         infinite, negative = int(np.isinf(values).sum()), int(((values < 0) & ~np.isinf(values)).sum())
         if negative or infinite:
             raise DataError(
@@ -205,9 +203,9 @@ class Panel:
             )
         if len(values) and not values.any():
             raise DataError(f"weights {name!r} are zero in all {len(values):,} rows: nothing is left to weight.")
-        if self.roles.weight_kind == "frequency" and (values != np.round(values)).any():
-            bad = int((values != np.round(values)).sum())
-            raise DataError(f"frequency weights {name!r} must be whole numbers; {bad:,} of {len(values):,} are not.")
+        if self.roles.weight_kind == "frequency":
+            broken = values != np.round(values)
+            refuse_rows(broken, DataError, f"frequency weights {name!r} must be whole numbers; ", " are not.")
         return values
 
     def groupings(self, rows: IntArray, extra: Sequence[str] = ()) -> dict[str, Grouping]:
@@ -241,12 +239,9 @@ class Panel:
         elif "worker" in extra:
             raise ColumnError("cov names 'worker', but the panel declares none: read_panel(..., worker='column').")
         strata = [self.roles.strata] if self.roles.strata else []
-        columns = [name for name in extra if name not in ("worker", "row")]
-        for name in columns:
-            check_column(name, self.frame.columns, "to group by")
-        for name in dict.fromkeys([*self.roles.cluster, *strata, *columns]):
-            everywhere = name in (self.roles.country, self.roles.period)
-            where = nowhere if everywhere else scope
+        further = [name for name in extra if name not in ("worker", "row")]
+        for name in dict.fromkeys([*self.roles.cluster, *strata, *further]):
+            where = nowhere if name in (self.roles.country, self.roles.period) else scope
             found[name] = Grouping.from_codes(name, self.source, where, pd.factorize(self.ids(name, rows)))
         return found
 
@@ -269,12 +264,11 @@ class Panel:
         check_column(name, self.frame.columns, "to group by")
         check_keys(self.frame, [name])
         column = self.frame[name].iloc[rows]
-        missing = int(column.isna().sum())
-        if missing:
-            raise MissingValueError(
-                f"{name!r} is missing in {missing:,} of {len(rows):,} rows, which would otherwise form a group of "
-                f"their own: filter them out with panel.filter('{name}.notna()'), or fill them in."
-            )
+        refuse_rows(
+            column.isna(), MissingValueError, f"{name!r} is missing in ",
+            f" rows, which would otherwise form a group of their own: filter them out with "
+            f"panel.filter('{name}.notna()'), or fill them in.",
+        )  # fmt: skip
         return np.asarray(column)
 
     def numbers(self, name: str, rows: IntArray) -> FloatArray:
@@ -285,8 +279,7 @@ class Panel:
         ColumnError
         """
         check_column(name, self.frame.columns)
-        column = pd.to_numeric(self.frame[name].iloc[rows], errors="coerce")
-        return np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
+        return _numbers(self.frame[name].iloc[rows])
 
     def _mask(self, condition: str | BoolArray | pd.Series[bool]) -> BoolArray:
         mask = self._evaluated(condition) if isinstance(condition, str) else condition
@@ -299,11 +292,10 @@ class Panel:
         if values.shape != (len(self),):
             raise DataError(f"a condition must give true or false for each of the {len(self):,} rows.")
         known = pd.notna(values)
-        if not pd.Series(values[known]).isin([True, False]).all():
-            raise DataError(f"a condition must be true or false; values such as {_odd(values[known])!r} are neither.")
-        chosen = np.zeros(len(self), dtype=bool)
-        chosen[known] = values[known].astype(bool)
-        return chosen
+        odd = [value for value in pd.unique(pd.Series(values[known])).tolist() if value not in (True, False)]
+        if odd:
+            raise DataError(f"a condition must be true or false; values such as {odd[0]!r} are neither.")
+        return np.where(known, values, False).astype(bool)
 
     def _evaluated(self, expression: str) -> Any:
         try:
@@ -315,11 +307,6 @@ class Panel:
             raise FormulaError(
                 f"cannot evaluate {expression!r}: {error}. Columns: {listing(self.frame.columns, 12)}."
             ) from error
-
-    def _weight_of(self, mask: BoolArray) -> float | None:
-        if self.roles.weight is None:
-            return None
-        return _total(_numbers(self.frame[self.roles.weight])[mask])
 
     def _roles_line(self) -> str:
         return ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"
@@ -346,9 +333,7 @@ def as_panel(data: Any) -> Panel:
     >>> as_panel({"iso3": ["KOR", "USA"]})
     <Panel: data; 2 rows; no roles>
     """
-    if isinstance(data, Panel):
-        return data
-    return make_panel(as_pandas(data), Roles(), "data")
+    return data if isinstance(data, Panel) else make_panel(as_pandas(data), Roles(), "data")
 
 
 def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | None = None) -> Panel:
@@ -378,10 +363,8 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
 
 def _is_keyed(frame: pd.DataFrame, roles: Roles) -> bool:
     """Say whether no two rows share country, worker and period."""
-    if roles.worker is None:
-        return False
     keys = [name for name in (roles.country, roles.worker, roles.period) if name is not None]
-    return not bool(frame.duplicated(keys).any())
+    return roles.worker is not None and not frame.duplicated(keys).any()
 
 
 def _numbers(column: pd.Series[Any]) -> FloatArray:
@@ -392,10 +375,6 @@ def _numbers(column: pd.Series[Any]) -> FloatArray:
 def _total(weights: FloatArray) -> float:
     """Sum of the weights that are numbers; whoever uses the others is told."""
     return float(weights[np.isfinite(weights)].sum())
-
-
-def _odd(values: AnyArray) -> object:
-    return next(value for value in values.tolist() if value not in (True, False))
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -424,15 +403,11 @@ def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns of objects that are all numbers as such; whole ones stay whole where some are missing."""
     if not frame.columns.is_unique:
         return frame
-    found: dict[Any, pd.Series[Any]] = {}
-    for name, kind in frame.dtypes.items():
-        held = pd.api.types.infer_dtype(frame[name], skipna=True) if pd.api.types.is_object_dtype(kind) else ""
-        if held in _NUMBERS:
-            found[name] = _typed(frame[name], _NUMBERS[held])
-    if not found:
-        return frame
-    changed = frame.copy(deep=False)
-    for name, column in found.items():
+    objects = [name for name, kind in frame.dtypes.items() if pd.api.types.is_object_dtype(kind)]
+    held = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in objects}
+    typed = {name: _typed(frame[name], _NUMBERS[kind]) for name, kind in held.items() if kind in _NUMBERS}
+    changed = frame.copy(deep=False) if typed else frame
+    for name, column in typed.items():
         changed[name] = column
     return changed
 
@@ -460,8 +435,7 @@ def _converted(data: Any) -> Any:
 
 def _fingerprint(frame: pd.DataFrame) -> str:
     """Hash of the content; of more than two million rows, from as many evenly spaced."""
-    step = -(-len(frame) // _HASHED_ROWS)
-    some = frame.iloc[::step]
+    some = frame.iloc[:: -(-len(frame) // _HASHED_ROWS)]
     digest = hashlib.sha256(f"{frame.shape}{list(map(str, frame.columns))}".encode())
     try:
         digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())

@@ -6,26 +6,24 @@ cells, survey designs, replicates and bootstraps mean the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     EmptyDataError,
-    IdentificationWarning,
     OptionError,
     check_column,
     check_option,
     no_column,
-    warn,
 )
-from wagegap.estimation.cellwise import CellIndex, Rows, index_cells
-from wagegap.estimation.covariance.groupings import PairWeights
+from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import (
     Bootstrap,
     Covariance,
@@ -36,61 +34,17 @@ from wagegap.estimation.covariance.options import (
     parse_cov,
 )
 from wagegap.estimation.covariance.replication import ReplicateWeights
-from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.design import build_design, free_name
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.formula import FormulaParts, split_formula
-from wagegap.estimation.least_squares.fit import describe_collinear, least_squares_values
-from wagegap.estimation.least_squares.fit import fit_cells as least_squares_cells
-from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.sample import Sample
-from wagegap.estimation.scores import check_clusters
 from wagegap.panel.panel import Panel, as_panel
 
-__all__ = [
-    "CellIndex",
-    "FittedCells",
-    "PanelAccess",
-    "build_sample",
-    "cell_keys",
-    "fit_sample",
-    "groupings_for",
-    "index_cells",
-    "observations",
-    "prepare",
-    "refitted_source",
-    "replicate_scopes",
-    "resolve_cov",
-    "weighted_rows",
-    "with_weights",
-]
+__all__ = ["PanelAccess", "cell_keys", "prepare", "with_weights"]
 
 _TAKEN = (
     *("term", "unit", "comparison", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"),
     *("event", "n", "n_treated", "n_comparison", "happened", "sigma", "reason"),
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedCells:
-    """Coefficients of every cell with their source.
-
-    Attributes
-    ----------
-    values : ndarray, shape (C, r)
-        Coefficients.
-    source : ErrorSource
-        Uncertainty of the fitted columns.
-    matrix : ndarray, shape (C r, q)
-        Map from the source's columns to the coefficients, cell by cell.
-    sigma : ndarray, shape (C,)
-        Standard deviation of the residuals; NaN under replicates.
-    """
-
-    values: FloatArray
-    source: ErrorSource
-    matrix: FloatArray
-    sigma: FloatArray
 
 
 def cell_keys(panel: Panel, by: str | Sequence[str] | None) -> list[str]:
@@ -161,8 +115,11 @@ def prepare(
     panel = with_weights(as_panel(data), weights, weight_kind)
     keys = cell_keys(panel, by)
     parts = formula if isinstance(formula, FormulaParts) else split_formula(formula)
-    values, positive, ledger = weighted_rows(panel)
-    keep = np.ones(len(panel), dtype=bool) if positive is None else positive
+    values, ledger = panel.weights(np.arange(len(panel))), panel.ledger
+    keep = np.ones(len(panel), dtype=bool)
+    if values is not None:
+        keep = values > 0
+        ledger = ledger.lose(f"zero {panel.roles.weight}", int((~keep).sum()), 0.0)
     for reason, outside in subpop:
         lost = keep & outside
         ledger = ledger.lose(reason, int(lost.sum()), None if values is None else float(values[lost].sum()))
@@ -193,15 +150,20 @@ class PanelAccess:
         """Weights of some rows, checked."""
         return self.panel.weights(rows)
 
-    def columns(self, names: Sequence[str], rows: IntArray) -> pd.DataFrame:
-        """Columns, of some rows."""
-        for name in names:
+    def columns(self, names: Sequence[str] | None, rows: IntArray) -> pd.DataFrame:
+        """Columns, all where none are named, of some rows."""
+        for name in names or ():
             check_column(name, self.panel.frame.columns)
-        return self.panel.frame[list(names)].iloc[rows].reset_index(drop=True)
+        frame = self.panel.frame if names is None else self.panel.frame[list(names)]
+        return frame.iloc[rows].reset_index(drop=True)
 
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Values of a column that identifies something."""
         return self.panel.ids(name, rows)
+
+    def workers(self, rows: IntArray) -> CodeArray | None:
+        """Worker of some rows, numbered; None where no workers are declared."""
+        return None if self.panel.roles.worker is None else self.panel.groupings(rows)["worker"].codes
 
     @property
     def period(self) -> str | None:
@@ -224,36 +186,44 @@ class PanelAccess:
         return PanelAccess(self.panel.assign(**{name: column}))
 
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
-        """Covariance meant."""
-        return resolve_cov(self.panel, cov, rows)
+        """Say which covariance is meant: the one asked for, or what the panel declares.
 
-    def groupings(self, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
-        """Groupings of some rows, those of the covariance among them."""
-        return groupings_for(self.panel, cov, rows)
+        Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the
+        worker where one stands in several rows; HC1 otherwise.
+        """
+        roles = self.panel.roles
+        if cov is not None or roles.replicate_weights:
+            asked = Replicates() if cov is None else parse_cov(cov)
+            return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
+        if roles.strata and roles.cluster:
+            return Survey(roles.cluster[0], roles.strata)
+        if roles.cluster:
+            return Robust("CR1", (roles.cluster[0],))
+        if roles.worker is not None and self.panel.groupings(rows)["worker"].n_groups < len(rows):
+            return Robust("CR1", ("worker",))
+        return Robust("HC1")
+
+    def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
+        """Groupings of some rows, those of the covariance among them; rows are known by `unit` where given."""
+        groupings: dict[str, PairWeights] = {**self.panel.groupings(rows, cov.clusters)}
+        groupings |= cov.pair_weights(self.panel, rows)
+        if unit is not None:
+            source = f"{self.source}#{self.panel.fingerprint}#{unit}"
+            groupings["row"] = Grouping.from_keys("row", source, self.ids(unit, rows))
+        return groupings
 
     def replicates(self, cov: Replicates | Bootstrap, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Weights of some rows in every replicate."""
         return cov.replicate_weights(self.panel, rows, weights)
 
     def scopes(self, cov: Replicates | Bootstrap, rows: Sequence[IntArray]) -> list[str]:
-        """Whose replicates the estimates from each set of rows have."""
-        everything = np.arange(len(self.panel))
-        return replicate_scopes(self.panel, everything, cov, rows)
-
-
-def weighted_rows(panel: Panel) -> tuple[FloatArray | None, BoolArray | None, Ledger]:
-    """Return the weights of all rows, which of them are positive, and the ledger without the others."""
-    weights = panel.weights(np.arange(len(panel)))
-    if weights is None:
-        return None, None, panel.ledger
-    positive = weights > 0
-    return weights, positive, panel.ledger.lose(f"zero {panel.roles.weight}", int((~positive).sum()), 0.0)
-
-
-def observations(panel: Panel, rows: IntArray) -> FloatArray:
-    """Observations behind some rows: their frequency weights, else one each."""
-    weights = panel.weights(rows) if panel.roles.weight_kind == "frequency" else None
-    return np.ones(len(rows)) if weights is None else weights
+        """Whose replicates the estimates from each set of rows have: a country's, whose are its own, or everyone's."""
+        country = self.panel.roles.country
+        if not cov.by_country or country is None:
+            return [""] * len(rows)
+        countries = self.panel.frame[country].astype(str).to_numpy()
+        names = [np.unique(countries[at]) for at in rows]
+        return [str(one[0]) if len(one) == 1 else "" for one in names]
 
 
 def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKind | None) -> Panel:
@@ -288,111 +258,3 @@ def _weight_values(weights: Any, n: int) -> FloatArray:
         given = f"{len(values):,} weights" if values.ndim == 1 else f"weights of shape {values.shape}"
         raise DataError(f"{given} for {n:,} rows: give a column's name, or one number for each row.")
     return values
-
-
-def resolve_cov(panel: Panel, cov: CovLike | None, rows: IntArray) -> Covariance:
-    """Say which covariance is meant: the one asked for, or what the panel declares.
-
-    Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the worker
-    where one stands in several rows; HC1 otherwise.
-    """
-    roles = panel.roles
-    if cov is not None or roles.replicate_weights:
-        asked = Replicates() if cov is None else parse_cov(cov)
-        return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
-    if roles.strata and roles.cluster:
-        return Survey(roles.cluster[0], roles.strata)
-    if roles.cluster:
-        return Robust("CR1", (roles.cluster[0],))
-    if roles.worker is not None:
-        worker = panel.groupings(rows)["worker"]
-        if worker.n_groups < len(rows):
-            return Robust("CR1", ("worker",))
-    return Robust("HC1")
-
-
-def build_sample(panel: Panel, design: Design, cells: CellIndex, cov: Covariance) -> Sample:
-    """Arrays of a regression, with groupings for the covariance."""
-    weights = panel.weights(design.rows)
-    return Sample(
-        design.y, design.x, design.names, design.effects, design.effect_names, weights,
-        panel.roles.weight_kind if weights is not None else None, cells.codes, cells.names,
-        groupings_for(panel, cov, design.rows), panel.source,
-    )  # fmt: skip
-
-
-def groupings_for(panel: Panel, cov: Covariance, rows: IntArray) -> dict[str, PairWeights]:
-    """Groupings of some rows: those the panel declares, and those the covariance names."""
-    return {**panel.groupings(rows, cov.clusters), **cov.pair_weights(panel, rows)}
-
-
-def fit_sample(
-    panel: Panel,
-    design: Design,
-    cells: CellIndex,
-    reported: Sequence[int],
-    *,
-    cov: Covariance,
-    small_sample: SmallSample,
-) -> FittedCells:
-    """Fit the cells and relate them by the covariance asked for."""
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
-    sample = build_sample(panel, design, cells, cov)
-    cov.check_weights(sample.weight_kind)
-    if cov.replicated:
-
-        def refit(weights: FloatArray | None) -> FloatArray:
-            again = replace(sample, weights=weights)
-            return np.array([least_squares_values(cell, again, reported) for cell in again.by_cell()])
-
-        estimate = refit(sample.weights)
-        replicated = refitted_source(panel, design.rows, sample, cov, estimate, refit)
-        return FittedCells(estimate, replicated, np.eye(estimate.size), np.full(len(estimate), np.nan))
-    fits = least_squares_cells(sample, reported, cov=cov, rule=small_sample)
-    if fits.collinear:
-        warn(describe_collinear(fits.collinear), IdentificationWarning)
-    check_clusters(fits.source)
-    return FittedCells(fits.values, fits.source, np.eye(fits.values.size), fits.sigma)
-
-
-def refitted_source(
-    panel: Panel,
-    rows: IntArray,
-    sample: Sample,
-    cov: Replicates | Bootstrap,
-    estimate: FloatArray,
-    refit: Callable[[FloatArray], FloatArray],
-) -> ReplicateSource:
-    """Errors of estimates that are refitted with each replicate's weights.
-
-    Parameters
-    ----------
-    rows : ndarray of int, shape (n,)
-        Rows of the panel in the sample.
-    estimate : ndarray, shape (C, q)
-        Full-sample estimates, a row for each cell of the sample.
-    refit : callable
-        From weights (n,) to estimates (C, q).
-    """
-    replicates = cov.replicate_weights(panel, rows, sample.weights)
-    scopes = replicate_scopes(panel, rows, cov, sample.rows_by_cell())
-    return replicate_source(estimate, refit, replicates, scopes)
-
-
-def replicate_scopes(
-    panel: Panel, rows: IntArray, cov: Replicates | Bootstrap, members: Sequence[IntArray]
-) -> list[str]:
-    """Whose replicates each estimate has: those of its country where its rows are of one, which are its own.
-
-    Parameters
-    ----------
-    rows : ndarray of int, shape (n,)
-        Rows of the panel in the sample.
-    members : sequence of ndarray of int
-        Rows of the sample that each estimate stands on.
-    """
-    if not cov.by_country or panel.roles.country is None:
-        return [""] * len(members)
-    countries = panel.frame[panel.roles.country].iloc[rows].astype(str).to_numpy()
-    found = [np.unique(countries[at]) for at in members]
-    return [str(names[0]) if len(names) == 1 else "" for names in found]

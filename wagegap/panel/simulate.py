@@ -192,12 +192,13 @@ def _check_numbers(**values: object) -> None:
 
 
 def _check_ranges(countries: int, share: float, correlation: float, spreads: tuple[float, ...]) -> None:
-    if not 2 <= countries <= len(_COUNTRIES):
-        raise OptionError(f"countries={countries} must lie between 2 and {len(_COUNTRIES)}.")
-    if not 0 < share < 1:
-        raise OptionError(f"share_treated={share} must lie between 0 and 1.")
-    if not -1 <= correlation <= 1:
-        raise OptionError(f"error_correlation={correlation} must lie between -1 and 1.")
+    for name, value, inside, bounds in (
+        ("countries", countries, 2 <= countries <= len(_COUNTRIES), f"2 and {len(_COUNTRIES)}"),
+        ("share_treated", share, 0 < share < 1, "0 and 1"),
+        ("error_correlation", correlation, -1 <= correlation <= 1, "-1 and 1"),
+    ):
+        if not inside:
+            raise OptionError(f"{name}={value} must lie between {bounds}.")
     if min(spreads) < 0:
         raise OptionError("premium_sd, link_sd, wage_sd and worker_sd must not be negative.")
 
@@ -207,9 +208,8 @@ def _people(countries: int, workers: int, share: float, generator: np.random.Gen
     n = countries * workers
     ai = (generator.random(n) < share).astype(np.intp)
     place = generator.random(n)
-    field = np.where(
-        ai == 1, np.searchsorted(_FIELDS_UP_TO[1], place, "right"), np.searchsorted(_FIELDS_UP_TO[0], place, "right")
-    )
+    others, skilled = (np.searchsorted(_FIELDS_UP_TO[kind], place, "right") for kind in (0, 1))
+    field = np.where(ai == 1, skilled, others)
     stratum = generator.integers(len(_STRATUM_WEIGHTS), size=n)
     return {
         "pid": np.arange(n), "country": np.repeat(np.arange(countries), workers), "ai": ai,

@@ -1,4 +1,4 @@
-"""What figures of several subjects share: names of cells, and effects beside each other.
+"""What figures of several subjects share: names of cells, effects beside each other, pairs of alternatives as a matrix.
 
 They take estimates and frames, and know no stage, so that each result can draw itself and the doors of
 `wagegap.figures` can put several beside each other.
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.axes import literal, new_axes
+from wagegap._display.heat import heat
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_key
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
@@ -20,7 +21,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.units import unit_in_heading
 from wagegap.panel.countries import country_name
 
-__all__ = ["MOST_LINES", "cell_names", "chosen_cells", "draw_effects", "written"]
+__all__ = ["MOST_LINES", "cell_names", "chosen_cells", "draw_effects", "draw_pairs", "written"]
 
 MOST_LINES = 8
 """Lines, or groups in a row, that can be told apart."""
@@ -58,10 +59,8 @@ def chosen_cells(frame: pd.DataFrame, names: Sequence[str], keys: Mapping[str, A
 
 def cell_names(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """A name for each row: the values of its keys, countries written out."""
-    if not keys:
-        return [""] * len(frame)
     columns = [written(frame[key].tolist()) for key in keys]
-    return [" ".join(row) for row in zip(*columns, strict=True)]
+    return [" ".join(row) for row in zip(*columns, strict=True)] if columns else [""] * len(frame)
 
 
 def written(values: Sequence[object]) -> list[str]:
@@ -101,8 +100,7 @@ def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: Any = None, a
         raise DataError(f"one axis has one unit: the results are in {listing(units)}. Draw them apart.")
     frame = pd.concat([_rows(name, estimates, alpha) for name, estimates in named.items()], ignore_index=True)
     only = frame["term"].nunique() == 1 and bool((frame["cell"] != "").all())
-    of = f" of {frame['term'].iloc[0]}" if only else ""
-    groups = list(dict.fromkeys(frame["group"]))
+    groups = frame["group"].unique()
     if len(groups) > MOST_LINES:
         raise OptionError(
             f"there are {len(groups)} results and exits, of which {MOST_LINES} can be told apart: name some."
@@ -110,11 +108,11 @@ def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: Any = None, a
     labels = (frame["cell"] if only else (frame["cell"] + " " + frame["term"]).str.strip()).tolist()
     if ax is None:
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
-    shown = frame["group"].tolist() if len(groups) > 1 else None
     columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
-    intervals(ax, labels, *columns, groups=shown, sizes="equal")
+    intervals(ax, labels, *columns, groups=frame["group"].tolist() if len(groups) > 1 else None, sizes="equal")
     errors = f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
-    ax.set_xlabel(literal(f"{what.replace('{of}', of)}{unit_in_heading(units[0])}, {errors}"))
+    title = what.replace("{of}", f" of {frame['term'].iloc[0]}" if only else "")
+    ax.set_xlabel(literal(f"{title}{unit_in_heading(units[0])}, {errors}"))
     return ax
 
 
@@ -124,5 +122,36 @@ def _rows(name: str, estimates: Estimates, alpha: float) -> pd.DataFrame:
     cells = cell_names(frame, [key for key in estimates.by if key != "exit"])
     exits = frame["exit"].astype(str) if "exit" in frame else [""] * len(frame)
     groups = [", ".join(filter(None, (name, exit))) for exit in exits]
-    numbers = frame[["estimate", "conf_low", "conf_high"]]
-    return numbers.assign(cell=cells, term=frame["term"].astype(str), group=groups)
+    return frame[["estimate", "conf_low", "conf_high"]].assign(cell=cells, term=frame["term"].astype(str), group=groups)
+
+
+def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: Any = None) -> Any:
+    """Draw elasticities or substitution between alternatives as a matrix, the own ones set off.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        With `alternative` and `changed` among the labels.
+    levels : sequence
+        Alternatives, in order.
+    what : str
+        What the numbers are.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    at = {level: i for i, level in enumerate(levels)}
+    i, j = (estimates.labels[side].map(at).to_numpy(dtype=int) for side in ("alternative", "changed"))
+    in_per_cent = estimates.unit == "share"
+    values, errors = np.full((2, len(levels), len(levels)), np.nan)
+    values[i, j], errors[i, j] = np.array([estimates.values, estimates.bse]) * (100 if in_per_cent else 1)
+    itself = np.eye(len(levels), dtype=bool) & np.isfinite(values)
+    names = written(levels)
+    return heat(
+        ax, names, names, values, errors=errors, set_off=itself, decimals=1 if in_per_cent else 2,
+        caption=f"{what}; grey: its own." if itself.any() else f"{what}.", unit="per cent" if in_per_cent else "",
+        ylabel="share of",
+    )  # fmt: skip

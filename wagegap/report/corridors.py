@@ -22,7 +22,8 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_column,
-    did_you_mean,
+    check_count,
+    check_known,
     listing,
     public,
 )
@@ -102,8 +103,7 @@ def plot_corridors(  # noqa: PLR0913
     >>> print(ax.get_xlabel().split(".")[0])
     The largest of 2 pairs: 60 % of all n (60 of 100); the others together: 40
     """
-    if isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 1:
-        raise OptionError(f"at_most={at_most!r} must be a whole number of at least 1.")
+    check_count("at_most", at_most)
     corridors, added, within = _corridors(as_pandas(flows), origin, destination, flow)
     lit = _named(corridors, highlight, "highlight")
     pairs = _pairs(corridors, at_most, [*lit, *_named(corridors, keep, "keep")])
@@ -135,9 +135,7 @@ def _corridors(
     if origin == destination:
         raise OptionError(f"origin and destination are both {origin!r}: name two columns.")
     values = _checked(frame, origin, destination, flow)
-    table = pd.DataFrame({"a": frame[origin].astype(str).to_numpy(), "b": frame[destination].astype(str).to_numpy(),
-                          "flow": values})  # fmt: skip
-    table = table[table["flow"] > 0]
+    table = frame[[origin, destination]].astype(str).set_axis(["a", "b"], axis=1).assign(flow=values)[values > 0]
     within = table["a"] == table["b"]
     if within.all():
         raise EmptyDataError(f"{flow!r} has no flow above zero between two places, in {len(frame):,} rows.")
@@ -150,12 +148,11 @@ def _corridors(
 
 def _checked(frame: pd.DataFrame, origin: str, destination: str, flow: str) -> FloatArray:
     """Flows as numbers that are known, finite and not negative."""
-    for name in (origin, destination, flow):
-        lost = int(frame[name].isna().sum())
-        if lost:
-            raise MissingValueError(
-                f"{name!r} is missing in {lost:,} of {len(frame):,} rows of flows: fill it in, or drop the rows."
-            )
+    missing = frame[[origin, destination, flow]].isna().sum()
+    for name, lost in missing[missing > 0].items():
+        raise MissingValueError(
+            f"{name!r} is missing in {lost:,} of {len(frame):,} rows of flows: fill it in, or drop the rows."
+        )
     values = known_numbers(frame, flow)
     bad = (values < 0) | ~np.isfinite(values)
     if bad.any():
@@ -171,12 +168,10 @@ def _named(corridors: pd.DataFrame, places: str | Sequence[str], option: str) ->
     """Places that an option names, each among the flows."""
     named = [places] if isinstance(places, str) else [str(place) for place in places]
     known = sorted({*corridors["a"], *corridors["b"]})
-    for place in named:
-        if place not in known:
-            raise OptionError(
-                f"{option}={place!r} is not among the flows.{did_you_mean(place, known)} "
-                f"{len(known)} places: {listing(known)}."
-            )
+    there = f"{len(known)} places: {listing(known)}."
+    check_known(
+        named, known, lambda place, hint: OptionError(f"{option}={place!r} is not among the flows.{hint} {there}")
+    )
     return named
 
 
@@ -199,7 +194,6 @@ def _pairs(corridors: pd.DataFrame, at_most: int, kept: Sequence[str]) -> pd.Dat
 def _draw(ax: Any, pairs: pd.DataFrame, lit: BoolArray, name: Callable[[str], str]) -> None:
     """Bars, amounts at their ends, the net at the right, and what dark and light mean."""
     from matplotlib.patches import Patch
-    from matplotlib.ticker import FuncFormatter
 
     apply_style(ax)
     _draw_way(ax, pairs["a"] + ">" + pairs["b"], pairs["flow"].to_numpy(), lit, below=False)
@@ -209,7 +203,7 @@ def _draw(ax: Any, pairs: pd.DataFrame, lit: BoolArray, name: Callable[[str], st
         text.set_fontweight("bold" if bright and not lit.all() else "normal")
     ax.set_xlim(0.0, 1.1 * pairs["flow"].max())
     ax.grid(axis="x", color=HAIR, linewidth=0.6)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
+    ax.xaxis.set_major_formatter(lambda value, _: _amount(value))
     write_beside(ax, [_amount(net) for net in pairs["flow"] - pairs["back"]], header="net")
     ways = [Patch(color=PALETTE[0]), Patch(color=PALETTE[0], alpha=_FADED)]
     put_legend(ax, ways, ["the way named", "the way back"])
@@ -218,9 +212,10 @@ def _draw(ax: Any, pairs: pd.DataFrame, lit: BoolArray, name: Callable[[str], st
 def _draw_way(ax: Any, ways: pd.Series[str], amounts: FloatArray, lit: BoolArray, *, below: bool) -> None:
     """A bar in each row, with its amount where it is not zero; the way back is below and lighter."""
     rows = np.arange(len(amounts)) + (_THICK / 2 if below else -_THICK / 2)
-    colors = [PALETTE[0] if bright else FAINT for bright in lit]
-    opaque = _FADED if below else 1.0
-    bars = ax.barh(rows, amounts, height=0.92 * _THICK, color=colors, alpha=opaque, linewidth=0, zorder=2)
+    bars = ax.barh(
+        rows, amounts, height=0.92 * _THICK, color=np.where(lit, PALETTE[0], FAINT), alpha=_FADED if below else 1.0,
+        linewidth=0, zorder=2,
+    )  # fmt: skip
     for bar, way, row, amount in zip(bars, ways, rows, amounts, strict=True):
         bar.set_gid(f"{WAY_GID}:{way}")
         if amount > 0:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from wagegap._display.axes import figure_of, new_axes
 from wagegap._display.intervals import intervals
-from wagegap.errors import DataError, OptionError, check_option, listing, public
+from wagegap.errors import DataError, OptionError, check_count, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name
@@ -63,8 +63,7 @@ def plot_forest(
     >>> len(ax.get_yticklabels())
     22
     """
-    if at_most < 1:
-        raise OptionError(f"at_most={at_most!r} must be at least 1.")
+    check_count("at_most", at_most)
     named = results if isinstance(results, Mapping) else {"": results}
     frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
     units = list(dict.fromkeys(frame["unit"]))
@@ -73,12 +72,9 @@ def plot_forest(
             f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them, or draw two."
         )
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
-    labels = frame["name"].tolist()
-    if ax is None:
-        ax = new_axes(6.3, 0.9 + 0.2 * len(set(labels)))
-    groups = frame["group"].tolist() if len(named) > 1 else None
+    ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
-    intervals(ax, labels, *columns, groups=groups)
+    intervals(ax, frame["name"].tolist(), *columns, groups=frame["group"].tolist() if len(named) > 1 else None)
     errors = f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
     unit = "" if units[0] == "none" else f"{units[0]}, "
     ax.set_xlabel(f"{unit}{errors}{choice}")
@@ -266,12 +262,10 @@ def plot_effects(
     if not named:
         raise DataError("there are no results to draw.")
     effects = {str(name): _effects(result, which, exit) for name, result in named.items()}
-    exits = list(dict.fromkeys(name for _, name in effects.values()))
-    on = f" on {exits[0]}" if len(exits) == 1 and exits[0] else ""
-    what = "average effect{of}" if which == "effects" else "average elasticity{of}"
-    return draw_effects(
-        {name: estimates for name, (estimates, _) in effects.items()}, what=f"{what}{on}", ax=ax, alpha=alpha
-    )
+    exits = {name for _, name in effects.values()}
+    on = "".join(f" on {name}" for name in exits if name) if len(exits) == 1 else ""
+    what = ("average effect{of}" if which == "effects" else "average elasticity{of}") + on
+    return draw_effects({name: estimates for name, (estimates, _) in effects.items()}, what=what, ax=ax, alpha=alpha)
 
 
 def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]:
@@ -287,8 +281,7 @@ def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]
             )
         return result.marginal_effects(), ""
     if isinstance(result, Linear):
-        terms = result.estimates.labels["term"].to_numpy()
-        return result.estimates.select(terms != "Intercept"), ""
+        return result.estimates.select((result.estimates.labels["term"] != "Intercept").to_numpy()), ""
     if isinstance(result, Estimates):
         return result, ""
     raise DataError(f"{type(result).__name__} has no effects to draw: give Exits, Flows, Linear or Estimates.")
@@ -300,11 +293,10 @@ def _shown(frame: pd.DataFrame, at_most: int, keep: Sequence[str]) -> tuple[pd.D
     if n <= at_most:
         return frame, ""
     width = (frame["conf_high"] - frame["conf_low"]).to_numpy()
-    if np.isfinite(width).all():
-        order, which = np.argsort(width, kind="stable"), "most precise"
-    else:
-        order, which = np.argsort(np.minimum(np.arange(n), n - 1 - np.arange(n)), kind="stable"), "largest and smallest"
-    chosen = np.isin(np.arange(n), order[:at_most])
+    precise = bool(np.isfinite(width).all())
+    from_ends = np.minimum(np.arange(n), np.arange(n)[::-1])
+    chosen = np.isin(np.arange(n), np.argsort(width if precise else from_ends, kind="stable")[:at_most])
+    which = "most precise" if precise else "largest and smallest"
     wanted = ~chosen & frame["name"].isin([country_name(iso3) for iso3 in keep]).to_numpy()
     more = f", with {listing(frame['name'][wanted])}" if wanted.any() else ""
     return frame[chosen | wanted], f", \nthe {at_most} {which} of {n}{more}"

@@ -126,16 +126,19 @@ def save_study(study: Study, folder: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
             paths = _write(study, Path(waiting))
-            _check_targets(paths, folder)
+            for path in paths:  # before the first is moved
+                if (folder / path).is_dir():
+                    raise IsADirectoryError(21, f"{folder / path} is a folder, where a file should go")
+                check_folder((folder / path).parent)
             for path in paths:
                 (folder / path.parent).mkdir(parents=True, exist_ok=True)
                 shutil.move(Path(waiting) / path, folder / path)
     except OutputError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
         raise OutputError(
-            f"cannot write the report to {folder}: {reason}. Nothing was written; choose another folder."
+            f"cannot write the report to {folder}: {error.strerror or error}. Nothing was written; choose another "
+            "folder."
         ) from error
     return folder
 
@@ -158,17 +161,12 @@ def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
         f"<h1>{escape(study.title)}</h1>",
         f'<p class="question">{escape(study.question)}</p>',
         "<h2>Findings</h2>",
+        *map(_paragraph, study.findings),
+        "<h2>Figures and tables</h2>",
+        *(_item(study, name, pictures) for name in dict.fromkeys([*study.figures, *study.tables])),
+        "<h2>Provenance</h2>",
+        f"<pre>{escape(json.dumps(_provenance(study), indent=2))}</pre>",
     ]
-    for finding in study.findings:
-        kind = "" if finding.kind == "finding" else f'<span class="kind">{escape(finding.kind)}</span><br>'
-        parts.append(
-            f'<p class="finding {finding.kind}">{kind}<strong>{escape(finding.about)}.</strong> '
-            f"{escape(finding.text)}</p>"
-        )
-    parts.append("<h2>Figures and tables</h2>")
-    for name in dict.fromkeys([*study.figures, *study.tables]):
-        parts.append(_item(study, name, pictures))
-    parts += ["<h2>Provenance</h2>", f"<pre>{escape(json.dumps(_provenance(study), indent=2))}</pre>"]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -178,22 +176,26 @@ def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
     )
 
 
+def _paragraph(finding: Finding) -> str:
+    kind = "" if finding.kind == "finding" else f'<span class="kind">{escape(finding.kind)}</span><br>'
+    about = f"<strong>{escape(finding.about)}.</strong>"
+    return f'<p class="finding {finding.kind}">{kind}{about} {escape(finding.text)}</p>'
+
+
 def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
     lines = []
     if name in study.figures:
         figure, alt = study.figures[name]
         source = base64.b64encode(pictures[name]).decode("ascii")
         # The figure bears its title; on a narrow screen, where it is cut, the heading shows it whole.
-        lines.append(f'<h3 class="drawn">{escape(" ".join(figure.get_suptitle().split()))}</h3>')
-        lines.append('<p class="hint">Scroll sideways for the whole figure.</p>')
-        lines.append(
-            f'<div class="wide"><img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}"></div>'
-        )
+        lines += [
+            f'<h3 class="drawn">{escape(" ".join(figure.get_suptitle().split()))}</h3>',
+            '<p class="hint">Scroll sideways for the whole figure.</p>',
+            f'<div class="wide"><img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}"></div>',
+        ]
     if name in study.tables:
-        shown = study.tables[name].html()
-        summary = "Table" if name in study.figures else escape(spaced(name))
-        lines.append(f"<details{'' if name in study.figures else ' open'}><summary>{summary}</summary>")
-        lines.append(f'<div class="wide">{shown}</div></details>')
+        opening = "<details><summary>Table" if lines else f"<details open><summary>{escape(spaced(name))}"
+        lines += [f"{opening}</summary>", f'<div class="wide">{study.tables[name].html()}</div></details>']
     return "\n".join(lines)
 
 
@@ -208,19 +210,14 @@ def _write(study: Study, folder: Path) -> list[Path]:
     for name, table in study.tables.items():
         table.save(folder / "tables" / f"{name}.csv")
         table.save(folder / "tables" / f"{name}.tex")
-    (folder / "report.html").write_text(render_page(study, pictures), encoding="utf-8")
-    (folder / "findings.txt").write_text(study.text() + "\n", encoding="utf-8")
-    text = json.dumps(_provenance(study), indent=2) + "\n"
-    (folder / "provenance.json").write_text(text, encoding="utf-8")
+    texts = {
+        "report.html": render_page(study, pictures),
+        "findings.txt": study.text() + "\n",
+        "provenance.json": json.dumps(_provenance(study), indent=2) + "\n",
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-
-
-def _check_targets(paths: list[Path], folder: Path) -> None:
-    """Raise where a file cannot go to its place, before the first is moved."""
-    for path in paths:
-        if (folder / path).is_dir():
-            raise IsADirectoryError(21, f"{folder / path} is a folder, where a file should go")
-        check_folder((folder / path).parent)
 
 
 def _provenance(study: Study) -> dict[str, Any]:

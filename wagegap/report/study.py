@@ -31,6 +31,7 @@ from wagegap.errors import (
     SmallCellWarning,
     StudyError,
     WagegapError,
+    check_known,
     did_you_mean,
     listing,
     public,
@@ -159,17 +160,16 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        near = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise StudyError(f"cannot read the study {path}: {error.strerror}.{did_you_mean(path, near)}") from error
+        hint = did_you_mean(path, path.parent.glob("*.toml"))
+        raise StudyError(f"cannot read the study {path}: {error.strerror}.{hint}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path} is not a TOML file: {error}.") from error
 
 
 def _hashes(content: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """SHA-256 of the files that sections name, by name."""
-    named = [options["path"] for kind in ("panels", "covariates") for _, options in _section(content, kind)
-             if "path" in options]  # fmt: skip
-    paths = [folder / str(path) for path in named]
+    sections = (options for kind in ("panels", "covariates") for _, options in _section(content, kind))
+    paths = [folder / str(options["path"]) for options in sections if "path" in options]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
 
 
@@ -187,7 +187,10 @@ def _parts(content: Mapping[str, Any], folder: Path, seed: int, watch: list[str]
             yield part(name, str(options.get("label", name)), named[kind][name], watch)
     for name, options in _section(content, "covariates"):
         named["covariates"][name] = _covariates(f"[covariates.{name}]", options, folder)
-    for options in track(_links(content), "links", progress):
+    links = content.get("links", [])
+    if not isinstance(links, list) or not all(isinstance(options, Mapping) for options in links):
+        raise StudyError("links must be tables, each headed [[links]].")
+    for options in track(links, "links", progress):
         yield from _link_parts(options, named, seed)
     if "caution" in content:
         yield _caution_part(content, named["premiums"])
@@ -198,13 +201,6 @@ def _section(content: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[s
     if not isinstance(tables, Mapping) or not all(isinstance(value, Mapping) for value in tables.values()):
         raise StudyError(f"[{name}] must hold tables such as [{name}.NAME].")
     return list(tables.items())
-
-
-def _links(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    tables = content.get("links", [])
-    if not isinstance(tables, list) or not all(isinstance(value, Mapping) for value in tables):
-        raise StudyError("links must be tables, each headed [[links]].")
-    return list(tables)
 
 
 def _read(where: str, options: Mapping[str, Any], folder: Path) -> Panel:
@@ -243,8 +239,7 @@ def _estimated(where: str, entries: Mapping[str, Any], fit: Callable[..., Any], 
 
 def _shipped(where: str, spec: str) -> Any:
     kind, _, argument = spec.partition(":")
-    if kind not in _SHIPPED:
-        raise StudyError(f"{where}: nothing shipped is called {kind!r}.{did_you_mean(kind, _SHIPPED)}")
+    check_known([kind], _SHIPPED, lambda name, hint: StudyError(f"{where}: nothing shipped is called {name!r}.{hint}"))
     takes = list(inspect.signature(_SHIPPED[kind]).parameters.values())
     if argument and not takes:
         raise StudyError(f"{where}: shipped = {spec!r} says too much; write shipped = {kind!r}.")
@@ -258,19 +253,21 @@ def _shipped(where: str, spec: str) -> Any:
 
 def _premiums_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
     findings = [Finding(label, _premiums_in_words(_estimates(result), watch))]
-    absent = result.absent if isinstance(result, Premiums) else pd.DataFrame()
-    for iso3 in watch:
-        if "iso3" in absent and iso3 in set(absent["iso3"]):
-            row = absent.set_index("iso3").loc[iso3]
-            holders, n = (int(str(row[column])) for column in ("n_treated", "n"))
-            text = f"{country_name(iso3)} is absent: {holders} holders among {n} ({row['reason']})."
-            findings.append(Finding(label, text, "absent"))
+    if isinstance(result, Premiums) and "iso3" in result.absent:
+        absent = result.absent.set_index("iso3")[["n_treated", "n", "reason"]]
+        findings += [
+            Finding(label, f"{country_name(iso3)} is absent: {treated} holders among {n} ({reason}).", "absent")
+            for iso3 in watch
+            for treated, n, reason in absent[absent.index == iso3].to_numpy()
+        ]
     return _shown(f"premiums_{name}", label, result, findings, watch)
 
 
 def _rates_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
-    findings = [Finding(label, _rates_in_words(_estimates(result), watch))]
-    return _shown(f"rates_{name}", label, result, findings, watch)
+    estimates = _estimates(result)
+    low, high = (format_number(float(end)) for end in (estimates.values.min(), estimates.values.max()))
+    text = f"{len(estimates.values)} rates from {low} to {high} ({estimates.unit}){_watched(estimates, watch)}."
+    return _shown(f"rates_{name}", label, result, [Finding(label, text)], watch)
 
 
 def _shown(name: str, label: str, result: Any, findings: list[Finding], watch: list[str]) -> _Part:
@@ -280,8 +277,8 @@ def _shown(name: str, label: str, result: Any, findings: list[Finding], watch: l
     figures = {}
     for term in terms:
         key, title = (name, label) if len(terms) == 1 else (f"{name}_{term}", f"{label}: {term}")
-        ax = add_title(plot_forest(estimates.select(term=term), keep=watch), title)
-        figures[key] = (figure_of(ax), f"{title}: estimates by country with 95 % intervals, largest first.")
+        figure = figure_of(add_title(plot_forest(estimates.select(term=term), keep=watch), title))
+        figures[key] = (figure, f"{title}: estimates by country with 95 % intervals, largest first.")
     return _Part(findings, {name: table(result, title=label, layout="long")}, figures)
 
 
@@ -320,10 +317,9 @@ def _link_part(
         finding = Finding(label, f"No corrected interval is given: {error}", "refused")
         shown, title = [link], f"{label}: naive fit, correction refused"
     columns = {"naive" if one.method == "ols" else one.method: one for one in shown}
-    figure = figure_of(add_title(plot_link(link), title))
     alt = f"{title}: rates against premiums with 95 % error ellipses, fitted line and band; {link.cells.n} countries."
-    shown_as = f"link_{name}"
-    return _Part([finding], {shown_as: table(columns, title=title)}, {shown_as: (figure, alt)}, {name: link})
+    figures = {f"link_{name}": (figure_of(add_title(plot_link(link), title)), alt)}
+    return _Part([finding], {f"link_{name}": table(columns, title=title)}, figures, {name: link})
 
 
 def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _Part:
@@ -341,9 +337,8 @@ def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _P
         without=str(options["without"]), label=str(content["premiums"][name].get("label", name)),
     )  # fmt: skip
     rows = caution.table.assign(term="r " + caution.table["year"], estimate=caution.table["r"])
-    shown = table(
-        rows[["term", "estimate", "p_value"]], title="Premiums against net migration, year by year", layout="long"
-    )
+    title = "Premiums against net migration, year by year"
+    shown = table(rows[["term", "estimate", "p_value"]], title=title, layout="long")
     return _Part([Finding("Caution", caution.in_words(), "caution")], {"caution": shown})
 
 
@@ -361,23 +356,12 @@ def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     watched = _watched(estimates, watch)
     if estimates.bse.isna().any():
         return f"{n} countries, standard errors unknown{watched}."
-    term = str(estimates.labels["term"].iloc[0])
-    pooled = fit_link(f"{term} ~ 1", estimates, None, method="meta")
-    mean, error = float(pooled.params.iloc[0]), float(pooled.bse.iloc[0])
-    tau = float(np.sqrt(pooled.tau2 or 0.0))
-    typical = float(estimates.bse.median())
+    pooled = fit_link(f"{estimates.labels['term'].iloc[0]} ~ 1", estimates, None, method="meta")
+    figures = (pooled.params.iloc[0], pooled.bse.iloc[0], np.sqrt(pooled.tau2 or 0.0), estimates.bse.median())
+    mean, error, tau, typical = (format_number(float(figure)) for figure in figures)
     return (
-        f"{n} countries, mean {format_number(mean)} ({format_number(error)}) {estimates.unit}; true premiums differ by "
-        f"a standard deviation of {format_number(tau)}, against a median standard error of {format_number(typical)}"
-        f"{watched}."
-    )
-
-
-def _rates_in_words(estimates: Estimates, watch: list[str]) -> str:
-    low, high = float(estimates.values.min()), float(estimates.values.max())
-    return (
-        f"{len(estimates.values)} rates from {format_number(low)} to {format_number(high)} ({estimates.unit})"
-        f"{_watched(estimates, watch)}."
+        f"{n} countries, mean {mean} ({error}) {estimates.unit}; true premiums differ by a standard deviation of "
+        f"{tau}, against a median standard error of {typical}{watched}."
     )
 
 
@@ -385,14 +369,13 @@ def _watched(estimates: Estimates, watch: list[str]) -> str:
     """Values of the countries watched, as the end of a sentence."""
     if not watch or "iso3" not in estimates.labels:
         return ""
-    said = []
-    for iso3 in watch:
-        here = np.flatnonzero((estimates.labels["iso3"] == iso3).to_numpy())
-        for i in here:
-            error = float(estimates.bse.iloc[i])
-            words = "error unknown" if np.isnan(error) else format_number(error)
-            said.append(f"{country_name(iso3)} {format_number(float(estimates.values[i]))} ({words})")
-    return f"; {', '.join(said) or 'the countries watched are not among them'}"
+    errors = ["error unknown" if np.isnan(error) else format_number(error) for error in estimates.bse]
+    stated = [
+        f"{country_name(iso3)} {format_number(float(estimates.values[i]))} ({errors[i]})"
+        for iso3 in watch
+        for i in np.flatnonzero(estimates.labels["iso3"] == iso3)
+    ]
+    return f"; {', '.join(stated) or 'the countries watched are not among them'}"
 
 
 # what is wrong with a file -------------------------------------------------------------------------------------------
@@ -400,19 +383,15 @@ def _watched(estimates: Estimates, watch: list[str]) -> str:
 
 def _check_entries(where: str, entries: Iterable[str], known: Iterable[str], needed: Iterable[str] = ()) -> None:
     """Raise `StudyError` for an entry that is not known, or a needed one that is not there."""
-    for name in entries:
-        if name not in known:
-            raise StudyError(f"{where} has an unknown entry {name!r}.{did_you_mean(name, known)}")
-    for name in needed:
-        if name not in entries:
-            raise StudyError(f"{where} lacks {name!r}.")
+    check_known(entries, known, lambda name, hint: StudyError(f"{where} has an unknown entry {name!r}.{hint}"))
+    check_known(needed, entries, lambda name, _: StudyError(f"{where} lacks {name!r}."))
 
 
 def _call(where: str, function: Callable[..., Any], *given: Any, **entries: Any) -> Any:
     """Call a function with the entries of a section; what is wrong is said with the section's name."""
     parameters = inspect.signature(function).parameters
-    needed = [name for name, value in parameters.items() if value.default is value.empty]
-    _check_entries(where, entries, parameters, [name for name in needed if name not in list(parameters)[: len(given)]])
+    needed = [name for name, value in list(parameters.items())[len(given) :] if value.default is value.empty]
+    _check_entries(where, entries, parameters, needed)
     try:
         return function(*given, **entries)
     except ReliabilityError:
@@ -422,8 +401,8 @@ def _call(where: str, function: Callable[..., Any], *given: Any, **entries: Any)
 
 
 def _defined(kind: str, known: Mapping[str, Any], name: Any) -> Any:
-    if not isinstance(name, str) or name not in known:
-        raise StudyError(f"{kind} {name!r} is not defined.{did_you_mean(name, known)} Defined: {listing(known)}.")
+    there = listing(known)
+    check_known([name], known, lambda _, hint: StudyError(f"{kind} {name!r} is not defined.{hint} Defined: {there}."))
     return known[name]
 
 

@@ -15,11 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from wagegap._display.delimited import to_csv
 from wagegap._display.files import write_whole
-from wagegap._display.html import to_html, to_html_page
-from wagegap._display.latex import to_latex
-from wagegap._display.markdown import to_markdown
+from wagegap._display.markup import to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.numbers import (
     UNKNOWN,
     format_count,
@@ -42,13 +39,14 @@ from wagegap._display.spec import (
     make_table,
     statistic_cell,
 )
-from wagegap._display.text import Minus, to_text
+from wagegap._display.text import Minus, to_csv, to_text
 from wagegap.errors import (
     ColumnError,
     DataError,
     DuplicateKeyError,
     EmptyDataError,
     OptionError,
+    check_known,
     check_option,
     did_you_mean,
     listing,
@@ -199,21 +197,13 @@ class Table:
             ".csv": self.csv,
         }
         suffix = Path(path).suffix.lower()
-        if suffix not in writers:
-            near = did_you_mean(suffix, writers) if suffix else ""
-            raise OptionError(
-                f"{path} has the suffix {suffix!r}, which no format has.{near} Known: {listing(writers)}."
-            )
+        wrong = f"{path} has the suffix {suffix!r}, which no format has."
+        check_known([suffix], writers, lambda _, hint: OptionError(f"{wrong}{hint} Known: {listing(writers)}."))
         return write_whole(path, writers[suffix]())
 
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_markdown_(self) -> str:
-        return self.markdown()
+    __repr__ = text
+    _repr_html_ = html
+    _repr_markdown_ = markdown
 
 
 @public
@@ -286,7 +276,7 @@ def table(
         raise OptionError(f"labels={labels!r} must be a dict of name -> label shown.")
     entries = _read(results, dict(labels or {}))
     keys = _chosen_keys(entries, rows)
-    names = _row_labels(entries, keys, labels or {})
+    names = _row_labels(keys, labels or {})
     if layout == "auto":
         layout = "stacked" if len(keys) <= TALLEST else "beside"
     chosen = _chosen_statistics(entries, statistics)
@@ -318,10 +308,9 @@ def _read(results: tuple[Any, ...], labels: dict[str, str]) -> list[_Entry]:
     """Read every result once, and give each a heading of its own."""
     named: list[tuple[str, Any]] = []
     for result in results:
-        if isinstance(result, Mapping) and not hasattr(result, "tidy"):
-            named += [(str(name), member) for name, member in result.items()]
-        else:
-            named.append(("" if isinstance(result, str) else str(getattr(result, "title", "") or ""), result))
+        title = "" if isinstance(result, str) else str(getattr(result, "title", "") or "")
+        several = isinstance(result, Mapping) and not hasattr(result, "tidy")
+        named += [(str(name), member) for name, member in result.items()] if several else [(title, result)]
     if not named:
         raise EmptyDataError("table() was given no results; give it one or more, or frames with a column 'estimate'.")
     numbered = [name or f"({at})" for at, (name, _) in enumerate(named, start=1)]
@@ -337,16 +326,21 @@ def _entry(name: str, result: Any) -> _Entry:
         raise DataError(f"{name} is a {type(result).__name__}; table() takes results that have tidy(), or tidy frames.")
     frame = result if isinstance(result, pd.DataFrame) else result.tidy()
     frame = frame.reset_index() if any(level is not None for level in frame.index.names) else frame
-    if "estimate" not in frame:
-        near = did_you_mean("estimate", frame.columns)
-        raise ColumnError(f"{name} has no column 'estimate'.{near} It has {listing(frame.columns)}.")
+    there = listing(frame.columns)
+    check_known(
+        ["estimate"], frame, lambda column, hint: ColumnError(f"{name} has no column {column!r}.{hint} It has {there}.")
+    )
     if len(frame) == 0:
         raise EmptyDataError(f"{name} has no rows.")
     before = frame.columns[: frame.columns.get_loc("estimate")]
     keys = [str(column) for column in before if column not in _NOT_KEYS]
     terms = frame["term"].map(format_key).tolist() if "term" in frame else [""] * len(frame)
     cells = list(zip(*(frame[key] for key in keys), strict=True)) or [()] * len(frame)
-    numbers = {column: [_number(value) for value in frame[column]] for column in NUMBERS if column in frame}
+    numbers = {
+        column: [None if is_missing(value) else float(value) for value in frame[column]]
+        for column in NUMBERS
+        if column in frame
+    }
     rows: dict[_Key, dict[str, float | None]] = {}
     records = []
     for at, (cell, term) in enumerate(zip(cells, terms, strict=True)):
@@ -358,26 +352,21 @@ def _entry(name: str, result: Any) -> _Entry:
     return _Entry(name, keys, rows, records, _statistics(name, result), _result_notes(result))
 
 
-def _number(value: Any) -> float | None:
-    return None if is_missing(value) else float(value)
-
-
 def _statistics(name: str, result: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if unit := getattr(result, "unit", None):
-        found["unit"] = unit_in_heading(str(unit))[2:-1] or str(unit)
+    if isinstance(result, pd.DataFrame):
+        return {}
+    unit = str(getattr(result, "unit", None) or "")
+    stated: dict[str, Any] = {"unit": unit_in_heading(unit)[2:-1] or unit} if unit else {}
     if not callable(getattr(result, "glance", None)):
-        return {} if isinstance(result, pd.DataFrame) else found
+        return stated
     frame = result.glance()
     if len(frame) != 1:
         raise DataError(f"glance() of {name} has {len(frame)} rows; it must have one.")
-    return found | {str(column): frame[column].iloc[0] for column in frame.columns}
+    return stated | {str(column): frame[column].iloc[0] for column in frame.columns}
 
 
 def _result_notes(result: Any) -> tuple[str, ...]:
-    if isinstance(result, pd.DataFrame):
-        return ()
-    notes = getattr(result, "notes", None) or ()
+    notes = () if isinstance(result, pd.DataFrame) else getattr(result, "notes", None) or ()
     return (notes,) if isinstance(notes, str) else tuple(str(note) for note in notes)
 
 
@@ -405,7 +394,7 @@ def _name(key: _Key) -> str:
     return " ".join(part for part in (*key[0], key[1]) if part)
 
 
-def _row_labels(entries: Sequence[_Entry], keys: Sequence[_Key], labels: Mapping[str, str]) -> dict[_Key, str]:
+def _row_labels(keys: Sequence[_Key], labels: Mapping[str, str]) -> dict[_Key, str]:
     """Label rows by cell and term; a term that all share goes without saying."""
     shared = len({term for _, term in keys}) == 1 and all(cell for cell, _ in keys)
     parts = {key: key[0] if shared else (*key[0], key[1]) for key in keys}
@@ -422,10 +411,8 @@ def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) 
         return [*(n for n in _ORDER if n in present), *rest, *(n for n in _LAST if n in present)]
     if isinstance(wanted, str):
         raise OptionError(f"statistics={wanted!r} is one string; give a list, [{wanted!r}].")
-    for name in wanted:
-        if name not in known:
-            these = f"Known: {listing(known, limit=20)}." if known else "No result offers any."
-            raise OptionError(f"statistics: no result has {name!r}.{did_you_mean(name, known)} {these}")
+    these = f"Known: {listing(known, limit=20)}." if known else "No result offers any."
+    check_known(wanted, known, lambda name, hint: OptionError(f"statistics: no result has {name!r}.{hint} {these}"))
     return list(dict.fromkeys(wanted))
 
 
@@ -439,26 +426,34 @@ def _stacked(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Seque
     for key, label in names.items():
         pairs = [_pair(entry, key, style) for entry in entries]
         errors = [error if error.text in ("", UNKNOWN) else Cell(f"({error.text})", error.value) for _, error in pairs]
-        body.append(make_row(label, [estimate for estimate, _ in pairs], name=_name(key), measure="estimate"))
-        body.append(make_row("", errors, name=_name(key), measure="std_error"))
-    for name in chosen:
-        cells = [statistic_cell(name, entry.statistics.get(name), style.digits) for entry in entries]
-        first = name == chosen[0]
-        body.append(make_row(style.statistic(name), cells, name=name, measure="statistic", rule_above=first))
+        body += [
+            make_row(label, [estimate for estimate, _ in pairs], name=_name(key), measure="estimate"),
+            make_row("", errors, name=_name(key), measure="std_error"),
+        ]
+    body += [
+        make_row(
+            style.statistic(name), [_statistic_cell(entry, name, style) for entry in entries], name=name,
+            measure="statistic", rule_above=name == chosen[0],
+        )
+        for name in chosen
+    ]  # fmt: skip
     return [make_column(entry.name) for entry in entries], body
 
 
 def _beside(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Sequence[str], style: _Style) -> _Parts:
     heads = (("estimate", ""), ("std. error", "std_error"))
     columns = [make_column(head, group=entry.name, name=name) for entry in entries for head, name in heads]
-    body = []
-    for key, label in names.items():
-        cells = [cell for entry in entries for cell in _pair(entry, key, style)]
-        body.append(make_row(label, cells, name=_name(key)))
-    for name in chosen:
-        stated = (statistic_cell(name, entry.statistics.get(name), style.digits) for entry in entries)
-        cells = [cell for statistic in stated for cell in (statistic, Cell())]
-        body.append(make_row(style.statistic(name), cells, name=name, rule_above=name == chosen[0]))
+    body = [
+        make_row(label, [cell for entry in entries for cell in _pair(entry, key, style)], name=_name(key))
+        for key, label in names.items()
+    ]
+    body += [
+        make_row(
+            style.statistic(name), [cell for e in entries for cell in (_statistic_cell(e, name, style), Cell())],
+            name=name, rule_above=name == chosen[0],
+        )
+        for name in chosen
+    ]  # fmt: skip
     return columns, body
 
 
@@ -478,12 +473,13 @@ def _in_rows(entries: Sequence[_Entry], names: Mapping[_Key, str], chosen: Seque
 _BUILDERS: Mapping[Layout, Callable[..., _Parts]] = {"stacked": _stacked, "beside": _beside, "long": _in_rows}
 
 
-def _pair(entry: _Entry, key: _Key, style: _Style) -> tuple[Cell, Cell]:
+def _statistic_cell(entry: _Entry, name: str, style: _Style) -> Cell:
+    return statistic_cell(name, entry.statistics.get(name), style.digits)
+
+
+def _pair(entry: _Entry, key: _Key, style: _Style) -> list[Cell]:
     """Estimate and standard error of one result; empty where it has no such row."""
-    numbers = entry.rows.get(key)
-    if numbers is None:
-        return Cell(), Cell()
-    return _single(numbers, "estimate", style), _single(numbers, "std_error", style)
+    return [_single(entry.rows[key], name, style) if key in entry.rows else Cell() for name in NUMBERS[:2]]
 
 
 def _single(numbers: Mapping[str, float | None], name: str, style: _Style) -> Cell:
@@ -498,13 +494,10 @@ def _single(numbers: Mapping[str, float | None], name: str, style: _Style) -> Ce
         text = format_p(value)
     else:
         text = format_number(value, 2) if name == "statistic" else format_number(value, style.digits, scale=error)
-    if name == "estimate" and style.stars:
-        text += _stars(numbers.get("p_value"))
+    p = numbers.get("p_value")
+    if name == "estimate" and style.stars and p is not None:
+        text += next((mark for limit, mark in STARS if p < limit), "")
     return Cell(text, float("nan") if value is None else value)
-
-
-def _stars(p: float | None) -> str:
-    return "" if p is None else next((mark for limit, mark in STARS if p < limit), "")
 
 
 # what stands around ----------------------------------------------------------------------------------------------
@@ -535,8 +528,8 @@ def _notes(
 
 def _statistic_lines(entries: Sequence[_Entry], chosen: Sequence[str], style: _Style) -> Iterable[str]:
     for entry in entries:
-        cells = [(name, statistic_cell(name, entry.statistics.get(name), style.digits).text) for name in chosen]
-        stated = "; ".join(f"{style.statistic(name)} {text}" for name, text in cells if text)
+        texts = {name: _statistic_cell(entry, name, style).text for name in chosen}
+        stated = "; ".join(f"{style.statistic(name)} {text}" for name, text in texts.items() if text)
         if stated:
             yield f"{entry.name}: {stated}." if len(entries) > 1 else f"{stated}."
 

@@ -11,12 +11,11 @@ import statsmodels.api as sm
 
 import wagegap as wg
 from wagegap.errors import ReliabilityError
-from wagegap.estimation.likelihood.simex import extrapolate
+from wagegap.estimation.likelihood.simex import GRID, extrapolate
 from wagegap.estimation.reliability import reliability
-from wagegap.regression.link.estimators.bootstrap import fit_bootstrap
+from wagegap.regression.link.estimators.bootstrap import expanded_percentiles, fit_bootstrap
 from wagegap.regression.link.estimators.bounded import quasi_likelihood
 from wagegap.regression.link.estimators.eiv import fit_eiv
-from wagegap.regression.link.estimators.estimator import Half
 from wagegap.regression.link.estimators.instruments import anderson_rubin, fit_instruments
 from wagegap.regression.link.estimators.simex import fit_simex, least_squares
 from wagegap.regression.link.estimators.split import fit_split
@@ -76,11 +75,11 @@ def test_simex_of_r(facts, packaged):
     data = packaged("plm", "Grunfeld")
     x = np.column_stack([np.ones(len(data)), np.log(data["value"]), np.log(data["capital"])])
     problem = LinkProblem.build(np.log(data["inv"].to_numpy()), x, estimated=(1,), v_x=np.full(len(data), 0.1))
-    fit = fit_simex(problem, least_squares, draws=5_000)
-    np.testing.assert_allclose(fit.params, log["b"], rtol=2e-3)
-    np.testing.assert_allclose(np.sqrt(np.diag(fit.cov)), log["jackknife_se"], rtol=2e-2)
+    params, cov, means = fit_simex(problem, least_squares, draws=5_000)
+    np.testing.assert_allclose(params, log["b"], rtol=2e-3)
+    np.testing.assert_allclose(np.sqrt(np.diag(cov)), log["jackknife_se"], rtol=2e-2)
     by_scale = {row[0]: row[1:] for row in log["theta"]}
-    for scale, path in zip(fit.scales, fit.path, strict=True):
+    for scale, path in zip([0.0, *GRID], means, strict=True):
         np.testing.assert_allclose(path, by_scale[scale], rtol=2e-3)
 
 
@@ -96,7 +95,7 @@ def test_simex_removes_related_errors():
     slopes = []
     for seed in range(60):
         parts = drawn(seed, n=40, share=0.9, rho=0.6, slope=0.0)
-        slopes.append(fit_simex(problem_of(*parts), least_squares, draws=100).params[0])
+        slopes.append(fit_simex(problem_of(*parts), least_squares, draws=100)[0][0])
     naive = np.mean([np.polyfit(*drawn(seed, n=40, share=0.9, rho=0.6, slope=0.0)[:2], 1)[0] for seed in range(60)])
     assert naive > 0.05
     assert abs(np.mean(slopes)) < 3 * np.std(slopes) / np.sqrt(60) + 0.01
@@ -119,10 +118,9 @@ def test_without_errors_every_estimator_is_least_squares(method):
 def test_without_errors_split_samples_are_least_squares():
     p, y, *_ = drawn(3)
     x = np.column_stack([p, np.ones_like(p)])
-    half = Half(y, p)
-    found = fit_split(x, 0, [(half, half)] * 3)
-    np.testing.assert_allclose(found.params, np.linalg.lstsq(x, y, rcond=None)[0], rtol=1e-10)
-    np.testing.assert_allclose(np.sqrt(np.diag(found.cov)), sm.OLS(y, x).fit(cov_type="HC1").bse, rtol=1e-10)
+    params, cov = fit_split(x, 0, np.broadcast_to([y, p], (3, 2, 2, len(y))))
+    np.testing.assert_allclose(params, np.linalg.lstsq(x, y, rcond=None)[0], rtol=1e-10)
+    np.testing.assert_allclose(np.sqrt(np.diag(cov)), sm.OLS(y, x).fit(cov_type="HC1").bse, rtol=1e-10)
 
 
 def test_split_samples_of_workers_without_noise():
@@ -213,15 +211,15 @@ def test_two_stage_least_squares_written_down():
     p = z @ [1.0, 0.5] + rng.standard_normal(n)
     y = 2 * p + w + rng.standard_normal(n)
     x, every = np.column_stack([p, np.ones(n), w]), np.column_stack([z, np.ones(n), w])
-    fit = fit_instruments(y, x, 0, z)
+    params, cov, strength = fit_instruments(y, x, 0, z)
     hat = every @ np.linalg.solve(every.T @ every, every.T @ x)
     b = np.linalg.solve(hat.T @ x, hat.T @ y)
-    np.testing.assert_allclose(fit.params, b, rtol=1e-10)
+    np.testing.assert_allclose(params, b, rtol=1e-10)
     bread = np.linalg.inv(hat.T @ hat)
     scores = hat * (y - x @ b)[:, None]
-    np.testing.assert_allclose(fit.cov, n / (n - 3) * bread @ scores.T @ scores @ bread, rtol=1e-10)
+    np.testing.assert_allclose(cov, n / (n - 3) * bread @ scores.T @ scores @ bread, rtol=1e-10)
     first = sm.OLS(p, every).fit()
-    assert fit.first_stage_f == pytest.approx(float(first.f_test(np.eye(4)[:2]).fvalue), rel=1e-10)
+    assert strength == pytest.approx(float(first.f_test(np.eye(4)[:2]).fvalue), rel=1e-10)
 
 
 def test_anderson_rubin_is_the_test_inverted():
@@ -261,7 +259,7 @@ def test_another_source_instruments_a_premium():
         true = rng.standard_normal(n)
         p, other, y = true + rng.standard_normal(n), true + rng.standard_normal(n), true + 0.5 * rng.standard_normal(n)
         x = np.column_stack([p, np.ones(n)])
-        slopes.append(fit_instruments(y, x, 0, other[:, None]).params[0])
+        slopes.append(fit_instruments(y, x, 0, other[:, None])[0][0])
         naive.append(np.linalg.lstsq(x, y, rcond=None)[0][0])
     assert np.mean(naive) == pytest.approx(0.5, abs=0.05)
     assert np.mean(slopes) == pytest.approx(1.0, abs=0.05)
@@ -293,10 +291,10 @@ def test_bootstrap_of_countries_agrees_with_the_sandwich():
     ratios = []
     for seed in range(8):
         problem = problem_of(*drawn(seed, n=60, share=0.85))
-        fit = fit_bootstrap(problem, 500, np.random.default_rng(seed))
+        params, cov, _ = fit_bootstrap(problem, 500, np.random.default_rng(seed))
         sandwich = fit_eiv(problem)
-        np.testing.assert_allclose(fit.params, sandwich.params, rtol=1e-8)
-        ratios.append(np.sqrt(fit.cov[0, 0] / sandwich.cov[0, 0]))
+        np.testing.assert_allclose(params, sandwich.params, rtol=1e-8)
+        ratios.append(np.sqrt(cov[0, 0] / sandwich.cov[0, 0]))
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.12)
 
 
@@ -304,7 +302,8 @@ def test_bootstrap_interval_holds_the_truth():
     held = []
     for seed in range(150):
         problem = problem_of(*drawn(seed))
-        low, high = fit_bootstrap(problem, 300, np.random.default_rng(seed)).interval()
+        slopes = fit_bootstrap(problem, 300, np.random.default_rng(seed))[2]
+        low, high = expanded_percentiles(slopes, problem.n, problem.n - problem.k)
         held.append(low <= 1 <= high)
     slack = 3 * np.sqrt(0.0475 / 150)
     assert 0.93 - slack <= np.mean(held) <= 1.0
@@ -316,10 +315,10 @@ def test_split_interval_holds_the_truth():
         true = rng.standard_normal(n)
         e, v = 0.5 * rng.standard_normal((2, 2, n))
         v += 0.8 * e
-        pairs = [(Half(true + e[0], true + v[0]), Half(true + e[1], true + v[1]))]
-        fit = fit_split(np.column_stack([true, np.ones(n)]), 0, pairs)
-        slopes.append(fit.params[0])
-        held.append(abs(fit.params[0] - 1) <= 2.048 * np.sqrt(fit.cov[0, 0]))
+        halves = true + np.stack([e, v], axis=1)[None]
+        params, cov = fit_split(np.column_stack([true, np.ones(n)]), 0, halves)
+        slopes.append(params[0])
+        held.append(abs(params[0] - 1) <= 2.048 * np.sqrt(cov[0, 0]))
     # Errors of premium and rate are related within a half, and the slope is right all the same.
     assert np.median(slopes) == pytest.approx(1.0, abs=0.03)
     assert np.mean(held) >= 0.93 - 3 * np.sqrt(0.0475 / 300)

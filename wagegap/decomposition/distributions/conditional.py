@@ -35,11 +35,11 @@ from wagegap.decomposition.distributions.distreg import (
 )
 from wagegap.decomposition.distributions.quantreg import fit_quantiles, score_update
 from wagegap.decomposition.distributions.rearrange import Convention, Levels, invert_distribution, pooled_quantiles
-from wagegap.errors import DataError, OptionError, check_option
+from wagegap.errors import DataError, OptionError, check_option, refuse_rows
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.binary import LINKS, LinkFunction
-from wagegap.estimation.likelihood.linear_systems import solve_scaled
+from wagegap.estimation.likelihood.newton import solve_scaled
 
 __all__ = ["MODELS", "Conditional", "LocationFit", "Model", "Process", "fit_conditional", "fit_location"]
 
@@ -314,11 +314,8 @@ def refit_location(
 
 def _log_squares(residuals: FloatArray, y: FloatArray) -> FloatArray:
     exact = np.abs(residuals) <= _EXACT * max(float(np.abs(y).max()), 1e-300)
-    if exact.any():
-        raise DataError(
-            f"{int(exact.sum()):,} of {len(y):,} residuals are zero, and have no logarithm: model='locsca' needs an "
-            "outcome that no row fits exactly. Use model='loc'."
-        )
+    reason = " residuals are zero, and have no logarithm: model='locsca' needs an outcome that no row fits exactly. "
+    refuse_rows(exact, DataError, "", f"{reason}Use model='loc'.")
     return np.asarray(np.log(residuals**2))
 
 

@@ -375,7 +375,8 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
         case declared if declared.clusters:
             cov = replace(cov, cluster=declared.clusters[0])
             what = f"exponential weights of {cov.cluster}"
-    return replace(grouped, cov=cov, notes=(*grouped.notes, f"Standard errors: {_REPS} {what}, seed 0."))
+    notes = (*grouped.notes, f"Standard errors: {_REPS} {what}, seed 0.")
+    return replace(grouped, data=replace(grouped.data, asked=cov), notes=notes)
 
 
 # estimates ---------------------------------------------------------------------------------------------------------

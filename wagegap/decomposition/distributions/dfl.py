@@ -65,7 +65,7 @@ from wagegap.decomposition.distributions.statistics import (
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated, joint_estimates
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import DataError, OptionError, check_options, did_you_mean, listing
+from wagegap.errors import DataError, OptionError, check_known, check_options, listing
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
@@ -273,7 +273,7 @@ class _Plan:
 
 def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | None) -> dict[str, IntArray]:
     """Columns of every step: those of terms that hold no other variables than the steps so far."""
-    design, frame = grouped.design, grouped.panel.frame
+    design, frame = grouped.design, grouped.data.columns()
     if sequence is None:
         return {"all regressors": np.arange(len(design.names))}
     parts = [sequence] if isinstance(sequence, str) else sequence
@@ -284,12 +284,14 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     }
     known = list(dict.fromkeys(name for names in variables.values() for name in names))
     named = [name for names in groups for name in names]
+    check_known(
+        named,
+        known,
+        lambda name, hint: OptionError(
+            f"sequence: {name!r} is no variable of the regressors.{hint} There are: {listing(known, 20)}."
+        ),
+    )
     for name in named:
-        if name not in known:
-            raise OptionError(
-                f"sequence: {name!r} is no variable of the regressors.{did_you_mean(name, known)} "
-                f"There are: {listing(known, 20)}."
-            )
         if named.count(name) > 1:
             raise OptionError(f"sequence: {name!r} is brought in twice.")
     last = [name for name in known if name not in named]

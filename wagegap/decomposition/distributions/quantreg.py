@@ -37,7 +37,7 @@ import numpy as np
 from scipy import linalg, optimize, sparse, special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, IdentificationError, OptionError, listing
+from wagegap.errors import DataError, IdentificationError, OptionError, listing, refuse_rows
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.least_squares.moments import row_blocks
@@ -213,9 +213,7 @@ def score_update(fit: QuantileFit, y: FloatArray, x: FloatArray, weights: FloatA
 def _rows_with_weight(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> IntArray:
     """Positions of the rows that count."""
     if weights is not None:
-        bad = int((~(weights >= 0)).sum())
-        if bad:
-            raise DataError(f"{bad:,} of {len(weights):,} weights are negative or missing.")
+        refuse_rows(~(weights >= 0), DataError, "", " weights are negative or missing.")
         if not (weights > 0).any():
             raise DataError(f"the weights of {len(weights):,} rows sum to zero: nothing can be fitted.")
     rows = np.arange(len(y)) if weights is None else np.flatnonzero(weights > 0)

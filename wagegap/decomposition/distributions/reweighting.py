@@ -35,7 +35,16 @@ import pandas as pd
 from scipy import sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, DataWarning, IdentificationError, OptionError, check_option, listing, warn
+from wagegap.errors import (
+    DataError,
+    DataWarning,
+    IdentificationError,
+    OptionError,
+    check_option,
+    listing,
+    refuse_rows,
+    warn,
+)
 from wagegap.estimation.likelihood.binary import (
     BinaryFit,
     LinkFunction,
@@ -423,9 +432,7 @@ def _stack(
     filled = []
     for name, x, w in zip(groups, (source, target), weights, strict=True):
         filled.append(np.ones(len(x)) if w is None else w)
-        bad = int((~(filled[-1] >= 0)).sum())
-        if bad:
-            raise DataError(f"{bad:,} of {len(x):,} weights of {name} are negative or missing.")
+        refuse_rows(~(filled[-1] >= 0), DataError, "", f" weights of {name} are negative or missing.")
         if not filled[-1].sum() > 0:
             raise DataError(f"the weights of the {len(x):,} rows of {name} sum to zero.")
         if len(x) < x.shape[1] and not always:

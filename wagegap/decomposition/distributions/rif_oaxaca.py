@@ -60,7 +60,7 @@ from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_sample
 from wagegap.decomposition.inference import decomposition, is_replicated, joint_estimates
 from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
@@ -230,15 +230,13 @@ def _propensity(
     check_option("reweight", model, MODELS)
     if regressors is None:
         return Propensity(model, rule, grouped.sample.x, grouped.design.names)
-    frame = grouped.panel.frame.iloc[grouped.design.rows]
+    frame = grouped.data.columns()
     for name in required_columns(regressors, frame):
-        missing = int(frame[name].isna().sum())
-        if missing:
-            raise DataError(
-                f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
-                "leave these rows out."
-            )
-    matrix = design_matrix(frame.reset_index(drop=True), regressors)
+        refuse_rows(
+            frame[name].isna(), DataError, f"propensity: {name!r} is missing in ",
+            " rows used: fill it in, or leave these rows out.",
+        )  # fmt: skip
+    matrix = design_matrix(frame, regressors)
     return Propensity(model, rule, matrix.values, matrix.names)
 
 

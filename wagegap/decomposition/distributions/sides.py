@@ -24,7 +24,7 @@ from wagegap.decomposition.distributions.reweighting import Reweighting, Reweigh
 from wagegap.decomposition.groups import GroupedSample
 from wagegap.decomposition.inference import replicate_values
 from wagegap.decomposition.result import TOTAL
-from wagegap.errors import OptionError, did_you_mean, listing
+from wagegap.errors import OptionError, check_known, listing
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
@@ -135,9 +135,8 @@ def one_comparison(frame: pd.DataFrame, keys: Mapping[str, Any], known: Sequence
     OptionError
         For a key that there is not, and where none or several comparisons are left.
     """
+    check_known(keys, known, lambda name, hint: OptionError(f"{name!r} is no key of the comparisons.{hint}"))
     for name, value in keys.items():
-        if name not in known:
-            raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, known)}")
         frame = frame[frame[name] == value]
     if frame.empty or (known and len(frame[list(known)].drop_duplicates()) > 1):
         raise OptionError(f"choose one comparison by its keys ({listing(known)}).")

@@ -33,7 +33,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray
-from wagegap.errors import DataError, OptionError, check_option, check_options, did_you_mean
+from wagegap.errors import DataError, OptionError, check_option, check_options, did_you_mean, refuse_rows
 
 __all__ = [
     "DENSITY_RULES",
@@ -229,9 +229,7 @@ def distribution(y: FloatArray, weights: FloatArray | None = None, counts: Float
     order = None if bool((y[1:] >= y[:-1]).all()) else np.argsort(y, kind="stable")
     given = counts if weights is None else weights
     raw = np.ones(len(y)) if given is None else np.asarray(given, dtype=float)
-    bad = int((~(np.isfinite(raw) & (raw >= 0))).sum())
-    if bad:
-        raise DataError(f"{bad:,} of {len(raw):,} weights are missing, infinite or negative.")
+    refuse_rows(~(np.isfinite(raw) & (raw >= 0)), DataError, "", " weights are missing, infinite or negative.")
     if not raw.sum() > 0:
         raise DataError(f"the weights of {len(raw):,} rows add up to zero.")
     if order is not None:
@@ -747,9 +745,8 @@ def _positive_mean(sample: Distribution, rule: DensityRule, name: str) -> Recent
 
 
 def _check_positive(sample: Distribution, name: str) -> None:
-    bad = int(((sample.y <= 0) & (sample.weights > 0)).sum())
-    if bad:
-        raise DataError(f"{name} is defined for positive outcomes; {bad:,} of {len(sample.y):,} are zero or negative.")
+    bad = (sample.y <= 0) & (sample.weights > 0)
+    refuse_rows(bad, DataError, f"{name} is defined for positive outcomes; ", " are zero or negative.")
 
 
 # statistics of the user's ---------------------------------------------------------------------------------------------

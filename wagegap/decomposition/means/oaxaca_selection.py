@@ -36,6 +36,7 @@ from wagegap.errors import (
     check_column,
     did_you_mean,
     listing,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
@@ -179,11 +180,8 @@ def _filled(
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()
         selected = numbers(frame[equation.outcome])
-        bad = int((~np.isin(selected[of_group], (0.0, 1.0))).sum())
-        if bad:
-            raise DataError(
-                f"selection into {equation.outcome!r} must be 0/1; {bad:,} of {int(of_group.sum()):,} rows are not."
-            )
+        bad = ~np.isin(selected[of_group], (0.0, 1.0))
+        refuse_rows(bad, DataError, f"selection into {equation.outcome!r} must be 0/1; ", " rows are not.")
         unselected |= of_group & (selected == 0)
         needed = required_columns(equation.regressors, frame)
         incomplete |= of_group & frame[needed].isna().any(axis=1).to_numpy()
@@ -203,7 +201,7 @@ def _selection_regressors(
     grouped: GroupedSample, group: str, equations: Mapping[Any, FormulaParts]
 ) -> dict[Any, tuple[FloatArray, tuple[str, ...]]]:
     """Regressors of each group's selection equation, (n, q) with zeros in other groups' rows, and their names."""
-    frame = grouped.panel.frame.iloc[grouped.design.rows]
+    frame = grouped.data.columns()
     regressors = {}
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()

@@ -27,12 +27,13 @@ from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
 from wagegap.decomposition.rates.rate_gaps import check_shares
 from wagegap.decomposition.result import Decomposition
 from wagegap.errors import OptionError, check_column, check_option, listing
+from wagegap.estimation.cellwise import index_cells
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import index_cells, with_weights
+from wagegap.panel.rows import with_weights
 
 __all__ = ["kitagawa"]
 

@@ -44,9 +44,9 @@ from wagegap.errors import (
     OptionError,
     UnitError,
     check_count,
+    check_known,
     check_option,
     check_options,
-    did_you_mean,
     listing,
 )
 from wagegap.estimation.covariance.options import CovLike
@@ -298,11 +298,11 @@ def _blocks(grouped: GroupedSample, detail: Detail) -> tuple[tuple[str, ...], Fl
 def _plan(order: str | Sequence[str], names: Sequence[str], reps: int, generator: np.random.Generator) -> SwitchPlan:
     """Orders in which blocks are switched."""
     if not isinstance(order, str):
-        for name in order:
-            if name not in names:
-                raise OptionError(
-                    f"order: {name!r} is no block.{did_you_mean(name, names)} Blocks: {listing(names, 20)}."
-                )
+        check_known(
+            order,
+            names,
+            lambda name, hint: OptionError(f"order: {name!r} is no block.{hint} Blocks: {listing(names, 20)}."),
+        )
         if sorted(order) != sorted(names):
             missing = listing(name for name in names if name not in order)
             raise OptionError(f"order must name every block once; {missing or 'one is named twice'}.")

@@ -163,8 +163,7 @@ def _adjusted_wx(
         return wx
     if kind == "CR3":
         # (I - X M X'W)^-1 has a transpose that maps WX to WX (I - M X'WX)^-1.
-        inner = np.eye(x.shape[1]) - bread @ (x.T @ wx)
-        return wx @ linalg.pinv(inner)
+        return wx @ linalg.pinv(np.eye(x.shape[1]) - bread @ (x.T @ wx))
     # B_i = I - X_i M X_i'W_i - W_i X_i M X_i' + X_i M X'W^2 X M X_i', the residuals' variance, M = (X'WX)^-1;
     # A_i = B_i^(-1/2) = I + Q [(Q'B_i Q)^(-1/2) - I] Q', Q an orthonormal basis of [X_i, W_i X_i].
     basis = linalg.qr(x if equal else np.hstack([x, wx]), mode="economic", pivoting=True)[0]

@@ -101,8 +101,7 @@ class Grouping:
     def take(self, rows: IntArray) -> Grouping:
         """Keep the given rows; labels that no row has any more are dropped."""
         kept, codes = np.unique(self.codes[rows], return_inverse=True)
-        labels = tuple(part[kept] for part in self.labels)
-        return Grouping(self.name, self.source, codes.astype(np.int32), labels)
+        return Grouping(self.name, self.source, codes.astype(np.int32), tuple(part[kept] for part in self.labels))
 
     def stack(self, other: PairWeights) -> Grouping:
         """Put the rows of `other` below; equal labels of an equal source become one group."""
@@ -111,8 +110,7 @@ class Grouping:
         pairs = list(zip(self.labels, other.labels, strict=True))
         if all(np.array_equal(ours, theirs) for ours, theirs in pairs):
             return Grouping(self.name, self.source, np.concatenate([self.codes, other.codes]), self.labels)
-        labels = (np.concatenate(pair) for pair in pairs)
-        groups = Grouping.from_keys(self.name, self.source, *labels)
+        groups = Grouping.from_keys(self.name, self.source, *(np.concatenate(pair) for pair in pairs))
         codes = groups.codes[np.concatenate([self.codes, other.codes + np.int32(self.n_groups)])]
         return Grouping(self.name, self.source, codes, groups.labels)
 

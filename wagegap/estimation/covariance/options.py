@@ -131,6 +131,10 @@ class _Option:
         """Fill in the replicates that a panel declares, where they are meant."""
         return self
 
+    def drawn_by(self, unit: str) -> Self:
+        """Draw units of a column, where rows would be drawn and those of a unit belong together."""
+        return self
+
     def check_weights(self, kind: WeightKind | None) -> None:
         """Sampling weights refuse errors that take their scale for precision."""
         if kind == "sampling" and self.model_based:
@@ -530,6 +534,10 @@ class Bootstrap(_Replicated):
     def __str__(self) -> str:
         more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)
         return f"Bootstrap({self.reps}, {self.kind}{more})"
+
+    def drawn_by(self, unit: str) -> Self:
+        """Draw units of a column, where rows would be drawn."""
+        return replace(self, cluster=self.cluster or unit)
 
     def replicate_weights(self, panel: RowLabels, rows: IntArray, weights: FloatArray | None) -> ReplicateWeights:
         """Return the weights of every resample for some rows of a panel, whose weights in the fit are given.

@@ -25,7 +25,7 @@ import numpy as np
 from scipy import sparse, spatial
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
-from wagegap.errors import DataError, OptionError, check_count, check_option
+from wagegap.errors import DataError, OptionError, check_count, check_option, refuse_rows
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, factorize, group_sums
 
 __all__ = ["Dyads", "Kernel", "Places", "Spells", "check_kernel"]
@@ -231,9 +231,8 @@ class Spells:
 
     def __post_init__(self) -> None:
         check_count("lags", self.lags, 0)
-        missing = int(np.sum(self.periods != self.periods))
-        if missing:
-            raise DataError(f"{self.name}: the period is missing in {missing:,} of {len(self.periods):,} rows.")
+        missing = np.asarray(self.periods != self.periods)
+        refuse_rows(missing, DataError, f"{self.name}: the period is missing in ", " rows.")
 
     def degrees(self, rows: IntArray) -> float:
         """Periods of the given rows, or units where there are any, less one."""

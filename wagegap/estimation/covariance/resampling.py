@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
@@ -52,32 +52,6 @@ _BLOCK = 16_384  # units drawn together; part of what a seed means, a power of t
 _ROWS = 2_048  # rows whose products are formed together: they should stay in the cache
 _AT_ONCE = 32 * 2**20  # bytes of multipliers held together
 _PIVOT = 1e-10  # share of a column that the others leave unexplained; below, few digits are left
-
-
-class Multipliers(Protocol):
-    """Multipliers of units, replicate by replicate, block by block."""
-
-    @property
-    def reps(self) -> int:
-        """Number of replicates."""
-
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-
-    @property
-    def order(self) -> IntArray | None:
-        """Unit at each position, shape (N,); None where position is number."""
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a multiplier."""
-
-    def block(self, k: int, first: int, last: int) -> AnyArray:
-        """Multipliers at the positions of block k in replicates first to last - 1, shape (last - first, b)."""
-
-    def replicate(self, i: int) -> FloatArray:
-        """Multipliers of all units in replicate i, shape (N,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,6 +173,10 @@ class GivenWeights:
         return self.columns[:, i]
 
 
+Multipliers: TypeAlias = Resamples | GivenWeights
+"""Multipliers of units, replicate by replicate, block by block."""
+
+
 def draw_resamples(
     n_units: int,
     reps: int,
@@ -293,11 +271,16 @@ def replicate_moments(
     check_count("workers", workers)
     pieces = _arrange(draws, units, cells, len(z))
     n_cells = 1 if cells is None else int(cells.max()) + 1
-    size = z.shape[1] * (z.shape[1] + 1) // 2
-    out = np.zeros((n_cells, draws.reps, size))
-    task = _BlockMoments(z, weights, draws, pieces)
-    tasks = [(k, piece, *span) for k, piece in pieces.by_block() for span in _spans(draws)]
-    for block in track(map_in_order(task, tasks, workers), "blocks", progress, total=len(tasks)):
+    out = np.zeros((n_cells, draws.reps, z.shape[1] * (z.shape[1] + 1) // 2))
+
+    def of_block(task: tuple[int, list[tuple[int, int, int]], int, int]) -> list[tuple[int, int, FloatArray]]:
+        """Cell, first replicate and moments of each piece of a block under some replicates."""
+        k, spans, first, last = task
+        drawn = draws.block(k, first, last)
+        return [(cell, first, _moments(z, weights, pieces, drawn, slice(start, stop))) for start, stop, cell in spans]
+
+    tasks = [(k, spans, *replicates) for k, spans in pieces.by_block() for replicates in _spans(draws)]
+    for block in track(map_in_order(of_block, tasks, workers), "blocks", progress, total=len(tasks)):
         for cell, first, moments in block:
             out[cell, first : first + len(moments)] += moments
     return out[0] if cells is None else out
@@ -409,10 +392,6 @@ class _Pieces:
     blocks: IntArray
     cells: IntArray
 
-    def rows(self, span: slice) -> slice | IntArray:
-        """Rows at some places of the order."""
-        return span if self.order is None else self.order[span]
-
     def by_block(self) -> Iterator[tuple[int, list[tuple[int, int, int]]]]:
         """Yield each block that has rows, with (start, stop, cell) of its pieces."""
         spans = list(zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), self.cells.tolist(), strict=True))
@@ -421,34 +400,20 @@ class _Pieces:
             yield int(self.blocks[a]), spans[a:b]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _BlockMoments:
-    """Cross-products of one block under some replicates: (cell, first replicate, moments) of each piece."""
-
-    z: FloatArray
-    weights: FloatArray | None
-    draws: Multipliers
-    pieces: _Pieces
-
-    def __call__(self, task: tuple[int, list[tuple[int, int, int]], int, int]) -> list[tuple[int, int, FloatArray]]:
-        k, pieces, first, last = task
-        drawn = self.draws.block(k, first, last)
-        return [(cell, first, self._moments(drawn, start, stop)) for start, stop, cell in pieces]
-
-    def _moments(self, drawn: AnyArray, start: int, stop: int) -> FloatArray:
-        p = self.z.shape[1]
-        out = np.zeros((len(drawn), p * (p + 1) // 2))
-        for at in range(start, stop, _ROWS):
-            span = slice(at, min(at + _ROWS, stop))
-            rows = self.pieces.rows(span)
-            weights = None if self.weights is None else self.weights[rows]
-            products = column_products(self.z[rows], weights)
-            place = self.pieces.place[span]
-            new = np.flatnonzero(np.diff(place, prepend=-1))
-            if len(new) < len(place):
-                products, place = np.add.reduceat(products, new, axis=1), place[new]
-            out += _columns(drawn, place).astype(np.float64) @ products.T
-        return out
+def _moments(z: FloatArray, weights: FloatArray | None, pieces: _Pieces, drawn: AnyArray, piece: slice) -> FloatArray:
+    """Cross-products of the rows of a piece under the replicates whose multipliers are drawn."""
+    p = z.shape[1]
+    out = np.zeros((len(drawn), p * (p + 1) // 2))
+    for at in range(piece.start, piece.stop, _ROWS):
+        span = slice(at, min(at + _ROWS, piece.stop))
+        rows = span if pieces.order is None else pieces.order[span]
+        products = column_products(z[rows], None if weights is None else weights[rows])
+        place = pieces.place[span]
+        new = np.flatnonzero(np.diff(place, prepend=-1))
+        if len(new) < len(place):
+            products, place = np.add.reduceat(products, new, axis=1), place[new]
+        out += _columns(drawn, place).astype(np.float64) @ products.T
+    return out
 
 
 def _arrange(
@@ -478,16 +443,14 @@ def _arrange(
 
 def _positions(draws: Multipliers, units: IntArray | CodeArray | None, n: int) -> IntArray:
     """Position of the unit of each row."""
-    if units is None:
-        if n != draws.n_units:
-            raise DataError(f"{n:,} rows for {draws.n_units:,} resampled units: say which unit each row is.")
-        units = np.arange(n)
-    if len(units) != n:
-        raise DataError(f"units of {len(units):,} rows for {n:,} rows.")
-    if n and (units.min() < 0 or units.max() >= draws.n_units):
-        raise DataError(f"units {units.min()} to {units.max()} are not all among the {draws.n_units:,} resampled.")
-    own = np.asarray(units, dtype=np.intp)
-    return own if draws.order is None else np.argsort(draws.order)[own]
+    if units is None and n != draws.n_units:
+        raise DataError(f"{n:,} rows for {draws.n_units:,} resampled units: say which unit each row is.")
+    unit = np.arange(n) if units is None else np.asarray(units, dtype=np.intp)
+    if len(unit) != n:
+        raise DataError(f"units of {len(unit):,} rows for {n:,} rows.")
+    if n and (unit.min() < 0 or unit.max() >= draws.n_units):
+        raise DataError(f"units {unit.min()} to {unit.max()} are not all among the {draws.n_units:,} resampled.")
+    return unit if draws.order is None else np.argsort(draws.order)[unit]
 
 
 def _columns(drawn: AnyArray, place: IntArray) -> AnyArray:
@@ -507,8 +470,7 @@ def _spans(draws: Multipliers) -> Iterator[tuple[int, int]]:
 def _cut(stratum: AnyArray, reps: int, seed: int) -> _Segments:
     """Cut sorted strata at the edges of blocks, and draw the totals of the parts."""
     n = len(stratum)
-    changes = np.flatnonzero(np.diff(stratum)) + 1
-    strata = np.concatenate([[0], changes])
+    strata = np.concatenate([[0], np.flatnonzero(np.diff(stratum)) + 1])
     starts = np.union1d(strata, np.arange(0, n, _BLOCK))
     sizes = np.diff(starts, append=n)
     owner = np.searchsorted(strata, starts, side="right") - 1

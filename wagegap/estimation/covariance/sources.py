@@ -100,7 +100,7 @@ class AbsorbedCount:
     nested_in : tuple of str
         Groupings within whose groups the effects are nested.
     levels : int, optional
-        Levels of the grouping, which fixest counts whether or not they can be told apart; the rank where absent.
+        Levels of the grouping, which fixest counts whether or not they are collinear; the rank where absent.
     """
 
     name: str
@@ -241,7 +241,12 @@ class ScoreSource(ErrorSource):
             repeats=_stacked(self.repeats, other.repeats),
             cluster_degrees=self.cluster_degrees and self.cluster_degrees + (other.cluster_degrees or ()),
         )
-        joined._check_iid_rows()
+        row = joined.groupings.get("row")
+        if self.cov.model_based and isinstance(row, Grouping) and row.n_groups < len(row.codes):
+            raise JoinError(
+                f"{len(row.codes) - row.n_groups:,} observations stand in both results, which cov='iid' cannot relate: "
+                "use with_cov('HC1') or a cluster."
+            )
         return joined
 
     def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ScoreSource:
@@ -371,16 +376,6 @@ class ScoreSource(ErrorSource):
         ours, theirs = self.groupings, other.groupings
         return [name for name in ours if name in theirs and ours[name].source == theirs[name].source]
 
-    def _check_iid_rows(self) -> None:
-        row = self.groupings.get("row")
-        if not self.cov.model_based or not isinstance(row, Grouping):
-            return
-        if row.n_groups < len(row.codes):
-            raise JoinError(
-                f"{len(row.codes) - row.n_groups:,} observations stand in both results, which cov='iid' cannot relate: "
-                "use with_cov('HC1') or a cluster."
-            )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReplicateSource(ErrorSource):
@@ -497,6 +492,7 @@ def replicate_source(
     refit: Callable[[FloatArray], FloatArray],
     replicates: ReplicateWeights,
     scopes: Sequence[str],
+    names: Sequence[str] = (),
 ) -> ReplicateSource:
     """Refit with each replicate's weights.
 
@@ -510,11 +506,13 @@ def replicate_source(
         The weights.
     scopes : sequence of str, length C
         Scope of each cell's design.
+    names : sequence of str, length C, optional
+        What messages call the cells; their numbers where absent.
     """
     values = np.empty((len(replicates), *estimate.shape))
     fits = map_in_order(lambda i: refit(replicates.draw(i)), range(len(replicates)), replicates.workers)
     for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
-        _check_fitted(fitted, i, len(replicates))
+        _check_fitted(fitted, i, len(replicates), names)
         values[i] = fitted
     return source_of_values(estimate, values, replicates, scopes)
 
@@ -539,14 +537,15 @@ def source_of_values(
     return ReplicateSource(replicates.design, flat, keys, replicates.kind)
 
 
-def _check_fitted(found: FloatArray, i: int, number: int) -> None:
+def _check_fitted(found: FloatArray, i: int, number: int, names: Sequence[str] = ()) -> None:
     """Refuse a replicate that leaves a coefficient of some cell undetermined."""
     if np.isfinite(found).all():
         return
-    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=1)).tolist()
+    cells = listing(names[c] or "the data" for c in bad) if names else f"numbers {listing(bad)}"
     raise CovarianceError(
         f"replicate {i + 1} of {number} cannot be fitted in {len(bad)} of {len(found)} cells "
-        f"(numbers {listing(bad)}): too few rows there carry weight. Leave these cells out, or use "
+        f"({cells}): too few rows there carry weight. Leave these cells out, or use "
         "Bootstrap(kind='bayesian')."
     )
 

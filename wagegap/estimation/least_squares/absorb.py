@@ -17,7 +17,7 @@ from scipy.sparse import csgraph
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError
 
-__all__ = ["absorb", "effects_rank", "recode"]
+__all__ = ["absorb", "absorb_regression", "effects_rank", "is_nested", "recode"]
 
 
 def absorb(
@@ -64,6 +64,26 @@ def absorb(
     for j in range(columns.shape[1]):
         out[:, j] = _accelerated(columns[:, j], path, sums, w, tolerance, iterations)
     return out
+
+
+def absorb_regression(
+    y: FloatArray, x: FloatArray, effects: Sequence[CodeArray], weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Outcome and regressors without the effects; regressors that these take up are zero."""
+    within = absorb(np.column_stack([y, x]), effects, weights)
+    swallowed = np.linalg.norm(within[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
+    return within[:, 0], np.where(swallowed, 0.0, within[:, 1:])
+
+
+def is_nested(fine: CodeArray, coarse: CodeArray | IntArray) -> bool:
+    """Whether every level of one grouping lies in one of another.
+
+    >>> is_nested(np.array([0, 0, 1]), np.array([1, 1, 1])), is_nested(np.array([0, 0, 1]), np.array([0, 1, 1]))
+    (True, False)
+    """
+    first = np.zeros(int(fine.max()) + 1, dtype=np.intp)
+    first[fine] = coarse
+    return bool(np.array_equal(first[fine], coarse))
 
 
 def effects_rank(effects: Sequence[CodeArray]) -> int:

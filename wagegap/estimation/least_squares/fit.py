@@ -12,23 +12,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.options import Analytic, Covariance
-from wagegap.estimation.covariance.sources import AbsorbedCount, ScoreSource
-from wagegap.estimation.least_squares.absorb import absorb, effects_rank, recode
+from wagegap.estimation.covariance.options import Covariance
+from wagegap.estimation.covariance.sources import AbsorbedCount
+from wagegap.estimation.least_squares.absorb import absorb_regression, effects_rank, is_nested, recode
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.sample import Cell, CellFit, Sample
-from wagegap.estimation.scores import score_source
 
 __all__ = [
-    "CellFits",
     "LinearFit",
     "combination_in_words",
     "describe_collinear",
-    "fit_cells",
     "fit_least_squares",
     "least_squares_values",
 ]
@@ -72,58 +69,6 @@ class LinearFit(CellFit):
     sigma: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CellFits:
-    """Reported coefficients of every cell.
-
-    Attributes
-    ----------
-    values : ndarray, shape (C, r)
-        Coefficients.
-    source : ScoreSource
-        Their uncertainty; column c r + j is coefficient j of cell c.
-    sigma : ndarray, shape (C,)
-        Standard deviation of the residuals.
-    collinear : tuple of (str, str)
-        Cell, and what was left out of it, in words.
-    """
-
-    values: FloatArray
-    source: ScoreSource
-    sigma: FloatArray
-    collinear: tuple[tuple[str, str], ...]
-
-
-def fit_cells(
-    sample: Sample, reported: Sequence[int], *, cov: Analytic, rule: SmallSample, wanted: BoolArray | None = None
-) -> CellFits:
-    """Fit every cell on its own rows and report some coefficients.
-
-    Parameters
-    ----------
-    sample : Sample
-        Rows, every one of them in a cell.
-    reported : sequence of int
-        Columns of x whose coefficients are wanted.
-    cov : Analytic
-        Covariance, which decides what is kept of the rows.
-    rule : str
-        Small-sample rule.
-    wanted : ndarray of bool, shape (C, r), optional
-        Which of the reported columns a cell must identify (a level nobody there has is NaN); all where absent.
-
-    Raises
-    ------
-    IdentificationError
-        When a reported column is collinear with others in a cell, whichever of them stands first.
-    """
-    cells = sample.by_cell()
-    fits = [fit_least_squares(cell, sample, reported, cov, wanted) for cell in cells]
-    source = score_source(sample, cells, fits, cov=cov, rule=rule)
-    collinear = tuple((cell.name, words) for cell, fit in zip(cells, fits, strict=True) for words in fit.collinear)
-    return CellFits(np.array([f.values for f in fits]), source, np.array([f.sigma for f in fits]), collinear)
-
-
 def fit_least_squares(
     cell: Cell, sample: Sample, reported: Sequence[int], cov: Covariance, wanted: BoolArray | None = None
 ) -> LinearFit:
@@ -155,7 +100,12 @@ def fit_least_squares(
         n_params=block.fit.rank,
         classical=variance * block.fit.bread[np.ix_(at, at)],
         absorbed=block.absorbed,
-        collinear=_combinations(sample, block),
+        # a level that a cell does not have is not worth telling, nor a redundant dummy of an effect
+        collinear=tuple(
+            combination_in_words(found, block.names)
+            for found in block.fit.collinear
+            if found.column < len(sample.names) and found.made_of
+        ),
         leverage=block.fit.leverage if repeats is None else block.fit.leverage / repeats[cell.rows],
         clusters=_clustered(cell, sample, block, at, cov) if cov.adjusts_clusters else None,
         sigma=float(np.sqrt(variance)),
@@ -183,11 +133,8 @@ def fit_block(cell: Cell, sample: Sample, *, dummies: bool = False) -> BlockFit:
     if dummies:
         x, names = _with_dummies(x, names, codes, sample.effect_names)
         return BlockFit(fit_lstsq(cell.y, x, cell.weights), x, names, ())
-    within = absorb(np.column_stack([cell.y, x]), codes, cell.weights)
-    swallowed = np.linalg.norm(within[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
-    within[:, 1:][:, swallowed] = 0.0
-    counts = _absorbed_counts(sample, cell.rows, codes)
-    return BlockFit(fit_lstsq(within[:, 0], within[:, 1:], cell.weights), within[:, 1:], names, counts)
+    y, x = absorb_regression(cell.y, x, codes, cell.weights)
+    return BlockFit(fit_lstsq(y, x, cell.weights), x, names, _absorbed_counts(sample, cell.rows, codes))
 
 
 def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
@@ -199,9 +146,9 @@ def combination_in_words(found: Collinear, names: Sequence[str]) -> str:
     if not found.made_of:
         return f"{names[found.column]} = 0"
     shown = found.made_of[:_TERMS_SHOWN]
-    text = " ".join(f"{'-' if b < 0 else '+'} {abs(b):.4g}*{names[j]}" for j, b in shown)
+    text = " ".join(f"{'-' if b < 0 else '+'} {abs(b):.4g}*{names[j]}" for j, b in shown).removeprefix("+ ")
     more = len(found.made_of) - len(shown)
-    return f"{names[found.column]} = {text.removeprefix('+ ')}{f' and {more} columns more' * (more > 0)}"
+    return f"{names[found.column]} = {text}{f' and {more} columns more' if more else ''}"
 
 
 def _with_dummies(
@@ -220,22 +167,13 @@ def _with_dummies(
 
 def _absorbed_counts(sample: Sample, rows: IntArray, codes: Sequence[CodeArray]) -> tuple[AbsorbedCount, ...]:
     """Rank that each further grouping of effects adds, and the clusters it is nested in."""
-    counts, before = [], 0
-    for j, name in enumerate(sample.effect_names):
-        total = effects_rank(codes[: j + 1])
-        nested = tuple(
-            group.name
-            for group in sample.groupings.values()
-            if isinstance(group, Grouping) and _is_nested(codes[j], group.codes[rows])
-        )
-        counts.append(AbsorbedCount(name, total - before, nested, int(codes[j].max()) + 1))
-        before = total
-    return tuple(counts)
-
-
-def _is_nested(fine: CodeArray, coarse: CodeArray) -> bool:
-    pairs = np.unique(fine.astype(np.int64) * (int(coarse.max()) + 1) + coarse)
-    return len(pairs) == int(fine.max()) + 1
+    ranks = np.diff([effects_rank(codes[:j]) for j in range(len(codes) + 1)])
+    groups = [group for group in sample.groupings.values() if isinstance(group, Grouping)]
+    nested_in = [tuple(group.name for group in groups if is_nested(c, group.codes[rows])) for c in codes]
+    return tuple(
+        AbsorbedCount(name, int(rank), nested, int(c.max()) + 1)
+        for name, rank, nested, c in zip(sample.effect_names, ranks, nested_in, codes, strict=True)
+    )
 
 
 def _check_reported(sample: Sample, block: BlockFit, reported: Sequence[int], cell: Cell) -> None:
@@ -250,15 +188,6 @@ def _check_reported(sample: Sample, block: BlockFit, reported: Sequence[int], ce
             f"{sample.names[involved[0]]!r} is collinear with other columns in {cell.where()}: {reason}. Leave one of "
             "them out."
         )
-
-
-def _combinations(sample: Sample, block: BlockFit) -> tuple[str, ...]:
-    """Combinations worth telling: a level that a cell does not have is not one, nor a redundant dummy of an effect."""
-    return tuple(
-        combination_in_words(found, block.names)
-        for found in block.fit.collinear
-        if found.column < len(sample.names) and found.made_of
-    )
 
 
 def _clustered(

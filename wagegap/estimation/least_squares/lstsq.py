@@ -1,7 +1,7 @@
 """Weighted least squares by a rank-revealing orthogonal decomposition.
 
 Columns are scaled to unit length, the matrix is factored by Householder reflections, and columns that are linear
-combinations of those before them are set aside with the combination that makes them. Normal equations are never
+combinations of those before them are left out with the combination that makes them. Normal equations are never
 formed, so that nearly collinear designs keep the digits they have (NIST StRD, Filip).
 
 References
@@ -44,7 +44,7 @@ class LstsqFit:
     Attributes
     ----------
     params : ndarray, shape (k,)
-        Coefficients; NaN for a column set aside.
+        Coefficients; NaN for a column left out.
     bread : ndarray, shape (k, k)
         (X'WX)^-1 over the kept columns, zero elsewhere.
     residuals : ndarray, shape (n,)
@@ -54,7 +54,7 @@ class LstsqFit:
     kept : ndarray of bool, shape (k,)
         Columns with a coefficient.
     collinear : tuple of Collinear
-        Columns set aside.
+        Columns left out as collinear.
     """
 
     params: FloatArray

@@ -1,9 +1,8 @@
-"""Means and slopes of a sample from its cross-products, and the sums of squared scores behind their covariance.
+"""Means and slopes of a sample from its cross-products.
 
-Everything that a decomposition of means needs of the rows is X'WX, X'Wy and, for standard errors, the same products
-with squared residuals as weights. Columns are centred and scaled before they are multiplied, a step of refinement with
-the true residuals follows where products alone would lose digits, and where the centred columns are too nearly
-collinear for products the rows are factored instead (`fit_lstsq`).
+Everything that a decomposition of means needs of the rows is X'WX and X'Wy. Columns are centred and scaled before they
+are multiplied, a step of refinement with the true residuals follows where products alone would lose digits, and where
+the centred columns are too nearly collinear for products the rows are factored instead (`fit_lstsq`).
 
 References
 ----------
@@ -13,7 +12,7 @@ Golub, G. and C. Van Loan (2013). Matrix Computations, 4th ed., chapter 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from scipy import linalg
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
 
-__all__ = ["MeanSlopes", "fit_mean_slopes", "row_blocks", "weighted_products"]
+__all__ = ["MeanSlopes", "fit_mean_slopes", "row_blocks"]
 
 _BLOCK = 4096
 _WORST_CONDITION = 1e6
@@ -52,7 +51,7 @@ class MeanSlopes:
     kept : ndarray of bool, shape (k,)
         Columns with a coefficient.
     collinear : tuple of Collinear
-        Columns set aside, with what makes them.
+        Columns left out as collinear, with what makes them.
     constant : int, optional
         Column of ones.
     """
@@ -112,7 +111,8 @@ def fit_mean_slopes(y: FloatArray, x: FloatArray, weights: FloatArray | None = N
     (array([1., 2.]), array([1. , 1.5]))
     """
     sums = _sums(y, x, weights)
-    constant = _constant(x, sums)
+    alike = np.flatnonzero((np.diag(sums.centred) == 0) & (sums.mean == 1))
+    constant = int(alike[0]) if alike.size and bool((x[:, alike[0]] == 1).all()) else None
     solved = _solve(y, x, weights, sums, constant)
     if solved is not None:
         params, bread, residuals = solved
@@ -124,54 +124,6 @@ def fit_mean_slopes(y: FloatArray, x: FloatArray, weights: FloatArray | None = N
         len(y), sums.total, sums.mean, params, fit.bread, sums.centred, fit.residuals, fit.kept, fit.collinear,
         constant if constant is not None and fit.kept[constant] else None,
     )  # fmt: skip
-
-
-def weighted_products(
-    x: FloatArray,
-    multipliers: Sequence[FloatArray | None],
-    known: dict[tuple[int, int], FloatArray] | None = None,
-    about: FloatArray | None = None,
-) -> FloatArray:
-    """Sums over rows of c_a c_b z z' for every pair of row multipliers, with z = x - about.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, k)
-        Regressors.
-    multipliers : sequence of ndarray, each of shape (n,)
-        Row multipliers c_a, such as weights, and weights times residuals; None stands for ones.
-    known : dict of (a, b) to ndarray of shape (k, k), optional
-        Products that need not be computed again.
-    about : ndarray, shape (k,), optional
-        Centre of the columns; zero where absent.
-
-    Returns
-    -------
-    ndarray, shape (m, m, k, k)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> weighted_products(np.array([[1.0], [2.0]]), [None, np.array([3.0, -1.0])])[:, :, 0, 0]
-    array([[ 5., -1.],
-           [-1., 13.]])
-    """
-    m, (n, k) = len(multipliers), x.shape
-    products = known or {}
-    out = np.zeros((m, m, k, k))
-    for rows in row_blocks(n):
-        z = x[rows] if about is None else x[rows] - about
-        scaled = [z if c is None else z * c[rows, None] for c in multipliers]
-        for a in range(m):
-            for b in range(a, m):
-                if (a, b) not in products:
-                    out[a, b] += scaled[a].T @ scaled[b]
-    for (a, b), product in products.items():
-        out[a, b] = product
-    for a in range(m):
-        for b in range(a):
-            out[a, b] = out[b, a].T
-    return out
 
 
 def row_blocks(n: int, size: int = _BLOCK) -> Iterator[slice]:
@@ -239,12 +191,6 @@ def _solve(
         residuals = y - x @ params
         params = params + inverse @ ((residuals if weights is None else weights * residuals) @ x)
     return params, inverse, y - x @ params
-
-
-def _constant(x: FloatArray, sums: _Sums) -> int | None:
-    """Position of a column of ones."""
-    found = np.flatnonzero((np.diag(sums.centred) == 0) & (sums.mean == 1))
-    return int(found[0]) if found.size and bool((x[:, found[0]] == 1).all()) else None
 
 
 def _inverse(sums: _Sums, constant: int | None) -> tuple[FloatArray | None, float]:

@@ -14,25 +14,50 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, FloatArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
-from wagegap.estimation.least_squares.fit import CellFits, combination_in_words, fit_cells, least_squares_values
+from wagegap.estimation.least_squares.fit import combination_in_words, fit_least_squares, least_squares_values
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
-from wagegap.estimation.sample import Sample
+from wagegap.estimation.sample import Cell, Sample
+from wagegap.estimation.scores import score_source
 
-__all__ = ["fit_stacked", "stacked_values"]
+__all__ = ["StackedFit", "fit_stacked", "stacked_values"]
 
 _DENSE_AT_MOST = 250_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackedFit:
+    """Coefficients of every cell.
+
+    Attributes
+    ----------
+    values : ndarray, shape (C, r)
+        Coefficients.
+    source : ScoreSource
+        Source of error of the fitted columns.
+    matrix : ndarray, shape (C r, q)
+        Map from the fitted columns to the coefficients, cell by cell.
+    sigma : ndarray, shape (C,)
+        Standard deviation of the residuals.
+    collinear : tuple of (str, str)
+        Cell, and what was left out of it, in words.
+    """
+
+    values: FloatArray
+    source: ScoreSource
+    matrix: FloatArray
+    sigma: FloatArray
+    collinear: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OwnPart:
     """What one cell's own columns take out: their fit of the outcome and of the common columns."""
 
-    cell: str
-    rows: IntArray
+    cell: Cell
     own: FloatArray
     bread: FloatArray
     leverage: FloatArray
@@ -41,7 +66,7 @@ class _OwnPart:
 
 def fit_stacked(
     sample: Sample, reported: Sequence[int], *, cov: Analytic, rule: SmallSample, wanted: BoolArray | None = None
-) -> tuple[CellFits, FloatArray]:
+) -> StackedFit:
     """Fit all cells in one regression with common slopes of the controls.
 
     Parameters
@@ -50,15 +75,12 @@ def fit_stacked(
         Rows, every one of them in a cell.
     reported : sequence of int
         Columns of x with a slope in each cell.
-    cov, rule, wanted
-        As in `fit_cells`.
-
-    Returns
-    -------
-    fits : CellFits
-        Coefficients, and the source of error of the fitted columns.
-    matrix : ndarray, shape (C r, q)
-        Map from the fitted columns to the coefficients, cell by cell.
+    cov : Analytic
+        Covariance, which decides what is kept of the rows.
+    rule : str
+        Small-sample rule.
+    wanted : ndarray of bool, shape (C, r), optional
+        Which of the reported columns a cell must identify (a level nobody there has is NaN); all where absent.
 
     Raises
     ------
@@ -69,9 +91,12 @@ def fit_stacked(
     if not sample.effects and not cov.adjusts_clusters:
         return _fit_sparse(sample, reported, cov, rule, must)
     dense, columns = _dense_sample(sample, reported)
-    joint = fit_cells(dense, columns, cov=cov, rule=rule, wanted=must.reshape(1, -1))
-    values = joint.values.reshape(must.shape)
-    return replace(joint, values=values, sigma=np.repeat(joint.sigma, len(values))), np.eye(values.size)
+    cell = dense.cell(0, np.arange(len(dense.y)))
+    fit = fit_least_squares(cell, dense, columns, cov, must.reshape(1, -1))
+    return StackedFit(
+        fit.values.reshape(must.shape), score_source(dense, [cell], [fit], cov=cov, rule=rule), np.eye(must.size),
+        np.full(len(must), fit.sigma), tuple(("", words) for words in fit.collinear),
+    )  # fmt: skip
 
 
 def stacked_values(sample: Sample, reported: Sequence[int]) -> FloatArray:
@@ -94,15 +119,15 @@ def _dense_sample(sample: Sample, reported: Sequence[int]) -> tuple[Sample, list
     own = [member * sample.x[:, [j]] for j in reported]
     premiums = np.stack(own, axis=2).reshape(len(sample.y), n_cells * r)
     names = [f"{sample.names[j]}[{cell}]" for cell in sample.cell_names for j in reported]
-    effects, effect_names = sample.effects, sample.effect_names
-    if sample.effects:
-        effects, effect_names = (sample.cells, *effects), ("cell", *effect_names)
+    # with absorbed effects the cells are one of them, else they have constants of their own
+    cells, cell_effect = ((sample.cells,), ("cell",)) if sample.effects else ((), ())
     without = bool(sample.effects) or constant is None
     constants, constant_names = ([], ()) if without else ([member], sample.cell_names)
     x = np.column_stack([premiums, *constants, sample.x[:, common]])
     all_names = (*names, *constant_names, *(sample.names[j] for j in common))
     dense = replace(
-        sample, x=x, names=all_names, effects=effects, effect_names=effect_names,
+        sample, x=x, names=all_names, effects=(*cells, *sample.effects),
+        effect_names=(*cell_effect, *sample.effect_names),
         cells=np.zeros(len(sample.y), dtype=np.int32), cell_names=("",),
     )  # fmt: skip
     return dense, list(range(n_cells * r))
@@ -117,14 +142,14 @@ def _split_columns(sample: Sample, reported: Sequence[int]) -> tuple[int | None,
 
 def _fit_sparse(
     sample: Sample, reported: Sequence[int], cov: Analytic, rule: SmallSample, must: BoolArray
-) -> tuple[CellFits, FloatArray]:
+) -> StackedFit:
     constant, common = _split_columns(sample, reported)
     own_columns = [*([] if constant is None else [constant]), *reported]
     needed = np.column_stack([np.ones((len(must), len(own_columns) - len(reported)), dtype=bool), must])
     out_y, out_x = np.array(sample.y), sample.x[:, common].copy()
     parts = [
-        _take_out(sample, rows, own_columns, common, out_y, out_x, c, needed[c])
-        for c, rows in enumerate(sample.rows_by_cell())
+        _take_out(cell, sample.names, own_columns, common, out_y, out_x, needed[cell.number])
+        for cell in sample.by_cell()
     ]
     shared = fit_lstsq(out_y, out_x, sample.weights)
     for found in shared.collinear:
@@ -144,37 +169,35 @@ def _fit_sparse(
         ("", combination_in_words(found, names) if found.made_of else f"{names[found.column]} varies in no cell")
         for found in shared.collinear
     )
-    return CellFits(values, source, np.full(n_cells, sigma), collinear), matrix
+    return StackedFit(values, source, matrix, np.full(n_cells, sigma), collinear)
 
 
 def _take_out(
-    sample: Sample,
-    rows: IntArray,
+    cell: Cell,
+    names: Sequence[str],
     own_columns: Sequence[int],
     common: Sequence[int],
     out_y: FloatArray,
     out_x: FloatArray,
-    cell: int,
     needed: BoolArray,
 ) -> _OwnPart:
     """Take the own columns of one cell out of outcome and common columns (written into `out_y`, `out_x`)."""
-    weights = None if sample.weights is None else sample.weights[rows]
-    own = sample.x[rows][:, list(own_columns)]
-    fit = fit_lstsq(sample.y[rows], own, weights)
+    own = cell.x[:, list(own_columns)]
+    fit = fit_lstsq(cell.y, own, cell.weights)
     lost = [found for found in fit.collinear if needed[found.column]]
     if lost:
-        words = combination_in_words(lost[0], [sample.names[j] for j in own_columns])
-        raise IdentificationError(f"in {sample.cell_names[cell]} the premium is collinear: {words}.")
-    weighted = own if weights is None else own * weights[:, None]
-    columns = np.column_stack([sample.y[rows], sample.x[rows][:, list(common)]])
+        words = combination_in_words(lost[0], [names[j] for j in own_columns])
+        raise IdentificationError(f"in {cell.name} the premium is collinear: {words}.")
+    weighted = own if cell.weights is None else own * cell.weights[:, None]
+    columns = np.column_stack([cell.y, cell.x[:, list(common)]])
     projection = fit.bread @ (weighted.T @ columns)
     rest = columns - own @ projection
     again = fit.bread @ (weighted.T @ rest)
     projection, rest = projection + again, rest - own @ again
-    out_y[rows] = rest[:, 0]
+    out_y[cell.rows] = rest[:, 0]
     tiny = np.linalg.norm(rest[:, 1:], axis=0) <= 1e-12 * np.linalg.norm(columns[:, 1:], axis=0)
-    out_x[rows] = np.where(tiny, 0.0, rest[:, 1:])
-    return _OwnPart(sample.cell_names[cell], rows, own, fit.bread, fit.leverage, projection)
+    out_x[cell.rows] = np.where(tiny, 0.0, rest[:, 1:])
+    return _OwnPart(cell, own, fit.bread, fit.leverage, projection)
 
 
 def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], common: Sequence[int], r: int) -> None:
@@ -185,7 +208,7 @@ def _check_apart(sample: Sample, found: Collinear, parts: Sequence[_OwnPart], co
         weights[column] = -coefficient
     size = np.linalg.norm(sample.x[:, common[found.column]])
     cells = [
-        part.cell
+        part.cell.name
         for part in parts
         if (np.abs(part.projection[-r:, 1:] @ weights) * np.linalg.norm(part.own[:, -r:], axis=0) > 1e-8 * size).any()
     ]
@@ -204,11 +227,7 @@ def _stacked_block(sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], 
     if df <= 0:
         raise IdentificationError(f"{len(sample.y)} rows for {rank} parameters: pool cells or drop controls.")
     variance = weighted_sum_of_squares(shared.residuals, sample.weights) / df
-    own: FloatArray = linalg.block_diag(*[part.bread[-r:, -r:] for part in parts])
-    k = len(shared.params)
-    iid = np.zeros((len(own) + k, len(own) + k))
-    iid[: len(own), : len(own)] = own
-    iid[len(own) :, len(own) :] = shared.bread
+    iid = linalg.block_diag(*[part.bread[-r:, -r:] for part in parts], shared.bread)
     return Block("", sample.observations(everything), rank, (), variance * iid), float(np.sqrt(variance))
 
 
@@ -224,9 +243,10 @@ def _stacked_scores(
     places[:, r:] = len(parts) * r + np.arange(k)
     leverage = np.array(shared.leverage)
     for c, part in enumerate(parts):
-        data[part.rows, :r] = (part.own @ part.bread[:, -r:]) * scaled[part.rows, None]
-        places[part.rows, :r] = c * r + np.arange(r)
-        leverage[part.rows] += part.leverage
+        rows = part.cell.rows
+        data[rows, :r] = (part.own @ part.bread[:, -r:]) * scaled[rows, None]
+        places[rows, :r] = c * r + np.arange(r)
+        leverage[rows] += part.leverage
     if sample.repeats is not None:
         leverage = leverage / sample.repeats
     pointers = np.arange(0, n * (r + k) + 1, r + k)

@@ -30,11 +30,10 @@ import numpy as np
 from scipy import special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, IdentificationError, check_option, listing
+from wagegap.errors import DataError, IdentificationError, check_option, listing, refuse_rows
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
 from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
-from wagegap.estimation.likelihood.linear_systems import invert_information
-from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives, maximise
+from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives, invert_information, maximise
 from wagegap.estimation.likelihood.working_columns import WorkingColumns, check_weights, named_columns, working_columns
 
 __all__ = [
@@ -86,7 +85,7 @@ class BinaryFit:
     link : str
         Logit, probit, cloglog or lpm.
     params : ndarray, shape (k,)
-        Coefficients; NaN for a column set aside.
+        Coefficients; NaN for a column left out.
     bread : ndarray, shape (k, k)
         Inverse of the observed information over the kept columns, zero elsewhere.
     index : ndarray, shape (n,)
@@ -102,7 +101,7 @@ class BinaryFit:
     kept : ndarray of bool, shape (k,)
         Columns with a coefficient.
     collinear : tuple of Collinear
-        Columns set aside.
+        Columns left out as collinear.
     steps : int
         Newton steps taken.
     separation : Separation, optional
@@ -260,9 +259,8 @@ def fit_binary(
     array([-1.098612,  2.197225])
     """
     check_option("link", link, LINKS)
-    bad = int((~((y >= 0) & (y <= 1))).sum())
-    if bad:
-        raise DataError(f"a binary outcome is 0 or 1, or a share between them; {bad:,} of {len(y):,} values are not.")
+    outside = ~((y >= 0) & (y <= 1))
+    refuse_rows(outside, DataError, "a binary outcome is 0 or 1, or a share between them; ", " values are not.")
     check_weights(weights)
     if link == "lpm":
         return _fit_linear(y, x, weights, offset)

@@ -221,7 +221,10 @@ def fit_two_step(
     ------
     DataError, IdentificationError
     """
-    _check_selected(selected, weights)
+    used = selected if weights is None else selected[weights > 0]
+    if used.all() or not used.any():
+        share = "everybody" if used.all() else "nobody"
+        raise DataError(f"{share} of {len(used):,} rows is selected: there is no selection to correct for.")
     probit = fit_binary(selected.astype(float), z, weights, "probit", names=selection_names)
     if probit.collinear:
         lost = named_columns([c.column for c in probit.collinear], selection_names)
@@ -416,10 +419,3 @@ def _check_inside(params: FloatArray, *, converged: bool) -> None:
             f"Heckman's likelihood has no maximum after {_STEPS} steps (rho = {rho:.4f}): use the two steps, or other "
             "regressors of selection."
         )
-
-
-def _check_selected(selected: BoolArray, weights: FloatArray | None) -> None:
-    used = selected if weights is None else selected[weights > 0]
-    if used.all() or not used.any():
-        share = "everybody" if used.all() else "nobody"
-        raise DataError(f"{share} of {len(used):,} rows is selected: there is no selection to correct for.")

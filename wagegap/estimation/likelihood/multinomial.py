@@ -24,8 +24,14 @@ from scipy import special
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError, listing
 from wagegap.estimation.least_squares.lstsq import Collinear
-from wagegap.estimation.likelihood.linear_systems import invert_information
-from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives, maximise, uphill_step
+from wagegap.estimation.likelihood.newton import (
+    MOST_MOVED,
+    Ascent,
+    Derivatives,
+    invert_information,
+    maximise,
+    uphill_step,
+)
 from wagegap.estimation.likelihood.working_columns import WorkingColumns, check_weights, named_columns, working_columns
 
 __all__ = ["MultinomialFit", "fit_multinomial", "softmax"]
@@ -40,9 +46,9 @@ class MultinomialFit:
     Attributes
     ----------
     params : ndarray, shape (J - 1, k)
-        Coefficients of every outcome but the base; NaN for a column set aside.
+        Coefficients of every outcome but the base; NaN for a column left out.
     bread : ndarray, shape ((J - 1) k, (J - 1) k)
-        Inverse of the information, outcome after outcome, zero for columns set aside.
+        Inverse of the information, outcome after outcome, zero for columns left out.
     probabilities : ndarray, shape (n, J)
         Fitted probabilities.
     residuals : ndarray, shape (n, J - 1)
@@ -54,7 +60,7 @@ class MultinomialFit:
     kept : ndarray of bool, shape (k,)
         Columns with coefficients.
     collinear : tuple of Collinear
-        Columns set aside.
+        Columns left out as collinear.
     steps : int
         Newton steps taken.
     """

@@ -4,9 +4,14 @@ Steps are those of Newton with the exact Hessian, halved where they overshoot. T
 g'H^-1 g, the squared distance to the maximum in standard errors, is negligible: one last step is taken then, which
 squares the distance again. Many fits are carried forward together, each until it is at its maximum.
 
+The matrices of second derivatives and the cross-products of one fit mix columns of very different size. They are
+solved, or inverted, after scaling them to a unit diagonal, so that Cholesky's factorisation loses no digits to that; a
+column that no row informs stays where it is.
+
 References
 ----------
 Boyd, S. and L. Vandenberghe (2004). Convex Optimization, chapter 9. Cambridge University Press.
+Higham, N. (2002). Accuracy and Stability of Numerical Algorithms, 2nd ed., chapters 7 and 10. SIAM.
 Nocedal, J. and S. Wright (2006). Numerical Optimization, 2nd ed., chapter 3. Springer.
 """
 
@@ -17,17 +22,27 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from scipy import linalg
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.estimation.likelihood.linear_systems import solve_scaled
 
-__all__ = ["MOST_MOVED", "Ascent", "Derivatives", "concave_step", "maximise", "uphill_step"]
+__all__ = [
+    "MOST_MOVED",
+    "Ascent",
+    "Derivatives",
+    "concave_step",
+    "invert_information",
+    "maximise",
+    "solve_scaled",
+    "uphill_step",
+]
 
 MOST_MOVED = 0.02
 """A last step that still moves an index by more is no convergence: outcomes are separated."""
 
 _HALVINGS = 40
 _RIDGE = 1e-13
+_RIDGE_OF_SUMS = 1e-10
 _FLATTEST = 1e-10  # curvature, relative to that of scaled columns, below which a direction counts as flat
 
 
@@ -79,6 +94,52 @@ class Ascent:
 
 Evaluate: TypeAlias = Callable[[FloatArray, IntArray], Derivatives]
 Direction: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+def solve_scaled(matrices: FloatArray, right: FloatArray, ridge: float = _RIDGE_OF_SUMS) -> FloatArray:
+    """Solve many systems at once; a column without rows stays where it is.
+
+    Parameters
+    ----------
+    matrices : ndarray, shape (m, k, k)
+        Symmetric, positive semidefinite.
+    right : ndarray, shape (m, k)
+        Right-hand sides.
+    ridge : float
+        Added to the unit diagonal.
+
+    Examples
+    --------
+    >>> solve_scaled(np.array([[[4.0, 0.0], [0.0, 0.0]]]), np.array([[2.0, 0.0]])).round(6)
+    array([[0.5, 0. ]])
+    """
+    # A b = r with D = diag(A)^-1/2:   (D A D + ridge I) D^-1 b = D r
+    diagonal = np.einsum("mkk->mk", matrices)
+    root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = matrices * root[:, :, None] * root[:, None, :]
+    at = np.arange(matrices.shape[1])
+    scaled[:, at, at] = 1 + ridge
+    return np.asarray(np.linalg.solve(scaled, (right * root)[:, :, None])[:, :, 0] * root)
+
+
+def invert_information(information: FloatArray) -> FloatArray:
+    """Return the inverse of an information matrix, shape (k, k); of minimum norm where it is singular.
+
+    Examples
+    --------
+    >>> invert_information(np.array([[4.0, 0.0], [0.0, 0.0]]))
+    array([[0.25, 0.  ],
+           [0.  , 0.  ]])
+    """
+    # H^-1 = D (D H D)^-1 D with D = diag(H)^-1/2
+    diagonal = np.diag(information)
+    root = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = information * np.outer(root, root)
+    try:
+        inverse = linalg.cho_solve(linalg.cho_factor(scaled), np.eye(len(scaled)))
+    except linalg.LinAlgError:
+        inverse = np.asarray(linalg.pinvh(scaled), dtype=float)
+    return np.asarray((inverse + inverse.T) / 2 * np.outer(root, root))
 
 
 def concave_step(information: FloatArray, gradient: FloatArray) -> FloatArray:

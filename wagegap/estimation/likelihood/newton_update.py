@@ -26,7 +26,7 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
-from wagegap.estimation.likelihood.linear_systems import solve_scaled
+from wagegap.estimation.likelihood.newton import solve_scaled
 
 __all__ = ["NewtonUpdate", "newton_update"]
 
@@ -44,34 +44,22 @@ class NewtonUpdate:
         Regressors.
     scores : ndarray, shape (m, n)
         psi of each row.
-    curvature : ndarray, shape (m, n), optional
-        c of each row, where replicates have matrices of their own.
-    products : ndarray, shape (n, k (k + 1) / 2), optional
-        Products of the columns, likewise.
-    matrices : ndarray, shape (m, k, k), optional
-        The sample's matrices, as a mean over rows, where replicates use these.
+    matrices : callable
+        From some of the equations and the weights (n,) to their matrices of second derivatives, shape (a, k, k).
     """
 
     x: FloatArray
     scores: FloatArray
-    curvature: FloatArray | None
-    products: FloatArray | None
-    matrices: FloatArray | None
+    matrices: Callable[[slice, FloatArray], FloatArray]
 
     def step(self, weights: FloatArray) -> FloatArray:
         """Return the change of the coefficients under the weights (n,), shape (m, k)."""
-        size = max(_AT_ONCE // len(weights), 1)
-        parts = [self._step(slice(at, at + size), weights) for at in range(0, len(self.scores), size)]
-        return np.concatenate(parts)
-
-    def _step(self, some: slice, weights: FloatArray) -> FloatArray:
-        """The same for some of the equations."""
         # db = (sum_i v_i c_i x_i x_i')^-1 sum_i v_i psi_i x_i
-        right = (self.scores[some] * weights) @ self.x
-        if self.curvature is not None and self.products is not None:
-            return solve_scaled(unpack_moments((self.curvature[some] * weights) @ self.products), right)
-        assert self.matrices is not None
-        return solve_scaled(self.matrices[some] * weights.sum(), right)
+        size = max(_AT_ONCE // len(weights), 1)
+        blocks = (slice(at, at + size) for at in range(0, len(self.scores), size))
+        return np.concatenate(
+            [solve_scaled(self.matrices(some, weights), (self.scores[some] * weights) @ self.x) for some in blocks]
+        )
 
 
 def newton_update(
@@ -109,8 +97,8 @@ def newton_update(
     for j in range(number):
         psi[j] = scores(j)
     if n <= _OWN_MATRIX:
-        by_row = np.array([curvature(j) for j in range(number)])
-        return NewtonUpdate(x, psi, by_row, column_products(x).T, None)
+        by_row, products = np.array([curvature(j) for j in range(number)]), column_products(x).T
+        return NewtonUpdate(x, psi, lambda some, v: unpack_moments((by_row[some] * v) @ products))
     # sum_i w_i c_i x_i x_i' / sum_i w_i
-    matrices = np.array([(x.T * (curvature(j) * weights)) @ x for j in range(number)]) / weights.sum()
-    return NewtonUpdate(x, psi, None, None, matrices)
+    of_sample = np.array([(x.T * (curvature(j) * weights)) @ x for j in range(number)]) / weights.sum()
+    return NewtonUpdate(x, psi, lambda some, v: of_sample[some] * v.sum())

@@ -133,8 +133,7 @@ def _beyond_levels(signs: IntArray, x: FloatArray, effects: Sequence[CodeArray])
 
 def _directions(x: FloatArray, effects: Sequence[CodeArray], boundary: BoolArray) -> sparse.csr_array:
     """Values on the boundary rows of combinations that vanish on the interior rows, and span all that do."""
-    covered = all(np.bincount(codes, weights=~boundary).min() > 0 for codes in effects)
-    if not covered:
+    if not all(np.bincount(codes, weights=~boundary).min() > 0 for codes in effects):
         return _null_directions(x, effects, boundary)
     z = x @ _vanishing(x, effects, boundary)
     if not effects:

@@ -39,7 +39,7 @@ from scipy import sparse
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike
 from wagegap.errors import IdentificationError, check_option
-from wagegap.estimation.least_squares.absorb import absorb
+from wagegap.estimation.least_squares.absorb import absorb, absorb_regression, is_nested
 from wagegap.estimation.least_squares.lstsq import LstsqFit, fit_lstsq
 
 __all__ = ["MULTIPLIERS", "Multipliers", "WildBase", "WildDraws", "WildProblem", "draw_wild", "pose", "pose_sums"]
@@ -264,7 +264,8 @@ def pose(
     """
     n_groups = int(groups.max()) + 1
     _check_groups(n_groups)
-    y, x = _within(y, x, effects, weights)
+    if effects:
+        y, x = absorb_regression(y, x, effects, weights)
     fit = fit_lstsq(y, x, weights)
     if np.any(row[~fit.kept] != 0) or row @ fit.bread @ row <= 0:
         raise IdentificationError("the hypothesis is on coefficients that the data do not identify.")
@@ -277,7 +278,7 @@ def pose(
     direction = w * (x @ a)
     own = _sums(direction * fit.residuals, groups)
     residuals = [fit.residuals + x @ (a * (gap / reach)), x @ (-a / reach)] if restricted else [fit.residuals]
-    if effects and not all(_is_nested(codes, groups) for codes in effects):
+    if effects and not all(is_nested(codes, groups) for codes in effects):
         bases = [_spread(base, x, direction, groups, fit, weights, effects) for base in residuals]
     else:
         member = sparse.csr_array((np.ones(len(y)), (groups, np.arange(len(y)))), shape=(n_groups, len(y)))
@@ -319,17 +320,6 @@ def pose_sums(xx: FloatArray, xy: FloatArray, row: FloatArray, *, null: float = 
 def _check_groups(n_groups: int) -> None:
     if n_groups < 2:
         raise IdentificationError("a wild bootstrap needs two clusters at least.")
-
-
-def _within(
-    y: FloatArray, x: FloatArray, effects: Sequence[CodeArray], weights: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Outcome and regressors without the effects; regressors that these take up are zero."""
-    if not effects:
-        return y, x
-    within = absorb(np.column_stack([y, x]), effects, weights)
-    swallowed = np.linalg.norm(within[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(x, axis=0)
-    return within[:, 0], np.where(swallowed, 0.0, within[:, 1:])
 
 
 def _nested(scores: FloatArray, turned: FloatArray, bread: FloatArray, a: FloatArray) -> WildBase:
@@ -417,8 +407,7 @@ def _spread(
     for start in range(0, n_groups, _COLUMNS):
         these = np.arange(start, min(start + _COLUMNS, n_groups))
         alone = np.where(groups[:, None] == these[None, :], base[:, None], 0.0)
-        within = absorb(alone, effects, weights)
-        removed = alone - within + x @ (fit.bread @ (x.T @ (w[:, None] * alone)))
+        removed = alone - absorb(alone, effects, weights) + x @ (fit.bread @ (x.T @ (w[:, None] * alone)))
         for j, h in enumerate(these):
             out[h] = _sums(direction * removed[:, j], groups)
     return WildBase(_sums(direction * base, groups), np.eye(n_groups), out)
@@ -426,10 +415,3 @@ def _spread(
 
 def _sums(values: FloatArray, groups: CodeArray | IntArray) -> FloatArray:
     return np.bincount(groups, weights=values).astype(float, copy=False)
-
-
-def _is_nested(fine: CodeArray, coarse: CodeArray | IntArray) -> bool:
-    """Say whether every level of an effect lies in one cluster."""
-    first = np.zeros(int(fine.max()) + 1, dtype=np.intp)
-    first[fine] = coarse
-    return bool(np.array_equal(first[fine], coarse))

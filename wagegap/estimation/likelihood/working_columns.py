@@ -1,6 +1,6 @@
 """Columns that a likelihood is maximised in, checks of weights, and columns named in messages.
 
-Collinear columns are set aside, and nearly collinear ones orthogonalised, so that Newton's steps keep their digits;
+Collinear columns are left out, and nearly collinear ones orthogonalised, so that Newton's steps keep their digits;
 coefficients and their covariance are turned back into those of the design.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import linalg
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError
+from wagegap.errors import DataError, refuse_rows
 from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
 
 __all__ = ["WorkingColumns", "check_weights", "named_columns", "working_columns"]
@@ -102,9 +102,7 @@ def check_weights(weights: FloatArray | None) -> None:
     """Raise `DataError` for weights that are negative, or sum to zero."""
     if weights is None:
         return
-    negative = int((~(weights >= 0)).sum())
-    if negative:
-        raise DataError(f"{negative:,} of {len(weights):,} weights are negative or missing.")
+    refuse_rows(~(weights >= 0), DataError, "", " weights are negative or missing.")
     if not weights.sum() > 0:
         raise DataError(f"the weights of {len(weights):,} rows sum to zero: nothing can be fitted.")
 

@@ -29,23 +29,14 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray, SmallSample, WeightKind
-from wagegap.errors import DataError, DataWarning, OptionError, check_option, did_you_mean, listing, public, warn
-from wagegap.estimation.covariance.groupings import Grouping
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import ErrorSource
-from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, public, warn
+from wagegap.estimation.cellwise import relate
+from wagegap.estimation.covariance.options import CovLike, parse_cov
+from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.estimation.sample import Sample
+from wagegap.estimation.sample import CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
-from wagegap.panel.rows import (
-    build_sample,
-    index_cells,
-    refitted_source,
-    resolve_cov,
-    with_weights,
-)
 from wagegap.regression.choice.choice_sets import (
     ChoiceColumns,
     ChoiceModel,
@@ -205,7 +196,7 @@ class Choice(Result):
         >>> [text.get_text() for text in fitted.plot(variable="pay").get_yticklabels()]
         ['away', 'home']
         """
-        from wagegap.regression.choice.figures import draw_pairs
+        from wagegap.regression.figures import draw_pairs
 
         if variable is None:
             what = "Per cent of those who give up the column's alternative that go to the row's"
@@ -306,73 +297,40 @@ def fit_choice(  # noqa: PLR0913
     >>> fitted.params.index.tolist()
     ['pay', 'place[T.far]', 'place[T.near]']
     """
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
-    columns = ChoiceColumns(formula, chooser, alternative, chosen)
+    columns = ChoiceColumns.of(formula, chooser, alternative, chosen)
     tree = NestTree(nests, common_dissimilarity, scaled)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    choices = read_choices(panel, columns, base, tree)
+    asked = None if cov is None else parse_cov(cov).drawn_by(chooser)
+    how = dict(cov=asked, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    choices = read_choices(as_panel(data), columns, base, tree, how)
     choices = choices if population is None else reweighted(choices, population)
-    resolved = resolve_cov(choices.panel, cov, choices.first)
-    fit = _fit(choices, choices.weights)
-    source = _source(choices, fit, resolved, small_sample, sampled_by_choice=population is not None)
-    done = _result(choices, fit, source)
-    return done if keep_units else done.without_units()
+    result = _result(choices, _fit(choices, choices.choosers.weights))
+    return result if keep_units else result.without_units()
 
 
 def _fit(choices: Choices, weights: FloatArray | None) -> ChoiceFit:
-    rows, names = choices.rows, choices.design.names
+    rows, names = choices.rows, choices.model.names
     if rows.nests is None or not choices.dissimilarities:
         return fit_conditional_logit(rows.x, rows.sets, choices.chosen, weights, names=names)
     return fit_nested_logit(rows.x, rows.sets, choices.chosen, rows.nests, weights, names=names)
 
 
-def _source(
-    choices: Choices, fit: ChoiceFit, cov: Covariance, rule: SmallSample, *, sampled_by_choice: bool
-) -> ErrorSource:
-    """Errors from the choosers' scores, or from replicates."""
-    cov.check_weights("sampling" if sampled_by_choice else choices.panel.roles.weight_kind)
-    if isinstance(cov, Bootstrap) and cov.cluster is None:
-        cov = replace(cov, cluster=choices.model.columns.chooser)
-    sample = _sample_of_choosers(choices, cov)
-    if isinstance(cov, Replicates | Bootstrap):
-
-        def refit(weights: FloatArray | None) -> FloatArray:
-            return _fit(choices, weights).params[None]
-
-        return refitted_source(choices.panel, choices.first, sample, cov, fit.params[None], refit)
-    check_influence_cov(cov)
-    everyone = np.arange(len(choices.first))
-    block = InfluenceBlock("", everyone, fit.scores @ fit.bread, len(fit.params), fit.bread)
-    return influence_source(sample, [block], cov=cov, rule=rule)
-
-
-def _sample_of_choosers(choices: Choices, cov: Covariance) -> Sample:
-    """A row for each chooser, with groupings that do not cut through a set."""
-    panel, starts = choices.panel, choices.rows.sets.starts
-    at = replace(choices.design, y=choices.design.y[starts], x=choices.design.x[starts], rows=choices.first)
-    sample = build_sample(panel, at, index_cells(panel.frame.iloc[choices.first], []), cov)
-    for name in cov.clusters if isinstance(cov, Robust) else ():
-        codes = panel.groupings(choices.design.rows, [] if name == "worker" else [name])[name].codes
-        cut = int((codes != choices.rows.sets.spread(codes[starts])).sum())
-        if cut:
-            raise DataError(f"cluster {name!r} differs within a chooser, in {cut:,} of {len(codes):,} rows.")
-    who = panel.frame[choices.model.columns.chooser].iloc[choices.first].to_numpy()
-    row = Grouping.from_keys("row", f"{panel.source}#{panel.fingerprint}#choosers", who)
-    return replace(sample, groupings={**sample.groupings, "row": row}, weights=choices.weights)
-
-
-def _result(choices: Choices, fit: ChoiceFit, source: ErrorSource) -> Choice:
+def _result(choices: Choices, fit: ChoiceFit) -> Choice:
     model, rows = choices.model, choices.rows
-    terms = [*choices.design.names, *choices.dissimilarities]
+    terms = [*model.names, *choices.dissimilarities]
     labels = pd.DataFrame({"term": terms, "unit": "none", "comparison": f"base {model.levels[0]}"})
-    title = "Choice, nested logit" if choices.dissimilarities else "Choice, conditional logit"
-    values = fit.params
-    estimates = Estimates(
-        labels, values, (source,), (np.eye(len(values)),), title=title, ledger=choices.design.ledger,
+    of_choosers = CellFit(
+        values=fit.params, influence=fit.scores @ fit.bread, n_params=len(fit.params), classical=fit.bread
+    )
+    estimates = relate(
+        choices.choosers,
+        [of_choosers],
+        lambda choosers: _fit(choices, choosers.weights).params,
+        labels,
+        title="Choice, nested logit" if choices.dissimilarities else "Choice, conditional logit",
         notes=_notes(choices, fit),
-    )  # fmt: skip
-    shares = rows.shares(values)
-    w = np.ones(len(rows.sets.starts)) if choices.weights is None else choices.weights
+    )
+    shares = rows.shares(fit.params)
+    w = rows.weights
     counts = [np.bincount(at, minlength=len(model.levels)) for at in (rows.level, rows.level[choices.chosen])]
     observed = np.bincount(rows.level[choices.chosen], weights=w, minlength=len(model.levels)) / w.sum()
     frame = pd.DataFrame(
@@ -387,8 +345,8 @@ def _result(choices: Choices, fit: ChoiceFit, source: ErrorSource) -> Choice:
 def _notes(choices: Choices, fit: ChoiceFit) -> tuple[str, ...]:
     """Number of choices, and dissimilarities at odds with random utility."""
     levels = choices.model.levels
-    notes = [f"{len(choices.first):,} choices among {len(levels)} alternatives, base {levels[0]}."]
-    found = fit.params[len(choices.design.names) :]
+    notes = [f"{len(choices.choosers):,} choices among {len(levels)} alternatives, base {levels[0]}."]
+    found = fit.params[len(choices.model.names) :]
     outside = [
         f"{name} {value:.3f}" for name, value in zip(choices.dissimilarities, found, strict=True) if not 0 < value <= 1
     ]

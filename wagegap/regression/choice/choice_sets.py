@@ -29,14 +29,14 @@ from wagegap.errors import (
     check_column,
     did_you_mean,
     listing,
-    no_column,
     warn,
 )
-from wagegap.estimation.design import Design, build_design, check_keys, free_name
+from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.design import Design, check_keys
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
-from wagegap.panel.events import numbers
+from wagegap.panel.events import column_of, numbers
 from wagegap.panel.panel import Panel
-from wagegap.panel.rows import weighted_rows
+from wagegap.panel.rows import prepare
 from wagegap.regression.choice.likelihood import ChoiceSets, Nests, choice_sets, respond
 
 __all__ = [
@@ -56,35 +56,43 @@ _STATEFUL = r"(?<!\w)(?:scale|center|standardize|poly|bs|cs|cr|cc|te|lag)\s*\("
 
 @dataclass(frozen=True, slots=True)
 class ChoiceColumns:
-    """Formula and columns, as given."""
+    """What a formula is made of, and whose choice it is.
 
-    formula: str
+    Attributes
+    ----------
+    regressors : str
+        Right-hand side, with the constant that codes the alternatives' dummies against the base.
+    outcome : str
+        Left-hand side, or the column of what is chosen.
+    chooser, alternative : str
+        Columns.
+    """
+
+    regressors: str
+    outcome: str
     chooser: str
     alternative: str
-    chosen: str | None
 
-    @property
-    def regressors(self) -> str:
-        """Right-hand side."""
-        return self.formula if "~" not in str(self.formula) else self._parts().regressors
+    @classmethod
+    def of(cls, formula: str, chooser: str, alternative: str, chosen: str | None) -> ChoiceColumns:
+        """Read the formula.
 
-    def outcome(self) -> str:
-        """Left-hand side, or the column of what is chosen."""
-        if "~" not in str(self.formula):
-            if self.chosen is None:
-                raise OptionError("who took what? Give chosen='column', or a formula 'taken ~ pay + ...'.")
-            return self.chosen
-        if self.chosen is not None:
-            raise OptionError(f"chosen={self.chosen!r} and the left side of {self.formula!r} say the same: give one.")
-        return self._parts().outcome
-
-    def _parts(self) -> FormulaParts:
-        parts = split_formula(self.formula)
+        Raises
+        ------
+        OptionError, FormulaError
+        """
+        bare = "~" not in str(formula)
+        if bare and chosen is None:
+            raise OptionError("who took what? Give chosen='column', or a formula 'taken ~ pay + ...'.")
+        if not bare and chosen is not None:
+            raise OptionError(f"chosen={chosen!r} and the left side of {formula!r} say the same: give one.")
+        parts = FormulaParts(str(chosen), formula) if bare else split_formula(formula)
         if parts.effects:
             raise OptionError(
                 "a choice model has nothing behind a bar: what choosers have in common over a set drops out anyway."
             )
-        return parts
+        regressors = re.sub(r"\s*-\s*1\s*$|^\s*0\s*\+\s*|\s*\+\s*0\s*$", "", parts.regressors)
+        return cls(regressors, parts.outcome, chooser, alternative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +103,31 @@ class NestTree:
     common: bool
     scaled: bool
 
-    def names(self, levels: Sequence[Any]) -> dict[Any, str]:
-        """Nest of each alternative; checked."""
-        if self.nests is not None and not isinstance(self.nests, Mapping):
+    def of_levels(self, levels: Sequence[Any]) -> tuple[Nests | None, list[str]]:
+        """Nest of each alternative, and the names of the dissimilarities.
+
+        Raises
+        ------
+        OptionError
+        """
+        if self.nests is None:
+            return None, []
+        nest_of = self._named(levels)
+        members = [nest_of.get(level, str(level)) for level in levels]
+        nests, asked = list(dict.fromkeys(members)), set(nest_of.values())
+        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
+        numbered = np.where(estimated, 0 if self.common else np.cumsum(estimated) - 1, -1).astype(np.intp)
+        names = [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
+        if self.common and names:
+            names = ["dissimilarity"]
+        return Nests(np.array([nests.index(nest) for nest in members]), numbered, self.scaled), names
+
+    def _named(self, levels: Sequence[Any]) -> dict[Any, str]:
+        """Nest of each alternative that is in one."""
+        if not isinstance(self.nests, Mapping):
             raise OptionError(f"nests={self.nests!r} must be a dict of nest -> alternatives.")
         nest_of: dict[Any, str] = {}
-        for name, members in (self.nests or {}).items():
+        for name, members in self.nests.items():
             for member in [members] if isinstance(members, str) else members:
                 if member not in levels:
                     raise OptionError(
@@ -110,16 +137,7 @@ class NestTree:
                 if member in nest_of:
                     raise OptionError(f"{member!r} is in two nests, {nest_of[member]!r} and {name!r}.")
                 nest_of[member] = str(name)
-        return {level: nest_of.get(level, str(level)) for level in levels}
-
-    def parameters(self, nests: Sequence[str], of: Mapping[Any, str]) -> tuple[IntArray, list[str]]:
-        """Number of the dissimilarity of each nest, -1 for none, and their names."""
-        asked, members = set(map(str, self.nests or {})), list(of.values())
-        estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
-        if self.common:
-            return np.where(estimated, 0, -1).astype(np.intp), ["dissimilarity"] if any(estimated) else []
-        numbers = np.where(estimated, np.cumsum(estimated) - 1, -1).astype(np.intp)
-        return numbers, [f"dissimilarity[{nest}]" for nest in itertools.compress(nests, estimated)]
+        return nest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,10 +234,8 @@ class ChoiceModel:
         Alternatives, the base first.
     names : tuple of str
         Columns of the attributes.
-    nest_of : ndarray of int, shape (J,), optional
+    nests : Nests, optional
         Nest of each alternative.
-    nests : tuple of (ndarray, bool), optional
-        Dissimilarity of each nest, and whether utilities are scaled.
     variables : tuple of str
         Numbers in the formula.
     means : DataFrame, optional
@@ -231,8 +247,7 @@ class ChoiceModel:
     columns: ChoiceColumns
     levels: list[Any]
     names: tuple[str, ...]
-    nest_of: IntArray | None
-    nests: tuple[IntArray, bool] | None
+    nests: Nests | None
     variables: tuple[str, ...] = ()
     means: pd.DataFrame | None = None
     sample_shares: tuple[FloatArray, FloatArray] = (np.empty(0), np.empty((0, 0)))
@@ -250,35 +265,28 @@ class ChoiceModel:
 
     def rows(self, frame: pd.DataFrame, variables: Sequence[str] = ()) -> ChoiceRows:
         """Rows of other data, with the derivatives in some columns."""
-        names = [self.columns.chooser, self.columns.alternative]
-        needed = [*required_columns(_with_constant(self.columns.regressors), frame), *names]
-        for name in names:
-            if name not in frame:
-                raise no_column(name, frame.columns)
-        frame = frame[list(dict.fromkeys(needed))]
-        if frame.isna().any(axis=None):
-            raise DataError(f"{int(frame.isna().any(axis=1).sum()):,} rows have missing values: leave their sets out.")
-        level = _codes_of(frame[self.columns.alternative], self.levels)
-        order = self.order(pd.factorize(frame[self.columns.chooser])[0], level)
-        frame = _with_levels(frame, self.columns.alternative, self.levels).iloc[order]
-        x = self.attributes(frame)
+        columns = self.columns
+        needed = required_columns(columns.regressors, frame)
+        for name in (columns.chooser, columns.alternative):
+            check_column(name, frame.columns)
+        frame = frame[list(dict.fromkeys([*needed, columns.chooser, columns.alternative]))]
+        missing = frame.isna().any(axis=1)
+        if missing.any():
+            raise DataError(f"{int(missing.sum()):,} rows have missing values: leave their sets out.")
+        chooser, level = pd.factorize(frame[columns.chooser])[0], _codes_of(frame[columns.alternative], self.levels)
+        order = self.order(chooser, level)
+        frame = frame.assign(**{columns.alternative: _categorical(frame[columns.alternative], self.levels)}).iloc[order]
         slopes = {name: self.slope(frame, name) for name in variables if _is_number(frame, name)}
-        chooser = pd.factorize(frame[self.columns.chooser])[0]
-        return self.of(x, choice_sets(chooser), level[order], slopes)
+        return self.of(self.attributes(frame), choice_sets(chooser[order]), level[order], slopes)
 
     def of(self, x: FloatArray, sets: ChoiceSets, level: IntArray, slopes: Mapping[str, FloatArray]) -> ChoiceRows:
         """Rows from their arrays."""
-        return ChoiceRows(x, sets, level, self.nests_of(level), len(self.levels), slopes, np.ones(len(sets.starts)))
-
-    def nests_of(self, level: IntArray) -> Nests | None:
-        """Nests of rows."""
-        if self.nest_of is None or self.nests is None:
-            return None
-        return Nests(self.nest_of[level], *self.nests)
+        nests = None if self.nests is None else replace(self.nests, codes=self.nests.codes[level])
+        return ChoiceRows(x, sets, level, nests, len(self.levels), slopes, np.ones(len(sets.starts)))
 
     def attributes(self, frame: pd.DataFrame) -> FloatArray:
         """Columns of the attributes; they must be those of the fit."""
-        matrix = design_matrix(frame, _with_constant(self.columns.regressors))
+        matrix = design_matrix(frame, self.columns.regressors)
         absent = [name for name in self.names if name not in matrix.names]
         if absent:
             raise DataError(f"the data give no {listing(absent)}: they must have every level of the fit.")
@@ -291,7 +299,7 @@ class ChoiceModel:
 
     def order(self, chooser: IntArray, level: IntArray) -> IntArray:
         """Order in which rows of a chooser, and of a nest, stand together."""
-        nest = level if self.nest_of is None else self.nest_of[level]
+        nest = level if self.nests is None else self.nests.codes[level]
         return np.asarray(np.lexsort((level, nest, chooser)))
 
 
@@ -301,62 +309,68 @@ class Choices:
 
     Attributes
     ----------
-    panel : Panel
-        The data.
-    design : Design
-        Attributes, in the order of the sets.
+    choosers : Rows
+        A row for each chooser, with the weights and errors of choosers.
+    frame : DataFrame, n rows
+        Columns of the formula.
     model : ChoiceModel
         Names and levels.
     rows : ChoiceRows
         Arrays; weights of choosers.
     chosen : ndarray of int, shape (N,)
         Row taken.
-    first : ndarray of int, shape (N,)
-        First row of each chooser in the panel.
-    weights : ndarray, shape (N,), optional
-        Weights of choosers.
     dissimilarities : list of str
         Their names.
     """
 
-    panel: Panel
-    design: Design
+    choosers: Rows
+    frame: pd.DataFrame
     model: ChoiceModel
     rows: ChoiceRows
     chosen: IntArray
-    first: IntArray
-    weights: FloatArray | None
     dissimilarities: list[str]
 
 
-def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree) -> Choices:
-    """Choice sets from a panel."""
-    for name, purpose in ((columns.chooser, "for chooser"), (columns.alternative, "for alternative")):
-        check_column(name, panel.frame.columns, purpose)
-        check_keys(panel.frame, [name])
-    levels = _levels(panel.frame[columns.alternative], base)
-    panel = replace(panel, frame=_with_levels(panel.frame, columns.alternative, levels))
-    design = _design(panel, columns)
-    nest_of = tree.names(levels)
-    nests = list(dict.fromkeys(nest_of[level] for level in levels))
-    numbers, dissimilarities = tree.parameters(nests, nest_of)
-    of = None if tree.nests is None else np.array([nests.index(nest_of[level]) for level in levels])
-    model = ChoiceModel(columns, levels, (), of, None if of is None else (numbers, tree.scaled))
-    chooser = pd.factorize(panel.frame[columns.chooser].iloc[design.rows])[0]
-    level = panel.frame[columns.alternative].iloc[design.rows].cat.codes.to_numpy().astype(np.intp)
+def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree, how: Mapping[str, Any]) -> Choices:
+    """Choice sets from a panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        A row for each chooser and alternative.
+    columns : ChoiceColumns
+        Formula and columns.
+    base : object
+        Alternative whose constants are zero; the first where None.
+    tree : NestTree
+        Nests.
+    how : mapping
+        Options of `panel.rows.prepare`: cov, small_sample, weights, weight_kind.
+
+    Raises
+    ------
+    ColumnError, OptionError, FormulaError, DataError, DuplicateKeyError, EmptyDataError, IdentificationError
+    """
+    column_of(panel, columns.chooser, "for chooser")
+    levels = _levels(column_of(panel, columns.alternative, "for alternative"), base)
+    panel = panel.assign(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
+    rows = _rows(panel, columns, how)
+    nests, dissimilarities = tree.of_levels(levels)
+    model = ChoiceModel(columns, levels, (), nests)
+    chooser = rows.codes(columns.chooser).astype(np.intp)
+    level = rows.columns([columns.alternative])[columns.alternative].cat.codes.to_numpy().astype(np.intp)
     order = model.order(chooser, level)
-    design = replace(design, y=design.y[order], x=design.x[order], rows=design.rows[order])
-    chooser, level = chooser[order], level[order]
-    sets = choice_sets(chooser)
-    _check_sets(panel, columns, design, sets, level)
-    design = _without_base(design, sets, columns.alternative, levels[0])
-    model = replace(model, names=design.names)
-    first = design.rows[sets.starts]
-    weights = _weights_of_choosers(panel, design, sets)
-    _check_taken(design, level, levels)
-    rows = model.of(design.x, sets, level, {})
-    rows = rows if weights is None else replace(rows, weights=weights)
-    return Choices(panel, design, model, rows, np.flatnonzero(design.y == 1), first, weights, dissimilarities)
+    design, level, sets = rows.design, level[order], choice_sets(chooser[order])
+    rows = rows.with_design(y=design.y[order], x=design.x[order], rows=design.rows[order])
+    _check_sets(rows.column(columns.chooser)[sets.starts].astype(object), rows.design, sets, level)
+    rows = replace(rows, design=_without_base(rows.design, sets, columns.alternative, levels[0]))
+    choosers = _choosers(rows, columns.chooser, sets)
+    _check_taken(rows.design, level, levels)
+    model = replace(model, names=rows.design.names)
+    at = model.of(rows.design.x, sets, level, {})
+    at = at if choosers.weights is None else replace(at, weights=choosers.weights)
+    frame = rows.columns(required_columns(columns.regressors, panel.frame))
+    return Choices(choosers, frame, model, at, np.flatnonzero(rows.design.y == 1), dissimilarities)
 
 
 def _levels(column: pd.Series[Any], base: Any) -> list[Any]:
@@ -382,8 +396,8 @@ def _sorted(values: AnyArray) -> list[Any]:
         return sorted(values.tolist(), key=str)
 
 
-def _with_levels(frame: pd.DataFrame, name: str, levels: Sequence[Any]) -> pd.DataFrame:
-    return frame.assign(**{name: pd.Categorical(frame[name], categories=list(levels))})
+def _categorical(column: pd.Series[Any], levels: Sequence[Any]) -> pd.Categorical:
+    return pd.Categorical(column, categories=list(levels))
 
 
 def _codes_of(column: pd.Series[Any], levels: Sequence[Any]) -> IntArray:
@@ -394,36 +408,26 @@ def _codes_of(column: pd.Series[Any], levels: Sequence[Any]) -> IntArray:
     return np.asarray(codes, dtype=np.intp)
 
 
-def _with_constant(regressors: str) -> str:
-    """Right-hand side with the constant that codes the alternatives' dummies against the base."""
-    return re.sub(r"\s*-\s*1\s*$|^\s*0\s*\+\s*|\s*\+\s*0\s*$", "", regressors)
-
-
-def _design(panel: Panel, columns: ChoiceColumns) -> Design:
+def _rows(panel: Panel, columns: ChoiceColumns, how: Mapping[str, Any]) -> Rows:
     """Attributes and what is taken, without choosers who lack a row."""
-    outcome = columns.outcome()
-    weights, positive, ledger = weighted_rows(panel)
-    frame, left, said = panel.frame, outcome, None
-    if outcome in frame:
-        left, said = free_name(frame, "taken"), outcome
-        frame = frame.assign(**{left: _taken(frame, columns, outcome)})
-    parts = FormulaParts(left, _with_constant(columns.regressors), ())
-    also = [columns.chooser, columns.alternative]
-    required_columns(parts.regressors, panel.frame)
-    design = build_design(frame, parts, ledger=ledger, weights=weights, keep=positive, also=also, said=said)
-    taken = np.isin(design.y, (0.0, 1.0))
+    outcome, frame = columns.outcome, panel.frame
+    values = _taken(frame, columns, outcome) if outcome in frame else None
+    parts = FormulaParts(outcome, columns.regressors, (), (columns.chooser, columns.alternative), values)
+    rows = prepare(panel, parts, by=(), **how)
+    taken = np.isin(rows.design.y, (0.0, 1.0))
     if not taken.all():
-        first = design.y[~taken][0]
+        first = rows.design.y[~taken][0]
         raise DataError(f"{outcome!r} is neither 0 nor 1 in {int((~taken).sum()):,} rows, first {first:g}.")
-    known = np.ones(len(frame), dtype=bool) if positive is None else positive.copy()
-    lost = known.copy()
-    lost[design.rows] = False
+    weights = rows.access.weights(np.arange(len(panel)))
+    lost = np.ones(len(panel), dtype=bool) if weights is None else weights > 0
+    lost[rows.design.rows] = False
     if lost.any():
-        touched = frame[columns.chooser].isin(frame.loc[lost, columns.chooser].dropna().unique()).to_numpy()
-        design = design.take(~touched[design.rows], "of choosers with a row missing", panel.weights(design.rows))
-        if not len(design.y):
-            raise EmptyDataError(f"every chooser lacks something in some row.\n{design.ledger}")
-    return replace(design, outcome=outcome)
+        chooser = rows.columns([columns.chooser])[columns.chooser]
+        incomplete = chooser.isin(frame.loc[lost, columns.chooser].dropna()).to_numpy()
+        rows = rows.keep(~incomplete, "of choosers with a row missing")
+        if not len(rows):
+            raise EmptyDataError(f"every chooser lacks something in some row.\n{rows.design.ledger}")
+    return rows
 
 
 def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArray:
@@ -444,9 +448,8 @@ def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArra
     return same.where(said.notna(), np.nan).to_numpy()
 
 
-def _check_sets(panel: Panel, columns: ChoiceColumns, design: Design, sets: ChoiceSets, level: IntArray) -> None:
+def _check_sets(chooser: AnyArray, design: Design, sets: ChoiceSets, level: IntArray) -> None:
     """Raise unless every chooser took one of several different alternatives."""
-    chooser = np.asarray(panel.frame[columns.chooser].iloc[design.rows[sets.starts]], dtype=object)
     count = sets.sums(design.y)
     several, none = chooser[count > 1], chooser[count == 0]
     if len(several):
@@ -501,18 +504,23 @@ def _constant_of(column: FloatArray, level: IntArray) -> int | None:
     return int(at[0]) if len(at) == 1 and np.ptp(column[level == at[0]]) == 0 else None
 
 
-def _weights_of_choosers(panel: Panel, design: Design, sets: ChoiceSets) -> FloatArray | None:
-    weights = panel.weights(design.rows)
-    if weights is None:
-        return None
-    first = weights[sets.starts]
-    unlike = np.unique(np.flatnonzero(weights != sets.spread(first)))
-    if unlike.size:
+def _choosers(rows: Rows, chooser: str, sets: ChoiceSets) -> Rows:
+    """A row for each chooser; raise where weights or clusters cut through a set."""
+    choosers = rows.of_units(chooser, sets.starts)
+    weights = rows.weights
+    unlike = 0 if weights is None else int((weights != sets.spread(weights[sets.starts])).sum())
+    if unlike:
         raise DataError(
-            f"weights differ between the rows of a chooser in {unlike.size:,} of {len(weights):,} rows: they are the "
+            f"weights differ between the rows of a chooser in {unlike:,} of {len(rows):,} rows: they are the "
             "chooser's, the same in every row."
         )
-    return first
+    everyone = replace(rows, asked=choosers.cov)
+    for name in choosers.cov.clusters:
+        codes = everyone.cluster_codes(name)
+        cut = int((codes != sets.spread(codes[sets.starts])).sum())
+        if cut:
+            raise DataError(f"cluster {name!r} differs within a chooser, in {cut:,} of {len(codes):,} rows.")
+    return choosers
 
 
 def reweighted(choices: Choices, population: Mapping[Any, float]) -> Choices:
@@ -534,14 +542,16 @@ def reweighted(choices: Choices, population: Mapping[Any, float]) -> Choices:
     given = choices.rows.weights
     sampled = np.bincount(taken, weights=given, minlength=len(levels)) / given.sum()
     weights = given * (shares / np.where(sampled > 0, sampled, 1.0))[taken]
-    return replace(choices, weights=weights, rows=replace(choices.rows, weights=weights))
+    choices.choosers.cov.check_weights("sampling")
+    choosers = choices.choosers.weighted(weights, choices.choosers.weight_kind or "sampling")
+    return replace(choices, choosers=choosers, rows=replace(choices.rows, weights=weights))
 
 
 def typical_means(choices: Choices) -> dict[str, Any]:
     """Rows at the alternatives' means, behind one row for each level of the other columns."""
-    columns, frame, rows = choices.model.columns, choices.panel.frame, choices.rows
-    needed = [n for n in required_columns(_with_constant(columns.regressors), frame) if n != columns.alternative]
-    used = frame[needed].iloc[choices.design.rows]
+    columns, rows = choices.model.columns, choices.rows
+    used = choices.frame.drop(columns=columns.alternative, errors="ignore")
+    needed: list[str] = used.columns.tolist()
     weights = rows.sets.spread(rows.weights)
     total = rows.sums_by_level(weights)
     numbers = [name for name in needed if _is_number(used, name)]

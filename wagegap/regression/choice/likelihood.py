@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import linalg
@@ -31,8 +30,14 @@ from scipy import linalg
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.linear_systems import invert_information
-from wagegap.estimation.likelihood.newton import MOST_MOVED, Derivatives, maximise, uphill_step
+from wagegap.estimation.likelihood.newton import (
+    MOST_MOVED,
+    Ascent,
+    Derivatives,
+    invert_information,
+    maximise,
+    uphill_step,
+)
 from wagegap.estimation.likelihood.separation import find_separated
 
 __all__ = [
@@ -193,13 +198,11 @@ def fit_conditional_logit(
     labels = [str(j) for j in range(x.shape[1])] if names is None else list(names)
     x = _within_sets(x, sets, labels)  # what all alternatives of a set share moves no choice, and costs digits
     model = _Conditional(x, sets, chosen, np.ones(len(sets.starts)) if weights is None else weights)
-    tolerance = _TOLERANCE * float(model.w.mean())
-    ascend = partial(maximise, model.evaluate, tolerance=tolerance, direction=uphill_step)
-    ascent = ascend(np.zeros((1, x.shape[1])), steps=_SUSPECT)
+    ascent = _ascend(model, np.zeros(x.shape[1]), _SUSPECT)
     steps = ascent.steps
     if not ascent.converged[0] or np.abs(x @ ascent.last[0]).max() > MOST_MOVED:
         _check_separated(x, sets, chosen, labels)
-        ascent = ascend(ascent.params, steps=_STEPS - _SUSPECT)
+        ascent = _ascend(model, ascent.params[0], _STEPS - _SUSPECT)
         steps += ascent.steps
     if not ascent.converged[0]:
         raise IdentificationError(f"the choice model did not converge in {_STEPS} steps: rescale {listing(labels)}.")
@@ -237,8 +240,7 @@ def fit_nested_logit(
         plain = fit_conditional_logit(x, sets, chosen, weights, names=names).params
         start = np.concatenate([plain, np.ones(nests.count)])
     tree = _Tree.of(x, sets, chosen, nests, w)
-    tolerance = _TOLERANCE * float(w.mean())
-    ascent = maximise(tree.evaluate, start[None], tolerance=tolerance, steps=_STEPS, direction=uphill_step)
+    ascent = _ascend(tree, start, _STEPS)
     if not ascent.converged[0]:
         raise IdentificationError(
             f"the nested logit did not converge in {_STEPS} steps; its dissimilarities stood at "
@@ -297,10 +299,6 @@ class _State:
     information: FloatArray
     probabilities: FloatArray
 
-    def derivatives(self) -> Derivatives:
-        """Those of the one fit."""
-        return Derivatives.of_one(self.loglik, self.score.sum(axis=0), self.information)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Conditional:
@@ -326,11 +324,6 @@ class _Conditional:
         deviation = x - sets.spread(mean)
         information = (deviation * (p * sets.spread(self.w))[:, None]).T @ deviation
         return _State(loglik, score, information, p)
-
-    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
-        """The same at the coefficients of the one fit."""
-        del fits
-        return self.at(params[0]).derivatives()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -392,11 +385,6 @@ class _Tree:
         probability = parts.q * self.segments.spread(parts.share)
         dissimilarity, scale = (self.segments.spread(values) for values in self._scales(params))
         return Response(probability, parts.q, scale, dissimilarity, slopes)
-
-    def evaluate(self, params: FloatArray, fits: IntArray) -> Derivatives:
-        """Log likelihood of the one fit with its derivatives."""
-        del fits
-        return self.at(params[0]).derivatives()
 
     def at(self, params: FloatArray) -> _State:
         """Log likelihood with its derivatives; minus infinity where a dissimilarity is not positive."""
@@ -486,6 +474,17 @@ class _Tree:
             out[:k, k + number] = out[k + number, :k] = mixed
             out[k + number, k + number] = np.sum((2 * load * spread**3 * utility)[at])
         return out
+
+
+def _ascend(model: _Conditional | _Tree, start: FloatArray, steps: int) -> Ascent:
+    """Newton's method on one model."""
+
+    def evaluate(params: FloatArray, _: IntArray) -> Derivatives:
+        state = model.at(params[0])
+        return Derivatives.of_one(state.loglik, state.score.sum(axis=0), state.information)
+
+    tolerance = _TOLERANCE * float(model.w.mean())
+    return maximise(evaluate, start[None], tolerance=tolerance, steps=steps, direction=uphill_step)
 
 
 def _finish(params: FloatArray, state: _State, steps: int) -> ChoiceFit:

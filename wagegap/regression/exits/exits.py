@@ -23,43 +23,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import FloatArray, IntArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import (
-    CovarianceError,
-    DataError,
-    IdentificationError,
-    IdentificationWarning,
-    OptionError,
-    check_count,
-    check_option,
-    check_rng,
-    warn,
-)
-from wagegap.estimation.covariance.influence import InfluenceBlock, check_influence_cov, influence_source
-from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates, Robust
-from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
-from wagegap.estimation.estimates import Estimates, join
-from wagegap.estimation.least_squares.fit import describe_collinear
+from wagegap._typing import FloatArray, RngLike, SmallSample, WeightKind
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_rng
+from wagegap.estimation.cellwise import fit_cells, relate
+from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
-from wagegap.panel.rows import (
-    build_sample,
-    cell_keys,
-    observations,
-    refitted_source,
-    resolve_cov,
-    with_weights,
-)
-from wagegap.regression.exits.hazards import CellFit, ExitModel, HazardTask, Questions, fit_cell, premium_shifts
+from wagegap.regression.exits.hazards import HazardTask, fit_hazard
+from wagegap.regression.exits.margins import ExitLink
 from wagegap.regression.exits.person_periods import ExitCall, ExitLike, as_estimates, rows_at_risk
-from wagegap.regression.exits.premium_errors import Simulated, extrapolated_cells, reliability_notes
+from wagegap.regression.exits.premium_errors import (
+    Simulated,
+    extrapolated_cells,
+    reliability_notes,
+    with_errors_of,
+)
 
 __all__ = ["Exits", "band_words", "fit_exits"]
 
@@ -300,11 +287,10 @@ class Exits(Result):
         if exit is not None:
             check_option("exit", exit, self.exits)
         name = exit or (self.exits[0] if len(self.exits) == 1 else "")
-        several = "exit" in own.labels
-        chosen = own.select(exit=exit) if several and exit is not None else own
-        if name and several:
-            chosen = replace(chosen, labels=chosen.labels.drop(columns="exit"))
-        return chosen, name
+        if not name or "exit" not in own.labels:
+            return own, name
+        chosen = own.select(exit=name)
+        return replace(chosen, labels=chosen.labels.drop(columns="exit")), name
 
     def _incidence(self) -> Estimates:
         if self.incidence is None:
@@ -323,7 +309,7 @@ def fit_exits(  # noqa: PLR0913
     formula: str,
     *,
     exit: ExitLike = None,
-    model: ExitModel | None = None,
+    model: ExitLink | None = None,
     time: str | None = None,
     mundlak: str | Sequence[str] = (),
     premiums: Any = None,
@@ -408,24 +394,18 @@ def fit_exits(  # noqa: PLR0913
     check_option("gaps", gaps, ("raise", "keep"))
     if correction is not None:
         _check_correction(correction, premiums, draws, rng)
-    panel = with_weights(as_panel(data), weights, weight_kind)
-    keys = cell_keys(panel, by or ())
-    taken = [name for name in keys if name in ("exit", "time")]
-    if taken:
-        raise OptionError(f"by={taken[0]!r}: results have a column of this name themselves; rename yours.")
+    how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
     given = as_estimates(premiums)
     call = ExitCall(formula, exit, time, mundlak, base, gaps, None if model is None else model == "multinomial")
-    risk = rows_at_risk(panel, call, keys=keys, premiums=given)
+    risk = rows_at_risk(as_panel(data), call, given, how)
+    taken = [name for name in risk.rows.by if name in ("exit", "time")]
+    if taken:
+        raise OptionError(f"by={taken[0]!r}: results have a column of this name themselves; rename yours.")
     chosen = model or ("logit" if len(risk.exits) == 1 else "multinomial")
-    resolved = resolve_cov(risk.panel, cov, risk.design.rows)
-    sample = build_sample(risk.panel, risk.design, risk.cells, resolved)
-    resolved.check_weights(sample.weight_kind)
-    questions = Questions.of(risk, given) if margins else Questions((), (), (), np.arange(0))
-    task = HazardTask(risk, chosen, sample, questions, premium_shifts(risk, given, questions, margins), tuple(given))
+    task = HazardTask.of(risk, chosen, given, margins=margins)
     simulated = None if correction is None else Simulated(draws, rng, progress)
-    estimates, loglik = _estimated(task, resolved, small_sample, given, simulated)
-    done = _result(task, estimates, loglik)
-    return done if keep_units else done.without_units()
+    result = _result(task, *_estimated(task, given, simulated))
+    return result if keep_units else result.without_units()
 
 
 # from fits to results ------------------------------------------------------------------------------------------------
@@ -440,151 +420,63 @@ def _check_correction(correction: str, premiums: Any, draws: int, rng: RngLike) 
 
 
 def _estimated(
-    task: HazardTask,
-    cov: Covariance,
-    rule: SmallSample,
-    premiums: Mapping[str, Estimates],
-    simulated: Simulated | None,
+    task: HazardTask, premiums: Mapping[str, Estimates], simulated: Simulated | None
 ) -> tuple[Estimates, float]:
-    """All values of all cells, their source, and the errors of the premiums joined."""
-    by_cell = task.sample.rows_by_cell()
-    weights = task.sample.weights
-    cells = [fit_cell(task, c, rows, None if weights is None else weights[rows]) for c, rows in enumerate(by_cell)]
-    lost = [(name, words) for name, cell in zip(task.risk.cells.names, cells, strict=True) for words in cell.collinear]
-    if lost:
-        warn(describe_collinear(lost), IdentificationWarning)
-    loglik = float(sum(cell.loglik for cell in cells))
-    if simulated is not None:
-        _check_analytic(cov)
-        cells = extrapolated_cells(task, premiums, cells, simulated)
-    values = np.concatenate([cell.values for cell in cells])
-    source = _source(task, cov, rule, by_cell, cells)
-    labels = _labels(task)
+    """All values of all cells, with the errors of the premiums, and the log likelihood."""
+    rows = task.risk.rows
+    fits = fit_cells(rows, partial(fit_hazard, task))
+    loglik = float(sum(fit.loglik for fit in fits))
     notes = task.risk.notes + reliability_notes(task, premiums, corrected=simulated is not None)
     if simulated is not None:
+        if rows.cov.replicated or rows.cov.model_based:  # extended fits have influences, and nothing else
+            raise CovarianceError(
+                f"cov={str(rows.cov)!r} does not go with correction='simex': use HC1, a cluster or the survey's design."
+            )
+        fits = extrapolated_cells(task, premiums, fits, simulated)
         notes += (f"Corrected for the errors of premiums by simulation and extrapolation, {simulated.draws} draws.",)
-    own = Estimates(
-        labels, values, (source,), (np.eye(len(values)),), title=f"Exits ({task.model})",
-        ledger=task.risk.design.ledger, notes=notes,
-    )  # fmt: skip
+    refit = partial(fit_hazard, replace(task, shifts={}))
+    estimates = relate(rows, fits, refit, _labels(task), title=f"Exits ({task.model})", notes=notes)
     for i, (name, premium) in enumerate(premiums.items()):
-        own = _joined(own, premium, np.vstack([cell.by_premium[i] for cell in cells]), name)
-    return own, loglik
-
-
-def _check_analytic(cov: Covariance) -> None:
-    """Extended fits have influences, and neither replicates nor an information matrix."""
-    if isinstance(cov, Replicates | Bootstrap) or (isinstance(cov, Robust) and cov.kind == "iid"):
-        raise CovarianceError(
-            f"cov={str(cov)!r} does not go with correction='simex': use HC1, a cluster or the survey's design."
-        )
-
-
-def _source(
-    task: HazardTask, cov: Covariance, rule: SmallSample, by_cell: Sequence[IntArray], cells: Sequence[CellFit]
-) -> ErrorSource:
-    """Errors of all values from influence functions or replicates."""
-    if not isinstance(cov, Replicates | Bootstrap):
-        check_influence_cov(cov)
-        iid = isinstance(cov, Robust) and cov.kind == "iid"
-        blocks = [
-            InfluenceBlock(name, rows, cell.influence, cell.n_params, cell.classical if iid else None)
-            for name, rows, cell in zip(task.risk.cells.names, by_cell, cells, strict=True)
-        ]
-        return influence_source(task.sample, blocks, cov=cov, rule=rule)
-    known = np.array([np.isfinite(cell.values) for cell in cells])
-    plain = replace(task, shifts=())
-
-    def refit(weights: FloatArray) -> FloatArray:
-        found = np.array([_replicate(plain, c, at, weights[at], known.shape[1]) for c, at in enumerate(by_cell)])
-        return np.where(known, found, 0.0)
-
-    estimate = np.where(known, np.array([cell.values for cell in cells]), 0.0)
-    return refitted_source(task.risk.panel, task.risk.design.rows, task.sample, cov, estimate, refit)
-
-
-def _replicate(task: HazardTask, c: int, rows: IntArray, weights: FloatArray, size: int) -> FloatArray:
-    """Values under a replicate's weights, NaN where these leave something undetermined."""
-    try:
-        return fit_cell(task, c, rows, weights).values
-    except (DataError, IdentificationError):
-        return np.full(size, np.nan)
-
-
-def _joined(own: Estimates, premium: Estimates, slopes: FloatArray, name: str) -> Estimates:
-    """Add the errors of premiums: values stay, their errors gain `slopes` times those of the premiums."""
-    origins = {source.origin for source in own.sources if isinstance(source, ScoreSource)}
-    foreign = bool(origins) and not any(source.origin in origins for source in premium.sources)
-    both = join(_unlabelled(own, "value"), _unlabelled(premium, name), independent=foreign)
-    matrix = np.hstack([np.eye(len(own.values)), np.nan_to_num(slopes)])
-    maps = tuple(matrix @ part for part in both.maps)
-    note = f"Errors of {name!r} ({len(premium.values)} cells) are carried"
-    note += ", as independent of these workers" if foreign else ""
-    note += "; shocks common to its cells are not part of them."
-    return replace(own, sources=both.sources, maps=maps, notes=(*own.notes, note))
-
-
-def _unlabelled(estimates: Estimates, word: str) -> Estimates:
-    """The same with numbers as labels, to be joined with others."""
-    terms = [f"{word} {i}" for i in range(len(estimates.values))]
-    return replace(estimates, labels=pd.DataFrame({"term": terms, "unit": "none", "comparison": ""}))
-
-
-_KINDS = ("coefficient", "effect", "elasticity", "hazard", "incidence")
-
-
-def _layout(task: HazardTask) -> pd.DataFrame:
-    """Kind, exit, term and time of the values of one cell, in their order."""
-    risk, asked = task.risk, task.questions
-    terms = [risk.names[j] for j in risk.reported]
-    rows: list[tuple[str, str, str, Any]] = [("coefficient", e, term, None) for e in risk.exits for term in terms]
-    rows += [("effect", e, variable.term, None) for variable in asked.variables for e in risk.exits]
-    rows += [("elasticity", e, slope.term, None) for slope in asked.slopes for e in risk.exits]
-    for kind in ("hazard", "incidence"):
-        rows += [(kind, e, kind, time) for time in asked.times for e in risk.exits]
-    return pd.DataFrame(rows, columns=["kind", "exit", "term", "time"])
+        estimates = with_errors_of(premium, name, estimates, np.vstack([fit.by_premium[i] for fit in fits]))
+    return estimates, loglik
 
 
 def _labels(task: HazardTask) -> pd.DataFrame:
-    """Labels of all values, with kind, exit and time among the keys."""
-    layout, cells = _layout(task), task.risk.cells
-    repeated = cells.keys.loc[np.repeat(np.arange(len(cells.names)), len(layout))].reset_index(drop=True)
-    tiled = pd.concat([layout] * len(cells.names), ignore_index=True)
-    unit = tiled["kind"].isin(("effect", "hazard", "incidence")).map({True: "share", False: "none"})
-    if task.model == "lpm":
-        unit = unit.mask(tiled["kind"] == "coefficient", "share")
-    return pd.concat([repeated, tiled], axis=1).assign(unit=unit, comparison=task.risk.base)
+    """Labels of the values of one cell, in their order, with kind, exit and time among the keys."""
+    risk, asked = task.risk, task.questions
+    rows: list[tuple[str, str, str, Any]] = []
+    rows += [("coefficient", e, term, None) for e in risk.exits for term in risk.names[: risk.n_reported]]
+    rows += [("effect", e, variable.term, None) for variable in asked.variables for e in risk.exits]
+    rows += [("elasticity", e, slope.term, None) for slope in asked.slopes for e in risk.exits]
+    rows += [(kind, e, kind, time) for kind in ("hazard", "incidence") for time in asked.times for e in risk.exits]
+    labels = pd.DataFrame(rows, columns=["kind", "exit", "term", "time"])
+    shares = ["effect", "hazard", "incidence", *(["coefficient"] if task.model == "lpm" else [])]
+    return labels.assign(unit=np.where(labels["kind"].isin(shares), "share", "none"), comparison=risk.base)
 
 
 def _result(task: HazardTask, everything: Estimates, loglik: float) -> Exits:
     """Part coefficients from effects, elasticities, hazards and incidence."""
-    risk = task.risk
-    parts: dict[str, Estimates | None] = {}
-    labels = everything.labels
-    for kind in _KINDS:
+    risk, labels = task.risk, everything.labels
+    parts: dict[str, Estimates | None] = dict.fromkeys(_TITLES)
+    for kind, title in _TITLES.items():
         wanted = (labels["kind"] == kind).to_numpy() & np.isfinite(everything.values)
         if not wanted.any():
-            parts[kind] = None
             continue
-        own = everything.select(wanted)
         drop = ["kind"]
-        if kind in _KINDS[:3]:
+        if kind not in ("hazard", "incidence"):
             drop += ["time", *(["exit"] if task.model != "multinomial" else [])]
-        parts[kind] = replace(own, labels=own.labels.drop(columns=drop), title=_TITLES[kind].format(task.model))
-    size = len(risk.cells.names)
-    times = observations(risk.panel, risk.design.rows)
-    n, *counted = (
-        np.bincount(risk.cells.codes, weights=times * who, minlength=size).astype(int)
-        for who in (np.ones(len(times)), *(risk.outcome == j + 1 for j in range(len(risk.exits))))
-    )
-    cells = risk.cells.keys.assign(n=n, **dict(zip(risk.exits, counted, strict=True)))
-    if risk.panel.roles.worker is not None:
-        worker = risk.panel.groupings(risk.design.rows)["worker"].codes
-        cells["workers"] = pd.Series(worker).groupby(risk.cells.codes).nunique().to_numpy()
+        chosen = everything.select(wanted)
+        parts[kind] = replace(chosen, labels=chosen.labels.drop(columns=drop), title=title.format(task.model))
+    rows = risk.rows
+    # a share of leaving counts as an exit
+    counts = {name: rows.count(np.ceil(rows.design.y) == j) for j, name in enumerate(risk.exits, start=1)}
+    cells = rows.cells.keys.assign(n=rows.count(), **counts)
+    if rows.workers is not None:
+        cells["workers"] = pd.Series(rows.workers).groupby(rows.cells.codes).nunique().to_numpy()
     assert parts["coefficient"] is not None
     return Exits(
         parts["coefficient"], task.model, risk.exits, risk.base, parts["effect"], parts["elasticity"], parts["hazard"],
-        parts["incidence"], cells.reset_index(drop=True), loglik, task.risk.regressors.time or "",
+        parts["incidence"], cells.reset_index(drop=True), loglik, risk.time or "",
     )  # fmt: skip
 
 

@@ -41,17 +41,17 @@ class Curves:
     ----------
     name : str
         Name of the fit and cell.
-    lines : dict of str to DataFrame
-        By exit: time, estimate, conf_low and conf_high.
-    total : DataFrame or None
+    lines : dict of str to ndarray of shape (4, n)
+        By exit: time, estimate, and both ends of the interval, in the order of time.
+    total : ndarray of shape (4, n), or None
         Incidence of any exit, likewise; for stacked areas.
     time : str
         What time is called.
     """
 
     name: str
-    lines: Mapping[str, pd.DataFrame]
-    total: pd.DataFrame | None
+    lines: Mapping[str, FloatArray]
+    total: FloatArray | None
     time: str
 
 
@@ -81,8 +81,8 @@ def curves_of(
     cells = np.array(cell_names(frame, keys), dtype=object)
     curves = []
     for cell in dict.fromkeys(cells):
-        lines = {str(exit): part for exit, part in frame[cells == cell].groupby("exit", sort=False)}
-        of_all = None if total is None else total[np.array(cell_names(total, keys), dtype=object) == cell]
+        lines = {str(exit): _columns(part) for exit, part in frame[cells == cell].groupby("exit", sort=False)}
+        of_all = None if total is None else _columns(total[np.array(cell_names(total, keys), dtype=object) == cell])
         curves.append(Curves(" ".join(filter(None, (name, cell))), lines, of_all, time))
     return curves
 
@@ -104,8 +104,7 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
     if len(curves) > 1 and len(exits) == 1 and not stacked:
         return _together(curves, exits[0], words, ax)
     if len(curves) == 1:
-        ax = new_axes(6.3, 4.0) if ax is None else ax
-        return _panel(ax, curves[0], words, stacked=stacked)
+        return _panel(new_axes(6.3, 4.0) if ax is None else ax, curves[0], words, stacked=stacked)
     if ax is not None:
         raise OptionError(f"ax= holds one panel and there are {len(curves)}: name one cell, or one exit in exit=.")
     if len(curves) > _PANELS:
@@ -123,11 +122,11 @@ def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = Fals
 
 def _highest(one: Curves, *, stacked: bool) -> float:
     """Largest value that a panel draws."""
-    lines = [_columns(frame) for frame in one.lines.values()]
+    drawn = [line[1:].ravel() for line in one.lines.values()]
     if stacked:
-        total = [] if one.total is None else [_columns(one.total)[1:].ravel()]
-        return float(np.nanmax(np.concatenate([np.sum([line[1] for line in lines], axis=0), *total])))
-    return float(np.nanmax(np.concatenate([line[1:].ravel() for line in lines])))
+        sums = np.sum([line[1] for line in one.lines.values()], axis=0)
+        drawn = [sums] if one.total is None else [sums, one.total[1:].ravel()]
+    return float(np.nanmax(np.concatenate(drawn)))
 
 
 def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
@@ -157,45 +156,39 @@ def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
     return _time_axis(ax, one.time, words)
 
 
-def _lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
+def _lines(ax: Any, lines: Mapping[str, FloatArray]) -> None:
     """Lines with bands."""
-    for i, frame in enumerate(lines.values()):
-        time, value, low, high = _columns(frame)
-        line_band(ax, time, value, low, high, color=color_of(i))
+    for i, line in enumerate(lines.values()):
+        line_band(ax, *line, color=color_of(i))
         if i >= len(PALETTE):
             ax.lines[-1].set_linestyle(_dashes(i))
-        if len(time) <= _POINTS:
-            ax.plot(time, value, "o", color=color_of(i), markersize=3, zorder=4)
-    _name_ends(ax, lines, np.array([_columns(frame)[:2, -1] for frame in lines.values()]))
+        if line.shape[1] <= _POINTS:
+            ax.plot(*line[:2], "o", color=color_of(i), markersize=3, zorder=4)
+    _name_ends(ax, lines, np.array([line[:2, -1] for line in lines.values()]))
 
 
-def _barred_lines(ax: Any, lines: Mapping[str, pd.DataFrame]) -> None:
+def _barred_lines(ax: Any, lines: Mapping[str, FloatArray]) -> None:
     """Lines with an interval at each point, each line a little beside the others."""
-    columns = [_columns(frame) for frame in lines.values()]
-    periods = np.unique(np.concatenate([time for time, *_ in columns]))
+    periods = np.unique(np.concatenate([time for time, *_ in lines.values()]))
     step = float(np.diff(periods).min()) if len(periods) > 1 else 1.0
-    for i, (time, value, low, high) in enumerate(columns):
+    for i, (time, value, low, high) in enumerate(lines.values()):
         at = time + 0.5 * step * ((i + 0.5) / len(lines) - 0.5)
         ax.plot(at, value, linestyle=_dashes(i), color=color_of(i), linewidth=1.2, zorder=3)
         ax.plot(at, value, "o", color=color_of(i), markersize=3, zorder=4)
         ax.vlines(at, low, high, color=color_of(i), linewidth=0.8, alpha=0.7, zorder=2)
-    ends = np.array([line[:2, -1] for line in columns])
-    ends[:, 0] += 0.25 * step
-    _name_ends(ax, lines, ends)
+    _name_ends(ax, lines, np.array([line[:2, -1] + (0.25 * step, 0.0) for line in lines.values()]))
 
 
 def _areas(ax: Any, one: Curves) -> None:
     """Exits one upon the other, and the band of their sum."""
-    columns = np.array([_columns(frame)[:2] for frame in one.lines.values()])
-    time, values = columns[0, 0], columns[:, 1]
+    time, values = np.array([line[:2] for line in one.lines.values()]).transpose(1, 0, 2)
     tops = np.cumsum(values, axis=0)
     for i, (top, value) in enumerate(zip(tops, values, strict=True)):
-        ax.fill_between(time, top - value, top, color=color_of(i), alpha=0.55, linewidth=0, zorder=2)
-        ax.plot(time, top, color="white", linewidth=0.8, zorder=2.5)
+        ax.fill_between(time[0], top - value, top, color=color_of(i), alpha=0.55, linewidth=0, zorder=2)
+        ax.plot(time[0], top, color="white", linewidth=0.8, zorder=2.5)
     if one.total is not None:
-        line_band(ax, *_columns(one.total), color=PALETTE[3])
-    middles = (tops - values / 2)[:, -1]
-    _name_ends(ax, one.lines, np.column_stack([np.full(len(middles), time[-1]), middles]))
+        line_band(ax, *one.total, color=PALETTE[3])
+    _name_ends(ax, one.lines, np.column_stack([time[:, -1], (tops - values / 2)[:, -1]]))
 
 
 def _dashes(i: int) -> str:

@@ -15,8 +15,8 @@ Statistics 3, 370-379.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.least_squares.lstsq import Collinear
 from wagegap.estimation.likelihood.binary import fit_binary, score
 from wagegap.estimation.likelihood.multinomial import fit_multinomial, softmax
-from wagegap.estimation.sample import Sample
+from wagegap.estimation.sample import Cell, CellFit
 from wagegap.regression.exits.margins import (
     Averages,
     ExitLink,
@@ -40,9 +40,8 @@ from wagegap.regression.exits.margins import (
 )
 from wagegap.regression.exits.person_periods import AtRisk, Evaluator, cells_of_rows, mentions
 
-__all__ = ["CellFit", "Change", "ExitModel", "HazardTask", "Questions", "Shift", "Slope", "fit_cell", "premium_shifts"]
+__all__ = ["Change", "HazardFit", "HazardTask", "Questions", "Shift", "Slope", "fit_hazard"]
 
-ExitModel: TypeAlias = ExitLink
 _STEP = 1e-5  # relative step of the derivatives of a formula
 
 
@@ -81,29 +80,31 @@ class Questions:
         Regressors of the first rows of workers in every period.
     first : ndarray of int, shape (m,)
         Those rows.
+    period : ndarray of int, shape (n,)
+        Number of each row's period.
     """
 
-    variables: tuple[Slope | Change, ...]
-    times: tuple[Any, ...]
-    periods: tuple[FloatArray, ...]
-    first: IntArray
+    variables: tuple[Slope | Change, ...] = ()
+    times: tuple[Any, ...] = ()
+    periods: tuple[FloatArray, ...] = ()
+    first: IntArray = field(default_factory=lambda: np.arange(0))
+    period: IntArray = field(default_factory=lambda: np.arange(0))
 
     @classmethod
-    def of(cls, risk: AtRisk, premiums: Mapping[str, Estimates], **shift: FloatArray) -> Questions:
-        """Evaluate the formula; `shift` gives some columns other values throughout."""
-        evaluator = risk.evaluator().shifted(shift)
+    def of(cls, risk: AtRisk, evaluator: Evaluator, premiums: Mapping[str, Estimates]) -> Questions:
+        """Evaluate the formula at changed values of its columns."""
         variables: list[Slope | Change] = []
         for name in evaluator.variables:
-            if name == risk.regressors.time:
+            levels = evaluator.levels(name)
+            if name == risk.time:
                 continue
-            if evaluator.is_factor(name):
-                first, *others = evaluator.levels(name)
-                low = evaluator.at({name: first})
-                variables += [Change(f"{name}[{level}]", low, evaluator.at({name: level})) for level in others]
-            elif np.isin(evaluator.frame[name], (0.0, 1.0)).all() and name not in premiums:
+            if not levels and np.isin(evaluator.frame[name], (0.0, 1.0)).all() and name not in premiums:
                 variables.append(Change(name, evaluator.at({name: 0.0}), evaluator.at({name: 1.0})))
-            else:
+            elif not levels:
                 variables.append(_slope(evaluator, name))
+            for level in levels[1:]:
+                low, high = (evaluator.at({name: one}) for one in (levels[0], level))
+                variables.append(Change(f"{name}[{level}]", low, high))
         return cls(tuple(variables), *_periods(risk, evaluator))
 
     @property
@@ -121,21 +122,17 @@ def _slope(evaluator: Evaluator, name: str) -> Slope:
     return Slope(name, values, dx)
 
 
-def _periods(risk: AtRisk, evaluator: Evaluator) -> tuple[tuple[Any, ...], tuple[FloatArray, ...], IntArray]:
-    """Periods, the regressors of workers' first rows in each, and those rows."""
-    time = risk.regressors.time
+def _periods(risk: AtRisk, evaluator: Evaluator) -> tuple[tuple[Any, ...], tuple[FloatArray, ...], IntArray, IntArray]:
+    """Periods, the regressors of workers' first rows in each, those rows, and the period of every row."""
+    rows, time = risk.rows, risk.time
     if time is None:
-        return (), (), np.arange(0)
-    column = risk.panel.frame[time].iloc[risk.design.rows]
-    codes, levels = pd.factorize(column, sort=True)
+        return (), (), np.arange(0), np.arange(0)
+    codes, levels = pd.factorize(rows.columns([time])[time], sort=True)
     first = np.arange(len(codes))
-    if risk.panel.roles.worker is not None:
-        worker = risk.panel.groupings(risk.design.rows)["worker"].codes.astype(np.int64)
-        unit = worker * len(risk.cells.names) + risk.cells.codes
-        order = np.lexsort((codes, unit))
-        first = np.sort(order[np.r_[True, np.diff(unit[order]) != 0]])
+    if rows.workers is not None:
+        first = np.sort(pd.Series(codes).groupby([rows.workers, rows.cells.codes]).idxmin().to_numpy())
     periods = tuple(evaluator.at({time: level}, first) for level in levels)
-    return tuple(np.asarray(levels).tolist()), periods, first
+    return tuple(np.asarray(levels).tolist()), periods, first, np.asarray(codes, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,23 +160,17 @@ class Shift:
     questions: tuple[Questions, Questions]
 
 
-def premium_shifts(
-    risk: AtRisk, premiums: Mapping[str, Estimates], questions: Questions, margins: bool
-) -> tuple[Shift, ...]:
-    """Return every premium moved, for the derivatives in it."""
-    out = []
-    evaluator = risk.evaluator()
-    for name, premium in premiums.items():
-        if name not in evaluator.frame:
-            raise OptionError(f"premiums: the formula has no regressor {name!r}; write it where the premium enters.")
-        values = evaluator.frame[name].to_numpy(dtype=float)
-        step = _STEP * max(float(np.abs(values).max()), 1e-3)
-        ends = [{name: values + sign * step} for sign in (1, -1)]
-        x = tuple(evaluator.at(end) for end in ends)
-        asked = tuple(Questions.of(risk, premiums, **end) if margins else questions for end in ends)
-        codes = cells_of_rows(premium, risk.panel.frame.iloc[risk.design.rows])
-        out.append(Shift(codes, len(premium.values), step, (x[0], x[1]), (asked[0], asked[1])))
-    return tuple(out)
+def _shift(risk: AtRisk, name: str, premiums: Mapping[str, Estimates], *, margins: bool) -> Shift:
+    """Premium moved, for the derivatives in it."""
+    evaluator, premium = risk.evaluator, premiums[name]
+    if name not in evaluator.frame:
+        raise OptionError(f"premiums: the formula has no regressor {name!r}; write it where the premium enters.")
+    values = evaluator.frame[name].to_numpy(dtype=float)
+    step = _STEP * max(float(np.abs(values).max()), 1e-3)
+    up, down = (evaluator.shifted({name: values + sign * step}) for sign in (1, -1))
+    asked = [Questions.of(risk, end, premiums) if margins else Questions() for end in (up, down)]
+    codes = cells_of_rows(premium, risk.rows.columns(premium.by))
+    return Shift(codes, len(premium.values), step, (up.design.x, down.design.x), (asked[0], asked[1]))
 
 
 # fits ----------------------------------------------------------------------------------------------------------------
@@ -195,22 +186,23 @@ class HazardTask:
         Rows, exits and regressors.
     model : str
         Logit, probit, cloglog, lpm or multinomial.
-    sample : Sample
-        Weights and cells of the rows.
     questions : Questions
         What is read off the coefficients.
-    shifts : tuple of Shift
+    shifts : dict of str to Shift
         One for each premium.
-    premiums : tuple of str
-        Names of the premiums.
     """
 
     risk: AtRisk
-    model: ExitModel
-    sample: Sample
+    model: ExitLink
     questions: Questions
-    shifts: tuple[Shift, ...]
-    premiums: tuple[str, ...]
+    shifts: Mapping[str, Shift]
+
+    @classmethod
+    def of(cls, risk: AtRisk, model: ExitLink, premiums: Mapping[str, Estimates], *, margins: bool) -> HazardTask:
+        """Evaluate the formula at what is asked."""
+        questions = Questions.of(risk, risk.evaluator, premiums) if margins else Questions()
+        shifts = {name: _shift(risk, name, premiums, margins=margins) for name in premiums}
+        return cls(risk, model, questions, shifts)
 
     @property
     def response(self) -> Response:
@@ -231,120 +223,90 @@ class _Coefficients:
     loglik: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CellFit:
-    """Values of a cell, NaN where not identified.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HazardFit(CellFit):
+    """Reported coefficients, effects, elasticities, hazards and incidence of a cell, NaN where not identified.
 
     Attributes
     ----------
-    values : ndarray, shape (q,)
-        Reported coefficients, effects, elasticities, hazards, incidence.
     influence : ndarray, shape (n, q)
         Influence of each row on them.
-    classical : ndarray, shape (q, q)
-        Covariance by the inverse information.
     by_premium : tuple of ndarray, each of shape (q, P)
         Derivatives in the parameters of each premium.
-    n_params : int
-        Coefficients estimated.
-    collinear : tuple of str
-        Columns left out, in words.
     loglik : float
         Log likelihood.
     """
 
-    values: FloatArray
     influence: FloatArray
-    classical: FloatArray
     by_premium: tuple[FloatArray, ...]
-    n_params: int
-    collinear: tuple[str, ...]
     loglik: float
 
 
-def _coefficients(task: HazardTask, rows: IntArray, weights: FloatArray | None) -> _Coefficients:
+def fit_hazard(task: HazardTask, cell: Cell) -> HazardFit:
+    """Return coefficients of a cell and everything that is read off them.
+
+    Raises
+    ------
+    IdentificationError
+        Where an exit does not vary, outcomes are separated, or a premium is swallowed by other columns.
+    """
+    risk = task.risk
+    _check_varies(task, cell)
+    fit = _coefficients(task, cell)
+    _check_premiums(task, fit, cell.name)
+    answers = _answers(task, fit, task.questions, cell)
+    m, k = fit.params.shape
+    reported = np.flatnonzero(np.tile(np.arange(k) < risk.n_reported, m))
+    coefs = np.where(np.tile(fit.kept, m), fit.params.ravel(), np.nan)[reported]
+    # V = G H^-1 G', G the derivatives of all values in the coefficients
+    matrix = np.vstack([np.eye(m * k)[reported], *(answer.averages.gradient for answer in answers)])
+    # a level that a cell does not have is no collinear column, nor is a dummy of an effect
+    collinear = [one for one in fit.collinear if one.made_of and one.column < risk.n_reported]
+    return HazardFit(
+        values=np.concatenate([coefs, *(answer.values() for answer in answers)]),
+        influence=np.hstack([fit.influence[:, reported], *(answer.influence(fit.influence) for answer in answers)]),
+        n_params=int(fit.kept.sum()) * m,
+        classical=matrix @ fit.classical @ matrix.T,
+        collinear=tuple(combination_in_words(one, risk.names) for one in collinear),
+        by_premium=tuple(_by_premium(task, fit, shift, cell, matrix) for shift in task.shifts.values()),
+        loglik=fit.loglik,
+    )
+
+
+def _coefficients(task: HazardTask, cell: Cell) -> _Coefficients:
     """Fit one cell."""
-    risk, x = task.risk, task.risk.x[rows]
+    risk, x, weights = task.risk, cell.x, cell.weights
     if task.model == "multinomial":
-        names = (risk.base, *risk.exits)
-        fit = fit_multinomial(risk.outcome[rows], x, weights, names=risk.names, outcomes=names)
+        outcomes = (risk.base, *risk.exits)
+        fit = fit_multinomial(cell.y.astype(np.intp), x, weights, names=risk.names, outcomes=outcomes)
         return _Coefficients(
             np.nan_to_num(fit.params), fit.bread, fit.bread, fit.influence(x), fit.kept, fit.collinear, fit.loglik
         )
-    one = fit_binary(risk.happened[rows], x, weights, task.model, names=risk.names)
+    one = fit_binary(cell.y, x, weights, task.model, names=risk.names)
     classical = one.expected_bread(x)
     if task.model == "lpm":
-        used = len(rows) if task.sample.repeats is None else float(task.sample.repeats[rows].sum())
-        classical = classical * (-2 * one.loglik) / (used - one.kept.sum())
+        classical = classical * (-2 * one.loglik) / (cell.nobs - one.kept.sum())
     return _Coefficients(
         np.nan_to_num(one.params)[None], one.bread, classical, one.influence(x), one.kept, one.collinear, one.loglik
     )  # fmt: skip
 
 
-def fit_cell(task: HazardTask, c: int, rows: IntArray, weights: FloatArray | None) -> CellFit:
-    """Return coefficients of a cell and everything that is read off them.
-
-    Parameters
-    ----------
-    task : HazardTask
-        What is fitted.
-    c : int
-        Number of the cell.
-    rows : ndarray of int, shape (n,)
-        Its rows.
-    weights : ndarray, shape (n,), optional
-        Their weights.
-
-    Raises
-    ------
-    IdentificationError
-        Where an exit does not vary, outcomes are separated, or a premium is swallowed by other columns; names the cell.
-    """
-    name = task.risk.cells.names[c]
-    _check_varies(task, rows, name)
-    try:
-        fit = _coefficients(task, rows, weights)
-    except IdentificationError as error:
-        raise IdentificationError(f"{f'in {name}, ' if name else ''}{error}") from error
-    _check_premiums(task, fit, name)
-    share = np.ones(len(rows)) if weights is None else weights
-    answers = _answers(task, fit, task.questions, rows, task.risk.x[rows], share)
-    m, k = fit.params.shape
-    reported = np.concatenate([j * k + task.risk.reported for j in range(m)])
-    coefs = np.where(np.tile(fit.kept, m), fit.params.ravel(), np.nan)[reported]
-    values = [coefs, *(answer.values() for answer in answers)]
-    influence = [fit.influence[:, reported], *(answer.influence(fit.influence) for answer in answers)]
-    # V = G H^-1 G', G the derivatives of all values in the coefficients
-    matrix = np.vstack([np.eye(m * k)[reported], *(answer.averages.gradient for answer in answers)])
-    # a level that a cell does not have is no collinear column, nor is a dummy of an effect
-    collinear = tuple(
-        combination_in_words(one, task.risk.names)
-        for one in fit.collinear
-        if one.made_of and one.column < len(task.risk.reported)
-    )
-    moved = tuple(_by_premium(task, fit, shift, rows, weights, matrix, len(reported)) for shift in task.shifts)
-    return CellFit(
-        np.concatenate(values), np.hstack(influence), matrix @ fit.classical @ matrix.T, moved,
-        int(fit.kept.sum()) * m, collinear, fit.loglik,
-    )  # fmt: skip
-
-
-def _check_varies(task: HazardTask, rows: IntArray, name: str) -> None:
+def _check_varies(task: HazardTask, cell: Cell) -> None:
     """Exits must happen, and not to everybody."""
-    happened = task.risk.happened[rows]
-    if not np.ptp(happened):
-        how_often = "never" if happened[0] == 0 else "always"
+    if not np.ptp(cell.y):
+        how_often = "never" if cell.y[0] == 0 else "always"
         raise IdentificationError(
-            f"{listing(task.risk.exits)} {how_often} happens in {len(rows):,} rows{f' of {name}' if name else ''}: "
-            "there is nothing to explain. Pool cells, or leave this one out."
+            f"{listing(task.risk.exits)} {how_often} happens in {len(cell.y):,} rows"
+            f"{f' of {cell.name}' if cell.name else ''}: there is nothing to explain. Pool cells, or leave this one "
+            "out."
         )
 
 
 def _check_premiums(task: HazardTask, fit: _Coefficients, name: str) -> None:
     """A premium must vary among the rows it explains."""
     involved = {j for one in fit.collinear for j in (one.column, *(column for column, _ in one.made_of))}
-    columns = [task.risk.names[j] for j in sorted(involved)]
-    lost = [column for column in columns if any(mentions(column, premium) for premium in task.premiums)]
+    columns = [task.risk.rows.design.columns[j] for j in sorted(involved)]
+    lost = [column.name for column in columns if any(mentions(column, premium) for premium in task.shifts)]
     if lost:
         raise IdentificationError(
             f"collinear with other columns{f' in {name}' if name else ''}: {listing(lost)}. A premium of cells needs "
@@ -371,12 +333,11 @@ class _Answer:
         return np.asarray(out)
 
 
-def _answers(
-    task: HazardTask, fit: _Coefficients, questions: Questions, rows: IntArray, x: FloatArray, weights: FloatArray
-) -> list[_Answer]:
+def _answers(task: HazardTask, fit: _Coefficients, questions: Questions, cell: Cell) -> list[_Answer]:
     """Effects of all variables, elasticities, hazards and incidence, in this order."""
-    response, everybody = task.response, np.arange(len(rows))
-    share = weights / weights.sum()
+    response, rows, x = task.response, cell.rows, cell.x
+    weights = np.ones(len(rows)) if cell.weights is None else cell.weights
+    everybody, share = np.arange(len(rows)), weights / weights.sum()
     effects, elasticities = [], []
     for asked in questions.variables:
         if isinstance(asked, Change):
@@ -404,38 +365,26 @@ def _curves(
     at = np.searchsorted(rows, questions.first[inside])
     share = weights[at] / weights[at].sum()
     designs = [period[inside] for period in questions.periods]
-    time = task.risk.panel.frame[task.risk.regressors.time].iloc[task.risk.design.rows[rows]]
-    present = np.isin(np.array(questions.times), time.unique())
-    known = np.repeat(np.cumprod(present).astype(bool), len(task.risk.exits))
+    present = np.bincount(questions.period[rows], minlength=len(questions.times)) > 0
+    known = np.repeat(np.logical_and.accumulate(present), len(task.risk.exits))
     curves = incidence(task.response, fit.params, designs, share)
     return [_Answer(averages, at, share, known) for averages in curves]
 
 
-def _by_premium(
-    task: HazardTask,
-    fit: _Coefficients,
-    shift: Shift,
-    rows: IntArray,
-    weights: FloatArray | None,
-    matrix: FloatArray,
-    n_reported: int,
-) -> FloatArray:
+def _by_premium(task: HazardTask, fit: _Coefficients, shift: Shift, cell: Cell, matrix: FloatArray) -> FloatArray:
     """Derivative of all values of a cell in the premiums, shape (q, P)."""
     # The scores sum to zero at every p, so that db/dp = H^-1 sum_i ds_i/dp; a value f(b, p) moves by
     # (df/db) db/dp + df/dp; derivatives in p are [.(p + h) - .(p - h)] / 2h, summed over the rows of each cell.
-    ends = [x[rows] for x in shift.x]
-    scores = [_scores(task, fit, rows, x, weights) for x in ends]
-    codes = shift.codes[rows]
-    total = matrix @ fit.bread @ _summed((scores[0] - scores[1]) / (2 * shift.step), codes, shift.count)
-    given = np.ones(len(rows)) if weights is None else weights
-    answers = [_answers(task, fit, q, rows, x, given) for q, x in zip(shift.questions, ends, strict=True)]
-    at = n_reported
-    for up, down in zip(*answers, strict=True):
-        change = (up.averages.rows - down.averages.rows) * up.share[:, None] / (2 * shift.step)
-        width = change.shape[1]
-        total[at : at + width] += _summed(change, codes[up.at], shift.count)
-        at += width
-    return total
+    ends = [replace(cell, x=x[cell.rows]) for x in shift.x]
+    up, down = (_scores(task, fit, end) for end in ends)
+    codes = shift.codes[cell.rows]
+    by_coefficients = matrix @ fit.bread @ _summed((up - down) / (2 * shift.step), codes, shift.count)
+    answers = [_answers(task, fit, asked, end) for asked, end in zip(shift.questions, ends, strict=True)]
+    direct = [np.zeros((len(fit.params) * task.risk.n_reported, shift.count))]
+    for above, below in zip(*answers, strict=True):
+        change = (above.averages.rows - below.averages.rows) * above.share[:, None] / (2 * shift.step)
+        direct.append(_summed(change, codes[above.at], shift.count))
+    return np.asarray(by_coefficients + np.vstack(direct))
 
 
 def _summed(values: FloatArray, codes: IntArray, count: int) -> FloatArray:
@@ -443,14 +392,12 @@ def _summed(values: FloatArray, codes: IntArray, count: int) -> FloatArray:
     return np.stack([np.bincount(codes, weights=column, minlength=count) for column in values.T])
 
 
-def _scores(
-    task: HazardTask, fit: _Coefficients, rows: IntArray, x: FloatArray, weights: FloatArray | None
-) -> FloatArray:
-    """Derivative of each row's log likelihood in the coefficients at given regressors, (n, m k)."""
-    index = x @ fit.params.T
+def _scores(task: HazardTask, fit: _Coefficients, cell: Cell) -> FloatArray:
+    """Derivative of each row's log likelihood in the coefficients, (n, m k)."""
+    index = cell.x @ fit.params.T
     if task.model == "multinomial":
-        residuals = (task.risk.outcome[rows][:, None] == np.arange(1, fit.params.shape[0] + 1)) - softmax(index)[:, 1:]
+        residuals = (cell.y[:, None] == np.arange(1, len(fit.params) + 1)) - softmax(index)[:, 1:]
     else:
-        residuals = score(index[:, 0], task.risk.happened[rows], task.model)[:, None]
-    weighted = residuals if weights is None else residuals * weights[:, None]
-    return np.asarray((weighted[:, :, None] * x[:, None, :]).reshape(len(x), -1))
+        residuals = score(index[:, 0], cell.y, task.model)[:, None]
+    weighted = residuals if cell.weights is None else residuals * cell.weights[:, None]
+    return np.asarray((weighted[:, :, None] * cell.x[:, None, :]).reshape(len(cell.x), -1))

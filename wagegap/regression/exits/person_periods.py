@@ -22,31 +22,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
     EmptyDataError,
     IdentificationError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
 )
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.result import Result
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel
-from wagegap.panel.rows import CellIndex, index_cells, weighted_rows
+from wagegap.panel.rows import prepare
 
 __all__ = [
     "AtRisk",
     "Evaluator",
     "ExitCall",
     "ExitLike",
-    "Regressors",
     "as_estimates",
     "cells_of_rows",
     "mentions",
@@ -58,87 +58,41 @@ ExitLike = str | Mapping[str, str] | None
 _EFFECTS_AT_MOST = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Regressors:
-    """What stands on the right side.
-
-    Attributes
-    ----------
-    expression : str
-        The formula's regressors, baseline included.
-    effects : tuple of str
-        Columns whose levels have dummies that are not reported.
-    time : str or None
-        Column of the duration.
-    mundlak : tuple of str
-        Columns whose means over a worker's rows are added.
-    """
-
-    expression: str
-    effects: tuple[str, ...]
-    time: str | None
-    mundlak: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class AtRisk:
     """Rows at risk.
 
     Attributes
     ----------
-    panel : Panel
-        The data, premiums merged.
-    design : Design
-        Regressors of the formula, and the rows used.
-    outcome : ndarray of int, shape (n,)
-        Which exit each row has; 0 where the worker stays.
-    happened : ndarray, shape (n,)
-        The outcome as a number (a share, with one exit).
+    rows : Rows
+        The outcome, which is the number of the exit (0 where the worker stays), or with one exit its share; regressors
+        of the formula, then means over workers' rows, then dummies of effects.
+    evaluator : Evaluator
+        The formula at other values of its columns.
     exits : tuple of str
         Names of the exits.
     base : str
         Name of staying.
-    more : ndarray, shape (n, e)
-        Means and dummies of effects, behind the columns of the design.
-    names : tuple of str
-        Columns of the design and of `more`.
-    reported : ndarray of int
-        Columns whose coefficients are reported.
-    cells : CellIndex
-        Cells with hazards of their own.
-    regressors : Regressors
-        What stands on the right side.
+    n_reported : int
+        Number of regressors whose coefficients are reported, the first.
+    time : str or None
+        Column of the duration.
     notes : tuple of str
         What a reader should know.
     """
 
-    panel: Panel
-    design: Design
-    outcome: IntArray
-    happened: FloatArray
+    rows: Rows
+    evaluator: Evaluator
     exits: tuple[str, ...]
     base: str
-    more: FloatArray
-    names: tuple[str, ...]
-    reported: IntArray
-    cells: CellIndex
-    regressors: Regressors
+    n_reported: int
+    time: str | None
     notes: tuple[str, ...]
 
     @property
-    def x(self) -> FloatArray:
-        """All regressors, shape (n, k)."""
-        return np.column_stack([self.design.x, self.more]) if self.more.shape[1] else self.design.x
-
-    def evaluator(self) -> Evaluator:
-        """Return what evaluates the formula at other values of its columns."""
-        needed = required_columns(self.regressors.expression, self.panel.frame)
-        frame = self.panel.frame[needed].iloc[self.design.rows].reset_index(drop=True)
-        plain = {
-            name: numbers(frame[name]) if pd.api.types.is_numeric_dtype(frame[name]) else frame[name]
-            for name in frame.columns
-        }
-        return Evaluator(pd.DataFrame(plain), self.regressors.expression, self.design, self.more)
+    def names(self) -> tuple[str, ...]:
+        """Regressors."""
+        return self.rows.design.names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,19 +106,15 @@ class Evaluator:
     expression : str
         Regressors.
     design : Design
-        The formula at the data.
-    more : ndarray, shape (n, e)
-        Further columns, which stay as they are.
+        The regressors at the data: those of the formula, and further ones, which stay as they are.
+    width : int
+        Number of regressors of the formula.
     """
 
     frame: pd.DataFrame
     expression: str
     design: Design
-    more: FloatArray
-
-    def is_factor(self, name: str) -> bool:
-        """Say whether a column enters by its levels."""
-        return name in self.design.factors
+    width: int
 
     @property
     def variables(self) -> list[str]:
@@ -174,21 +124,18 @@ class Evaluator:
         return sorted(self.frame.columns, key=lambda name: order.get(str(name), len(order)))
 
     def levels(self, name: str) -> list[Any]:
-        """Levels of a factor, the one without a dummy first."""
+        """Levels of a factor, the one without a dummy first; none of a number."""
         present = set(self.frame[name].unique())
         with_dummy = {level for column in self.design.columns for variable, level in column.levels if variable == name}
-        levels = [level for level in self.design.factors[name] if level in present]
+        levels = [level for level in self.design.factors.get(name, ()) if level in present]
         return sorted(levels, key=lambda level: level in with_dummy)
 
     def shifted(self, values: Mapping[str, FloatArray]) -> Evaluator:
         """Return the evaluator with other values of some columns throughout."""
-        if not values:
-            return self
-        x = self.at(values)[:, : self.design.x.shape[1]]
-        return replace(self, frame=self.frame.assign(**values), design=replace(self.design, x=x))
+        return replace(self, frame=self.frame.assign(**values), design=replace(self.design, x=self.at(values)))
 
     def at(self, values: Mapping[str, Any], rows: IntArray | None = None) -> FloatArray:
-        """Return the regressors of some rows with some columns changed, shape (len(rows), k + e).
+        """Return the regressors of some rows with some columns changed, shape (len(rows), k).
 
         Raises
         ------
@@ -201,22 +148,23 @@ class Evaluator:
         for name, value in values.items():
             changed[name] = pd.Series(value, index=changed.index, dtype=self.frame[name].dtype)
         x = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression).values
-        known = self.design.x
-        if x.shape[1] != known.shape[1] or not np.allclose(x[:n], known, rtol=1e-9, atol=1e-12):
+        known = self.design.x[:, : self.width]
+        if x.shape[1] != self.width or not np.allclose(x[:n], known, rtol=1e-9, atol=1e-12):
             raise OptionError(
                 f"the formula {self.expression!r} has columns that depend on the other rows (scale, center, splines), "
                 "so that it has no value at changed regressors: make such columns beforehand, or margins=False."
             )
-        return np.column_stack([x[n:], self.more[chosen]])
+        return np.column_stack([x[n:], self.design.x[chosen, self.width :]])
 
 
-def mentions(column: str, name: str) -> bool:
-    """Say whether the name of a column of regressors, such as `log(premium):age`, has a variable in it.
+def mentions(column: Column, name: str) -> bool:
+    """Say whether a regressor, such as `log(premium):age`, has a variable in it.
 
-    >>> mentions("log(premium):age", "premium"), mentions("premium_2", "premium")
+    >>> one = Column("log(premium):age", "log(premium):age", ("log(premium)", "age"))
+    >>> mentions(one, "premium"), mentions(one, "prem")
     (True, False)
     """
-    return name in re.findall(r"\w+", column)
+    return any(name in re.findall(r"\w+", part) for part in column.parts)
 
 
 def cells_of_rows(premium: Estimates, frame: pd.DataFrame) -> IntArray:
@@ -246,8 +194,19 @@ class ExitCall:
     several: bool | None
 
 
-def rows_at_risk(panel: Panel, call: ExitCall, *, keys: Sequence[str], premiums: Mapping[str, Estimates]) -> AtRisk:
-    """Build the rows at risk, with cells of the keys and premiums merged by theirs.
+def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates], how: Mapping[str, Any]) -> AtRisk:
+    """Build the rows at risk, premiums merged by their keys.
+
+    Parameters
+    ----------
+    panel : Panel
+        Workers and periods.
+    call : ExitCall
+        What is asked for.
+    premiums : mapping of str to Estimates
+        Premiums by the name of their column.
+    how : mapping
+        Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
 
     Raises
     ------
@@ -255,25 +214,22 @@ def rows_at_risk(panel: Panel, call: ExitCall, *, keys: Sequence[str], premiums:
     """
     parts, exit = _formula(call.formula, call.exit)
     panel = _with_premiums(panel, premiums)
-    time = call.time
-    regressors = _regressors(panel, parts, time, call.mundlak)
-    notes = _check_periods(panel, time, call.gaps)
-    codes, happened, exits, stay, more_notes = _outcomes(panel, exit, call.base, call.several)
-    design, outcome = _design(panel, codes, regressors, keys, premiums, list(exits))
-    happened = happened[design.rows]
-    design, kept = _varying(design, happened if len(exits) == 1 else None, panel.weights(design.rows))
-    outcome, happened = outcome[kept], happened[kept]
-    means = _means(panel, design, regressors.mundlak)
-    dummies, dummy_names = _dummies(design)
-    of_formula = [f"{time}[{one.levels[0][1]}]" if _is_period(one, time) else one.name for one in design.columns]
-    names = (*of_formula, *(f"mean({name})" for name in regressors.mundlak), *dummy_names)
-    reported = np.arange(len(names) - len(dummy_names))
-    cells = index_cells(panel.frame.iloc[design.rows], list(keys))
-    notes = (*notes, *more_notes, *_repeated(panel, design, outcome, time))
-    return AtRisk(
-        panel, design, outcome, happened, exits, stay, np.column_stack([means, dummies]), names, reported, cells,
-        regressors, notes,
-    )  # fmt: skip
+    parts = _regressors(panel, parts, call.time, call.mundlak)
+    values, exits, stay, notes = _outcomes(panel, exit, call.base, call.several)
+    named = " or ".join(exits)
+    subpop = [(f"unknown {named}", np.isnan(values))]
+    subpop += [(f"no {name} in the cell", panel.frame[name].isna().to_numpy()) for name in premiums]
+    if np.logical_or.reduce([unknown for _, unknown in subpop]).all():
+        raise EmptyDataError(f"the exit is known for nobody.\n{panel.ledger}")
+    rows = prepare(panel, replace(parts, outcome=named, values=values), subpop=subpop, **how)
+    of_periods = _check_periods(panel.frame, rows.access.workers(np.arange(len(panel))), call.time, call.gaps)
+    rows = _varying(rows) if len(exits) == 1 else rows
+    rows, width, n_reported = _with_means_and_dummies(rows, parts.also, call.time)
+    frame = rows.columns(required_columns(parts.regressors, panel.frame))
+    plain = {name: numbers(one) if pd.api.types.is_numeric_dtype(one) else one for name, one in frame.items()}
+    evaluator = Evaluator(pd.DataFrame(plain), parts.regressors, rows.design, width)
+    notes = (*of_periods, *notes, *_repeated(rows, call.time))
+    return AtRisk(rows, evaluator, exits, stay, n_reported, call.time, notes)
 
 
 def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[str, str]]:
@@ -298,8 +254,7 @@ def _with_premiums(panel: Panel, premiums: Mapping[str, Estimates]) -> Panel:
         if not premium.by:
             raise OptionError("premiums have no cell keys by which workers could be given theirs: fit them by=...")
         for key in premium.by:
-            if key not in panel.frame:
-                raise no_column(key, panel.frame.columns, f"to merge {name!r}")
+            check_column(key, panel.frame.columns, f"to merge {name!r}")
         if premium.labels.duplicated(premium.by).any():
             raise OptionError(
                 f"premiums {name!r} have several terms in a cell ({listing(premium.labels['term'].unique())}): choose "
@@ -312,64 +267,62 @@ def _with_premiums(panel: Panel, premiums: Mapping[str, Estimates]) -> Panel:
     return panel
 
 
-def _regressors(panel: Panel, parts: FormulaParts, time: str | None, mundlak: Sequence[str]) -> Regressors:
+def _regressors(panel: Panel, parts: FormulaParts, time: str | None, mundlak: str | Sequence[str]) -> FormulaParts:
+    """Right side with the dummies of the duration, and the columns whose means are added."""
     names = [mundlak] if isinstance(mundlak, str) else list(mundlak)
     for name in names:
-        if name not in panel.frame:
-            raise no_column(name, panel.frame.columns, "for mundlak")
+        check_column(name, panel.frame.columns, "for mundlak")
         if not pd.api.types.is_numeric_dtype(panel.frame[name]):
             raise OptionError(f"mundlak={name!r} is not a column of numbers, which alone have means.")
-    if names and panel.roles.worker is None:
+    worker = panel.roles.worker
+    if names and worker is None:
         raise OptionError("mundlak= needs the role worker: read_panel(..., worker=).")
-    if panel.roles.worker is not None and panel.roles.worker in parts.effect_columns:
+    if worker is not None and worker in parts.effect_columns:
         raise OptionError(
-            f"effects of {panel.roles.worker!r} cannot be estimated beside the others from few rows each (incidental "
+            f"effects of {worker!r} cannot be estimated beside the others from few rows each (incidental "
             "parameters): mundlak=[...] adds the means of regressors over each worker's rows."
         )
     expression = parts.regressors
     if time is not None:
-        if time not in panel.frame:
-            raise no_column(time, panel.frame.columns, "for time")
+        check_column(time, panel.frame.columns, "for time")
         if time not in required_columns(expression, panel.frame):
             expression = f"{expression} + C({time if time.isidentifier() else f'`{time}`'})"
-    return Regressors(expression, parts.effects, time, tuple(names))
+    return replace(parts, regressors=expression, also=tuple(names))
 
 
-def _check_periods(panel: Panel, time: str | None, gaps: str) -> tuple[str, ...]:
+def _check_periods(frame: pd.DataFrame, worker: CodeArray | None, time: str | None, gaps: str) -> tuple[str, ...]:
     """Raise where a worker stands twice in a period, or, unless kept, misses one in between."""
     if time is None:
         return ()
-    if panel.roles.worker is None:
+    if worker is None:
         return ("No role worker is declared, so that gaps between a worker's periods cannot be seen.",)
-    worker = panel.groupings(np.arange(len(panel)))["worker"].codes
-    periods = pd.factorize(panel.frame[time], sort=True)[0]
+    periods = pd.factorize(frame[time], sort=True)[0]
     order = np.lexsort((periods, worker))
-    same = np.diff(worker[order]) == 0
-    step = np.diff(periods[order])[same]
-    known = (periods[order][1:] >= 0)[same] & (periods[order][:-1] >= 0)[same]
-    twice, holes = int(((step == 0) & known).sum()), (step > 1) & known
+    worker, periods = worker[order], periods[order]
+    step = np.diff(periods)
+    of_one = (np.diff(worker) == 0) & (periods[1:] >= 0) & (periods[:-1] >= 0)
+    twice, holes = int((of_one & (step == 0)).sum()), of_one & (step > 1)
     if twice:
         raise DuplicateKeyError(
-            f"{twice:,} of {len(panel):,} rows repeat a worker within {time!r}: a hazard needs one row of each."
+            f"{twice:,} of {len(frame):,} rows repeat a worker within {time!r}: a hazard needs one row of each."
         )
-    if holes.any():
-        of = len(np.unique(worker[order][1:][same][holes]))
-        many = int(holes.sum())
-        gap, who = "gap" if many == 1 else "gaps", "worker" if of == 1 else "workers"
-        said = f"{many:,} {gap} between the {time!r} of {of:,} {who}"
-        if gaps == "raise":
-            raise DataError(
-                f"{said}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "
-                "gaps='keep' takes each row as it is."
-            )
-        return (f"{said}, kept as they are.",)
-    return ()
+    if not holes.any():
+        return ()
+    many, of = int(holes.sum()), len(np.unique(worker[1:][holes]))
+    gap, who = "gap" if many == 1 else "gaps", "worker" if of == 1 else "workers"
+    said = f"{many:,} {gap} between the {time!r} of {of:,} {who}"
+    if gaps == "raise":
+        raise DataError(
+            f"{said}: what happened in between is not known. Fill the rows in, end those spells at the gap, or "
+            "gaps='keep' takes each row as it is."
+        )
+    return (f"{said}, kept as they are.",)
 
 
 def _outcomes(
     panel: Panel, exit: str | Mapping[str, str], base: str | None, several: bool | None
-) -> tuple[FloatArray, FloatArray, tuple[str, ...], str, tuple[str, ...]]:
-    """Code of the exit of every row (NaN where unknown), its value, names of the exits and of staying, notes."""
+) -> tuple[FloatArray, tuple[str, ...], str, tuple[str, ...]]:
+    """Number of the exit of every row (NaN where unknown; a share, of one), names of exits and of staying, notes."""
     if isinstance(exit, str) and several is True:
         return _levels(panel, exit, base)
     if not isinstance(exit, str | Mapping):
@@ -380,23 +333,21 @@ def _outcomes(
     if several is False and len(named) > 1:
         raise OptionError(f"{len(named)} exits ({listing(named)}) compete: model='multinomial'.")
     values = np.column_stack([event_values(panel, name, column) for name, column in named.items()])
-    happened = values[:, 0]
     stay = _name_of_staying(base, named)
     if len(named) == 1 and several is not True:
-        return np.where(np.isnan(happened), np.nan, (happened > 0) * 1.0), happened, tuple(named), stay, ()
+        return values[:, 0], tuple(named), stay, ()
     shares = int((~np.isin(values, (0.0, 1.0)) & ~np.isnan(values)).any(axis=1).sum())
     if shares:
         raise DataError(f"competing exits must be 0/1; {shares:,} of {len(values):,} rows have shares.")
-    first = np.argmax(values == 1, axis=1) + 1.0
-    codes = np.where((values == 1).any(axis=1), first, 0.0)
+    happened = values == 1
+    codes = np.where(happened.any(axis=1), np.argmax(happened, axis=1) + 1.0, 0.0)
     # who left by the first exit has no later one; who is not known to have left by any is unknown
-    seen = np.cumsum(np.isnan(values), axis=1)
-    before = np.where(codes > 0, seen[np.arange(len(values)), np.maximum(codes.astype(int) - 1, 0)], seen[:, -1])
-    codes = np.where(before > 0, np.nan, codes)
-    several_at_once = int(((values == 1).sum(axis=1) > 1).sum())
+    relevant = np.arange(values.shape[1]) < np.where(codes > 0, codes, np.inf)[:, None]
+    codes[(np.isnan(values) & relevant).any(axis=1)] = np.nan
+    several_at_once = int((happened.sum(axis=1) > 1).sum())
     note = f"{several_at_once:,} rows have several exits at once and count as the first of {listing(named)}."
     notes = (note,) if several_at_once else ()
-    return codes, codes, tuple(named), stay, notes
+    return codes, tuple(named), stay, notes
 
 
 def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
@@ -416,12 +367,9 @@ def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
     return base
 
 
-def _levels(
-    panel: Panel, column: str, base: str | None
-) -> tuple[FloatArray, FloatArray, tuple[str, ...], str, tuple[str, ...]]:
+def _levels(panel: Panel, column: str, base: str | None) -> tuple[FloatArray, tuple[str, ...], str, tuple[str, ...]]:
     """The same for one column of several outcomes."""
-    if column not in panel.frame:
-        raise no_column(column, panel.frame.columns, "for exit")
+    check_column(column, panel.frame.columns, "for exit")
     raw = panel.frame[column]
     levels = sorted(raw.dropna().unique().tolist(), key=str)
     names = [str(level) for level in levels]
@@ -429,43 +377,50 @@ def _levels(
         raise OptionError(
             f"base={base!r} is no outcome of {column!r}.{did_you_mean(base, names)} Outcomes: {listing(names)}."
         )
-    chosen = str(base) if base is not None else "stay" if "stay" in names else names[0] if names else ""
-    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
     if len(names) < 2:
         raise IdentificationError(f"{column!r} has a single outcome ({listing(names)}): there is nothing to explain.")
+    by_default = "stay" if "stay" in names else names[0]
+    chosen = by_default if base is None else str(base)
+    notes = () if base is not None or chosen == "stay" else (f"Outcomes are compared with {chosen!r} (base=).",)
     ordered = [chosen, *(name for name in names if name != chosen)]
     codes = raw.map({level: float(ordered.index(str(level))) for level in levels}).to_numpy(dtype=float)
-    return codes, codes, tuple(ordered[1:]), chosen, notes
+    return codes, tuple(ordered[1:]), chosen, notes
 
 
-def _design(
-    panel: Panel,
-    codes: FloatArray,
-    regressors: Regressors,
-    keys: Sequence[str],
-    premiums: Mapping[str, Estimates],
-    exits: Sequence[str],
-) -> tuple[Design, IntArray]:
-    """Rows with exit and regressors known."""
-    weights, positive, ledger = weighted_rows(panel)
-    keep = np.ones(len(panel), dtype=bool) if positive is None else positive.copy()
-    named = " or ".join(exits)
-    losses = [(f"unknown {named}", np.isnan(codes))]
-    losses += [(f"no {name} in the cell", panel.frame[name].isna().to_numpy()) for name in premiums]
-    for reason, outside in losses:
-        lost = keep & outside
-        ledger = ledger.lose(reason, int(lost.sum()), None if weights is None else float(weights[lost].sum()))
-        keep &= ~lost
-    if not keep.any():
-        raise EmptyDataError(f"the exit is known for nobody.\n{ledger}")
-    required_columns(regressors.expression, panel.frame)
-    column = free_name(panel.frame, "exit")
-    parts = FormulaParts(column, regressors.expression, regressors.effects)
-    design = build_design(
-        panel.frame.assign(**{column: codes}), parts, ledger=ledger, weights=weights, keep=keep,
-        also=[*keys, *regressors.mundlak], said=named,
-    )  # fmt: skip
-    return design, design.y.astype(np.intp)
+def _varying(rows: Rows) -> Rows:
+    """Leave out groups of an effect in which the one exit never, or always, happens: their effect is infinite."""
+    design = rows.design
+    if not design.effects:
+        return rows
+    kept: BoolArray = np.ones(len(rows), dtype=bool)
+    before = -1
+    while kept.sum() != before:
+        before = kept.sum()
+        for codes in design.effects:
+            sizes = np.bincount(codes, weights=kept * 1.0)
+            sums = np.bincount(codes, weights=np.where(kept, design.y, 0.0))
+            kept &= ((sums > 0) & (sums < sizes))[codes]
+    if not kept.any():
+        raise IdentificationError(
+            f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
+        )
+    if kept.all():
+        return rows
+    return rows.keep(kept, f"in groups of {', '.join(design.effect_names)} without variation of the exit")
+
+
+def _with_means_and_dummies(rows: Rows, mundlak: Sequence[str], time: str | None) -> tuple[Rows, int, int]:
+    """Rows with all regressors, the number of those of the formula, and of those that are reported."""
+    design = rows.design
+    formula = [
+        replace(one, name=f"{time}[{one.levels[0][1]}]") if _is_period(one, time) else one for one in design.columns
+    ]
+    means = [Column(f"mean({name})", f"mean({name})", (name,)) for name in mundlak]
+    dummies, of_effects = _dummies(design)
+    parts = [design.x, _means(rows, mundlak), dummies]
+    x = np.column_stack([part for part in parts if part.shape[1]]) if means or of_effects else design.x
+    width = len(formula)
+    return rows.with_design(x=x, columns=(*formula, *means, *of_effects)), width, width + len(means)
 
 
 def _is_period(column: Column, time: str | None) -> bool:
@@ -473,39 +428,15 @@ def _is_period(column: Column, time: str | None) -> bool:
     return time is not None and column.parts == (time,) and column.name.startswith((f"C({time})[T", f"C(`{time}`)[T"))
 
 
-def _varying(design: Design, happened: FloatArray | None, weights: FloatArray | None) -> tuple[Design, BoolArray]:
-    """Leave out groups of an effect in which the one exit never, or always, happens: their effect is infinite."""
-    kept: BoolArray = np.ones(len(design.rows), dtype=bool)
-    if happened is None or not design.effects:
-        return design, kept
-    before = -1
-    while kept.sum() != before:
-        before = kept.sum()
-        for codes in design.effects:
-            sizes = np.bincount(codes, weights=kept * 1.0)
-            sums = np.bincount(codes, weights=np.where(kept, happened, 0.0))
-            kept &= ((sums > 0) & (sums < sizes))[codes]
-    if not kept.any():
-        raise IdentificationError(
-            f"the exit does not vary within any group of {listing(design.effect_names)}: leave the effects out."
-        )
-    if kept.all():
-        return design, kept
-    reason = f"in groups of {', '.join(design.effect_names)} without variation of the exit"
-    return design.take(kept, reason, weights), kept
-
-
-def _means(panel: Panel, design: Design, names: Sequence[str]) -> FloatArray:
+def _means(rows: Rows, names: Sequence[str]) -> FloatArray:
     """Means of columns over each worker's rows in use."""
     if not names:
-        return np.zeros((len(design.rows), 0))
-    worker = panel.groupings(design.rows)["worker"]
-    counts = np.bincount(worker.codes)[worker.codes]
-    columns = [numbers(panel.frame[name].iloc[design.rows]) for name in names]
-    return np.column_stack([np.bincount(worker.codes, weights=c)[worker.codes] / counts for c in columns])
+        return np.zeros((len(rows), 0))
+    columns = pd.DataFrame({name: numbers(column) for name, column in rows.columns(names).items()})
+    return columns.groupby(rows.workers).transform("mean").to_numpy()
 
 
-def _dummies(design: Design) -> tuple[FloatArray, tuple[str, ...]]:
+def _dummies(design: Design) -> tuple[FloatArray, list[Column]]:
     """Dummies of absorbed effects, one level of each left out."""
     levels = [int(codes.max()) + 1 for codes in design.effects]
     if sum(levels) > _EFFECTS_AT_MOST:
@@ -514,23 +445,20 @@ def _dummies(design: Design) -> tuple[FloatArray, tuple[str, ...]]:
             "mundlak= or coarser effects."
         )
     blocks = [np.eye(m)[codes][:, 1:] for m, codes in zip(levels, design.effects, strict=True)]
-    names = [
-        f"{name}[{j}]" for name, m in zip(design.effect_names, levels, strict=True) for j in range(1, m)
-    ]  # fmt: skip
-    return (np.hstack(blocks) if blocks else np.zeros((len(design.rows), 0))), tuple(names)
+    columns = [
+        Column(f"{name}[{j}]", name) for name, m in zip(design.effect_names, levels, strict=True) for j in range(1, m)
+    ]
+    return np.hstack([np.zeros((len(design.rows), 0)), *blocks]), columns
 
 
-def _repeated(panel: Panel, design: Design, outcome: IntArray, time: str | None) -> tuple[str, ...]:
+def _repeated(rows: Rows, time: str | None) -> tuple[str, ...]:
     """Say how many rows follow an exit of the same worker."""
-    if time is None or panel.roles.worker is None:
+    worker = rows.workers
+    if time is None or worker is None:
         return ()
-    worker = panel.groupings(design.rows)["worker"].codes
-    periods = pd.factorize(panel.frame[time].iloc[design.rows], sort=True)[0]
-    order = np.lexsort((periods, worker))
-    exits = pd.Series(outcome[order] > 0).astype(int)
-    # exits of the same worker in earlier rows
-    earlier = exits.groupby(worker[order]).cumsum() - exits
-    after = int((earlier > 0).sum())
+    periods = pd.factorize(rows.columns([time])[time], sort=True)[0]
+    exits = pd.Series(np.where(rows.design.y > 0, periods, len(rows)))
+    after = int((periods > exits.groupby(worker).transform("min").to_numpy()).sum())
     return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()
 
 

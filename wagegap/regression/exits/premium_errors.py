@@ -22,20 +22,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from wagegap._progress import track
-from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap._typing import FloatArray, RngLike
 from wagegap.errors import DataError, IdentificationError, ReliabilityWarning, listing, warn
+from wagegap.estimation.cellwise import fit_named
+from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.likelihood.simex import GRID, extrapolate, extrapolation_slopes, paired_draws
 from wagegap.estimation.reliability import WARNED_BELOW, reliability_of_rows
-from wagegap.regression.exits.hazards import CellFit, HazardTask, Questions, fit_cell, premium_shifts
+from wagegap.regression.exits.hazards import HazardFit, HazardTask, fit_hazard
 from wagegap.regression.exits.person_periods import mentions
 
-__all__ = ["Simulated", "extrapolated_cells", "reliability_notes"]
+__all__ = ["Simulated", "extrapolated_cells", "reliability_notes", "with_errors_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,10 @@ class Simulated:
 def reliability_notes(task: HazardTask, premiums: Mapping[str, Estimates], *, corrected: bool) -> tuple[str, ...]:
     """Return the reliability of every premium among the rows, in words, and warn where it is low."""
     notes, low = [], []
-    for (name, premium), shift in zip(premiums.items(), task.shifts, strict=True):
+    for name, premium in premiums.items():
         if not np.isfinite(premium.covariance).all():
             continue
-        share, where = _lowest(task, premium, name, shift.codes)
+        share, where = _lowest(task, premium, name)
         said = "below 0" if share < 0 else f"{share:.2f}"
         notes.append(f"Reliability of {name!r} among these rows: {said}{where}.")
         if share < WARNED_BELOW:
@@ -77,21 +80,22 @@ def reliability_notes(task: HazardTask, premiums: Mapping[str, Estimates], *, co
     return tuple(notes)
 
 
-def _lowest(task: HazardTask, premium: Estimates, name: str, codes: IntArray) -> tuple[float, str]:
+def _lowest(task: HazardTask, premium: Estimates, name: str) -> tuple[float, str]:
     """Smallest reliability over the cells that have coefficients of their own, and which cell it is."""
-    others = [j for j, column in enumerate(task.risk.names) if not mentions(column, name)]
-    x, weights = task.risk.x[:, others], task.sample.weights
-    by_cell = []
-    for where, rows in zip(task.risk.cells.names, task.sample.rows_by_cell(), strict=True):
-        own_weights = None if weights is None else weights[rows]
-        share = reliability_of_rows(premium.values, premium.covariance, codes[rows], x[rows], own_weights)
-        by_cell.append((share, f" in {where}" if where else ""))
-    return min(by_cell)
+    codes, rows = task.shifts[name].codes, task.risk.rows
+    others = [j for j, column in enumerate(rows.design.columns) if not mentions(column, name)]
+    return min(
+        (
+            reliability_of_rows(premium.values, premium.covariance, codes[cell.rows], cell.x[:, others], cell.weights),
+            f" in {cell.name}" if cell.name else "",
+        )
+        for cell in rows.sample.by_cell()
+    )
 
 
 def extrapolated_cells(
-    task: HazardTask, premiums: Mapping[str, Estimates], plain: Sequence[CellFit], how: Simulated
-) -> list[CellFit]:
+    task: HazardTask, premiums: Mapping[str, Estimates], plain: Sequence[HazardFit], how: Simulated
+) -> list[HazardFit]:
     """Return the cells' fits extended to premiums without error.
 
     Parameters
@@ -100,7 +104,7 @@ def extrapolated_cells(
         What is fitted.
     premiums : mapping of str to Estimates
         The premiums, whose covariance is known.
-    plain : sequence of CellFit
+    plain : sequence of HazardFit
         Fits with the premiums as they are.
     how : Simulated
         Draws.
@@ -111,9 +115,9 @@ def extrapolated_cells(
         Where a fit under pseudo-errors does not exist.
     """
     errors = _pseudo_errors(premiums, how)
-    levels: list[list[CellFit]] = [list(plain)]
+    levels: list[list[HazardFit]] = [list(plain)]
     for scale in GRID:
-        mean: list[CellFit] = []
+        mean: list[HazardFit] = []
         for r, error in enumerate(track(errors, f"simex, {scale:g} times the errors", how.progress)):
             fits = _fit_moved(task, premiums, np.sqrt(scale) * error)
             # mean of r + 1 fits = r / (r + 1) mean of r + 1 / (r + 1) new
@@ -123,14 +127,30 @@ def extrapolated_cells(
     return [_ended([level[c] for level in levels]) for c in range(len(plain))]
 
 
+def with_errors_of(premium: Estimates, name: str, estimates: Estimates, slopes: FloatArray) -> Estimates:
+    """Add the errors of premiums: values stay, their errors gain `slopes`, (q, P), times those of the premiums."""
+    origins = {source.origin for source in estimates.sources if isinstance(source, ScoreSource)}
+    foreign = bool(origins) and not any(source.origin in origins for source in premium.sources)
+    joint = join(_numbered(estimates, "value"), _numbered(premium, name), independent=foreign)
+    # V = [I D] V_joint [I D]'
+    matrix = np.hstack([np.eye(len(estimates.values)), np.nan_to_num(slopes)])
+    note = (
+        f"Errors of {name!r} ({len(premium.values)} cells) are carried"
+        f"{', as independent of these workers' if foreign else ''}; shocks common to its cells are not part of them."
+    )
+    maps = tuple(matrix @ part for part in joint.maps)
+    return replace(estimates, sources=joint.sources, maps=maps, notes=(*estimates.notes, note))
+
+
+def _numbered(estimates: Estimates, word: str) -> Estimates:
+    """The same with numbers as labels, to be joined with others."""
+    terms = [f"{word} {i}" for i in range(len(estimates.values))]
+    return replace(estimates, labels=pd.DataFrame({"term": terms, "unit": "none", "comparison": ""}))
+
+
 def _pseudo_errors(premiums: Mapping[str, Estimates], how: Simulated) -> FloatArray:
     """Errors of all premiums' parameters, shape (draws, P), with their joint covariance."""
-    numbered = [
-        replace(own, labels=pd.DataFrame({"term": [f"{name} {i}" for i in range(len(own.values))], "unit": "none",
-                                          "comparison": ""}))
-        for name, own in premiums.items()
-    ]  # fmt: skip
-    cov = join(*numbered, independent=True).covariance
+    cov = join(*(_numbered(premium, name) for name, premium in premiums.items()), independent=True).covariance
     if not np.isfinite(cov).all():
         raise DataError(
             f"correction='simex' needs the covariance of the premiums, which is unknown for "
@@ -139,28 +159,20 @@ def _pseudo_errors(premiums: Mapping[str, Estimates], how: Simulated) -> FloatAr
     return paired_draws(cov, how.draws, np.random.default_rng(how.rng))
 
 
-def _fit_moved(task: HazardTask, premiums: Mapping[str, Estimates], error: FloatArray) -> list[CellFit]:
+def _fit_moved(task: HazardTask, premiums: Mapping[str, Estimates], error: FloatArray) -> list[HazardFit]:
     """Fit all cells with errors added to the premiums."""
-    risk, values, columns, start = task.risk, {}, {}, 0
-    evaluator = risk.evaluator()
-    for (name, premium), shift in zip(premiums.items(), task.shifts, strict=True):
-        values[name] = evaluator.frame[name].to_numpy(dtype=float) + error[start + shift.codes]
+    risk, values, start = task.risk, {}, 0
+    for name, premium in premiums.items():
+        exact = risk.evaluator.frame[name].to_numpy(dtype=float)
+        values[name] = exact + error[start + task.shifts[name].codes]
         start += len(premium.values)
-    for name, moved in values.items():
-        columns[name] = risk.panel.frame[name].to_numpy(dtype=float, copy=True)
-        columns[name][risk.design.rows] = moved
-    changed = replace(risk, panel=risk.panel.assign(**columns), design=evaluator.shifted(values).design)
-    asked = bool(task.questions.variables)
-    questions = Questions.of(changed, premiums) if asked else task.questions
-    moved_task = replace(
-        task, risk=changed, questions=questions, shifts=premium_shifts(changed, premiums, questions, asked)
+    evaluator = risk.evaluator.shifted(values)
+    moved = HazardTask.of(
+        replace(risk, evaluator=evaluator), task.model, premiums, margins=bool(task.questions.variables)
     )
-    weights = task.sample.weights
+    cells = [replace(cell, x=evaluator.design.x[cell.rows]) for cell in risk.rows.sample.by_cell()]
     try:
-        return [
-            fit_cell(moved_task, c, rows, None if weights is None else weights[rows])
-            for c, rows in enumerate(task.sample.rows_by_cell())
-        ]
+        return [fit_named(cell, partial(fit_hazard, moved)) for cell in cells]
     except IdentificationError as error_of_fit:
         raise IdentificationError(
             f"under pseudo-errors of the premiums a fit does not exist ({error_of_fit}): too little is known for "
@@ -168,7 +180,7 @@ def _fit_moved(task: HazardTask, premiums: Mapping[str, Estimates], error: Float
         ) from error_of_fit
 
 
-def _combined(fits: Sequence[CellFit], factors: FloatArray) -> CellFit:
+def _combined(fits: Sequence[HazardFit], factors: FloatArray) -> HazardFit:
     """Sum of fits of a cell, each of its values times a factor, shape (len(fits), q or 1)."""
     pairs = list(zip(factors, fits, strict=True))
     moved = [sum(f[:, None] * fit.by_premium[i] for f, fit in pairs) for i in range(len(fits[0].by_premium))]
@@ -180,7 +192,7 @@ def _combined(fits: Sequence[CellFit], factors: FloatArray) -> CellFit:
     )
 
 
-def _ended(levels: Sequence[CellFit]) -> CellFit:
+def _ended(levels: Sequence[HazardFit]) -> HazardFit:
     """End of the curves of one cell, and the same combination of influences and derivatives."""
     scales = np.concatenate([[0.0], GRID])
     values = np.array([level.values for level in levels])

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import CodeArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -40,7 +40,6 @@ from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
-from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import column_of
@@ -99,19 +98,18 @@ def common_correlated_effects(
     >>> common_correlated_effects(rows, "flow ~ gdp", unit="o", period="t").params.round(1).to_dict()
     {'gdp': 0.5}
     """
-    clusters = f"CR1:{unit}"
-    how = dict(
-        cov=clusters if cov is None else cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
-    )
-    rows = _rows(data, formula, unit, period, how)
+    how = dict(cov=f"CR1:{unit}" if cov is None else cov, small_sample=small_sample)
+    rows = _rows(data, formula, unit, period, {**how, "weights": weights, "weight_kind": weight_kind})
     if rows.cov.replicated or rows.cov.model_based or rows.cov.leverages or rows.cov.adjusts_clusters:
         raise OptionError(f"cov={str(rows.cov)!r} is not defined here: use HC0, HC1, CR0:{unit} or CR1:{unit}.")
     within, taken = _without_own_columns(rows, unit, period)
     fits, refit = least_squares(within)
+    # the small-sample factor counts the units' own columns
+    absorbed = (AbsorbedCount(f"loadings of {unit}", taken, (unit,)),)
     labels = pd.DataFrame({"term": list(rows.design.names), "unit": unit_of_outcome(rows.design.outcome)})
     estimates = relate(
         within,
-        [_counting(fit, unit, taken) for fit in fits],
+        [replace(fit, absorbed=absorbed, classical=None) for fit in fits],
         refit,
         labels,
         title="Common correlated effects, pooled",
@@ -144,56 +142,47 @@ def _rows(data: Any, formula: str, unit: str, period: str, how: Mapping[str, Any
 def _without_own_columns(rows: Rows, unit: str, period: str) -> tuple[Rows, int]:
     """Outcome and regressors less what each unit's constant and the means explain, and how many columns that took."""
     design, w = rows.design, np.ones(len(rows)) if rows.weights is None else rows.weights
-    values = np.column_stack([design.y, design.x])
-    own = np.column_stack([np.ones(len(w)), _means(values, rows.codes(period), w)])
+    values, times = np.column_stack([design.y, design.x]), rows.codes(period)
+    # weighted means over units at each time, (ybar_t, xbar_t)
+    means = [(np.bincount(times, weights=w * v) / np.bincount(times, weights=w))[times] for v in values.T]
+    factors = np.column_stack([np.ones(len(w)), *means])
     codes, names = pd.factorize(rows.column(unit))
-    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    short = [str(names[i]) for i, at in enumerate(members) if len(at) <= own.shape[1]]
-    if short:
+    sizes = np.bincount(codes)
+    short = names[sizes <= factors.shape[1]]
+    if len(short):
         raise IdentificationError(
-            f"{len(short)} of {len(members)} units have no more than {own.shape[1]} periods, as many as columns of "
+            f"{len(short)} of {len(sizes)} units have no more than {factors.shape[1]} periods, as many as columns of "
             f"their own: {listing(short)}. Leave them out, or regressors."
         )
-    out, taken = np.empty_like(values), 0
-    for at in members:
-        out[at], rank = _residuals(values[at], own[at], w[at])
+    within, taken = np.empty_like(values), 0
+    for at in np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1]):
+        within[at], rank = _residuals(values[at], factors[at], w[at])
         taken += rank
-    _check_left(design, out, unit)
-    return rows.with_design(y=out[:, 0], x=out[:, 1:]), taken
+    _check_variation(design, within, unit)
+    return rows.with_design(y=within[:, 0], x=within[:, 1:]), taken
 
 
-def _check_left(design: Design, out: FloatArray, unit: str) -> None:
+def _check_variation(design: Design, within: FloatArray, unit: str) -> None:
     """Raise where the units' own columns leave no variation in the outcome or a regressor."""
-    if np.linalg.norm(out[:, 0]) <= 1e-9 * np.linalg.norm(design.y):
+    size = np.linalg.norm(np.column_stack([design.y, design.x]), axis=0)
+    no_outcome, *lost = np.linalg.norm(within, axis=0) <= 1e-9 * size
+    if no_outcome:
         raise DataError(
             f"nothing of {design.outcome!r} is left beside the constant and loadings of each {unit}: it does not vary "
             "over time, or is the same for all at a time."
         )
-    lost = np.linalg.norm(out[:, 1:], axis=0) <= 1e-9 * np.linalg.norm(design.x, axis=0)
-    if lost.any():
+    if any(lost):
         raise IdentificationError(
             f"{listing(itertools.compress(design.names, lost))} is not identified: it is the same in all units at a "
             "time, which their loadings take up, or does not vary over time."
         )
 
 
-def _means(values: FloatArray, period: CodeArray, w: FloatArray) -> FloatArray:
-    """Weighted means over units at each time, on the rows."""
-    total = np.bincount(period, weights=w)
-    columns = [(np.bincount(period, weights=w * column) / total)[period] for column in values.T]
-    return np.column_stack(columns)
-
-
-def _residuals(values: FloatArray, own: FloatArray, w: FloatArray) -> tuple[FloatArray, int]:
+def _residuals(values: FloatArray, factors: FloatArray, w: FloatArray) -> tuple[FloatArray, int]:
     """Residuals of weighted least squares on a unit's own columns, and their rank."""
     root = np.sqrt(w)[:, None]
-    scale = np.maximum(np.linalg.norm(own * root, axis=0), np.finfo(float).tiny)
-    basis, sizes, _ = np.linalg.svd(own * root / scale, full_matrices=False)
+    scale = np.maximum(np.linalg.norm(factors * root, axis=0), np.finfo(float).tiny)
+    basis, sizes, _ = np.linalg.svd(factors * root / scale, full_matrices=False)
     rank = int((sizes > 1e-10 * sizes[0]).sum())
     weighted = values * root
     return (weighted - basis[:, :rank] @ (basis[:, :rank].T @ weighted)) / root, rank
-
-
-def _counting(fit: LinearFit, unit: str, taken: int) -> LinearFit:
-    """Fit whose small-sample factor counts the units' own columns."""
-    return replace(fit, absorbed=(AbsorbedCount(f"loadings of {unit}", taken, (unit,)),), classical=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -32,7 +33,6 @@ __all__ = ["FlowCall", "FlowFamily", "Link", "flow_rows"]
 FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
 Link = Literal["log", "logit", "probit", "cloglog", "identity"]
 
-_FAMILIES = ("poisson", "binomial", "fractional", "gaussian")
 _LINKS = {
     "poisson": ("log",),
     "binomial": ("logit", "probit", "cloglog"),
@@ -59,26 +59,32 @@ class FlowCall:
     bias: str | None = None
 
     def __post_init__(self) -> None:
-        check_option("family", self.family, _FAMILIES)
+        check_option("family", self.family, tuple(_LINKS))
         check_option("method", self.method, ("ml", "berkson"))
         check_option("engine", self.engine, ENGINES)
         object.__setattr__(self, "link", self.link or _LINKS[self.family][0])
-        check_option("link", self.link, tuple(dict.fromkeys(link for links in _LINKS.values() for link in links)))
-        if self.link not in _LINKS[self.family]:
-            raise OptionError(f"link={self.link!r} does not go with family={self.family!r}: {_LINKS[self.family]}.")
-        if (self.trials is None) == (self.family == "binomial"):
-            raise OptionError(
-                "family='binomial' counts movers among trials='column' of those at risk; for a share itself "
-                "use family='fractional'."
-                if self.trials is None
-                else f"trials={self.trials!r} goes with family='binomial', not with {self.family!r}."
-            )
-        if self.method == "berkson" and (self.family, self.link) != ("binomial", "logit"):
-            raise OptionError("method='berkson' is least squares of log odds: family='binomial', link='logit'.")
+        check_option("link", self.link, tuple(dict.fromkeys(chain.from_iterable(_LINKS.values()))))
         if self.bias is not None:
             check_option("bias", self.bias, ("analytic",))
-            if self.family != "poisson":
-                raise OptionError(f"bias='analytic' is derived for family='poisson', not for {self.family!r}.")
+        faults = {
+            f"link={self.link!r} does not go with family={self.family!r}: {_LINKS[self.family]}.": (
+                self.link not in _LINKS[self.family]
+            ),
+            "family='binomial' counts movers among trials='column' of those at risk; for a share itself use "
+            "family='fractional'.": self.family == "binomial" and self.trials is None,
+            f"trials={self.trials!r} goes with family='binomial', not with {self.family!r}.": (
+                self.family != "binomial" and self.trials is not None
+            ),
+            "method='berkson' is least squares of log odds: family='binomial', link='logit'.": (
+                self.method == "berkson" and (self.family, self.link) != ("binomial", "logit")
+            ),
+            f"bias='analytic' is derived for family='poisson', not for {self.family!r}.": (
+                self.bias is not None and self.family != "poisson"
+            ),
+        }
+        for message, holds in faults.items():
+            if holds:
+                raise OptionError(message)
 
     @property
     def is_linear(self) -> bool:
@@ -91,8 +97,8 @@ class FlowCall:
         return "poisson" if self.family == "poisson" else self.link  # type: ignore[return-value]
 
 
-def flow_rows(data: Any, formula: str, chosen: FlowCall, how: Mapping[str, Any]) -> tuple[Rows, FloatArray | None]:
-    """Prepare the rows of the regression, and those at risk; the constant is left to effects where there are any.
+def flow_rows(data: Any, formula: str, chosen: FlowCall, how: Mapping[str, Any]) -> tuple[Rows, FloatArray]:
+    """Prepare the rows of the regression, without constant beside effects, and those at risk, ones without trials.
 
     Raises
     ------
@@ -103,26 +109,25 @@ def flow_rows(data: Any, formula: str, chosen: FlowCall, how: Mapping[str, Any])
         column_of(panel, chosen.trials, "for trials")
         parts = replace(parts, also=(chosen.trials,))
     rows = prepare(panel, parts, by=(), **how)
-    _check_weights(rows, chosen)
-    if rows.design.effects:
-        rows = replace(rows, design=rows.design.without_constant())
-    if rows.design.x.shape[1] == 0:
-        raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
-    at_risk = None if chosen.trials is None else _at_risk(rows, chosen.trials)
-    design = _checked_outcome(rows.design, at_risk, chosen)
-    if len(design.y) > 1 and np.ptp(design.y) == 0 and chosen.trials is None:
-        raise DataError(
-            f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
-        )
-    check_identified(design)
-    return replace(rows, design=design), at_risk
-
-
-def _check_weights(rows: Rows, chosen: FlowCall) -> None:
     if rows.weights is not None and chosen.method == "berkson":
         raise OptionError("method='berkson' has weights of their own, the inverse variances of the log odds.")
     if rows.weight_kind == "frequency" and chosen.family != "gaussian":
         raise OptionError("frequency weights are for repeated workers: repeat the rows, or sum the flows first.")
+    if rows.design.effects:
+        rows = replace(rows, design=rows.design.without_constant())
+    if rows.design.x.shape[1] == 0:
+        raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
+    at_risk = np.ones(len(rows)) if chosen.trials is None else _at_risk(rows, chosen.trials)
+    _check_outcome(rows.design, at_risk, chosen)
+    if chosen.family == "binomial":
+        y = rows.design.y
+        rows = rows.with_design(y=y / at_risk if chosen.method == "ml" else np.log(y / (at_risk - y)))
+    elif len(rows) > 1 and np.ptp(rows.design.y) == 0:
+        raise DataError(
+            f"{rows.design.outcome!r} is {rows.design.y[0]:g} in all {len(rows):,} rows: there is nothing to explain."
+        )
+    check_identified(rows.design)
+    return rows, at_risk
 
 
 def _at_risk(rows: Rows, trials: str) -> FloatArray:
@@ -133,40 +138,26 @@ def _at_risk(rows: Rows, trials: str) -> FloatArray:
     return values
 
 
-def _checked_outcome(design: Design, at_risk: FloatArray | None, chosen: FlowCall) -> Design:
-    """Design with the outcome in the kernel's terms: a count, a share, or log odds."""
+def _check_outcome(design: Design, at_risk: FloatArray, chosen: FlowCall) -> None:
+    """Raise unless flows are counts, shares shares, and movers some of those at risk, with log odds where asked for."""
     y, n = design.y, len(design.y)
-    if chosen.family == "poisson":
-        negative = int((y < 0).sum())
-        if negative:
-            raise DataError(
-                f"{design.outcome!r} is negative in {negative:,} of {n:,} rows: Poisson flows are gross; net flows "
-                "need family='gaussian'."
-            )
-        if not y.any():
-            raise EmptyDataError(f"{design.outcome!r} is zero in all {n:,} rows: there is nothing to explain.")
-    elif chosen.family == "fractional":
+    negative, outside, bound = y < 0, (y < 0) | (y > at_risk), (y == 0) | (y == at_risk)
+    if chosen.family == "fractional":
         check_share(y, "share", f"outcome {design.outcome!r}")
-    elif at_risk is not None:
-        return replace(design, y=_rates(design, at_risk, chosen))
-    return design
-
-
-def _rates(design: Design, at_risk: FloatArray, chosen: FlowCall) -> FloatArray:
-    """Shares of those at risk who moved, or their log odds."""
-    y, n = design.y, len(design.y)
-    outside = (y < 0) | (y > at_risk)
-    if outside.any():
+    if chosen.family == "poisson" and negative.any():
+        raise DataError(
+            f"{design.outcome!r} is negative in {int(negative.sum()):,} of {n:,} rows: Poisson flows are gross; net "
+            "flows need family='gaussian'."
+        )
+    if chosen.family == "poisson" and not y.any():
+        raise EmptyDataError(f"{design.outcome!r} is zero in all {n:,} rows: there is nothing to explain.")
+    if chosen.family == "binomial" and outside.any():
         raise DataError(
             f"{design.outcome!r} is negative or more than {chosen.trials!r} in {int(outside.sum()):,} of {n:,} rows, "
             f"first {y[outside][0]:g} of {at_risk[outside][0]:g}."
         )
-    if chosen.method == "ml":
-        return np.asarray(y / at_risk)
-    bound = (y == 0) | (y == at_risk)
-    if bound.any():
+    if chosen.method == "berkson" and bound.any():
         raise DataError(
             f"{int(bound.sum()):,} of {n:,} rows have no movers or nobody else, and so no log odds: use method='ml', "
             "which keeps them."
         )
-    return np.asarray(np.log(y / (at_risk - y)))

@@ -12,7 +12,7 @@ log-log; counts of movers among those at risk by the binomial likelihood or by B
 known variance.
 
 What absorbed effects take up is refused by name: beside origin-period effects nothing that varies by origin and period
-alone, such as an origin's premium, can be told apart from them.
+alone, such as an origin's premium, is identified.
 
 References
 ----------
@@ -31,14 +31,16 @@ Weidner, M. and T. Zylkin (2021). Bias and consistency in three-way gravity mode
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
@@ -121,13 +123,16 @@ class Flows(Result):
         >>> fit_flows(data, "share ~ premium", family="fractional").marginal_effects().params.round(3).to_dict()
         {'premium': -1.473}
         """
-        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
-        at = np.flatnonzero(self.estimates.labels["term"].to_numpy() != "Intercept")
-        mean, change = self.slopes[0], self.slopes[1:]
-        matrix = mean * np.eye(len(self.estimates.values)) + np.outer(self.estimates.values, change)
-        labels = own.labels.assign(unit="none" if self.family in ("poisson", "gaussian") else "share")
-        return replace(
-            self.estimates.map(matrix[at], labels=labels, title="Average marginal effects"), values=mean * own.values
+        # s(b) b with s the mean slope:   d(s b)/db' = s I + b (ds/db)'
+        b, is_slope = self.estimates.values, self.estimates.labels["term"].to_numpy() != "Intercept"
+        jacobian = (self.slopes[0] * np.eye(len(b)) + np.outer(b, self.slopes[1:]))[is_slope]
+        return self.estimates.map(
+            lambda b: self.slopes[0] * b[is_slope],
+            jacobian=lambda _: jacobian,
+            labels=self.estimates.labels[is_slope].assign(
+                unit="none" if self.family in ("poisson", "gaussian") else "share"
+            ),
+            title="Average marginal effects",
         )
 
     def glance(self) -> pd.DataFrame:
@@ -148,8 +153,8 @@ class Flows(Result):
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
         'Flows, Poisson, 95 % intervals'
         """
-        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
-        return draw_estimates(own, ax, alpha, self.title)
+        is_slope = self.estimates.labels["term"].to_numpy() != "Intercept"
+        return draw_estimates(self.estimates.select(is_slope), ax, alpha, self.title)
 
 
 @refittable
@@ -232,47 +237,29 @@ def fit_flows(  # noqa: PLR0913
     chosen = FlowCall(family, link, trials, method, engine, bias)
     how = dict(cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
     rows, at_risk = flow_rows(data, formula, chosen, how)
-    if chosen.bias is not None:
+    if bias is not None:
         rows = pair_clusters(rows)
-    fitted = (_linear if chosen.is_linear else _generalised)(rows, at_risk, chosen)
-    flows = _result(fitted, chosen)
+    flows = (_linear if chosen.is_linear else _generalised)(rows, at_risk, chosen)
     return flows if keep_units else flows.without_units()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
-    """A fit before it is labelled."""
-
-    values: FloatArray
-    source: ErrorSource
-    design: Design
-    separated: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    deviance: float = np.nan
-    loglik: float = np.nan
-    slopes: FloatArray = field(default_factory=lambda: np.array([1.0]))
-    bias: FloatArray | None = None
-
-
-def _linear(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Fitted:
+def _linear(rows: Rows, at_risk: FloatArray, chosen: FlowCall) -> Flows:
     """Least squares, or Berkson's weighted least squares of log odds."""
-    design = rows.design
-    notes: tuple[str, ...] = ()
-    if at_risk is not None:
+    berkson, notes = chosen.method == "berkson", []
+    if berkson:
         # weights n p (1 - p), the inverse of the binomial variance of log odds
-        rate = 1 / (1 + np.exp(-design.y))
+        rate = special.expit(rows.design.y)
         rows = rows.weighted(at_risk * rate * (1 - rate))
     (fit,), refit = least_squares(rows)
     source = error_source(rows, [fit], refit)
-    if at_risk is not None and isinstance(source, ScoreSource):
+    if berkson and isinstance(source, ScoreSource):
         source = _known_variance(source, fit.sigma)
-        block = source.blocks[0]
-        df = block.nobs - block.counted("stata", ())
-        notes = (
+        df = source.blocks[0].nobs - source.blocks[0].counted("stata", ())
+        notes = [
             f"Berkson's chi-square {fit.sigma**2 * df:.1f} on {df:g} degrees of freedom: errors beyond the "
-            "binomial make cov='iid' too small.",
-        )
-    return _Fitted(fit.values, source, design, _labels(rows, np.arange(0), []), notes)
+            "binomial make cov='iid' too small."
+        ]
+    return _flows(rows, chosen, fit.values, source, _labels(rows, np.zeros(len(rows), dtype=bool), []), notes)
 
 
 def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
@@ -281,71 +268,61 @@ def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
     return replace(source, blocks=blocks)
 
 
-def _generalised(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Fitted:
+def _generalised(rows: Rows, at_risk: FloatArray, chosen: FlowCall) -> Flows:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
-    clean = _without_separated(rows, at_risk, chosen)
-    design, notes, bias = clean.rows.design, _notes(clean, chosen), None
-    if clean.rows.cov.replicated:
-        values, source = _replicated(clean, chosen)
-        fit = _fit(clean, clean.weights, chosen)
+    rows, at_risk, separated, lost = _without_separated(rows, at_risk, chosen)
+    design, bias, notes = rows.design, None, _notes(rows, separated, lost, chosen)
+    weights = at_risk if rows.weights is None else at_risk * rows.weights
+    fit = fit_irls(design.y, design.x, design.effects, weights, family=chosen.kernel, engine=chosen.engine)
+    if rows.cov.replicated:
+        values, source = fit.params, _replicated(rows, at_risk, fit, chosen)
     else:
-        fit = _fit(clean, clean.weights, chosen)
-        values, source = _from_least_squares(clean.rows, fit, chosen)
+        values, source = _from_least_squares(rows, fit, chosen)
     if chosen.bias is not None and isinstance(source, ScoreSource):
-        corrected = correct_bias(clean.rows, fit, values, source)
-        values, source, bias = corrected.values, corrected.source, corrected.bias
-        notes = (*notes, corrected.note)
-    return _Fitted(
-        values, source, design, clean.separated, notes, fit.deviance,
-        np.nan if chosen.family == "fractional" else loglik(design.y, fit.index, clean.weights, chosen.kernel),
-        _mean_slopes(fit, clean.weights, chosen), bias,
-    )  # fmt: skip
+        bias, source, note = correct_bias(rows, fit, source)
+        values, notes = values - bias, (*notes, note)
+    return replace(
+        _flows(rows, chosen, values, source, separated, notes),
+        deviance=fit.deviance,
+        loglik=np.nan if chosen.family == "fractional" else loglik(design.y, fit.index, weights, chosen.kernel),
+        slopes=_mean_slopes(fit, weights, chosen),
+        bias=None if bias is None else pd.Series(bias, list(design.names), name="bias"),
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Clean:
-    """Rows and columns for which estimates exist; the weights of the fit are those of the data times those at risk."""
-
-    rows: Rows
-    weights: FloatArray | None
-    separated: pd.DataFrame
-    lost: tuple[str, ...] = ()
-
-
-def _without_separated(rows: Rows, at_risk: FloatArray | None, chosen: FlowCall) -> _Clean:
+def _without_separated(
+    rows: Rows, at_risk: FloatArray, chosen: FlowCall
+) -> tuple[Rows, FloatArray, pd.DataFrame, tuple[str, ...]]:
+    """Rows for which estimates exist, those at risk, labels of the rows dropped, and the columns lost with them."""
     rows.cov.check_weights(rows.weight_kind)
-    design, weights = rows.design, rows.weights
-    if at_risk is not None:
-        weights = at_risk if weights is None else weights * at_risk
-    separated = find_separated(_signs(design.y, chosen), design.x, design.effects)
-    if not separated.rows.any():
-        return _Clean(rows, weights, _labels(rows, np.arange(0), []))
-    if separated.rows.all():
+    design = rows.design
+    separated = find_separated(_bounds(design.y, chosen), design.x, design.effects)
+    dropped = separated.rows
+    reasons = np.where(separated.by_level[dropped], "a level with one outcome only", "predicted perfectly")
+    labels = _labels(rows, dropped, reasons.tolist())
+    if not dropped.any():
+        return rows, at_risk, labels, ()
+    if dropped.all():
         raise IdentificationError(
             f"all {len(design.y):,} rows are separated: the regressors and effects predict {design.outcome!r} "
             "perfectly. Absorb fewer effects, or leave regressors out."
         )
-    reasons = np.where(separated.by_level[separated.rows], "a level with one outcome only", "predicted perfectly")
-    labels = _labels(rows, np.flatnonzero(separated.rows), reasons)
-    kept = rows.keep(~separated.rows, "separated")
-    clean, lost = _without_lost_columns(kept.design)
-    weights = None if weights is None else weights[~separated.rows]
-    return _Clean(replace(kept, design=clean), weights, labels, lost)
+    kept = rows.keep(~dropped, "separated")
+    design, lost = _without_lost_columns(kept.design)
+    return replace(kept, design=design), at_risk[~dropped], labels, lost
 
 
-def _signs(y: FloatArray, chosen: FlowCall) -> IntArray:
+def _bounds(y: FloatArray, chosen: FlowCall) -> IntArray:
     """-1 at the lower bound of the outcome, 1 at the upper, 0 between."""
-    lower = (y == 0).astype(np.intp)
-    upper = np.zeros_like(lower) if chosen.family == "poisson" else (y == 1).astype(np.intp)
-    return np.asarray(upper - lower)
+    return np.select([y == 0, (y == 1) & (chosen.family != "poisson")], [-1, 1], 0).astype(np.intp)
 
 
 def _without_lost_columns(design: Design) -> tuple[Design, tuple[str, ...]]:
-    """Leave out columns that only the separated rows told apart from others."""
+    """Leave out columns that are collinear without the separated rows."""
     keep = fit_lstsq(np.zeros(len(design.x)), partial_out(design.x, design.effects)).kept
     if keep.all():
         return design, ()
-    lost = tuple(name for name, own in zip(design.names, keep, strict=True) if not own)
+    lost = tuple(itertools.compress(design.names, ~keep))
     if not keep.any():
         raise IdentificationError(f"without the separated rows nothing identifies {listing(lost)}.")
     warn(
@@ -356,17 +333,12 @@ def _without_lost_columns(design: Design) -> tuple[Design, tuple[str, ...]]:
     return design.keep_columns(keep), lost
 
 
-def _labels(rows: Rows, at: IntArray, reasons: Sequence[str] | FloatArray) -> pd.DataFrame:
+def _labels(rows: Rows, mask: BoolArray, reasons: list[str]) -> pd.DataFrame:
     """Labels of some rows: number at the door, effects, outcome, reason."""
     columns = list(dict.fromkeys(name for effect in rows.design.effect_names for name in effect.split("^")))
-    frame = rows.columns(columns).iloc[at].reset_index(drop=True)
-    frame.insert(0, "row", rows.numbered()[at])
-    return frame.assign(outcome=rows.design.y[at], reason=list(reasons))
-
-
-def _fit(clean: _Clean, weights: FloatArray | None, chosen: FlowCall) -> IrlsFit:
-    design = clean.rows.design
-    return fit_irls(design.y, design.x, design.effects, weights, family=chosen.kernel, engine=chosen.engine)
+    frame = rows.columns(columns)[mask].reset_index(drop=True)
+    frame.insert(0, "row", rows.numbered()[mask])
+    return frame.assign(outcome=rows.design.y[mask], reason=reasons)
 
 
 def _from_least_squares(rows: Rows, fit: IrlsFit, chosen: FlowCall) -> tuple[FloatArray, ErrorSource]:
@@ -383,74 +355,67 @@ def _from_least_squares(rows: Rows, fit: IrlsFit, chosen: FlowCall) -> tuple[Flo
     return last.values, source
 
 
-def _replicated(clean: _Clean, chosen: FlowCall) -> tuple[FloatArray, ErrorSource]:
-    """Fit again with each replicate's weights, times those at risk."""
-    rows = clean.rows
-    base = np.ones(len(rows)) if rows.weights is None else rows.weights
-    ratio = 1.0 if clean.weights is None else clean.weights / base
+def _replicated(rows: Rows, at_risk: FloatArray, fit: IrlsFit, chosen: FlowCall) -> ErrorSource:
+    """Fit again with each replicate's weights, from the rows with weight that are not separated among themselves."""
+    design = rows.design
 
     def refit(weights: FloatArray) -> FloatArray:
-        return _refitted(clean, weights * ratio, chosen)[None]
+        used = np.flatnonzero(weights > 0)
+        bounds = _bounds(design.y[used], chosen)
+        used = used[~find_separated(bounds, design.x[used], recode(design.effects, used)).rows]
+        effects, weights = recode(design.effects, used), (weights * at_risk)[used]
+        again = fit_irls(design.y[used], design.x[used], effects, weights, family=chosen.kernel, engine=chosen.engine)
+        return again.params[None]
 
-    estimate = refit(base)
-    return estimate[0], replicated_source(rows, estimate, refit)
-
-
-def _refitted(clean: _Clean, weights: FloatArray, chosen: FlowCall) -> FloatArray:
-    """Coefficients from the rows with weight that are not separated among themselves."""
-    design = clean.rows.design
-    used = np.flatnonzero(weights > 0)
-    codes = recode(design.effects, used)
-    gone = find_separated(_signs(design.y[used], chosen), design.x[used], codes).rows
-    used = used[~gone]
-    return fit_irls(
-        design.y[used], design.x[used], recode(design.effects, used), weights[used], family=chosen.kernel,
-        engine=chosen.engine,
-    ).params  # fmt: skip
+    return replicated_source(rows, fit.params[None], refit)
 
 
-def _mean_slopes(fit: IrlsFit, weights: FloatArray | None, chosen: FlowCall) -> FloatArray:
+def _mean_slopes(fit: IrlsFit, weights: FloatArray, chosen: FlowCall) -> FloatArray:
     """Mean of dm/d(index), and its derivative in the coefficients, the rows held fixed."""
-    if chosen.family == "poisson":
-        first, second = fit.mean, fit.mean
-    else:
+    first = second = fit.mean
+    if chosen.family != "poisson":
         step = 1e-4
-        first = slope(fit.index, chosen.kernel)  # type: ignore[arg-type]
-        ahead, behind = (slope(fit.index + h, chosen.kernel) for h in (step, -step))  # type: ignore[arg-type]
+        first, ahead, behind = (slope(fit.index + h, chosen.kernel) for h in (0.0, step, -step))  # type: ignore[arg-type]
         second = (ahead - behind) / (2 * step)
-    own = weights if chosen.family != "binomial" else None
-    change = np.average(second[:, None] * fit.x, axis=0, weights=own)
-    return np.concatenate([[np.average(first, weights=own)], change])
+    weights = np.ones(len(weights)) if chosen.family == "binomial" else weights
+    change = np.average(second[:, None] * fit.x, axis=0, weights=weights)
+    return np.concatenate([[np.average(first, weights=weights)], change])
 
 
-def _notes(clean: _Clean, chosen: FlowCall) -> tuple[str, ...]:
-    notes = []
-    if len(clean.separated):
-        notes.append(f"{len(clean.separated):,} separated rows were dropped; .separated lists them.")
-    if clean.lost:
-        notes.append(f"Left out, since only separated rows told them apart: {listing(clean.lost)}.")
-    if chosen.family == "poisson" and len(clean.rows.design.effects) > 2 and chosen.bias is None:
-        notes.append(_THREE_WAY)
-    if chosen.family in ("binomial", "fractional") and clean.rows.design.effects:
-        notes.append(_MANY_EFFECTS)
-    return tuple(notes)
+def _notes(rows: Rows, separated: pd.DataFrame, lost: Sequence[str], chosen: FlowCall) -> tuple[str, ...]:
+    effects, is_share = rows.design.effects, chosen.family in ("binomial", "fractional")
+    notes = {
+        f"{len(separated):,} separated rows were dropped; .separated lists them.": len(separated),
+        f"Left out, collinear without the separated rows: {listing(lost)}.": lost,
+        _THREE_WAY: chosen.family == "poisson" and len(effects) > 2 and chosen.bias is None,
+        _MANY_EFFECTS: is_share and effects,
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
-def _result(fitted: _Fitted, chosen: FlowCall) -> Flows:
-    design, k = fitted.design, len(fitted.values)
+def _flows(
+    rows: Rows,
+    chosen: FlowCall,
+    values: FloatArray,
+    source: ErrorSource,
+    separated: pd.DataFrame,
+    notes: Sequence[str] = (),
+) -> Flows:
+    """Labelled coefficients, with the slopes of a linear mean: one everywhere."""
+    design, k = rows.design, len(values)
     unit = {"poisson": "log points", "gaussian": unit_of_outcome(design.outcome)}.get(chosen.family, "none")
-    titles = {"poisson": "Flows, Poisson", "binomial": "Rates, binomial", "fractional": "Shares, fractional"}
-    how = f" {chosen.link}" if chosen.family in ("binomial", "fractional") else ""
-    title = "Log odds, Berkson" if chosen.method == "berkson" else titles.get(chosen.family, "Flows, linear") + how
-    labels = pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""})
+    title = {
+        "poisson": "Flows, Poisson",
+        "gaussian": "Flows, linear",
+        "binomial": f"Rates, binomial {chosen.link}",
+        "fractional": f"Shares, fractional {chosen.link}",
+    }[chosen.family]
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(
-        labels, fitted.values, (fitted.source,), (np.eye(k),), title=title, ledger=design.ledger,
-        notes=(*absorbed, *fitted.notes),
+        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values, (source,), (np.eye(k),),
+        title="Log odds, Berkson" if chosen.method == "berkson" else title, ledger=design.ledger,
+        notes=(*absorbed, *notes),
     )  # fmt: skip
-    bias = None if fitted.bias is None else pd.Series(fitted.bias, list(design.names), name="bias")
-    slopes = fitted.slopes if len(fitted.slopes) > 1 else np.eye(1 + k)[0]  # a linear mean has slope one everywhere
     return Flows(
-        estimates, chosen.family, str(chosen.link), design.effect_names, fitted.separated, fitted.deviance,
-        fitted.loglik, slopes, bias,
+        estimates, chosen.family, str(chosen.link), design.effect_names, separated, slopes=np.eye(1 + k)[0]
     )  # fmt: skip

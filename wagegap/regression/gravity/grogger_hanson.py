@@ -23,6 +23,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from wagegap.errors import (
     no_column,
     warn,
 )
-from wagegap.estimation.covariance.options import Bootstrap, CovLike, Replicates, Robust, parse_cov
+from wagegap.estimation.covariance.options import Covariance, CovLike, parse_cov
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import required_columns
@@ -76,12 +77,12 @@ class GroggerHanson(Result):
 
     def side_by_side(self) -> pd.DataFrame:
         """Return the coefficient of pay with its error: a row for each equation, linear beside log."""
-        tidy = self.tidy()
-        pay = tidy[tidy["term"] == "wage_gap"].set_index(["wages", "equation"])
-        columns = {}
-        for wages in _WAGES:
-            columns[wages] = pay.loc[wages, "estimate"]
-            columns[f"{wages}_std_error"] = pay.loc[wages, "std_error"]
+        pay = self.estimates.select(term="wage_gap").tidy().set_index(["wages", "equation"])
+        columns = {
+            wages + ending: pay.loc[wages, number]
+            for wages in _WAGES
+            for ending, number in (("", "estimate"), ("_std_error", "std_error"))
+        }
         return pd.DataFrame(columns).loc[list(_EQUATIONS)]
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
@@ -155,19 +156,20 @@ def grogger_hanson(  # noqa: PLR0913
     {'scale': 0.05, 'selection': 0.05, 'sorting': 0.05}
     """
     columns = dict(movers=movers, stayers=stayers, origin_wages=origin_wages, destination_wages=destination_wages)
-    chosen = cov if cov is not None else f"CR1:{destination}"
-    _check_cov(chosen)
+    parsed = parse_cov(f"CR1:{destination}" if cov is None else cov)
+    if parsed.replicated or parsed.independent:
+        raise OptionError(
+            f"cov={str(parsed)!r}: the equations share destinations and origins; use clusters or dyads, such as "
+            "'CR1:destination'."
+        )
     panel = as_panel(data)
     _check_costs(panel.frame, costs)
     frame, ledger = _pairs(panel.frame, panel.ledger, (origin, destination), columns)
-    fits, said = _fits(frame, columns, costs, origin, chosen)
-    if said:
-        warn(*said)
-    joined = join(fits[0], *fits[1:], title="Scale, selection and sorting")
-    gap = {wages: float(np.mean(_gap(frame, columns, wages))) for wages in _WAGES}
+    estimates = join(*_fits(frame, columns, costs, origin, parsed), title="Scale, selection and sorting")
+    # mean of (W_1d - W_2d) - (W_1o - W_2o)
+    gap = {wages: float(_equation(frame, columns, "selection", wages)["wage_gap"].mean()) for wages in _WAGES}
     notes = tuple(f"Mean gap of gaps, {wages} wages: {value:.3f}." for wages, value in gap.items())
-    joined = replace(joined, ledger=ledger, notes=notes)
-    return GroggerHanson(joined, (movers[0], movers[1]), gap)
+    return GroggerHanson(replace(estimates, ledger=ledger, notes=notes), (movers[0], movers[1]), gap)
 
 
 def simulate_migrants(
@@ -191,19 +193,9 @@ def simulate_migrants(
         frame[f"wd_{skill}"] = (base_d * times_d)[frame["d"]]
         frame[f"stay_{skill}"] = generator.uniform(1e6, 1e7, origins)[frame["o"]]
         gain = slope * (frame[f"wd_{skill}"] - frame[f"wo_{skill}"])
-        own = generator.normal(scale=noise / 3, size=len(frame))
-        frame[skill] = frame[f"stay_{skill}"] * np.exp(shared + gain + own)
+        specific = generator.normal(scale=noise / 3, size=len(frame))
+        frame[skill] = frame[f"stay_{skill}"] * np.exp(shared + gain + specific)
     return frame
-
-
-def _check_cov(cov: CovLike) -> None:
-    parsed = parse_cov(cov)
-    single = isinstance(parsed, Robust) and not parsed.clusters
-    if single or isinstance(parsed, Replicates | Bootstrap):
-        raise OptionError(
-            f"cov={str(parsed)!r}: the equations share destinations and origins; use clusters or dyads, such as "
-            "'CR1:destination'."
-        )
 
 
 def _check_costs(frame: pd.DataFrame, costs: str) -> None:
@@ -212,8 +204,7 @@ def _check_costs(frame: pd.DataFrame, costs: str) -> None:
         raise OptionError(f"costs={costs!r} must be text, such as 'log(dist) + contig'.")
     if "~" in costs or "|" in costs:
         raise FormulaError(f"costs={costs!r} are regressors alone, such as 'log(dist) + contig': no tilde and no bar.")
-    used = required_columns(costs, frame) if costs.strip() else []
-    taken = [name for name in used if name in _MADE]
+    taken = [name for name in (required_columns(costs, frame) if costs.strip() else []) if name in _MADE]
     if taken:
         raise OptionError(f"costs={costs!r}: the equations have a {taken[0]!r} of their own; rename your column.")
 
@@ -223,8 +214,7 @@ def _pairs(
 ) -> tuple[pd.DataFrame, Ledger]:
     """Rows with movers of both skills, checked."""
     for purpose, names in columns.items():
-        pair = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else []
-        if len(pair) != 2 or pair[0] == pair[1]:
+        if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
             raise OptionError(f"{purpose}={names!r} must be two columns that differ, one for each skill.")
         for name in names:
             if name not in frame:
@@ -233,15 +223,15 @@ def _pairs(
     _check_places(frame, places)
     frame = frame.assign(**{name: known_numbers(frame, name) for name in everything})
     known = frame[[*everything, *places]].notna().all(axis=1)
-    ledger = ledger.lose("missing movers, stayers, pay or place", int((~known).sum()))
     used = frame[known]
     for name in everything:
-        bad = (used[name] < 0) if name in columns["movers"] else (used[name] <= 0)
-        bad |= np.isinf(used[name])
+        counts = name in columns["movers"]
+        bad = ~np.isfinite(used[name]) | ((used[name] < 0) if counts else (used[name] <= 0))
         if bad.any():
-            words = "negative" if name in columns["movers"] else "zero, negative"
-            raise DataError(f"{name!r} is {words} or infinite in {int(bad.sum()):,} of {len(used):,} rows.")
+            fault = "negative" if counts else "zero, negative"
+            raise DataError(f"{name!r} is {fault} or infinite in {int(bad.sum()):,} of {len(used):,} rows.")
     moved = (used[list(columns["movers"])] > 0).all(axis=1)
+    ledger = ledger.lose("missing movers, stayers, pay or place", int((~known).sum()))
     ledger = ledger.lose("pairs without movers of either skill", int((~moved).sum()))
     if not moved.any():
         raise EmptyDataError(f"no pair has movers of both skills.\n{ledger}")
@@ -266,45 +256,39 @@ def _check_places(frame: pd.DataFrame, places: tuple[str, str]) -> None:
 
 
 def _fits(
-    frame: pd.DataFrame, columns: dict[str, Sequence[str]], costs: str, origin: str, cov: CovLike
-) -> tuple[list[Estimates], tuple[str, Any] | None]:
-    """Every equation with either kind of wages, and the first warning."""
-    more = f" + {costs}" if costs.strip() else ""
+    frame: pd.DataFrame, columns: dict[str, Sequence[str]], costs: str, origin: str, cov: Covariance
+) -> list[Estimates]:
+    """Every equation with either kind of wages; the first warning is given once."""
+    regressors = f"wage_gap + {costs}" if costs.strip() else "wage_gap"
+    endings = {"scale": " + second_skill", "selection": "", "sorting": f" | {origin}"}
     fits = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for wages in _WAGES:
-            for equation in _EQUATIONS:
-                rows = _equation(frame, columns, equation, wages)
-                formula = f"log_odds ~ wage_gap{more}"
-                formula += {"scale": " + second_skill", "selection": "", "sorting": f" | {origin}"}[equation]
-                found = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
-                labels = found.labels.assign(equation=equation, wages=wages, unit="log points")
-                labels = labels[["equation", "wages", "term", "unit", "comparison"]]
-                fits.append(replace(found, labels=labels, notes=()))
-    return fits, (str(caught[0].message), caught[0].category) if caught else None
+        for wages, equation in product(_WAGES, _EQUATIONS):
+            rows, formula = _equation(frame, columns, equation, wages), f"log_odds ~ {regressors}{endings[equation]}"
+            estimates = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
+            labels = estimates.labels.assign(equation=equation, wages=wages, unit="log points")
+            labels = labels[["equation", "wages", "term", "unit", "comparison"]]
+            fits.append(replace(estimates, labels=labels, notes=()))
+    if caught:
+        warn(str(caught[0].message), caught[0].category)  # type: ignore[arg-type]
+    return fits
 
 
 def _equation(frame: pd.DataFrame, columns: dict[str, Sequence[str]], equation: str, wages: str) -> pd.DataFrame:
     """Rows of one equation, with the outcome and the wage gap."""
-    one, two = (np.log(frame[name]) for name in columns["movers"])
-    stay = [np.log(frame[name]) for name in columns["stayers"]]
-    home, away = (_pay(frame, columns[side], wages) for side in ("origin_wages", "destination_wages"))
+    moved, stayed = ([np.log(frame[name]) for name in columns[side]] for side in ("movers", "stayers"))
+    home, away = (
+        [np.log(frame[name]) if wages == "log" else frame[name] for name in columns[side]]
+        for side in ("origin_wages", "destination_wages")
+    )
     if equation == "scale":
-        parts = [
-            frame.assign(log_odds=moved - stayed, wage_gap=there - here, second_skill=float(second))
-            for second, (moved, stayed, there, here) in enumerate(zip((one, two), stay, away, home, strict=True))
+        skills = [
+            frame.assign(log_odds=moved[s] - stayed[s], wage_gap=away[s] - home[s], second_skill=float(s))
+            for s in (0, 1)
         ]
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(skills, ignore_index=True)
+    log_odds, wage_gap = moved[0] - moved[1], away[0] - away[1]
     if equation == "selection":
-        return frame.assign(log_odds=one - two - (stay[0] - stay[1]), wage_gap=away[0] - away[1] - (home[0] - home[1]))
-    return frame.assign(log_odds=one - two, wage_gap=away[0] - away[1])
-
-
-def _pay(frame: pd.DataFrame, names: Sequence[str], wages: str) -> list[pd.Series[Any]]:
-    return [np.log(frame[name]) if wages == "log" else frame[name] for name in names]
-
-
-def _gap(frame: pd.DataFrame, columns: dict[str, Sequence[str]], wages: str) -> pd.Series[Any]:
-    """Return (W_1d - W_2d) - (W_1o - W_2o) of every row."""
-    return _equation(frame, columns, "selection", wages)["wage_gap"]
+        log_odds, wage_gap = log_odds - (stayed[0] - stayed[1]), wage_gap - (home[0] - home[1])
+    return frame.assign(log_odds=log_odds, wage_gap=wage_gap)

@@ -21,9 +21,9 @@ Santos Silva, J. and S. Tenreyro (2006). The log of gravity. Review of Economics
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import special
@@ -33,13 +33,13 @@ from wagegap.errors import DataError, ExtraMissingError, IdentificationError, ch
 from wagegap.estimation.least_squares.absorb import absorb
 from wagegap.estimation.likelihood.binary import probability
 
-__all__ = ["ENGINES", "FAMILIES", "Engine", "Family", "IrlsFit", "absorber", "fit_irls", "loglik"]
+__all__ = ["ENGINES", "Engine", "Family", "IrlsFit", "fit_irls", "loglik"]
 
 Family: TypeAlias = Literal["poisson", "logit", "probit", "cloglog"]
-FAMILIES: tuple[Family, ...] = ("poisson", "logit", "probit", "cloglog")
+_FAMILIES: tuple[Family, ...] = ("poisson", "logit", "probit", "cloglog")
 Engine: TypeAlias = Literal["auto", "own", "pyfixest"]
 ENGINES: tuple[Engine, ...] = ("auto", "own", "pyfixest")
-Absorber: TypeAlias = Callable[[FloatArray, Sequence[CodeArray], FloatArray, float], FloatArray]
+Absorber: TypeAlias = Callable[..., FloatArray]
 
 _SETTLED = 1e-9  # root mean square change of the index, weighted, at which the steps stop
 _STEPS = 200
@@ -68,8 +68,6 @@ class IrlsFit:
         Working weights, the given ones included.
     deviance : float
         Twice the weighted log likelihood lost against a perfect fit.
-    steps : int
-        Steps taken.
     """
 
     params: FloatArray
@@ -79,7 +77,6 @@ class IrlsFit:
     response: FloatArray
     weights: FloatArray
     deviance: float
-    steps: int
 
 
 def fit_irls(
@@ -126,12 +123,11 @@ def fit_irls(
     >>> fit_irls(flow, np.column_stack([np.ones(4), near])).params.round(6)
     array([0.693147, 1.386294])
     """
-    check_option("family", family, FAMILIES)
+    check_option("family", family, _FAMILIES)
     _check_outcome(y, family)
-    w = np.ones(len(y)) if weights is None else weights
     shift = np.zeros(len(y)) if offset is None else offset
-    model = _Model(y, w, family)
-    take_out = absorber(engine) if effects else _nothing
+    model = _Model(y, np.ones(len(y)) if weights is None else weights, family)
+    take_out = _absorber(engine)
     constant = bool(effects) or bool((np.ptp(x, axis=0) == 0).any())
     index, flat = model.start(), shift + model.centre(constant=constant)
     within, deviance, change = x, np.inf, 1.0
@@ -142,7 +138,8 @@ def fit_irls(
         # M z on M X, eta moves by (y - m)/m' - (M z - M X b).
         residual, working = model.working(index)
         columns = np.column_stack([known + residual, within])
-        columns = take_out(columns, effects, working, max(min(_LOOSE, 1e-4 * change), _TIGHT))
+        if effects:
+            columns = take_out(columns, effects, working, tolerance=max(min(_LOOSE, 1e-4 * change), _TIGHT))
         response, within = columns[:, 0], columns[:, 1:]
         params = _solve(within, response, working)
         move = residual - (response - within @ params)
@@ -155,8 +152,7 @@ def fit_irls(
         deviance = after if taken == 1.0 or np.isfinite(deviance) else np.inf
         if change <= _SETTLED:
             residual, working = model.working(index)
-            response = within @ params + residual
-            return IrlsFit(params, index, model.mean(index), within, response, working, after, step)
+            return IrlsFit(params, index, model.mean(index), within, within @ params + residual, working, after)
         known = within @ params if taken == 1.0 else index - shift
     raise IdentificationError(
         f"the fit did not converge in {_STEPS} steps; its last change of the index was {change:.1e}: some regressor "
@@ -164,28 +160,26 @@ def fit_irls(
     )
 
 
-def absorber(engine: Engine) -> Absorber:
-    """Return the function that takes effects out: pyfixest's where it is installed or asked for, else our own.
-
-    Raises
-    ------
-    ExtraMissingError
-        Where pyfixest is asked for and not installed.
-    """
+def _absorber(engine: Engine) -> Absorber:
+    """The function that takes effects out: pyfixest's where it is installed or asked for, else our own."""
     check_option("engine", engine, ENGINES)
     if engine == "own":
-        return _own
+        return absorb
     try:
         demean = import_module("pyfixest.core").demean
     except ImportError as error:
         if engine == "auto":
-            return _own
+            return absorb
         raise ExtraMissingError("engine='pyfixest' needs pyfixest: pip install 'wagegap[hdfe]'.") from error
 
-    def theirs(columns: FloatArray, effects: Sequence[CodeArray], w: FloatArray, tolerance: float) -> FloatArray:
+    def theirs(
+        columns: FloatArray, effects: Sequence[CodeArray], weights: FloatArray | None, *, tolerance: float
+    ) -> FloatArray:
         levels = np.column_stack(effects).astype(np.uint64)
-        out, done = demean(np.asfortranarray(columns), levels, w, tol=max(tolerance, 1e-11), maxiter=100_000)
-        return np.asarray(out) if done else _own(columns, effects, w, tolerance)
+        within, converged = demean(
+            np.asfortranarray(columns), levels, weights, tol=max(tolerance, 1e-11), maxiter=100_000
+        )  # fmt: skip
+        return np.asarray(within) if converged else absorb(columns, effects, weights, tolerance=tolerance)
 
     return theirs
 
@@ -214,23 +208,23 @@ class _Model:
     family: Family
 
     def start(self) -> FloatArray:
-        """Index of a mean half way between the outcome and its centre."""
-        middle = (self.y + np.average(self.y, weights=self.w)) / 2
-        return replace(self, y=middle if self.family == "poisson" else (self.y + 0.5) / 2).inverse()
+        """Index of a mean half way between the outcome and its centre, or a half."""
+        centre = np.average(self.y, weights=self.w) if self.family == "poisson" else 0.5
+        return self.index((self.y + centre) / 2)
 
     def centre(self, *, constant: bool) -> float:
         """Index of the outcome's mean, where a constant can have it, else zero."""
-        if not constant:
-            return 0.0
-        return float(replace(self, y=np.atleast_1d(np.average(self.y, weights=self.w)), w=np.ones(1)).inverse()[0])
+        return float(self.index(np.average(self.y, weights=self.w))) if constant else 0.0
 
-    def inverse(self) -> FloatArray:
-        """Index whose mean is the outcome."""
-        if self.family == "poisson":
-            return np.log(self.y)
-        if self.family == "logit":
-            return np.asarray(special.logit(self.y))
-        return np.asarray(special.ndtri(self.y)) if self.family == "probit" else np.log(-np.log1p(-self.y))
+    def index(self, mean: FloatArray | float) -> FloatArray:
+        """Index of a mean."""
+        inverse: dict[str, Any] = {
+            "poisson": np.log,
+            "logit": special.logit,
+            "probit": special.ndtri,
+            "cloglog": _cloglog,
+        }
+        return np.asarray(inverse[self.family](mean))
 
     def mean(self, index: FloatArray) -> FloatArray:
         """Mean at an index."""
@@ -257,12 +251,6 @@ class _Model:
                 up, down = np.exp(-index), -np.expm1(-np.exp(index)) * np.exp(np.exp(index) - index)
         return np.clip(up, 1 / _FAR, _FAR), np.clip(down, 1 / _FAR, _FAR)
 
-    def _complement(self, index: FloatArray) -> FloatArray:
-        """1 - m."""
-        if self.family == "cloglog":
-            return np.asarray(np.exp(-np.exp(np.minimum(index, 500.0))))
-        return probability(-index, self.family)  # type: ignore[arg-type]
-
     def deviance(self, index: FloatArray) -> float:
         """Twice the log likelihood lost against a perfect fit; infinite where the mean is not finite."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -271,45 +259,40 @@ class _Model:
             if self.family == "poisson":
                 lost = special.xlogy(self.y, self.y / mean) - (self.y - mean)
             else:
-                lost = special.rel_entr(self.y, mean) + special.rel_entr(1 - self.y, self._complement(index))
+                # 1 - m: of symmetric distributions the mean at -eta, of the complementary log-log exp(-exp(eta))
+                tail = np.exp(-np.exp(index)) if self.family == "cloglog" else self.mean(-index)
+                lost = special.rel_entr(self.y, mean) + special.rel_entr(1 - self.y, tail)
             total = 2 * float(np.sum(self.w * lost))
         return total if np.isfinite(total) else np.inf
 
 
 def _check_outcome(y: FloatArray, family: Family) -> None:
-    bad = ~(y >= 0) if family == "poisson" else ~((y >= 0) & (y <= 1))
+    top, fault = (np.inf, "negative or missing") if family == "poisson" else (1.0, "outside 0 to 1")
+    bad = ~((y >= 0) & (y <= top))
     if bad.any():
-        fault = "negative or missing" if family == "poisson" else "outside 0 to 1"
         raise DataError(f"the outcome is {fault} in {int(bad.sum()):,} of {len(y):,} rows, first {y[bad][0]:g}.")
     if not (y > 0).any():
         raise DataError(f"the outcome is zero in all {len(y):,} rows: there is nothing to explain.")
 
 
-def _own(columns: FloatArray, effects: Sequence[CodeArray], w: FloatArray, tolerance: float) -> FloatArray:
-    return absorb(columns, effects, w, tolerance=tolerance)
-
-
-def _nothing(columns: FloatArray, effects: Sequence[CodeArray], w: FloatArray, tolerance: float) -> FloatArray:
-    del effects, w, tolerance
-    return columns
+def _cloglog(mean: FloatArray) -> FloatArray:
+    return np.log(-np.log1p(-mean))
 
 
 def _solve(x: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
     """Weighted least squares of columns scaled to equal size."""
     root = np.sqrt(w)
     weighted = x * root[:, None]
-    scale = np.sqrt(np.einsum("ij,ij->j", weighted, weighted))
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.linalg.norm(weighted, axis=0)
+    scale[scale == 0] = 1.0
     return np.asarray(np.linalg.lstsq(weighted / scale, y * root, rcond=1e-12)[0] / scale)
 
 
 def _shortened(model: _Model, index: FloatArray, move: FloatArray, before: float) -> tuple[float, float]:
     """Share of a step to take, halved until the deviance does not rise, and the deviance there."""
-    share = 1.0
     most = before + 1e-10 * (abs(before) + 1)
-    for _ in range(_HALVINGS):
+    for share in 0.5 ** np.arange(_HALVINGS):
         after = model.deviance(index + share * move)
         if np.isfinite(after) and after <= most:
-            return share, after
-        share /= 2
-    return share, after
+            break
+    return float(share), after

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -101,13 +102,13 @@ def occupation_gravity(
             f"{twice:,} rows have the {origin!r} and {target!r} of another: add them up first, or choose one period."
         )
     moves = panel.assign(per_stayer=per_stayer).filter(~stays, reason="stayers")
+    outcome, name = "per_stayer", "Poisson"
     if family == "gaussian":
         moves = moves.filter("per_stayer > 0", reason="pairs that nobody takes")
-    outcome = "per_stayer" if family == "poisson" else "log(per_stayer)"
-    chosen = cov if cov is not None else f"CR1:{origin}+{target}"
-    fitted = fit_flows(moves, f"{outcome} ~ {distance} | {origin} + {target}", family=family, cov=chosen)
-    title = f"Flows over stayers, {'Poisson' if family == 'poisson' else 'log-linear'}"
-    return replace(fitted, estimates=replace(fitted.estimates, title=title))
+        outcome, name = "log(per_stayer)", "log-linear"
+    clusters = f"CR1:{origin}+{target}" if cov is None else cov
+    flows = fit_flows(moves, f"{outcome} ~ {distance} | {origin} + {target}", family=family, cov=clusters)
+    return replace(flows, estimates=replace(flows.estimates, title=f"Flows over stayers, {name}"))
 
 
 def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
@@ -124,20 +125,19 @@ def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
     return panel
 
 
-def _stayers(frame: pd.DataFrame, stays: Any, origin: str, flow: str) -> Any:
+def _stayers(frame: pd.DataFrame, stays: BoolArray, origin: str, flow: str) -> FloatArray:
     """Number of stayers of each row's origin."""
-    own = frame.loc[stays, [origin, flow]]
-    if own.empty:
+    staying = frame.loc[stays, [origin, flow]]
+    if staying.empty:
         raise EmptyDataError(f"no row has {origin!r} equal to the target: those rows hold the stayers.")
-    if own[origin].duplicated().any():
-        twice = own.loc[own[origin].duplicated(), origin].unique()
+    twice = staying.loc[staying[origin].duplicated(), origin].unique()
+    if len(twice):
         raise DuplicateKeyError(f"stayers of {listing(twice)} stand in several rows: add them up first.")
-    found = frame[origin].map(own.set_index(origin)[flow]).to_numpy(dtype=float)
-    bad = ~(found > 0)
-    if bad.any():
-        without = frame.loc[bad, origin].unique()
+    stayers = frame[origin].map(staying.set_index(origin)[flow]).to_numpy(dtype=float)
+    without = frame.loc[~(stayers > 0), origin].unique()
+    if len(without):
         raise DataError(
             f"{len(without)} occupation{'s have' if len(without) > 1 else ' has'} no stayers: {listing(without)}. "
             "Leave out those rows."
         )
-    return np.asarray(found)
+    return stayers

@@ -63,9 +63,9 @@ from wagegap.regression.linear.panel_models import TwoStage, beck_katz, sargan, 
 __all__ = ["Linear", "PanelModel", "fit_linear", "hausman"]
 
 PanelModel = Literal["pooled", "random", "between", "differences"]
-_MODELS = ("pooled", "random", "between", "differences")
+_MODELS = {"pooled": "pooled", "random": "random effects", "between": "between", "differences": "first differences"}
 _WEAK = 10.0
-_TESTS = ("test", "of", "statistic", "df_num", "df_denom", "p_value")
+_TESTS = ["test", "of", "statistic", "df_num", "df_denom", "p_value"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +89,7 @@ class Linear(Result):
     model: str = "pooled"
     effects: tuple[str, ...] = ()
     endogenous: tuple[str, ...] = ()
-    diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_TESTS)))
+    diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TESTS))
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
@@ -100,8 +100,8 @@ class Linear(Result):
         >>> fit_linear(rows, "y ~ x").plot().get_xlabel()
         'Linear model, pooled, 95 % intervals'
         """
-        own = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
-        return draw_estimates(own, ax, alpha, self.title)
+        is_slope = self.estimates.labels["term"].to_numpy() != "Intercept"
+        return draw_estimates(self.estimates.select(is_slope), ax, alpha, self.title)
 
 
 @refittable
@@ -169,7 +169,7 @@ def fit_linear(  # noqa: PLR0913
     >>> wg.fit_linear(rows, "pay ~ moved", instruments="moved ~ offer").params.round(1)["moved"]
     np.float64(0.5)
     """
-    check_option("model", model, _MODELS)
+    check_option("model", model, tuple(_MODELS))
     panel = as_panel(data)
     asked = LinearCall(model, unit or panel.roles.worker, period or panel.roles.period)
     how = dict(cov="iid" if isinstance(cov, BeckKatz) else cov, small_sample=small_sample, weights=weights)
@@ -177,15 +177,16 @@ def fit_linear(  # noqa: PLR0913
     if instrumented is not None:
         if isinstance(cov, BeckKatz):
             raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
-        fitted = _instrumented(rows, instrumented, asked)
+        fitted = _instrumented(rows, instrumented)
     else:
         rows, notes = changed_rows(rows, asked)
-        if rows.cov.replicated and asked.model != "pooled":
+        if rows.cov.replicated and model != "pooled":
             raise OptionError(f"cov={str(rows.cov)!r} is for model='pooled' only: use a cluster.")
         values, source = _least_squares(rows)
         if isinstance(cov, BeckKatz):
             source = _panel_corrected(rows, values, source, cov)
-        fitted = _labelled(rows.design, values, source, asked, notes=notes)
+        title = f"Linear model, {'fixed effects' if rows.design.effects else _MODELS[model]}"
+        fitted = replace(_labelled(rows.design, values, source, title, notes), model=model)
     return fitted if keep_units else fitted.without_units()
 
 
@@ -232,14 +233,20 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
     if not names:
         raise IdentificationError("the two fits share no coefficient beside the constant.")
     one, two = (fit.estimates.select([list(fit.params.index).index(n) for n in names]) for fit in (fixed, random))
-    if all(isinstance(r, ScoreSource) and str(r.cov) == "iid" for r in (*one.sources, *two.sources)):
-        return _tests([_classical(one, two, listing(names))])
-    both = join(_marked(one, "fixed"), _marked(two, "random"))
-    found = both.test(np.hstack([np.eye(len(names)), -np.eye(len(names))]))
-    return _tests([("Hausman, robust", listing(names), *_f_test(found))])
+    if all(isinstance(r, ScoreSource) and r.cov.model_based for r in (*one.sources, *two.sources)):
+        test = "Hausman", listing(names), *_classical(one, two)
+    else:
+        # rows of [I, -I]: fixed less random
+        joined = join(*(
+            replace(fit, labels=fit.labels.assign(term=f"{name} " + fit.labels["term"]))
+            for name, fit in (("fixed", one), ("random", two))
+        ))  # fmt: skip
+        difference = np.hstack([np.eye(len(names)), -np.eye(len(names))])
+        test = "Hausman, robust", listing(names), *_f_test(joined.test(difference))
+    return pd.DataFrame([test], columns=_TESTS)
 
 
-def _classical(fixed: Estimates, random: Estimates, names: str) -> tuple[Any, ...]:
+def _classical(fixed: Estimates, random: Estimates) -> tuple[float, float, float, float]:
     """Hausman's chi-square of two fits, the second of them efficient under the null."""
     gap, v = fixed.values - random.values, fixed.covariance - random.covariance
     if np.linalg.eigvalsh(v / np.sqrt(np.outer(np.diag(fixed.covariance), np.diag(fixed.covariance))))[0] <= 0:
@@ -247,22 +254,15 @@ def _classical(fixed: Estimates, random: Estimates, names: str) -> tuple[Any, ..
             "the variance of the second fit is not smaller than that of the first in every direction, so that their "
             "difference is no variance: fit both with a cluster, cov='CR1:UNIT', for the robust test."
         )
+    # (b_f - b_r)' (V_f - V_r)^-1 (b_f - b_r)
     value = float(gap @ np.linalg.solve(v, gap))
-    return "Hausman", names, value, len(gap), np.inf, float(stats.chi2.sf(value, len(gap)))
+    return value, len(gap), np.inf, float(stats.chi2.sf(value, len(gap)))
 
 
-def _f_test(found: TestResult) -> tuple[float, float, float, float]:
+def _f_test(test: TestResult) -> tuple[float, float, float, float]:
     """F, its two degrees of freedom and p of a test, whose statistic is a t where it is of one restriction."""
-    value = found.statistic**2 if found.df_num == 1 else found.statistic
-    return float(value), float(found.df_num), float(found.df_denom), float(found.p_value)
-
-
-def _marked(estimates: Estimates, word: str) -> Estimates:
-    return replace(estimates, labels=estimates.labels.assign(term=[f"{word} {t}" for t in estimates.labels["term"]]))
-
-
-def _tests(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(_TESTS))
+    value = test.statistic**2 if test.df_num == 1 else test.statistic
+    return float(value), float(test.df_num), float(test.df_denom), float(test.p_value)
 
 
 def _least_squares(rows: Rows) -> tuple[FloatArray, ErrorSource]:
@@ -276,12 +276,11 @@ def _panel_corrected(rows: Rows, values: FloatArray, source: ErrorSource, cov: B
     if rows.weights is not None:
         raise OptionError(f"cov={cov} takes no weights.")
     units, periods = rows.codes(cov.unit), rows.codes(cov.period)
-    n, t = int(units.max()) + 1, int(periods.max()) + 1
-    cells = np.bincount(units * t + periods, minlength=n * t)
+    cells = pd.crosstab(units, periods).to_numpy()
     if (cells != 1).any():
         raise DataError(
-            f"cov={cov} needs every {cov.unit} in every {cov.period} once: {int((cells == 0).sum()):,} of {n * t:,} "
-            f"pairs are absent and {int((cells > 1).sum()):,} stand more than once."
+            f"cov={cov} needs every {cov.unit} in every {cov.period} once: {int((cells == 0).sum()):,} of "
+            f"{cells.size:,} pairs are absent and {int((cells > 1).sum()):,} stand more than once."
         )
     y, x, _ = without_effects(rows.design, np.empty((len(rows), 0)), None)
     matrix = beck_katz(x, y - x @ values, fit_lstsq(y, x).bread, units, periods)
@@ -290,125 +289,90 @@ def _panel_corrected(rows: Rows, values: FloatArray, source: ErrorSource, cov: B
     return StatedSource(rows.access.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
 
 
-def _labelled(
-    design: Design,
-    values: FloatArray,
-    source: ErrorSource,
-    asked: LinearCall,
-    *,
-    notes: tuple[str, ...] = (),
-    name: str = "Linear model",
-) -> Linear:
-    words = {"pooled": "pooled", "random": "random effects", "between": "between", "differences": "first differences"}
-    how = "fixed effects" if design.effects else words[asked.model]
-    labels = pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""})
-    absorbed = (f"Absorbed: {', '.join(design.effect_names)}.",) * bool(design.effects)
+def _labelled(design: Design, values: FloatArray, source: ErrorSource, title: str, notes: Sequence[str]) -> Linear:
+    absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
-        labels, values, (source,), (np.eye(len(values)),), title=f"{name}, {how}", ledger=design.ledger,
-        notes=(*absorbed, *notes),
+        pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""}), values,
+        (source,), (np.eye(len(values)),), title=title, ledger=design.ledger, notes=(*absorbed, *notes),
     )  # fmt: skip
-    return Linear(estimates, asked.model, design.effect_names)
+    return Linear(estimates, effects=design.effect_names)
 
 
 # instruments -------------------------------------------------------------------------------------------------------
 
 
-def _instrumented(rows: Rows, found: Instrumented, asked: LinearCall) -> Linear:
+def _instrumented(rows: Rows, instruments: Instrumented) -> Linear:
     """Two-stage least squares, with the tests of its instruments."""
-    cov, weights, design = rows.cov, rows.weights, rows.design
-    ends = found.ends(design)
-    y, x, z = without_effects(design, found.z, weights)
-    stage = two_stage(y, x, z, found.endogenous, weights)
+    design = rows.design
+    ends, names = instruments.ends(design), listing(instruments.names)
+    y, x, z = without_effects(design, instruments.z, rows.weights)
+    stage = two_stage(y, x, z, instruments.endogenous, rows.weights)
     if np.isnan(stage.params).any():
-        raise IdentificationError(f"{listing(found.names)} do not move {listing(ends)} apart: nothing is identified.")
-    note, tests = f"Instruments for {listing(ends)}: {listing(found.names)}", []
-    if cov.replicated:
-        values, source = _replicated(rows, found)
+        raise IdentificationError(f"{names} do not move {listing(ends)} apart: nothing is identified.")
+    note, diagnostics = f"Instruments for {listing(ends)}: {names}", pd.DataFrame(columns=_TESTS)
+    if rows.cov.replicated:
+        values, source = stage.params, _replicated(rows, instruments, stage)
     else:
         values, source = _least_squares(rows.with_design(y=stage.y, x=stage.x))
-        stages = _Stages(rows.with_design(y=y, x=x), z, found, stage)
-        tests = [*stages.first_stages(), stages.exogeneity(), *stages.overidentification()]
-        _warn_weak(tests)
-        note += f"; first-stage F {listing(f'{row[2]:.1f}' for row in tests[: len(ends)])}"
-    fitted = _labelled(design, values, source, asked, notes=(f"{note}.",), name="Two-stage least squares")
-    return replace(fitted, endogenous=ends, diagnostics=_tests(tests))
+        diagnostics = pd.DataFrame(_tests(rows.with_design(y=y, x=x), z, instruments, stage), columns=_TESTS)
+        note += f"; first-stage F {listing(f'{value:.1f}' for value in diagnostics['statistic'][: len(ends)])}"
+        _warn_weak(diagnostics[: len(ends)])
+    title = f"Two-stage least squares, {'fixed effects' if design.effects else 'pooled'}"
+    return replace(
+        _labelled(design, values, source, title, [f"{note}."]), endogenous=ends, diagnostics=diagnostics
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stages:
-    """Both stages, effects taken out, whose tests use the covariance of the rows."""
-
-    rows: Rows
-    z: FloatArray
-    found: Instrumented
-    stage: TwoStage
-
-    @property
-    def design(self) -> Design:
-        """The second stage."""
-        return self.rows.design
-
-    def _wald(self, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[float, float, float, float]:
-        """Test that columns added to a regression have coefficients of zero."""
-        columns = np.column_stack([x, more])
-        names = [f"column {j}" for j in range(columns.shape[1])]
-        longer = self.rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
-        (fit,), refit = least_squares(longer)
-        estimates = relate(longer, [fit], refit, names, title="")
-        return _f_test(estimates.test(np.eye(len(names))[x.shape[1] :]))
-
-    def first_stages(self) -> list[tuple[Any, ...]]:
-        """Whether the instruments move each endogenous regressor."""
-        ends = np.flatnonzero(self.found.endogenous)
-        exogenous = self.design.x[:, ~self.found.endogenous]
-        return [
-            ("weak instruments", self.design.names[j], *self._wald(self.design.x[:, j], exogenous, self.z))
-            for j in ends
-        ]
-
-    def exogeneity(self) -> tuple[Any, ...]:
-        """Wu and Hausman: whether least squares would do, by the first stage's residuals as regressors."""
-        return (
-            "exogeneity",
-            listing(self.found.ends(self.design)),
-            *self._wald(self.design.y, self.design.x, self.stage.left),
-        )
-
-    def overidentification(self) -> list[tuple[Any, ...]]:
-        """Whether the instruments agree: Sargan's chi-square, or by scores where errors are not alike."""
-        more, weights = self.z.shape[1] - int(self.found.endogenous.sum()), self.rows.weights
-        if more == 0:
-            return []
-        residuals = self.stage.y - self.stage.x @ self.stage.params
-        names = listing(self.found.names)
-        if self.rows.cov.kind == "iid":
-            both = np.column_stack([self.design.x[:, ~self.found.endogenous], self.z])
-            value = sargan(residuals, both, weights)
-            return [("Sargan", names, value, float(more), np.inf, float(stats.chi2.sf(value, more)))]
-        beyond = np.column_stack([fit_lstsq(column, self.stage.x, weights).residuals for column in self.z[:, :more].T])
-        return [("overidentification", names, *self._wald(residuals, np.empty((len(residuals), 0)), beyond))]
+def _tests(rows: Rows, z: FloatArray, instruments: Instrumented, stage: TwoStage) -> list[tuple[Any, ...]]:
+    """Tests of instruments, effects taken out of the rows: of their strength, exogeneity, and whether they agree."""
+    design, weights, endogenous = rows.design, rows.weights, instruments.endogenous
+    exogenous, names = design.x[:, ~endogenous], listing(instruments.names)
+    # whether the instruments move each endogenous regressor
+    tests: list[tuple[Any, ...]] = [
+        ("weak instruments", design.names[j], *_wald(rows, design.x[:, j], exogenous, z))
+        for j in np.flatnonzero(endogenous)
+    ]
+    # Wu and Hausman: whether least squares would do, by the first stage's residuals as regressors
+    tests.append(("exogeneity", listing(instruments.ends(design)), *_wald(rows, design.y, design.x, stage.left)))
+    # Sargan's chi-square, or by scores where errors are not alike
+    more, residuals = z.shape[1] - int(endogenous.sum()), stage.y - stage.x @ stage.params
+    if more and rows.cov.model_based:
+        value = sargan(residuals, np.column_stack([exogenous, z]), weights)
+        tests.append(("Sargan", names, value, float(more), np.inf, float(stats.chi2.sf(value, more))))
+    elif more:
+        beyond = np.column_stack([fit_lstsq(column, stage.x, weights).residuals for column in z[:, :more].T])
+        tests.append(("overidentification", names, *_wald(rows, residuals, exogenous[:, :0], beyond)))
+    return tests
 
 
-def _warn_weak(tests: Sequence[tuple[Any, ...]]) -> None:
-    weak = [f"{of} (F = {value:.1f})" for test, of, value, *_ in tests if test == "weak instruments" and value < _WEAK]
-    if weak:
+def _wald(rows: Rows, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[float, float, float, float]:
+    """Test that columns added to a regression have coefficients of zero."""
+    columns = np.column_stack([x, more])
+    names = [f"column {j}" for j in range(columns.shape[1])]
+    longer = rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
+    estimates = relate(longer, *least_squares(longer), names, title="")
+    return _f_test(estimates.test(np.eye(len(names))[x.shape[1] :]))
+
+
+def _warn_weak(first_stages: pd.DataFrame) -> None:
+    weak = first_stages[first_stages["statistic"] < _WEAK]
+    if len(weak):
+        named = (f"{of} (F = {value:.1f})" for of, value in zip(weak["of"], weak["statistic"], strict=True))
         warn(
-            f"weak instruments for {listing(weak)}, below {_WEAK:g}: two-stage least squares is biased towards least "
+            f"weak instruments for {listing(named)}, below {_WEAK:g}: two-stage least squares is biased towards least "
             "squares and its intervals cover too little.",
             IdentificationWarning,
         )
 
 
-def _replicated(rows: Rows, found: Instrumented) -> tuple[FloatArray, ErrorSource]:
+def _replicated(rows: Rows, instruments: Instrumented, stage: TwoStage) -> ErrorSource:
     """Both stages fitted again with each replicate's weights."""
     design = rows.design
 
-    def refit(weights: FloatArray | None) -> FloatArray:
-        used = np.arange(len(rows)) if weights is None else np.flatnonzero(weights > 0)
+    def refit(weights: FloatArray) -> FloatArray:
+        used = np.flatnonzero(weights > 0)
         part = replace(design, y=design.y[used], x=design.x[used], effects=recode(design.effects, used))
-        replicate = None if weights is None else weights[used]
-        columns = without_effects(part, found.z[used], replicate)
-        return two_stage(*columns, found.endogenous, replicate).params[None]
+        columns = without_effects(part, instruments.z[used], weights[used])
+        return two_stage(*columns, instruments.endogenous, weights[used]).params[None]
 
-    estimate = refit(rows.weights)
-    return estimate[0], replicated_source(rows, estimate, refit)
+    return replicated_source(rows, stage.params[None], refit)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray
 from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
@@ -90,7 +90,7 @@ def linear_rows(
         rows = replace(rows, design=rows.design.without_constant())
     if rows.design.x.shape[1] == 0:
         raise FormulaError(f"formula {formula!r} has no regressor.")
-    rows, instrumented = (rows, None) if sides is None else _split(panel, rows, parts, sides)
+    rows, instrumented = (rows, None) if sides is None else _split(rows, parts, sides)
     check_identified(rows.design)
     return rows, instrumented
 
@@ -111,16 +111,15 @@ def _check_model(panel: Panel, parts: FormulaParts, asked: LinearCall, *, weight
         )
     if weighted:
         raise OptionError(f"model={asked.model!r} takes no weights; use model='pooled'.")
-    needs = {"unit": asked.unit, "period": asked.period} if asked.model == "differences" else {"unit": asked.unit}
-    for role, name in needs.items():
-        if name is None:
+    for role in ("unit", "period") if asked.model == "differences" else ("unit",):
+        if getattr(asked, role) is None:
             raise OptionError(f"model={asked.model!r} needs {role}='column'.")
-        column_of(panel, name, f"for {role}")
+        column_of(panel, getattr(asked, role), f"for {role}")
 
 
-def _split(panel: Panel, rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, Instrumented]:
+def _split(rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, Instrumented]:
     """Columns of the design by what the two formulas call them."""
-    frame, design = rows.columns([str(name) for name in panel.frame.columns]), rows.design
+    frame, design = rows.columns(), rows.design
     regressors, ends, outside = (
         set(design_matrix(frame, text).names) for text in (parts.regressors, sides.outcome, sides.regressors)
     )
@@ -145,31 +144,29 @@ def changed_rows(rows: Rows, asked: LinearCall) -> tuple[Rows, tuple[str, ...]]:
     design = rows.design
     if asked.model == "pooled":
         return rows, ()
-    codes = rows.codes(str(asked.unit))
-    count, columns = int(codes.max()) + 1, np.column_stack([design.y, design.x])
+    codes, columns = rows.codes(str(asked.unit)), np.column_stack([design.y, design.x])
     if asked.model == "differences":
         return _differences(rows, codes, str(asked.period))
+    units = f"{int(codes.max()) + 1:,} units ({asked.unit})"
     if asked.model == "between":
-        means = unit_means(columns, codes)
-        first = design.rows[np.unique(codes, return_index=True)[1]]
-        note = f"Means of {count:,} units ({asked.unit}) over {len(codes):,} rows."
-        return rows.with_design(y=means[:, 0], x=means[:, 1:], rows=first), (note,)
-    components = variance_components(design.y, design.x, codes)
-    changed = quasi_demeaned(columns, codes, components)
-    note = (
-        f"Random effects of {count:,} units ({asked.unit}) with standard deviation "
-        f"{np.sqrt(components.unit):.4g}, of rows {np.sqrt(components.row):.4g} (Swamy and Arora), taken as known."
-    )
+        changed, first = unit_means(columns, codes), design.rows[np.unique(codes, return_index=True)[1]]
+        rows, note = rows.with_design(rows=first), f"Means of {units} over {len(codes):,} rows."
+    else:
+        components = variance_components(design.y, design.x, codes)
+        changed = quasi_demeaned(columns, codes, components)
+        note = (
+            f"Random effects of {units} with standard deviation {np.sqrt(components.unit):.4g}, of rows "
+            f"{np.sqrt(components.row):.4g} (Swamy and Arora), taken as known."
+        )
     return rows.with_design(y=changed[:, 0], x=changed[:, 1:]), (note,)
 
 
 def _differences(rows: Rows, codes: CodeArray, period: str) -> tuple[Rows, tuple[str, ...]]:
     """Steps between rows of a unit in neighbouring periods; the constant stays one, a drift."""
     design = rows.design
-    places: IntArray = np.asarray(pd.factorize(rows.column(period), sort=True)[0], dtype=np.intp)
+    places = pd.factorize(rows.column(period), sort=True)[0]
     order = np.lexsort((places, codes))
-    same = codes[order[1:]] == codes[order[:-1]]
-    step = places[order[1:]] - places[order[:-1]]
+    same, step = np.diff(codes[order]) == 0, np.diff(places[order])
     twice = int((same & (step == 0)).sum())
     if twice:
         raise DuplicateKeyError(f"{twice:,} rows stand for a unit and {period} that another row stands for already.")
@@ -187,28 +184,27 @@ def without_effects(
     design: Design, z: FloatArray, weights: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Outcome, regressors and instruments, absorbed effects taken out."""
-    both = partial_out(np.column_stack([design.y, design.x, z]), design.effects, weights)
+    within = partial_out(np.column_stack([design.y, design.x, z]), design.effects, weights)
     k = design.x.shape[1]
-    return both[:, 0], both[:, 1 : k + 1], both[:, k + 1 :]
+    return within[:, 0], within[:, 1 : k + 1], within[:, k + 1 :]
 
 
-def _independent(design: Design, found: Instrumented, weights: FloatArray | None) -> Instrumented:
+def _independent(design: Design, instruments: Instrumented, weights: FloatArray | None) -> Instrumented:
     """Instruments that say something beyond the exogenous regressors, the absorbed effects and one another."""
-    y, x, z = without_effects(design, found.z, weights)
-    exogenous = x[:, ~found.endogenous]
+    y, x, z = without_effects(design, instruments.z, weights)
+    exogenous = x[:, ~instruments.endogenous]
     kept = fit_lstsq(y, np.column_stack([exogenous, z]), weights).kept[exogenous.shape[1] :]
-    lost = list(itertools.compress(found.names, ~kept))
-    names = tuple(itertools.compress(found.names, kept))
-    ends = found.ends(design)
+    lost, names = (tuple(itertools.compress(instruments.names, mask)) for mask in (~kept, kept))
+    ends = instruments.ends(design)
     if len(names) < len(ends):
-        without = f" ({listing(lost)} made up by the others)" if lost else ""
+        without = f" ({listing(lost)} collinear with the others)" if lost else ""
         raise IdentificationError(
             f"{len(names)} instruments ({listing(names) or 'none'}){without} for {len(ends)} endogenous regressors "
             f"({listing(ends)}): at least as many are needed."
         )
     if lost:
         warn(
-            f"instruments left out, since regressors, effects or other instruments make them up: {listing(lost)}.",
+            f"instruments left out, collinear with regressors, effects or other instruments: {listing(lost)}.",
             IdentificationWarning,
         )
-    return Instrumented(found.endogenous, found.z[:, kept], names)
+    return replace(instruments, z=instruments.z[:, kept], names=names)

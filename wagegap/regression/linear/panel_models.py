@@ -54,16 +54,11 @@ class VarianceComponents:
     unit: float
     row: float
 
-    def share_taken(self, sizes: FloatArray) -> FloatArray:
-        """Part of a unit's mean that is taken out: 1 - sqrt(row / (row + T unit)), for units of T rows."""
-        return np.asarray(1 - np.sqrt(self.row / (self.row + sizes * self.unit)))
-
 
 def unit_means(columns: FloatArray, codes: CodeArray) -> FloatArray:
     """Mean of every column in every unit, shape (units, k)."""
-    sizes = np.bincount(codes)
     sums = [np.bincount(codes, weights=column) for column in columns.T]
-    return np.asarray(np.column_stack(sums) / sizes[:, None])
+    return np.asarray(np.column_stack(sums) / np.bincount(codes)[:, None])
 
 
 def variance_components(y: FloatArray, x: FloatArray, codes: CodeArray) -> VarianceComponents:
@@ -103,15 +98,15 @@ def variance_components(y: FloatArray, x: FloatArray, codes: CodeArray) -> Varia
     row = float(inner.residuals @ inner.residuals) / df_within
     kept = means[:, 1:][:, outer.kept]
     bread = outer.bread[np.ix_(outer.kept, outer.kept)]
-    trace = float(np.sum(bread * (kept.T @ (sizes[:, None] ** 2 * kept))))
-    squares = float(sizes @ outer.residuals**2)
-    return VarianceComponents(max((squares - df_between * row) / (len(y) - trace), 0.0), row)
+    trace = np.sum(bread * (kept.T @ (sizes[:, None] ** 2 * kept)))
+    between = float(sizes @ outer.residuals**2 - df_between * row) / (len(y) - float(trace))
+    return VarianceComponents(max(between, 0.0), row)
 
 
 def quasi_demeaned(columns: FloatArray, codes: CodeArray, components: VarianceComponents) -> FloatArray:
     """Columns less the part of their unit's mean that makes the errors uncorrelated."""
     # y_it - theta_i ybar_i,   theta_i = 1 - [row / (row + T_i unit)]^1/2
-    share = components.share_taken(np.bincount(codes).astype(float))
+    share = 1 - np.sqrt(components.row / (components.row + np.bincount(codes) * components.unit))
     return np.asarray(columns - (share[:, None] * unit_means(columns, codes))[codes])
 
 

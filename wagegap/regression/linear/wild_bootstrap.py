@@ -39,6 +39,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.hypothesis import parse_hypothesis
 from wagegap.estimation.least_squares.absorb import effects_rank
 from wagegap.estimation.ledger import Ledger
@@ -193,8 +194,7 @@ class WildBootstrap:
     def __str__(self) -> str:
         return textwrap.fill(self.in_words(), 80)
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
 
 @public
@@ -268,7 +268,7 @@ def wild_bootstrap(  # noqa: PLR0913
     panel = as_panel(data)
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
-    rows = prepare(panel, formula, by=(), cov=f"CR1:{cluster}", weights=weights, weight_kind=weight_kind)
+    rows = prepare(panel, formula, by=(), cov=Robust("CR1", (cluster,)), weights=weights, weight_kind=weight_kind)
     design = rows.design
     if np.ptp(design.y) == 0:
         raise DataError(

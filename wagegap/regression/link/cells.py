@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wagegap._display.numbers import spaced
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -18,11 +19,11 @@ from wagegap.errors import (
     EmptyDataError,
     FormulaError,
     OptionError,
+    check_column,
     did_you_mean,
     listing,
-    no_column,
 )
-from wagegap.estimation.design import Design, build_design, free_name
+from wagegap.estimation.design import Design, build_design
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
@@ -31,6 +32,7 @@ from wagegap.estimation.result import Result
 __all__ = [
     "LinkCells",
     "are_related",
+    "cell_matcher",
     "estimates_of",
     "joined",
     "match_cells",
@@ -106,7 +108,7 @@ class LinkCells:
     @property
     def outcome_in_words(self) -> str:
         """The outcome as it stands in a sentence."""
-        return self.outcome.replace("_", " ")
+        return spaced(self.outcome)
 
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
@@ -117,10 +119,8 @@ class LinkCells:
 
 def estimates_of(result: Any, role: str) -> Estimates:
     """Take the estimates out of a result."""
-    if isinstance(result, Estimates):
-        return result
-    if isinstance(result, Result):
-        return result.estimates
+    if isinstance(result, Estimates | Result):
+        return result if isinstance(result, Estimates) else result.estimates
     raise DataError(
         f"{role} must be a result or Estimates, not {type(result).__name__}: published figures enter through "
         "Estimates.from_table(frame, ...)."
@@ -159,21 +159,32 @@ def match_cells(
     ColumnError, DataError, DuplicateKeyError, EmptyDataError, FormulaError
     """
     parts = split_formula(formula)
-    outcome = rate_of(rates, parts.outcome)
-    named = _named_premiums(premiums)
-    keys = _keys(outcome, named, on)
-    frame, ledger = _matched(outcome, named, keys, data)
-    frame, design = _evaluated(frame, parts, named, ledger, data, keys)
-    rows = [frame[f"_row {name}"].to_numpy(dtype=int) for name in ("", *named)]
-    values = [outcome.select(rows[0]), *(est.select(at) for est, at in zip(named.values(), rows[1:], strict=True))]
+    return cell_matcher(parts.outcome, rates, premiums, data=data, on=on)(parts)
+
+
+def cell_matcher(
+    outcome: str, rates: Any, premiums: Any, *, data: pd.DataFrame | None, on: Sequence[str] | str | None
+) -> Callable[[FormulaParts], LinkCells]:
+    """Match rates, premiums and covariates once, for any right-hand side: from a formula's parts to its cells."""
+    rate, named = rate_of(rates, outcome), _named_premiums(premiums)
+    keys = _keys(rate, named, on)
+    frame, rows, ledger = _matched(rate, named, keys, data)
+    values = [est.select(at) for est, at in zip((rate, *named.values()), rows, strict=True)]
     first_stage, related = joined(values)
-    n = len(frame)
-    units = tuple(", ".join(dict.fromkeys(part.labels["unit"].astype(str))) for part in values)
-    p = first_stage.values[n:].reshape(len(named), n).T
-    return LinkCells(
-        frame[keys].reset_index(drop=True), _cell_names(frame, keys), parts.outcome, tuple(named),
-        first_stage.values[:n], p, first_stage.covariance, design, units, design.ledger, related,
-    )  # fmt: skip
+    size, n_all = len(values), len(frame)
+    estimates, v = first_stage.values.reshape(size, n_all), first_stage.covariance.reshape((size, n_all) * 2)
+
+    def cells(parts: FormulaParts) -> LinkCells:
+        design = _design(frame, parts, tuple(named), ledger, keys)
+        kept, n = design.rows, len(design.rows)
+        units = tuple(", ".join(dict.fromkeys(part.labels["unit"].iloc[kept].astype(str))) for part in values)
+        among = frame[keys].iloc[kept].reset_index(drop=True)
+        return LinkCells(
+            among, _cell_names(among), outcome, tuple(named), estimates[0, kept], estimates[1:, kept].T,
+            v[:, kept][..., kept].reshape(size * n, size * n), design, units, design.ledger, related,
+        )  # fmt: skip
+
+    return cells
 
 
 def rate_of(rates: Any, name: str) -> Estimates:
@@ -201,12 +212,12 @@ def _named_premiums(premiums: Any) -> dict[str, Estimates]:
 
 
 def _keys(outcome: Estimates, named: Mapping[str, Estimates], on: Sequence[str] | str | None) -> list[str]:
-    if on is not None:
-        if not isinstance(on, str) and not isinstance(on, Sequence):
-            raise OptionError(f"on={on!r} must be a key of the cells, or a list of them.")
+    if on is None:
+        keys = [key for key in outcome.by if all(key in est.by for est in named.values())]
+    elif isinstance(on, Sequence):
         keys = [on] if isinstance(on, str) else list(on)
     else:
-        keys = [key for key in outcome.by if all(key in est.by for est in named.values())]
+        raise OptionError(f"on={on!r} must be a key of the cells, or a list of them.")
     for role, est in {"rates": outcome, **named}.items():
         absent = [key for key in keys if key not in est.by]
         if absent:
@@ -225,67 +236,56 @@ def _keys(outcome: Estimates, named: Mapping[str, Estimates], on: Sequence[str] 
 
 
 def _matched(
-    outcome: Estimates, named: Mapping[str, Estimates], keys: list[str], data: pd.DataFrame | None
-) -> tuple[pd.DataFrame, Ledger]:
-    """Rows of labels that belong together; which cells are lost, by name."""
-    frame = outcome.labels[keys].assign(**{"_row ": np.arange(len(outcome.labels))})
+    rate: Estimates, named: Mapping[str, Estimates], keys: list[str], data: pd.DataFrame | None
+) -> tuple[pd.DataFrame, list[IntArray], Ledger]:
+    """Covariates and premiums of cells that have all, the rows of each estimate, and which cells are lost, by name."""
+    frame = rate.labels[keys].assign(**{"_row ": np.arange(len(rate.labels))})
     ledger = Ledger(len(frame), float(len(frame)))
     sides = {
         name: est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))}) for name, est in named.items()
     }
     if data is not None:
-        absent = [key for key in keys if key not in data]
-        if absent:
-            raise no_column(absent[0], data.columns, "in data for that key")
+        for key in keys:
+            check_column(key, data.columns, "in data for that key")
         twice = int(data.duplicated(keys).sum())
         if twice:
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
         sides["data"] = data
     for name, side in sides.items():
-        gone = frame[positions(frame[keys], side) < 0]
+        gone, extra = frame[positions(frame[keys], side) < 0], side[positions(side[keys], frame) < 0]
         if len(gone):
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
-        extra = side[positions(side[keys], frame) < 0]
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
         frame = frame.merge(side, on=keys, how="inner")
     if frame.empty:
         raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
-    return frame, ledger
-
-
-def _evaluated(
-    frame: pd.DataFrame,
-    parts: FormulaParts,
-    named: Mapping[str, Estimates],
-    ledger: Ledger,
-    data: pd.DataFrame | None,
-    keys: list[str],
-) -> tuple[pd.DataFrame, Design]:
-    for name, est in named.items():
+    rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
+    for (name, est), at in zip(named.items(), rows[1:], strict=True):
         if data is not None and name in data:
             raise FormulaError(f"data has a column {name!r}, which is the name of the premium: rename it.")
-        frame = frame.assign(**{name: est.values[frame[f"_row {name}"].to_numpy(dtype=int)]})
-    seen = frame.drop(columns=[f"_row {name}" for name in ("", *named)])
-    required_columns(parts.regressors, seen)
-    column = free_name(seen, "rate")
-    blank = FormulaParts(column, parts.regressors, parts.effects)
-    design = build_design(seen.assign(**{column: 0.0}), blank, ledger=ledger, said=parts.outcome)
-    for name in named:
+        frame[name] = est.values[at]
+    return frame, rows, ledger
+
+
+def _design(
+    frame: pd.DataFrame, parts: FormulaParts, premiums: tuple[str, ...], ledger: Ledger, keys: list[str]
+) -> Design:
+    """The right-hand side of a formula; cells with missing covariates are left out and named."""
+    required_columns(parts.regressors, frame)
+    design = build_design(frame, replace(parts, values=np.zeros(len(frame))), ledger=ledger)
+    for name in premiums:
         _check_linear(design, name, parts.regressors)
-    kept = frame.iloc[design.rows]
-    if len(kept) < len(frame):
-        gone = frame.drop(index=frame.index[design.rows])
-        lost = design.ledger.note(f"cells with missing covariates: {_cells(gone, keys)}.")
-        design = replace(design, ledger=lost)
-    return kept, design
+    if len(design.rows) == len(frame):
+        return design
+    lost = _cells(frame.drop(index=frame.index[design.rows]), keys)
+    return replace(design, ledger=design.ledger.note(f"cells with missing covariates: {lost}."))
 
 
 def _check_linear(design: Design, name: str, regressors: str) -> None:
-    columns = design.columns_of(name)
     inside = re.compile(rf"\b{re.escape(name)}\b")
     others = [term for term in dict.fromkeys(design.terms) if term != name and inside.search(term)]
-    if len(columns) != 1 or others:
+    if len(design.columns_of(name)) != 1 or others:
         also = f"; it also enters {listing(others)}" if others else ""
         raise FormulaError(
             f"the estimated premium {name!r} must enter {regressors!r} once and linearly, because its error is known "
@@ -298,8 +298,8 @@ def joined(values: Sequence[Estimates]) -> tuple[Estimates, bool]:
     relabelled = [
         est.map(np.eye(len(est.values)), labels=est.labels.assign(term=str(i))) for i, est in enumerate(values)
     ]
-    related = all(are_related(relabelled[0], other) for other in relabelled[1:])
-    return join(relabelled[0], *relabelled[1:], independent=True), related
+    first, *others = relabelled
+    return join(first, *others, independent=True), all(are_related(first, other) for other in others)
 
 
 def are_related(a: Estimates, b: Estimates) -> bool:
@@ -307,10 +307,10 @@ def are_related(a: Estimates, b: Estimates) -> bool:
     return any(x is y or x.relates(y) for x in a.sources for y in b.sources)
 
 
-def _cell_names(frame: pd.DataFrame, keys: list[str]) -> tuple[str, ...]:
+def _cell_names(keys: pd.DataFrame) -> tuple[str, ...]:
     """The keys of each cell in one string."""
-    return tuple(" ".join(str(v) for v in row) for row in frame[keys].itertuples(index=False))
+    return tuple(" ".join(str(v) for v in row) for row in keys.itertuples(index=False))
 
 
 def _cells(frame: pd.DataFrame, keys: list[str]) -> str:
-    return listing(_cell_names(frame, keys), 6)
+    return listing(_cell_names(frame[keys]), 6)

@@ -8,6 +8,7 @@ exact, and least squares with exact permutation where the premiums' errors are u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,6 +34,11 @@ from wagegap.errors import (
     public,
     warn,
 )
+from wagegap.estimation.covariance.groupings import Grouping
+from wagegap.estimation.covariance.options import parse_cov
+from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.fit import fit_least_squares
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     WARNED_BELOW,
@@ -40,9 +46,10 @@ from wagegap.estimation.reliability import (
     reliability,
     reliability_in_words,
 )
+from wagegap.estimation.sample import Sample
+from wagegap.estimation.scores import score_source
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
-from wagegap.regression.link.coefficients import label_coefficients
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.estimators.split import in_every_half
@@ -52,7 +59,7 @@ from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import Setup, build_setup
-from wagegap.regression.link.stages import resampled, split_pairs
+from wagegap.regression.link.stages import resampled, split_halves
 
 __all__ = ["fit_link"]
 
@@ -148,7 +155,14 @@ def fit_link(  # noqa: PLR0913
     chosen = _chosen(method, cells, instruments)
     options = Options(setup.groups, tau2, test, ESTIMATORS[chosen].draws if draws is None else int(draws), rng)
     call = LinkCall(fit_link, arguments)
-    build = partial(_link, setup, _reliability(setup), _permutation(setup, rng))
+    problem = setup.problem
+    permutation, share = None, None
+    if problem.estimated:
+        first = problem.x[:, problem.estimated[0]]
+        permutation = permute_slope(problem.y, first, problem.others, rng=rng)
+        # Of the first premium, given every other column
+        share = reliability(first, cells.block(1, 1), problem.others) if cells.premiums_known else None
+    build = partial(_link, setup, share, permutation)
     naive = build("ols", ESTIMATORS["ols"].fit(setup.problem, options), call)
     _check_reliability(naive, chosen, force=force)
     if chosen == "ols":
@@ -171,7 +185,49 @@ def _link(
     beside: Link | None = None,
 ) -> Link:
     """Make a link: the one place that does."""
-    return Link(label_coefficients(setup, fit), method, setup, fit, call, share, permutation, plain, beside)
+    return Link(_labelled(setup, fit), method, setup, fit, call, share, permutation, plain, beside)
+
+
+def _labelled(setup: Setup, fit: LinkFit) -> Estimates:
+    """Label the coefficients that are reported, with the covariance that the estimator states, or a robust one."""
+    cells, at = setup.cells, list(setup.shown)
+    df = setup.df if fit.df is None else fit.df
+    source = (
+        _robust(setup, fit) if fit.cov is None else StatedSource("link", fit.cov[np.ix_(at, at)], df, fit.covariance)
+    )
+    labels = pd.DataFrame({"term": setup.terms, "unit": fit.unit or cells.units[0], "comparison": ""})
+    right = ", ".join(name for name in setup.terms if name != "Intercept")
+    title = f"{cells.outcome} on {right}" if right else cells.outcome
+    about_errors = {
+        "Errors of the rates are unknown; the spread of the residuals holds them.": not cells.known(0),
+        "Errors of rates and premiums come from different data and are taken as independent.": (
+            cells.premiums and not cells.related
+        ),
+    }
+    notes = (*(note for note, holds in about_errors.items() if holds), *fit.notes)
+    return Estimates(
+        labels, fit.params[at], (source,), (np.eye(len(at)),), title=title, ledger=cells.ledger, notes=notes
+    )  # fmt: skip
+
+
+def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
+    """Robust covariance of least squares on the rows, or on the rows times W^(1/2)."""
+    problem, parsed = setup.problem, parse_cov(setup.cov)
+    if parsed.replicated or not (parsed.independent or parsed.clusters):
+        raise OptionError(f"cov={setup.cov!r} of a link must be a string such as 'HC3' or 'CR2:iso3'.")
+    groupings: dict[str, Any] = {"row": Grouping.from_keys("row", "link", np.arange(problem.n))}
+    for name in parsed.clusters:
+        if setup.groups is None:
+            raise OptionError(f"cov={setup.cov!r} names a cluster: say which with cluster={name!r}.")
+        groupings[name] = Grouping.from_keys(name, "link", setup.groups)
+    half = np.eye(problem.n) if fit.half_weight is None else fit.half_weight
+    sample = Sample(
+        half @ problem.y, half @ problem.x, problem.names, (), (), None, None, np.zeros(problem.n, dtype=np.int32),
+        ("",), groupings, "link",
+    )  # fmt: skip
+    cell = sample.cell(0, np.arange(problem.n))
+    slopes = fit_least_squares(cell, sample, list(setup.shown), parsed)
+    return score_source(sample, [cell], [slopes], cov=parsed, rule="stata")
 
 
 def _beside(
@@ -179,45 +235,48 @@ def _beside(
 ) -> Link | None:
     """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
     other = ESTIMATORS[method].beside
-    if other is None:
-        return None
-    try:
-        return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
-    except WagegapError:
-        return None
-
-
-def _permutation(setup: Setup, rng: RngLike) -> PermutationTest | None:
-    """Permutation test of the naive slope, which goes with every link."""
-    problem = setup.problem
-    if not problem.estimated:
-        return None
-    return permute_slope(problem.y, problem.x[:, problem.estimated[0]], problem.others, rng=rng)
+    with suppress(WagegapError):
+        if other is not None:
+            return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
+    return None
 
 
 def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
     """Say what `auto` means, and refuse what the errors known do not allow."""
-    if (method == "iv") != (instruments is not None):
-        raise OptionError("method='iv' and instruments= go together: name columns of data, or another source.")
-    if not cells.premiums and method != "auto" and ESTIMATORS[method].needs_premium:
-        raise OptionError(f"method={method!r} needs premiums; without them there are 'meta' and 'ols'.")
-    if not cells.premiums_known and method != "auto" and ESTIMATORS[method].corrects:
-        raise CovarianceError(
-            f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' "
-            "gives the naive slope with an exact permutation test."
-        )
-    if method == "meta" and not cells.known(0):
-        raise CovarianceError("method='meta' needs the errors of the rates, which are unknown: use method='ols'.")
+    estimator = ESTIMATORS.get(method)
+    refused = (
+        (
+            (method == "iv") != (instruments is not None),
+            OptionError("method='iv' and instruments= go together: name columns of data, or another source."),
+        ),
+        (
+            estimator is not None and estimator.needs_premium and not cells.premiums,
+            OptionError(f"method={method!r} needs premiums; without them there are 'meta' and 'ols'."),
+        ),
+        (
+            estimator is not None and estimator.corrects and not cells.premiums_known,
+            CovarianceError(
+                f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' "
+                "gives the naive slope with an exact permutation test."
+            ),
+        ),
+        (
+            method == "meta" and not cells.known(0),
+            CovarianceError("method='meta' needs the errors of the rates, which are unknown: use method='ols'."),
+        ),
+    )
+    for holds, error in refused:
+        if holds:
+            raise error
     return _automatic(cells) if method == "auto" else method
 
 
 def _automatic(cells: LinkCells) -> Method:
     """Likelihood of one premium, moments of several; meta-regression of exact ones; least squares where unknown."""
-    m = len(cells.premiums)
     if not cells.premiums_known:
         return "ols"
-    if any(np.any(cells.block(1 + i, 1 + i)) for i in range(m)):
-        return "ml" if m == 1 else "eiv"
+    if any(np.any(cells.block(1 + i, 1 + i)) for i in range(len(cells.premiums))):
+        return "ml" if len(cells.premiums) == 1 else "eiv"
     return "meta" if cells.known(0) else "ols"
 
 
@@ -228,8 +287,7 @@ def _prepared(
     cells, given = setup.cells, call.arguments
     if method == "iv":
         _check_other_source(given["instruments"], given["premiums"])
-        z = _instrument_columns(cells, given["data"], given["instruments"])
-        return setup.problem, replace(options, instruments=z), ()
+        options = replace(options, instruments=_instrument_columns(cells, given["data"], given["instruments"]))
     if method not in ("split", "bootstrap"):
         return setup.problem.checked() if ESTIMATORS[method].corrects else setup.problem, options, ()
     if len(cells.premiums) != 1:
@@ -237,16 +295,14 @@ def _prepared(
     generator = np.random.default_rng(options.rng)
     stages = given["rates"], single_premium(given["premiums"]), workers
     if method == "bootstrap":
-        problem = resampled(
-            cells, setup.problem, *stages, draws=options.draws, rng=generator, progress=progress
-        )  # fmt: skip
+        problem = resampled(cells, setup.problem, *stages, draws=options.draws, rng=generator, progress=progress)
         return problem, replace(options, rng=generator), ()
     if workers is None:
         raise OptionError(f"method={method!r} needs the workers again: pass workers=panel.")
-    pairs = split_pairs(cells, *stages, splits=options.draws, rng=generator, progress=progress)
-    lost = [name for name, there in zip(cells.names, in_every_half(pairs), strict=True) if not there]
+    halves = split_halves(cells, *stages, splits=options.draws, rng=generator, progress=progress)
+    lost = [name for name, there in zip(cells.names, in_every_half(halves), strict=True) if not there]
     notes = (f"Too few workers in a half, left out: {listing(lost)}.",) if lost else ()
-    return setup.problem, replace(options, pairs=pairs), notes
+    return setup.problem, replace(options, halves=halves), notes
 
 
 def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments: Any) -> FloatArray:
@@ -265,11 +321,10 @@ def _instrument_columns(cells: LinkCells, data: pd.DataFrame | None, instruments
         labels, columns = source.labels, source.values[:, None]
     at = positions(cells.keys, labels)
     values = np.where((at >= 0)[:, None], columns[at], np.nan)
-    lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(lost):
-        names_lost = listing(cells.names[i] for i in lost)
+    lost = np.array(cells.names)[~np.isfinite(values).all(axis=1)].tolist()
+    if lost:
         raise MissingValueError(
-            f"instruments are missing in {len(lost)} of {cells.n} cells: {names_lost}. Leave those out."
+            f"instruments are missing in {len(lost)} of {cells.n} cells: {listing(lost)}. Leave those out."
         )
     return np.asarray(values)
 
@@ -278,21 +333,13 @@ def _check_other_source(instruments: Any, premiums: Any) -> None:
     """Refuse premiums of the same workers as instruments: their errors are related."""
     if isinstance(instruments, str | list | tuple):
         return
-    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
     source = estimates_of(instruments, "instruments")
+    given = premiums.values() if isinstance(premiums, Mapping) else (premiums,)
     if any(are_related(source, estimates_of(part, "premiums")) for part in given):
         raise CovarianceError(
             "the instruments are estimated from the workers behind the premiums, so that their errors are related: "
             "take another source, or method='split', which halves the workers."
         )
-
-
-def _reliability(setup: Setup) -> float | None:
-    """Of the first premium, given every other column; None where errors are unknown."""
-    problem, cells = setup.problem, setup.cells
-    if not cells.premiums or not cells.premiums_known:
-        return None
-    return reliability(problem.x[:, problem.estimated[0]], cells.block(1, 1), problem.others)
 
 
 def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
@@ -309,16 +356,14 @@ def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
         )
         return
     said = f"{share:.2f}, below {REFUSED_BELOW}" if share >= 0 else reliability_in_words(share)
+    # Factor on the workers of each cell at which half of the spread would be real
+    needed = (
+        f"With about {(1 - share) / share:.1f} times as many workers in each cell reliability would be one half."
+        if share > 0
+        else "The premiums spread no more than their errors, so that no number of workers can be read off."
+    )
     raise ReliabilityError(
         f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. Naive slope "
-        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells). {_workers_needed(share)} "
+        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells). {needed} "
         "force=True reports it anyway; method='ols' gives the naive fit."
     )
-
-
-def _workers_needed(share: float) -> str:
-    """Factor on the workers of each cell at which half of the spread would be real."""
-    if share <= 0:
-        return "The premiums spread no more than their errors, so that no number of workers can be read off."
-    factor = (1 - share) / share
-    return f"With about {factor:.1f} times as many workers in each cell reliability would be one half."

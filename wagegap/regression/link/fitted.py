@@ -1,15 +1,23 @@
-"""A fitted link: its numbers, and what a question needs to ask it anything. `Link` adds the questions themselves."""
+"""A fitted link: its numbers, and what a question needs to ask it anything. `Link` adds the questions themselves.
+
+And what every answer owes its reader: a sentence, a frame, a figure; with the words and tests that answers share.
+"""
 
 from __future__ import annotations
 
+import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wagegap._display.axes import new_axes
+from wagegap._display.intervals import intervals
+from wagegap._display.numbers import format_number
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.result import Result
@@ -19,7 +27,18 @@ from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.permutation import PermutationTest
 from wagegap.regression.link.setup import Setup
 
-__all__ = ["FittedLink", "LinkCall"]
+__all__ = [
+    "Answer",
+    "FittedLink",
+    "LinkCall",
+    "Scale",
+    "draw_slopes",
+    "level_of",
+    "one_row",
+    "scale_of",
+    "slope_scale",
+    "t_test",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,15 +191,15 @@ class FittedLink(Result):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
+        slopes = None if self.fit.without is None else pd.Series(self.fit.without)
         row: dict[str, Any] = {
             "method": self.method, "nobs": self.cells.n, "reliability": self.reliability,
             "tau": None if self.tau2 is None else float(np.sqrt(self.tau2)),
             "naive_slope": None if self.plain is None else self.plain.slope,
             "permutation_p": None if self.permutation is None else self.permutation.p_value,
+            "slope_min_without_one": None if slopes is None else slopes.min(),
+            "slope_max_without_one": None if slopes is None else slopes.max(),
         }  # fmt: skip
-        if self.fit.without is not None:
-            slopes = self.leave_one_out["slope"]
-            row |= {"slope_min_without_one": slopes.min(), "slope_max_without_one": slopes.max()}
         return pd.DataFrame([{name: value for name, value in row.items() if value is not None}])
 
     def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -204,12 +223,16 @@ class FittedLink(Result):
 
     def check_premium(self, question: str, *, single: bool = False, linear: bool = False) -> None:
         """Raise unless the link has a premium, only one where asked, and is linear in it where asked."""
-        if not self.cells.premiums:
-            raise OptionError(f"{question} is about the slope on a premium, and the link has none.")
-        if single and len(self.cells.premiums) > 1:
-            raise OptionError(f"{question} takes a link with one premium.")
-        if linear and self.fit.unit is not None:
-            raise OptionError(f"{question} needs a link that is linear in the premium, not {self.method!r}: use 'ml'.")
+        refused = {
+            f"{question} is about the slope on a premium, and the link has none.": not self.cells.premiums,
+            f"{question} takes a link with one premium.": single and len(self.cells.premiums) > 1,
+            f"{question} needs a link that is linear in the premium, not {self.method!r}: use 'ml'.": (
+                linear and self.fit.unit is not None
+            ),
+        }
+        for message, holds in refused.items():
+            if holds:
+                raise OptionError(message)
 
     def cell_at(self, country: str) -> int:
         """Position of a cell by its name, or by the one key that says it."""
@@ -222,3 +245,111 @@ class FittedLink(Result):
         if rows:
             raise DataError(f"{country!r} has {len(rows)} cells ({listing(names[i] for i in rows)}): name one of them.")
         raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
+
+
+class Answer(ABC):
+    """An answer to a question about a link: frozen, with a sentence, a frame and a figure."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def in_words(self) -> str:
+        """Say the answer in one sentence."""
+
+    @abstractmethod
+    def tidy(self) -> pd.DataFrame:
+        """Return the numbers behind it."""
+
+    @abstractmethod
+    def plot(self, ax: Any = None) -> Any:
+        """Draw it; takes and returns axes."""
+
+    def __str__(self) -> str:
+        return textwrap.fill(self.in_words(), 80)
+
+
+def one_row(answer: Any, *left_out: str) -> pd.DataFrame:
+    """Put the attributes of an answer in a frame of one row, some of them left out."""
+    names = [field.name for field in fields(answer) if field.name not in left_out]
+    return pd.DataFrame([{name: getattr(answer, name) for name in names}])
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a number is printed: a factor and a unit.
+
+    Attributes
+    ----------
+    factor : float
+        What the number is multiplied by.
+    unit : str
+        Unit after that; empty for none.
+    step : str
+        Step of premium that a slope is for; empty for a change or a level.
+    """
+
+    factor: float
+    unit: str
+    step: str = ""
+
+    @property
+    def tail(self) -> str:
+        """The unit as it follows a number."""
+        return f" {self.unit}" if self.unit else ""
+
+    def signed(self, value: float) -> str:
+        """Say a change, or a slope, with its sign and unit.
+
+        >>> Scale(100.0, "percentage points").signed(0.012)
+        '+1.2 percentage points'
+        """
+        return f"{self.factor * value:+.3g}{self.tail}"
+
+    def between(self, low: float, high: float, to: str = "to") -> str:
+        """Say an interval with its unit.
+
+        >>> Scale(1.0, "").between(0.5, 2.0)
+        '0.500 to 2.000'
+        """
+        return f"{format_number(self.factor * low)} {to} {format_number(self.factor * high)}{self.tail}"
+
+
+def scale_of(unit: str) -> Scale:
+    """Scale of a change of rates: shares in percentage points."""
+    return Scale(100.0, "percentage points") if unit == "share" else Scale(1.0, "" if unit == "none" else unit)
+
+
+def level_of(unit: str) -> Scale:
+    """Scale of a level of rates: shares in per cent."""
+    return Scale(100.0, "per cent") if unit == "share" else scale_of(unit)
+
+
+def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:
+    """Scale of a slope: the unit of the rates, or another, for a readable step of premium."""
+    steps = {
+        "log points": (0.1, "10 log points"), "share": (0.1, "10 percentage points"), "per cent": (10.0, "10 per cent"),
+    }  # fmt: skip
+    step, said = steps.get(cells.units[1], (10.0, "10 units"))
+    rates = scale_of(cells.units[0] if unit is None else unit)
+    return Scale(step * rates.factor, rates.unit, said)
+
+
+def t_test(estimate: float, error: float, df: float, alpha: float) -> tuple[float, float, float]:
+    """Interval and two-sided p-value of an estimate.
+
+    >>> low, high, p = t_test(2.0, 1.0, 30.0, 0.05)
+    >>> round(low, 2), round(high, 2), round(p, 3)
+    (-0.04, 4.04, 0.055)
+    """
+    half = float(stats.t.isf(alpha / 2, df)) * error
+    p = float(2 * stats.t.sf(abs(estimate) / error, df)) if error > 0 else 0.0
+    return estimate - half, estimate + half, p
+
+
+def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, label: str) -> Any:
+    """Draw slopes with their intervals, a row each; an infinite end is left open."""
+    ax = new_axes(6.3, height) if ax is None else ax
+    low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
+    ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
+    ax.set_xlabel(label)
+    return ax

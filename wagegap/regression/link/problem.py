@@ -15,7 +15,7 @@ Buonaccorsi, J. (2010). Measurement Error: Models, Methods and Applications. Cha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -122,11 +122,10 @@ class LinkProblem:
         """
         y_, x_ = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
         columns = _checked_names(y_, x_, names)
-        n, k = x_.shape
-        where = tuple(int(j) for j in estimated)
+        n, where = len(y_), tuple(int(j) for j in estimated)
         p = len(where)
-        if len(set(where)) != p or any(j < 0 or j >= k for j in where):
-            raise OptionError(f"estimated={where} must name different columns among 0 to {k - 1}.")
+        if len(set(where) & set(range(len(columns)))) != p:
+            raise OptionError(f"estimated={where} must name different columns among 0 to {len(columns) - 1}.")
         blocks = _blocks(v_y, "v_y", (), n), _blocks(v_x, "v_x", (p, p), n), _blocks(v_xy, "v_xy", (p,), n)
         return cls(y_, x_, where, *blocks, columns).checked()
 
@@ -138,8 +137,8 @@ class LinkProblem:
         return self
 
     def __repr__(self) -> str:
-        exact = [self.names[j] for j in self.exact]
-        return f"LinkProblem(n={self.n}, estimated={[self.names[j] for j in self.estimated]}, exact={exact})"
+        estimated, exact = ([self.names[j] for j in columns] for columns in (self.estimated, self.exact))
+        return f"LinkProblem(n={self.n}, estimated={estimated}, exact={exact})"
 
     @property
     def n(self) -> int:
@@ -191,10 +190,9 @@ class LinkProblem:
     def take(self, rows: IntArray) -> LinkProblem:
         """Keep the given rows, and check that their columns are still not collinear."""
         a, b = np.ix_(rows, rows)
-        part = LinkProblem(
-            self.y[rows], self.x[rows], self.estimated, self.v_y[a, b], self.v_x[:, :, a, b], self.v_xy[:, a, b],
-            self.names,
-        )  # fmt: skip
+        part = replace(
+            self, y=self.y[rows], x=self.x[rows], v_y=self.v_y[a, b], v_x=self.v_x[:, :, a, b], v_xy=self.v_xy[:, a, b]
+        )
         _check_design(part)
         return part
 
@@ -236,18 +234,17 @@ def delete_groups(
         except (WagegapError, np.linalg.LinAlgError):
             continue
     if required and np.isnan(parts).all():
-        raise IdentificationError(_no_deletion(problem, len(every)))
+        why = (
+            "the columns of what remains are collinear. Leave out controls."
+            if problem.n > problem.k + 1
+            else f"{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} "
+            "are needed. method='ols' gives the naive slope with an exact permutation test."
+        )
+        raise IdentificationError(
+            f"the error of a corrected slope needs fits without each cell, and none of the {len(every)} can be had: "
+            f"{why}"
+        )
     return parts
-
-
-def _no_deletion(problem: LinkProblem, tried: int) -> str:
-    said = f"the error of a corrected slope needs fits without each cell, and none of the {tried} can be had: "
-    if problem.n > problem.k + 1:
-        return f"{said}the columns of what remains are collinear. Leave out controls."
-    return (
-        f"{said}{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} are "
-        "needed. method='ols' gives the naive slope with an exact permutation test."
-    )
 
 
 def _checked_names(y: FloatArray, x: FloatArray, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -256,7 +253,7 @@ def _checked_names(y: FloatArray, x: FloatArray, names: Sequence[str] | None) ->
         raise DataError(f"y has shape {y.shape} and x {x.shape}: give n outcomes and an (n, k) matrix of regressors.")
     if len(y) == 0:
         raise EmptyDataError("There are no rows: no cell has both an outcome and the regressors.")
-    columns = tuple(f"x{j}" for j in range(x.shape[1])) if names is None else tuple(names)
+    columns = tuple((f"x{j}" for j in range(x.shape[1])) if names is None else names)
     if len(columns) != x.shape[1]:
         raise DataError(f"{len(columns)} names for {x.shape[1]} columns.")
     return columns
@@ -279,17 +276,18 @@ def _blocks(v: ArrayLike | None, name: str, lead: tuple[int, ...], n: int) -> Fl
 
 def _check_values(problem: LinkProblem) -> None:
     """No missing value in the data or in the covariance."""
-    said = ["The outcome", *(f"Column {name!r}" for name in problem.names)]
-    for name, values in zip(said, [problem.y, *problem.x.T], strict=True):
+    columns = zip(
+        ("The outcome", *(f"Column {name!r}" for name in problem.names)), (problem.y, *problem.x.T), strict=True
+    )
+    for name, values in columns:
         rows = np.flatnonzero(~np.isfinite(values))
         if len(rows):
             raise MissingValueError(f"{name} is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
     for block, name in ((problem.v_y, "v_y"), (problem.v_x, "v_x"), (problem.v_xy, "v_xy")):
-        count = int((~np.isfinite(block)).sum())
-        if count:
+        if not np.isfinite(block).all():
             raise CovarianceError(
-                f"{name} has {count} missing or infinite elements: an unknown error is not a zero one. Leave those "
-                "rows out, or use a method that needs no such covariance."
+                f"{name} has {np.sum(~np.isfinite(block))} missing or infinite elements: an unknown error is not a "
+                "zero one. Leave those rows out, or use a method that needs no such covariance."
             )
 
 
@@ -301,18 +299,18 @@ def _check_design(problem: LinkProblem) -> None:
     for j in problem.estimated:
         if np.ptp(problem.x[:, j]) == 0:
             raise IdentificationError(f"Column {problem.names[j]!r} is the same in all {n} rows: it has no slope.")
-    collinear = fit_lstsq(problem.y, problem.x).collinear
-    if collinear:
-        sums = [" + ".join(f"{b:.4g} {problem.names[j]}" for j, b in c.made_of) or "0" for c in collinear]
-        said = [f"{problem.names[c.column]} = {total}" for c, total in zip(collinear, sums, strict=True)]
+    said = [
+        f"{problem.names[c.column]} = {' + '.join(f'{b:.4g} {problem.names[j]}' for j, b in c.made_of) or '0'}"
+        for c in fit_lstsq(problem.y, problem.x).collinear
+    ]
+    if said:
         raise IdentificationError(f"Collinear columns: {listing(said)}. Drop one of each; {n} rows cannot part them.")
 
 
 def _check_covariance(problem: LinkProblem) -> None:
     """Symmetric, and no negative eigenvalue once every error has unit variance."""
     joint = problem.joint()
-    size = np.sqrt(np.abs(np.diag(joint)))
-    scale = np.outer(size, size)
+    scale = np.sqrt(np.abs(np.outer(np.diag(joint), np.diag(joint))))
     largest = float(np.max(np.abs(joint - joint.T) - 1e-8 * scale, initial=0.0))
     if largest > 0:
         raise CovarianceError(f"The sampling covariance is not symmetric: elements differ by up to {largest:.3g}.")
@@ -322,10 +320,10 @@ def _check_covariance(problem: LinkProblem) -> None:
             f"{len(negative)} sampling variances are negative (rows {listing(negative % problem.n)})."
         )
     # |V_ab| <= (V_aa V_bb)^(1/2)
-    beyond = np.abs(joint) > (1 + 1e-8) * scale
-    if beyond.any():
+    beyond = int(np.sum(np.abs(joint) > (1 + 1e-8) * scale))
+    if beyond:
         raise CovarianceError(
-            f"{beyond.sum() // 2} sampling covariances exceed what the two variances allow: check v_x, v_y, v_xy."
+            f"{beyond // 2} sampling covariances exceed what the two variances allow: check v_x, v_y, v_xy."
         )
     unit = joint / np.where(scale > 0, scale, 1.0)
     lowest = float(np.linalg.eigvalsh((unit + unit.T) / 2)[0])

@@ -14,9 +14,8 @@ from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError, listing, public
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
-from wagegap.regression.link.answer import slope_scale
 from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import FittedLink, slope_scale
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
 from wagegap.regression.link.questions.one_step import OneStep, one_step
@@ -132,8 +131,8 @@ class Link(FittedLink):
             lines = [f"{self.slope_in_words()}.", *lines, *self._about_errors()]
         if self.tau2 is not None:
             ends = "" if self.tau2_interval is None else " ({:.3g} to {:.3g})".format(*np.sqrt(self.tau2_interval))
-            tau = f"tau {np.sqrt(self.tau2):.3g}{ends}"
-            lines.append(f"Spread of rates beyond premium, controls and sampling error: {tau}.")
+            said = "Spread of rates beyond premium, controls and sampling error"
+            lines.append(f"{said}: tau {np.sqrt(self.tau2):.3g}{ends}.")
         if self.permutation is not None:
             least = 1 / (self.permutation.orders + (0 if self.permutation.exact else 1))
             lines.append(f"Naive slope: {self.permutation}; the smallest attainable is {least:.2g}.")
@@ -176,10 +175,9 @@ class Link(FittedLink):
         slopes = slopes.dropna(subset="slope")
         if len(slopes):
             low, high = slopes.iloc[0], slopes.iloc[-1]
-            which = "another" if lines else "one"
             lines.append(
-                f"Without {which} cell the slope is between {format_number(low['slope'])} (without {low['cell']}) and "
-                f"{format_number(high['slope'])} (without {high['cell']})."
+                f"Without {'another' if lines else 'one'} cell the slope is between {format_number(low['slope'])} "
+                f"(without {low['cell']}) and {format_number(high['slope'])} (without {high['cell']})."
             )
         return lines
 
@@ -203,12 +201,11 @@ class Link(FittedLink):
     def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
         """Return the result as a table, for any renderer."""
         frame = self.tidy(alpha)[["term", "estimate", "std_error", "p_value", "conf_low", "conf_high"]]
-        notes = [
-            *self.always_printed(),
-            f"Covariance: {self.estimates.describe()}.",
-            f"Cells: {self.cells.ledger.line()}.",
-        ]
-        return tabulate_frame(frame, title=self.title, notes=(*notes, *self.cells.ledger.notes, *self.notes))
+        notes = (
+            *self.always_printed(), f"Covariance: {self.estimates.describe()}.", f"Cells: {self.cells.ledger.line()}.",
+            *self.cells.ledger.notes, *self.notes,
+        )  # fmt: skip
+        return tabulate_frame(frame, title=self.title, notes=notes)
 
     # figures ---------------------------------------------------------------------------------------------------
 

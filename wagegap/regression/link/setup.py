@@ -58,9 +58,7 @@ class Setup:
     @property
     def df(self) -> float:
         """Degrees of freedom: rows less columns, or clusters less one."""
-        if self.groups is not None:
-            return float(len(np.unique(self.groups)) - 1)
-        return float(self.problem.n - self.problem.k)
+        return float(self.problem.n - self.problem.k if self.groups is None else len(np.unique(self.groups)) - 1)
 
 
 def build_setup(
@@ -93,30 +91,25 @@ def build_setup(
     groups = None if cluster is None else _groups(cells, data, cluster)
     robust = "HC3" if cluster is None else f"CR2:{cluster}"
     shown = tuple(i for i, j in enumerate(kept) if j < n_terms)
-    return Setup(cells, _problem(cells, x[:, kept], names), shown, groups, robust if cov is None else cov)
-
-
-def _problem(cells: LinkCells, x: FloatArray, names: tuple[str, ...]) -> LinkProblem:
-    """Arrays of the cells; unknown errors of the rates are left to the spread of the residuals."""
-    m, n = len(cells.premiums), cells.n
-    v = cells.v.reshape(1 + m, n, 1 + m, n).swapaxes(1, 2)
-    return LinkProblem(
-        cells.y, x, tuple(names.index(name) for name in cells.premiums), np.nan_to_num(v[0, 0]), v[1:, 1:],
-        np.nan_to_num(v[1:, 0]), names,
-    )  # fmt: skip
+    # Unknown errors of the rates are left to the spread of the residuals.
+    size = 1 + len(cells.premiums)
+    v = cells.v.reshape(size, cells.n, size, cells.n).swapaxes(1, 2)
+    estimated = tuple(names.index(name) for name in cells.premiums)
+    problem = LinkProblem(
+        cells.y, x[:, kept], estimated, np.nan_to_num(v[0, 0]), v[1:, 1:], np.nan_to_num(v[1:, 0]), names
+    )
+    return Setup(cells, problem, shown, groups, robust if cov is None else cov)
 
 
 def _check_premiums(cells: LinkCells, names: tuple[str, ...]) -> None:
     """Raise where a premium is not among the columns kept."""
-    lost = [name for name in cells.premiums if name not in names]
-    if not lost:
-        return
-    values = cells.p[:, cells.premiums.index(lost[0])]
-    if _is_constant(values):
-        raise IdentificationError(
-            f"{lost[0]!r} is {values[0]:g} in all {cells.n} cells: a slope needs premiums that differ."
-        )
-    raise OptionError(f"{lost[0]!r} is collinear with the controls and effects: leave some of them out.")
+    for name, values in zip(cells.premiums, cells.p.T, strict=True):
+        if name not in names and _is_constant(values):
+            raise IdentificationError(
+                f"{name!r} is {values[0]:g} in all {cells.n} cells: a slope needs premiums that differ."
+            )
+        if name not in names:
+            raise OptionError(f"{name!r} is collinear with the controls and effects: leave some of them out.")
 
 
 def _is_constant(values: FloatArray) -> bool:
@@ -127,14 +120,13 @@ def _warn_left_out(cells: LinkCells, lost: list[int]) -> None:
     """Say which columns of the formula are left out because they are collinear with others."""
     design = cells.design
     others = " or ".join(["the other columns", *design.effect_names])
-    reasons = []
-    for j in lost:
-        if design.names[j] == "Intercept" and design.effects:
-            continue
-        if _is_constant(design.x[:, j]):
-            reasons.append(f"{design.names[j]} is {design.x[0, j]:g} in all {cells.n} cells")
-        else:
-            reasons.append(f"{design.names[j]} is collinear with {others}")
+    reasons = [
+        f"{design.names[j]} is {design.x[0, j]:g} in all {cells.n} cells"
+        if _is_constant(design.x[:, j])
+        else f"{design.names[j]} is collinear with {others}"
+        for j in lost
+        if design.names[j] != "Intercept" or not design.effects
+    ]
     if reasons:
         warn(f"left out of the link: {listing(reasons)}, so that it has no slope of its own.", IdentificationWarning)
 

@@ -27,43 +27,37 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.regression.link.cells import LinkCells, estimates_of, joined, positions
-from wagegap.regression.link.estimators.estimator import Half
 from wagegap.regression.link.problem import LinkProblem
 
-__all__ = ["draw_first_stage", "resampled", "split_pairs"]
+__all__ = ["draw_first_stage", "resampled", "split_halves"]
 
 _GROUPS, _GROUPS_OF_A_CELL = 400, 100
 """Random groups of workers that are resampled as one: at least so many a stratum, and for each cell in it."""
 
 
-def split_pairs(
+def split_halves(
     cells: LinkCells, rates: Any, premiums: Any, workers: Any, *, splits: int, rng: np.random.Generator, progress: bool
-) -> list[tuple[Half, Half]]:
-    """Estimates of both halves of several random halvings, in the order of the cells."""
-    pairs = []
-    for _ in track(range(splits), "splits of the workers", progress):
-        first, second = (_half(cells, rates, premiums, half) for half in _halves(workers, rng))
-        pairs.append((first, second))
-    return pairs
+) -> FloatArray:
+    """Rates and premiums of both halves of several random halvings, shape (splits, 2, 2, n)."""
+    every = track(range(splits), "splits of the workers", progress)
+    return np.array([[_half(cells, rates, premiums, half) for half in _halves(workers, rng)] for _ in every])
 
 
-def _half(cells: LinkCells, rates: Any, premiums: Any, workers: Panel) -> Half:
+def _half(cells: LinkCells, rates: Any, premiums: Any, workers: Panel) -> list[FloatArray]:
     """Rates and premiums of half of the workers, in the order of the cells; NaN where there is none."""
     parts = _refit(rates, workers).select(term=cells.outcome), _refit(premiums, workers)
     at = [positions(cells.keys, part.labels) for part in parts]
-    y, p = (np.where(i >= 0, part.values[i], np.nan) for part, i in zip(parts, at, strict=True))
-    return Half(y, p)
+    return [np.where(i >= 0, part.values[i], np.nan) for part, i in zip(parts, at, strict=True)]
 
 
 def _halves(workers: Any, rng: np.random.Generator) -> tuple[Panel, Panel]:
     """Halve a panel at random, by its first cluster, else by worker, else by row."""
     panel = as_panel(workers)
     unit = panel.roles.cluster[0] if panel.roles.cluster else panel.roles.worker
-    keys = [name for name in (panel.roles.country, unit) if name is not None]
-    if unit is None:
-        codes: AnyArray = np.arange(len(panel))
-    else:
-        keys = [unit] if panel.roles.worker_scope == "global" and unit == panel.roles.worker else keys
+    codes: AnyArray = np.arange(len(panel))
+    if unit is not None:
+        everywhere = panel.roles.worker_scope == "global" and unit == panel.roles.worker
+        keys = [name for name in (None if everywhere else panel.roles.country, unit) if name is not None]
         codes = panel.frame.groupby(keys, sort=False, observed=True, dropna=False).ngroup().to_numpy()
     n_units = int(codes.max()) + 1
     if n_units < 2:
@@ -78,12 +72,9 @@ def _refit(result: Any, half: Panel) -> Estimates:
         raise OptionError(
             "split samples need results that can be fitted again (fit_premiums, fit_rates), not published figures."
         )
-    arguments = dict(result.estimates.spec.arguments)
-    smaller: dict[str, Any] = {
-        name: max(1, int(value) // 2) for name, value in arguments.items() if name.startswith("min_")
-    }
-    refitted: Estimates = result.refit(half, **smaller).estimates
-    return refitted
+    given = result.estimates.spec.arguments
+    smaller: dict[str, Any] = {name: max(1, int(value) // 2) for name, value in given if name.startswith("min_")}
+    return estimates_of(result.refit(half, **smaller), "half of the workers")
 
 
 def resampled(
@@ -111,8 +102,7 @@ def _with_units(result: Any, workers: Any) -> Estimates:
     if kept.get("keep_units") is not False and not kept.get("compress"):
         return estimates
     changes: dict[str, Any] = {name: name == "keep_units" for name in ("keep_units", "compress") if name in kept}
-    again: Estimates = result.refit(workers, **changes).estimates
-    return again
+    return estimates_of(result.refit(workers, **changes), "first stage")
 
 
 def draw_first_stage(joined: Estimates, reps: int, rng: np.random.Generator, *, progress: bool = False) -> FloatArray:
@@ -152,34 +142,29 @@ def _grouped_scores(source: ScoreSource, rng: np.random.Generator) -> tuple[Floa
     group = source.groupings.get(name)
     if not isinstance(group, Grouping):
         raise CovarianceError("the first stage kept no sampling units: fit it with keep_units=True, or give workers=.")
-    n_units = group.n_groups
-    block_of = np.full(n_units, -1, dtype=np.intp)
+    n_rows, n_units = len(group.codes), group.n_groups
     links = sparse.coo_array(
-        (np.ones(len(group.codes)), (group.codes, source.row_block)), shape=(n_units, len(source.blocks))
+        (np.ones(n_rows), (group.codes, source.row_block)), shape=(n_units, len(source.blocks))
     ).tocsr()
-    _, component = sparse.csgraph.connected_components(links.T @ links, directed=False)
+    component = sparse.csgraph.connected_components(links.T @ links, directed=False)[1]
     most = np.maximum(_GROUPS, _GROUPS_OF_A_CELL * np.bincount(component))
+    block_of = np.full(n_units, -1, dtype=np.intp)
     block_of[group.codes] = component[source.row_block]
-    codes = np.empty(n_units, dtype=np.intp)
+    codes, stratum = np.empty(n_units, dtype=np.intp), []
     order = np.argsort(block_of, kind="stable")
-    base, stratum = 0, []
-    for rows in np.split(order, np.flatnonzero(np.diff(block_of[order])) + 1):
-        m = min(len(rows), int(most[block_of[rows[0]]]))
-        codes[rows[rng.permutation(len(rows))]] = base + np.arange(len(rows)) % m
-        stratum += [int(block_of[rows[0]])] * m
-        base += m
-    pick = sparse.csr_array(
-        (np.ones(len(group.codes)), (codes[group.codes], np.arange(len(group.codes)))), shape=(base, len(group.codes))
-    )
+    for units in np.split(order, np.flatnonzero(np.diff(block_of[order])) + 1):
+        block = int(block_of[units[0]])
+        m = min(len(units), int(most[block]))
+        codes[units[rng.permutation(len(units))]] = len(stratum) + np.arange(len(units)) % m
+        stratum += [block] * m
+    pick = sparse.csr_array((np.ones(n_rows), (codes[group.codes], np.arange(n_rows))), shape=(len(stratum), n_rows))
     return np.asarray((pick @ source.scores).todense()), np.array(stratum)
 
 
 def _resampled(sums: FloatArray, reps: int, rng: np.random.Generator) -> FloatArray:
     """Deviations over resamples of groups, with the factor m / (m - 1) of a variance."""
-    m = len(sums)
-    used = np.flatnonzero(np.any(sums != 0, axis=0))
-    out = np.zeros((reps, sums.shape[1]))
+    m, used = len(sums), np.flatnonzero(np.any(sums != 0, axis=0))
     counts = rng.multinomial(m, np.full(m, 1 / m), size=reps)
-    centred = sums[:, used] - sums[:, used].mean(axis=0)
-    out[:, used] = counts @ centred * np.sqrt(m / max(m - 1, 1))
+    out = np.zeros((reps, sums.shape[1]))
+    out[:, used] = counts @ (sums[:, used] - sums[:, used].mean(axis=0)) * np.sqrt(m / max(m - 1, 1))
     return out

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._display.numbers import spaced
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
 from wagegap.estimation.covariance.sources import StatedSource
@@ -83,7 +84,7 @@ class LinkSystem(Result):
         for name in self.outcomes:
             chosen = ((outcome == name) & (term != "Intercept")).to_numpy()
             part = self.estimates.select(chosen)
-            named[name.replace("_", " ")] = replace(part, labels=part.labels.assign(term=term[chosen].to_numpy()))
+            named[spaced(name)] = replace(part, labels=part.labels.assign(term=term[chosen].to_numpy()))
         return draw_effects(named, what="slope", ax=ax, alpha=alpha)
 
 
@@ -140,7 +141,9 @@ def fit_link_system(
     if isinstance(formulas, str) or len(formulas) < 2:
         raise OptionError("a system needs two formulas at least, in a list; fit_link takes one.")
     setups = _setups(formulas, rates, premiums, None if data is None else as_pandas(data), on)
-    equations, v_y = [_equation(setup) for setup in setups], _outcome_covariance(setups, rates)
+    if not all(setup.cells.premiums_known for setup in setups):
+        raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
+    equations, v_y = [setup.problem.checked() for setup in setups], _outcome_covariance(setups, rates)
     weights: FloatArray = np.eye(len(equations))
     b = _solved(equations, weights, v_y)[0]
     residuals = np.column_stack([e.y - e.x @ part for e, part in zip(equations, _parts(equations, b), strict=True)])
@@ -158,8 +161,7 @@ def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: A
     names = [cells.outcome for cells in every]
     if len(set(names)) < len(names):
         raise OptionError(f"an outcome stands in two formulas: {listing(names)}.")
-    shared = set(every[0].names).intersection(*(cells.names for cells in every[1:]))
-    kept = every[0].keys[[name in shared for name in every[0].names]]
+    kept = every[0].keys[[all(name in cells.names for cells in every) for name in every[0].names]]
     if kept.empty:
         raise DataError(f"no cell has all of {listing(names)}.")
     given = estimates_of(rates, "rates")
@@ -167,69 +169,45 @@ def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: A
     return [build_setup(match_cells(formula, some, premiums, data=data, on=on), data) for formula in formulas]
 
 
-def _equation(setup: Setup) -> LinkProblem:
-    if not setup.cells.premiums_known:
-        raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
-    return setup.problem.checked()
-
-
 def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
     """Error covariance of the outcomes, shape (J, J, n, n); unknown ones are left to the residuals."""
-    labels = estimates_of(rates, "rates").labels
-    at = [positions(s.cells.keys.assign(term=s.cells.outcome), labels) for s in setups]
-    v = np.nan_to_num(estimates_of(rates, "rates").covariance)
+    given = estimates_of(rates, "rates")
+    at = [positions(s.cells.keys.assign(term=s.cells.outcome), given.labels) for s in setups]
+    v = np.nan_to_num(given.covariance)
     return np.array([[v[np.ix_(a, c)] for c in at] for a in at])
 
 
 def _parts(equations: Sequence[LinkProblem], b: FloatArray) -> list[FloatArray]:
     """Coefficients of each equation."""
-    ends = np.cumsum([e.x.shape[1] for e in equations])
-    return list(np.split(b, ends[:-1]))
+    return list(np.split(b, np.cumsum([e.k for e in equations])[:-1]))
 
 
 def _solved(equations: Sequence[LinkProblem], weights: FloatArray, v_y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Corrected, weighted normal equations, and the sandwich of their scores by cell."""
-    sizes = [e.x.shape[1] for e in equations]
-    # Moments w_ij (X_i'X_j - tr(M_i V_pp)), right side sum_j w_ij (X_i'y_j - tr(M_i V_py_j))
-    blocks, right = [], []
+    n, sizes = equations[0].n, [e.k for e in equations]
+    ends = np.cumsum([0, *sizes])
+    # Of each cell a: A_ij = w_ij (x_i x_j' - (M_i V_pp)_aa), r_i = sum_j w_ij (x_i y_j - (M_i V_py_j)_aa), the errors
+    # for premiums alone; b = (sum_a A)^-1 sum_a r, and the scores are s = r - A b
+    moments, right = np.zeros((n, ends[-1], ends[-1])), np.zeros((n, ends[-1]))
     for i, a in enumerate(equations):
-        row, sides = [], []
-        m, at = annihilator(a.controls), list(a.estimated)
+        m, rows = annihilator(a.controls), slice(ends[i], ends[i + 1])
+        noise = np.einsum("ab,jlba->ajl", m, a.v_x)
         for j, c in enumerate(equations):
-            block, side = a.x.T @ c.x, a.x.T @ c.y
-            block[np.ix_(at, c.estimated)] -= np.einsum("ab,jlba->jl", m, a.v_x)
-            side[at] -= np.einsum("ab,jba->j", m, c.v_xy)
-            row.append(weights[i, j] * block)
-            sides.append(weights[i, j] * side)
-        blocks.append(row)
-        right.append(np.sum(sides, axis=0))
-    bread = np.linalg.inv(np.block(blocks))
-    b = np.asarray(bread @ np.concatenate(right))
+            block, side = a.x[:, :, None] * c.x[:, None, :], a.x * c.y[:, None]
+            block[:, np.array(a.estimated)[:, None], np.array(c.estimated)] -= noise
+            side[:, list(a.estimated)] -= np.einsum("ab,jba->aj", m, c.v_xy)
+            moments[:, rows, ends[j] : ends[j + 1]] = weights[i, j] * block
+            right[:, rows] += weights[i, j] * side
+    bread = np.linalg.inv(moments.sum(axis=0))
+    b = np.asarray(bread @ right.sum(axis=0))
     # V = B (S'S + meat of other cells) B', the scores of an equation with the factor (n / (n - k))^(1/2)
-    n = len(equations[0].y)
-    scores = _scores(equations, weights, b) * np.sqrt(np.repeat([n / (n - k) for k in sizes], sizes))
+    scores = (right - moments @ b) * np.sqrt(np.repeat([n / (n - k) for k in sizes], sizes))
     return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y)) @ bread.T
-
-
-def _scores(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray) -> FloatArray:
-    """Corrected score of every cell, shape (n, total)."""
-    columns = []
-    for i, a in enumerate(equations):
-        total, m, at = np.zeros_like(a.x), annihilator(a.controls), list(a.estimated)
-        for j, (c, part) in enumerate(zip(equations, _parts(equations, b), strict=True)):
-            # w_ij (x_i (y_j - x_j'b_j) + (M V_pp)_aa b_j - (M V_py_j)_aa), the last two for premiums alone
-            score = a.x * (c.y - c.x @ part)[:, None]
-            noise = np.einsum("ab,jlba->ajl", m, a.v_x) @ part[list(c.estimated)]
-            score[:, at] += noise - np.einsum("ab,jba->aj", m, c.v_xy)
-            total += weights[i, j] * score
-        columns.append(total)
-    return np.hstack(columns)
 
 
 def _across(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray) -> FloatArray:
     """Known covariance of the deviations of different cells, in the meat."""
-    off = ~np.eye(len(equations[0].y), dtype=bool)
-    designs = [np.hstack([weights[i, j] * a.x for i, a in enumerate(equations)]) for j in range(len(equations))]
+    designs = [np.hstack([w * a.x for w, a in zip(column, equations, strict=True)]) for column in weights.T]
     slopes = [part[list(e.estimated)] for e, part in zip(equations, _parts(equations, b), strict=True)]
     meat = np.zeros((len(b), len(b)))
     for i, a in enumerate(equations):
@@ -237,13 +215,13 @@ def _across(equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray
             # D_i' Omega_ij D_j, Omega_ij = V_yy,ij + b_i' V_pp b_j - b_i' V_py_j - V_yp_i b_j
             omega = v_y[i, j] + np.einsum("j,l,jlab->ab", slopes[i], slopes[j], a.v_x)
             omega -= np.einsum("j,jab->ab", slopes[i], c.v_xy) + np.einsum("l,lab->ba", slopes[j], a.v_xy)
-            meat += designs[i].T @ np.where(off, omega, 0.0) @ designs[j]
+            meat += designs[i].T @ (omega - np.diag(np.diag(omega))) @ designs[j]
     return meat
 
 
 def _labelled(setups: Sequence[Setup], b: FloatArray, cov: FloatArray, weighting: Weighting) -> Estimates:
-    starts = np.cumsum([0, *(setup.problem.k for setup in setups)])
-    at = [int(start) + j for start, setup in zip(starts[:-1], setups, strict=True) for j in setup.shown]
+    starts = np.cumsum([0, *(setup.problem.k for setup in setups[:-1])])
+    at = [int(start) + j for start, setup in zip(starts, setups, strict=True) for j in setup.shown]
     shown = [(setup, name) for setup in setups for name in setup.terms]
     how = "separate equations" if weighting == "separate" else "seemingly unrelated regressions"
     df = np.array([setup.df for setup, _ in shown])

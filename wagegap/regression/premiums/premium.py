@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
 from wagegap.errors import (
     ColumnError,
     EmptyDataError,
@@ -50,7 +50,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.scores import check_clusters
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import unit_of_outcome
@@ -101,13 +101,13 @@ class Premiums(Result):
         check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
         if self.unit != "log points":
             raise OptionError(f"premiums in {self.unit!r} cannot be turned into per cent; only log points can.")
-        own = self.estimates
-        variance = np.zeros_like(own.values) if correction == "none" else np.diag(own.covariance)
-        ratio, slope = _relative_pay(own.values, variance, own.df, correction)
-        mapped = own.map(
-            lambda b: 100 * (ratio - 1), labels=own.labels.assign(unit="per cent"), jacobian=lambda b: slope
-        )
-        return replace(self, estimates=mapped)
+        logs = self.estimates
+        variance = np.zeros_like(logs.values) if correction == "none" else np.diag(logs.covariance)
+        ratio, slope = _relative_pay(logs.values, variance, logs.df, correction)
+        labels, jacobian = logs.labels.assign(unit="per cent"), np.diag(100 * slope)
+        return replace(
+            self, estimates=logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: jacobian)
+        )  # fmt: skip
 
     def reliability(self, term: str | None = None) -> float:
         """Return the share of the premiums' variance across cells that is not sampling noise."""
@@ -131,14 +131,9 @@ class Premiums(Result):
         >>> premiums.plot().get_xlabel()
         'Premium of ai (log points), 95 % intervals'
         """
-        from wagegap._display.axes import new_axes
-        from wagegap._display.intervals import intervals
-
-        tidy = self.tidy(alpha).assign(name=self.estimates.names).sort_values("estimate", ascending=False)
-        ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
-        ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-        ax.set_xlabel(f"{self.title} ({self.unit}), {100 * (1 - alpha):g} % intervals")
-        return ax
+        largest_first = np.argsort(-self.estimates.values, kind="stable")
+        scale = f"{self.title} ({self.unit})"
+        return draw_estimates(self.estimates.select(largest_first), ax, alpha, scale, row_height=0.2)
 
 
 @refittable
@@ -212,28 +207,29 @@ def fit_premiums(  # noqa: PLR0913
     """
     check_option("empty_cells", empty_cells, ("raise", "exclude"))
     check_option("method", method, ("separate", "stacked"))
-    limits = _Limits(min_treated, min_comparison, empty_cells)
+    check_count("min_treated", min_treated)
+    check_count("min_comparison", min_comparison)
+    least = (min_treated, min_comparison)
     if isinstance(data, CrossProducts):
         given = dict(
             by=by, base=base, method=method, small_sample=small_sample, weights=kept("weights", weights),
             weight_kind=weight_kind, empty_cells=empty_cells,
         )  # fmt: skip
         _check_products_call(data, formula, cov, given)
-        return _from_products(data, premium, limits, comparison)
+        return _from_products(data, premium, least, comparison)
     if formula is None:
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
     panel = _rebased(as_panel(data), premium, base)
-    rows = prepare(
-        panel, formula, by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
-    )  # fmt: skip
-    rows, columns, count = _kept_cells(rows, _columns(rows.design, formula, premium), limits)
+    how = dict(by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
+    rows = prepare(panel, formula, **how)
+    columns = _columns(rows.design, formula, premium)
+    rows, wanted, cells, absent = _kept_cells(rows, columns, least, empty_cells)
     labels = pd.DataFrame({"term": [premium] if len(columns) == 1 else [rows.design.names[j] for j in columns]}).assign(
         unit=unit_of_outcome(rows.design.outcome), comparison=comparison or _comparison(rows, columns, premium, base)
     )
     fit = _separate if method == "separate" else _stacked
-    estimates, sigma = fit(rows, columns, labels, count.wanted, f"Premium of {premium}")
-    frame = count.frame[count.used].reset_index(drop=True).assign(sigma=sigma)
-    premiums = Premiums(estimates, premium, frame, count.frame_of_absent())
+    estimates, sigma = fit(rows, columns, labels, wanted, f"Premium of {premium}")
+    premiums = Premiums(estimates, premium, cells.assign(sigma=sigma), absent)
     return premiums if keep_units else premiums.without_units()
 
 
@@ -250,70 +246,23 @@ def _stacked(
     rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
 ) -> tuple[Estimates, FloatArray]:
     """Premiums of cells that share the slopes of the controls, and the deviation of the residuals."""
-    sample, cov = rows.sample, rows.cov
-    fits, matrix = fit_stacked(
-        sample, columns, cov=Robust("HC0") if cov.replicated else cov, rule=rows.rule, wanted=wanted
-    )  # fmt: skip
+    cov = Robust("HC0") if rows.cov.replicated else rows.cov
+    fits = fit_stacked(rows.sample, columns, cov=cov, rule=rows.rule, wanted=wanted)
     say_collinear(fits.collinear)
     source: ErrorSource = fits.source
-    if cov.replicated:
-        values = np.where(wanted, fits.values, 0.0)
-        source, matrix = (
-            replicated_source(
-                rows, values, lambda w: np.where(wanted, stacked_values(replace(sample, weights=w), columns), 0.0)
-            ),
-            np.eye(values.size),
-        )
+    matrix = fits.matrix
+    if rows.cov.replicated:
+
+        def refit(weights: FloatArray) -> FloatArray:
+            return np.where(wanted, stacked_values(replace(rows.sample, weights=weights), columns), 0.0)
+
+        source, matrix = replicated_source(rows, np.where(wanted, fits.values, 0.0), refit), np.eye(wanted.size)
     else:
         check_clusters(fits.source)
     keep = wanted.ravel()
     frame = cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True)
-    estimates = Estimates(
-        frame, fits.values.ravel()[keep], (source,), (matrix[keep],), title=title, ledger=rows.design.ledger
-    )
-    return estimates, fits.sigma
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """How small a cell may be."""
-
-    treated: int
-    comparison: int
-    empty: str
-
-    def __post_init__(self) -> None:
-        check_count("min_treated", self.treated)
-        check_count("min_comparison", self.comparison)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Count:
-    """Holders and others, by cell and level.
-
-    Attributes
-    ----------
-    frame : DataFrame
-        Keys, n, n_treated (over all levels), n_comparison.
-    used : ndarray of bool, shape (C,)
-        Cells kept.
-    wanted : ndarray of bool, shape (C kept, r)
-        Levels with enough holders in the cells kept.
-    reason : ndarray of str, shape (C,)
-        Why a cell is left out.
-    levels : DataFrame
-        Keys, term, n, n_treated (of the level), n_comparison and reason of each level left out of a cell kept.
-    """
-
-    frame: pd.DataFrame
-    used: BoolArray
-    wanted: BoolArray
-    reason: AnyArray
-    levels: pd.DataFrame
-
-    def frame_of_absent(self) -> pd.DataFrame:
-        cells = self.frame[~self.used].assign(reason=self.reason[~self.used])
-        return pd.concat([cells, self.levels], ignore_index=True) if len(self.levels) else cells.reset_index(drop=True)
+    values = fits.values.ravel()[keep]
+    return Estimates(frame, values, (source,), (matrix[keep],), title=title, ledger=rows.design.ledger), fits.sigma
 
 
 def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
@@ -342,74 +291,77 @@ def _columns(design: Design, formula: str, premium: str) -> list[int]:
     return columns
 
 
-def _kept_cells(rows: Rows, columns: list[int], limits: _Limits) -> tuple[Rows, list[int], _Count]:
-    """Leave out cells that are too small, and say so."""
-    names = rows.cells.names
-    count = _count(rows, columns, limits)
-    _check_empty(names, count, limits)
-    if not count.used.any():
+def _kept_cells(
+    rows: Rows, columns: list[int], least: tuple[int, int], empty_cells: str
+) -> tuple[Rows, BoolArray, pd.DataFrame, pd.DataFrame]:
+    """Leave out cells that are too small, and say so.
+
+    Returns
+    -------
+    rows : Rows
+        Of the cells kept.
+    wanted : ndarray of bool, shape (C kept, r)
+        Levels with enough holders in the cells kept.
+    cells : DataFrame
+        Keys, n, n_treated (over all levels), n_comparison of the cells kept.
+    absent : DataFrame
+        The same and the reason of the others; of each level left out of a cell kept also the term.
+    """
+    names, (treated, others) = rows.cells.names, least
+    frame, enough, levels = _count(rows, columns, least)
+    used = enough.any(axis=1)
+    empty = np.flatnonzero((frame["n_treated"] == 0) | (frame["n_comparison"] == 0))
+    if empty_cells == "raise" and len(empty):
+        reasons = [f"{names[c] or 'the data'} ({frame['reason'].iloc[c]})" for c in empty]
+        raise IdentificationError(
+            f"{len(empty)} of {len(names)} cells cannot have a premium: {listing(reasons)}. "
+            "Filter them out, or pass empty_cells='exclude' to list them in .absent."
+        )
+    if not used.any():
         raise EmptyDataError(
-            f"no cell has {limits.treated} holders and {limits.comparison} others; the largest has "
-            f"{int(count.frame['n_treated'].max())} and {int(count.frame['n_comparison'].max())}: pool cells, or lower "
+            f"no cell has {treated} holders and {others} others; the largest has "
+            f"{int(frame['n_treated'].max())} and {int(frame['n_comparison'].max())}: pool cells, or lower "
             "min_treated and min_comparison."
         )
-    if not count.used.all():
-        small = [names[c] for c in np.flatnonzero(~count.used)]
+    if not used.all():
+        small = [names[c] for c in np.flatnonzero(~used)]
         warn(
-            f"{len(small)} of {len(names)} cells are left out, with fewer than {limits.treated} holders or "
-            f"{limits.comparison} others: {listing(small)}. They are listed in .absent.",
+            f"{len(small)} of {len(names)} cells are left out, with fewer than {treated} holders or "
+            f"{others} others: {listing(small)}. They are listed in .absent.",
             SmallCellWarning,
         )
-        rows = rows.keep(count.used[rows.cells.codes], "in cells under the minimum")
-    _warn_levels(count, limits)
-    return rows, columns, count
-
-
-def _warn_levels(count: _Count, limits: _Limits) -> None:
-    if len(count.levels):
-        keys = [name for name in count.levels if name not in ("term", "n", "n_treated", "n_comparison", "reason")]
-        names = count.levels[[*keys, "term"]].astype(str).agg(" ".join, axis=1)
+        rows = rows.keep(used[rows.cells.codes], "in cells under the minimum")
+    if len(levels):
+        named = levels[[*rows.by, "term"]].astype(str).agg(" ".join, axis=1)
         warn(
-            f"{len(names)} levels are left out of their cells, with fewer than {limits.treated} holders: "
-            f"{listing(names)}. They are listed in .absent.",
+            f"{len(named)} levels are left out of their cells, with fewer than {treated} holders: "
+            f"{listing(named)}. They are listed in .absent.",
             SmallCellWarning,
         )
+    absent = pd.concat([frame[~used], levels], ignore_index=True) if len(levels) else frame[~used]
+    cells = frame[used].drop(columns="reason").reset_index(drop=True)
+    return rows, enough[used], cells, absent.reset_index(drop=True)
 
 
-def _count(rows: Rows, columns: list[int], limits: _Limits) -> _Count:
-    """Count the observations of each cell, all of them, the holders of each level, and the others."""
+def _count(rows: Rows, columns: list[int], least: tuple[int, int]) -> tuple[pd.DataFrame, BoolArray, pd.DataFrame]:
+    """Observations of each cell, all of them, holders and others; levels with enough of them; other levels."""
     x = rows.design.x[:, columns]
     binary = bool(np.isin(x, (0.0, 1.0)).all())
     holds: BoolArray = x != 0 if binary else np.ones_like(x, dtype=bool)
     n, treated = rows.count(), rows.count(np.asarray(holds.any(axis=1)))
     by_level = np.column_stack([rows.count(level) for level in holds.T])
     others = n - treated if binary else n
-    frame = rows.cells.keys.assign(n=n, n_treated=treated, n_comparison=others)
-    enough: BoolArray = np.asarray((by_level >= limits.treated) & (others >= limits.comparison)[:, None])
-    used: BoolArray = np.asarray(enough.any(axis=1))
-    reason = np.where(
-        treated == 0, "no premium holder",
-        np.where(others == 0, "everybody holds the premium",
-        np.where(by_level.max(axis=1) < limits.treated, f"fewer than {limits.treated} premium holders",
-                 f"fewer than {limits.comparison} others")),
-    )  # fmt: skip
-    cell, level = np.nonzero(used[:, None] & ~enough)
-    levels = frame.iloc[cell].assign(
-        term=[rows.design.names[columns[k]] for k in level],
-        n_treated=by_level[cell, level],
-        reason=f"fewer than {limits.treated} premium holders",
+    enough: BoolArray = np.asarray((by_level >= least[0]) & (others >= least[1])[:, None])
+    few = f"fewer than {least[0]} premium holders"
+    reason = np.select(
+        [treated == 0, others == 0, by_level.max(axis=1) < least[0]],
+        ["no premium holder", "everybody holds the premium", few],
+        f"fewer than {least[1]} others",
     )
-    return _Count(frame, used, enough[used], reason, levels)
-
-
-def _check_empty(cells: tuple[str, ...], count: _Count, limits: _Limits) -> None:
-    empty = ((count.frame["n_treated"] == 0) | (count.frame["n_comparison"] == 0)).to_numpy()
-    if limits.empty == "raise" and empty.any():
-        names = [f"{cells[c] or 'the data'} ({count.reason[c]})" for c in np.flatnonzero(empty).tolist()]
-        raise IdentificationError(
-            f"{len(names)} of {len(cells)} cells cannot have a premium: {listing(names)}. "
-            "Filter them out, or pass empty_cells='exclude' to list them in .absent."
-        )
+    frame = rows.cells.keys.assign(n=n, n_treated=treated, n_comparison=others, reason=reason)
+    cell, level = np.nonzero(enough.any(axis=1)[:, None] & ~enough)
+    term = [rows.design.names[columns[k]] for k in level]
+    return frame, enough, frame.iloc[cell].assign(term=term, n_treated=by_level[cell, level], reason=few)
 
 
 def _comparison(rows: Rows, columns: list[int], premium: str, base: str | float | None) -> str:
@@ -423,15 +375,14 @@ def _comparison(rows: Rows, columns: list[int], premium: str, base: str | float 
 
 
 def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:
-    """Ratio of pay and the derivative that carries the covariance, diagonal, in per cent."""
-    if correction == "van_garderen_shah":
-        m = np.minimum(df, 1e7) / 2
-        ratio = np.exp(b) * _hyp0f1(m, -m * v / 2)
-        root = np.sqrt(np.exp(2 * b) * (np.exp(-v) - np.exp(-2 * v)))
-        slope = np.where(v > 0, root / np.sqrt(np.where(v > 0, v, 1.0)), np.exp(b))
-        return ratio, np.diag(100 * slope)
-    ratio = np.exp(b - v / 2)
-    return ratio, np.diag(100 * ratio)
+    """Ratio of pay, and its derivative that carries the covariance."""
+    if correction != "van_garderen_shah":
+        return np.exp(b - v / 2), np.exp(b - v / 2)
+    # exp(b) 0F1(m; -m v / 2), m = df / 2, with variance exp(2b) (exp(-v) - exp(-2v))
+    m = np.minimum(df, 1e7) / 2
+    root = np.sqrt(np.exp(2 * b) * (np.exp(-v) - np.exp(-2 * v)))
+    slope = np.where(v > 0, root / np.sqrt(np.where(v > 0, v, 1.0)), np.exp(b))
+    return np.exp(b) * _hyp0f1(m, -m * v / 2), slope
 
 
 def _hyp0f1(m: FloatArray, z: FloatArray) -> FloatArray:
@@ -466,38 +417,32 @@ def _check_products_call(
         )
 
 
-def _from_products(data: CrossProducts, premium: str, limits: _Limits, comparison: str | None) -> Premiums:
+def _from_products(data: CrossProducts, premium: str, least: tuple[int, int], comparison: str | None) -> Premiums:
     """Premiums from cross-products; cells are independent, as no worker stands in two."""
-    names = [" ".join(str(v) for v in row) for row in data.keys.itertuples(index=False)]
-    found = [
-        (0.0, 0.0, 0.0, 0.0) if premium not in cell.names else solve_products(cell, premium, name)
-        for cell, name in zip(data.cells, names, strict=True)
-    ]
     if not any(premium in cell.names for cell in data.cells):
         raise no_column(premium, data.cells[0].names, "in the cross-products")
-    n = np.array([cell.nobs for cell in data.cells])
-    k = np.array([len(cell.names) for cell in data.cells])
-    treated = np.array([round(f[3]) for f in found])
-    frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
-    used = (treated >= limits.treated) & (n - treated >= limits.comparison) & (n > k)
+    names = [" ".join(str(v) for v in row) for row in data.keys.itertuples(index=False)]
+    solved = [
+        solve_products(cell, premium, name) if premium in cell.names else (0.0, 0.0, 0.0, 0.0)
+        for cell, name in zip(data.cells, names, strict=True)
+    ]
+    values, variance, residual, holders = np.array(solved, dtype=float).T
+    n, k = (np.array(sizes) for sizes in zip(*((cell.nobs, len(cell.names)) for cell in data.cells), strict=True))
+    treated = np.round(holders).astype(int)
+    used = (treated >= least[0]) & (n - treated >= least[1]) & (n > k)
     if not used.any():
-        raise EmptyDataError(f"no cell has {limits.treated} holders and {limits.comparison} others.")
-    reason = np.where(
-        treated < limits.treated,
-        f"fewer than {limits.treated} premium holders",
-        f"fewer than {limits.comparison} others",
-    )
+        raise EmptyDataError(f"no cell has {least[0]} holders and {least[1]} others.")
+    frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
+    few = np.where(treated < least[0], f"fewer than {least[0]} premium holders", f"fewer than {least[1]} others")
     labels = data.keys[used].reset_index(drop=True)
     labels = labels.assign(term=premium, unit=unit_of_outcome(data.formula), comparison=comparison or data.comparison)
-    free = (n - k)[used].astype(float)
-    variance = np.array([f[1] for f in found])[used] * n[used] / free
-    sigma = np.sqrt([f[2] for f in found])[used]
-    source = StatedSource(data.source, np.diag(variance), free, "HC1")
-    total = int(n.sum())
-    ledger = Ledger(total, float(total)).lose("in cells under the minimum", int(n[~used].sum()))
+    # HC1: V n / (n - k)
+    df = (n - k)[used].astype(float)
+    source = StatedSource(data.source, np.diag(variance[used] * n[used] / df), df, "HC1")
+    ledger = Ledger(int(n.sum()), float(n.sum())).lose("in cells under the minimum", int(n[~used].sum()))
     estimates = Estimates(
-        labels, np.array([f[0] for f in found])[used], (source,), (np.eye(len(labels)),), title=f"Premium of {premium}",
-        ledger=ledger, notes=data.notes,
+        labels, values[used], (source,), (np.eye(len(labels)),), title=f"Premium of {premium}", ledger=ledger,
+        notes=data.notes,
     )  # fmt: skip
-    absent = frame[~used].assign(reason=reason[~used]).reset_index(drop=True)
-    return Premiums(estimates, premium, frame[used].reset_index(drop=True).assign(sigma=sigma), absent)
+    cells = frame[used].reset_index(drop=True).assign(sigma=np.sqrt(residual[used]))
+    return Premiums(estimates, premium, cells, frame.assign(reason=few)[~used].reset_index(drop=True))

@@ -15,7 +15,7 @@ from wagegap._display.heat import NO_ROOM, heat, told_of_errors
 from wagegap._display.labels import write_below
 from wagegap._display.numbers import format_key, spaced
 from wagegap._typing import AnyArray, BoolArray, FloatArray
-from wagegap.errors import OptionError, listing
+from wagegap.errors import OptionError, check_count, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.regression.figures import cell_names, chosen_cells, written
 
@@ -88,8 +88,7 @@ def draw_moves(
     names = list(dict.fromkeys(frame["_cell"]))
     if ax is not None and len(names) > 1:
         raise OptionError(f"ax= holds one matrix and there are {len(names)} cells: name one by {listing(by)}.")
-    if at_most < 1:
-        raise OptionError(f"at_most={at_most!r} must be at least 1.")
+    check_count("at_most", at_most)
     columns = sorted(dict.fromkeys(estimates.labels["term"].astype(str)), key=_natural)
     matrices = [
         _matrix(name, frame[frame["_cell"] == name], cells[cells["_cell"] == name], origin, columns)
@@ -103,16 +102,15 @@ def draw_moves(
 
 def _largest(cells: pd.DataFrame, names: list[str], at_most: int) -> list[str]:
     """Cells with most rows, in the order given."""
-    size = cells.groupby("_cell", sort=False)["n"].sum().reindex(names).fillna(0).to_numpy()
-    order = np.sort(np.argsort(-size, kind="stable")[:at_most])
-    return [names[int(i)] for i in order]
+    size = cells.groupby("_cell", sort=False)["n"].sum().reindex(names).fillna(0)
+    return [name for name in names if name in size.nlargest(at_most).index]
 
 
 def _matrix(cell: str, frame: pd.DataFrame, cells: pd.DataFrame, origin: str, columns: list[str]) -> _Matrix:
     origins = sorted(frame[origin].drop_duplicates().tolist(), key=lambda level: _natural(format_key(level)))
     at = [origins.index(level) for level in frame[origin]], [columns.index(str(term)) for term in frame["term"]]
     values, errors = np.full((2, len(origins), len(columns)), np.nan)
-    values[at], errors[at] = 100 * frame["share"].to_numpy(), 100 * frame["error"].to_numpy()
+    values[at], errors[at] = 100 * frame[["share", "error"]].to_numpy().T
     errors[_exact(values)] = np.nan  # a formula's zero: it does not say that the share is known exactly
     stay = np.array([[format_key(level) == term for term in columns] for level in origins])
     if stay.sum() < len(origins) / 2:  # fields and occupations, say, that share a name by chance
@@ -128,13 +126,10 @@ def _exact(values: FloatArray) -> BoolArray:
 
 
 def _one_matrix(matrix: _Matrix, origin: str, destination: str, ax: Any) -> Any:
-    named = replace(
-        matrix, rows=[f"{name} ({n})" if n else name for name, n in zip(matrix.rows, matrix.n, strict=True)]
-    )
+    rows = [f"{name} ({n})" if n else name for name, n in zip(matrix.rows, matrix.n, strict=True)]
     caption = _caption([matrix], origin, destination)
-    if any(matrix.n):
-        caption += "; beside the names: how many"
-    ax = _drawn(ax, named, origin, None, f"{caption}.")
+    counts = "; beside the names: how many" if any(matrix.n) else ""
+    ax = _drawn(ax, replace(matrix, rows=rows), origin, None, f"{caption}{counts}.")
     if matrix.cell:
         title_panel(ax, matrix.cell)
     return ax
@@ -167,14 +162,14 @@ def _drawn(ax: Any, matrix: _Matrix, origin: str, limit: float | None, caption: 
 
 
 def _caption(matrices: Sequence[_Matrix], origin: str, destination: str) -> str:
-    caption = f"Columns: {spaced(destination)}, in per cent of each {spaced(origin)}; rows sum to 100"
-    if any(matrix.stay.any() for matrix in matrices):
-        caption += "; grey: those who stay, not on the scale of colours"
-    if any(_exact(matrix.values).any() for matrix in matrices) and any(
-        np.isfinite(matrix.errors).any() for matrix in matrices
-    ):
-        caption += "; exactly 0 and 100 have no standard error"
-    return caption
+    values, errors = (np.concatenate([getattr(one, name).ravel() for one in matrices]) for name in ("values", "errors"))
+    stay = any(matrix.stay.any() for matrix in matrices)
+    remarks = {
+        f"Columns: {spaced(destination)}, in per cent of each {spaced(origin)}; rows sum to 100": True,
+        "grey: those who stay, not on the scale of colours": stay,
+        "exactly 0 and 100 have no standard error": _exact(values).any() and np.isfinite(errors).any(),
+    }
+    return "; ".join(remark for remark, applies in remarks.items() if applies)
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
@@ -183,5 +178,4 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
     >>> sorted(["field 10", "field 9", "b"], key=_natural)
     ['b', 'field 9', 'field 10']
     """
-    parts = (part for part in re.split(r"(\d+)", text) if part)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]

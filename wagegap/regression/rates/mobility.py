@@ -43,11 +43,11 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.estimation.cellwise import Rows, least_squares, relate
+from wagegap.estimation.cellwise import least_squares, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts
-from wagegap.estimation.result import Result
+from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, check_unit, conversion
 from wagegap.panel.events import event_values, numbers
@@ -85,8 +85,8 @@ class Rates(Result):
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
         factor = conversion(self.unit, check_unit(unit))
-        own = self.estimates
-        return replace(self, estimates=own.map(factor * np.eye(len(own.values)), labels=own.labels.assign(unit=unit)))
+        matrix, labels = factor * np.eye(len(self.estimates.values)), self.estimates.labels.assign(unit=unit)
+        return replace(self, estimates=self.estimates.map(matrix, labels=labels))
 
     @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
@@ -99,16 +99,16 @@ class Rates(Result):
                 raise OptionError(
                     f"no event {event!r}.{did_you_mean(event, self.events)} Events: {listing(self.events)}."
                 )
-        own = self.estimates
-        keys = pd.Series(list(zip(*(own.labels[name] for name in own.by), strict=True)) or [()] * len(own.values))
-        is_in, is_out = own.labels["term"] == inward, own.labels["term"] == outward
+        labels = self.estimates.labels
+        keys = pd.Series(list(zip(*(labels[key] for key in self.estimates.by), strict=True)) or [()] * len(labels))
+        is_in, is_out = labels["term"] == inward, labels["term"] == outward
         shared = [key for key in keys[is_in] if key in set(keys[is_out])]
         if not shared:
             raise EmptyDataError(f"no cell has both {inward!r} and {outward!r}.")
         matrix = np.array([(keys == key) * (is_in * 1.0 - is_out * 1.0) for key in shared])
-        labels = own.labels[is_in & keys.isin(shared)].assign(term=name)
-        done = replace(self, estimates=own.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
-        return done if unit is None else done.in_unit(unit)
+        labels = labels[is_in & keys.isin(shared)].assign(term=name)
+        net = replace(self, estimates=self.estimates.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
+        return net if unit is None else net.in_unit(unit)
 
     def wilson(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1.
@@ -116,11 +116,11 @@ class Rates(Result):
         Where all did the same the size is the number of workers. Differences of rates have no such interval.
         """
         p, n, top = self._effective("Wilson's")
+        # [p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)] / (1 + z^2 / n)
         z2 = stats.norm.isf(alpha / 2) ** 2
         centre = (p + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
-        frame = pd.DataFrame({"conf_low": centre - half, "conf_high": centre + half}, index=self.estimates.names)
-        return frame * top
+        return pd.DataFrame({"conf_low": centre - half, "conf_high": centre + half}, index=self.estimates.names) * top
 
     def jeffreys(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return Jeffreys' intervals with the design's effective sizes, for display: they stay within 0 and 1.
@@ -186,18 +186,10 @@ class Rates(Result):
         p, v = self.estimates.values / top, np.diag(self.estimates.covariance) / top**2
         same = (p <= 1e-12) | (p >= 1 - 1e-12)
         p = np.where(same, np.round(p), np.clip(p, 0.0, 1.0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return p, np.where(same, self._workers(), p * (1 - p) / v), top
-
-    def _workers(self) -> FloatArray:
-        """Workers behind each rate."""
         keys = [*self.estimates.by, "event"]
-        count = self.cells.set_index(keys)["n"]
-        labels = self.estimates.labels.rename(columns={"term": "event"})
-        found = [
-            count.loc[row[0] if len(keys) == 1 else row] for row in labels[keys].itertuples(index=False, name=None)
-        ]
-        return np.array(found, dtype=float)
+        workers = self.estimates.labels.rename(columns={"term": "event"})[keys].merge(self.cells, how="left", on=keys)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return p, np.where(same, workers["n"], p * (1 - p) / v), top
 
     def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
@@ -210,17 +202,11 @@ class Rates(Result):
         >>> rates.plot().get_xlabel()
         'emigration (share), 95 % intervals'
         """
-        from wagegap._display.axes import new_axes
-        from wagegap._display.intervals import intervals
-
-        if event is not None:
-            check_option("event", event, self.events)
-        chosen = self.estimates.select(term=event or self.events[0])
-        tidy = chosen.tidy(alpha).assign(name=chosen.names).sort_values("estimate", ascending=False)
-        ax = new_axes(6.3, 0.9 + 0.2 * len(tidy)) if ax is None else ax
-        ax = intervals(ax, tidy["name"].tolist(), *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-        ax.set_xlabel(f"{event or self.events[0]} ({self.unit}), {100 * (1 - alpha):g} % intervals")
-        return ax
+        event = self.events[0] if event is None else event
+        check_option("event", event, self.events)
+        rates = self.estimates.select(term=event)
+        largest_first = np.argsort(-rates.values, kind="stable")
+        return draw_estimates(rates.select(largest_first), ax, alpha, f"{event} ({self.unit})", row_height=0.2)
 
 
 @refittable
@@ -273,8 +259,7 @@ def fit_rates(  # noqa: PLR0913
     ['emigration']
     """
     check_count("min_rows", min_rows)
-    named = _named(events)
-    panel = as_panel(data)
+    named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
     how = dict(by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
     rates = rates_of(panel, values, among=among, min_rows=min_rows, how=how)
@@ -298,30 +283,21 @@ def rates_of(
         Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
     """
     subpop = [] if among is None else [(f"not {among}", ~_among(panel, among))]
-    parts = [
-        _one_event(_rows_of_event(panel, name, values, subpop, how), name, min_rows) for name, values in events.items()
-    ]
-    _warn_small([part.absent for part in parts], min_rows)
-    estimates = join(parts[0].estimates, *(part.estimates for part in parts[1:]), title="Rates")
-    notes = (*((f"Among: {among}.",) if among else ()), *_censoring(panel))
-    cells, absent = (
-        pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in ("cells", "absent")
+    estimates, cells, absent = zip(
+        *(_one_event(panel, name, values, subpop, min_rows, how) for name, values in events.items()), strict=True
     )
-    return Rates(replace(estimates, notes=notes), tuple(events), among or "everyone", cells, absent)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Rates of one event, with its cells used and left out."""
-
-    estimates: Estimates
-    cells: pd.DataFrame
-    absent: pd.DataFrame
-
-
-def _censoring(panel: Panel) -> tuple[str, ...]:
-    """What the panel's account says of outcomes that are not known: shown with the rates, which are of the others."""
-    return tuple(f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes)
+    left_out = pd.concat(absent, ignore_index=True)
+    if len(left_out):
+        keys = left_out.drop(columns=["event", "n", "happened", "weight", "reason"]).astype(str).agg(" ".join, axis=1)
+        warn(
+            f"{len(keys)} cells are left out, with fewer than {min_rows} rows: {listing(keys)}. They are in .absent.",
+            SmallCellWarning,
+        )
+    # the panel's account of outcomes that are not known is shown with the rates, which are of the others
+    censoring = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
+    notes = (*([f"Among: {among}."] if among else []), *censoring)
+    joined = replace(join(*estimates, title="Rates"), notes=notes)
+    return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
 def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
@@ -340,8 +316,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
     if not isinstance(among, str):
         raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
-        kept_rows = panel.filter(among).row_ids
-        return np.isin(panel.row_ids, kept_rows)
+        return np.isin(panel.row_ids, panel.filter(among).row_ids)
     values = numbers(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
@@ -352,20 +327,21 @@ def _among(panel: Panel, among: str) -> BoolArray:
     return np.asarray(values == 1)
 
 
-def _rows_of_event(
-    panel: Panel, name: str, values: FloatArray, subpop: Sequence[tuple[str, BoolArray]], how: Mapping[str, Any]
-) -> Rows:
-    """Regression of an event on a constant, over the rows of the population in which it is known."""
+def _one_event(
+    panel: Panel,
+    name: str,
+    values: FloatArray,
+    subpop: Sequence[tuple[str, BoolArray]],
+    min_rows: int,
+    how: Mapping[str, Any],
+) -> tuple[Estimates, pd.DataFrame, pd.DataFrame]:
+    """Regress an event on a constant, over the rows of the population in which it is known; cells used and left out."""
     unknown = np.isnan(values)
     if np.logical_or.reduce([unknown, *(outside for _, outside in subpop)]).all():
         raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{panel.ledger}")
     parts = FormulaParts(name, "1", values=values)
-    return prepare(panel, parts, subpop=[*subpop, (f"unknown {name}", unknown)], **how)
-
-
-def _one_event(rows: Rows, name: str, min_rows: int) -> _Part:
-    n = rows.count()
-    weights = rows.observations if rows.weights is None else rows.weights
+    rows = prepare(panel, parts, subpop=[*subpop, (f"unknown {name}", unknown)], **how)
+    n, weights = rows.count(), rows.observations if rows.weights is None else rows.weights
     frame = rows.cells.keys.assign(
         event=name,
         n=n,
@@ -381,15 +357,4 @@ def _one_event(rows: Rows, name: str, min_rows: int) -> _Part:
         rows = rows.keep(used[rows.cells.codes], "in cells under the minimum")
     labels = pd.DataFrame({"term": [name], "unit": "share", "comparison": ""})
     estimates = relate(rows, *least_squares(rows), labels, title=f"Rate of {name}")
-    absent = frame[~used].assign(reason=f"fewer than {min_rows} rows")
-    return _Part(estimates, frame[used].reset_index(drop=True), absent.reset_index(drop=True))
-
-
-def _warn_small(absent: Sequence[pd.DataFrame], min_rows: int) -> None:
-    frame = pd.concat(list(absent), ignore_index=True)
-    if len(frame):
-        cells = frame.drop(columns=["event", "n", "happened", "weight", "reason"]).astype(str).agg(" ".join, axis=1)
-        warn(
-            f"{len(frame)} cells are left out, with fewer than {min_rows} rows: {listing(cells)}. They are in .absent.",
-            SmallCellWarning,
-        )
+    return estimates, frame[used], frame[~used].assign(reason=f"fewer than {min_rows} rows")

@@ -12,14 +12,15 @@ chapter 2. IARC Scientific Publications 82.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray
+from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -33,42 +34,48 @@ from wagegap.estimation.estimates import Estimates
 
 __all__ = ["standardised"]
 
+_TINY = np.finfo(float).tiny
+
 
 def standardised(
-    own: Estimates, sizes: pd.DataFrame, over: Sequence[str], standard: Mapping[Any, Any] | None, method: str
+    rates: Estimates, sizes: pd.DataFrame, over: Sequence[str], standard: Mapping[Any, Any] | None, method: str
 ) -> tuple[Estimates, pd.DataFrame]:
     """Return standardised rates with the sizes of their cells; see `Rates.standardise`."""
     for name in over:
-        if name not in own.by:
+        if name not in rates.by:
             raise OptionError(
-                f"over={name!r} is no key of the rates.{did_you_mean(name, own.by)} Keys: {listing(own.by)}; fit them "
-                f"by=[..., {name!r}]."
+                f"over={name!r} is no key of the rates.{did_you_mean(name, rates.by)} Keys: {listing(rates.by)}; fit "
+                f"them by=[..., {name!r}]."
             )
-    keys = [name for name in own.by if name not in over]
+    keys = [name for name in rates.by if name not in over]
     if not keys:
         raise OptionError("there is a single cell once composition is taken out: name what is compared in by= too.")
-    table = _Table.of(own, sizes, keys, list(over))
-    shares, reference = _standard(table, standard, keys, method)
-    rows, labels = [], []
-    values = own.values
-    for cell in table.cells:
-        level = _of_cell(table, cell, shares, reference, values, method)
-        if level is not None:
-            rows.append(level)
-            labels.append(cell)
-    if not rows:
+    table = _Table.of(rates, sizes.rename(columns={"event": "term"}), keys, over)
+    shares, is_standard = _standard(table, standard, keys, method)
+    has = table.place >= 0
+    lacking = ((shares > 0) & ~has if method == "direct" else has & (shares <= 0)).any(axis=1)
+    if lacking.all():
         raise EmptyDataError(f"no cell has every level of {listing(over)} that the standard has: pool levels.")
-    _warn_lacking(table, labels)
-    found = np.array([value for value, _ in rows])
-    jacobian = np.array([slope for _, slope in rows])
-    frame = pd.DataFrame(labels, columns=[*keys, "term"]).assign(unit=own.labels["unit"].iloc[0], comparison="")
-    title = f"Rates, {method}ly standardised over {', '.join(over)}"
-    mapped = own.map(lambda _: found, labels=frame, jacobian=lambda _: jacobian, title=title)
-    note = "Composition is taken as given."
-    mapped = replace(mapped, notes=(*own.notes, note), spec=None)
-    cells = sizes.rename(columns={"event": "term"}).groupby([*keys, "term"], sort=False, as_index=False)
-    summed = cells[["n", "happened", "weight"]].sum().rename(columns={"term": "event"})
-    return mapped, summed
+    if lacking.any():
+        warn(
+            f"{int(lacking.sum())} of {len(lacking)} cells lack a level that composition is over and are left out: "
+            f"{listing(' '.join(map(str, cell)) for cell in compress(table.cells, lacking))}.",
+            SmallCellWarning,
+        )
+    if method == "direct":
+        jacobian = _combinations(table.place, shares, len(rates.values))
+        values = jacobian @ rates.values
+    else:
+        values, jacobian = _indirect(table, shares, is_standard, rates.values, ~lacking)
+    labels = pd.DataFrame(list(compress(table.cells, ~lacking)), columns=[*keys, "term"])
+    mapped = rates.map(
+        lambda _: values[~lacking],
+        labels=labels.assign(unit=rates.labels["unit"].iloc[0], comparison=""),
+        jacobian=lambda _: jacobian[~lacking],
+        title=f"Rates, {method}ly standardised over {', '.join(over)}",
+    )
+    cells = sizes.groupby([*keys, "event"], sort=False, as_index=False)[["n", "happened", "weight"]].sum()
+    return replace(mapped, notes=(*rates.notes, "Composition is taken as given."), spec=None), cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,118 +88,94 @@ class _Table:
         Keys and event of each cell.
     strata : list of tuple
         Levels composition is over.
-    place : dict
-        Position of the rate of a cell and stratum among the estimates.
-    weight : dict
+    place : ndarray of int, shape (C, S)
+        Position of the rate of a cell and stratum among the estimates; -1 where there is none.
+    weight : ndarray, shape (C, S)
         Weight of a cell and stratum.
     """
 
     cells: list[tuple[Any, ...]]
     strata: list[tuple[Any, ...]]
-    place: dict[tuple[tuple[Any, ...], tuple[Any, ...]], int]
-    weight: dict[tuple[tuple[Any, ...], tuple[Any, ...]], float]
+    place: IntArray
+    weight: FloatArray
 
     @classmethod
-    def of(cls, own: Estimates, sizes: pd.DataFrame, keys: list[str], over: list[str]) -> _Table:
-        labels = own.labels
-        cells = list(zip(*(labels[name] for name in [*keys, "term"]), strict=True))
-        strata = list(zip(*(labels[name] for name in over), strict=True))
-        stated = zip(
-            zip(*(sizes[name] for name in [*keys, "event"]), strict=True),
-            zip(*(sizes[name] for name in over), strict=True),
-            sizes["weight"],
-            strict=True,
+    def of(cls, rates: Estimates, sizes: pd.DataFrame, keys: Sequence[str], over: Sequence[str]) -> _Table:
+        on = [*rates.by, "term"]
+        weights = rates.labels[on].merge(sizes, how="left", on=on)["weight"]
+        if weights.isna().any():
+            raise OptionError("only shares of those in a cell are standardised, not differences of rates.")
+        cells, strata = (
+            list(zip(*(rates.labels[name] for name in names), strict=True)) for names in ([*keys, "term"], over)
         )
-        weight = {(cell, stratum): float(w) for cell, stratum, w in stated}
-        place = {pair: i for i, pair in enumerate(zip(cells, strata, strict=True))}
-        return cls(list(dict.fromkeys(cells)), list(dict.fromkeys(strata)), place, weight)
+        (row, first), (column, levels) = (
+            (pd.Series(values).map({value: i for i, value in enumerate(dict.fromkeys(values))}), dict.fromkeys(values))
+            for values in (cells, strata)
+        )
+        place, weight = np.full((len(first), len(levels)), -1), np.zeros((len(first), len(levels)))
+        place[row, column], weight[row, column] = np.arange(len(row)), weights
+        return cls(list(first), list(levels), place, weight)
 
-    def lacks(self, cell: tuple[Any, ...], strata: Sequence[tuple[Any, ...]]) -> bool:
-        return any((cell, stratum) not in self.place for stratum in strata)
+    def events(self) -> Iterator[BoolArray]:
+        """Cells of each event."""
+        events = pd.Series([cell[-1] for cell in self.cells])
+        return ((events == event).to_numpy() for event in events.unique())
 
 
 def _standard(
     table: _Table, standard: Mapping[Any, Any] | None, keys: list[str], method: str
-) -> tuple[dict[str, dict[Any, float]], dict[str, list[tuple[Any, ...]]]]:
-    """Shares of the strata for each event, and the cells whose rates are the standard's."""
-    events = list(dict.fromkeys(cell[-1] for cell in table.cells))
-    if standard is None or set(standard) <= set(keys):
-        wanted = {} if standard is None else dict(standard)
-        chosen = {
-            event: [c for c in table.cells if c[-1] == event and all(c[keys.index(k)] == v for k, v in wanted.items())]
-            for event in events
-        }
-        if not all(chosen.values()):
-            raise OptionError(f"standard={wanted!r}: no cell has these keys.")
-        shares = {}
-        for event, cells in chosen.items():
-            sums = {s: sum(table.weight.get((c, s), 0.0) for c in cells) for s in table.strata}
-            shares[event] = {s: w / sum(sums.values()) for s, w in sums.items() if w > 0}
-        return shares, chosen
+) -> tuple[FloatArray, BoolArray]:
+    """Shares of the strata that each cell is compared with, shape (C, S), and the cells that are the standard."""
+    shares, wanted = np.zeros(table.weight.shape), dict(standard or {})
+    if set(wanted) <= set(keys):
+        is_standard = np.array([all(cell[keys.index(k)] == v for k, v in wanted.items()) for cell in table.cells])
+        for of_event in table.events():
+            total = table.weight[is_standard & of_event].sum(axis=0)
+            if not total.any():
+                raise OptionError(f"standard={wanted!r}: no cell has these keys.")
+            shares[of_event] = total / total.sum()
+        return shares, is_standard
     if method == "indirect":
         raise OptionError("indirect standardisation needs rates: standard= names cells, such as {'iso3': 'USA'}.")
-    given = {k if isinstance(k, tuple) else (k,): float(v) for k, v in standard.items()}
-    unknown = [level for level in given if level not in table.strata]
+    stated = {k if isinstance(k, tuple) else (k,): float(v) for k, v in wanted.items()}
+    unknown = [level for level in stated if level not in table.strata]
     if unknown:
         raise OptionError(f"standard: {unknown[0]!r} is neither a level of the strata nor a key. "
                           f"Levels: {listing(table.strata, 12)}.")  # fmt: skip
-    total = sum(given.values())
-    if min(given.values()) < 0 or total <= 0:
+    if min(stated.values()) < 0 or sum(stated.values()) <= 0:
         raise OptionError("standard: shares must not be negative, nor all zero.")
-    return {event: {s: v / total for s, v in given.items() if v > 0} for event in events}, {}
+    shares[:] = [stated.get(stratum, 0.0) / sum(stated.values()) for stratum in table.strata]
+    return shares, np.zeros(len(table.cells), dtype=bool)
 
 
-def _of_cell(
-    table: _Table,
-    cell: tuple[Any, ...],
-    shares: dict[str, dict[Any, float]],
-    reference: dict[str, list[tuple[Any, ...]]],
-    values: FloatArray,
-    method: str,
-) -> tuple[float, FloatArray] | None:
-    """Standardised rate of a cell and its derivative in all rates; None where the cell lacks a stratum."""
-    own = shares[cell[-1]]
-    slope = np.zeros(len(values))
-    if method == "direct":
-        if table.lacks(cell, list(own)):
-            return None
-        for stratum, share in own.items():
-            slope[table.place[cell, stratum]] = share
-        return float(slope @ values), slope
-    mine = [s for s in table.strata if (cell, s) in table.place]
-    if any(s not in own for s in mine):
-        return None
-    crude, expected, level = (np.zeros(len(values)) for _ in range(3))
-    size = sum(table.weight[cell, s] for s in mine)
-    for s in mine:
-        share = table.weight[cell, s] / size
-        crude[table.place[cell, s]] += share
-        expected += share * _standard_rate(table, reference[cell[-1]], s, len(values))
-    for s, share in own.items():
-        level += share * _standard_rate(table, reference[cell[-1]], s, len(values))
-    observed, should, whole = (float(row @ values) for row in (crude, expected, level))
-    if should <= 0:
+def _combinations(place: IntArray, shares: FloatArray, size: int) -> FloatArray:
+    """Matrix that gives sum_s p_cs r_cs for each cell from all rates, shape (C, size)."""
+    matrix = np.zeros((len(shares), size))
+    cell, stratum = np.nonzero((shares > 0) & (place >= 0))
+    matrix[cell, place[cell, stratum]] = shares[cell, stratum]
+    return matrix
+
+
+def _indirect(
+    table: _Table, shares: FloatArray, is_standard: BoolArray, rates: FloatArray, complete: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Ratios of the cells' rates to what the standard's expect, times the standard's rate, and their derivatives."""
+    # q_cs composition of the cell, p_s and r_s composition and rates of the standard:
+    # R_c = [sum_s q_cs r_cs / sum_s q_cs r_s] sum_s p_s r_s
+    composition = table.weight / table.weight.sum(axis=1, keepdims=True)
+    crude = _combinations(table.place, composition, len(rates))
+    expected, level = np.zeros_like(crude), np.zeros_like(crude)
+    for of_event in table.events():
+        place, weight = (values[is_standard & of_event] for values in (table.place, table.weight))
+        cell, stratum = np.nonzero(place >= 0)
+        of_standard = np.zeros((len(table.strata), len(rates)))
+        of_standard[stratum, place[cell, stratum]] = (weight / np.maximum(weight.sum(axis=0), _TINY))[cell, stratum]
+        expected[of_event], level[of_event] = composition[of_event] @ of_standard, shares[of_event] @ of_standard
+    observed, should, whole = (matrix @ rates for matrix in (crude, expected, level))
+    nothing = np.flatnonzero(complete & (should <= 0))
+    if len(nothing):
         raise IdentificationError(
-            f"the standard's rates expect nothing in {' '.join(map(str, cell))}: no ratio exists."
+            f"the standard's rates expect nothing in {' '.join(map(str, table.cells[nothing[0]]))}: no ratio exists."
         )
-    value = observed / should * whole
-    return value, crude * whole / should + level * observed / should - expected * observed * whole / should**2
-
-
-def _standard_rate(table: _Table, cells: Sequence[tuple[Any, ...]], stratum: tuple[Any, ...], size: int) -> FloatArray:
-    """The standard's rate of a stratum as a combination of rates."""
-    row = np.zeros(size)
-    weights = {c: table.weight[c, stratum] for c in cells if (c, stratum) in table.place}
-    for cell, weight in weights.items():
-        row[table.place[cell, stratum]] = weight / sum(weights.values())
-    return row
-
-
-def _warn_lacking(table: _Table, found: Sequence[tuple[Any, ...]]) -> None:
-    left = [" ".join(map(str, cell)) for cell in table.cells if cell not in found]
-    if left:
-        warn(
-            f"{len(left)} of {len(table.cells)} cells lack a level that composition is over and are left out: "
-            f"{listing(left)}.",
-            SmallCellWarning,
-        )
+    ratio, scale = (np.divide(top, should, out=np.zeros_like(should), where=complete) for top in (observed, whole))
+    return ratio * whole, crude * scale[:, None] + level * ratio[:, None] - expected * (ratio * scale)[:, None]

@@ -89,15 +89,16 @@ def stock_rates(
     for name in [abroad, domestic, *(n for n in (abroad_error, domestic_error) if n)]:
         check_column(name, table.columns, "in the table of stocks")
     a, d = _counts(table, keys, abroad, domestic)
-    errors = _errors(table, abroad_error, domestic_error)
+    a_error, d_error = _errors(table, abroad_error, domestic_error)
     # var R = (d^2 var a + a^2 var d) / (a + d)^4
-    variance = (d**2 * errors[0] ** 2 + a**2 * errors[1] ** 2) / (a + d) ** 4
-    labels = table[keys].reset_index(drop=True).assign(term="stock_abroad", unit="share", comparison="")
+    variance = (d**2 * a_error**2 + a**2 * d_error**2) / (a + d) ** 4
     stated = StatedSource(
         source, np.diag(variance), np.inf, "stated errors of counts" if abroad_error else "errors unknown"
     )
+    cells = table[keys].reset_index(drop=True)
+    labels = cells.assign(term="stock_abroad", unit="share", comparison="")
     estimates = Estimates(labels, a / (a + d), (stated,), (np.eye(len(a)),), title="Stock abroad")
-    cells = table[keys].reset_index(drop=True).assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
+    cells = cells.assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
     return Rates(estimates, ("stock_abroad",), "everyone counted", cells)
 
 
@@ -134,10 +135,8 @@ def _errors(table: pd.DataFrame, abroad: str | None, domestic: str | None) -> li
     errors = [
         np.full(len(table), np.nan) if name is None else known_numbers(table, name) for name in (abroad, domestic)
     ]
-    negative = int(sum((error < 0).sum() for error in errors))
-    if negative:
-        raise CovarianceError(f"{negative} standard errors of stocks are negative.")
-    infinite = int(sum(np.isinf(error).sum() for error in errors))
-    if infinite:
-        raise CovarianceError(f"{infinite} standard errors of stocks are infinite: leave unknown ones missing.")
+    stated = np.concatenate(errors)
+    for fault, bad in (("negative", stated < 0), ("infinite: leave unknown ones missing", np.isinf(stated))):
+        if bad.any():
+            raise CovarianceError(f"{int(bad.sum())} standard errors of stocks are {fault}.")
     return [errors[0], np.zeros(len(table)) if abroad is not None and domestic is None else errors[1]]

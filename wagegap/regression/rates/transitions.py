@@ -29,7 +29,6 @@ from wagegap.errors import (
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
@@ -62,11 +61,12 @@ class Transitions(Result):
 
     def matrix(self, **keys: Any) -> pd.DataFrame:
         """Return the matrix of one cell, origins in rows; `iso3="KOR"` says which, where there are several."""
-        own = self.estimates.select(**keys) if keys else self.estimates
-        frame = own.labels.assign(share=own.values)
+        shares = self.estimates.select(**keys) if keys else self.estimates
+        frame = shares.labels.assign(share=shares.values)
         if frame.duplicated([self.origin, "term"]).any():
-            cells = [name for name in own.by if name != self.origin]
-            raise OptionError(f"there are several cells: name one by {listing(cells)}.")
+            raise OptionError(
+                f"there are several cells: name one by {listing(name for name in shares.by if name != self.origin)}."
+            )
         table = frame.pivot_table(index=self.origin, columns="term", values="share", observed=True)
         return table.rename_axis(columns=self.destination)
 
@@ -115,28 +115,27 @@ class Transitions(Result):
         IdentificationError
             Where a cell lacks an origin or destination.
         """
-        own = self.estimates
-        keys = [name for name in own.by if name != self.origin]
-        cells = list(zip(*(own.labels[name] for name in keys), strict=True)) if keys else [()] * len(own.values)
-        stays = (own.labels[self.origin].map(_name_of) == own.labels["term"].astype(str)).to_numpy()
-        rows, labels, shift = [], [], []
+        shares, labels = self.estimates, self.estimates.labels
+        keys = [name for name in shares.by if name != self.origin]
+        cells = list(zip(*(labels[name] for name in keys), strict=True)) if keys else [()] * len(labels)
+        stays = (labels[self.origin].map(_name_of) == labels["term"].astype(str)).to_numpy()
+        rows, indices, shift = [], [], []
         for cell in dict.fromkeys(cells):
-            here = np.array([c == cell for c in cells]) & stays
-            k = int(here.sum())
-            origins = own.labels[self.origin][[c == cell for c in cells]].nunique()
+            here = np.array([c == cell for c in cells])
+            k, origins = int((here & stays).sum()), labels.loc[here, self.origin].nunique()
             if k < 2 or k < origins:
                 raise IdentificationError(
-                    f"{' '.join(map(str, cell)) or 'the matrix'} has {origins} origin{'s' * (origins != 1)} and {k} "
-                    "that are destinations too: an index of mobility needs the same, at least two."
+                    f"{' '.join(map(str, cell)) or 'the matrix'} has {origins} origin{'' if origins == 1 else 's'} and "
+                    f"{k} that are destinations too: an index of mobility needs the same, at least two."
                 )
-            for name, scale in (("shorrocks", 1 / (k - 1)), ("moved", 1 / k)):
-                rows.append(-scale * here)
+            # (k - trace P) / (k - 1) and (k - trace P) / k
+            for index, scale in (("shorrocks", 1 / (k - 1)), ("moved", 1 / k)):
+                rows.append(-scale * (here & stays))
                 shift.append(k * scale)
-                labels.append((*cell, name))
-        frame = pd.DataFrame(labels, columns=[*keys, "term"]).assign(unit="index", comparison="")
+                indices.append((*cell, index))
         matrix = np.array(rows)
-        values = matrix @ own.values + np.array(shift)
-        return own.map(lambda _: values, labels=frame, jacobian=lambda _: matrix, title="Mobility")
+        frame = pd.DataFrame(indices, columns=[*keys, "term"]).assign(unit="index", comparison="")
+        return shares.map(lambda p: matrix @ p + shift, labels=frame, jacobian=lambda _: matrix, title="Mobility")
 
 
 @refittable
@@ -162,7 +161,7 @@ def fit_transitions(  # noqa: PLR0913
     origin, destination : str
         Columns of now and next, such as `"field"` and `"next_field"`.
     by, among, cov, small_sample, weights, weight_kind
-        As in `fit_rates`; a single matrix by itself.
+        As in `fit_rates`; a single matrix by default.
     min_rows : int
         Origins with fewer rows are left out, with a warning.
 
@@ -200,12 +199,18 @@ def fit_transitions(  # noqa: PLR0913
     how = dict(by=[*keys, origin], cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
     rates = rates_of(panel, events, among=among, min_rows=min_rows, how=how)
     shares, first = rates.estimates, next(iter(events))
-    names = {event: _name_of(level) for event, level in zip(events, levels, strict=True)}
     assert shares.ledger is not None
+    # rows without a destination, which the first event counted, by the name of the column
+    losses = tuple(
+        replace(loss, reason=f"unknown {destination}") if loss.reason == f"unknown {first}" else loss
+        for loss in shares.ledger.losses
+    )
     estimates = replace(
         shares,
-        labels=shares.labels.assign(term=shares.labels["term"].map(names)),
-        ledger=_said_once(shares.ledger, first, destination),
+        labels=shares.labels.assign(
+            term=shares.labels["term"].map(dict(zip(events, map(_name_of, levels), strict=True)))
+        ),
+        ledger=replace(shares.ledger, losses=losses),
         title=f"Moves from {origin} to {destination}",
         spec=None,
     )
@@ -226,12 +231,12 @@ def _keys_of_moves(panel: Panel, origin: str, destination: str, by: str | Sequen
             "'next_field' (panel.transitions() adds the second)."
         )
     keys = cell_keys(panel, by or ())
-    both = [name for name in (origin, destination) if name in keys]
-    if both:
-        raise OptionError(
-            f"by={both[0]!r} is the {'origin' if both[0] == origin else 'destination'} of the moves, which the matrix "
-            "has already: by= names what splits people into matrices of their own, such as a country."
-        )
+    for name, role in ((origin, "origin"), (destination, "destination")):
+        if name in keys:
+            raise OptionError(
+                f"by={name!r} is the {role} of the moves, which the matrix has already: by= names what splits people "
+                "into matrices of their own, such as a country."
+            )
     return keys
 
 
@@ -239,12 +244,3 @@ def _name_of(level: Any) -> str:
     """Name of a level, in which codes that missing values made decimal are whole: 2512.0 is '2512'."""
     whole = isinstance(level, float | np.floating) and float(level).is_integer()
     return str(int(level)) if whole else str(level)
-
-
-def _said_once(ledger: Ledger, event: str, destination: str) -> Ledger:
-    """Rows without a destination, which the first event counted, by the name of the column."""
-    losses = tuple(
-        replace(loss, reason=f"unknown {destination}") if loss.reason == f"unknown {event}" else loss
-        for loss in ledger.losses
-    )
-    return replace(ledger, losses=losses)

@@ -19,12 +19,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -43,7 +45,7 @@ from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result
-from wagegap.estimation.sample import Cell, CellFit
+from wagegap.estimation.sample import CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values
@@ -184,29 +186,38 @@ def fit_roy(  # noqa: PLR0913
         raise OptionError("parts=1: at least two parts are needed for a ratio.")
     how = dict(by=(), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
     rows = _rows(as_panel(data), formula, leave, how)
-    estimates = _ratios(rows, parts)
-    grid = _grid(rows)
-    curves = pd.DataFrame({"at": grid, **{n: _distribution(rows, m, grid) for n, m in _sides(rows).items()}})
+    estimates, values = _ratios(rows, parts), np.unique(rows.y)
+    # all values, or evenly spaced quantiles of many
+    grid = values if len(values) <= _GRID else np.quantile(values, np.linspace(0, 1, _GRID))
+    curves = {name: _distribution(rows, getattr(rows, name), grid) for name in ("leavers", "stayers")}
     tests = _dominance(rows, grid, orders, reps, np.random.default_rng(rng))
-    return Roy(estimates, leave, rows.outcome, curves, tests)
+    return Roy(estimates, leave, rows.outcome, pd.DataFrame({"at": grid, **curves}), tests)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Rows:
-    """Pay (n,), who leaves, weights, clusters that are drawn together, and the rows they are of."""
+    """Pay (n,), who leaves, shares in the weight of leavers and of stayers, and the rows they are of."""
 
     outcome: str
-    unit: str
     y: FloatArray
-    leaves: FloatArray
-    weights: FloatArray
-    clusters: CodeArray | None
+    leaves: BoolArray
+    leavers: FloatArray
+    stayers: FloatArray
     rows: Rows
-    order: IntArray
 
-    def places(self, grid: FloatArray) -> IntArray:
-        """Rows, in the order of pay, up to the points of a grid."""
-        return np.asarray(np.searchsorted(self.y[self.order], grid, side="right"))
+    @cached_property
+    def order(self) -> IntArray:
+        """Rows in the order of pay."""
+        return np.argsort(self.y, kind="stable")
+
+    @property
+    def repeats(self) -> FloatArray | float:
+        """Observations that each row stands for."""
+        return 1.0 if self.rows.sample.repeats is None else self.rows.sample.repeats
+
+    def worth(self, share: FloatArray) -> float:
+        """Number of observations that weighted shares are worth; repeated rows are independent."""
+        return 1 / float(np.sum(share**2 / self.repeats))
 
 
 def _sides_of(formula: str) -> tuple[str, str]:
@@ -232,31 +243,21 @@ def _rows(panel: Panel, formula: str, leave: str, how: Mapping[str, Any]) -> _Ro
     if unknown.all():
         raise EmptyDataError(f"leave={leave!r} is known for nobody.\n{panel.ledger}")
     rows = prepare(panel, FormulaParts(outcome, regressors or "1"), subpop=[(f"unknown {leave}", unknown)], **how)
-    design, sample = rows.design, rows.sample
     weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-    y = fit_lstsq(design.y, design.x, weights).residuals if regressors else design.y
-    who = leaves[design.rows]
-    for words, mask in (("leaves", who == 1), ("stays", who == 0)):
+    y = fit_lstsq(rows.design.y, rows.design.x, weights).residuals if regressors else rows.design.y
+    leaves_of_rows = leaves[rows.design.rows] == 1
+    for verb, mask in (("leaves", leaves_of_rows), ("stays", ~leaves_of_rows)):
         if mask.sum() < 2:
-            raise EmptyDataError(f"{int(mask.sum())} of {len(who):,} rows {words}: there is nobody to compare.")
-    group = sample.groupings[rows.cov.clusters[0]] if len(rows.cov.clusters) == 1 else None
-    clusters = group.codes if isinstance(group, Grouping) else None
-    words = f"{outcome} given {regressors}" if regressors else outcome
-    return _Rows(words, unit_of_outcome(outcome), y, who, weights, clusters, rows, np.argsort(y, kind="stable"))
-
-
-def _sides(rows: _Rows) -> dict[str, FloatArray]:
-    """Shares of the rows in each group's weight."""
-    out = {}
-    for name, mask in (("leavers", rows.leaves == 1), ("stayers", rows.leaves == 0)):
-        w = np.where(mask, rows.weights, 0.0)
-        out[name] = w / w.sum()
-    return out
+            raise EmptyDataError(f"{int(mask.sum())} of {len(mask):,} rows {verb}: there is nobody to compare.")
+    leavers, stayers = (np.where(mask, weights, 0.0) for mask in (leaves_of_rows, ~leaves_of_rows))
+    compared = f"{outcome} given {regressors}" if regressors else outcome
+    return _Rows(compared, y, leaves_of_rows, leavers / leavers.sum(), stayers / stayers.sum(), rows)
 
 
 def _distribution(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
     """Distribution function on a grid."""
-    return np.asarray(np.concatenate([[0.0], np.cumsum(share[rows.order])])[rows.places(grid)])
+    upto = np.searchsorted(rows.y[rows.order], grid, side="right")
+    return np.asarray(np.concatenate([[0.0], np.cumsum(share[rows.order])])[upto])
 
 
 def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
@@ -265,105 +266,88 @@ def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
     return np.asarray((grid - grid[0]) * _distribution(rows, share, grid) - short)
 
 
-def _squares(rows: _Rows, share: FloatArray) -> float:
-    """Inverse of the number of observations that weighted shares are worth; repeated rows are independent."""
-    return float(np.sum(share**2 if rows.rows.sample.repeats is None else share**2 / rows.rows.sample.repeats))
-
-
 def _multipliers(rows: _Rows, generator: np.random.Generator) -> FloatArray:
     """Normal multipliers, one for each cluster, or for each observation: their mean in repeated rows."""
-    if rows.clusters is not None:
-        return np.asarray(generator.standard_normal(int(rows.clusters.max()) + 1)[rows.clusters])
-    drawn = generator.standard_normal(len(rows.y))
-    return drawn if rows.rows.sample.repeats is None else drawn / np.sqrt(rows.rows.sample.repeats)
+    clusters = rows.rows.cov.clusters
+    group = rows.rows.sample.groupings[clusters[0]] if len(clusters) == 1 else None
+    if isinstance(group, Grouping):
+        return np.asarray(generator.standard_normal(int(group.codes.max()) + 1)[group.codes])
+    return np.asarray(generator.standard_normal(len(rows.y)) / np.sqrt(rows.repeats))
 
 
-def _grid(rows: _Rows) -> FloatArray:
-    """Points at which distributions are compared: all values, or evenly spaced quantiles of many."""
-    values = np.unique(rows.y)
-    return values if len(values) <= _GRID else np.quantile(values, np.linspace(0, 1, _GRID))
-
-
-def _values(y: FloatArray, leaves: FloatArray, w: FloatArray, parts: int) -> tuple[FloatArray, FloatArray, IntArray]:
+def _values(y: FloatArray, leaves: BoolArray, w: FloatArray, parts: int) -> tuple[FloatArray, FloatArray, IntArray]:
     """Mean gap and ratios, cuts of the stayers' distribution, and the part of each row."""
-    stay, go = w * (leaves == 0), w * (leaves == 1)
+    stay, go = w * ~leaves, w * leaves
     order = np.argsort(y, kind="stable")
     total = np.cumsum(stay[order])
-    at = np.searchsorted(total, total[-1] * np.arange(1, parts) / parts * (1 - 1e-12))
-    cuts = y[order][at]
+    cuts = y[order][np.searchsorted(total, total[-1] * np.arange(1, parts) / parts * (1 - 1e-12))]
     part = np.searchsorted(cuts, y, side="left")
     shares = [np.bincount(part, weights=v, minlength=parts) / v.sum() for v in (go, stay)]
     gap = go @ y / go.sum() - stay @ y / stay.sum()
     ratios = np.divide(shares[0], shares[1], out=np.full(parts, np.nan), where=shares[1] > 0)
-    return np.concatenate([[gap], ratios]), np.asarray(cuts, dtype=float), part
+    return np.concatenate([[gap], ratios]), cuts, part
 
 
 def _ratios(rows: _Rows, parts: int) -> Estimates:
-    values, cuts, part = _values(rows.y, rows.leaves, rows.weights, parts)
+    def fit(w: FloatArray | None) -> tuple[FloatArray, FloatArray, IntArray]:
+        return _values(rows.y, rows.leaves, np.ones(len(rows.y)) if w is None else w, parts)
+
+    values, cuts, part = fit(rows.rows.weights)
     if np.ptp(rows.y) == 0:
         raise DataError(
             f"{rows.outcome} is {rows.y[0]:g} in all {len(rows.y):,} rows: leavers and stayers earn the same."
         )
     if len(np.unique(cuts)) < len(cuts):
         raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
-    fit = CellFit(values=values, influence=_influence(rows, values, cuts, part, parts), n_params=1)
-
-    def refit(cell: Cell) -> FloatArray:
-        weights = rows.weights if cell.weights is None else cell.weights
-        return _values(rows.y, rows.leaves, weights, parts)[0]
-
+    cell_fit = CellFit(values=values, influence=_influence(rows, cuts, part), n_params=1)
     terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
-    labels = pd.DataFrame({"term": terms, "unit": [rows.unit, *["none"] * parts], "comparison": "stayers"})
-    return relate(rows.rows, [fit], refit, labels, title=f"Selection of those who leave, by {rows.outcome}")
+    units = [unit_of_outcome(rows.rows.design.outcome), *["none"] * parts]
+    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
+    title = f"Selection of those who leave, by {rows.outcome}"
+    return relate(rows.rows, [cell_fit], lambda cell: fit(cell.weights)[0], labels, title=title)
 
 
-def _influence(rows: _Rows, values: FloatArray, cuts: FloatArray, part: IntArray, parts: int) -> FloatArray:
+def _influence(rows: _Rows, cuts: FloatArray, part: IntArray) -> FloatArray:
     """Influence of every row on the mean gap and the ratios, the stayers' quantiles estimated.
 
     The share of stayers in a part is fixed by its cuts, so that a ratio moves with the leavers' shares and with the
     cuts, whose influence times the leavers' density over the stayers' is that of the stayers' distribution function.
     """
-    sides = _sides(rows)
-    go, stay = sides["leavers"], sides["stayers"]
+    go, stay = rows.leavers, rows.stayers
     gap = go * (rows.y - go @ rows.y) - stay * (rows.y - stay @ rows.y)
     below = (rows.y[:, None] <= cuts) * 1.0
-    of_leavers = go[:, None] * (below - go @ below)
-    of_stayers = stay[:, None] * (below - stay @ below)
-    density = np.array([_density_ratio(rows, go, stay, cut) for cut in cuts])
-    upto = np.column_stack([np.zeros(len(rows.y)), of_leavers - of_stayers * density, np.zeros(len(rows.y))])
-    share = np.bincount(part, weights=stay, minlength=parts)
-    return np.column_stack([gap, np.diff(upto, axis=1) / share])
+    of_leavers, of_stayers = (share[:, None] * (below - share @ below) for share in (go, stay))
+    density = np.array([_density_ratio(rows, cut) for cut in cuts])
+    upto = np.pad(of_leavers - of_stayers * density, ((0, 0), (1, 1)))
+    return np.column_stack([gap, np.diff(upto, axis=1) / np.bincount(part, weights=stay, minlength=len(cuts) + 1)])
 
 
-def _density_ratio(rows: _Rows, go: FloatArray, stay: FloatArray, cut: float) -> float:
+def _density_ratio(rows: _Rows, cut: float) -> float:
     """Leavers' density over stayers' at a point, by a normal kernel with a common width."""
-    centre = stay @ rows.y
-    spread = np.sqrt(stay @ (rows.y - centre) ** 2)
-    size = 1 / max(_squares(rows, go), _squares(rows, stay))
+    stay = rows.stayers
+    spread = np.sqrt(stay @ (rows.y - stay @ rows.y) ** 2)
+    size = min(rows.worth(rows.leavers), rows.worth(stay))
     kernel = np.exp(-0.5 * ((rows.y - cut) / (1.06 * spread * size**-0.2)) ** 2)
-    return float(go @ kernel / (stay @ kernel))
+    return float(rows.leavers @ kernel / (stay @ kernel))
 
 
 def _dominance(
     rows: _Rows, grid: FloatArray, orders: Sequence[int], reps: int, generator: np.random.Generator
 ) -> pd.DataFrame:
     """Barrett and Donald's tests of dominance, by multipliers of units."""
-    sides = _sides(rows)
-    scale = np.sqrt(1 / sum(_squares(rows, share) for share in sides.values()))
+    scale = np.sqrt(1 / (1 / rows.worth(rows.leavers) + 1 / rows.worth(rows.stayers)))
     curves = {order: _distribution if order == 1 else _integrated for order in orders}
-    known = {order: [curve(rows, share, grid) for share in sides.values()] for order, curve in curves.items()}
+    known = {order: [curve(rows, w, grid) for w in (rows.leavers, rows.stayers)] for order, curve in curves.items()}
     noise = {order: np.empty((reps, len(grid))) for order in orders}
     for r in range(reps):
         w = _multipliers(rows, generator)
-        leavers, stayers = sides["leavers"] * w, sides["stayers"] * w
+        leavers, stayers = rows.leavers * w, rows.stayers * w
         for order, curve in curves.items():
             centre = known[order][0] * leavers.sum() - known[order][1] * stayers.sum()
             noise[order][r] = curve(rows, leavers - stayers, grid) - centre
-    found = []
-    for order in orders:
-        gap = known[order][0] - known[order][1]
-        for words, sign in (("leavers dominate", 1.0), ("stayers dominate", -1.0)):
-            statistic = scale * max(float((sign * gap).max()), 0.0)
-            p = (1 + np.sum(scale * (sign * noise[order]).max(axis=1) >= statistic)) / (reps + 1)
-            found.append((words, order, statistic, float(p)))
-    return pd.DataFrame(found, columns=["hypothesis", "order", "statistic", "p_value"])
+    tests = []
+    for order, (hypothesis, sign) in product(orders, (("leavers dominate", 1.0), ("stayers dominate", -1.0))):
+        statistic = scale * max(float((sign * (known[order][0] - known[order][1])).max()), 0.0)
+        p = (1 + np.sum(scale * (sign * noise[order]).max(axis=1) >= statistic)) / (reps + 1)
+        tests.append((hypothesis, order, statistic, float(p)))
+    return pd.DataFrame(tests, columns=["hypothesis", "order", "statistic", "p_value"])

@@ -107,13 +107,10 @@ class Selection(Result):
             raise OptionError(f"there is an outcome equation of each place: place= one of {listing(self.places)}.")
         if place is not None:
             check_option("place", place, self.places)
-        equation = "outcome" if place is None else f"outcome of {place}"
-        own = self.estimates.select(equation=equation)
-        check_option("term", term, own.labels["term"].tolist())
-        chosen = own.select(term=term)
-        return replace(
-            chosen, labels=chosen.labels.drop(columns="equation"), title=f"Premium of {term}, selection corrected"
-        )
+        outcome = self.estimates.select(equation="outcome" if place is None else f"outcome of {place}")
+        check_option("term", term, outcome.labels["term"].tolist())
+        chosen, title = outcome.select(term=term), f"Premium of {term}, selection corrected"
+        return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
     def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
         """Draw coefficients of the outcome equation, corrected beside uncorrected, with their intervals.
@@ -156,8 +153,8 @@ class Selection(Result):
             check_option("term", term, known)
         wanted = known if term is None else [term]
         named = {
-            name: own.select(own.labels["term"].isin(wanted).to_numpy())
-            for name, own in (("corrected", corrected), ("uncorrected", self.uncorrected))
+            name: estimates.select(term=wanted)
+            for name, estimates in (("corrected", corrected), ("uncorrected", self.uncorrected))
         }
         outcome = self.title.removesuffix(" corrected for selection")
         return draw_effects(named, what=f"coefficient{{of}} in the equation of {outcome}", ax=ax, alpha=alpha)
@@ -206,13 +203,13 @@ def fit_selection(  # noqa: PLR0913
         Heckman's two steps or maximum likelihood; for many places the correction of Lee, of Dubin and McFadden, or of
         Dahl.
     places : str or sequence of str, optional
-        Places whose outcome equation is fitted; all where outcomes are observed, by itself.
+        Places whose outcome equation is fitted; all where outcomes are observed by default.
     probabilities : str or sequence of str
         For Dahl: places whose probabilities enter beside that of the place chosen.
     degree : int
         For Dahl: degree of the polynomial.
     by : str or sequence of str
-        Cells with equations of their own, estimated jointly; none by itself.
+        Cells with equations of their own, estimated jointly; none by default.
     cov : str or object of `wagegap.cov`, optional
         HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap; under Heckman's
         model also iid, its classical covariance. What the panel declares, else HC1.
@@ -243,21 +240,27 @@ def fit_selection(  # noqa: PLR0913
     check_option("method", method, _METHODS)
     check_count("degree", degree)
     how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    task = _task(as_panel(data), formula, selection, method, how)
-    if "equation" in task.rows.by:
-        raise OptionError("by='equation': results have a column of this name themselves; rename yours.")
-    _check_exclusion(task)
-    places_fitted = _chosen(task, places) if method not in _BINARY else ()
-    task = replace(task, chosen=places_fitted, more=_places_of(task, probabilities, "probabilities"), degree=degree)
+    binary, task = method in _BINARY, _task(as_panel(data), formula, selection, method, how)
     rows = task.rows
-    if rows.cov.kind == "iid" and method not in _BINARY:
+    if "equation" in rows.by:
+        raise OptionError("by='equation': results have a column of this name themselves; rename yours.")
+    if set(rows.design.names) <= set(task.names):
+        warn(
+            "every regressor of the selection equation stands in the outcome equation too: the correction rests on the "
+            "shape of the error's distribution alone. Add a regressor that moves selection and not the outcome.",
+            IdentificationWarning,
+        )
+    with_outcome = () if binary else tuple(int(code) for code in np.unique(task.codes[task.observed]))
+    fitted = with_outcome if binary or places is None else _places_of(task, places, "places")
+    task = replace(task, chosen=fitted, more=_places_of(task, probabilities, "probabilities"), degree=degree)
+    if rows.cov.model_based and not binary:
         raise CovarianceError(f"cov='iid' is not defined for method={method!r}: use HC0, HC1 or a cluster.")
-    estimates = _of_cells(task, _fit_cell, "corrected for selection")
+    estimates = _of_cells(task, _fit_normal if binary else _fit_places, "corrected for selection")
     uncorrected = _of_cells(task, _fit_plain, "not corrected for selection")
-    if method in _BINARY:
+    if binary:
         uncorrected = replace(uncorrected, labels=uncorrected.labels.drop(columns="equation"))
     cells = rows.cells.keys.assign(n=rows.count(), n_observed=rows.count(task.observed)).reset_index(drop=True)
-    result = Selection(estimates, method, uncorrected, cells, tuple(task.levels[m] for m in places_fitted))
+    result = Selection(estimates, method, uncorrected, cells, tuple(task.levels[m] for m in fitted))
     return result if keep_units else result.without_units()
 
 
@@ -321,21 +324,16 @@ def _task(panel: Panel, formula: str, selection: str, method: SelectionMethod, h
         second = prepare(panel, parts, subpop=[("not selected", ~selected)], **how).design
     except DataError as error:
         raise type(error)(f"among those selected, {error}") from error
-    has = np.zeros(len(panel), dtype=bool)
-    has[second.rows] = True
-    incomplete: IntArray = np.flatnonzero(~has & ~np.isnan(codes))
-    subpop = []
-    if binary and known:
-        subpop = [(f"selected without {parts.outcome} or its regressors", selected & ~has)]
+    has = np.isin(np.arange(len(panel)), second.rows)
+    incomplete = [(f"selected without {parts.outcome} or its regressors", selected & ~has)] if binary and known else []
     chosen = FormulaParts(first.outcome or "selection", first.regressors, values=codes if known else has.astype(float))
-    rows = prepare(panel, chosen, subpop=subpop, **how)
+    rows = prepare(panel, chosen, subpop=incomplete, **how)
     y, x = np.zeros(len(panel)), np.zeros((len(panel), second.x.shape[1]))
     y[second.rows], x[second.rows] = second.y, second.x
-    at = rows.design.rows
-    without = 0 if binary else len(np.intersect1d(incomplete, at))
+    at, places = rows.design.rows, rows.design.y.astype(np.intp)
+    without = 0 if binary else int((~has & ~np.isnan(codes))[at].sum())
     notes = (f"{without:,} rows have a place but no outcome, and enter the first step alone.",) if without else ()
-    observed = has[at] & (rows.design.y == 1) if binary else has[at]
-    places = rows.design.y.astype(np.intp)
+    observed = has[at] & (places == 1) if binary else has[at]
     return _Task(rows, parts.outcome, y[at], x[at], second.names, observed, places, levels, notes, method)
 
 
@@ -383,16 +381,6 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
     return True, numbered, tuple(str(level) for level in levels)
 
 
-def _check_exclusion(task: _Task) -> None:
-    """Warn where nothing but the shape of the distribution tells selection from the regressors."""
-    if set(task.rows.design.names) <= set(task.names):
-        warn(
-            "every regressor of the selection equation stands in the outcome equation too: the correction rests on the "
-            "shape of the error's distribution alone. Add a regressor that moves selection and not the outcome.",
-            IdentificationWarning,
-        )
-
-
 def _places_of(task: _Task, places: str | Sequence[str], option: str) -> tuple[int, ...]:
     named = [places] if isinstance(places, str) else [str(place) for place in places]
     for name in named:
@@ -403,20 +391,7 @@ def _places_of(task: _Task, places: str | Sequence[str], option: str) -> tuple[i
     return tuple(task.levels.index(name) for name in named)
 
 
-def _chosen(task: _Task, places: str | Sequence[str] | None) -> tuple[int, ...]:
-    """Places whose outcome is fitted."""
-    if places is not None:
-        return _places_of(task, places, "places")
-    found = np.unique(task.codes[task.observed])
-    return tuple(int(code) for code in found)
-
-
 # fits ----------------------------------------------------------------------------------------------------------------
-
-
-def _fit_cell(task: _Task, cell: Cell) -> _Fit:
-    """Fit both equations in one cell."""
-    return _fit_normal(task, cell) if task.method in _BINARY else _fit_places(task, cell)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -428,33 +403,27 @@ class _Fit(CellFit):
 
 def _fit_normal(task: _Task, cell: Cell) -> _Fit:
     """Heckman's model, by two steps or maximum likelihood."""
-    at, z, weights = cell.rows, cell.x, cell.weights
-    x, selected, selection_names = task.x[at], task.observed[at], task.rows.design.names
-    named = dict(names=task.names, selection_names=selection_names)
-    of_selection = tuple(("selection", name) for name in selection_names)
-    errors = (("error", "sigma"), ("error", "rho"))
+    at, z, names, selection_names = cell.rows, cell.x, task.names, task.rows.design.names
+    given = (task.y[at], task.x[at], task.observed[at], z, cell.weights)
     if task.method == "ml":
-        ml = fit_heckman(task.y[at], x, selected, z, weights, **named)
-        labels = (*(("outcome", name) for name in task.names), *of_selection, *errors)
+        ml = fit_heckman(*given, names=names, selection_names=selection_names)
         values = np.concatenate([ml.selection, ml.params, [ml.sigma, ml.rho]])
         influence, classical = ml.influence, ml.bread
     else:
-        two = fit_two_step(task.y[at], x, selected, z, weights, **named)
-        labels = (*(("outcome", name) for name in (*task.names, "lambda")), *of_selection, *errors)
+        two = fit_two_step(*given, names=names, selection_names=selection_names)
+        names = (*names, "lambda")
         values = np.concatenate([two.selection.params, two.second.params, [two.sigma, two.rho]])
-        influence = two.influence
-        classical = np.zeros((len(values), len(values)))
+        influence, classical = two.influence, np.diag([0.0] * (len(values) - 2) + [np.nan] * 2)
         classical[:-2, :-2] = two.classical
-        classical[[-2, -1], [-2, -1]] = np.nan
     # the numerics put selection first
-    q = z.shape[1]
-    order = np.concatenate([np.arange(q, len(values) - 2), np.arange(q), [len(values) - 2, len(values) - 1]])
+    order = np.r_[z.shape[1] : len(values) - 2, : z.shape[1], len(values) - 2, len(values) - 1]
+    equations = {"outcome": names, "selection": selection_names, "error": ("sigma", "rho")}
     return _Fit(
         values=values[order],
         influence=influence[:, order],
         n_params=len(values) - 2,
         classical=classical[np.ix_(order, order)],
-        labels=labels,
+        labels=tuple((equation, name) for equation, terms in equations.items() for name in terms),
     )
 
 
@@ -464,25 +433,29 @@ def _fit_places(task: _Task, cell: Cell) -> _Fit:
     choice = fit_multinomial(task.codes[at], z, weights, names=selection_names, outcomes=task.levels)
     if not choice.kept.all():
         lost = [selection_names[j] for j in np.flatnonzero(~choice.kept)]
-        raise IdentificationError(f"{listing(lost)} cannot be told apart from other columns of the selection equation.")
+        raise IdentificationError(f"{listing(lost)} is collinear with other columns of the selection equation.")
     first = choice.influence(z)
     labels: list[tuple[str, str]] = []
     values, influence = [], []
     for m in task.chosen:
-        mine = task.observed[at] & (task.codes[at] == m)
-        terms = _terms(task, choice.probabilities[mine], m)
+        chose = task.observed[at] & (task.codes[at] == m)
+        terms = _terms(task, choice.probabilities[chose], m)
         names = (*task.names, *terms.names)
-        _check_size(task, m, int(mine.sum()), len(names))
-        own = None if weights is None else weights[mine]
+        if chose.sum() <= len(names):
+            raise IdentificationError(
+                f"the outcome of {task.levels[m]} is observed in {int(chose.sum())} rows for {len(names)} "
+                "coefficients: leave the place out with places=, or drop regressors."
+            )
+        w = None if weights is None else weights[chose]
         try:
             second = corrected_least_squares(
-                task.y[at][mine], task.x[at][mine], terms.values, terms.slopes, z[mine], own, names=names
+                task.y[at][chose], task.x[at][chose], terms.values, terms.slopes, z[chose], w, names=names
             )
         except IdentificationError as error:
             raise IdentificationError(f"in the outcome of {task.levels[m]}, {error}") from error
         labels += [(f"outcome of {task.levels[m]}", name) for name in names]
         values.append(second.params)
-        influence.append(second.influence(own, mine, first))
+        influence.append(second.influence(w, chose, first))
     labels += [(f"selection into {level}", name) for level in task.levels[1:] for name in selection_names]
     values.append(choice.params.ravel())
     return _Fit(
@@ -499,53 +472,38 @@ def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
         return lee_terms(probabilities, m)
     if task.method == "dubin-mcfadden":
         return dubin_mcfadden_terms(probabilities, m, task.levels)
-    others = [place for place in task.more if place != m]
-    return dahl_terms(probabilities, [m, *others], task.degree, task.levels)
-
-
-def _check_size(task: _Task, m: int, n: int, k: int) -> None:
-    if n <= k:
-        raise IdentificationError(
-            f"the outcome of {task.levels[m]} is observed in {n} rows for {k} coefficients: leave the place out with "
-            "places=, or drop regressors."
-        )
+    return dahl_terms(probabilities, [m, *(place for place in task.more if place != m)], task.degree, task.levels)
 
 
 # from fits to results ------------------------------------------------------------------------------------------------
 
 
-def _of_cells(task: _Task, fit: Callable[[_Task, Cell], _Fit], words: str) -> Estimates:
+def _of_cells(task: _Task, fit: Callable[[_Task, Cell], _Fit], what: str) -> Estimates:
     """Fit every cell and relate them."""
     fits = fit_cells(task.rows, partial(fit, task))
-    unit = unit_of_outcome(task.outcome)
     labels = pd.DataFrame(fits[0].labels, columns=["equation", "term"])
     in_pay = labels["equation"].str.startswith("outcome") | (labels["term"] == "sigma")
-    labels = labels.assign(unit=in_pay.map({True: unit, False: "none"}))
-    return relate(task.rows, fits, partial(fit, task), labels, title=f"{task.outcome} {words}", notes=task.notes)
+    labels = labels.assign(unit=np.where(in_pay, unit_of_outcome(task.outcome), "none"))
+    return relate(task.rows, fits, partial(fit, task), labels, title=f"{task.outcome} {what}", notes=task.notes)
 
 
 def _fit_plain(task: _Task, cell: Cell) -> _Fit:
     """Least squares of those observed in a cell."""
-    at, weights = cell.rows, cell.weights
-    groups = [("outcome", task.observed[at])]
-    if task.chosen:
-        groups = [(f"outcome of {task.levels[m]}", task.observed[at] & (task.codes[at] == m)) for m in task.chosen]
-    labels: list[tuple[str, str]] = []
-    values, influence, classical = [], [], []
-    for equation, mine in groups:
-        x, w = task.x[at][mine], None if weights is None else weights[mine]
-        fit = fit_lstsq(task.y[at][mine], x, w)
-        out = np.zeros((len(at), x.shape[1]))
-        out[mine] = (x * (fit.residuals if w is None else fit.residuals * w)[:, None]) @ fit.bread
-        labels += [(equation, name) for name in task.names]
+    at, places = cell.rows, {f"outcome of {task.levels[m]}": task.codes[cell.rows] == m for m in task.chosen}
+    values, influence, classical = [], [], np.empty((0, 0))
+    for chose in places.values() or [np.ones(len(at), dtype=bool)]:
+        used = task.observed[at] & chose
+        x, w = task.x[at][used], np.ones(int(used.sum())) if cell.weights is None else cell.weights[used]
+        fit = fit_lstsq(task.y[at][used], x, w)
+        rows = np.zeros((len(at), x.shape[1]))
+        rows[used] = (x * (w * fit.residuals)[:, None]) @ fit.bread
         values.append(np.nan_to_num(fit.params))
-        influence.append(out)
-        square = fit.residuals @ fit.residuals if w is None else w @ fit.residuals**2
-        classical.append(fit.bread * float(square) / max(task.rows.sample.observations(at[mine]) - fit.rank, 1))
+        influence.append(rows)
+        classical = fit.bread * float(w @ fit.residuals**2) / max(task.rows.sample.observations(at[used]) - fit.rank, 1)
     return _Fit(
         values=np.concatenate(values),
         influence=np.column_stack(influence),
         n_params=len(task.names),
-        classical=classical[0] if len(classical) == 1 else None,
-        labels=tuple(labels),
+        classical=classical if len(values) == 1 else None,
+        labels=tuple((equation, name) for equation in places or ("outcome",) for name in task.names),
     )

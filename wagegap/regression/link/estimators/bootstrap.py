@@ -11,60 +11,36 @@ Hesterberg, T. (2015). What teachers should know about the bootstrap. The Americ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError
 from wagegap.regression.link.estimators.eiv import slopes_without
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.problem import LinkProblem
 
-__all__ = ["BootstrapFit", "estimate", "expanded_percentiles", "fit_bootstrap"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BootstrapFit:
-    """A two-stage bootstrap.
-
-    Attributes
-    ----------
-    params : ndarray, shape (k,)
-        Slope and others, corrected with the bootstrap's covariance.
-    cov : ndarray, shape (k, k)
-        Covariance of the draws within their central 98 %.
-    slopes : ndarray, shape (R,)
-        Slopes of the draws; infinite where a draw has no corrected slope.
-    df : int
-        n - k.
-    """
-
-    params: FloatArray
-    cov: FloatArray
-    slopes: FloatArray
-    df: int
-
-    def interval(self, alpha: float = 0.05) -> tuple[float, float]:
-        """Percentile interval, expanded for few countries."""
-        return expanded_percentiles(self.slopes, len(self.params) + self.df, self.df, alpha)
+__all__ = ["estimate", "expanded_percentiles", "fit_bootstrap"]
 
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Two-stage bootstrap as an estimator of the link: the problem holds the covariance of resampled workers."""
-    fit = fit_bootstrap(problem, options.draws, np.random.default_rng(options.rng))
-    lost = int((~np.isfinite(fit.slopes)).sum())
+    params, cov, slopes = fit_bootstrap(problem, options.draws, np.random.default_rng(options.rng))
+    lost = int((~np.isfinite(slopes)).sum())
+    interval_at = partial(expanded_percentiles, slopes, problem.n, problem.n - problem.k)
     return LinkFit(
-        fit.params, fit.cov, f"{options.draws:,} two-stage bootstrap draws; interval by percentiles",
+        params, cov, f"{options.draws:,} two-stage bootstrap draws; interval by percentiles",
         notes=(f"In {lost} draws of countries no corrected slope exists.",) if lost else (),
-        without=slopes_without(problem), problem=problem, interval=fit.interval(), slopes=fit.slopes,
-        interval_at=partial(expanded_percentiles, fit.slopes, problem.n, fit.df),
+        without=slopes_without(problem), problem=problem, slopes=slopes, interval=interval_at(),
+        interval_at=interval_at,
     )  # fmt: skip
 
 
-def fit_bootstrap(problem: LinkProblem, reps: int, rng: np.random.Generator) -> BootstrapFit:
+def fit_bootstrap(
+    problem: LinkProblem, reps: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Resample countries and correct the slope in every draw.
 
     Parameters
@@ -76,26 +52,38 @@ def fit_bootstrap(problem: LinkProblem, reps: int, rng: np.random.Generator) -> 
     rng : Generator
         Source of randomness.
 
+    Returns
+    -------
+    tuple of ndarray
+        Coefficients (k,), corrected with the bootstrap's covariance, the covariance (k, k) of the draws within their
+        central 98 %, and the slopes of all draws (R,): infinite where a draw has no corrected slope.
+
     Raises
     ------
     IdentificationError
         When hardly any draw identifies the slope.
     """
     n, k = problem.x.shape
-    at = np.array(problem.estimated, dtype=np.intp)
-    z = problem.controls
+    at, exact = (np.array(columns, dtype=np.intp) for columns in (problem.estimated, problem.exact))
     # Counts f_ra of the multinomial; the first row is the data as they are.
     counts = rng.multinomial(n, np.full(n, 1 / n), size=reps + 1).astype(float)
     counts[0] = 1.0
     # X'F_r X less sum_a f_a (1 - h_a) V_pp,aa, and X'F_r y less sum_a f_a (1 - h_a) V_py,aa, h the leverage of controls
     moments = np.einsum("rn,nj,nk->rjk", counts, problem.x, problem.x)
     right = np.einsum("rn,nj,n->rj", counts, problem.x, problem.y)
-    leverage = np.einsum("rjk,nj,nk->rn", _inverses(moments, at), z, z)
+    draws = np.arange(reps + 1)
+    of_exact = moments[np.ix_(draws, exact, exact)]
+    # A column that a draw lacks counts for none.
+    inverse = np.linalg.pinv(of_exact, hermitian=True)
+    leverage = np.einsum("rjk,nj,nk->rn", inverse, problem.controls, problem.controls)
     share = counts * np.maximum(1 - leverage, 0.0)
-    grid = np.ix_(np.arange(reps + 1), at, at)
-    moments[grid] -= np.einsum("rn,jlnn->rjl", share, problem.v_x)
+    moments[np.ix_(draws, at, at)] -= np.einsum("rn,jlnn->rjl", share, problem.v_x)
     right[:, at] -= np.einsum("rn,jnn->rj", share, problem.v_xy)
-    exists = _positive(moments, at)
+    # Draws in which the corrected M_pp - M_pz M_zz^-1 M_zp is positive definite
+    cross = moments[np.ix_(draws, at, exact)]
+    given = moments[np.ix_(draws, at, at)] - cross @ inverse @ np.swapaxes(cross, 1, 2)
+    full = np.linalg.matrix_rank(of_exact, hermitian=True) == len(exact)
+    exists = (np.linalg.eigvalsh(given)[:, 0] > 0) & full
     if exists.mean() < 0.5 or not exists[0]:
         raise IdentificationError(
             f"in {int((~exists).sum())} of {reps} draws the premiums vary no more than their errors: no interval is "
@@ -106,7 +94,7 @@ def fit_bootstrap(problem: LinkProblem, reps: int, rng: np.random.Generator) -> 
     slopes = params[1:, at[0]]
     low, high = np.quantile(slopes, [0.01, 0.99], method="inverted_cdf")
     central = params[1:][(slopes >= low) & (slopes <= high) & np.isfinite(slopes)]
-    return BootstrapFit(params[0], np.cov(central, rowvar=False).reshape(k, k), slopes, n - k)
+    return params[0], np.cov(central, rowvar=False).reshape(k, k), slopes
 
 
 def expanded_percentiles(slopes: FloatArray, n: int, df: int, alpha: float = 0.05) -> tuple[float, float]:
@@ -118,23 +106,5 @@ def expanded_percentiles(slopes: FloatArray, n: int, df: int, alpha: float = 0.0
     2.2
     """
     tail = float(stats.norm.sf(np.sqrt(n / df) * stats.t.isf(alpha / 2, df)))
-    low, high = np.quantile(slopes, [tail, 1 - tail], method="inverted_cdf")
-    return float(low), float(high)
-
-
-def _inverses(moments: FloatArray, at: IntArray) -> FloatArray:
-    """Inverse of the moments of the exact columns in every draw; a column that a draw lacks counts for none."""
-    exact = np.delete(np.delete(moments, at, axis=1), at, axis=2)
-    return np.asarray(np.linalg.pinv(exact, hermitian=True))
-
-
-def _positive(moments: FloatArray, at: IntArray) -> BoolArray:
-    """Draws in which the corrected moments of the premiums, given the exact columns, are positive definite."""
-    exact = np.setdiff1d(np.arange(moments.shape[1]), at)
-    grid = np.arange(len(moments))
-    cross = moments[np.ix_(grid, at, exact)]
-    inverse = _inverses(moments, at)
-    # M_pp - M_pz M_zz^-1 M_zp
-    given = moments[np.ix_(grid, at, at)] - cross @ inverse @ np.swapaxes(cross, 1, 2)
-    full = np.linalg.matrix_rank(moments[np.ix_(grid, exact, exact)], hermitian=True) == len(exact)
-    return np.asarray((np.linalg.eigvalsh(given)[:, 0] > 0) & full)
+    low, high = np.quantile(slopes, [tail, 1 - tail], method="inverted_cdf").tolist()
+    return low, high

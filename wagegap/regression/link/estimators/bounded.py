@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from scipy import special
 
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import DataError, IdentificationError
@@ -31,10 +32,10 @@ Family = Literal["fractional", "poisson"]
 
 def fractional(problem: LinkProblem, options: Options) -> LinkFit:
     """Fractional logit of shares as an estimator of the link."""
-    outside = (problem.y < 0) | (problem.y > 1)
-    if outside.any():
+    outside = int(np.sum((problem.y < 0) | (problem.y > 1)))
+    if outside:
         raise DataError(
-            f"method='fractional' takes shares between 0 and 1; {int(outside.sum())} of {problem.n} rates are outside "
+            f"method='fractional' takes shares between 0 and 1; {outside} of {problem.n} rates are outside "
             f"({problem.y.min():.4g} to {problem.y.max():.4g})."
         )
     return _estimate(problem, options, "fractional")
@@ -42,9 +43,8 @@ def fractional(problem: LinkProblem, options: Options) -> LinkFit:
 
 def poisson(problem: LinkProblem, options: Options) -> LinkFit:
     """Poisson pseudo-likelihood of flows as an estimator of the link."""
-    negative = problem.y < 0
-    if negative.any():
-        raise DataError(f"method='poisson' takes flows, never negative; {int(negative.sum())} of {problem.n} are.")
+    if (problem.y < 0).any():
+        raise DataError(f"method='poisson' takes flows, never negative; {np.sum(problem.y < 0)} of {problem.n} are.")
     return _estimate(problem, options, "poisson")
 
 
@@ -59,9 +59,8 @@ def _estimate(problem: LinkProblem, options: Options, family: Family) -> LinkFit
     (b,), (v,) = fit(problem.y[None], problem.x[None])
     without = delete_groups(problem, refit)[:, problem.estimated[0]]
     naive = LinkFit(b, v, "sandwich", without=without, unit="none")
-    if not problem.errors_known:
-        return replace(naive, naive=naive)
-    return replace(extrapolated(problem.checked(), fit, options), naive=naive, unit="none")
+    corrected = extrapolated(problem.checked(), fit, options) if problem.errors_known else naive
+    return replace(corrected, naive=naive, unit="none")
 
 
 def quasi_likelihood(family: Family) -> Naive:
@@ -81,15 +80,20 @@ def quasi_likelihood(family: Family) -> Naive:
         for _ in range(60):
             # (X'WX) d = X'(y - m), W = m'(Xb), for every data set r
             mean, weight = _mean(np.einsum("rnk,rk->rn", x, b), family)
-            score = np.einsum("rnk,rn->rk", x, y - mean)
-            step = np.linalg.solve(np.einsum("rnk,rn,rnl->rkl", x, weight, x), score[..., None])[..., 0]
+            score = np.einsum("rnk,rn->rk", x, y - mean)[..., None]
+            step = np.linalg.solve(np.einsum("rnk,rn,rnl->rkl", x, weight, x), score)[..., 0]
             long = np.maximum(np.abs(np.einsum("rnk,rk->rn", x, step)).max(axis=1) / 4.0, 1.0)
             b = b + step / long[:, None]
             if np.abs(step).max() <= 1e-12 * (1 + np.abs(b).max()):
                 break
         else:
             raise IdentificationError(f"the {family} fit does not converge: outcomes are all at a bound, or separated.")
-        return b, _sandwich(y, x, b, family)
+        # V = n / (n - k) B sum_i s_i s_i' B, B = (X'WX)^-1, s = x (y - m)
+        n, k = x.shape[1:]
+        mean, weight = _mean(np.einsum("rnk,rk->rn", x, b), family)
+        bread = np.linalg.inv(np.einsum("rnk,rn,rnl->rkl", x, weight, x))
+        scores = x * (y - mean)[..., None]
+        return b, bread @ (np.swapaxes(scores, 1, 2) @ scores) @ bread * (n / (n - k))
 
     return fit
 
@@ -97,11 +101,11 @@ def quasi_likelihood(family: Family) -> Naive:
 def _start(y: FloatArray, x: FloatArray, family: Family) -> FloatArray:
     """Least squares of the transformed outcome, kept off its bounds."""
     mean = y.mean(axis=1, keepdims=True)
+    near = 0.8 * y + 0.2 * mean
     if family == "fractional":
-        near = np.clip(0.8 * y + 0.2 * mean, 0.01, 0.99)
-        target = np.log(near / (1 - near))
+        target = special.logit(np.clip(near, 0.01, 0.99))
     else:
-        target = np.log(np.maximum(0.8 * y + 0.2 * mean, 0.05 * np.abs(mean) + 1e-12))
+        target = np.log(np.maximum(near, 0.05 * np.abs(mean) + 1e-12))
     return np.asarray(np.einsum("rkn,rn->rk", np.linalg.pinv(x), target))
 
 
@@ -110,13 +114,5 @@ def _mean(eta: FloatArray, family: Family) -> tuple[FloatArray, FloatArray]:
     if family == "poisson":
         mean = np.exp(np.minimum(eta, 500.0))
         return mean, mean
-    mean = 1 / (1 + np.exp(-np.clip(eta, -500.0, 500.0)))
+    mean = special.expit(eta)
     return mean, mean * (1 - mean)
-
-
-def _sandwich(y: FloatArray, x: FloatArray, b: FloatArray, family: Family) -> FloatArray:
-    n, k = x.shape[1:]
-    mean, weight = _mean(np.einsum("rnk,rk->rn", x, b), family)
-    bread = np.linalg.inv(np.einsum("rnk,rn,rnl->rkl", x, weight, x))
-    scores = x * (y - mean)[..., None]
-    return np.asarray(bread @ (np.swapaxes(scores, 1, 2) @ scores) @ bread * (n / (n - k)))

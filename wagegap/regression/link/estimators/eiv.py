@@ -26,7 +26,7 @@ from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores, jackknife_errors
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["EivFit", "deviation_covariance", "eiv_params", "estimate", "fit_eiv", "fit_moments", "slopes_without"]
+__all__ = ["EivFit", "eiv_params", "estimate", "fit_eiv", "fit_moments", "slopes_without"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,10 +72,12 @@ def fit_eiv(problem: LinkProblem, *, groups: AnyArray | None = None) -> EivFit:
     scores, bread = _scores(problem, params)
     sums, factor = cluster_scores(scores, groups)
     labels = np.arange(problem.n) if groups is None else np.asarray(groups)
-    # Across clusters the known covariance of the deviations, within them their scores.
+    # Across clusters the known covariance of the deviations, within them their scores:
+    # Omega = V_yy + b' V_pp b - b' V_py - V_yp b
     slope = params[list(problem.estimated)]
-    omega = deviation_covariance(slope, problem.v_y, problem.v_x, problem.v_xy)
-    omega = np.where(labels[:, None] == labels[None, :], 0.0, omega)
+    cross = np.einsum("j,jab->ab", slope, problem.v_xy)
+    omega = problem.v_y + np.einsum("j,l,jlab->ab", slope, slope, problem.v_x) - cross - cross.T
+    omega[labels[:, None] == labels] = 0.0
     # V = B (c sum_g s_g s_g' + X' Omega X) B'
     cov = bread @ (factor * sums.T @ sums + problem.x.T @ omega @ problem.x) @ bread.T
     return EivFit(params, cov, _deletions(problem, groups))
@@ -84,9 +86,11 @@ def fit_eiv(problem: LinkProblem, *, groups: AnyArray | None = None) -> EivFit:
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Corrected moments as an estimator of the link."""
     fit, j = fit_eiv(problem, groups=options.groups), problem.estimated[0]
-    notes = (f"Jackknife error of the slope: {fit.jackknife[j]:.4g}.",)
-    without = fit.deletions[:, j] if options.groups is None else slopes_without(problem)
-    return LinkFit(fit.params, fit.cov, "sandwich of corrected scores", notes=notes, without=without, problem=problem)
+    return LinkFit(
+        fit.params, fit.cov, "sandwich of corrected scores", problem=problem,
+        notes=(f"Jackknife error of the slope: {fit.jackknife[j]:.4g}.",),
+        without=fit.deletions[:, j] if options.groups is None else slopes_without(problem),
+    )  # fmt: skip
 
 
 def slopes_without(problem: LinkProblem) -> FloatArray:
@@ -114,13 +118,6 @@ def eiv_params(problem: LinkProblem) -> FloatArray:
     params[list(problem.estimated)] = slope
     params[list(problem.exact)] = np.linalg.lstsq(z, problem.y - p @ slope, rcond=None)[0]
     return params
-
-
-def deviation_covariance(slope: FloatArray, v_y: FloatArray, v_x: FloatArray, v_xy: FloatArray) -> FloatArray:
-    """Sampling covariance of the deviations e - v b of all rows, shape (n, n)."""
-    # Omega = V_yy + b' V_pp b - b' V_py - V_yp b
-    cross = np.einsum("j,jab->ab", slope, v_xy)
-    return np.asarray(v_y + np.einsum("j,l,jlab->ab", slope, slope, v_x) - cross - cross.T)
 
 
 def fit_moments(

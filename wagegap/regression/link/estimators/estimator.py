@@ -6,7 +6,7 @@ file beside this one and a line in `table.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,21 +14,7 @@ import numpy as np
 from wagegap._typing import AnyArray, FloatArray, MetaTest, RngLike, Tau2Method
 from wagegap.regression.link.problem import LinkProblem
 
-__all__ = ["Estimator", "Half", "LinkFit", "Options", "cluster_scores", "jackknife_errors"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Half:
-    """Estimates of one half of the workers, in the order of the link's cells.
-
-    Attributes
-    ----------
-    y, p : ndarray, shape (n,)
-        Rates and premiums; NaN where the half has none.
-    """
-
-    y: FloatArray
-    p: FloatArray
+__all__ = ["Estimator", "LinkFit", "Options", "cluster_scores", "jackknife_errors"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +33,8 @@ class Options:
         Their source.
     instruments : ndarray, shape (n, l), or None
         Excluded instruments.
-    pairs : sequence of pairs of Half
-        Estimates of random halves of the workers.
+    halves : ndarray, shape (S, 2, 2, n), or None
+        Rates and premiums of both halves of S random halvings of the workers; NaN where a half has none.
     """
 
     groups: AnyArray | None = None
@@ -57,7 +43,7 @@ class Options:
     draws: int = 1
     rng: RngLike = 0
     instruments: FloatArray | None = None
-    pairs: Sequence[tuple[Half, Half]] = ()
+    halves: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,5 +160,4 @@ def jackknife_errors(parts: FloatArray) -> FloatArray:
     >>> jackknife_errors(np.array([1.0, 2.0, 3.0])).round(3)
     np.float64(1.155)
     """
-    m = len(parts)
-    return np.asarray(np.sqrt((m - 1) / m * np.sum((parts - parts.mean(axis=0)) ** 2, axis=0)))[()]
+    return np.asarray(np.sqrt((len(parts) - 1) * np.var(parts, axis=0)))[()]

@@ -25,26 +25,7 @@ from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["AndersonRubin", "InstrumentFit", "anderson_rubin", "estimate", "fit_instruments"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InstrumentFit:
-    """Two-stage least squares.
-
-    Attributes
-    ----------
-    params : ndarray, shape (k,)
-        Coefficients.
-    cov : ndarray, shape (k, k)
-        Sandwich with n / (n - k), or with clusters.
-    first_stage_f : float
-        F of the excluded instruments in the first stage, classical.
-    """
-
-    params: FloatArray
-    cov: FloatArray
-    first_stage_f: float
+__all__ = ["AndersonRubin", "anderson_rubin", "estimate", "fit_instruments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +57,23 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
         raise OptionError("method='iv' takes one premium: put further ones among the controls, or use 'eiv'.")
     j, z = problem.estimated[0], options.instruments
     assert z is not None
-    fit = fit_instruments(problem.y, problem.x, j, z, groups=options.groups)
+    params, cov, strength = fit_instruments(problem.y, problem.x, j, z, groups=options.groups)
     weak = anderson_rubin(problem.y, problem.x[:, j], problem.others, z)
 
     def refit(rows: IntArray) -> FloatArray:
         part = problem.take(rows)
-        return fit_instruments(part.y, part.x, j, z[rows]).params
+        return fit_instruments(part.y, part.x, j, z[rows])[0]
 
-    counted = "1 instrument" if z.shape[1] == 1 else f"{z.shape[1]} instruments"
     notes = (
-        f"First stage: F = {fit.first_stage_f:.1f} for {counted}.",
+        f"First stage: F = {strength:.1f} for {z.shape[1]} instrument{'' if z.shape[1] == 1 else 's'}.",
         f"Anderson-Rubin 95 % interval of the slope: {weak}; p of zero {weak.p_value:.3f}.",
     )
-    return LinkFit(fit.params, fit.cov, "2SLS sandwich", notes=notes, without=delete_groups(problem, refit)[:, j])
+    return LinkFit(params, cov, "2SLS sandwich", notes=notes, without=delete_groups(problem, refit)[:, j])
 
 
 def fit_instruments(
     y: FloatArray, x: FloatArray, endogenous: int, z: FloatArray, *, groups: AnyArray | None = None
-) -> InstrumentFit:
+) -> tuple[FloatArray, FloatArray, float]:
     """Fit by two-stage least squares.
 
     Parameters
@@ -107,6 +87,12 @@ def fit_instruments(
     groups : ndarray, shape (n,), optional
         Clusters.
 
+    Returns
+    -------
+    tuple
+        Coefficients (k,), their sandwich (k, k), with n / (n - k) or with clusters, and the classical F of the excluded
+        instruments in the first stage.
+
     Raises
     ------
     IdentificationError
@@ -117,20 +103,17 @@ def fit_instruments(
     >>> import numpy as np
     >>> z = np.array([0.0, 1.0, 2.0, 3.0])
     >>> x = np.column_stack([z + [0.1, -0.1, -0.1, 0.1], np.ones(4)])
-    >>> fit_instruments(2 * z, x, 0, z[:, None]).params.round(6) + 0.0
+    >>> fit_instruments(2 * z, x, 0, z[:, None])[0].round(6) + 0.0
     array([2., 0.])
     """
-    n, k = x.shape
-    controls = np.delete(x, endogenous, axis=1)
-    m = _checked(z, controls, n, k)
+    m = _checked(z, np.delete(x, endogenous, axis=1))
     # First stage after the controls: M p = Q Q'M p + rest, Q a basis of M Z
     q = np.linalg.qr(m @ z)[0]
     p = m @ x[:, endogenous]
     explained = q @ (q.T @ p)
     unexplained = p - explained
-    df = n - k + 1 - z.shape[1]
-    strength = float(explained @ explained) / z.shape[1] / (float(unexplained @ unexplained) / df) if df > 0 else np.nan
-    if float(explained @ explained) <= 1e-20 * float(p @ p):
+    df, square = x.shape[0] - x.shape[1] + 1 - z.shape[1], float(explained @ explained)
+    if square <= 1e-20 * float(p @ p):
         raise IdentificationError("the instruments are unrelated to the premium: no slope is identified.")
     # b = (X^'X^)^-1 X^'y, V = c (X^'X^)^-1 sum_g s_g s_g' (X^'X^)^-1 with s = X^ (y - X b)
     fitted = x.copy()
@@ -138,7 +121,8 @@ def fit_instruments(
     bread = np.linalg.inv(fitted.T @ fitted)
     params = bread @ (fitted.T @ y)
     scores, factor = cluster_scores(fitted * (y - x @ params)[:, None], groups)
-    return InstrumentFit(params, factor * bread @ (scores.T @ scores) @ bread, strength)
+    strength = square / z.shape[1] / (float(unexplained @ unexplained) / df) if df > 0 else np.nan
+    return params, factor * bread @ (scores.T @ scores) @ bread, strength
 
 
 def anderson_rubin(
@@ -158,7 +142,7 @@ def anderson_rubin(
         One minus the coverage.
     """
     n, q = controls.shape
-    m = _checked(z, controls, n, q + 1)
+    m = _checked(z, controls)
     basis = np.linalg.qr(m @ z)[0]
     yp = m @ np.column_stack([y, p])
     df = n - q - z.shape[1]
@@ -168,8 +152,7 @@ def anderson_rubin(
     inside = yp.T @ basis @ (basis.T @ yp)
     outside = yp.T @ yp - inside
     ratio = z.shape[1] / df
-    cut = ratio * float(stats.f.isf(alpha, z.shape[1], df))
-    gap = inside - cut * outside
+    gap = inside - ratio * float(stats.f.isf(alpha, z.shape[1], df)) * outside
     f = float(inside[0, 0] / outside[0, 0]) / ratio if outside[0, 0] > 0 else np.inf
     return AndersonRubin(_below_zero(gap[1, 1], -2 * gap[0, 1], gap[0, 0]), float(stats.f.sf(f, z.shape[1], df)))
 
@@ -183,13 +166,13 @@ def _below_zero(a: float, b: float, c: float) -> tuple[tuple[float, float], ...]
     inside = b * b - 4 * a * c
     if inside < 0:
         return ((-np.inf, np.inf),) if a < 0 else ()
-    ends = sorted(((-b - np.sqrt(inside)) / (2 * a), (-b + np.sqrt(inside)) / (2 * a)))
-    low, high = float(ends[0]), float(ends[1])
+    low, high = sorted(float((-b + sign * np.sqrt(inside)) / (2 * a)) for sign in (-1, 1))
     return ((low, high),) if a > 0 else ((-np.inf, low), (high, np.inf))
 
 
-def _checked(z: FloatArray, controls: FloatArray, n: int, k: int) -> FloatArray:
+def _checked(z: FloatArray, controls: FloatArray) -> FloatArray:
     """Annihilator of the controls, once the instruments are known to vary given them."""
+    n, k = len(z), controls.shape[1] + 1
     if n <= k:
         raise DataError(f"{n} rows for {k} coefficients: at least {k + 1} rows are needed.")
     m = annihilator(controls)

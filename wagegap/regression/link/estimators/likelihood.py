@@ -93,8 +93,7 @@ class RowLikelihood:
 
     def take(self, which: IntArray) -> RowLikelihood:
         """Return the data sets of these numbers."""
-        parts = self.p[which], self.y[which], self.z, self.v[:, which], self.used[which]
-        return RowLikelihood(*parts, self.restricted, self.floor)
+        return replace(self, p=self.p[which], y=self.y[which], v=self.v[:, which], used=self.used[which])
 
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
@@ -103,9 +102,11 @@ class RowLikelihood:
         i11, i12, i22, logdet, good = self._inverse(b, s, t)
         # X'O^-1 X and X'O^-1 (p, y), X = I x Z; means = (X'O^-1 X)^-1 X'O^-1 (p, y)
         squares = (self.z[:, :, None] * self.z[:, None, :]).reshape(len(self.z), -1)
-        normal = _paired(i11 @ squares, i12 @ squares, i22 @ squares, q)
+        n11, n12, n22 = ((part @ squares).reshape(len(b), q, q) for part in (i11, i12, i22))
+        bread, log_normal = _inverted(
+            np.concatenate([np.concatenate([n11, n12], axis=2), np.concatenate([n12, n22], axis=2)], axis=1)
+        )
         right = np.hstack([(i11 * self.p + i12 * self.y) @ self.z, (i12 * self.p + i22 * self.y) @ self.z])
-        bread, log_normal = _inverted(normal)
         means = np.einsum("mij,mj->mi", bread, right)
         r_p, r_y, g_p, g_y = self._residuals(means, i11, i12, i22)
         # l = -(log|O| + r'O^-1 r) / 2
@@ -129,8 +130,7 @@ class RowLikelihood:
         # (g'dO g - tr(O^-1 dO)) / 2 of each row: dO = s (a e' + e a'), a a', e e'
         a2, g_a = i12 + b * i22, g_p + b * g_y
         parts = s * (g_y * g_a - a2), 0.5 * (g_a**2 - (i11 + b * (i12 + a2))), 0.5 * (g_y**2 - i22)
-        out = np.stack(parts, axis=2)
-        used = self.used[:, :, None]
+        out, used = np.stack(parts, axis=2), self.used[:, :, None]
         return np.asarray(used * (out - np.sum(out * used, axis=1, keepdims=True) / used.sum(axis=1, keepdims=True)))
 
     def _residuals(
@@ -152,8 +152,7 @@ class RowLikelihood:
         wrong = (det <= 0) & (self.used > 0)
         det = np.where(det > 0, det, 1.0)
         scale = self.used / det
-        logdet = np.sum(self.used * np.log(det), axis=1)
-        return o22 * scale, -o12 * scale, o11 * scale, logdet, ~wrong.any(axis=1)
+        return o22 * scale, -o12 * scale, o11 * scale, np.sum(self.used * np.log(det), axis=1), ~wrong.any(axis=1)
 
     def _restriction(self, parts: tuple[FloatArray, ...], squares: FloatArray, bread: FloatArray) -> FloatArray:
         """tr((X'O^-1 X)^-1 X'O^-1 dO O^-1 X) for each parameter, shape (m, 3)."""
@@ -166,9 +165,8 @@ class RowLikelihood:
             (i12 * i12, i12 * i22, i22 * i22),
         )
         q = self.z.shape[1]
-        corners = bread[:, :q, :q], bread[:, :q, q:] + bread[:, q:, :q], bread[:, q:, q:]
-        weights = np.array([corner.reshape(len(bread), -1) for corner in corners])
-        return np.asarray(np.einsum("jcmk,cmk->mj", np.array(blocks) @ squares, weights))
+        weights = np.array([bread[:, :q, :q], bread[:, :q, q:] + bread[:, q:, :q], bread[:, q:, q:]])
+        return np.asarray(np.einsum("jcmk,cmk->mj", np.array(blocks) @ squares, weights.reshape(3, len(bread), q * q)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,27 +211,32 @@ class DenseLikelihood:
         """Evaluate every data set at its point."""
         n = self.data.shape[1] // 2
         b, s, t = theta.T
-        inverse, logdet, good = _inverted_covariance(self.v, b, s, t)
+        # O = V + G x I, G = [[s, b s], [b s, b^2 s + t]]; the identity where it is no covariance
+        true = np.array([[s, b * s], [b * s, b * b * s + t]])
+        full = self.v + np.einsum("ijm,ab->miajb", true, np.eye(n)).reshape(self.v.shape)
+        sign, logdet = np.linalg.slogdet(full)
+        good = (sign > 0) & np.isfinite(logdet)
+        full[~good] = np.eye(2 * n)
+        inverse = np.linalg.inv(full)
         # means = (X'O^-1 X)^-1 X'O^-1 (p, y), g = O^-1 r, l = -(log|O| + r'O^-1 r) / 2
         ix = inverse @ self.x
         bread, log_normal = _inverted(np.swapaxes(self.x, 1, 2) @ ix)
         means = np.einsum("mij,maj,ma->mi", bread, ix, self.data)
         residuals = self.data - np.einsum("mai,mi->ma", self.x, means)
         g = np.einsum("mab,mb->ma", inverse, residuals)
-        value = -0.5 * (logdet + np.sum(g * residuals, axis=1))
-        weight = inverse
+        value = -0.5 * (np.where(good, logdet, 0.0) + np.sum(g * residuals, axis=1))
         if self.restricted:
             # W = O^-1 - O^-1 X (X'O^-1 X)^-1 X'O^-1 takes the place of O^-1 in traces
             value = value - 0.5 * log_normal
-            weight = inverse - ix @ bread @ np.swapaxes(ix, 1, 2)
+            inverse = inverse - ix @ bread @ np.swapaxes(ix, 1, 2)
         # a'W a, e'W a and e'W e as n x n blocks
-        w11, w12, w22 = weight[:, :n, :n], weight[:, :n, n:], weight[:, n:, n:]
+        w11, w12, w22 = inverse[:, :n, :n], inverse[:, :n, n:], inverse[:, n:, n:]
         slope = b[:, None, None]
         a2 = w12 + slope * w22
         aa = w11 + slope * (w12 + np.swapaxes(w12, 1, 2)) + slope**2 * w22
         d_aa, d_a2, d_22 = (np.einsum("mii->mi", part) for part in (aa, a2, w22))
         gradient = _gradient(s[:, None], d_aa, d_a2, d_22, g[:, :n] + b[:, None] * g[:, n:], g[:, n:])
-        return Point(np.where(good, value, _LOWEST), gradient, _dense_information(s, aa, a2, w22), means, bread)
+        return Point(np.where(good, value, _LOWEST), gradient, _information(s, aa, a2, w22), means, bread)
 
 
 Likelihood: TypeAlias = RowLikelihood | DenseLikelihood
@@ -289,8 +292,7 @@ def fisher_scoring(
         step[which[~better]] *= 0.25
         gain[which[~better]] *= 0.25
         if moved.size:
-            reached = Point(*(part[better] for part in there))
-            step[moved], gain[moved] = _step(theta[moved], reached, lower, free)
+            step[moved], gain[moved] = _step(theta[moved], Point(*(part[better] for part in there)), lower, free)
         active[which] = gain[which] > tolerance
     return theta, here
 
@@ -304,33 +306,11 @@ def _step(
     moves[:, 0] &= theta[:, 1] > lower[1]
     gradient = np.where(moves, here.gradient, 0.0)
     information = np.where(moves[:, :, None] & moves[:, None, :], here.information, 0.0)
-    diagonal = np.einsum("mii->mi", information)
-    ridge = np.where(moves, 1e-12 * diagonal + 1e-200, 1.0)
-    information = information + ridge[:, :, None] * np.eye(3)
-    step = _solved(information, gradient)
-    widest = np.maximum(np.abs(step[:, 0]) / (2.0 + np.abs(theta[:, 0])), 1.0)
-    step = step / widest[:, None]
+    ridge = np.where(moves, 1e-12 * np.einsum("mii->mi", information) + 1e-200, 1.0)
+    step = np.asarray(np.linalg.solve(information + ridge[:, :, None] * np.eye(3), gradient[:, :, None]))[:, :, 0]
+    step /= np.maximum(np.abs(step[:, :1]) / (2.0 + np.abs(theta[:, :1])), 1.0)
     # What clipping at the floor takes away of a step promises nothing.
-    clipped = np.maximum(theta + step, lower) - theta
-    return step, np.abs(np.sum(gradient * clipped, axis=1))
-
-
-def _solved(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Solve m symmetric systems of three equations."""
-    # A^-1 = C / |A|, C the cofactors
-    a00, a01, a02 = a[:, 0, 0], a[:, 0, 1], a[:, 0, 2]
-    a11, a12, a22 = a[:, 1, 1], a[:, 1, 2], a[:, 2, 2]
-    c00, c01, c02 = a11 * a22 - a12 * a12, a02 * a12 - a01 * a22, a01 * a12 - a02 * a11
-    c11, c12, c22 = a00 * a22 - a02 * a02, a01 * a02 - a00 * a12, a00 * a11 - a01 * a01
-    det = a00 * c00 + a01 * c01 + a02 * c02
-    det = np.where(np.abs(det) > 0, det, np.inf)
-    b0, b1, b2 = b.T
-    rows = (
-        c00 * b0 + c01 * b1 + c02 * b2,
-        c01 * b0 + c11 * b1 + c12 * b2,
-        c02 * b0 + c12 * b1 + c22 * b2,
-    )
-    return np.stack(rows, axis=1) / det[:, None]
+    return step, np.abs(np.sum(gradient * (np.maximum(theta + step, lower) - theta), axis=1))
 
 
 def _gradient(
@@ -343,43 +323,20 @@ def _gradient(
 
 
 def _information(s: FloatArray, aa: FloatArray, a2: FloatArray, i22: FloatArray) -> FloatArray:
-    """Half of tr(O^-1 dO_j O^-1 dO_k) for blocks of two."""
-    pairs = (a2, a2), (aa, i22), (a2, aa), (i22, a2), (aa, aa), (a2, a2), (i22, i22)
-    return _assembled(s, [np.sum(first * second, axis=1) for first, second in pairs])
-
-
-def _dense_information(s: FloatArray, aa: FloatArray, a2: FloatArray, w22: FloatArray) -> FloatArray:
-    """The same for full matrices; a2 is e'W a, not symmetric."""
-    pairs = (a2, a2), (aa, w22), (a2, aa), (a2, w22), (aa, aa), (a2, np.swapaxes(a2, 1, 2)), (w22, w22)
-    return _assembled(s, [_trace(first, second) for first, second in pairs])
-
-
-def _assembled(s: FloatArray, traces: list[FloatArray]) -> FloatArray:
-    """Information (m, 3, 3) from the traces of products of a'W a, e'W a and e'W e."""
-    # I_bb = s^2 (tr(a2 a2) + tr(aa w22)), I_bs = s tr(a2 aa), I_bt = s tr(a2 w22), I_ss = tr(aa aa) / 2,
-    # I_st = tr(a2 a2') / 2, I_tt = tr(w22 w22) / 2
-    a2_a2, aa_22, a2_aa, a2_22, aa_aa, a2_a2t, w22_w22 = traces
-    out = np.empty((len(s), 3, 3))
-    out[:, 0, 0] = s * s * (a2_a2 + aa_22)
-    out[:, 0, 1] = out[:, 1, 0] = s * a2_aa
-    out[:, 0, 2] = out[:, 2, 0] = s * a2_22
-    out[:, 1, 1] = 0.5 * aa_aa
-    out[:, 1, 2] = out[:, 2, 1] = 0.5 * a2_a2t
-    out[:, 2, 2] = 0.5 * w22_w22
-    return out
-
-
-def _trace(a: FloatArray, b: FloatArray) -> FloatArray:
-    return np.asarray(np.einsum("mij,mji->m", a, b))
-
-
-def _paired(o11: FloatArray, o12: FloatArray, o22: FloatArray, q: int) -> FloatArray:
-    """Normal matrix of the two means from its flattened blocks, shape (m, 2 q, 2 q)."""
-    out = np.empty((len(o11), 2 * q, 2 * q))
-    out[:, :q, :q] = o11.reshape(len(o11), q, q)
-    out[:, :q, q:] = out[:, q:, :q] = o12.reshape(len(o11), q, q)
-    out[:, q:, q:] = o22.reshape(len(o11), q, q)
-    return out
+    """Half of tr(O^-1 dO_j O^-1 dO_k), shape (m, 3, 3), from a'W a, e'W a and e'W e."""
+    # Diagonals of blocks of two, or full matrices, of which a2 = e'W a is not symmetric
+    trace = "mi,mi->m" if aa.ndim == 2 else "mij,mji->m"
+    turned = a2 if aa.ndim == 2 else np.swapaxes(a2, 1, 2)
+    # I_bb = s^2 (tr(a2 a2) + tr(aa i22)), I_bs = s tr(a2 aa), I_bt = s tr(a2 i22), I_ss = tr(aa aa) / 2,
+    # I_st = tr(a2 a2') / 2, I_tt = tr(i22 i22) / 2
+    pairs = (a2, a2), (aa, i22), (a2, aa), (a2, i22), (aa, aa), (a2, turned), (i22, i22)
+    a2_a2, aa_22, a2_aa, a2_22, aa_aa, a2_a2t, i22_i22 = (np.einsum(trace, *pair) for pair in pairs)
+    rows = (
+        (s * s * (a2_a2 + aa_22), s * a2_aa, s * a2_22),
+        (s * a2_aa, 0.5 * aa_aa, 0.5 * a2_a2t),
+        (s * a2_22, 0.5 * a2_a2t, 0.5 * i22_i22),
+    )
+    return np.array(rows).transpose(2, 0, 1)
 
 
 def _inverted(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -389,29 +346,9 @@ def _inverted(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
     if normal.shape[1] == 2:
         n00, n01, n11 = normal[:, 0, 0], normal[:, 0, 1], normal[:, 1, 1]
         det = np.maximum(n00 * n11 - n01 * n01, 1e-300)
-        out = np.empty_like(normal)
-        out[:, 0, 0], out[:, 1, 1] = n11 / det, n00 / det
-        out[:, 0, 1] = out[:, 1, 0] = -n01 / det
-        return out, np.log(det)
+        bread = np.array([[n11, -n01], [-n01, n00]], dtype=np.float64) / det
+        return bread.transpose(2, 0, 1), np.asarray(np.log(det))
     diagonal = np.einsum("mii->mi", normal)
     empty = diagonal <= 1e-12 * diagonal.max(axis=1, keepdims=True)
-    filled = normal + np.where(empty, 1.0, 0.0)[:, :, None] * np.eye(normal.shape[1])
-    bread = np.linalg.inv(filled)
-    return np.asarray(bread), np.asarray(np.linalg.slogdet(filled)[1])
-
-
-def _inverted_covariance(
-    v: FloatArray, b: FloatArray, s: FloatArray, t: FloatArray
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Inverse and log determinant of O; the identity where it is no covariance."""
-    n = v.shape[1] // 2
-    full = v.copy()
-    at = np.arange(n)
-    full[:, at, at] += s[:, None]
-    full[:, at, n + at] += (b * s)[:, None]
-    full[:, n + at, at] += (b * s)[:, None]
-    full[:, n + at, n + at] += (b * b * s + t)[:, None]
-    sign, logdet = np.linalg.slogdet(full)
-    good = (sign > 0) & np.isfinite(logdet)
-    full[~good] = np.eye(2 * n)
-    return np.asarray(np.linalg.inv(full)), np.where(good, logdet, 0.0), np.asarray(good)
+    filled = normal + empty[:, :, None] * np.eye(normal.shape[1])
+    return np.asarray(np.linalg.inv(filled)), np.asarray(np.linalg.slogdet(filled)[1])

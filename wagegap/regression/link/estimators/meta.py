@@ -17,8 +17,8 @@ Viechtbauer, W. (2007). Confidence intervals for the amount of heterogeneity in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import optimize, stats
@@ -60,8 +60,6 @@ class MetaFit:
         Total spread over sampling error.
     weight : ndarray, shape (n, n)
         (V + tau^2 I)^-1.
-    loglik : float
-        Log likelihood (restricted under REML) at tau^2.
     """
 
     params: FloatArray
@@ -75,7 +73,6 @@ class MetaFit:
     i2: float
     h2: float
     weight: FloatArray
-    loglik: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +93,16 @@ class _Rotated:
         xw = self.x * w[:, None]
         bread = np.asarray(np.linalg.inv(self.x.T @ xw), dtype=np.float64)
         return w, bread, self.y - self.x @ (bread @ (xw.T @ self.y))
+
+    @property
+    def positive(self) -> bool:
+        """Whether no row is without sampling error."""
+        return bool((self.v > 0).all())
+
+    @property
+    def floor(self) -> float:
+        """Smallest tau^2 at which all weights are finite."""
+        return 0.0 if self.positive else 1e-12 * max(float(np.var(self.y)), 1e-300)
 
     def q(self, tau2: float) -> float:
         """Weighted squared residuals, y'P y."""
@@ -157,60 +164,72 @@ def fit_meta(
     check_option("tau2", tau2, TAU2_METHODS)
     check_option("test", test, META_TESTS)
     rotated, u = _rotate(y, x, v)
-    full = v.ndim == 2 and bool(np.any(v - np.diag(np.diag(v))))
-    if full and tau2 in ("HS", "SJ"):
+    if _is_full(v) and tau2 in ("HS", "SJ"):
         raise OptionError(f"tau2={tau2!r} is defined for independent errors only: use 'REML', 'PM', 'DL' or 'HE'.")
-    value, error = _ESTIMATORS[tau2](rotated)
+    value, error = _tau2(rotated, tau2)
     w, bread, e = rotated.at(value)
     scale = float(e @ (w * e)) / rotated.df if test == "knha" else 1.0
-    q = rotated.q(0.0) if (rotated.v > 0).all() else np.inf
-    typical = rotated.df / float(np.trace(rotated.p(1 / rotated.v))) if (rotated.v > 0).all() else 0.0
-    params = bread @ (rotated.x.T @ (w * rotated.y))
+    q = rotated.q(0.0) if rotated.positive else np.inf
+    typical = rotated.df / float(np.trace(rotated.p(1 / rotated.v))) if rotated.positive else 0.0
     return MetaFit(
-        params, scale * bread, np.inf if test == "z" else float(rotated.df), value, error, q_profile(y, x, v), q,
+        bread @ (rotated.x.T @ (w * rotated.y)), scale * bread, np.inf if test == "z" else float(rotated.df), value,
+        error, q_profile(y, x, v), q,
         float(stats.chi2.sf(q, rotated.df)), value / (value + typical) if value + typical > 0 else 0.0,
         value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T,
-        _loglik(rotated, value, restricted=tau2 == "REML"),
     )  # fmt: skip
 
 
 def q_profile(y: FloatArray, x: FloatArray, v: FloatArray, alpha: float = 0.05) -> tuple[float, float]:
     """Return the interval of tau^2 whose ends give y'P y the quantiles of chi-squared(n - k)."""
-    rotated, _ = _rotate(y, x, v)
-    high, low = (float(stats.chi2.isf(tail, rotated.df)) for tail in (alpha / 2, 1 - alpha / 2))
-    return _solve_q(rotated, high), _solve_q(rotated, low)
+    rotated = _rotate(y, x, v)[0]
+    low, high = (_solve_q(rotated, float(stats.chi2.isf(tail, rotated.df))) for tail in (alpha / 2, 1 - alpha / 2))
+    return low, high
+
+
+def _is_full(v: FloatArray) -> bool:
+    """Whether errors of different rows are correlated."""
+    return v.ndim == 2 and bool(np.any(v - np.diag(np.diag(v))))
 
 
 def _rotate(y: FloatArray, x: FloatArray, v: FloatArray) -> tuple[_Rotated, FloatArray]:
     n, k = x.shape
     if n <= k:
         raise DataError(f"{n} rows for {k} coefficients: at least {k + 1} rows are needed.")
-    if v.ndim == 1:
-        return _Rotated(y, x, v), np.eye(n)
-    if not np.any(v - np.diag(np.diag(v))):
-        return _Rotated(y, x, np.diag(v).copy()), np.eye(n)
+    if not _is_full(v):
+        return _Rotated(y, x, v if v.ndim == 1 else np.diag(v)), np.eye(n)
     values, u = np.linalg.eigh(v)
     return _Rotated(u.T @ y, u.T @ x, np.maximum(values, 0.0)), u
 
 
 def _solve_q(r: _Rotated, target: float) -> float:
     """tau^2 at which y'P y equals a target; it falls in tau^2."""
-    floor = _floor(r)
-    if r.q(floor) <= target:
+    if r.q(r.floor) <= target:
         return 0.0
-    top = max(float(np.var(r.y)), floor, 1e-300)
+    top = max(float(np.var(r.y)), r.floor, 1e-300)
     while r.q(top) > target:
         top *= 4
-    return float(optimize.brentq(lambda t: r.q(t) - target, floor, top, xtol=1e-300, rtol=1e-14, maxiter=500))
+    return float(optimize.brentq(lambda t: r.q(t) - target, r.floor, top, xtol=1e-300, rtol=1e-14, maxiter=500))
 
 
-def _floor(r: _Rotated) -> float:
-    """Smallest tau^2 at which all weights are finite."""
-    return 0.0 if (r.v > 0).all() else 1e-12 * max(float(np.var(r.y)), 1e-300)
-
-
-def _ee(r: _Rotated) -> tuple[float, float]:
-    return 0.0, np.nan
+def _tau2(r: _Rotated, method: Tau2Method) -> tuple[float, float]:
+    """tau^2 and its standard error."""
+    match method:
+        case "EE":
+            return 0.0, np.nan
+        case "DL":
+            if not r.positive:
+                raise OptionError("tau2='DL' needs positive sampling variances: use 'REML', 'PM' or 'HE'.")
+            return _moment(r, 1 / r.v)
+        case "HE":
+            return _moment(r, np.ones(len(r.y)))
+        case "HS":
+            return _hunter_schmidt(r)
+        case "SJ":
+            return _sidik_jonkman(r)
+        case "PM" | "EB":
+            return _paule_mandel(r)
+        case _:
+            return _likelihood(r, restricted=method == "REML")
 
 
 def _spread(r: _Rotated, p: FloatArray, tau2: float) -> float:
@@ -228,51 +247,32 @@ def _moment(r: _Rotated, w: FloatArray) -> tuple[float, float]:
     return value, _spread(r, p, value) / trace
 
 
-def _dl(r: _Rotated) -> tuple[float, float]:
-    if not (r.v > 0).all():
-        raise OptionError("tau2='DL' needs positive sampling variances: use 'REML', 'PM' or 'HE'.")
-    return _moment(r, 1 / r.v)
-
-
-def _he(r: _Rotated) -> tuple[float, float]:
-    return _moment(r, np.ones(len(r.y)))
-
-
-def _hs(r: _Rotated) -> tuple[float, float]:
+def _hunter_schmidt(r: _Rotated) -> tuple[float, float]:
     # tau^2 = (y'P y - n) / sum w, w = 1 / v
-    w = 1 / r.v
-    value = max((r.q(0.0) - len(r.y)) / float(w.sum()), 0.0)
-    return value, _spread(r, r.p(w), value) / float(w.sum())
+    total = float(np.sum(1 / r.v))
+    value = max((r.q(0.0) - len(r.y)) / total, 0.0)
+    return value, _spread(r, r.p(1 / r.v), value) / total
 
 
-def _sj(r: _Rotated) -> tuple[float, float]:
+def _sidik_jonkman(r: _Rotated) -> tuple[float, float]:
     # tau^2 = t y'P y / (n - k), P at the weights 1 / (v + t), t = var y
     start = float(np.var(r.y))
     value = start * r.q(start) / r.df
     return value, start / r.df * _spread(r, r.p(1 / (r.v + start)), value)
 
 
-def _pm(r: _Rotated) -> tuple[float, float]:
+def _paule_mandel(r: _Rotated) -> tuple[float, float]:
+    # y'P y = n - k, with the standard error (2 n^2 / (n - k))^(1/2) / sum w
     value = _solve_q(r, float(r.df))
-    n, total = len(r.y), float(np.sum(1 / (r.v + max(value, _floor(r)))))
-    return value, float(np.sqrt(2 * n**2 / r.df)) / total
+    return value, float(np.sqrt(2 / r.df)) * len(r.y) / float(np.sum(1 / (r.v + max(value, r.floor))))
 
 
-def _ml(r: _Rotated) -> tuple[float, float]:
-    value = _maximum(r, restricted=False)
-    w = 1 / (r.v + max(value, _floor(r)))
-    return value, float(np.sqrt(2 / np.sum(w**2)))
-
-
-def _reml(r: _Rotated) -> tuple[float, float]:
-    value = _maximum(r, restricted=True)
-    p = r.p(1 / (r.v + max(value, _floor(r))))
+def _likelihood(r: _Rotated, *, restricted: bool) -> tuple[float, float]:
+    # Standard error (2 / tr(W W))^(1/2), or (2 / tr(P P))^(1/2) under REML
+    value = _maximum(r, restricted=restricted)
+    w = 1 / (r.v + max(value, r.floor))
+    p = r.p(w) if restricted else np.diag(w)
     return value, float(np.sqrt(2 / np.sum(p * p)))
-
-
-_ESTIMATORS: dict[str, Callable[[_Rotated], tuple[float, float]]] = {
-    "EE": _ee, "DL": _dl, "HE": _he, "HS": _hs, "SJ": _sj, "ML": _ml, "REML": _reml, "EB": _pm, "PM": _pm,
-}  # fmt: skip
 
 
 def _score(r: _Rotated, tau2: float, *, restricted: bool) -> float:
@@ -287,28 +287,21 @@ def _score(r: _Rotated, tau2: float, *, restricted: bool) -> float:
 
 def _loglik(r: _Rotated, tau2: float, *, restricted: bool) -> float:
     # l = -(n log 2 pi - sum log w + e'W e) / 2, and under REML + (k log 2 pi - log|X'W X| + log|X'X|) / 2
-    w, bread, e = r.at(max(tau2, _floor(r)))
-    n, k = r.x.shape
-    value = -0.5 * (n * np.log(2 * np.pi) - float(np.sum(np.log(w))) + float(e @ (w * e)))
+    w, bread, e = r.at(max(tau2, r.floor))
+    twice = np.sum(np.log(w / (2 * np.pi))) - e @ (w * e)
     if restricted:
-        value += 0.5 * (k * np.log(2 * np.pi) + float(np.linalg.slogdet(bread)[1]))
-        value += 0.5 * float(np.linalg.slogdet(r.x.T @ r.x)[1])
-    return float(value)
+        twice += len(bread) * np.log(2 * np.pi) + np.linalg.slogdet(bread)[1] + np.linalg.slogdet(r.x.T @ r.x)[1]
+    return float(twice / 2)
 
 
 def _maximum(r: _Rotated, *, restricted: bool) -> float:
     """Highest local maximum of the likelihood on a grid, then the root of the score beside it."""
-    floor = _floor(r)
-    scale = float(np.var(r.y)) or 1.0
-    grid = np.concatenate([[floor], scale * np.geomspace(1e-8, 1e2, 60)])
-
-    def score(tau2: float) -> float:
-        return _score(r, tau2, restricted=restricted)
-
+    floor, score = r.floor, partial(_score, r, restricted=restricted)
+    grid = np.concatenate([[floor], (float(np.var(r.y)) or 1.0) * np.geomspace(1e-8, 1e2, 60)])
     scores = np.array([score(float(t)) for t in grid])
     falls = np.flatnonzero((scores[:-1] > 0) & (scores[1:] <= 0))
     tops = [float(optimize.brentq(score, grid[i], grid[i + 1], xtol=1e-300, rtol=1e-14)) for i in falls]
     if scores[0] <= 0 or not tops:
         tops = [floor, *tops]
-    best = max(tops, key=lambda t: _loglik(r, t, restricted=restricted))
+    best = max(tops, key=partial(_loglik, r, restricted=restricted))
     return 0.0 if best == floor else best

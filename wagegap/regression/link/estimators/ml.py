@@ -39,7 +39,6 @@ from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.likelihood import (
     DenseLikelihood,
     Likelihood,
-    Point,
     RowLikelihood,
     fisher_scoring,
 )
@@ -52,16 +51,15 @@ __all__ = [
     "fit_ml",
     "kent_ratio",
     "likelihood_of",
-    "likelihood_ratio",
     "maximise",
     "profile_at",
     "profile_interval",
-    "ratio_p_value",
     "ratio_quantile",
     "slopes_without",
 ]
 
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
+_NEAR = 1e-3  # step h of the second derivative of the profile
 _NO_SPREAD = 1e-3  # share of the premiums' spread that is true, below which it is none
 _COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
 _STARTS = np.array([[0.6, 0.3], [0.02, 0.8], [0.9, 0.02]])
@@ -88,8 +86,6 @@ class MlFit:
         Log likelihood at the maximum, restricted or not.
     df : float
         n - k.
-    restricted : bool
-        Whether the means are integrated out.
     kent_ratio : float
         Factor, one or more, by which the fall allowed is multiplied because errors are not normal.
     """
@@ -102,7 +98,6 @@ class MlFit:
     tau2: float
     loglik: float
     df: float
-    restricted: bool
     kent_ratio: float
 
 
@@ -153,12 +148,11 @@ class _Profile:
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Restricted maximum likelihood as an estimator of the link."""
     fit = fit_ml(problem)
-    notes: tuple[str, ...] = ()
-    if options.groups is not None:
-        notes = ("Likelihood takes deviations as independent; the corrected moments allow for the clusters.",)
+    said = ("Likelihood takes deviations as independent; the corrected moments allow for the clusters.",)
     identified = np.isfinite(least_squares_without(problem.y, problem.x, problem.estimated[0]))
     return LinkFit(
-        fit.params, fit.cov, "curvature; interval of the premium from the restricted profile", df=fit.df, notes=notes,
+        fit.params, fit.cov, "curvature; interval of the premium from the restricted profile", df=fit.df,
+        notes=() if options.groups is None else said,
         without=np.where(identified, slopes_without(problem), np.nan), problem=problem, tau2=fit.tau2,
         p_value=fit.p_value, interval=fit.interval, interval_at=partial(profile_interval, problem),
     )  # fmt: skip
@@ -194,13 +188,15 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     """
     profile = _profile(problem, restricted)
     scaled, theta = profile.scaled, profile.top
-    params, cov = _coefficients(problem, scaled, theta, scaled.model.at(theta))
+    params, cov = _coefficients(problem, scaled, theta)
     at_zero = float(profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0])
+    # F of 2 (l(b^) - l_p(0)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
+    df, fall = problem.n - problem.k, max(2 * (profile.value - at_zero) / profile.kent, 0.0)
+    f = df * float(np.expm1(fall / (df + 1))) if restricted else fall
     return MlFit(
-        params, cov, _interval(profile, alpha),
-        ratio_p_value(problem, 2 * (profile.value - at_zero) / profile.kent, restricted=restricted),
+        params, cov, _interval(profile, alpha), float(stats.f.sf(f, 1, df)),
         float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
-        float(problem.n - problem.k), restricted, profile.kent,
+        float(df), profile.kent,
     )  # fmt: skip
 
 
@@ -213,15 +209,8 @@ def _profile(problem: LinkProblem, restricted: bool) -> _Profile:
     scaled = likelihood_of(problem, restricted=restricted)
     points, values = _rough_profile(scaled.model, _GRID)
     top, value = _highest(scaled.model, points, values)
-    kent = float(kent_ratio(scaled.model, top, problem.k)[0])
-    return _Profile(problem, scaled, points[0], values[0], top, float(value[0]), kent)
-
-
-def likelihood_ratio(problem: LinkProblem, slope: float, fit: MlFit) -> float:
-    """Twice the fall of the log likelihood when the slope is set."""
-    scaled = likelihood_of(problem, restricted=fit.restricted)
-    at = profile_at(scaled.model, np.array([slope / scaled.unit]))[1][0] + scaled.constant
-    return max(2 * (fit.loglik - float(at)), 0.0)
+    kent = kent_ratio(scaled.model, top, problem.k)
+    return _Profile(problem, scaled, points[0], values[0], top, float(value[0]), float(kent[0]))
 
 
 def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: bool = True) -> float:
@@ -234,15 +223,6 @@ def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: b
     return (n - k + p) * float(np.log1p(f / (n - k))) if restricted else f
 
 
-def ratio_p_value(problem: LinkProblem, ratio: float, *, restricted: bool = True) -> float:
-    """p-value of a fall of twice the log likelihood."""
-    # F of 2 fall = v log(1 + F / (n - k)), v = n - q
-    df = problem.n - problem.k
-    fall = max(ratio, 0.0)
-    f = df * float(np.expm1(fall / (df + len(problem.estimated)))) if restricted else fall
-    return float(stats.f.sf(f, 1, df))
-
-
 def kent_ratio(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
     """Kent's ratio of the slope's sandwich variance to its inverse information, one at least, shape (m,).
 
@@ -251,8 +231,7 @@ def kent_ratio(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
     if not isinstance(model, RowLikelihood) or not model.restricted:
         return np.ones(model.size)
     # (I^-1 J I^-1)_bb / (I^-1)_bb, J = n / (n - k) sum_a s_a s_a' and I over the parameters that are not at their floor
-    scores = model.scores(theta)
-    n = model.used.sum(axis=1)
+    scores, n = model.scores(theta), model.used.sum(axis=1)
     meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
     spread = theta[:, 1] > model.floor[0] + 1e-9
     inner = np.column_stack([spread, spread, theta[:, 2] > model.floor[1] + 1e-9])
@@ -268,22 +247,20 @@ def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
     if len(problem.estimated) != 1:
         raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
     n, z = problem.n, problem.controls
-    m = annihilator(z)
     # Units in which p'M p / n = y'M y / n = 1, and columns of Z of the same length
-    premium = float(np.sqrt(np.mean((m @ problem.premiums[:, 0]) ** 2)))
-    rate = float(np.sqrt(np.mean((m @ problem.y) ** 2))) or 1.0
+    within = annihilator(z) @ np.column_stack([problem.premiums[:, 0], problem.y])
+    premium, rate = np.sqrt(np.mean(within**2, axis=0)).tolist()
+    rate = rate or 1.0
     p, y, q = problem.premiums[:, 0] / premium, problem.y / rate, z.shape[1]
     z = z / np.linalg.norm(z, axis=0) * np.sqrt(n)
     v_p, v_py, v_y = problem.v_x[0, 0] / premium**2, problem.v_xy[0] / (premium * rate), problem.v_y / rate**2
-    kept = n - q if restricted else n
-    constant = -kept * float(np.log(premium * rate) + np.log(2 * np.pi))
+    constant = -(n - q if restricted else n) * float(np.log(2 * np.pi * premium * rate))
     if problem.rows_independent:
         v = np.stack([np.diag(v_p), np.diag(v_py), np.diag(v_y)])[:, None, :]
         floor = _floor(v[0, 0], v[2, 0], v[0, 0] * v[2, 0] - v[1, 0] ** 2)
         model: Likelihood = RowLikelihood(p[None], y[None], z, v, np.ones((1, n)), restricted, floor)
     else:
-        v = np.block([[v_p, v_py], [v_py.T, v_y]])
-        x = np.kron(np.eye(2), z)
+        v, x = np.block([[v_p, v_py], [v_py.T, v_y]]), np.kron(np.eye(2), z)
         floor = _floor(*(np.asarray(np.linalg.eigvalsh(part)) for part in (v_p, v_y, v)))
         model = DenseLikelihood(np.concatenate([p, y])[None], x[None], v[None], restricted, floor)
     return _Scaled(model, premium, rate, constant)
@@ -303,22 +280,22 @@ def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArra
 def _rough_profile(model: Likelihood, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Points of a rough profile on a grid of slopes, shape (m, g, 3), and log likelihoods there, (m, g)."""
     m, g = model.size, len(slopes)
-    start = np.column_stack([np.tile(slopes, m), np.full(m * g, _STARTS[0, 0]), np.full(m * g, _STARTS[0, 1])])
-    every = model.take(np.repeat(np.arange(m), g))
-    theta, point = fisher_scoring(every, start, free=(False, True, True), steps=12, tolerance=1e-3)
+    start = np.column_stack([np.tile(slopes, m), np.tile(_STARTS[0], (m * g, 1))])
+    theta, point = fisher_scoring(
+        model.take(np.repeat(np.arange(m), g)), start, free=(False, True, True), steps=12, tolerance=1e-3
+    )
     return theta.reshape(m, g, 3), point.value.reshape(m, g)
 
 
 def _highest(model: Likelihood, theta: FloatArray, profile: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Maximum from the two highest points of a rough profile: points (m, 3), and log likelihoods (m,)."""
     m = model.size
-    order = np.argsort(-profile, axis=1)
-    start = np.concatenate([theta[np.arange(m), order[:, j]] for j in range(2)])
+    best, second = np.argsort(-profile, axis=1)[:, :2].T
+    start = np.concatenate([theta[np.arange(m), best], theta[np.arange(m), second]])
     start[:, 1] = np.maximum(start[:, 1], 0.05)
     theta, point = fisher_scoring(model.take(np.tile(np.arange(m), 2)), start, steps=200, tolerance=1e-20)
     values = point.value.reshape(2, m)
-    best = values.argmax(axis=0)
-    return theta.reshape(2, m, 3)[best, np.arange(m)], values.max(axis=0)
+    return theta.reshape(2, m, 3)[values.argmax(axis=0), np.arange(m)], values.max(axis=0)
 
 
 def profile_at(
@@ -332,9 +309,10 @@ def profile_at(
         Points (m, 3), log likelihoods (m,), and their derivative by the slope (m,).
     """
     m, g = model.size, len(starts)
-    which = np.tile(np.arange(m), g)
     start = np.column_stack([np.tile(slopes, g), np.repeat(starts, m, axis=0)])
-    theta, point = fisher_scoring(model.take(which), start, free=(False, True, True), steps=steps, tolerance=tolerance)
+    theta, point = fisher_scoring(
+        model.take(np.tile(np.arange(m), g)), start, free=(False, True, True), steps=steps, tolerance=tolerance
+    )
     values = point.value.reshape(g, m)
     best = values.argmax(axis=0), np.arange(m)
     return theta.reshape(g, m, 3)[best], values.max(axis=0), point.gradient[:, 0].reshape(g, m)[best]
@@ -347,13 +325,12 @@ def slopes_without(problem: LinkProblem, groups: AnyArray | None = None) -> Floa
     """
     scaled = likelihood_of(problem)
     labels = np.arange(problem.n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    n_groups = int(labels.max()) + 1
-    model = scaled.model
+    n_groups, model = int(labels.max()) + 1, scaled.model
     if isinstance(model, RowLikelihood):
         used = (labels[None, :] != np.arange(n_groups)[:, None]).astype(float)
         theta = maximise(replace(model.take(np.zeros(n_groups, dtype=int)), used=used))[0]
     else:
-        parts = [model.rows(np.flatnonzero(labels != g)) for g in range(n_groups)]
+        parts = (model.rows(np.flatnonzero(labels != g)) for g in range(n_groups))
         theta = np.concatenate([maximise(part, _COARSE[1::3])[0] for part in parts])
     return np.where(theta[:, 1] > _NO_SPREAD, theta[:, 0], np.nan) * scaled.unit
 
@@ -365,11 +342,9 @@ def _floor(v_p: FloatArray, v_y: FloatArray, joint: FloatArray) -> FloatArray:
     )
 
 
-def _coefficients(
-    problem: LinkProblem, scaled: _Scaled, theta: FloatArray, point: Point
-) -> tuple[FloatArray, FloatArray]:
+def _coefficients(problem: LinkProblem, scaled: _Scaled, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Coefficients in the order of the columns, and their covariance."""
-    z, slope = problem.controls, float(theta[0, 0])
+    z, slope, point = problem.controls, float(theta[0, 0]), scaled.model.at(theta)
     # gamma = g - b d, of the means Z d of premiums and Z g of rates; var gamma = J B J' + var(b) d d', J = (-b I, I)
     q, j, exact = z.shape[1], problem.estimated[0], list(problem.exact)
     length = np.linalg.norm(z, axis=0) / np.sqrt(problem.n)
@@ -378,22 +353,16 @@ def _coefficients(
     params = np.empty(problem.k)
     params[j], params[exact] = slope * scaled.unit, (means[q:] - slope * means[:q]) / length * scaled.rate
     jump = np.hstack([-slope * np.eye(q), np.eye(q)]) / length[:, None] * scaled.rate
-    v = problem.n - q if scaled.model.restricted else problem.n
-    variance = _variance(scaled.model, slope, theta[:, 1:])
+    # var(b) is the inverse of -l_p''(b) = (l_p'(b - h) - l_p'(b + h)) / 2h
+    beside = slope + np.array([-_NEAR, _NEAR])
+    down, up = profile_at(_copies(scaled.model, 2), beside, theta[:, 1:], tolerance=1e-14)[2]
+    variance = float(2 * _NEAR / (down - up)) if down > up else np.inf
     cov = np.zeros((problem.k, problem.k))
     cov[np.ix_(exact, exact)] = jump @ bread @ jump.T + (variance * np.outer(delta, delta) if q else 0.0)
     cov[j, j] = variance * scaled.unit**2
     cov[j, exact] = cov[exact, j] = -variance * delta * scaled.unit
+    v = problem.n - (q if scaled.model.restricted else 0)
     return params, cov * (v / (problem.n - problem.k))
-
-
-def _variance(model: Likelihood, slope: float, variances: FloatArray) -> float:
-    """Inverse of minus the second derivative of the profile."""
-    # -l_p''(b) = (l_p'(b - h) - l_p'(b + h)) / 2h
-    h = 1e-3
-    down, up = profile_at(_copies(model, 2), np.array([slope - h, slope + h]), variances, tolerance=1e-14)[2]
-    curvature = (down - up) / (2 * h)
-    return float(1 / curvature) if curvature > 0 else np.inf
 
 
 def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
@@ -412,8 +381,8 @@ def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
     begin, side = grid[inside, 0], np.array([-1, 1])
     beyond = np.clip(inside + side, 0, len(grid) - 1)
     end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
-    low, high = _crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit
-    return float(low), float(high)
+    low, high = (_crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit).tolist()
+    return low, high
 
 
 def _crossings(
@@ -435,7 +404,7 @@ def _crossings(
         root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
         return root - np.sqrt(top[1]), -0.5 * point.gradient[:, 0] / root
 
-    a, b = inside.copy(), outside.copy()
+    a, b = inside, outside
     at_b, rise = excess(b)
     for _ in range(60):
         short = at_b < 0
@@ -448,8 +417,7 @@ def _crossings(
         if (np.abs(at_b) < 1e-8).all():
             break
         step = point - at_b / np.where(rise != 0, rise, 1.0)
-        held = (step - a) * (step - b) < 0
-        point = np.where(held, step, 0.5 * (a + b))
+        point = np.where((step - a) * (step - b) < 0, step, 0.5 * (a + b))
         at_b, rise = excess(point)
         a, b = np.where(at_b < 0, point, a), np.where(at_b < 0, b, point)
     return np.asarray(point)

@@ -15,7 +15,6 @@ American Statistical Association 90, 1247-1256.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,35 +24,13 @@ from wagegap.estimation.likelihood.simex import GRID, Extrapolant, extrapolate, 
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
-__all__ = ["Naive", "SimexFit", "estimate", "extrapolated", "fit_simex", "least_squares"]
+__all__ = ["Naive", "estimate", "extrapolated", "fit_simex", "least_squares"]
 
 _DRAWS_WITHOUT = 200
 """Draws, at most, for each deletion."""
 
 Naive = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 """From outcomes (R, n) and regressors (R, n, k) to coefficients (R, k) and covariances (R, k, k)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SimexFit:
-    """A fit by simulation and extrapolation.
-
-    Attributes
-    ----------
-    params : ndarray, shape (k,)
-        Extrapolated coefficients.
-    cov : ndarray, shape (k, k)
-        Extrapolated covariance.
-    scales : ndarray, shape (s,)
-        Multiples c of the error covariance that were added, zero first.
-    path : ndarray, shape (s, k)
-        Mean coefficients at each.
-    """
-
-    params: FloatArray
-    cov: FloatArray
-    scales: FloatArray
-    path: FloatArray
 
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
@@ -63,14 +40,13 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
 
 def extrapolated(problem: LinkProblem, naive: Naive, options: Options) -> LinkFit:
     """Simulation and extrapolation of any naive estimator."""
-    fit = fit_simex(problem, naive, draws=options.draws, rng=options.rng)
-    few = min(options.draws, _DRAWS_WITHOUT)
+    params, cov, _ = fit_simex(problem, naive, draws=options.draws, rng=options.rng)
 
     def refit(rows: IntArray) -> FloatArray:
-        return fit_simex(problem.take(rows), naive, draws=few, rng=options.rng).params
+        return fit_simex(problem.take(rows), naive, draws=min(options.draws, _DRAWS_WITHOUT), rng=options.rng)[0]
 
     return LinkFit(
-        fit.params, fit.cov, f"{options.draws:,} draws of errors at each of {len(fit.scales) - 1} sizes, quadratic",
+        params, cov, f"{options.draws:,} draws of errors at each of {len(GRID)} sizes, quadratic",
         without=delete_groups(problem, refit)[:, problem.estimated[0]], problem=problem,
     )  # fmt: skip
 
@@ -82,7 +58,7 @@ def fit_simex(
     draws: int = 2_000,
     extrapolant: Extrapolant = "quadratic",
     rng: RngLike = 0,
-) -> SimexFit:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fit by simulation and extrapolation.
 
     Parameters
@@ -99,26 +75,31 @@ def fit_simex(
     rng : Generator, int or None
         Source of pseudo-errors; one set of them serves every multiple.
 
+    Returns
+    -------
+    tuple of ndarray
+        Extrapolated coefficients (k,) and covariance (k, k), and the mean coefficients (1 + s, k) with no errors added,
+        then at each of the s multiples of `GRID`.
+
     Examples
     --------
     >>> import numpy as np
     >>> x = np.column_stack([np.arange(6.0), np.ones(6)])
-    >>> fit_simex(LinkProblem.build(2 * x[:, 0] + 1, x), least_squares, draws=10).params.round(10)
+    >>> fit_simex(LinkProblem.build(2 * x[:, 0] + 1, x), least_squares, draws=10)[0].round(10)
     array([2., 1.])
     """
     check_option("extrapolant", extrapolant, ("quadratic", "linear", "rational"))
-    errors = _pseudo_errors(problem, draws, np.random.default_rng(rng))
+    # Draws of (e, v_1, ..., v_p), shape (draws, 1 + p, n), with mean exactly zero
+    errors = paired_draws(problem.joint(), draws, np.random.default_rng(rng))
+    errors = errors.reshape(-1, 1 + len(problem.estimated), problem.n)
     scales = np.concatenate([[0.0], GRID])
-    path, spread = [], []
-    for c in scales:
-        b, v = naive(*_worsened(problem, errors[:1] if c == 0 else errors, float(np.sqrt(c))))
-        path.append(b.mean(axis=0))
-        # mean naive covariance less the covariance of the draws
-        spread.append(v.mean(axis=0) - (np.cov(b, rowvar=False) if len(b) > 1 else 0.0))
-    means, spreads = np.array(path), np.array(spread)
+    fits = [naive(*_worsened(problem, errors[:1] if c == 0 else errors, float(np.sqrt(c)))) for c in scales]
+    means = np.array([b.mean(axis=0) for b, _ in fits])
+    # mean naive covariance less the covariance of the draws
+    spreads = np.array([v.mean(axis=0) - (np.cov(b, rowvar=False) if len(b) > 1 else 0.0) for b, v in fits])
     params = extrapolate(scales, means, extrapolant)
     flat = extrapolate(scales, spreads.reshape(len(scales), -1), "linear" if extrapolant == "linear" else "quadratic")
-    return SimexFit(params, flat.reshape(spreads.shape[1:]), scales, means)
+    return params, flat.reshape(spreads.shape[1:]), means
 
 
 def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -130,14 +111,8 @@ def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]
     return b, bread * (np.sum(residuals**2, axis=1) / (x.shape[1] - x.shape[2]))[:, None, None]
 
 
-def _pseudo_errors(problem: LinkProblem, draws: int, rng: np.random.Generator) -> FloatArray:
-    """Draws of (e, v_1, ..., v_p), shape (draws, 1 + p, n), with mean exactly zero."""
-    return paired_draws(problem.joint(), draws, rng).reshape(-1, 1 + len(problem.estimated), problem.n)
-
-
 def _worsened(problem: LinkProblem, errors: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:
     """Data sets with errors added."""
     x = np.repeat(problem.x[None], len(errors), axis=0)
-    for j, column in enumerate(problem.estimated):
-        x[:, :, column] += scale * errors[:, 1 + j]
+    x[:, :, list(problem.estimated)] += scale * np.swapaxes(errors[:, 1:], 1, 2)
     return problem.y + scale * errors[:, 0], x

@@ -36,10 +36,12 @@ from wagegap.errors import (
     listing,
     public,
 )
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.answer import Answer, t_test
-from wagegap.regression.link.cells import LinkCells, estimates_of, match_cells, rate_of
+from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
+from wagegap.regression.link.fitted import Answer, t_test
 
 __all__ = ["SpecificationCurve", "specification_curve"]
 
@@ -82,40 +84,38 @@ class SpecificationCurve(Answer):
         """Say how many specifications agree, and how often chance does as well."""
         estimated = self.frame[~self.frame["refused"]]
         positive = float((estimated["estimate"] > 0).mean())
-        refused = int(self.frame["refused"].sum())
+        refused = len(self.frame) - len(estimated)
         tail = f" {refused} more were refused because premiums are mostly noise there." if refused else ""
         often = "fewer than 1" if self.p_value < 0.01 else f"{100 * self.p_value:.0f}"
-        usual = float(np.median(self.null_shares))
         return (
             f"Of {len(estimated)} specifications {100 * positive:.0f} % give a positive slope; "
             f"{100 * self.share_positive:.0f} % are significantly positive and {100 * self.share_negative:.0f} % "
             f"significantly negative at {100 * self.alpha:g} %. With rates dealt to countries at random the larger "
-            f"share is usually {100 * usual:.0f} %, and as large as here in {often} of 100 deals.{tail}"
+            f"share is usually {100 * np.median(self.null_shares):.0f} %, and as large as here in {often} of 100 deals."
+            f"{tail}"
         )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the sorted slopes with their intervals, and below them the choices behind each."""
-        shown = self.tidy()
-        shown = shown[~shown["refused"]].reset_index(drop=True)
-        choices = [(c, v) for c in ("source", "method", "sample") for v in dict.fromkeys(shown[c])]
-        every = dict.fromkeys(name for text in shown["controls"] for name in text.split(" + ") if name != "none")
-        ax = new_axes(6.3, 3.6 + 0.16 * (len(choices) + len(every))) if ax is None else ax
+        shown = self.tidy().query("not refused").reset_index(drop=True)
+        held = shown["controls"].str.split(" + ", regex=False)
+        marks = [(f"{c}: {v}", shown[c] == v) for c in ("source", "method", "sample") for v in shown[c].unique()]
+        marks += [
+            (f"control: {c}", held.map(lambda names, c=c: c in names)) for c in held.explode().unique() if c != "none"
+        ]
+        ax = new_axes(6.3, 3.6 + 0.16 * len(marks)) if ax is None else ax
         at = np.arange(len(shown))
-        low, high = (shown[c].to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
-        b = shown["estimate"].to_numpy(dtype=float)
+        b, low, high = shown[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
         sure = (shown["p_value"] < self.alpha).to_numpy()
         bottom, top = float(np.quantile(low, 0.02)), float(np.quantile(high, 0.98))
         for rows, color in ((~sure, FAINT), (sure, PALETTE[0])):
             ax.vlines(at[rows], np.maximum(low[rows], bottom), np.minimum(high[rows], top), color=color, linewidth=0.6)
             ax.plot(at[rows], b[rows], ".", color=color, markersize=3)
         ax.axhline(0.0, color=FAINT, linewidth=0.8)
-        step = (top - bottom) / 14
-        marks = [(f"{c}: {v}", (shown[c] == v).to_numpy()) for c, v in choices]
-        marks += [(f"control: {c}", np.array([c in text.split(" + ") for text in shown["controls"]])) for c in every]
-        for k, (_, rows) in enumerate(marks):
-            ax.plot(at[rows], np.full(rows.sum(), bottom - (k + 1.5) * step), "|", color=PALETTE[3], markersize=3)
+        places = bottom - (np.arange(len(marks)) + 1.5) * (top - bottom) / 14
+        for place, (_, rows) in zip(places, marks, strict=True):
+            ax.plot(at[rows], np.full(rows.sum(), place), "|", color=PALETTE[3], markersize=3)
         ticks = [t for t in ax.get_yticks() if bottom <= t <= top]
-        places = [bottom - (k + 1.5) * step for k in range(len(marks))]
         ax.set_yticks([*ticks, *places], [*(f"{t:g}" for t in ticks), *(name for name, _ in marks)], fontsize=7)
         ax.set_xlabel("specifications, by slope")
         return ax
@@ -153,6 +153,11 @@ class _Permuted:
     def df(self) -> int:
         """N - k."""
         return int(len(self.p) - self.z.shape[1] - 1)
+
+    def knows(self, method: CurveMethod) -> bool:
+        """Whether the errors that a method needs are known: of the rates, or of the premiums."""
+        needed = {"ols": np.zeros(0), "meta": self.v_y, "eiv": np.diag(self.v_p)}[method]
+        return not np.isnan(needed).any()
 
 
 @public
@@ -221,34 +226,39 @@ def specification_curve(  # noqa: PLR0913
     """
     if not isinstance(premiums, Mapping) or not premiums:
         raise OptionError("premiums must be a dict of source -> premiums.")
-    controls, ways = _covariates(controls), _methods(methods)
+    controls, ways = _listed("controls", controls), _listed("methods", methods)
+    if "premium" in controls:
+        raise OptionError("controls= holds 'premium', which is in every specification: name covariates alone.")
+    if not ways:
+        raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'eiv'.")
+    for name in ways:
+        check_option("methods", name, tuple(_SLOPES))
     if samples is not None and not isinstance(samples, Mapping):
         raise OptionError("samples must be a dict of name -> countries left out.")
+    rates = estimates_of(rates, "rates")
     _check_outcome(outcome, rates)
     _check_samples(samples or {}, rates, on)
     check_count("reps", reps)
     data = None if data is None else as_pandas(data)
-    chosen = {"all": ()} if samples is None else samples
-    generator = np.random.default_rng(rng)
     keys: dict[str, FloatArray] = {}
-    rows, signs = [], []
+    generator, rows, signs = np.random.default_rng(rng), [], []
     subsets = [s for r in range(len(controls) + 1) for s in combinations(controls, r)]
+    matchers = {name: cell_matcher(outcome, rates, given, data=data, on=on) for name, given in premiums.items()}
     for source, subset in track(list(product(premiums, subsets)), "sources and controls", progress):
-        cells = match_cells(" + ".join([f"{outcome} ~ premium", *subset]), rates, premiums[source], data=data, on=on)
+        cells = matchers[source](split_formula(" + ".join([f"{outcome} ~ premium", *subset])))
         names = {"source": source, "controls": " + ".join(subset) or "none"}
-        for sample, left_out in chosen.items():
+        for sample, left_out in ({"all": ()} if samples is None else samples).items():
             permuted = _permuted(cells, left_out, keys, reps, generator)
             for method in ways:
-                if permuted is not None and _errors_known(permuted, method):
+                if permuted is not None and permuted.knows(method):
                     row, sign = _specification(permuted, method, alpha)
                     rows.append({**names, "method": method, "sample": sample, **row})
                     signs.append(sign)
     return _curve(pd.DataFrame(rows), signs, alpha, outcome)
 
 
-def _check_outcome(outcome: object, rates: Any) -> None:
+def _check_outcome(outcome: object, given: Estimates) -> None:
     """Raise unless the outcome is the name of a rate."""
-    given = estimates_of(rates, "rates")
     terms = given.labels["term"].astype(str).unique()
     if not isinstance(outcome, str) or ("~" in outcome and outcome not in terms):
         raise FormulaError(
@@ -258,9 +268,8 @@ def _check_outcome(outcome: object, rates: Any) -> None:
     rate_of(given, outcome)
 
 
-def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[str] | None) -> None:
+def _check_samples(samples: Mapping[str, Any], given: Estimates, on: str | Sequence[str] | None) -> None:
     """Raise where a sample leaves out what is no country, or cell, of the rates."""
-    given = estimates_of(rates, "rates")
     keys = [name for name in ([on] if isinstance(on, str) else on or given.by) if name in given.labels]
     cells = given.labels[keys].astype(str)
     known = {*cells.to_numpy().ravel().tolist(), *cells.agg(" ".join, axis=1)} if keys else set()
@@ -275,28 +284,11 @@ def _check_samples(samples: Mapping[str, Any], rates: Any, on: str | Sequence[st
             )
 
 
-def _listed(option: str, given: object) -> list[str]:
+def _listed(option: str, given: object) -> list[Any]:
     """One name, or several, as a list."""
-    names: list[Any] = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
-    for name in names:
-        if not isinstance(name, str):
-            raise OptionError(f"{option}={given!r} must be a name, or a list of names.")
-    return names
-
-
-def _covariates(given: object) -> list[str]:
-    names = _listed("controls", given)
-    if "premium" in names:
-        raise OptionError("controls= holds 'premium', which is in every specification: name covariates alone.")
-    return names
-
-
-def _methods(given: object) -> list[Any]:
-    names = _listed("methods", given)
-    if not names:
-        raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'eiv'.")
-    for name in names:
-        check_option("methods", name, ("ols", "meta", "eiv"))
+    names = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise OptionError(f"{option}={given!r} must be a name, or a list of names.")
     return names
 
 
@@ -318,8 +310,7 @@ def _permuted(
     rows = np.flatnonzero([not {name, *name.split(" ")} & absent for name in cells.names])
     for i in rows:
         keys.setdefault(cells.names[i], rng.random(reps))
-    z = np.delete(cells.design.x[rows], cells.design.columns_of(cells.premiums[0]), axis=1)
-    p = cells.p[rows, 0]
+    p, z = cells.p[rows, 0], np.delete(cells.design.x[rows], cells.design.columns_of(cells.premiums[0]), axis=1)
     if len(rows) < z.shape[1] + 3:
         return None
     m = annihilator(z)
@@ -328,8 +319,7 @@ def _permuted(
         raise DataError(_collinear(cells, rows))
     # Freedman and Lane: residuals M y in another order, and M of those
     order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
-    orders: IntArray = np.vstack([np.arange(len(rows)), order])
-    grid = np.ix_(rows, rows)
+    orders, grid = np.vstack([np.arange(len(rows)), order]), np.ix_(rows, rows)
     return _Permuted(
         m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]),
         np.diag(cells.block(0, 0))[rows][orders], z,
@@ -338,23 +328,12 @@ def _permuted(
 
 def _collinear(cells: LinkCells, rows: IntArray) -> str:
     """Say which columns are at fault in a sample."""
-    design = cells.design
-    values = {name: design.x[rows, j] for j, name in enumerate(design.names) if name != "Intercept"}
+    columns = zip(cells.design.names, cells.design.x[rows].T, strict=True)
+    values = {name: column for name, column in columns if name != "Intercept"}
     same = [f"{name} is {column[0]:g}" for name, column in values.items() if np.ptp(column) == 0]
     if same:
         return f"{listing(same)} in all {len(rows)} cells of a sample: leave it out of controls=."
     return f"{listing(values)} are collinear in the {len(rows)} cells of a sample: leave one of the controls out."
-
-
-def _errors_known(permuted: _Permuted, method: CurveMethod) -> bool:
-    """Whether the errors that a method needs are known: of the rates, or of the premiums."""
-    needed = {"ols": np.zeros(0), "meta": permuted.v_y, "eiv": np.diag(permuted.v_p)}[method]
-    return not np.isnan(needed).any()
-
-
-def _reliability(permuted: _Permuted) -> float:
-    """1 - tr(M V) / p'M p; NaN where errors are unknown."""
-    return 1.0 - float(np.sum(permuted.m * permuted.v_p)) / float(permuted.p @ permuted.m @ permuted.p)
 
 
 def _ols(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
@@ -363,24 +342,21 @@ def _ols(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     mp = permuted.m @ permuted.p
     square = float(mp @ mp)
     b = permuted.y @ mp / square
-    residuals = permuted.y - b[:, None] * mp
     room = np.maximum(np.diag(permuted.m) - mp**2 / square, 1e-12)
-    return b, np.sqrt(np.sum((mp * residuals / room) ** 2, axis=1)) / square
+    return b, np.sqrt(np.sum((mp * (permuted.y - b[:, None] * mp) / room) ** 2, axis=1)) / square
 
 
 def _meta(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     """Hedges' tau^2, weights, and Knapp and Hartung's scale."""
     # tau^2 = (y'M_x y - sum_i M_x,ii v_i) / (n - k), w = 1 / (v + tau^2), V = (e'W e / (n - k)) (X'W X)^-1
     x = np.column_stack([permuted.p, permuted.z])
-    n, k = x.shape
-    m_x = annihilator(x)
+    (n, k), m_x = x.shape, annihilator(x)
     squares = np.sum((permuted.y @ m_x) ** 2, axis=1)
     tau2 = np.maximum((squares - permuted.v_y @ np.diag(m_x)) / permuted.df, 0.0)
     w = 1 / np.maximum(permuted.v_y + tau2[:, None], 1e-300)
     bread = np.linalg.inv((w @ (x[:, :, None] * x[:, None, :]).reshape(n, k * k)).reshape(-1, k, k))
     b = (bread @ ((w * permuted.y) @ x)[..., None])[..., 0]
-    scale = np.sum(w * (permuted.y - b @ x.T) ** 2, axis=1) / permuted.df
-    return b[:, 0], np.sqrt(scale * bread[:, 0, 0])
+    return b[:, 0], np.sqrt(np.sum(w * (permuted.y - b @ x.T) ** 2, axis=1) / permuted.df * bread[:, 0, 0])
 
 
 def _moments(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
@@ -391,8 +367,8 @@ def _moments(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     cross = np.zeros_like(permuted.y)
     cross[0] = np.einsum("ab,ba->a", permuted.m, permuted.v_py)
     inside = float(mp @ mp - noise.sum())
-    if inside <= 0:
-        return np.full(len(permuted.y), np.nan), np.full(len(permuted.y), np.nan)
+    # No slope where the premiums vary no more than their errors
+    inside = inside if inside > 0 else np.nan
     b = (permuted.y @ mp - cross.sum(axis=1)) / inside
     scores = mp * (permuted.y - b[:, None] * mp) + b[:, None] * noise - cross
     return b, np.sqrt(len(mp) / permuted.df * np.sum(scores**2, axis=1)) / inside
@@ -406,12 +382,13 @@ _SLOPES: dict[CurveMethod, Callable[[_Permuted], tuple[FloatArray, FloatArray]]]
 def _specification(permuted: _Permuted, method: CurveMethod, alpha: float) -> tuple[dict[str, Any], FloatArray]:
     """Numbers of one specification, and the sign of its slope in every order where it is significant."""
     b, error = _SLOPES[method](permuted)
-    share = _reliability(permuted)
+    # 1 - tr(M V) / p'M p; NaN where errors are unknown
+    share = 1.0 - float(np.sum(permuted.m * permuted.v_p)) / float(permuted.p @ permuted.m @ permuted.p)
     low, high, p = t_test(float(b[0]), float(error[0]), permuted.df, alpha)
-    significant = np.abs(b) > float(stats.t.isf(alpha / 2, permuted.df)) * error
     row = {
         "n": len(permuted.p), "estimate": float(b[0]), "std_error": float(error[0]),
         "p_value": p if error[0] > 0 else np.nan, "conf_low": low, "conf_high": high, "reliability": share,
         "refused": method == "eiv" and not share >= REFUSED_BELOW,
     }  # fmt: skip
-    return row, np.where(significant, np.sign(b), 0.0)
+    reach = float(stats.t.isf(alpha / 2, permuted.df)) * error
+    return row, np.where(np.abs(b) > reach, np.sign(b), 0.0)

@@ -8,6 +8,10 @@ References
 ----------
 Bell, R. and D. McCaffrey (2002). Bias reduction in standard errors for linear regression with multi-stage samples.
 Survey Methodology 28, 169-181.
+Cameron, A. C., J. Gelbach and D. Miller (2008). Bootstrap-based improvements for inference with clustered errors.
+Review of Economics and Statistics 90, 414-427.
+Webb, M. (2023). Reworking wild bootstrap-based inference for clustered errors. Canadian Journal of Economics 56,
+839-858.
 Belsley, D., E. Kuh and R. Welsch (1980). Regression Diagnostics. Wiley, chapter 2.
 """
 
@@ -23,21 +27,19 @@ from scipy import optimize, stats
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
-from wagegap._typing import CodeArray, FloatArray, RngLike
+from wagegap._typing import AnyArray, CodeArray, FloatArray, RngLike
 from wagegap.errors import OptionError, check_count, public
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
-from wagegap.estimation.likelihood.wild import Multipliers
+from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer, slope_scale, t_test
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.estimators.ols import least_squares_without
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.questions.permutation import permute_slope
-from wagegap.regression.link.questions.wild import wild_test
 from wagegap.regression.link.setup import Setup
 
-__all__ = ["FewCountries", "detectable", "few_countries", "influence"]
+__all__ = ["FewCountries", "detectable", "few_countries", "influence", "wild_test"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,12 +75,11 @@ class FewCountries(Answer):
 
     def in_words(self) -> str:
         """Say what the tests agree on, and what they could have found."""
-        p = self.tests["p_value"]
-        below, scale = int((p < self.alpha).sum()), slope_scale(self.cells)
+        p, scale = self.tests["p_value"], slope_scale(self.cells)
         worst = self.influence.iloc[int(np.nanargmax(self.influence["change"].abs()))]
         size = f"{format_number(abs(scale.factor * self.detectable))}{scale.tail}"
         return (
-            f"With {self.cells.n} countries, {below} of {len(p)} tests reject a slope of zero at "
+            f"With {self.cells.n} countries, {(p < self.alpha).sum()} of {len(p)} tests reject a slope of zero at "
             f"{100 * self.alpha:g} % (p from {format_p(p.min())} to {format_p(p.max())}); leaving out "
             f"{country_name(worst['cell'])} moves the slope by {abs(worst['change']):.1f} standard errors, and only an "
             f"association of {size} or more per {scale.step} of premium would have been found {100 * self.power:g} "
@@ -90,11 +91,10 @@ class FewCountries(Answer):
         shown = self.influence.assign(size=self.influence["change"].abs()).sort_values("size", ascending=False)
         shown = shown[np.isfinite(shown["slope"])].head(40)
         ax = new_axes(6.3, 0.9 + 0.2 * len(shown)) if ax is None else ax
-        row = self.tests.iloc[-1]
+        b, every = shown["slope"].to_numpy(dtype=float), float(self.tests["estimate"].iloc[-1])
         names = [f"without {name}" for name in shown["cell"]]
-        b = shown["slope"].to_numpy(dtype=float)
-        ax = intervals(ax, names, b, np.minimum(b, row["estimate"]), np.maximum(b, row["estimate"]), sizes="equal")
-        ax.axvline(float(row["estimate"]), linewidth=1.0, linestyle="--", color="#8A8A8A")
+        ax = intervals(ax, names, b, np.minimum(b, every), np.maximum(b, every), sizes="equal")
+        ax.axvline(every, linewidth=1.0, linestyle="--", color="#8A8A8A")
         ax.set_xlabel("slope without one country (dashed: all countries)")
         return ax
 
@@ -148,11 +148,9 @@ def influence(y: FloatArray, x: FloatArray, j: int, names: tuple[str, ...]) -> p
     n, k = x.shape
     q, r = np.linalg.qr(x)
     row = np.linalg.solve(r, q.T)[j]
-    leverage = np.sum(q**2, axis=1)
+    leverage, residuals = np.sum(q**2, axis=1), y - q @ (q.T @ y)
     room = np.maximum(1 - leverage, 1e-12)
-    residuals = y - q @ (q.T @ y)
-    square = np.maximum(residuals @ residuals - residuals**2 / room, 0.0)
-    deleted = np.sqrt(square / max(n - k - 1, 1))
+    deleted = np.sqrt(np.maximum(residuals @ residuals - residuals**2 / room, 0.0) / max(n - k - 1, 1))
     without = least_squares_without(y, x, j)
     with np.errstate(divide="ignore", invalid="ignore"):
         student = residuals / (deleted * np.sqrt(room))
@@ -173,11 +171,8 @@ def detectable(error: float, df: float, alpha: float, power: float) -> float:
     t = float(stats.t.isf(alpha / 2, df))
     if df > 1e5:
         return error * (t + float(stats.norm.isf(1 - power)))
-
-    def lacking(shift: float) -> float:
-        return float(stats.nct.sf(t, df, shift)) - power
-
-    return error * float(optimize.brentq(lacking, 0.0, t + 10 + 4 * t / np.sqrt(df), xtol=1e-8))
+    most = t + 10 + 4 * t / np.sqrt(df)
+    return error * float(optimize.brentq(lambda shift: stats.nct.sf(t, df, shift) - power, 0.0, most, xtol=1e-8))
 
 
 def _robust(setup: Setup, alpha: float) -> list[dict[str, Any]]:
@@ -190,45 +185,88 @@ def _robust(setup: Setup, alpha: float) -> list[dict[str, Any]]:
     room = np.maximum(1 - np.einsum("ij,jk,ik->i", x, bread, x), 1e-12)
     hc3 = float(np.sqrt(np.sum((row * residuals / room) ** 2)))
     scores, degrees = adjust_clusters(x, residuals, bread, _codes(setup), bread[[j]], kind="CR2")
-    cr2 = float(np.sqrt(np.sum(scores**2)))
-    df = satterthwaite(degrees.pairs(np.ones(1)))
-    slope, usual = float(b[j]), float(setup.problem.n - setup.problem.k)
+    cr2, df = float(np.sqrt(np.sum(scores**2))), satterthwaite(degrees.pairs(np.ones(1)))
     return [
-        _t_row("HC3", slope, hc3, usual, alpha, "naive slope, t(n - k)"),
-        _t_row("CR2", slope, cr2, df, alpha, "naive slope, Satterthwaite's degrees of freedom"),
+        _t_row("HC3", float(b[j]), hc3, float(len(y) - len(b)), alpha, "naive slope, t(n - k)"),
+        _t_row("CR2", float(b[j]), cr2, df, alpha, "naive slope, Satterthwaite's degrees of freedom"),
     ]
 
 
 def _permutation(setup: Setup, reps: int, rng: RngLike) -> dict[str, Any]:
     problem = setup.problem
     test = permute_slope(problem.y, problem.x[:, problem.estimated[0]], problem.others, reps=reps, rng=rng)
-    how = "exact, all orders" if test.exact else "approximate (Freedman-Lane)"
-    if not test.exact and problem.k == 2:
-        how = "seeded orders, +1 rule"
-    note = f"naive slope, {how}, ties counted"
+    random = "seeded orders, +1 rule" if problem.k == 2 else "approximate (Freedman-Lane)"
+    note = f"naive slope, {'exact, all orders' if test.exact else random}, ties counted"
     return _row("permutation", test.statistic, p_value=test.p_value, smallest_p=test.smallest, note=note)
 
 
 def _wild(setup: Setup, reps: int, rng: RngLike) -> list[dict[str, Any]]:
-    problem, rows = setup.problem, []
-    j = problem.estimated[0]
-    slope = float(np.linalg.lstsq(problem.x, problem.y, rcond=None)[0][j])
+    y, x, j = setup.problem.y, setup.problem.x, setup.problem.estimated[0]
     kinds: tuple[Multipliers, ...] = ("rademacher", "webb", "mammen")
-    for weights in kinds:
-        test = wild_test(problem.y, problem.x, j, groups=setup.groups, weights=weights, reps=reps, rng=rng)
-        how = f"{'all' if test.enumerated else 'random'} {len(test.drawn):,} draws"
-        note = f"naive slope, null imposed, {how}, ties counted"
-        rows.append(_row(f"wild {weights}", slope, p_value=test.p_value(), smallest_p=test.smallest, note=note))
-    return rows
+    tests = {kind: wild_test(y, x, j, groups=setup.groups, weights=kind, reps=reps, rng=rng) for kind in kinds}
+    note = "naive slope, null imposed, {} {:,} draws, ties counted"
+    return [
+        _row(
+            f"wild {kind}", test.gap, p_value=test.p_value(), smallest_p=test.smallest,
+            note=note.format("all" if test.enumerated else "random", len(test.drawn)),
+        )
+        for kind, test in tests.items()
+    ]  # fmt: skip
+
+
+def wild_test(  # noqa: PLR0913
+    y: FloatArray,
+    x: FloatArray,
+    j: int,
+    *,
+    groups: AnyArray | None = None,
+    null: float = 0.0,
+    restricted: bool = True,
+    weights: Multipliers = "rademacher",
+    reps: int = 9_999,
+    rng: RngLike = 0,
+) -> WildDraws:
+    """Test one coefficient of a least squares fit by the wild cluster bootstrap, enumerated where clusters are few.
+
+    Parameters
+    ----------
+    y, x : ndarray, shapes (n,) and (n, k)
+        Outcome and regressors.
+    j : int
+        Column tested.
+    groups : ndarray, shape (n,), optional
+        Clusters; each row is one where absent.
+    null : float
+        Value under the null.
+    restricted : bool
+        Impose the null on the residuals.
+    weights : {"rademacher", "webb", "mammen"}
+        Multipliers.
+    reps : int
+        Random draws, where there are more vectors than that.
+    rng : Generator, int or None
+        Source of random draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.column_stack([np.arange(6.0), np.ones(6)])
+    >>> test = wild_test(np.array([0.0, 1.2, 1.8, 3.1, 3.9, 5.0]), x, 0)
+    >>> len(test.drawn), test.enumerated, test.smallest
+    (64, True, 0.03125)
+    """
+    codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    problem = pose(y, x, np.eye(x.shape[1])[j], codes, null=null, restricted=restricted)
+    return draw_wild(problem, multipliers=weights, reps=reps, rng=rng)
 
 
 def _jackknife(setup: Setup, alpha: float) -> dict[str, Any]:
     """Delete-one jackknife of the naive slope, by cluster where there is one."""
     x, y, j, codes = setup.problem.x, setup.problem.y, setup.problem.estimated[0], _codes(setup)
-    m = int(codes.max()) + 1
-    b, *parts = (np.linalg.lstsq(x[codes != g], y[codes != g], rcond=None)[0][j] for g in range(-1, m))
+    last = int(codes.max())
+    b, *parts = (np.linalg.lstsq(x[codes != g], y[codes != g], rcond=None)[0][j] for g in range(-1, last + 1))
     error = float(jackknife_errors(np.array(parts)))
-    return _t_row("jackknife", float(b), error, float(m - 1), alpha, "naive slope, one country at a time")
+    return _t_row("jackknife", float(b), error, float(last), alpha, "naive slope, one country at a time")
 
 
 def _own(link: FittedLink, alpha: float) -> dict[str, Any]:
@@ -236,9 +274,8 @@ def _own(link: FittedLink, alpha: float) -> dict[str, Any]:
     at = link.estimates.labels["term"].tolist().index(link.cells.premiums[0])
     columns = ["std_error", "p_value", "conf_low", "conf_high"]
     figures = dict(zip(columns, link.tidy(alpha)[columns].to_numpy(dtype=float)[at].tolist(), strict=True))
-    df = float(link.estimates.df[at])
     note = "corrected slope" if link.problem is not None else "the link's own"
-    return _row(link.method, link.slope, df=df, note=note, **figures)
+    return _row(link.method, link.slope, df=float(link.estimates.df[at]), note=note, **figures)
 
 
 def _codes(setup: Setup) -> CodeArray:

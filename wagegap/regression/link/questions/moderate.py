@@ -42,9 +42,8 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.answer import Answer, slope_scale, t_test
 from wagegap.regression.link.estimators.eiv import fit_eiv
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["Moderation", "moderate"]
@@ -94,15 +93,13 @@ class Moderation(Answer):
 
     def tidy(self) -> pd.DataFrame:
         """Return the slope at both quartiles and their difference, a row each."""
-        named = dict(
-            zip(("lower quartile", "upper quartile"), zip(self.slopes, self.slope_errors, strict=True), strict=True)
-        )
-        rows = []
-        for at, (b, error) in {**named, "difference": (self.difference, self.std_error)}.items():
-            low, high, _ = t_test(b, error, self.df, self.alpha)
-            row = {"trait": self.trait, "at": at, "estimate": b, "std_error": error, "conf_low": low, "conf_high": high}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        at = "lower quartile", "upper quartile", "difference"
+        b, errors = (*self.slopes, self.difference), (*self.slope_errors, self.std_error)
+        rows = [
+            (self.trait, name, slope, error, *t_test(slope, error, self.df, self.alpha)[:2])
+            for name, slope, error in zip(at, b, errors, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["trait", "at", "estimate", "std_error", "conf_low", "conf_high"])
 
     def in_words(self) -> str:
         """Say whether the slope differs, per step of premium."""
@@ -125,15 +122,14 @@ class Moderation(Answer):
         """Draw countries by half of the trait, with the line at either quartile."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
-        p, y = cells.p[:, 0], cells.y
-        upper = self.values > np.median(self.values)
+        p, y, upper = cells.p[:, 0], cells.y, self.values > np.median(self.values)
         at = np.linspace(p.min(), p.max(), 40)
         nothing = np.full_like(at, np.nan)
-        for k, (rows, color, marker) in enumerate(((~upper, PALETTE[0], "o"), (upper, PALETTE[1], "s"))):
-            label = f"{self.trait} {'above' if k else 'up to'} the median"
+        halves = ((~upper, PALETTE[0], "o", "up to"), (upper, PALETTE[1], "s", "above"))
+        for slope, (rows, color, marker, where) in zip(self.slopes, halves, strict=True):
+            label = f"{self.trait} {where} the median"
             ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none", label=label)
-            line = y.mean() + self.slopes[k] * (at - p.mean())
-            ax = line_band(ax, at, line, nothing, nothing, color=color)
+            ax = line_band(ax, at, y.mean() + slope * (at - p.mean()), nothing, nothing, color=color)
         room = 0.2 * float(np.ptp(y))
         ax.set_ylim(float(y.min()) - room, float(y.max()) + room)
         ax.legend(frameon=False, fontsize=8)
@@ -191,8 +187,8 @@ def moderate(
     # b + d m at m = -1/2, 1/2, the quartiles, and d
     rows = np.zeros((3, problem.k))
     rows[:, problem.estimated] = [[1.0, -0.5], [1.0, 0.5], [0.0, 1.0]]
-    first, second, d = (float(b) for b in rows @ fit.params)
-    first_error, second_error, error = (float(e) for e in np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows)))
+    first, second, d = (rows @ fit.params).tolist()
+    first_error, second_error, error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows)).tolist()
     df = float(problem.n - problem.k)
     return Moderation(
         trait, d, error, *t_test(d, error, df, alpha), (lower, upper), (first, second), (first_error, second_error), df,
@@ -216,11 +212,10 @@ def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArra
     values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
     if len(values) != link.cells.n:
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")
-    missing = values.isna().to_numpy()
-    if missing.any():
-        names = [link.cells.names[i] for i in np.flatnonzero(missing)]
+    missing = [name for name, lost in zip(link.cells.names, values.isna(), strict=True) if lost]
+    if missing:
         raise MissingValueError(
-            f"{trait!r} is missing in {int(missing.sum())} of {link.cells.n} cells: {listing(names)}. Fit the link "
+            f"{trait!r} is missing in {len(missing)} of {link.cells.n} cells: {listing(missing)}. Fit the link "
             "without those."
         )
     if not is_numeric_dtype(values):
@@ -233,9 +228,8 @@ def _with_interaction(problem: LinkProblem, m: FloatArray, *, known: bool) -> Li
     j, n, k = problem.estimated[0], problem.n, problem.k
     x = np.column_stack([problem.x, m, problem.x[:, j] * m])
     names = (*problem.names, "trait", "premium x trait")
-    keep = list(range(k + 2))
-    if np.linalg.norm(annihilator(problem.x) @ m) <= 1e-8 * np.linalg.norm(m - m.mean()):
-        keep.remove(k)
+    collinear = np.linalg.norm(annihilator(problem.x) @ m) <= 1e-8 * np.linalg.norm(m - m.mean())
+    keep = [c for c in range(k + 2) if c != k or not collinear]
     blocks, cross = np.zeros((2, 2, n, n)), np.zeros((2, n, n))
     if known:
         # The errors of p and of p m are v and m v: their blocks D_i V D_j with D = I, diag(m)

@@ -23,17 +23,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap._typing import CodeArray, FloatArray, RngLike
 from wagegap.errors import DataError, check_column, check_count, public
-from wagegap.estimation.design import build_design, free_name
+from wagegap.estimation.design import free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import weighted_rows
-from wagegap.regression.link.answer import Answer, draw_slopes, slope_scale, t_test
+from wagegap.panel.rows import prepare
 from wagegap.regression.link.cells import positions
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
 
 __all__ = ["OneStep", "one_step"]
 
@@ -155,31 +154,26 @@ def one_step(
 
 def _rows(
     panel: Panel, premium: FloatArray, event: str, skill: str, controls: str | Sequence[str], keys: list[str]
-) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray, CodeArray]:
     """Outcome and regressors of workers of the link's countries, interaction first, and the code of the country."""
     more = [controls] if isinstance(controls, str) else list(controls)
     required_columns(" + ".join([skill, *more]), panel.frame)
     column = free_name(panel.frame, "premium")
     right = " + ".join([skill, f"{skill}:{column}", *more])
-    weights, positive, ledger = weighted_rows(panel)
     happened = event_values(panel, event, event)
-    known = ~np.isnan(happened) & ~np.isnan(premium)
-    keep = known if positive is None else known & positive
-    if not keep.any():
+    if (np.isnan(happened) | np.isnan(premium)).all():
         raise DataError("no worker has both a premium in the link and a known event.")
-    frame = panel.frame.assign(**{column: premium, event: happened})
-    design = build_design(frame, FormulaParts(event, right, ()), ledger=ledger, weights=weights, keep=keep)
+    rows = prepare(panel.assign(**{column: premium}), FormulaParts(event, right, values=happened), by=keys)
+    design = rows.design
     product = [j for j, term in enumerate(design.terms) if term == f"{skill}:{column}"]
     if len(product) != 1:
         raise DataError(f"{skill!r} must be a 0/1 number to be interacted with the premium.")
     others = [j for j, name in enumerate(design.names) if j != product[0] and name != "Intercept"]
-    cells = panel.frame[keys].iloc[design.rows].groupby(keys, sort=True, observed=True)
-    codes = cells.ngroup().to_numpy().astype(np.intp)
-    used = np.ones(len(design.rows)) if weights is None else weights[design.rows]
-    return design.y, design.x[:, [*product, *others]], used, codes
+    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+    return design.y, design.x[:, [*product, *others]], weights, rows.cells.codes
 
 
-def _by_country(y: FloatArray, x: FloatArray, w: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
+def _by_country(y: FloatArray, x: FloatArray, w: FloatArray, codes: CodeArray) -> tuple[FloatArray, FloatArray]:
     """Cross-products of each country, country means taken out."""
     n_groups = int(codes.max()) + 1
     if n_groups < 3:

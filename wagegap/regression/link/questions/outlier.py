@@ -28,9 +28,8 @@ from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import OptionError, check_option, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer, level_of, t_test
 from wagegap.regression.link.estimators.ml import fit_ml
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["Outlier", "outlier"]
@@ -79,10 +78,7 @@ class Outlier(Answer):
 
     def tidy(self) -> pd.DataFrame:
         """Return one row."""
-        names = (
-            "country", "rate", "expected", "low", "high", "deviation", "df", "p_value", "p_if_picked", "slope",
-        )  # fmt: skip
-        return pd.DataFrame([{name: getattr(self, name) for name in names}])
+        return one_row(self, "alpha", "link")
 
     def in_words(self) -> str:
         """Say where the country is, and whether that is more than the others' own scatter."""
@@ -171,8 +167,7 @@ def _naive(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArr
     x, y = problem.x[others], problem.y[others]
     bread = np.asarray(np.linalg.pinv(x.T @ x))
     b = bread @ (x.T @ y)
-    residuals = y - x @ b
-    variance = float(residuals @ residuals) / (len(y) - np.linalg.matrix_rank(x))
+    variance = float(np.sum((y - x @ b) ** 2)) / (len(y) - np.linalg.matrix_rank(x))
     return b, variance * bread, variance, np.zeros(problem.n)
 
 

@@ -83,10 +83,8 @@ def permute(statistic: Callable[[IntArray], float], n: int, *, reps: int = 9_999
     """
     observed = float(statistic(np.arange(n)))
     reach: float = abs(observed) * (1 - _TIE) - 1e-14
-    if n <= ENUMERATED_ROWS:
-        return _counted(observed, [abs(statistic(order)) >= reach for order in _every_order(n)], True, True)
-    generator = np.random.default_rng(rng)
-    return _counted(observed, [abs(statistic(generator.permutation(n))) >= reach for _ in range(reps)], False, False)
+    beyond = [abs(statistic(order)) >= reach for order in _orders(n, reps, rng)]
+    return _counted(observed, beyond, n <= ENUMERATED_ROWS, n <= ENUMERATED_ROWS)
 
 
 def _counted(observed: float, beyond: Sequence[bool] | BoolArray, enumerated: bool, exact: bool) -> PermutationTest:
@@ -125,30 +123,24 @@ def permute_slope(
     controls : ndarray, shape (n, k)
         What is held fixed.
     """
-    m = annihilator(controls)
+    m, n = annihilator(controls), len(y)
     mx, residuals = m @ x, m @ y
-    spread = float(mx @ mx)
+    spread, enumerated = float(mx @ mx), n <= ENUMERATED_ROWS
     if spread == 0:
         raise DataError("the regressor does not vary given the controls.")
-    n = len(y)
-    enumerated = n <= ENUMERATED_ROWS
-    generator = np.random.default_rng(rng)
-    orders = _every_order(n) if enumerated else np.array([generator.permutation(n) for _ in range(reps)], dtype=np.intp)
-    shuffled = residuals[np.vstack([np.arange(n), orders])]
+    shuffled = residuals[np.vstack([np.arange(n), _orders(n, reps, rng)])]
     # b = r'M x / x'M x and t^2 = b^2 x'M x / (r'M r - b^2 x'M x), r'M r = r'r - |Q'r|^2 with I - M = Q Q'
     slope = shuffled @ mx / spread
-    squares = np.sum(shuffled**2, axis=1) - np.sum((shuffled @ _basis(controls)) ** 2, axis=1)
+    values, vectors = np.linalg.eigh(np.eye(n) - m)
+    squares = np.sum(shuffled**2, axis=1) - np.sum((shuffled @ vectors[:, values > 0.5]) ** 2, axis=1)
     t = np.abs(slope) / np.sqrt(np.maximum(squares - slope**2 * spread, 1e-300) / spread)
     only_constant = controls.shape[1] == 1 and np.ptp(controls[:, 0]) == 0
     beyond = t[1:] >= t[0] * (1 - _TIE) - 1e-14
     return _counted(float(mx @ y) / spread, beyond, enumerated, enumerated and bool(only_constant))
 
 
-def _every_order(n: int) -> IntArray:
-    return np.array(list(permutations(range(n))), dtype=np.intp)
-
-
-def _basis(controls: FloatArray) -> FloatArray:
-    """Orthonormal basis of the columns that are held fixed, shape (n, rank)."""
-    values, vectors = np.linalg.eigh(np.eye(len(controls)) - annihilator(controls))
-    return np.asarray(vectors[:, values > 0.5])
+def _orders(n: int, reps: int, rng: RngLike) -> IntArray:
+    """Every order of the rows where they are few, else random ones."""
+    generator = np.random.default_rng(rng)
+    orders = permutations(range(n)) if n <= ENUMERATED_ROWS else (generator.permutation(n) for _ in range(reps))
+    return np.array(list(orders), dtype=np.intp)

@@ -16,16 +16,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, stats
+from scipy import stats
 
 from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer
 from wagegap.regression.link.estimators.ml import fit_ml
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["Pooled", "pool"]
@@ -57,9 +56,8 @@ class Pooled(Answer):
     def in_words(self) -> str:
         """Say which country moves most, and how much of the spread was noise."""
         f = self.frame
-        before, after = float(np.std(f["premium"], ddof=1)), float(np.std(f["pooled_premium"], ddof=1))
-        moved = (f["pooled_premium"] - f["premium"]).abs()
-        most = f.iloc[int(np.argmax(moved))]
+        before, after = f["premium"].std(), f["pooled_premium"].std()
+        most = f.iloc[int(np.argmax(np.abs(f["pooled_premium"] - f["premium"])))]
         return (
             f"Seen together, the premiums of {len(f)} countries spread {100 * (1 - after / before):.0f} % less than "
             f"each seen alone; {country_name(most['cell'])} moves most, from {most['premium']:.3g} to "
@@ -87,11 +85,10 @@ class Pooled(Answer):
 
     def plot_caterpillar(self, ax: Any = None) -> Any:
         """Draw the premiums with their intervals before and after, largest first."""
-        z = float(stats.norm.isf(self.alpha / 2))
         f = self.frame.sort_values("pooled_premium", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.26 * len(f)) if ax is None else ax
         b = np.concatenate([f["premium"], f["pooled_premium"]])
-        half = z * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
+        half = stats.norm.isf(self.alpha / 2) * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
         names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
         ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
         ax.set_xlabel(f"premium ({self.link.cells.units[1]}), {100 * (1 - self.alpha):g} % intervals")
@@ -129,13 +126,13 @@ def pool(link: FittedLink, *, alpha: float = 0.05) -> Pooled:
     problem = link.setup.problem.checked()
     fit = fit_ml(problem)
     values, errors = _predicted(problem, float(fit.params[problem.estimated[0]]), fit.sigma2, fit.tau2)
-    n = problem.n
+    (premium, rate), (premium_error, rate_error) = values.reshape(2, -1), errors.reshape(2, -1)
     frame = pd.DataFrame(
         {
             "cell": list(link.cells.names), "premium": link.cells.p[:, 0],
             "premium_error": np.sqrt(np.diag(problem.v_x[0, 0])), "rate": problem.y,
-            "rate_error": np.sqrt(np.diag(problem.v_y)), "pooled_premium": values[:n],
-            "pooled_premium_error": errors[:n], "pooled_rate": values[n:], "pooled_rate_error": errors[n:],
+            "rate_error": np.sqrt(np.diag(problem.v_y)), "pooled_premium": premium,
+            "pooled_premium_error": premium_error, "pooled_rate": rate, "pooled_rate_error": rate_error,
         }
     )  # fmt: skip
     return Pooled(frame, alpha, link)
@@ -144,20 +141,18 @@ def pool(link: FittedLink, *, alpha: float = 0.05) -> Pooled:
 def _predicted(problem: LinkProblem, slope: float, sigma2: float, tau2: float) -> tuple[FloatArray, FloatArray]:
     """Best linear unbiased predictors of (P, Y) and their errors, the error of the means included."""
     # G = var(P, Y) = [[s, b s], [b s, b^2 s + t]] x I, O = G + V
-    n, z = problem.n, problem.controls
-    cross = slope * sigma2 * np.eye(n)
-    true = np.block([[sigma2 * np.eye(n), cross], [cross, (slope**2 * sigma2 + tau2) * np.eye(n)]])
+    spreads = np.array([[1.0, slope], [slope, slope**2]]) * sigma2 + np.diag([0.0, tau2])
+    true = np.kron(spreads, np.eye(problem.n))
     v_py = problem.v_xy[0]
     errors = np.block([[problem.v_x[0, 0], v_py], [v_py.T, problem.v_y]])
     observed = np.concatenate([problem.premiums[:, 0], problem.y])
-    x = linalg.block_diag(z, z)
+    x = np.kron(np.eye(2), problem.controls)
     # BLUP: X m + G O^-1 (obs - X m), m = (X'O^-1 X)^-1 X'O^-1 obs
     inverse = np.linalg.pinv(true + errors, hermitian=True)
     bread = np.linalg.pinv(x.T @ inverse @ x, hermitian=True)
     means = x @ (bread @ (x.T @ inverse @ observed))
     gain = true @ inverse
-    predicted = means + gain @ (observed - means)
     # error variance G - G O^-1 G + D (X'O^-1 X)^-1 D', D = X - G O^-1 X
     moved = x - gain @ x
     spread = true - gain @ true + moved @ bread @ moved.T
-    return predicted, np.sqrt(np.maximum(np.diag(spread), 0.0))
+    return means + gain @ (observed - means), np.sqrt(np.maximum(np.diag(spread), 0.0))

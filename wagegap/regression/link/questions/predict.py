@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,7 @@ from wagegap._display.scatter import ellipses, line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.answer import Answer, scale_of
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, one_row, scale_of
 
 __all__ = ["Prediction", "predict"]
 
@@ -76,16 +75,16 @@ class Prediction(Answer):
 
     def tidy(self) -> pd.DataFrame:
         """Return one row."""
-        names = (
-            "country", "premium", "own_premium", "rate", "low", "high", "own_rate", "change", "change_low",
-            "change_high", "extrapolates",
-        )  # fmt: skip
-        return pd.DataFrame([{name: getattr(self, name) for name in names}])
+        return one_row(self, "known", "alpha", "link")
 
     def in_words(self) -> str:
         """Say what would change, how little is known of it, and that it is an association."""
         cells, country = self.link.cells, country_name(self.country)
-        supposed, estimated = (_premium(value, self.link) for value in (self.premium, self.own_premium))
+        unit, values = cells.units[1], (self.premium, self.own_premium)
+        supposed, estimated = (
+            f"{100 * value:.0f} log points" if unit == "log points" else f"{format_number(value)} {unit}".strip()
+            for value in values
+        )
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
             return (
                 f"If {country}'s premium were {supposed}, its {cells.outcome_in_words} could be anything: these data "
@@ -94,13 +93,13 @@ class Prediction(Answer):
         scale = scale_of(cells.units[0])
         settled = np.sign(self.change_low) * np.sign(self.change_high) > 0
         known = "its direction is settled" if settled else "the data do not say whether it would rise or fall"
-        tail = " The premium is outside those observed." if self.extrapolates else ""
-        tail += "" if self.known else " The error of the premiums is unknown and not in the interval."
+        outside = " The premium is outside those observed." if self.extrapolates else ""
+        unknown = "" if self.known else " The error of the premiums is unknown and not in the interval."
         return (
             f"If the association across {cells.n} countries were causal and {country}'s premium were {supposed} "
             f"instead of {estimated}, its {cells.outcome_in_words} would change by {scale.signed(self.change)} "
             f"({100 * (1 - self.alpha):g} % interval {scale.between(self.change_low, self.change_high)}): "
-            f"{known}.{tail}"
+            f"{known}.{outside}{unknown}"
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -156,12 +155,17 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: floa
     """
     link.check_premium("predict", linear=True)
     i, p = link.cell_at(country), link.cells.p[:, 0]
-    target, other = _target(link, premium)
+    other, given = link.cell_at(premium) if isinstance(premium, str) else None, cast("Any", premium)
+    if other is None and (isinstance(given, bool) or not isinstance(given, Real) or not np.isfinite(float(given))):
+        raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
+    target = float(premium if other is None else p[other])
     gap, rate = target - float(p[i]), float(link.cells.y[i])
     change = link.slope * gap
     low, high = sorted(gap * end for end in link.slope_interval(alpha)) if gap != 0 else (0.0, 0.0)
-    change_low, change_high = _recovered(change, low, high, _noise(link, i, other, with_rate=False), alpha)
-    rate_low, rate_high = _recovered(change, low, high, _noise(link, i, other, with_rate=True), alpha)
+    # Change and rate, whose errors are -b v_c (+ b v_other), and e_c beside: each with its interval
+    (change_low, change_high), (rate_low, rate_high) = (
+        _recovered(change, low, high, variance, alpha) for variance in _noise(link, i, other)
+    )
     return Prediction(
         link.cells.names[i], target, float(p[i]), rate + change, rate + rate_low, rate + rate_high, rate, change,
         change_low, change_high, bool(target < p.min() or target > p.max()), link.cells.known(1), alpha, link,
@@ -175,26 +179,12 @@ def _recovered(change: float, low: float, high: float, variance: float, alpha: f
     return change - float(np.hypot(reach, change - low)), change + float(np.hypot(reach, high - change))
 
 
-def _target(link: FittedLink, premium: Any) -> tuple[float, int | None]:
-    if isinstance(premium, str):
-        other = link.cell_at(premium)
-        return float(link.cells.p[other, 0]), other
-    if isinstance(premium, bool) or not isinstance(premium, Real) or not np.isfinite(float(premium)):
-        raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
-    return float(premium), None
-
-
-def _noise(link: FittedLink, i: int, other: int | None, *, with_rate: bool) -> float:
-    """Known variance of e_c - b v_c (+ b v_other), or without e_c; unknown errors count for nothing and are told."""
+def _noise(link: FittedLink, i: int, other: int | None) -> tuple[float, float]:
+    """Known variance of -b v_c (+ b v_other), and with e_c; unknown errors count for nothing and are told."""
     v_y, v_p, v_py = (np.nan_to_num(link.cells.block(a, b)) for a, b in ((0, 0), (1, 1), (1, 0)))
     weight: FloatArray = np.zeros(link.cells.n)
     weight[i] -= link.slope
     if other is not None:
         weight[other] += link.slope
-    of_rate = float(v_y[i, i] + 2 * weight @ v_py[:, i]) if with_rate else 0.0
-    return max(float(weight @ v_p @ weight) + of_rate, 0.0)
-
-
-def _premium(value: float, link: FittedLink) -> str:
-    unit = link.cells.units[1]
-    return f"{100 * value:.0f} log points" if unit == "log points" else f"{format_number(value)} {unit}".strip()
+    of_change = float(weight @ v_p @ weight)
+    return max(of_change, 0.0), max(of_change + float(v_y[i, i] + 2 * weight @ v_py[:, i]), 0.0)

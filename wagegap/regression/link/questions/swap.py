@@ -18,10 +18,9 @@ import pandas as pd
 
 from wagegap._display.numbers import format_number
 from wagegap.errors import DataError, UnitError, public
-from wagegap.regression.link.answer import Answer, draw_slopes, slope_scale, t_test
 from wagegap.regression.link.cells import estimates_of, positions, single_premium
 from wagegap.regression.link.estimators.estimator import jackknife_errors
-from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
 
 __all__ = ["Swap", "swap"]
 
@@ -56,15 +55,13 @@ class Swap(Answer):
 
     def tidy(self) -> pd.DataFrame:
         """Return both slopes and their difference, a row each."""
-        rows = []
-        for name, link in zip(self.names, (self.first, self.second), strict=True):
-            low, high = link.slope_interval(self.alpha)
-            rows.append(
-                {"source": name, "method": link.method, "estimate": link.slope, "conf_low": low, "conf_high": high,
-                 "reliability": link.reliability}
-            )  # fmt: skip
-        last = {"source": "difference", "method": "paired jackknife", "estimate": self.difference}
-        return pd.DataFrame([*rows, {**last, "conf_low": self.low, "conf_high": self.high}])
+        columns = "source", "method", "estimate", "conf_low", "conf_high", "reliability"
+        rows = [
+            (name, link.method, link.slope, *link.slope_interval(self.alpha), link.reliability)
+            for name, link in zip(self.names, (self.first, self.second), strict=True)
+        ]
+        last = "difference", "paired jackknife", self.difference, self.low, self.high, np.nan
+        return pd.DataFrame([*rows, last], columns=columns)
 
     def in_words(self) -> str:
         """Say whether the two sources agree."""
@@ -138,8 +135,7 @@ def swap(
         )
         for source in sources
     )
-    parts = (second.leave_one_out["slope"] - first.leave_one_out["slope"]).to_numpy(dtype=float)
-    parts = parts[np.isfinite(parts)]
+    parts = (second.leave_one_out["slope"] - first.leave_one_out["slope"]).dropna().to_numpy(dtype=float)
     difference, error = second.slope - first.slope, float(jackknife_errors(parts))
     low, high, _ = t_test(difference, error, len(parts) - 1, alpha)
     r = float(np.corrcoef(first.cells.p[:, 0], second.cells.p[:, 0])[0, 1])
