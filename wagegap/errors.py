@@ -51,6 +51,7 @@ __all__ = [
     "check_count",
     "check_known",
     "check_option",
+    "check_options",
     "check_rng",
     "did_you_mean",
     "listing",
@@ -320,6 +321,15 @@ def check_option(name: str, value: object, options: Sequence[object]) -> None:
         return
     known = listing((repr(option) for option in options), limit=20)
     raise OptionError(f"{name}={value!r} is not known.{did_you_mean(value, options)} Known: {known}.")
+
+
+def check_options(**given: tuple[object, Sequence[object]]) -> None:
+    """Raise `OptionError` unless every value is one of its options.
+
+    >>> check_options(method=("ml", ["ml", "eiv"]), density=("r", ["r", "stata"]))
+    """
+    for name, (value, options) in given.items():
+        check_option(name, value, options)
 
 
 def refuse_rows(bad: Any, kind: type[WagegapError], before: str, after: str) -> None:

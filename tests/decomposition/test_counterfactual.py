@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wagegap as wg
-from wagegap.decomposition.distributions.conditional import MODELS, Process, fit_conditional
+from wagegap.decomposition.distributions.conditional import MODELS, Process, fit_conditional, fit_location
 from wagegap.decomposition.distributions.counterfactual import counterfactual
 from wagegap.decomposition.distributions.distreg import (
     average_distribution,
@@ -24,7 +24,6 @@ from wagegap.decomposition.distributions.distreg import (
     refit_distribution,
 )
 from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical
-from wagegap.decomposition.distributions.location import fit_location
 from wagegap.decomposition.distributions.rearrange import invert_distribution, pooled_quantiles, values_at
 from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError
 from wagegap.estimation.covariance.options import Bootstrap, Replicates

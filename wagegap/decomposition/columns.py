@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -24,8 +25,9 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.decomposition.groups import GroupedSample
-from wagegap.decomposition.inference import component_labels
+from wagegap.decomposition.inference import LEVEL
 from wagegap.decomposition.parts import Parts
+from wagegap.decomposition.result import TOTAL
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
@@ -96,48 +98,44 @@ class Report:
     Attributes
     ----------
     parts : Parts
-        Signs of the components and, last, of the two levels.
+        Signs of the components and, last, of the levels.
     columns : Columns
         Regressors as reported.
-    rows : tuple of str
-        Rows of the detail.
+    rows : tuple of (str, str)
+        Component and term of each number.
     weights : ndarray, shape (q, p, m)
         Which columns of which part each number sums.
     """
 
     parts: Parts
     columns: Columns
-    rows: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...]
     weights: FloatArray
 
     def evaluate(self, means: FloatArray, coefs: FloatArray) -> FloatArray:
         """Return the numbers, (..., q), from means (..., 2, k) and coefficients (..., 3, k) of the design."""
         by_column = self.parts.evaluate(means @ self.columns.of_means.T, coefs @ self.columns.of_coefs.T)
-        return np.asarray(by_column.reshape(*by_column.shape[:-2], -1) @ self._flat.T)
+        # number_q = sum_pm R_qpm part_pm
+        return np.tensordot(by_column, self.weights, axes=((-2, -1), (1, 2)))
 
     def jacobian(self, means: FloatArray, coefs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return derivatives of the numbers: with respect to means (q, 2, k), and to coefficients (q, 3, k)."""
         by_mean, by_coef = self.parts.jacobian(means @ self.columns.of_means.T, coefs @ self.columns.of_coefs.T)
         # d number_q / d m_u = sum_pm R_qpm (d part_pm / d m_um) M_m, with M the map to reported columns; likewise b_v
-        to_means = np.einsum("qpm,pum->qum", self.weights, by_mean) @ self.columns.of_means
-        to_coefs = np.einsum("qpm,pvm->qvm", self.weights, by_coef) @ self.columns.of_coefs
-        return to_means, to_coefs
+        return (
+            np.einsum("qpm,pum->qum", self.weights, by_mean) @ self.columns.of_means,
+            np.einsum("qpm,pvm->qvm", self.weights, by_coef) @ self.columns.of_coefs,
+        )
 
     def second_order(self, v_means: FloatArray, v_coefs: FloatArray) -> FloatArray:
         """Return the covariance, (q, q), of products of errors of means (2, k, k) and coefficients (3, 3, k, k)."""
         to_means, to_coefs = self.columns.of_means, self.columns.of_coefs
         full = self.parts.second_order(to_means @ v_means @ to_means.T, to_coefs @ v_coefs @ to_coefs.T)
-        size = self._flat.shape[1]
-        return np.asarray(self._flat @ full.reshape(size, size) @ self._flat.T)
+        return np.tensordot(np.tensordot(self.weights, full, axes=2), self.weights, axes=((1, 2), (1, 2)))
 
     def labels(self, unit: str) -> pd.DataFrame:
         """Return component, term and unit of every number."""
-        gap, *components, _, _ = self.parts.names
-        return component_labels({gap: (), **dict.fromkeys(components, self.rows)}, unit)
-
-    @property
-    def _flat(self) -> FloatArray:
-        return self.weights.reshape(len(self.weights), -1)
+        return pd.DataFrame(self.rows, columns=["component", "term"]).assign(unit=unit)
 
 
 def report(grouped: GroupedSample, parts: Parts, normalize: str | Sequence[str], detail: Detail) -> Report:
@@ -148,13 +146,14 @@ def report(grouped: GroupedSample, parts: Parts, normalize: str | Sequence[str],
     OptionError
     """
     columns = reported_columns(grouped, normalize)
-    rows, sums = detail_rows(columns, detail)
+    terms, sums = detail_rows(columns, detail)
+    gap, *components = parts.components
     total = np.ones((1, sums.shape[1]))
-    components = len(parts.names) - 3
-    sums_of = [total, *[np.vstack([total, sums])] * components, total, total]
+    sums_of = [total, *[np.vstack([total, sums])] * len(components), *[total] * len(parts.levels)]
     part = np.repeat(np.arange(len(sums_of)), [len(each) for each in sums_of])
     weights = np.zeros((len(part), len(sums_of), sums.shape[1]))
     weights[np.arange(len(part)), part] = np.vstack(sums_of)
+    rows = ((gap, TOTAL), *product(components, (TOTAL, *terms)), *product((LEVEL,), parts.levels))
     return Report(parts, columns, rows, weights)
 
 
@@ -169,9 +168,8 @@ def reported_columns(grouped: GroupedSample, normalize: str | Sequence[str]) -> 
     OptionError
         For a name that is no factor of the formula.
     """
-    design = grouped.design
-    wanted = [normalize] if isinstance(normalize, str) else normalize
-    return expand_factors(design.columns, dict(_factor_and_base(design, name) for name in wanted))
+    names = [normalize] if isinstance(normalize, str) else normalize
+    return expand_factors(grouped.design.columns, dict(_factor_and_base(grouped.design, name) for name in names))
 
 
 def _factor_and_base(design: Design, name: str) -> tuple[str, str]:
@@ -226,13 +224,11 @@ def expand_factors(columns: Sequence[Column], bases: Mapping[str, str]) -> Colum
         for term in dict.fromkeys(column.term for column in columns if factor in dict(column.levels)):
             at = [j for j, column in enumerate(columns) if column.term == term]
             numbers = [part for part in columns[at[0]].parts if part != factor]
-            parent = _parent(columns, main, columns[at[0]], numbers)
             # m_1 = m_0 - sum_j m_j and d_1 = -sum_j d_j / J of the base; d_j -= sum d / J, the parent's += sum d / J
-            base_mean, mean_effect = np.zeros(k), np.zeros(k)
-            base_mean[parent], base_mean[at] = 1.0, -1.0
-            mean_effect[at] = 1 / (len(at) + 1)
-            of_coefs[at] -= mean_effect
-            of_coefs[parent] += mean_effect
+            is_level = np.isin(np.arange(k), at).astype(float)
+            base_mean = np.eye(k)[_parent(columns, main, columns[at[0]], numbers)] - is_level
+            mean_effect = is_level / (len(at) + 1)
+            of_coefs[:k] += np.outer(base_mean, mean_effect)
             of_means, of_coefs = np.vstack([of_means, base_mean]), np.vstack([of_coefs, -mean_effect])
             names.append(":".join([*numbers, f"{main}[{base}]"]))
             terms.append(term)
@@ -248,11 +244,11 @@ def _parent(columns: Sequence[Column], main: str, column: Column, numbers: Seque
             f"normalize={main!r} stands in {column.term!r} with another factor: make one factor of the two, or leave "
             "their interaction out."
         )
-    for j, other in enumerate(columns):
-        if not other.levels and sorted(other.parts) == sorted(numbers):
-            return j
-    needed = f"{':'.join(numbers)!r} itself" if numbers else "a constant"
-    raise OptionError(f"normalize={main!r} needs {needed} among the regressors.")
+    parents = [j for j, other in enumerate(columns) if not other.levels and sorted(other.parts) == sorted(numbers)]
+    if not parents:
+        needed = f"{':'.join(numbers)!r} itself" if numbers else "a constant"
+        raise OptionError(f"normalize={main!r} needs {needed} among the regressors.")
+    return parents[0]
 
 
 # detail --------------------------------------------------------------------------------------------------------------
@@ -331,8 +327,7 @@ def reference_matrix(grouped: GroupedSample, reference: Reference) -> tuple[Floa
             return None, REFERENCES[reference]
         sizes = np.array([[grouped.weights(rows).sum() for rows in grouped.rows(c)] for c in grouped.comparisons])
         share_of_first = {"A": 1.0, "B": 0.0, "reimers": 0.5, "cotton": sizes[:, 0] / sizes.sum(axis=1)}
-        shares = np.broadcast_to(share_of_first[reference], count)
-        return shares[:, None, None] * np.eye(k), REFERENCES[reference]
+        return np.broadcast_to(share_of_first[reference], count)[:, None, None] * np.eye(k), REFERENCES[reference]
     matrix = _numbers(reference)
     if matrix.ndim == 0 and np.isfinite(matrix):
         words = f"{float(matrix):g} of the first group's coefficients, {1 - float(matrix):g} of the second's"
@@ -343,8 +338,7 @@ def reference_matrix(grouped: GroupedSample, reference: Reference) -> tuple[Floa
             f"reference {given}: give a name ({', '.join(REFERENCES)}), a finite number, or a finite matrix of shape "
             f"({k}, {k}) or ({k},) for the columns {listing(grouped.design.names)}."
         )
-    full = np.diag(matrix) if matrix.ndim == 1 else matrix
-    return np.tile(full, (count, 1, 1)), "coefficients weighted by a matrix"
+    return np.tile(np.diag(matrix) if matrix.ndim == 1 else matrix, (count, 1, 1)), "coefficients weighted by a matrix"
 
 
 def _numbers(reference: Any) -> FloatArray:

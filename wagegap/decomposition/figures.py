@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, new_axes
@@ -14,7 +13,7 @@ from wagegap._display.intervals import bars
 from wagegap._display.scatter import line_band
 from wagegap._typing import FloatArray
 
-__all__ = ["plot_detail", "plot_totals", "quantile_of"]
+__all__ = ["plot_curves", "plot_detail", "plot_totals", "quantile_of"]
 
 _QUANTILE = re.compile(r"quantile\((0?\.\d+)\)$")
 _LEVEL = re.compile(r"(?:C\((\w+)[^\[]*|(?<!\w)(\w+))\[(?:T\.)?([^\]]*)\]")
@@ -47,7 +46,7 @@ def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: Any = No
     """
     run = _at_quantiles(frame)
     if run is not None and not run.duplicated(["at", "component"]).any():  # of one comparison
-        return _curves(run, gap, ax, alpha)
+        return plot_curves(run, gap, ax, f", {100 * (1 - alpha):g} % bands")
     numbers = _numbers(frame)
     names = [_spaced(name) for name in frame["component"]]
     if keys:
@@ -131,13 +130,15 @@ def _at_quantiles(frame: pd.DataFrame) -> pd.DataFrame | None:
     return frame.assign(at=at).sort_values("at", kind="stable")
 
 
-def _curves(frame: pd.DataFrame, gap: str, ax: Any, alpha: float) -> Any:
-    """One curve with its band for each component."""
+def plot_curves(frame: pd.DataFrame, gap: str, ax: Any, note: str) -> Any:
+    """Draw a curve with its band for each component, along the probabilities in column `at`."""
     ax = new_axes(6.3, 4.0) if ax is None else ax
     for i, (name, part) in enumerate(frame.groupby(frame["component"], sort=False)):
-        color = PALETTE[(i + 3) % len(PALETTE)]
-        line_band(ax, part["at"].to_numpy(), *_numbers(part), color=color, label=_spaced(str(name)))
-    return _along_quantiles(ax, frame, f", {100 * (1 - alpha):g} % bands", gap)
+        line_band(
+            ax, part["at"].to_numpy(), *_numbers(part), color=PALETTE[(i + 3) % len(PALETTE)],
+            label=_spaced(str(name)),
+        )  # fmt: skip
+    return _along_quantiles(ax, note, gap)
 
 
 def _lines(frame: pd.DataFrame, quantity: str, ax: Any) -> Any:
@@ -150,13 +151,13 @@ def _lines(frame: pd.DataFrame, quantity: str, ax: Any) -> Any:
             part["at"], part["estimate"], color=PALETTE[i % len(PALETTE)],
             linestyle=_DASHES[i // len(PALETTE) % len(_DASHES)], linewidth=1.4, label=_without_brackets(str(term)),
         )  # fmt: skip
-    return _along_quantiles(ax, frame, "", quantity)
+    return _along_quantiles(ax, "", quantity)
 
 
-def _along_quantiles(ax: Any, frame: pd.DataFrame, note: str, quantity: str) -> Any:
+def _along_quantiles(ax: Any, note: str, quantity: str) -> Any:
     """Axes of a run of quantiles, the legend above them."""
     ax.axhline(0.0, color=FAINT, linewidth=0.8, zorder=1)
-    ax.set_xlim(float(np.min(frame["at"])), float(np.max(frame["at"])))
+    ax.margins(x=0)
     ax.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize=SMALL, labelcolor=INK,
         borderaxespad=0.2, columnspacing=1.2,

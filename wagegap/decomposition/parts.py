@@ -21,7 +21,7 @@ import numpy as np
 
 from wagegap._typing import FloatArray
 
-__all__ = ["SPLIT", "THREEFOLD", "THREEFOLD_REVERSE", "TWOFOLD", "Parts", "signed_parts"]
+__all__ = ["REWEIGHTED", "SPLIT", "THREEFOLD", "THREEFOLD_REVERSE", "TWOFOLD", "Parts"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,13 +30,16 @@ class Parts:
 
     Attributes
     ----------
-    names : tuple of str
-        Components, the first of which is the gap, then levels.
+    components : tuple of str
+        Components, the first of which is the gap.
+    levels : tuple of str
+        Levels of the samples.
     signs : ndarray, shape (p, u, v)
-        c_uv of each component.
+        c_uv of each component, then of each level.
     """
 
-    names: tuple[str, ...]
+    components: tuple[str, ...]
+    levels: tuple[str, ...]
     signs: FloatArray
 
     def evaluate(self, means: FloatArray, coefs: FloatArray) -> FloatArray:
@@ -55,27 +58,35 @@ class Parts:
     def jacobian(self, means: FloatArray, coefs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return derivatives by column: with respect to means (p, u, k), and to coefficients (p, v, k)."""
         # d part_pk / d m_uk = sum_v c_puv b_vk,  d part_pk / d b_vk = sum_u c_puv m_uk
-        by_mean = np.einsum("puv,vk->puk", self.signs, coefs)
-        by_coef = np.einsum("puv,uk->pvk", self.signs, means)
-        return np.asarray(by_mean), np.asarray(by_coef)
+        return np.einsum("puv,vk->puk", self.signs, coefs), np.einsum("puv,uk->pvk", self.signs, means)
 
 
-def signed_parts(samples: str, fits: str, table: Mapping[str, str]) -> Parts:
-    """Read a table such as {"explained": "+ar -br"}: a sign, a sample, a fit."""
+def _parts(components: Mapping[str, str], samples: str = "ab", fits: str = "abr") -> Parts:
+    """Signs of the gap, of components such as {"explained": "+ar -br"} (a sign, a sample, a fit), and of the levels."""
+    levels = {"first": "+aa", "second": "+bb", **({"counterfactual": "+cc"} if "c" in samples else {})}
+    table = {"difference": "+aa -bb", **components, **levels}
     signs = np.zeros((len(table), len(samples), len(fits)))
     for i, terms in enumerate(table.values()):
-        for term in terms.split():
-            signs[i, samples.index(term[1]), fits.index(term[2])] += 1.0 if term[0] == "+" else -1.0
-    return Parts(tuple(table), signs)
-
-
-def _parts(components: Mapping[str, str]) -> Parts:
-    """Signs of the gap, its components and, last, the levels of both samples."""
-    table = {"difference": "+aa -bb", **components, "first": "+aa", "second": "+bb"}
-    return signed_parts("ab", "abr", table)
+        for sign, sample, fit in map(tuple, terms.split()):
+            signs[i, samples.index(sample), fits.index(fit)] += 1.0 if sign == "+" else -1.0
+    return Parts(("difference", *components), tuple(levels), signs)
 
 
 TWOFOLD = _parts({"explained": "+ar -br", "unexplained": "+aa -ar +br -bb"})
 SPLIT = _parts({"explained": "+ar -br", "unexplained_first": "+aa -ar", "unexplained_second": "+br -bb"})
 THREEFOLD = _parts({"endowments": "+ab -bb", "coefficients": "+ba -bb", "interaction": "+aa -ab -ba +bb"})
 THREEFOLD_REVERSE = _parts({"endowments": "+aa -ba", "coefficients": "+aa -ab", "interaction": "-aa +ab +ba -bb"})
+
+_REWEIGHTED = {
+    "A": ("+aa -ca", "+ca -cc", "+bc -bb", "+cc -bc"),
+    "B": ("+cb -bb", "+cc -cb", "+aa -ac", "+ac -cc"),
+}
+REWEIGHTED = {
+    group: _parts(
+        dict(zip(("explained", "specification_error", "unexplained", "reweighting_error"), terms, strict=True)),
+        "abc",
+        "abc",
+    )
+    for group, terms in _REWEIGHTED.items()
+}
+"""By the group whose rows are reweighted, which make the third sample c."""

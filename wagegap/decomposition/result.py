@@ -59,10 +59,11 @@ class Detail(Result):
         """
         from wagegap.decomposition.figures import plot_detail
 
-        directions = self.estimates.labels["comparison"].unique()
-        direction = str(directions[0]) if len(directions) == 1 else ""
+        direction, *others = self.estimates.labels["comparison"].unique()
         keys = [name for name in self.estimates.by if name != "component"]
-        return plot_detail(self.tidy(alpha), keys, direction, unit_in_heading(self.unit), ax, alpha=alpha)
+        return plot_detail(
+            self.tidy(alpha), keys, "" if others else str(direction), unit_in_heading(self.unit), ax, alpha=alpha
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +124,7 @@ class Decomposition(Result):
         if not chosen.any():
             raise OptionError(f"the {component} component has no detail: this decomposition was made with totals only.")
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = self.estimates.values[chosen] / self.estimates.values[self._gap_of[chosen]]
+            shares = self.estimates.values[chosen] / self.estimates.values[_positions_of_gaps(self.estimates)[chosen]]
         return Detail(self.estimates.select(chosen), component, shares)
 
     def shares(self, alpha: float = 0.05, *, method: Literal["delta", "fieller"] = "delta") -> pd.DataFrame:
@@ -146,7 +147,7 @@ class Decomposition(Result):
         Fieller, E. C. (1954). Some problems in interval estimation. Journal of the Royal Statistical Society B 16.
         """
         check_option("method", method, ("delta", "fieller"))
-        estimates, gap = self.estimates, self._gap_of
+        estimates, gap = self.estimates, _positions_of_gaps(self.estimates)
         values, covariance = estimates.values, estimates.covariance
         critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):  # nothing has a share of a gap of zero
@@ -158,42 +159,42 @@ class Decomposition(Result):
             low, high = share - critical * errors, share + critical * errors
         if method == "fieller":
             low, high = _fieller(values, values[gap], covariance, gap, critical)
-        frame = estimates.labels[[*estimates.by, "term"]]
-        return frame.assign(share=share, std_error=errors, conf_low=low, conf_high=high)
+        return estimates.labels[[*estimates.by, "term"]].assign(
+            share=share, std_error=errors, conf_low=low, conf_high=high
+        )
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter: keys, component, term, estimate, ..., and the share of the gap."""
         values = self.estimates.values
         with np.errstate(divide="ignore", invalid="ignore"):
-            return super().tidy(alpha).assign(share=values / values[self._gap_of])
+            return super().tidy(alpha).assign(share=values / values[_positions_of_gaps(self.estimates)])
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
-        row = {"method": self.method, "nobs": self.nobs, "n_comparisons": len(self.comparisons)}
-        return pd.DataFrame([{**row, "reference": self.reference, "covariance": self.estimates.describe()}])
+        return pd.DataFrame([{
+            "method": self.method, "nobs": self.nobs, "n_comparisons": len(self.comparisons),
+            "reference": self.reference, "covariance": self.estimates.describe(),
+        }])  # fmt: skip
 
     def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
         """Return the decomposition as a table: totals first, then the detail of each component."""
         frame = self.tidy(alpha)
         rank = frame["component"].map(self.components.index)
-        frame = frame.iloc[np.lexsort((rank, frame["term"] != TOTAL, self._gap_of))]
+        frame = frame.iloc[np.lexsort((rank, frame["term"] != TOTAL, _positions_of_gaps(self.estimates)))]
         shown = frame[[*self.keys, "component", "term", *_SHOWN]].replace({"term": {TOTAL: ""}})
         return tabulate_frame(shown, title=self.heading(), notes=self._notes())
 
     def heading(self) -> str:
         """Title with the direction of the gap and the unit."""
-        directions = list(dict.fromkeys(self.comparisons["direction"]))
-        return f"{self.title}: {listing(directions, 3)}{unit_in_heading(self.unit)}"
+        return f"{self.title}: {listing(self.comparisons['direction'].unique(), 3)}{unit_in_heading(self.unit)}"
 
     def _notes(self) -> tuple[str, ...]:
         sizes = self.comparisons
         first, second = ("first", "second") if len(sizes) > 1 else sizes.loc[0, ["name_first", "name_second"]]
         rows = f"Rows: {sizes['n_first'].sum():,} {first}, {sizes['n_second'].sum():,} {second}."
-        lines = [f"Reference: {self.reference}."] if self.reference else []
-        lines += [rows, f"Covariance: {self.estimates.describe()}."]
-        if self.ledger is not None:
-            lines.append(f"Sample: {self.ledger.line()}.")
-        return (*lines, *self.notes)
+        reference = [f"Reference: {self.reference}."] if self.reference else []
+        sample = [] if self.ledger is None else [f"Sample: {self.ledger.line()}."]
+        return (*reference, rows, f"Covariance: {self.estimates.describe()}.", *sample, *self.notes)
 
     def plot(self, ax: Any = None, *, component: str | None = None, alpha: float = 0.05) -> Any:
         """Draw the decomposition.
@@ -216,15 +217,9 @@ class Decomposition(Result):
             return self.detail(component).plot(ax, alpha=alpha)
         from wagegap.decomposition.figures import plot_totals
 
-        directions, frame = self.comparisons["direction"].unique(), self.tidy(alpha)
-        gap = directions[0] if len(directions) == 1 else "gap and its parts"
-        heading = f"{gap}{unit_in_heading(self.unit)}"
+        frame, (direction, *others) = self.tidy(alpha), self.comparisons["direction"].unique()
+        heading = f"{'gap and its parts' if others else direction}{unit_in_heading(self.unit)}"
         return plot_totals(frame[frame["term"] == TOTAL], self.keys, heading, ax, alpha=alpha)
-
-    @property
-    def _gap_of(self) -> IntArray:
-        """Position of the gap that each row is a part of."""
-        return _positions_of_gaps(self.estimates)
 
 
 def _positions_of_gaps(estimates: Estimates) -> IntArray:

@@ -46,9 +46,8 @@ from wagegap.decomposition.distributions.sides import (
     label_statistics,
     name_reference,
     one_comparison,
-    source_of,
 )
-from wagegap.decomposition.figures import quantile_of
+from wagegap.decomposition.figures import plot_curves, quantile_of
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimated, estimates_from_replicates, is_replicated
 from wagegap.decomposition.result import Decomposition
@@ -56,9 +55,10 @@ from wagegap.errors import (
     CovarianceError,
     IdentificationError,
     check_option,
+    check_options,
     listing,
 )
-from wagegap.estimation.covariance.options import Bootstrap, CovLike, Robust, Survey
+from wagegap.estimation.covariance.options import Bootstrap, CovLike, Survey
 from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -80,6 +80,10 @@ _MODEL_NAMES = {
     "lpm": "distribution regression (linear)",
     "loc": "location model",
     "locsca": "location-scale model",
+}
+_NEWTON_STEPS = {
+    "qr": "one Newton step from the sample's coefficients",
+    **dict.fromkeys(("logit", "probit", "cloglog"), "two Newton steps from the sample's coefficients"),
 }
 
 
@@ -105,12 +109,15 @@ class CounterfactualGap(Decomposition):
         """
         frame = super().tidy(alpha)
         errors: FloatArray = np.asarray(self.bse, dtype=np.float64)
-        deviations = _draws(self.estimates)
-        factor = np.empty(len(frame))
+        deviations, half = _draws(self.estimates), np.empty(len(frame))
         for at in _curves(self.estimates):
-            factor[at] = uniform_critical(deviations[:, at], errors[at], alpha)
-        half = factor * errors
+            half[at] = uniform_critical(deviations[:, at], errors[at], alpha) * errors[at]
         return frame.assign(band_low=frame["estimate"] - half, band_high=frame["estimate"] + half)
+
+    def _with_bands(self, alpha: float, kind: str) -> pd.DataFrame:
+        """Tidy frame whose intervals are those of a kind."""
+        frame = self.tidy(alpha)
+        return frame if kind == "pointwise" else frame.assign(conf_low=frame["band_low"], conf_high=frame["band_high"])
 
     def curve_tests(self) -> pd.DataFrame:
         """Test hypotheses about whole curves.
@@ -158,11 +165,8 @@ class CounterfactualGap(Decomposition):
 
     def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
         """Return the quantiles of the gap and its parts with the bands asked for, and tests beneath."""
-        frame = self.tidy(alpha)
-        if self.kind == "uniform":
-            frame = frame.assign(conf_low=frame["band_low"], conf_high=frame["band_high"])
-        columns = ["estimate", "std_error", "conf_low", "conf_high", "share"]
-        shown = frame[[*self.keys, "component", *columns]]
+        columns = ["component", "estimate", "std_error", "conf_low", "conf_high", "share"]
+        shown = self._with_bands(alpha, self.kind)[[*self.keys, *columns]]
         return tabulate_frame(shown, title=self.heading(), notes=[*self._notes(), *self._test_notes(alpha)])
 
     def _test_notes(self, alpha: float) -> list[str]:
@@ -170,9 +174,7 @@ class CounterfactualGap(Decomposition):
         notes = [f"Intervals hold {held} with probability {1 - alpha:g}."]
         if len(self.comparisons) > 1:
             return [*notes, "Tests of whole curves: curve_tests()."]
-        tests = self.curve_tests()
-        for name in dict.fromkeys(tests["component"]):
-            part = tests[tests["component"] == name]
+        for name, part in self.curve_tests().groupby("component", sort=False):
             p_values = [
                 f"{hypothesis.replace('_', ' ')} {ks:.3f} ({cms:.3f})"
                 for hypothesis, ks, cms in zip(part["hypothesis"], part["ks_p"], part["cms_p"], strict=True)
@@ -204,28 +206,17 @@ class CounterfactualGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import PALETTE, new_axes
-        from wagegap._display.scatter import line_band
-
         kind = self.kind if bands is None else bands
         check_option("bands", kind, ("uniform", "pointwise"))
-        shown = self.components if component is None else (component,)
-        for name in shown:
-            check_option("component", name, self.components)
-        frame = one_comparison(self.tidy(alpha), keys, [name for name in self.keys if name != MEASURE])
-        ends = ("band_low", "band_high") if kind == "uniform" else ("conf_low", "conf_high")
-        ax = new_axes(6.3, 4.0) if ax is None else ax
-        for i, name in enumerate(shown):
-            part = frame[frame["component"] == name]
-            at = self._probs(part.index.to_numpy())
-            columns = [part[c].to_numpy() for c in ("estimate", *ends)]
-            line_band(ax, at, *columns, color=PALETTE[(i + 3) % len(PALETTE)], label=name)
-        ax.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
-        ax.legend(frameon=False, fontsize=8.0)
-        ax.set_xlabel(f"probability of the quantile, {100 * (1 - alpha):g} % {kind} bands")
+        frame = one_comparison(self._with_bands(alpha, kind), keys, [name for name in self.keys if name != MEASURE])
+        if component is not None:
+            check_option("component", component, self.components)
+            frame = frame[frame["component"] == component]
         direction = listing(dict.fromkeys(self.comparisons["direction"]), 1)
-        ax.set_ylabel(f"{direction}{unit_in_heading(self.unit)}")
-        return ax
+        return plot_curves(
+            frame.assign(at=self._probs(frame.index.to_numpy())), f"{direction}{unit_in_heading(self.unit)}", ax,
+            f", {100 * (1 - alpha):g} % {kind} bands",
+        )  # fmt: skip
 
 
 @refittable
@@ -315,19 +306,22 @@ def counterfactual(  # noqa: PLR0913
     >>> gap.tidy()["component"].unique().tolist()
     ['difference', 'explained', 'unexplained']
     """
-    for name, value, known in (
-        ("model", model, MODELS), ("reference", reference, ("A", "B")), ("bands", bands, ("uniform", "pointwise")),
-        ("refit", refit, ("one-step", "full")),
-    ):  # fmt: skip
-        check_option(name, value, known)
+    check_options(
+        model=(model, MODELS),
+        reference=(reference, ("A", "B")),
+        bands=(bands, ("uniform", "pointwise")),
+        refit=(refit, ("one-step", "full")),
+    )
     plan = _Plan(model, Process(regressions, trimming, convention), check_probs(probs), reference, refit == "full")
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     grouped = _with_replicates(grouped, cov)
     gaps = _fit(grouped, plan)
-    unit = unit_of_outcome(grouped.design.outcome)
-    statistics = [f"quantile({p:g})" for p in plan.probs], [unit] * len(plan.probs)
+    statistics = (
+        [f"quantile({p:g})" for p in plan.probs],
+        [unit_of_outcome(grouped.design.outcome)] * len(plan.probs),
+    )
     levels = _levels(grouped, plan, gaps, label_statistics(pd.DataFrame({"term": _STATES}), *statistics))
     estimates = gap_of_levels(
         grouped, levels, reference, statistics, notes=_notes(plan, gaps),
@@ -374,13 +368,13 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
             "wagegap.cov.Bootstrap(reps, kind='bayesian', cluster=..., rng=...), or a survey's replicates."
         )
     cov, what = Bootstrap(_REPS, kind="bayesian", rng=0), "exponential weights of rows"
-    if isinstance(grouped.cov, Survey):
-        cov = replace(cov, kind="pairs", cluster=grouped.cov.psu, strata=grouped.cov.strata)
-        within = f" within {grouped.cov.strata}" if grouped.cov.strata else ""
-        what = f"draws of {grouped.cov.psu}{within}"
-    elif isinstance(grouped.cov, Robust) and grouped.cov.clusters:
-        cov = replace(cov, cluster=grouped.cov.clusters[0])
-        what = f"exponential weights of {cov.cluster}"
+    match grouped.cov:
+        case Survey(psu=psu, strata=strata):
+            cov = replace(cov, kind="pairs", cluster=psu, strata=strata)
+            what = f"draws of {psu}{f' within {strata}' if strata else ''}"
+        case declared if declared.clusters:
+            cov = replace(cov, cluster=declared.clusters[0])
+            what = f"exponential weights of {cov.cluster}"
     notes = (*grouped.notes, f"Standard errors: {_REPS} {what}, seed 0.")
     return replace(grouped, data=replace(grouped.data, asked=cov), notes=notes)
 
@@ -403,12 +397,13 @@ def _fit(grouped: GroupedSample, plan: _Plan) -> list[_Gap]:
     known = dict[Any, Conditional]()
     gaps = []
     for number, comparison in enumerate(grouped.comparisons):
-        cells = (comparison.first, comparison.second)
         pair, names = (sides[comparison.first], sides[comparison.second]), comparison.names
         if grouped.by:
             names = (f"{names[0]} (cell {pair[0].name})", f"{names[1]} (cell {pair[1].name})")
         _check_span(grouped, pair, names, plan)
-        keys = [(cell, number) if plan.process.convention == "r" else cell for cell in cells]
+        keys = [
+            (cell, number) if plan.process.convention == "r" else cell for cell in (comparison.first, comparison.second)
+        ]
         for key, name, side, w in zip(keys, names, pair, _shares(weights, pair), strict=True):
             if key not in known:
                 known[key] = fit_conditional(side.y, side.x, w, plan.model, plan.process, sample=name)
@@ -418,13 +413,13 @@ def _fit(grouped: GroupedSample, plan: _Plan) -> list[_Gap]:
 
 def _check_span(grouped: GroupedSample, pair: tuple[Side, Side], names: tuple[str, str], plan: _Plan) -> None:
     """Refuse regressors of one group at which the other's pay structure says nothing."""
-    source = source_of(plan.reference)
+    source = "AB".index(plan.reference)
     x, other = pair[source].x, pair[1 - source].x
     lost = []
     for column in fit_lstsq(np.zeros(len(x)), x).collinear:
+        values = other[:, column.column]
         combination = sum((b * other[:, j] for j, b in column.made_of), np.zeros(len(other)))
-        size = float(np.abs(other[:, column.column]).max(initial=0.0))
-        if np.abs(other[:, column.column] - combination).max() > 1e-8 * max(size, 1.0):
+        if np.abs(values - combination).max() > 1e-8 * max(np.abs(values).max(initial=0.0), 1.0):
             lost.append(grouped.design.names[column.column])
     if lost:
         raise IdentificationError(
@@ -455,7 +450,7 @@ def _levels(grouped: GroupedSample, plan: _Plan, gaps: Sequence[_Gap], labels: p
 
 def _evaluate(gap: _Gap, plan: _Plan, weights: FloatArray, fits: dict[int, Any]) -> FloatArray:
     """Quantiles in every state, (q, S) flat; `fits` holds those under these weights, and takes those made here."""
-    shares, source = _shares(weights, gap.sides), source_of(plan.reference)
+    shares, source = _shares(weights, gap.sides), "AB".index(plan.reference)
     for model, w in zip(gap.models, shares, strict=True):
         if id(model) not in fits:
             fits[id(model)] = model.again(w, plan.exact)
@@ -473,11 +468,8 @@ def _evaluate(gap: _Gap, plan: _Plan, weights: FloatArray, fits: dict[int, Any])
 
 def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
     """Model and replicates in words."""
-    steps = "whole process solved again"
-    if not plan.exact and plan.model == "qr":
-        steps = "one Newton step from the sample's coefficients"
-    elif not plan.exact and plan.model in ("logit", "probit", "cloglog"):
-        steps = "two Newton steps from the sample's coefficients"
+    solved = "whole process solved again"
+    steps = solved if plan.exact else _NEWTON_STEPS.get(plan.model, solved)
     notes = [f"Model: {_MODEL_NAMES[plan.model]}, {plan.process.regressions} of each group; replicates: {steps}."]
     separated = sum({id(model): model.separated for gap in gaps for model in gap.models}.values())
     if separated:
@@ -491,14 +483,14 @@ def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
 
 def _draws(estimates: Estimates) -> FloatArray:
     """Deviations of the estimates in the bootstrap, or normal ones with their covariance, shape (R, p)."""
-    if len(estimates.sources) == 1:
-        source = estimates.sources[0]
-        if (
-            isinstance(source, ReplicateSource)
-            and source.kind == "bootstrap"
-            and len({name for name, _ in source.keys}) == 1
-        ):
-            return np.asarray(source.deviations @ estimates.maps[0].T * np.sqrt(len(source.keys) - 1))
+    source, *others = estimates.sources
+    if (
+        not others
+        and isinstance(source, ReplicateSource)
+        and source.kind == "bootstrap"
+        and len({name for name, _ in source.keys}) == 1
+    ):
+        return np.asarray(source.deviations @ estimates.maps[0].T * np.sqrt(len(source.keys) - 1))
     values, vectors = np.linalg.eigh(estimates.covariance)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
     return np.asarray(normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)

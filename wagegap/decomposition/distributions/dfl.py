@@ -21,6 +21,7 @@ inequality measures. Journal of Applied Econometrics 31, 457-486.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -43,12 +44,10 @@ from wagegap.decomposition.distributions.sides import (
     Side,
     gap_of_levels,
     group_sides,
-    label_comparisons,
     label_statistics,
     name_reference,
     one_comparison,
     replicated_source,
-    source_of,
 )
 from wagegap.decomposition.distributions.statistics import (
     DensityRule,
@@ -64,10 +63,10 @@ from wagegap.decomposition.distributions.statistics import (
     share_out,
 )
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated
+from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated, joint_estimates
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import DataError, OptionError, check_option, did_you_mean, listing
-from wagegap.estimation.covariance.options import CovLike, Robust
+from wagegap.errors import DataError, OptionError, check_known, check_options, listing
+from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import Estimates
@@ -121,8 +120,7 @@ class ReweightedGap(Decomposition):
         """
         from wagegap._display.axes import FAINT, PALETTE, new_axes
 
-        known = [name for name in self.keys if name != MEASURE]
-        frame = one_comparison(self.densities, keys, known)
+        frame = one_comparison(self.densities, keys, [name for name in self.keys if name != MEASURE])
         first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
         ax = new_axes() if ax is None else ax
         for column, label, color, dash in (
@@ -208,15 +206,13 @@ def dfl(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
-    check_option("reference", reference, ("A", "B"))
-    check_option("reweight", reweight, MODELS)
+    check_options(reference=(reference, ("A", "B")), reweight=(reweight, MODELS))
     chosen, rule, trimming = parse_statistics(statistics, probs), density_rule(density), parse_trim(trim)
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     steps = _steps(grouped, sequence)
-    propensity = Propensity(reweight, trimming, grouped.sample.x, grouped.design.names)
-    plan = _Plan(chosen, rule, propensity, reference, steps)
+    plan = _Plan(chosen, rule, Propensity(reweight, trimming, grouped.sample.x, grouped.design.names), reference, steps)
     sides = tuple(group_sides(grouped, ordered=True))
     gaps = [_fit(sides, comparison, plan) for comparison in grouped.comparisons]
     warn_overlap([(f"{gap.name} ({step})", w) for gap in gaps for step, w in zip(steps, gap.weights, strict=True)])
@@ -280,7 +276,7 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     design, frame = grouped.design, grouped.data.columns()
     if sequence is None:
         return {"all regressors": np.arange(len(design.names))}
-    parts = [sequence] if isinstance(sequence, str) else list(sequence)
+    parts = [sequence] if isinstance(sequence, str) else sequence
     groups = [[part] if isinstance(part, str) else list(part) for part in parts]
     variables = {
         column.term: [name for part in column.parts for name in required_columns(part, frame)]
@@ -288,18 +284,20 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     }
     known = list(dict.fromkeys(name for names in variables.values() for name in names))
     named = [name for names in groups for name in names]
+    check_known(
+        named,
+        known,
+        lambda name, hint: OptionError(
+            f"sequence: {name!r} is no variable of the regressors.{hint} There are: {listing(known, 20)}."
+        ),
+    )
     for name in named:
-        if name not in known:
-            raise OptionError(
-                f"sequence: {name!r} is no variable of the regressors.{did_you_mean(name, known)} "
-                f"There are: {listing(known, 20)}."
-            )
         if named.count(name) > 1:
             raise OptionError(f"sequence: {name!r} is brought in twice.")
     last = [name for name in known if name not in named]
     steps, so_far = {}, set[str]()
     for names in [*groups, *([last] if last else [])]:
-        so_far |= set(names)
+        so_far.update(names)
         inside = [j for j, term in enumerate(design.terms) if so_far.issuperset(variables[term])]
         steps[" + ".join(names)] = np.array(inside, dtype=np.intp)
     return steps
@@ -349,10 +347,10 @@ class _Gap:
 
 def _fit(sides: Sequence[Side], comparison: Comparison, plan: _Plan) -> _Gap:
     """Reweight one group of a comparison, step by step."""
-    pair, source = (sides[comparison.first], sides[comparison.second]), source_of(plan.reference)
+    pair, source = (sides[comparison.first], sides[comparison.second]), "AB".index(plan.reference)
     weights = [plan.propensity.reweight(pair[source], pair[1 - source], columns) for columns in plan.steps.values()]
-    as_source_or_target = (source, 1 - source)  # where the first and the second group stand in a reweighting
-    kept = [np.all([step.kept[i] for step in weights], axis=0).astype(float) for i in as_source_or_target]
+    # the first and the second group are source and target of a reweighting, or target and source
+    kept = [np.all([step.kept[i] for step in weights], axis=0).astype(float) for i in (source, 1 - source)]
     return _Gap(comparison, pair, source, weights, kept)
 
 
@@ -389,9 +387,8 @@ def _again(gap: _Gap, plan: _Plan, weights: FloatArray) -> FloatArray:
     out = np.full((len(weights), m, len(samples)), np.nan)
     for s, (y, of_state) in enumerate(samples):
         for r, w in enumerate(of_state):
-            total = w.sum()
-            if total > 0:
-                scaled = w * (len(w) / total)
+            if w.sum() > 0:
+                scaled = w * (len(w) / w.sum())
                 sample = Distribution(y, scaled, None, np.cumsum(scaled))
                 out[r, :, s] = [_value(statistic, sample, plan.rule) for statistic in plan.statistics]
     return out.reshape(len(weights), -1)
@@ -413,18 +410,15 @@ def _value(statistic: Statistic, sample: Distribution, rule: DensityRule) -> flo
 def _levels(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan, rule: SmallSample, *, lean: bool) -> Estimates:
     """Statistics of both groups and of the counterfactuals, with their joint covariance."""
     labels = label_statistics(pd.DataFrame({"term": plan.states}), *plan.labels(grouped))
-    title, cov = f"Distribution of {grouped.design.outcome}", grouped.cov
+    title = f"Distribution of {grouped.design.outcome}"
     if is_replicated(grouped):
         values, source = _replicated(grouped, gaps, plan)
     else:
         parts = [Estimated(gap.comparison, labels, *_evaluate(gap, plan)) for gap in gaps]
-        if not (lean and isinstance(cov, Robust) and cov.kind in ("HC0", "HC1")):
+        if not lean or grouped.cov.kind not in ("HC0", "HC1"):
             return estimates_from_influence(grouped, parts, rule=rule, title=title)
-        values, source = np.concatenate([one.values for one in parts]), _lean_source(grouped, parts, cov, rule)
-    return Estimates(
-        label_comparisons(grouped, labels), values, (source,), (np.eye(len(values)),), title=title,
-        ledger=grouped.design.ledger, notes=grouped.notes,
-    )  # fmt: skip
+        values, source = np.concatenate([one.values for one in parts]), _lean_source(grouped, parts, rule)
+    return joint_estimates(grouped, labels, values, source, title=title)
 
 
 def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tuple[FloatArray, ErrorSource]:
@@ -441,28 +435,29 @@ def _replicated(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> tu
     return estimate.ravel(), replicated_source(grouped, estimate, drawn, max(_AT_ONCE // len(rows), 1))
 
 
-def _lean_source(grouped: GroupedSample, parts: Sequence[Estimated], cov: Robust, rule: SmallSample) -> StatedSource:
+def _lean_source(grouped: GroupedSample, parts: Sequence[Estimated], rule: SmallSample) -> StatedSource:
     """Covariance from sums of squared scores alone; comparisons that share a sample are related through its rows."""
     # V_ij = c sum over rows of psi_i psi_j', sample by sample; c_i = N_i / (N_i - 1) of each comparison, sqrt(c_i c_j)
-    repeats, q = grouped.sample.repeats, len(parts[0].values)
-    covariance, nobs = np.zeros((len(parts) * q, len(parts) * q)), np.empty(len(parts))
-    scores: dict[int, list[tuple[int, FloatArray]]] = {}
+    sample, q = grouped.sample, len(parts[0].values)
+    covariance = np.zeros((len(parts) * q, len(parts) * q))
+    scores = defaultdict[int, list[tuple[int, FloatArray]]](list)
     for i, one in enumerate(parts):
         assert one.influence is not None
-        rows = grouped.rows(one.comparison)
-        nobs[i] = grouped.sample.observations(np.concatenate(rows))
-        scores.setdefault(one.comparison.first, []).append((i, one.influence[: len(rows[0])]))
-        scores.setdefault(one.comparison.second, []).append((i, one.influence[len(rows[0]) :]))
+        first, second = np.split(one.influence, [len(grouped.rows(one.comparison)[0])])
+        scores[one.comparison.first].append((i, first))
+        scores[one.comparison.second].append((i, second))
     for cell, blocks in scores.items():
         columns = np.concatenate([np.arange(i * q, (i + 1) * q) for i, _ in blocks])
         stacked = np.hstack([block for _, block in blocks])
-        if repeats is not None:
-            stacked = stacked / np.sqrt(repeats[grouped.sample.cells == cell])[:, None]
+        if sample.repeats is not None:
+            stacked = stacked / np.sqrt(sample.repeats[sample.cells == cell])[:, None]
         covariance[np.ix_(columns, columns)] += stacked.T @ stacked
-    factor = np.ones(len(parts)) if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
+    nobs = np.array([sample.observations(np.concatenate(grouped.rows(one.comparison))) for one in parts])
+    factor = np.ones(len(parts)) if grouped.cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
     scale = np.repeat(np.sqrt(factor), q)
-    origin, df = grouped.sample.source, nobs.min() - 1
-    return StatedSource(origin, covariance * np.outer(scale, scale), df, f"{cov}, units not kept")
+    return StatedSource(
+        sample.source, covariance * np.outer(scale, scale), nobs.min() - 1, f"{grouped.cov}, units not kept"
+    )
 
 
 def _notes(grouped: GroupedSample, plan: _Plan) -> list[str]:
@@ -481,13 +476,11 @@ def _diagnostics(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> d
     frames: dict[str, list[pd.DataFrame]] = {"overlap": [], "balance": [], "densities": [], "weights": []}
     for i, gap in enumerate(gaps):
         side, last = gap.sides[gap.source], gap.weights[-1]
-        rows = grouped.design.rows[side.rows]
-        factor = pd.DataFrame({"row": rows, "factor": last.factor * gap.kept[gap.source]}).sort_values("row")
-        curves = _densities(gap, plan.rule)
-        curves.insert(0, "comparison", i)
-        overlap = pd.concat([weights.overlap() for weights in gap.weights], ignore_index=True)
+        overlap, curves = pd.concat([weights.overlap() for weights in gap.weights]), _densities(gap, plan.rule)
         overlap.insert(0, "step", list(plan.steps))
-        of_gap = (overlap, last.balance(plan.propensity.names), curves, factor)
+        curves.insert(0, "comparison", i)
+        factor = {"row": grouped.design.rows[side.rows], "factor": last.factor * gap.kept[gap.source]}
+        of_gap = (overlap, last.balance(plan.propensity.names), curves, pd.DataFrame(factor).sort_values("row"))
         for name, frame in zip(frames, of_gap, strict=True):
             frames[name].append(grouped.label(gap.comparison, frame))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
@@ -496,8 +489,8 @@ def _diagnostics(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> d
 def _densities(gap: _Gap, rule: DensityRule) -> pd.DataFrame:
     """Densities of both groups and of the counterfactual on a common grid."""
     columns = ("at", "first", "second", "counterfactual")
-    states = gap.samples()
-    samples = [distribution(side.y, w, side.counts) for side, w in (states[0], states[1], states[-1])]
+    first, second, *_, last = gap.samples()
+    samples = [distribution(side.y, w, side.counts) for side, w in (first, second, last)]
     try:
         widths = [bandwidth(sample, rule) for sample in samples]
     except DataError:  # all values equal: there is no density to draw
@@ -515,7 +508,6 @@ def _curve(sample: Distribution, width: float, low: float, high: float, rule: De
     step = (high - low) / (_BINS - 1)
     mass = share_out((sample.y - low) / step, sample.weights, _BINS)
     reach = min(int(np.ceil(rule.support * width / step)), _BINS - 1)
-    distance = np.arange(-reach, reach + 1, dtype=float) * (step / width)
-    kernel = rule.shape(np.asarray(distance, dtype=float)) / width
+    kernel = rule.shape(np.arange(-reach, reach + 1, dtype=np.float64) * (step / width)) / width
     smooth = np.convolve(mass / sample.total, kernel)[reach : reach + _BINS]
     return np.interp(np.linspace(low, high, _GRID), np.linspace(low, high, _BINS), smooth)

@@ -96,13 +96,11 @@ def curve_tests(values: FloatArray, deviations: FloatArray, middle: int) -> tupl
     """
     tests = [zero_test(values, deviations, "no_effect")]
     if len(values) > 1:
-        others = np.arange(len(values)) != middle
-        from_middle = deviations[:, others] - deviations[:, [middle]]
-        tests.append(zero_test(values[others] - values[middle], from_middle, "constant_effect"))
+        gap, drawn = (np.delete(curve - curve[..., [middle]], middle, axis=-1) for curve in (values, deviations))
+        tests.append(zero_test(gap, drawn, "constant_effect"))
     scale = _scale(deviations)
-    for side, hypothesis in ((np.minimum, "nowhere_negative"), (np.maximum, "nowhere_positive")):
-        tests.append(_test(side(values, 0) / scale, side(deviations, 0) / scale, hypothesis))
-    return tuple(tests)
+    one_sided = ((np.minimum, "nowhere_negative"), (np.maximum, "nowhere_positive"))
+    return (*tests, *(_test(side(values, 0) / scale, side(deviations, 0) / scale, name) for side, name in one_sided))
 
 
 def zero_test(values: FloatArray, deviations: FloatArray, hypothesis: str) -> CurveTest:
@@ -123,6 +121,6 @@ def _scale(deviations: FloatArray) -> FloatArray:
 def _test(z: FloatArray, draws: FloatArray, hypothesis: str) -> CurveTest:
     # KS = max_q |z_q| and CMS = mean_q z_q^2, with p = (1 + number of draws beyond) / (1 + R)
     ks, cms = float(np.abs(z).max()), float(np.mean(z**2))
-    beyond = [np.abs(draws).max(axis=1) >= ks, np.mean(draws**2, axis=1) >= cms]
-    p = [float((1 + count.sum()) / (1 + len(draws))) for count in beyond]
-    return CurveTest(hypothesis, ks, p[0], cms, p[1])
+    beyond = (np.abs(draws).max(axis=1) >= ks, np.mean(draws**2, axis=1) >= cms)
+    ks_p, cms_p = (float((1 + is_beyond.sum()) / (1 + len(draws))) for is_beyond in beyond)
+    return CurveTest(hypothesis, ks, ks_p, cms, cms_p)

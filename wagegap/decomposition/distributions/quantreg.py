@@ -37,9 +37,10 @@ import numpy as np
 from scipy import linalg, optimize, sparse, special
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, IdentificationError, OptionError, listing
+from wagegap.errors import DataError, IdentificationError, OptionError, listing, refuse_rows
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.likelihood.newton_update import NewtonUpdate, newton_update
 
 __all__ = ["QuantileFit", "check_probs", "fit_quantiles", "hall_sheather", "score_update"]
@@ -86,8 +87,7 @@ class QuantileFit:
         psi = self.probs[j] - (y < columns @ self.params[j, self.kept])
         # sum_i w_i psi_i x_i = 0 over all rows: on the basis h, X_h' (w psi)_h = -sum over the others of w_i psi_i x_i
         psi[h] = 0.0
-        weighted = psi if weights is None else psi * weights
-        dual = -np.linalg.solve(columns[h].T, weighted @ columns)
+        dual = -np.linalg.solve(columns[h].T, (psi if weights is None else psi * weights) @ columns)
         psi[h] = dual if weights is None else dual / weights[h]
         return np.asarray(psi)
 
@@ -175,8 +175,7 @@ def fit_quantiles(y: FloatArray, x: FloatArray, probs: FloatArray, weights: Floa
     probs = np.asarray(probs, dtype=float)
     rows = _rows_with_weight(y, x, weights)
     problem, shift, kept = _problem(y[rows], x[rows], None if weights is None else weights[rows])
-    solve = _neighbours if len(rows) > _MANY else _together
-    bases = np.array(solve(problem, probs))
+    bases = np.array(_neighbours(problem, probs) if len(rows) > _MANY else _together(problem, probs))
     params = np.zeros((len(probs), x.shape[1]))
     params[:, kept] = shift + np.array([problem.through(basis) for basis in bases])
     return QuantileFit(probs, params, rows[bases], kept)
@@ -202,18 +201,19 @@ def score_update(fit: QuantileFit, y: FloatArray, x: FloatArray, weights: FloatA
     >>> bool(0.8 < np.std(draws) / np.sqrt(np.pi / 2 / 500) < 1.25)
     True
     """
-    columns = x[:, fit.kept]
     return newton_update(
-        columns, weights, len(fit.probs), lambda j: fit.scores(j, y, x, weights), lambda j: fit.densities(j, y, x)
+        x[:, fit.kept],
+        weights,
+        len(fit.probs),
+        lambda j: fit.scores(j, y, x, weights),
+        lambda j: fit.densities(j, y, x),
     )
 
 
 def _rows_with_weight(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> IntArray:
     """Positions of the rows that count."""
     if weights is not None:
-        bad = int((~(weights >= 0)).sum())
-        if bad:
-            raise DataError(f"{bad:,} of {len(weights):,} weights are negative or missing.")
+        refuse_rows(~(weights >= 0), DataError, "", " weights are negative or missing.")
         if not (weights > 0).any():
             raise DataError(f"the weights of {len(weights):,} rows sum to zero: nothing can be fitted.")
     rows = np.arange(len(y)) if weights is None else np.flatnonzero(weights > 0)
@@ -278,13 +278,12 @@ def _problem(y: FloatArray, x: FloatArray, weights: FloatArray | None) -> tuple[
 
 def _together(problem: _Problem, probs: FloatArray) -> list[IntArray]:
     """Rows that the solutions pass through, all probabilities at once, in batches that fit the cache."""
-    size = max(_BATCH // len(problem.y), 1)
-    bases: list[IntArray] = []
-    for start in range(0, len(probs), size):
-        some = probs[start : start + size]
-        inside = _interior(problem, some)
-        bases += [_vertex(problem, float(p), *point) for p, *point in zip(some, *inside, strict=True)]
-    return bases
+    batches = [probs[some] for some in row_blocks(len(probs), max(_BATCH // len(problem.y), 1))]
+    return [
+        _vertex(problem, float(p), *point)
+        for batch in batches
+        for p, *point in zip(batch, *_interior(problem, batch), strict=True)
+    ]
 
 
 # interior point ----------------------------------------------------------------------------------------------------
@@ -302,10 +301,8 @@ def _interior(problem: _Problem, probs: FloatArray) -> tuple[FloatArray, FloatAr
     if spread <= problem.noise:  # an exact fit: every row is on the plane
         return np.tile(residuals, (len(probs), 1)), np.tile(1 - probs[:, None], (1, len(w)))
     m, n = len(probs), len(w)
-    at = np.empty((4, m, n))
-    at[0], at[1] = (1 - probs[:, None]) * w, probs[:, None] * w
-    at[3] = np.maximum(residuals, 0) + 0.1 * spread
-    at[2] = at[3] - residuals
+    above = np.tile(np.maximum(residuals, 0) + 0.1 * spread, (m, 1))
+    at = np.stack([(1 - probs[:, None]) * w, probs[:, None] * w, above - residuals, above])
     products = column_products(q).T if m > 4 else None
     end, active = np.empty((4, m, n)), np.arange(m)
     for _ in range(_STEPS):
@@ -351,8 +348,7 @@ def _advance(at: FloatArray, q: FloatArray, products: FloatArray | None) -> None
 
 def _dual_step(q: FloatArray, scale: FloatArray, normal: FloatArray, residual: FloatArray) -> FloatArray:
     """Change of the dual that keeps its constraints."""
-    right = (scale * residual) @ q
-    coef = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    coef = np.linalg.solve(normal, ((scale * residual) @ q)[:, :, None])[:, :, 0]
     return np.asarray(scale * (coef @ q.T - residual))
 
 
@@ -420,8 +416,7 @@ def _pivot(problem: _Problem, p: float, basis: IntArray) -> IntArray:
         if excess[side, out] / w[basis[out]] <= _IN_BOUNDS:
             return basis
         sign = 1.0 if side == 0 else -1.0
-        move = q @ (sign * inverse[:, out])
-        entering = _entering(move, residuals, below, w, basis, float(excess[side, out]))
+        entering = _entering(q @ (sign * inverse[:, out]), residuals, below, w, basis, float(excess[side, out]))
         if entering is None:
             break
         enter, crossed = entering
@@ -444,9 +439,8 @@ def _program(problem: _Problem, p: float) -> IntArray:
     rows: Any = sparse.hstack([sparse.csr_array(problem.q), sparse.eye_array(n), -sparse.eye_array(n)], format="csr")
     bounds: Any = np.array([(-np.inf, np.inf)] * k + [(0, np.inf)] * (2 * n))
     solution = optimize.linprog(cost, A_eq=rows, b_eq=problem.y, bounds=bounds, method="highs-ds")
-    size = np.abs(problem.y - problem.q @ np.asarray(solution.x)[:k])
-    near = 1 / (size + problem.noise)
-    return _independent(problem.q, np.argsort(size, kind="stable")[: 4 * k], near / near.max())
+    size = np.abs(problem.y - problem.q @ np.asarray(solution.x)[:k]) + problem.noise
+    return _independent(problem.q, np.argsort(size, kind="stable")[: 4 * k], size.min() / size)
 
 
 def _entering(
@@ -459,15 +453,9 @@ def _entering(
     toward = np.where(below, move < 0, move > 0) & (np.abs(move) > 1e-11)
     toward[basis] = False
     rows = np.flatnonzero(toward)
-    if not len(rows):
-        return None
-    when = residuals[rows] / move[rows]
-    order = np.argsort(when, kind="stable")
-    cost = np.cumsum((w[rows] * np.abs(move[rows]))[order])
-    stop = int(np.searchsorted(cost, falls))
-    if stop >= len(order):
-        return None
-    return int(rows[order[stop]]), rows[order[:stop]]
+    rows = rows[np.argsort(residuals[rows] / move[rows], kind="stable")]
+    stop = int(np.searchsorted(np.cumsum(w[rows] * np.abs(move[rows])), falls))
+    return None if stop >= len(rows) else (int(rows[stop]), rows[:stop])
 
 
 # many rows ---------------------------------------------------------------------------------------------------------
@@ -489,8 +477,7 @@ def _neighbours(problem: _Problem, probs: FloatArray) -> list[IntArray]:
 def _from_subsample(problem: _Problem, p: float) -> IntArray:
     """The first probability, from every so many rows of the sample."""
     n, k = problem.x.shape
-    size = min(n, int((k * n) ** (2 / 3)) + 20 * k)
-    part = problem.take(np.sort(np.random.default_rng(0).permutation(n)[:size]))
+    part = problem.take(np.sort(np.random.default_rng(0).permutation(n)[: int((k * n) ** (2 / 3)) + 20 * k]))
     return _with_globs(problem, p, part.through(_together(part, np.array([p]))[0]))
 
 
@@ -515,7 +502,6 @@ def _with_globs(problem: _Problem, p: float, guess: FloatArray) -> IntArray:
 
 def _checked(problem: _Problem, p: float, below: BoolArray, above: BoolArray) -> IntArray | None:
     """Solve with globs, moving rows whose sign was wrong into the sample; none where too many were."""
-    n = len(problem.y)
     for _ in range(4):
         keep = np.flatnonzero(~(below | above))
         basis = _solve_globbed(problem, p, keep, below, above)
@@ -523,10 +509,9 @@ def _checked(problem: _Problem, p: float, below: BoolArray, above: BoolArray) ->
             return None
         residuals = problem.y - problem.x @ problem.through(basis)
         wrong = (below & (residuals > 0)) | (above & (residuals < 0))
-        count = int(wrong.sum())
-        if not count:
+        if not wrong.any():
             return basis
-        if count > 0.1 * min(len(keep), n):
+        if wrong.sum() > 0.1 * len(keep):
             return None
         below, above = below & ~wrong, above & ~wrong
     return None
@@ -538,9 +523,9 @@ def _solve_globbed(problem: _Problem, p: float, keep: IntArray, below: BoolArray
     parts, far = [problem.take(keep)], 10 * float(np.ptp(problem.y)) or 1.0
     for side, sign in ((below, -1.0), (above, 1.0)):
         if side.any():
-            w = problem.weights * side
-            total = np.array([w @ problem.y]) + sign * far * w.sum()
-            parts.append(_Problem(total, (w @ problem.x)[None], (w @ problem.q)[None], np.ones(1), problem.noise))
+            w = (problem.weights * side)[None]
+            total = w @ problem.y + sign * far * w.sum()
+            parts.append(_Problem(total, w @ problem.x, w @ problem.q, np.ones(1), problem.noise))
     y, x, q, weights = (np.concatenate([getattr(part, name) for part in parts]) for name in ("y", "x", "q", "weights"))
     basis = _together(_Problem(y, x, q, weights, problem.noise), np.array([p]))[0]
     return None if (basis >= len(keep)).any() else keep[basis]

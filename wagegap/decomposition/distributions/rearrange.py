@@ -91,8 +91,7 @@ def values_at(values: FloatArray | Levels, weights: FloatArray, targets: FloatAr
     if not np.isfinite(low + high):
         raise DataError("fitted values are not finite: rescale regressors of very different size.")
     if levels.number * len(weights) <= _FEW or high <= low:
-        flat = np.concatenate([block.ravel() for block in blocks()])
-        return _sorted_at(flat, np.tile(weights, levels.number), goals)
+        return _sorted_at(np.concatenate([*blocks()]).ravel(), np.tile(weights, levels.number), goals)
     return _binned_at(blocks, weights, goals, low, high)
 
 
@@ -105,8 +104,7 @@ def _binned_at(
         counts += np.bincount(_bins(block, low, high), np.tile(weights, len(block)), _BINS)
     reached = np.cumsum(counts)
     wanted = np.minimum(np.searchsorted(reached, goals), _BINS - 1)
-    marked = np.zeros(_BINS, dtype=bool)
-    marked[wanted] = True
+    marked = np.bincount(wanted, minlength=_BINS) > 0
     parts = []
     for block in blocks():
         bins = _bins(block, low, high)
@@ -117,15 +115,13 @@ def _binned_at(
     out = np.empty(len(goals))
     for b in np.unique(wanted):
         inside = order[np.searchsorted(bins, b, sorter=order) : np.searchsorted(bins, b, side="right", sorter=order)]
-        before = reached[b - 1] if b else 0.0
-        out[wanted == b] = _sorted_at(flat[inside], mass[inside], goals[wanted == b] - before)
+        out[wanted == b] = _sorted_at(flat[inside], mass[inside], goals[wanted == b] - (reached[b - 1] if b else 0.0))
     return out
 
 
 def _bins(block: FloatArray, low: float, high: float) -> CodeArray:
     """Bin of each value of a block, flat."""
-    scaled = (block.ravel() - low) * (_BINS / (high - low))
-    return np.minimum(scaled.astype(np.int32), np.int32(_BINS - 1))
+    return np.minimum(((block.ravel() - low) * (_BINS / (high - low))).astype(np.int32), np.int32(_BINS - 1))
 
 
 def _sorted_at(values: FloatArray, weights: FloatArray, goals: FloatArray) -> FloatArray:
@@ -166,8 +162,7 @@ def pooled_quantiles(
     """
     total = _as_levels(values).number * float(weights.sum())
     if convention == "cfm":
-        inner = np.clip((probs - trimmed) / (1 - 2 * trimmed), 0.0, 1.0)
-        return values_at(values, weights, inner * total)
+        return values_at(values, weights, np.clip((probs - trimmed) / (1 - 2 * trimmed), 0.0, 1.0) * total)
     # Hmisc's wtd.quantile with weights as they are, whatever they sum to
     position = 1 + (total - 1) * probs
     low, share = np.maximum(np.floor(position), 1.0), position % 1

@@ -35,7 +35,16 @@ import pandas as pd
 from scipy import sparse
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
-from wagegap.errors import DataError, DataWarning, IdentificationError, OptionError, check_option, listing, warn
+from wagegap.errors import (
+    DataError,
+    DataWarning,
+    IdentificationError,
+    OptionError,
+    check_option,
+    listing,
+    refuse_rows,
+    warn,
+)
 from wagegap.estimation.likelihood.binary import (
     BinaryFit,
     LinkFunction,
@@ -51,7 +60,6 @@ __all__ = ["MODELS", "ReweightModel", "Reweighting", "Trim", "parse_trim", "rewe
 ReweightModel: TypeAlias = Literal["logit", "probit", "cloglog", "cells"]
 MODELS: tuple[ReweightModel, ...] = ("logit", "probit", "cloglog", "cells")
 
-_RULES = ("none", "crump", "share")
 _LARGEST_INDEX, _LARGEST_PROBIT, _LARGEST_CLOGLOG = 500.0, 37.0, 6.5
 _POOR_SIZE, _POOR_SHARE, _POOR_PROPENSITY, _POOR_TARGET = 0.1, 0.1, 0.999, 0.01
 
@@ -85,15 +93,14 @@ def parse_trim(trim: str) -> Trim:
     if not isinstance(trim, str):
         raise OptionError(f"trim={trim!r} must be text: 'none', 'crump', 'crump:0.1', 'share' or 'share:0.01'.")
     rule, colon, text = trim.partition(":")
-    check_option("trim", rule, _RULES)
+    check_option("trim", rule, ("none", "crump", "share"))
     if not colon:
         return Trim(rule)
     try:
         bound = float(text)
     except ValueError:
         bound = np.nan
-    top = 0.5 if rule == "crump" else 1.0
-    if rule == "none" or not 0 < bound < top:
+    if rule == "none" or not 0 < bound < (0.5 if rule == "crump" else 1.0):
         raise OptionError(f"trim={trim!r}: write 'none', 'crump:a' with 0 < a < 0.5, or 'share:s' with 0 < s < 1.")
     return Trim(rule, bound)
 
@@ -189,14 +196,12 @@ class Reweighting:
             Influence of the rows of the source and of the target, shapes (n_source, q), (n_target, q).
         """
         rows, cut = self._rows, self._rows.source
-        flat = derivative.ndim == 1
-        pushed = (derivative[:, None] if flat else derivative) * self.weights[:, None]
+        pushed = derivative.reshape(cut, -1) * self.weights[:, None]
         out = self._through_cells(pushed) if self.fit is None else self._through_fit(pushed, self.fit)
         # psi has the factor W_source / W_target: + w_i / W_source sum_j d_j c_j, and - w_i / W_target for the target
         source, target = rows.totals(rows.weights[None])
-        scale = rows.weights * np.where(rows.target == 1, -1 / target, 1 / source)
-        out += np.outer(scale, pushed.sum(axis=0))
-        return (out[:cut, 0], out[cut:, 0]) if flat else (out[:cut], out[cut:])
+        out += np.outer(rows.weights * np.where(rows.target == 1, -1 / target, 1 / source), pushed.sum(axis=0))
+        return out[:cut].reshape(derivative.shape), out[cut:].reshape(-1, *derivative.shape[1:])
 
     def replicate(self, source: FloatArray, target: FloatArray) -> FloatArray:
         """Return psi re-estimated with other weights, rows trimmed here staying trimmed.
@@ -216,9 +221,7 @@ class Reweighting:
         odds = self._cell_odds(weights) if self.fit is None else self._fitted_odds(weights, self.fit)
         total_source, total_target = rows.totals(weights)
         odds *= (total_source / total_target)[:, None]
-        dropped = ~(self.kept[0] & self._alive[: rows.source])
-        if dropped.any():
-            odds[:, dropped] = 0.0
+        odds[:, ~(self.kept[0] & self._alive[: rows.source])] = 0.0
         return odds
 
     def overlap(self) -> pd.DataFrame:
@@ -261,22 +264,21 @@ class Reweighting:
         scale = np.sqrt((spread_target + spread_before) / 2)
         varies = scale > 1e-12 * np.abs(mean_target)
         scale = np.where(varies, scale, 1.0)
-        frame = pd.DataFrame({
+        return pd.DataFrame({
             "column": list(names),
             "mean_target": mean_target,
             "mean_source": mean_before,
             "mean_reweighted": mean_after,
             "difference_before": (mean_target - mean_before) / scale,
             "difference_after": (mean_target - mean_after) / scale,
-        })  # fmt: skip
-        return frame[varies].reset_index(drop=True)
+        })[varies].reset_index(drop=True)  # fmt: skip
 
     def _through_fit(self, pushed: FloatArray, fit: BinaryFit) -> FloatArray:
         """Influence through the coefficients, shape (n, q)."""
         # [sum_j d_j c_j h_j x_j]' H^-1 x_i s_i w_i, with h the slope of the log odds and s_i the score in the index
         rows, index = self._rows, fit.index[self._rows.code]
-        lift = _log_odds_slope(index[: rows.source], fit.link)
-        toward = fit.bread @ (rows.x[: rows.source].T @ (pushed * lift[:, None]))
+        lift = _log_odds_slope(index[: rows.source], fit.link)[:, None]
+        toward = fit.bread @ (rows.x[: rows.source].T @ (pushed * lift))
         residuals = score(index, rows.target, fit.link) * rows.weights * self._alive
         return np.asarray((rows.x @ toward) * residuals[:, None])
 
@@ -430,9 +432,7 @@ def _stack(
     filled = []
     for name, x, w in zip(groups, (source, target), weights, strict=True):
         filled.append(np.ones(len(x)) if w is None else w)
-        bad = int((~(filled[-1] >= 0)).sum())
-        if bad:
-            raise DataError(f"{bad:,} of {len(x):,} weights of {name} are negative or missing.")
+        refuse_rows(~(filled[-1] >= 0), DataError, "", f" weights of {name} are negative or missing.")
         if not filled[-1].sum() > 0:
             raise DataError(f"the weights of the {len(x):,} rows of {name} sum to zero.")
         if len(x) < x.shape[1] and not always:
@@ -440,8 +440,7 @@ def _stack(
                 f"{name} has {len(x):,} rows for {x.shape[1]} columns of the propensity: use fewer regressors, or "
                 "pool cells."
             )
-    x = np.vstack([source, target])
-    in_target = np.repeat([0.0, 1.0], [len(source), len(target)])
+    x, in_target = np.vstack([source, target]), np.repeat([0.0, 1.0], [len(source), len(target)])
     return _Rows(x, in_target, np.concatenate(filled), len(source), *_cells(x, always=always))
 
 
@@ -492,12 +491,11 @@ def _fit_propensity(
 
 def _no_overlap(rows: _Rows, lone: IntArray, names: Sequence[str], groups: tuple[str, str]) -> IdentificationError:
     """Say which rows of the target have no like in the source."""
-    total = rows.weights[rows.source :].sum()
-    verb = "tells" if len(names) == 1 else "tell"
-    why = f" ({listing(names)} {verb} the groups apart)" if names else ""
+    why = f" ({listing(names)} {'tells' if len(names) == 1 else 'tell'} the groups apart)" if names else ""
     return IdentificationError(
         f"no overlap: {len(lone):,} of {len(rows.target) - rows.source:,} rows of {groups[1]}, with "
-        f"{100 * rows.weights[lone].sum() / total:.3g} % of its weight, have no like in {groups[0]}{why}. Merge "
+        f"{100 * rows.weights[lone].sum() / rows.weights[rows.source :].sum():.3g} % of its weight, have no like in "
+        f"{groups[0]}{why}. Merge "
         "levels, leave the regressor out, or trim='crump' to compare only where both groups are found."
     )
 
@@ -535,7 +533,7 @@ def _log_odds_slope(index: FloatArray, link: LinkFunction) -> FloatArray:
         return np.ones_like(index)
     p = probability(index, link)
     product = p * (1 - p)
-    return np.asarray(np.divide(slope(index, link), product, out=np.zeros_like(index), where=product > 0))
+    return np.divide(slope(index, link), product, out=np.zeros_like(index), where=product > 0)
 
 
 def _kept(trim: Trim, p: FloatArray, factor: FloatArray, rows: _Rows) -> BoolArray:

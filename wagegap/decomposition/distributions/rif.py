@@ -74,11 +74,6 @@ class RifFit:
     params: FloatArray
 
     @property
-    def values(self) -> FloatArray:
-        """The statistics, shape (m,)."""
-        return np.array([one.value for one in self.recentred])
-
-    @property
     def base(self) -> FloatArray:
         """Means of the regressors, then the coefficients of every statistic: shape ((1 + m) k,)."""
         return np.concatenate([self.slopes.mean, self.params.ravel()])
@@ -198,8 +193,7 @@ def _second_order(fit: RifFit, y: FloatArray, x: FloatArray, weights: FloatArray
     owner = np.repeat(np.arange(m), [one.nuisance(y[:1]).shape[1] for one in fit.recentred])
     sums, centre = np.zeros((len(owner), k)), np.zeros(len(owner))
     for rows in row_blocks(len(y)):
-        slopes = np.hstack([one.slopes(y[rows]) for one in fit.recentred])
-        sums += slopes.T @ (weights[rows, None] * x[rows])
+        sums += np.hstack([one.slopes(y[rows]) for one in fit.recentred]).T @ (weights[rows, None] * x[rows])
         centre += weights[rows] @ np.hstack([one.nuisance(y[rows]) for one in fit.recentred])
     directions = np.zeros((len(owner), m, k))
     directions[np.arange(len(owner)), owner] = sums @ fit.slopes.bread
@@ -344,16 +338,14 @@ def replicate_rif(
     Densities of replicates put the weight of each of 2,048 cells at its mean; what that changes in the full sample is
     taken out of every replicate.
     """
-    if weights is None and sample.is_weighted:
-        weights = sample.weights
-    draws = _Draws(multipliers, weights, sample.counts)
+    in_sample = sample.weights if sample.is_weighted else None
+    draws = _Draws(multipliers, in_sample if weights is None else weights, sample.counts)
     fast = [one for one in statistics if one.family in _FAMILIES]
     slow = [one for one in statistics if one.family not in _FAMILIES]
     probs = tuple(dict.fromkeys(p for one in fast for p in one.probs))
     moments = _replicate_moments(x, draws, collect=bool(fast))
     points, densities, below = _replicate_quantiles(sample, x, draws, moments, probs, rule)
-    others = _slow_sums(sample, x, slow, draws, moments, rule)
-    right = np.concatenate([moments.ones[:, None], below, others], axis=1)
+    right = np.concatenate([moments.ones[:, None], below, _slow_sums(sample, x, slow, draws, moments, rule)], axis=1)
     solved = solve_replicates(moments.xx, right.transpose(0, 2, 1)).transpose(0, 2, 1)
     # RIF_q = (q + p / f) 1 - 1{y <= q} / f, whose coefficients are those of 1 and of the indicator combined alike
     constant, indicators = solved[:, 0], solved[:, 1 : 1 + len(probs)]
@@ -378,8 +370,9 @@ def _combine(family: str, points: FloatArray, fits: FloatArray, constant: FloatA
         return np.asarray(high_fit - low_fit)
     # RIF of h / l = h / l + (RIF_h - h) / l - h (RIF_l - l) / l^2
     low, high = points[:, :1], points[:, 1:]
-    gradient = (high_fit - high * constant) / low - high / low**2 * (low_fit - low * constant)
-    return np.asarray(high / low * constant + gradient)
+    return np.asarray(
+        high / low * constant + (high_fit - high * constant) / low - high / low**2 * (low_fit - low * constant)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -504,8 +497,7 @@ def _locate(
     low, high, share = quantile_targets(observations, np.asarray(probs), rule.quantile)
     weight, of_rows = (moments.count, draws.counted) if counted else (moments.weight, draws.weighted)
     wanted = np.concatenate([low, high], axis=1) * (weight.sum(axis=1, keepdims=True) / observations)
-    value = y[_rows_at(wanted, of_rows, weight, moments.width, len(y))]
-    first, second = np.split(value, 2, axis=1)
+    first, second = np.split(y[_rows_at(wanted, of_rows, weight, moments.width, len(y))], 2, axis=1)
     return np.where(first == second, first, (1 - share) * first + share * second)
 
 
@@ -525,8 +517,8 @@ def _rows_at(
     reps = np.arange(len(wanted))[:, None]
     for t in range(wanted.shape[1]):
         rows = cells[:, t, None] * width + np.arange(width)
-        inside = of_rows(reps, np.minimum(rows, n - 1)) * (rows < n)
-        short = (before[:, t, None] + np.cumsum(inside, axis=1) < wanted[:, t, None]).sum(axis=1)
+        inside = np.cumsum(of_rows(reps, np.minimum(rows, n - 1)) * (rows < n), axis=1)
+        short = (before[:, t, None] + inside < wanted[:, t, None]).sum(axis=1)
         out[:, t] = np.minimum(cells[:, t] * width + np.minimum(short, width - 1), n - 1)
     return out
 
@@ -539,8 +531,7 @@ def _bandwidths(sample: Distribution, draws: _Draws, moments: _Moments, rule: De
     # h = .9 min(s, IQR / d) N^(-1/5), s^2 from the weight of each cell and its means of y and y^2
     weight = moments.weight if rule.weighted_bandwidth else moments.count
     low, high = _locate(sample.y, draws, moments, (0.25, 0.75), rule, counted=not rule.weighted_bandwidth).T
-    origin = float(sample.y.mean())
-    first, second = (_cell_means((sample.y - origin) ** power, moments.width) for power in (1, 2))
+    first, second = (_cell_means((sample.y - sample.y.mean()) ** power, moments.width) for power in (1, 2))
     total = weight.sum(axis=1)
     variance = np.maximum(weight @ second / total - (weight @ first / total) ** 2, 0.0)
     spread = np.sqrt(variance * observations / np.maximum(observations - 1, 1))
@@ -574,9 +565,7 @@ def _densities(
         factor = density_at(sample, point, rule, h) / rough if rough > 0 else 1.0
         shape = rule.shape((points[:, j, None] - centre) / widths[:, None])
         out[:, j] = factor * np.einsum("rg,rg->r", share, shape) / widths
-    sound = out > 1e-12 / widths[:, None]
-    if not sound.all():
-        r, j = np.argwhere(~sound)[0]
+    for r, j in np.argwhere(~(out > 1e-12 / widths[:, None])):
         raise DataError(
             f"the density at the quantile {probs[j]:g} is zero in replicate {r + 1} of {len(out)}: give a larger "
             "bandwidth, or another probability."
@@ -608,9 +597,8 @@ def _slow_sums(
     rule: DensityRule,
 ) -> FloatArray:
     """X'W RIF of statistics other than quantiles, replicate by replicate, shape (R, m, k)."""
-    reps = len(draws.multipliers)
-    out = np.zeros((reps, len(statistics), x.shape[1]))
-    for r in range(reps if statistics else 0):
+    out = np.zeros((len(draws.multipliers), len(statistics), x.shape[1]))
+    for r in range(len(out) if statistics else 0):
         w, counted = (of_rows(slice(r, r + 1), _EVERY)[0] for of_rows in (draws.weighted, draws.counted))
         drawn = distribution(sample.y, None if draws.weights is None else w, counted)
         recentred = [statistic.build(drawn, rule) for statistic in statistics]

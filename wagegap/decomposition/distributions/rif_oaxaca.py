@@ -21,24 +21,16 @@ Fortin, N., T. Lemieux and S. Firpo (2011). Decomposition methods in economics. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
-from wagegap.decomposition.columns import (
-    Columns,
-    Detail,
-    Reference,
-    check_identified,
-    detail_rows,
-    reference_matrix,
-    reported_columns,
-)
+from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
@@ -51,11 +43,9 @@ from wagegap.decomposition.distributions.sides import (
     Propensity,
     Side,
     group_sides,
-    label_comparisons,
     label_statistics,
     name_reference,
     replicated_source,
-    source_of,
 )
 from wagegap.decomposition.distributions.statistics import (
     DensityRule,
@@ -67,14 +57,13 @@ from wagegap.decomposition.distributions.statistics import (
     parse_statistics,
 )
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import is_replicated
-from wagegap.decomposition.parts import Parts, signed_parts
-from wagegap.decomposition.result import TOTAL, Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing
-from wagegap.estimation.covariance.options import Analytic, CovLike, Replicates, Robust
+from wagegap.decomposition.inference import decomposition, is_replicated, joint_estimates
+from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
+from wagegap.decomposition.result import Decomposition
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
+from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
-from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
 from wagegap.estimation.spec import refittable
@@ -82,55 +71,9 @@ from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["RifDecomposition", "rif_oaxaca"]
 
-Densities: TypeAlias = Literal["r", "stata"] | DensityRule
-
 _SCORES_AT_MOST = 30_000_000
 _SCORES_IN_MEMORY = 150_000_000
 _AT_ONCE = 64 * 2**20
-
-# Means of samples a, b, c times coefficients of fits a, b, c or the reference r; the levels stand last
-_PARTS = {
-    "": signed_parts(
-        "ab",
-        "abr",
-        {
-            "difference": "+aa -bb",
-            "explained": "+ar -br",
-            "unexplained": "+aa -ar +br -bb",
-            "first": "+aa",
-            "second": "+bb",
-        },
-    ),
-    "A": signed_parts(
-        "abc",
-        "abc",
-        {
-            "difference": "+aa -bb",
-            "explained": "+aa -ca",
-            "specification_error": "+ca -cc",
-            "unexplained": "+bc -bb",
-            "reweighting_error": "+cc -bc",
-            "first": "+aa",
-            "second": "+bb",
-            "counterfactual": "+cc",
-        },
-    ),
-    "B": signed_parts(
-        "abc",
-        "abc",
-        {
-            "difference": "+aa -bb",
-            "explained": "+cb -bb",
-            "specification_error": "+cc -cb",
-            "unexplained": "+aa -ac",
-            "reweighting_error": "+ac -cc",
-            "first": "+aa",
-            "second": "+bb",
-            "counterfactual": "+cc",
-        },
-    ),
-}
-_LEVELS = ("first", "second", "counterfactual")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,7 +106,7 @@ def rif_oaxaca(  # noqa: PLR0913
     reweight: ReweightModel | None = None,
     propensity: str | None = None,
     trim: str = "none",
-    density: Densities = "r",
+    density: Literal["r", "stata"] | DensityRule = "r",
     bandwidth: float | None = None,
     convention: Literal["full", "stata", "none"] = "full",
     normalize: str | Sequence[str] = (),
@@ -249,15 +192,15 @@ def rif_oaxaca(  # noqa: PLR0913
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
-    model = _propensity(grouped, reweight, propensity, trim)
-    plan = _plan(grouped, chosen, rule, reference, model, reported_columns(grouped, normalize), detail)
+    plan = _plan(grouped, chosen, rule, reference, _propensity(grouped, reweight, propensity, trim), normalize, detail)
     fits = _fit(grouped, plan)
     check_identified(grouped, fits.slopes(), absent_levels)
     values = _evaluate(plan, fits, fits.values)
     matrix = np.eye(values.size)
     if convention == "none":
-        unknown = np.where(matrix > 0, np.nan, 0.0)
-        source: ErrorSource = StatedSource(grouped.sample.source, unknown, np.inf, "none asked for")
+        source: ErrorSource = StatedSource(
+            grouped.sample.source, np.where(matrix > 0, np.nan, 0.0), np.inf, "none asked for"
+        )
     elif is_replicated(grouped):
         source = _replicated(grouped, plan, fits, values)
     else:
@@ -265,11 +208,9 @@ def rif_oaxaca(  # noqa: PLR0913
         given = _analytic_cov(grouped, plan, cov, full=full)
         source = _source(grouped, plan, fits, given, small_sample, full=full, keep_units=keep_units)
         matrix = np.vstack([_jacobian(plan, fits, c) for c in range(len(fits.members))])
-    estimates, levels = _estimates(grouped, plan, values, source, matrix)
-    if keep_units is False:
-        estimates, levels = estimates.without_units(), levels.without_units()
+    gap = _decomposition(grouped, plan, values, source, matrix, keep_units=keep_units)
     return RifDecomposition(
-        estimates, "rif_oaxaca", plan.components, grouped.sizes(), levels, plan.reference,
+        gap.estimates, gap.method, gap.components, gap.comparisons, gap.levels, gap.reference,
         **_diagnostics(grouped, plan, fits),
     )  # fmt: skip
 
@@ -291,12 +232,10 @@ def _propensity(
         return Propensity(model, rule, grouped.sample.x, grouped.design.names)
     frame = grouped.data.columns()
     for name in required_columns(regressors, frame):
-        missing = int(frame[name].isna().sum())
-        if missing:
-            raise DataError(
-                f"propensity: {name!r} is missing in {missing:,} of {len(frame):,} rows used: fill it in, or "
-                "leave these rows out."
-            )
+        refuse_rows(
+            frame[name].isna(), DataError, f"propensity: {name!r} is missing in ",
+            " rows used: fill it in, or leave these rows out.",
+        )  # fmt: skip
     matrix = design_matrix(frame, regressors)
     return Propensity(model, rule, matrix.values, matrix.names)
 
@@ -311,8 +250,8 @@ class _Plan:
         Statistics of the outcome.
     rule : DensityRule
         Convention of quantiles and densities.
-    parts : Parts
-        Components, and then levels, as signs.
+    report : Report
+        Numbers of a comparison and statistic.
     weight : ndarray, shape (C, k, k), optional
         W of the reference coefficients W b_A + (I - W) b_B; absent where reweighted.
     source : int
@@ -321,36 +260,15 @@ class _Plan:
         How it is reweighted.
     reference : str
         The reference in words.
-    columns : Columns
-        Regressors as reported.
-    rows : tuple of str
-        Rows of the detail.
-    sums : ndarray, shape (1 + g, K)
-        Which reported columns the total and each row of the detail sum.
     """
 
     statistics: tuple[Statistic, ...]
     rule: DensityRule
-    parts: Parts
+    report: Report
     weight: FloatArray | None
     source: int
     propensity: Propensity | None
     reference: str
-    columns: Columns
-    rows: tuple[str, ...]
-    sums: FloatArray
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """The gap, and its parts."""
-        return tuple(name for name in self.parts.names if name not in _LEVELS)
-
-    @property
-    def labels(self) -> list[tuple[str, str]]:
-        """Component and term of what is reported for a statistic; levels have no component."""
-        gap, *parts = self.components
-        detail = [(name, term) for name in parts for term in (TOTAL, *self.rows)]
-        return [(gap, TOTAL), *detail, *(("", name) for name in self.parts.names[1 + len(parts) :])]
 
 
 def _plan(
@@ -359,10 +277,10 @@ def _plan(
     rule: DensityRule,
     reference: Reference,
     propensity: Propensity | None,
-    columns: Columns,
+    normalize: str | Sequence[str],
     detail: Detail,
 ) -> _Plan:
-    weight, source, parts = None, 0, ""
+    weight, source, parts = None, 0, TWOFOLD
     if propensity is None:
         if isinstance(reference, str) and reference in ("pooled", "neumark"):
             raise OptionError(
@@ -376,11 +294,9 @@ def _plan(
                 "reference: a reweighted decomposition is at 'A' or 'B', the group whose rows are reweighted."
             )
         check_option("reference", reference, ("A", "B"))
-        parts, source = reference, source_of(reference)
+        parts, source = REWEIGHTED[reference], "AB".index(reference)
         named = name_reference(reference, "coefficients of the {} group, whose rows are given the regressors of the {}")
-    rows, sums = detail_rows(columns, detail)
-    sums = np.vstack([np.ones(len(columns.names)), sums.reshape(-1, len(columns.names))])
-    return _Plan(statistics, rule, _PARTS[parts], weight, source, propensity, named, columns, rows, sums)
+    return _Plan(statistics, rule, report(grouped, parts, normalize, detail), weight, source, propensity, named)
 
 
 # samples -------------------------------------------------------------------------------------------------------------
@@ -435,48 +351,36 @@ class _Fits:
     @property
     def values(self) -> FloatArray:
         """Means, then coefficients of every statistic, of every sample: shape (B, 1 + m, k)."""
-        k = self.sides[0].x.shape[1]
-        return np.array([one.fit.base.reshape(-1, k) for one in self.fitted])
+        return np.array([one.fit.base.reshape(-1, one.fit.slopes.mean.size) for one in self.fitted])
 
     def slopes(self) -> MeanSlopeFits:
         """Cross-products of the groups in the order of the samples."""
         place = {one.side: one.fit.slopes for one in self.fitted if one.reweighting is None}
-        some = next(iter(place.values()))
-        ordered = tuple(place.get(s, some) for s in range(len(self.sides)))
-        return MeanSlopeFits(ordered, (), np.zeros(0), None, np.zeros((0, 0)))
-
-    def reweightings(self) -> Iterator[tuple[int, Reweighting]]:
-        """Comparison and weights of every counterfactual."""
-        for c, members in enumerate(self.members):
-            reweighting = self.fitted[members[-1]].reweighting
-            if reweighting is not None:
-                yield c, reweighting
+        return MeanSlopeFits(tuple(place[s] for s in range(len(self.sides))), (), np.zeros(0), None, np.zeros((0, 0)))
 
 
 def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
     """Fit every group once (for each comparison, where rows are trimmed), and every counterfactual."""
     sides = tuple(group_sides(grouped, ordered=is_replicated(grouped)))
-    fitted: list[_Fitted] = []
-    members: list[list[int]] = []
-    place: dict[tuple[int, int], int] = {}
+    fitted: dict[tuple[int, int, bool], _Fitted] = {}  # by side, comparison where it matters, and whether reweighted
+    members: list[list[tuple[int, int, bool]]] = []
     for i, c in enumerate(grouped.comparisons):
         pair = (c.first, c.second)
         source, target = pair[plan.source], pair[1 - plan.source]
-        reweighting, kept, trimmed = None, None, False
+        reweighting, kept = None, dict[int, BoolArray]()
         if plan.propensity is not None:
             reweighting = plan.propensity.reweight(sides[source], sides[target])
             kept = dict(zip((source, target), reweighting.kept, strict=True))
-            trimmed = not all(rows.all() for rows in reweighting.kept)
-        keys = [(s, i if trimmed else -1) for s in pair]
-        for key in keys:
-            if key not in place:
-                place[key] = len(fitted)
-                fitted.append(_fit_sample(sides, key[0], plan, kept[key[0]] if kept else None))
-        members.append([place[key] for key in keys])
+        is_trimmed = not all(rows.all() for rows in kept.values())
+        members.append([(s, i if is_trimmed else -1, False) for s in pair])
+        for key in members[-1]:
+            if key not in fitted:
+                fitted[key] = _fit_sample(sides, key[0], plan, kept.get(key[0]))
         if reweighting is not None:
-            members[-1].append(len(fitted))
-            fitted.append(_fit_sample(sides, source, plan, reweighting.kept[0], target, reweighting))
-    return _Fits(sides, tuple(fitted), np.array(members, dtype=np.intp))
+            members[-1].append((source, i, True))
+            fitted[source, i, True] = _fit_sample(sides, source, plan, kept[source], target, reweighting)
+    order = [*fitted]
+    return _Fits(sides, tuple(fitted.values()), np.array([[order.index(key) for key in keys] for keys in members]))
 
 
 def _fit_sample(
@@ -510,86 +414,74 @@ def _fit_sample(
 
 
 def _stacked(plan: _Plan, fits: _Fits, values: FloatArray, c: int) -> tuple[FloatArray, FloatArray]:
-    """Reported means (..., 1, u, K) and coefficients (..., m, v, K) of a comparison."""
+    """Means (..., 1, u, k) and coefficients (..., m, v, k) of a comparison."""
     of_samples = values[..., fits.members[c], :, :]
-    means, coefs = of_samples[..., 0, :], np.swapaxes(of_samples[..., 1:, :], -3, -2)
+    means, coefs = of_samples[..., None, :, 0, :], np.swapaxes(of_samples[..., 1:, :], -3, -2)
     if plan.weight is not None:  # b_r = W b_a + (I - W) b_b
-        a, b = coefs[..., 0, :], coefs[..., 1, :]
-        reference = b + (a - b) @ plan.weight[c].T
-        coefs = np.concatenate([coefs, reference[..., None, :]], axis=-2)
-    return (means @ plan.columns.of_means.T)[..., None, :, :], coefs @ plan.columns.of_coefs.T
-
-
-def _reported(plan: _Plan, by_column: FloatArray) -> FloatArray:
-    """Gap, total and detail of each part, levels: from components and levels by column (..., p + l, K) to (..., q)."""
-    sums, p = by_column @ plan.sums.T, len(plan.components)
-    detail = sums[..., 1:p, :]
-    return np.concatenate([sums[..., :1, 0], detail.reshape(*detail.shape[:-2], -1), sums[..., p:, 0]], axis=-1)
+        a, b = coefs[..., :1, :], coefs[..., 1:, :]
+        coefs = np.concatenate([a, b, b + (a - b) @ plan.weight[c].T], axis=-2)
+    return means, coefs
 
 
 def _evaluate(plan: _Plan, fits: _Fits, values: FloatArray) -> FloatArray:
     """Reported components and levels of every comparison: (..., B, 1 + m, k) to (..., C, m q)."""
-    # component_pK = sum_uv s_puv m_uK b_vK, s the signs
-    comparisons = []
-    for c in range(len(fits.members)):
-        numbers = _reported(plan, plan.parts.evaluate(*_stacked(plan, fits, values, c)))
-        comparisons.append(numbers.reshape(*numbers.shape[:-2], -1))
-    return np.stack(comparisons, axis=-2)
+    numbers = [plan.report.evaluate(*_stacked(plan, fits, values, c)) for c in range(len(fits.members))]
+    return np.stack([by_statistic.reshape(*values.shape[:-3], -1) for by_statistic in numbers], axis=-2)
 
 
 def _jacobian(plan: _Plan, fits: _Fits, c: int) -> FloatArray:
     """Derivative of a comparison's numbers in all means and coefficients, shape (m q, B (1 + m) k)."""
     means, coefs = _stacked(plan, fits, fits.values, c)
-    blocks = []
+    slopes = np.zeros((len(coefs), len(plan.report.rows), *fits.values.shape))
     for j, coef in enumerate(coefs):
-        # d component_pK / d m_u = sum_v s_puv b_vK, d / d b_v = sum_u s_puv m_uK, each times the map to the design's k
-        by_mean, by_coef = plan.parts.jacobian(means[0], coef)
-        to_mean = _reported(plan, np.einsum("puK,Kk->ukpK", by_mean, plan.columns.of_means))
-        to_coef = _reported(plan, np.einsum("pvK,Kk->vkpK", by_coef, plan.columns.of_coefs))
-        slopes = np.zeros((*fits.values.shape, to_mean.shape[-1]))
-        for u, sample in enumerate(fits.members[c]):
-            slopes[sample, 0] += to_mean[u]
-            slopes[sample, 1 + j] += to_coef[u]
+        by_mean, by_coef = plan.report.jacobian(means[0], coef)
         if plan.weight is not None:  # through b_r = W b_a + (I - W) b_b
-            first, second = fits.members[c]
-            through_first = plan.weight[c].T @ to_coef[2]
-            slopes[first, 1 + j] += through_first
-            slopes[second, 1 + j] += to_coef[2] - through_first
-        blocks.append(slopes.reshape(fits.values.size, -1).T)
-    return np.vstack(blocks)
+            through_first = by_coef[:, 2] @ plan.weight[c]
+            by_coef[:, 0] += through_first
+            by_coef[:, 1] += by_coef[:, 2] - through_first
+        for u, sample in enumerate(fits.members[c]):
+            slopes[j, :, sample, 0] += by_mean[:, u]
+            slopes[j, :, sample, 1 + j] += by_coef[:, u]
+    return slopes.reshape(-1, fits.values.size)
 
 
-def _estimates(
-    grouped: GroupedSample, plan: _Plan, values: FloatArray, source: ErrorSource, matrix: FloatArray
-) -> tuple[Estimates, Estimates]:
-    """Estimates of the components, and of the levels."""
-    statistics, unit = plan.statistics, unit_of_outcome(grouped.design.outcome)
-    names, units = [one.name for one in statistics], [one.unit(unit) for one in statistics]
-    rows = pd.DataFrame(plan.labels, columns=["component", "term"])
-    labels = label_comparisons(grouped, label_statistics(rows, names, units))
-    is_level = (labels["component"] == "").to_numpy()
-    notes = grouped.notes if plan.propensity is None else (*grouped.notes, *plan.propensity.notes())
+def _decomposition(
+    grouped: GroupedSample,
+    plan: _Plan,
+    values: FloatArray,
+    source: ErrorSource,
+    matrix: FloatArray,
+    *,
+    keep_units: bool | None,
+) -> Decomposition:
+    """Components and levels of all comparisons and statistics."""
+    unit, names = unit_of_outcome(grouped.design.outcome), [one.name for one in plan.statistics]
+    labels = label_statistics(plan.report.labels(unit), names, [one.unit(unit) for one in plan.statistics])
     title = f"{listing(names, 4)} of {grouped.design.outcome}"
-    components, levels = (
-        Estimates(
-            labels[at].reset_index(drop=True), values.ravel()[at], (source,), (matrix[at],), title=heading,
-            ledger=grouped.design.ledger, notes=notes,
-        )
-        for at, heading in ((~is_level, f"Gap of {title}"), (is_level, title[:1].upper() + title[1:]))
-    )  # fmt: skip
-    return components, replace(levels, labels=levels.labels.drop(columns="component"))
+    estimates = joint_estimates(grouped, labels, values.ravel(), source, matrix, title=f"Gap of {title}")
+    if plan.propensity is not None:
+        estimates = replace(estimates, notes=(*estimates.notes, *plan.propensity.notes()))
+    if keep_units is False:
+        estimates = estimates.without_units()
+    return decomposition(
+        estimates, grouped, "rif_oaxaca", levels=title[:1].upper() + title[1:], reference=plan.reference
+    )
 
 
 def _diagnostics(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> dict[str, pd.DataFrame]:
     """Frames on the weights, and one warning where they rest on few rows."""
-    reweightings = [(grouped.comparisons[c], weights) for c, weights in fits.reweightings()]
-    if plan.propensity is None or not reweightings:
+    counterfactuals = [fits.fitted[members[-1]].reweighting for members in fits.members]
+    if plan.propensity is None:
         return {}
+    reweightings = [
+        (c, weights) for c, weights in zip(grouped.comparisons, counterfactuals, strict=True) if weights is not None
+    ]
     warn_overlap([(c.direction, weights) for c, weights in reweightings])
-    names = plan.propensity.names
-    overlap = [grouped.label(c, weights.overlap()) for c, weights in reweightings]
-    balance = [grouped.label(c, weights.balance(names)) for c, weights in reweightings]
-    return {"overlap": pd.concat(overlap, ignore_index=True), "balance": pd.concat(balance, ignore_index=True)}
+    frames = {
+        "overlap": [grouped.label(c, weights.overlap()) for c, weights in reweightings],
+        "balance": [grouped.label(c, weights.balance(plan.propensity.names)) for c, weights in reweightings],
+    }
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
 
 
 # uncertainty ---------------------------------------------------------------------------------------------------------
@@ -598,13 +490,12 @@ def _diagnostics(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> dict[str, 
 def _analytic_cov(grouped: GroupedSample, plan: _Plan, asked: CovLike | None, *, full: bool) -> Analytic:
     """Covariance in force; `full` counts the RIF as estimated, and means as related to coefficients."""
     cov = grouped.cov
-    assert isinstance(cov, Analytic)
-    declared = grouped.sample.weight_kind == "sampling" or not isinstance(cov, Robust) or bool(cov.clusters)
+    assert not cov.replicated
     if not full and plan.propensity is not None:
         raise OptionError("convention='stata' knows no reweighting: use the full convention, or the bootstrap.")
-    if not full and asked is None and not declared:
-        cov = Robust("iid")
-    if isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1", "CR0", "CR1", *([] if full else ["iid"])):
+    if not full and asked is None and cov.independent and grouped.sample.weight_kind != "sampling":
+        return Robust("iid")
+    if cov.leverages or cov.adjusts_clusters or (full and cov.model_based):
         raise CovarianceError(
             f"cov={str(cov)!r} is not defined for a RIF decomposition: use HC0, HC1, CR0:COLUMN, CR1:COLUMN, a "
             "survey's design, replicates or the bootstrap."
@@ -623,11 +514,11 @@ def _source(
     keep_units: bool | None,
 ) -> ErrorSource:
     """Uncertainty of the means and coefficients of all samples."""
-    if isinstance(cov, Robust) and cov.kind == "iid":
+    if cov.model_based:
         return _classical_source(grouped, fits)
     entries = sum(len(fits.sides[s].y) for one in fits.fitted for s in {one.side, one.other}) * fits.values[0].size
     lean = entries > _SCORES_AT_MOST if keep_units is None else not keep_units
-    if lean and isinstance(cov, Robust) and not cov.clusters and plan.propensity is None:
+    if lean and cov.independent and plan.propensity is None:
         source: ErrorSource = _lean_source(grouped, fits, cov, rule, full=full)
     elif entries > _SCORES_IN_MEMORY:
         raise CovarianceError(
@@ -639,30 +530,34 @@ def _source(
     if full:
         return source
     # as Stata's oaxaca on a RIF: Cov(m, b) = 0
-    is_mean = np.zeros(fits.values.shape, dtype=bool)
-    is_mean[:, 0] = True
-    covariance = source.covariance() * (is_mean.ravel()[:, None] == is_mean.ravel())
-    df = source.degrees(np.ones(source.size))
-    return StatedSource(source.origin, covariance, df, f"{source.describe()}, RIF known, means apart from coefficients")
+    is_mean = np.indices(fits.values.shape)[1].ravel() == 0
+    covariance = source.covariance() * (is_mean[:, None] == is_mean)
+    return StatedSource(
+        source.origin,
+        covariance,
+        source.degrees(np.ones(source.size)),
+        f"{source.describe()}, RIF known, means apart from coefficients",
+    )
 
 
 def _classical_source(grouped: GroupedSample, fits: _Fits) -> StatedSource:
-    parts, df = [], np.inf
-    for one in fits.fitted:
-        side = fits.sides[one.side]
-        nobs = float(len(side.y) if side.counts is None else side.counts.sum())
-        parts.append(classical_covariance(one.fit, side.y, side.x, one.weights, nobs=nobs))
-        df = min(df, nobs - side.x.shape[1])
-    return StatedSource(grouped.sample.source, linalg.block_diag(*parts), df, "classical, RIF known, means random")
+    pairs = [(one, fits.sides[one.side]) for one in fits.fitted]
+    nobs = [float(len(side.y) if side.counts is None else side.counts.sum()) for _, side in pairs]
+    covariance = linalg.block_diag(*(
+        classical_covariance(one.fit, side.y, side.x, one.weights, nobs=n)
+        for (one, side), n in zip(pairs, nobs, strict=True)
+    ))  # fmt: skip
+    df = min(nobs) - grouped.sample.x.shape[1]
+    return StatedSource(grouped.sample.source, covariance, df, "classical, RIF known, means random")
 
 
 def _score_source(grouped: GroupedSample, fits: _Fits, cov: Analytic, rule: SmallSample, *, full: bool) -> ScoreSource:
     sample, n = grouped.sample, len(grouped.sample.y)
     scores = sparse.hstack([_scores(one, fits, n, full=full) for one in fits.fitted], format="csr")
-    block = Block("", sample.observations(np.arange(n)), 1)
     return ScoreSource(
         sample.source, sparse.csr_array(scores), np.zeros(scores.shape[1], dtype=np.intp),
-        np.zeros(n, dtype=np.int32), (block,), sample.groupings, cov, rule, None, sample.repeats,
+        np.zeros(n, dtype=np.int32), (Block("", sample.observations(np.arange(n)), 1),), sample.groupings, cov, rule,
+        None, sample.repeats,
     )  # fmt: skip
 
 
@@ -679,34 +574,34 @@ def _scores(one: _Fitted, fits: _Fits, n: int, *, full: bool) -> sparse.csr_arra
         through_side, through_other = one.reweighting.influence(np.where(used[:, None], derivative, 0.0))
         influence = np.concatenate([influence + through_side, through_other])
         rows = np.concatenate([rows, fits.sides[one.other].rows])
-    order, width = np.argsort(rows), influence.shape[1]
+    width = influence.shape[1]
     starts = np.zeros(n + 1, dtype=np.int64)
     starts[rows + 1] = width
     columns = np.tile(np.arange(width, dtype=np.int32), len(rows))
-    return sparse.csr_array((influence[order].ravel(), columns, np.cumsum(starts)), shape=(n, width))
+    return sparse.csr_array((influence[np.argsort(rows)].ravel(), columns, np.cumsum(starts)), shape=(n, width))
 
 
-def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Robust, rule: SmallSample, *, full: bool) -> StatedSource:
+def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Analytic, rule: SmallSample, *, full: bool) -> StatedSource:
     """Covariance from sums of squared scores alone, sample by sample."""
-    sample, parts = grouped.sample, []
-    for one in fits.fitted:
-        side = fits.sides[one.side]
-        parts.append(rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.counts, estimated=full))
-    nobs = sample.observations(np.arange(len(sample.y)))
+    pairs = ((one, fits.sides[one.side]) for one in fits.fitted)
+    covariance = linalg.block_diag(*(
+        rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.counts, estimated=full)
+        for one, side in pairs
+    ))  # fmt: skip
+    nobs = grouped.sample.observations(np.arange(len(grouped.sample.y)))
     factor = 1.0 if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
-    return StatedSource(sample.source, factor * linalg.block_diag(*parts), nobs - 1, f"{cov}, units not kept")
+    return StatedSource(grouped.sample.source, factor * covariance, nobs - 1, f"{cov}, units not kept")
 
 
 def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits, estimate: FloatArray) -> ErrorSource:
     """Everything again under every replicate."""
-    given = isinstance(grouped.cov, Replicates)
+    given = grouped.cov.kind not in ("pairs", "bayesian")
 
     def again(replicates: ReplicateWeights, batch: slice) -> FloatArray:
         return _evaluate(plan, fits, _again(plan, fits, _draw(replicates, fits, batch), given=given))
 
     bytes_of_row = 1 if not given and plan.propensity is None else 40
-    rows = sum(len(side.y) for side in fits.sides)
-    return replicated_source(grouped, estimate, again, max(_AT_ONCE // (rows * bytes_of_row), 1))
+    return replicated_source(grouped, estimate, again, max(_AT_ONCE // (len(grouped.sample.y) * bytes_of_row), 1))
 
 
 def _draw(replicates: ReplicateWeights, fits: _Fits, batch: slice) -> list[AnyArray]:
@@ -746,7 +641,7 @@ def _counterfactual_weights(
         drawn[s].astype(float) if given or part.weights is None else drawn[s] * part.weights
         for s, part in ((one.side, side), (one.other, other))
     ]
-    psi = reweighting.replicate(full[0], full[1])
+    psi = reweighting.replicate(*full)
     lost = int((~np.isfinite(psi).all(axis=1)).sum())
     if lost:
         raise CovarianceError(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from wagegap.decomposition.distributions.reweighting import Reweighting, Reweigh
 from wagegap.decomposition.groups import GroupedSample
 from wagegap.decomposition.inference import replicate_values
 from wagegap.decomposition.result import TOTAL
-from wagegap.errors import OptionError, did_you_mean, listing
+from wagegap.errors import OptionError, check_known, listing
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
@@ -37,12 +37,10 @@ __all__ = [
     "Side",
     "gap_of_levels",
     "group_sides",
-    "label_comparisons",
     "label_statistics",
     "name_reference",
     "one_comparison",
     "replicated_source",
-    "source_of",
 ]
 
 MEASURE = "measure"
@@ -80,8 +78,9 @@ def group_sides(grouped: GroupedSample, *, ordered: bool) -> Iterator[Side]:
     for name, rows in zip(sample.cell_names, sample.rows_by_cell(), strict=True):
         at = rows[np.argsort(sample.y[rows], kind="stable")] if ordered else rows
         weights = None if sample.weights is None else sample.weights[at]
-        counts = weights if sample.weight_kind == "frequency" else None
-        yield Side(name, at, sample.y[at], sample.x[at], weights, counts)
+        yield Side(
+            name, at, sample.y[at], sample.x[at], weights, weights if sample.weight_kind == "frequency" else None
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,15 +114,8 @@ class Propensity:
 
     def notes(self) -> list[str]:
         """What a reader should know of the weights."""
-        notes = [f"Propensity: {self.model}."]
-        if self.trim.rule != "none":
-            notes.append(f"Trimmed by {self.trim}; the gap is that of the rows kept.")
-        return notes
-
-
-def source_of(reference: str) -> int:
-    """Return which group the counterfactual is made of: 0 the first, 1 the second."""
-    return 0 if reference == "A" else 1
+        trimmed = f"Trimmed by {self.trim}; the gap is that of the rows kept."
+        return [f"Propensity: {self.model}.", *([] if self.trim.rule == "none" else [trimmed])]
 
 
 def name_reference(reference: str, text: str) -> str:
@@ -132,8 +124,7 @@ def name_reference(reference: str, text: str) -> str:
     >>> name_reference("B", "pay structure of the {} group, with the regressors of the {}")
     'pay structure of the second group, with the regressors of the first'
     """
-    first, second = ("first", "second") if reference == "A" else ("second", "first")
-    return text.format(first, second)
+    return text.format(*(("first", "second") if reference == "A" else ("second", "first")))
 
 
 def one_comparison(frame: pd.DataFrame, keys: Mapping[str, Any], known: Sequence[str]) -> pd.DataFrame:
@@ -144,9 +135,8 @@ def one_comparison(frame: pd.DataFrame, keys: Mapping[str, Any], known: Sequence
     OptionError
         For a key that there is not, and where none or several comparisons are left.
     """
+    check_known(keys, known, lambda name, hint: OptionError(f"{name!r} is no key of the comparisons.{hint}"))
     for name, value in keys.items():
-        if name not in known:
-            raise OptionError(f"{name!r} is no key of the comparisons.{did_you_mean(name, known)}")
         frame = frame[frame[name] == value]
     if frame.empty or (known and len(frame[list(known)].drop_duplicates()) > 1):
         raise OptionError(f"choose one comparison by its keys ({listing(known)}).")
@@ -188,12 +178,6 @@ def label_statistics(rows: pd.DataFrame, names: Sequence[str], units: Sequence[s
     return labels.assign(unit=np.repeat(list(units), len(rows)))
 
 
-def label_comparisons(grouped: GroupedSample, labels: pd.DataFrame) -> pd.DataFrame:
-    """Repeat labels for every comparison, with its keys and direction."""
-    parts = [grouped.label(c, labels).assign(comparison=c.direction) for c in grouped.comparisons]
-    return pd.concat(parts, ignore_index=True)
-
-
 def gap_of_levels(
     grouped: GroupedSample,
     levels: Estimates,
@@ -223,19 +207,18 @@ def gap_of_levels(
         Of the result.
     """
     number = len(statistics[0]) * len(grouped.comparisons)
-    states = np.eye(len(levels.values) // number)
-    first, second, *between = states[: 2 + len(steps)]
+    first, second, *between = np.eye(len(levels.values) // number)[: 2 + len(steps)]
     if reference == "A":
         chain, unexplained = [first, *between], between[-1] - second
     else:  # explained = (c_1 - b) + (c_2 - c_1) + ...
         chain, unexplained = [-second, *(-state for state in between)], first - between[-1]
-    rows = [("difference", TOTAL), ("explained", TOTAL)]
-    signs = [first - second, chain[0] - chain[-1]]
-    if len(steps) > 1:
-        rows += [("explained", step) for step in steps]
-        signs += [before - after for before, after in pairwise(chain)]
-    matrix = np.array([*signs, unexplained])
-    labels = pd.DataFrame([*rows, ("unexplained", TOTAL)], columns=["component", "term"])
-    labels = label_comparisons(grouped, label_statistics(labels, *statistics))
-    gap = levels.map(np.kron(np.eye(number), matrix), labels=labels, title=title)
+    named = steps if len(steps) > 1 else ()
+    rows = [("difference", TOTAL), *product(("explained",), (TOTAL, *named)), ("unexplained", TOTAL)]
+    falls = [before - after for before, after in pairwise(chain)][: len(named)]
+    labels = pd.DataFrame(rows, columns=["component", "term"])
+    gap = levels.map(
+        np.kron(np.eye(number), [first - second, chain[0] - chain[-1], *falls, unexplained]),
+        labels=grouped.label_all(label_statistics(labels, *statistics)),
+        title=title,
+    )
     return replace(gap, notes=(*gap.notes, *notes))

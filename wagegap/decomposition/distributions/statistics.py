@@ -33,7 +33,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray
-from wagegap.errors import DataError, OptionError, check_option, did_you_mean
+from wagegap.errors import DataError, OptionError, check_option, check_options, did_you_mean, refuse_rows
 
 __all__ = [
     "DENSITY_RULES",
@@ -98,9 +98,11 @@ class DensityRule:
     bandwidth: float | None = None
 
     def __post_init__(self) -> None:
-        check_option("quantile", self.quantile, ("hmisc", "pctile"))
-        check_option("ties", self.ties, ("below", "above"))
-        check_option("kernel", self.kernel, ("gaussian", "epanechnikov"))
+        check_options(
+            quantile=(self.quantile, ("hmisc", "pctile")),
+            ties=(self.ties, ("below", "above")),
+            kernel=(self.kernel, ("gaussian", "epanechnikov")),
+        )
         if self.bandwidth is not None and not (np.isfinite(self.bandwidth) and self.bandwidth > 0):
             raise OptionError(f"bandwidth={self.bandwidth!r} must be positive, in units of the outcome.")
 
@@ -145,9 +147,11 @@ def density_rule(
     if not isinstance(density, DensityRule):
         check_option("density", density, tuple(DENSITY_RULES))
         density = DENSITY_RULES[density]
-    if kernel is not None:
-        density = replace(density, kernel=kernel)
-    return density if bandwidth is None else replace(density, bandwidth=float(bandwidth))
+    return replace(
+        density,
+        kernel=density.kernel if kernel is None else kernel,
+        bandwidth=density.bandwidth if bandwidth is None else float(bandwidth),
+    )
 
 
 # distributions -------------------------------------------------------------------------------------------------------
@@ -190,8 +194,10 @@ class Distribution:
 
     def window(self, point: float, width: float) -> slice:
         """Rows whose values lie within a distance of a point."""
-        low = int(np.searchsorted(self.y, point - width, side="left"))
-        return slice(low, int(np.searchsorted(self.y, point + width, side="right")))
+        return slice(
+            int(np.searchsorted(self.y, point - width, side="left")),
+            int(np.searchsorted(self.y, point + width, side="right")),
+        )
 
 
 def distribution(y: FloatArray, weights: FloatArray | None = None, counts: FloatArray | None = None) -> Distribution:
@@ -223,9 +229,7 @@ def distribution(y: FloatArray, weights: FloatArray | None = None, counts: Float
     order = None if bool((y[1:] >= y[:-1]).all()) else np.argsort(y, kind="stable")
     given = counts if weights is None else weights
     raw = np.ones(len(y)) if given is None else np.asarray(given, dtype=float)
-    bad = int((~(np.isfinite(raw) & (raw >= 0))).sum())
-    if bad:
-        raise DataError(f"{bad:,} of {len(raw):,} weights are missing, infinite or negative.")
+    refuse_rows(~(np.isfinite(raw) & (raw >= 0)), DataError, "", " weights are missing, infinite or negative.")
     if not raw.sum() > 0:
         raise DataError(f"the weights of {len(raw):,} rows add up to zero.")
     if order is not None:
@@ -303,16 +307,12 @@ def bandwidth(sample: Distribution, rule: DensityRule) -> float:
     """
     if rule.bandwidth is not None:
         return rule.bandwidth
-    n = float(len(sample.y)) if sample.counts is None else float(sample.counts.sum())
-    if rule.weighted_bandwidth:
-        w, cumulative = sample.weights, sample.cumulative
-    else:
-        w = np.ones(len(sample.y)) if sample.counts is None else sample.counts
-        cumulative = np.cumsum(w)
+    counts = np.ones(len(sample.y)) if sample.counts is None else sample.counts
+    n, w = float(counts.sum()), sample.weights if rule.weighted_bandwidth else counts
     # h = .9 min(s, IQR / d) N^(-1/5), Silverman (1986, equation 3.31); s with divisor N - 1, d of the convention
     centred = sample.y - float(w @ sample.y) / w.sum()
     spread = float(np.sqrt(w @ centred**2 / w.sum() * n / (n - 1))) if n > 1 else 0.0
-    low, high = (_positioned(sample.y, cumulative, p, rule.quantile) for p in (0.25, 0.75))
+    low, high = (_positioned(sample.y, np.cumsum(w), p, rule.quantile) for p in (0.25, 0.75))
     inner = (high - low) / rule.iqr_divisor
     if spread <= 1e-14 * max(abs(float(sample.y[0])), abs(float(sample.y[-1])), 1e-300):
         raise DataError("the outcome is the same in all rows, and so has no density; nothing is left to decompose.")
@@ -407,9 +407,7 @@ class Statistic:
 
     def unit(self, outcome: str) -> str:
         """Return the unit of the statistic, given that of the outcome."""
-        if self.family == "share_below":
-            return "share"
-        return outcome if self.family in _IN_UNITS else "none"
+        return {"share_below": "share"}.get(self.family, outcome if self.family in _IN_UNITS else "none")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -471,8 +469,10 @@ def influence_of(
     """
     sample = distribution(y, weights, counts)
     recentred = [statistic.build(sample, rule or DENSITY_RULES["r"]) for statistic in statistics]
-    influence = np.column_stack([one.influence(np.asarray(y, dtype=float)) for one in recentred])
-    return np.array([one.value for one in recentred]), influence
+    return (
+        np.array([one.value for one in recentred]),
+        np.column_stack([one.influence(np.asarray(y, dtype=float)) for one in recentred]),
+    )
 
 
 # building blocks -----------------------------------------------------------------------------------------------------
@@ -502,8 +502,7 @@ def _compose(
     # Quantities in it: those of the parts, with slopes g_j dRIF_j, and the T_j themselves, which move the gradient:
     # dRIF / dT_j = sum_l g_jl (RIF_l - T_l), as the terms in g_j cancel
     def nuisance(y: FloatArray) -> FloatArray:
-        curved = [] if hessian is None else [influences(y)]
-        return np.hstack([*(part.nuisance(y) for part in parts), *curved])
+        return np.hstack([*(part.nuisance(y) for part in parts), *([] if hessian is None else [influences(y)])])
 
     def slopes(y: FloatArray) -> FloatArray:
         curved = [] if hessian is None else [influences(y) @ hessian]
@@ -513,35 +512,27 @@ def _compose(
     return Recentred(value, base, steps, smooth if continuous else None, nuisance, slopes, minimum)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Kernel:
-    """A kernel density at one point: its value by the convention, its slope there, and each value's part of it."""
-
-    density: float
-    exact: float
-    slope: float
-    at: Function
-
-
 def density_at(sample: Distribution, point: float, rule: DensityRule, width: float) -> float:
     """Return the kernel density at a point by a convention, with a bandwidth.
 
     >>> round(density_at(distribution(np.arange(9.0)), 4.0, DENSITY_RULES["stata"], 1.0), 6)
     0.111803
     """
-    return _kernel(sample, point, rule, width).density
+    return _kernel(sample, point, rule, width)[0]
 
 
-def _kernel(sample: Distribution, point: float, rule: DensityRule, width: float) -> _Kernel:
-    """Density at a point."""
+def _kernel(
+    sample: Distribution, point: float, rule: DensityRule, width: float
+) -> tuple[float, float, float, Function]:
+    """Density at a point by the convention, and exactly; its slope there; and each value's part of it."""
     # f(q) = sum_i w_i K((q - y_i) / h) / (W h),  f'(q) = sum_i w_i K'((q - y_i) / h) / (W h^2)
     near = sample.window(point, rule.support * width)
     u = (point - sample.y[near]) / width
     w = sample.weights[near] / sample.total
     exact = float(w @ rule.shape(u)) / width
-    slope = float(w @ rule.slope(u)) / width**2
     value = _binned_density(sample, point, rule, width) if rule.binned else exact
-    return _Kernel(value, exact, slope, lambda y: rule.shape((point - y) / width) / width)
+    slope = float(w @ rule.slope(u)) / width**2
+    return value, exact, slope, lambda y: rule.shape((point - y) / width) / width
 
 
 def share_out(place: FloatArray, weights: FloatArray, number: int) -> FloatArray:
@@ -563,10 +554,8 @@ def _binned_density(sample: Distribution, point: float, rule: DensityRule, width
     cell = (sample.y[rows] - low) / (span / (_GRID - 1)) + 1
     inside = (cell >= 0) & (cell < _GRID + 1)
     mass = share_out(cell[inside], sample.weights[rows][inside] / sample.total, _GRID + 2)
-    offsets = np.asarray(np.arange(_GRID) * (2 * span / (2 * _GRID - 1)) / width, dtype=float)
-    shape = rule.shape(offsets) / width
-    middle = (_GRID - 1) // 2
-    distance = np.abs(np.arange(_GRID)[:, None] - np.array([middle, middle + 1]))
+    shape = rule.shape(np.arange(_GRID, dtype=np.float64) * (2 * span / (2 * _GRID - 1) / width)) / width
+    distance = np.abs(np.arange(_GRID)[:, None] - (_GRID - 1) // 2 - np.arange(2))
     return float(mass[1 : _GRID + 1] @ shape[distance].mean(axis=1))
 
 
@@ -574,8 +563,7 @@ def _quantile(sample: Distribution, rule: DensityRule, prob: float) -> Recentred
     """RIF of a quantile, q + (p - 1{y <= q}) / f(q)."""
     width = bandwidth(sample, rule)
     point = quantile(sample, prob, rule.quantile)
-    kernel = _kernel(sample, point, rule, width)
-    f = kernel.density
+    f, exact, slope, at = _kernel(sample, point, rule, width)
     if not f > 1e-12 / width:
         raise DataError(
             f"the density at the quantile {prob:g} ({point:.6g}) is zero with a bandwidth of {width:.3g}: give a "
@@ -586,11 +574,11 @@ def _quantile(sample: Distribution, rule: DensityRule, prob: float) -> Recentred
     # Estimated in it are q, with IF_q = (F(q) - 1{y <= q}) / f, and f(q), with IF_f = K_h(q - y) - f + f'(q) IF_q
     def nuisance(y: FloatArray) -> FloatArray:
         moved = (share - rule.below(y, point)) / f
-        return np.column_stack([moved, kernel.at(y) - kernel.exact + kernel.slope * moved])
+        return np.column_stack([moved, at(y) - exact + slope * moved])
 
     # dRIF / dq = 1 - K_h(q - y) / f, the jump smoothed by the kernel;  dRIF / df = (1{y <= q} - p) / f^2
     def slopes(y: FloatArray) -> FloatArray:
-        return np.column_stack([1 - kernel.at(y) / f, (rule.below(y, point) - prob) / f**2])
+        return np.column_stack([1 - at(y) / f, (rule.below(y, point) - prob) / f**2])
 
     return Recentred(point, point + prob / f, (Step(point, rule.ties, -1 / f),), nuisance=nuisance, slopes=slopes)
 
@@ -644,8 +632,7 @@ def _variance(sample: Distribution, _rule: DensityRule) -> Recentred:
     """E (y - mu)^2, with divisor n."""
     # s^2 = m_2 - m_1^2 of y less its mean: gradient (-2 m_1, 1) at m_1 = 0
     centre = sample.mean(sample.y)
-    first = _moment(sample, lambda y: y - centre)
-    second = _moment(sample, lambda y: (y - centre) ** 2)
+    first, second = _moment(sample, lambda y: y - centre), _moment(sample, lambda y: (y - centre) ** 2)
     return _compose([first, second], second.value, (0.0, 1.0), np.array([[-2.0, 0.0], [0.0, 0.0]]))
 
 
@@ -659,10 +646,8 @@ def _standard_deviation(sample: Distribution, rule: DensityRule) -> Recentred:
 
 def _gini(sample: Distribution, rule: DensityRule) -> Recentred:
     """1 - E min(y, t) / mu."""
-    lesser, mean = _mean_of_lesser(sample), _positive_mean(sample, rule, "gini")
-    m, mu = lesser.value, mean.value
-    hessian = np.array([[0.0, 1 / mu**2], [1 / mu**2, -2 * m / mu**3]])
-    return _compose([lesser, mean], 1 - m / mu, (-1 / mu, m / mu**2), hessian)
+    ratio = _ratio(_mean_of_lesser(sample), _positive_mean(sample, rule, "gini"))
+    return _compose([ratio], 1 - ratio.value, (-1.0,))
 
 
 def _lorenz(sample: Distribution, rule: DensityRule, prob: float) -> Recentred:
@@ -717,8 +702,7 @@ def _interquantile(sample: Distribution, rule: DensityRule, probs: tuple[float, 
 def _ratio(above: Recentred, below: Recentred) -> Recentred:
     """A / B, with gradient (1 / B, -A / B^2)."""
     a, b = above.value, below.value
-    hessian = np.array([[0.0, -1 / b**2], [-1 / b**2, 2 * a / b**3]])
-    return _compose([above, below], a / b, (1 / b, -a / b**2), hessian)
+    return _compose([above, below], a / b, (1 / b, -a / b**2), np.array([[0.0, -1 / b**2], [-1 / b**2, 2 * a / b**3]]))
 
 
 def _share_below(sample: Distribution, _rule: DensityRule, line: float) -> Recentred:
@@ -730,27 +714,27 @@ def _share_below_median(sample: Distribution, rule: DensityRule, multiple: float
     """Share with an outcome under a line c q that is a multiple of the median, which is estimated."""
     width = bandwidth(sample, rule)
     median = _quantile(sample, rule, 0.5)
-    middle, line = _kernel(sample, median.value, rule, width), multiple * median.value
-    kernel = _kernel(sample, line, rule, width)
-    scale = multiple * kernel.density
+    line = multiple * median.value
+    f_median, _, _, at_median = _kernel(sample, median.value, rule, width)
+    f_line, exact, slope, at_line = _kernel(sample, line, rule, width)
+    scale = multiple * f_line
 
     # RIF = 1{y < c q} + c f(c q) (RIF_q - q). Estimated in it are q and f(q), as in a quantile, and f(c q):
     # IF = K_h(c q - y) - f(c q) + f'(c q) c IF_q
     def nuisance(y: FloatArray) -> FloatArray:
         moved = median.nuisance(y)
-        at_line = kernel.at(y) - kernel.exact + kernel.slope * multiple * moved[:, 0]
-        return np.column_stack([moved, at_line])
+        return np.column_stack([moved, at_line(y) - exact + slope * multiple * moved[:, 0]])
 
     # dRIF / dq = c (K_h(c q - y) - f(c q) K_h(q - y) / f(q)),  dRIF / df(q) = -c f(c q) IF_q / f(q),
     # dRIF / df(c q) = c IF_q
     def slopes(y: FloatArray) -> FloatArray:
-        along = multiple * (kernel.at(y) - kernel.density * middle.at(y) / middle.density)
+        along = multiple * (at_line(y) - f_line * at_median(y) / f_median)
         influence = median.influence(y)
-        return np.column_stack([along, -scale * influence / middle.density, multiple * influence])
+        return np.column_stack([along, -scale * influence / f_median, multiple * influence])
 
-    value = sample.mean((sample.y < line).astype(float))
-    steps = (Step(line, "above", 1.0), *(replace(step, height=scale * step.height) for step in median.steps))
-    return Recentred(value, scale * (median.base - median.value), steps, nuisance=nuisance, slopes=slopes)
+    share = _share_below(sample, rule, line)
+    steps = (*share.steps, *(replace(step, height=scale * step.height) for step in median.steps))
+    return Recentred(share.value, scale * (median.base - median.value), steps, nuisance=nuisance, slopes=slopes)
 
 
 def _positive_mean(sample: Distribution, rule: DensityRule, name: str) -> Recentred:
@@ -761,9 +745,8 @@ def _positive_mean(sample: Distribution, rule: DensityRule, name: str) -> Recent
 
 
 def _check_positive(sample: Distribution, name: str) -> None:
-    bad = int(((sample.y <= 0) & (sample.weights > 0)).sum())
-    if bad:
-        raise DataError(f"{name} is defined for positive outcomes; {bad:,} of {len(sample.y):,} are zero or negative.")
+    bad = (sample.y <= 0) & (sample.weights > 0)
+    refuse_rows(bad, DataError, f"{name} is defined for positive outcomes; ", " are zero or negative.")
 
 
 # statistics of the user's ---------------------------------------------------------------------------------------------
@@ -798,7 +781,7 @@ def _numerical_influence(given: CustomStatistic, sample: Distribution, value: fl
     """Influence function at distinct values, at most 400 of them, by second-order differences in the weights."""
     first = np.flatnonzero(np.r_[True, np.diff(sample.y) > 0])
     chosen = first if len(first) <= _KNOTS else first[np.linspace(0, len(first) - 1, _KNOTS).astype(np.intp)]
-    step, influence = 1e-4, np.empty(len(chosen))
+    step = 1e-4
 
     def mixed(row: int, h: float) -> float:
         weights = sample.weights * (1 - h)
@@ -806,9 +789,8 @@ def _numerical_influence(given: CustomStatistic, sample: Distribution, value: fl
         return _call(given, sample.y, weights)
 
     # IF(y) = d/dh T((1 - h) F + h 1{y}) at h = 0, by (4 T(h) - 3 T(0) - T(2 h)) / (2 h)
-    for i, row in enumerate(chosen):
-        influence[i] = (4 * mixed(row, step) - 3 * value - mixed(row, 2 * step)) / (2 * step)
-    knots = sample.y[chosen]
+    differences = [4 * mixed(row, step) - 3 * value - mixed(row, 2 * step) for row in chosen]
+    knots, influence = sample.y[chosen], np.array(differences) / (2 * step)
     return knots, influence - sample.mean(np.interp(sample.y, knots, influence))
 
 
@@ -864,7 +846,7 @@ def parse_statistics(
         raise OptionError("no statistic is named: give statistic='quantile' with probs, or another of its names.")
     repeated = {one.name for one in out if sum(other.name == one.name for other in out) > 1}
     if repeated:
-        raise OptionError(f"{sorted(repeated)[0]!r} is asked for twice.")
+        raise OptionError(f"{min(repeated)!r} is asked for twice.")
     return tuple(out)
 
 

@@ -32,7 +32,7 @@ from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_sample
 from wagegap.decomposition.inference import decomposition, is_replicated, joint_estimates, replicate_values
 from wagegap.decomposition.parts import SPLIT, THREEFOLD, THREEFOLD_REVERSE, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import OptionError, check_option
+from wagegap.errors import OptionError, check_option, check_options
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
@@ -129,10 +129,12 @@ def oaxaca(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
-    check_option("convention", convention, ("full", "stata", "ddecompose"))
-    check_option("absent_levels", absent_levels, ("raise", "base"))
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
-    check_option("keep_units", keep_units, (None, True, False))
+    check_options(
+        convention=(convention, ("full", "stata", "ddecompose")),
+        absent_levels=(absent_levels, ("raise", "base")),
+        small_sample=(small_sample, SMALL_SAMPLE),
+        keep_units=(keep_units, (None, True, False)),
+    )
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
@@ -200,18 +202,18 @@ def plan(
     if threefold:  # is of b_a and b_b alone: which b_r stands beside them does not matter
         words = "the first group" if threefold == "reverse" else "the second group"
         return Plan(numbers, reference_matrix(grouped, "B")[0], (), words)
-    pooled = grouped.comparisons if weight is None else ()
+    pooled = () if weight is not None else grouped.comparisons
     return Plan(numbers, weight, tuple(Pooling(c.first, c.second, reference == "pooled") for c in pooled), words)
 
 
 def _analytic_cov(grouped: GroupedSample, scheme: Plan, convention: str, *, asked: bool) -> Analytic:
     """Covariance in force: classical by Stata's convention, unless asked for another or declared otherwise."""
     cov = grouped.cov
-    assert isinstance(cov, Analytic)
-    declared = grouped.sample.weight_kind == "sampling" or not isinstance(cov, Robust) or bool(cov.clusters)
-    if convention != "full" and not (asked or scheme.poolings or declared):
+    assert not cov.replicated
+    plain = cov.independent and grouped.sample.weight_kind != "sampling"
+    if convention != "full" and plain and not (asked or scheme.poolings):
         return Robust("iid")
-    if isinstance(cov, Robust) and cov.kind == "iid" and convention == "full":
+    if cov.model_based and convention == "full":
         raise OptionError("cov='iid' takes means as independent of coefficients: it goes with convention='stata'.")
     return cov
 
@@ -230,17 +232,14 @@ def _image(grouped: GroupedSample, scheme: Plan, fits: MeanSlopeFits, i: int) ->
         # b_r = W b_a + (I - W) b_b
         w = scheme.weight[i]
         b_r = sparse.csr_array(w) @ b_a + sparse.csr_array(np.eye(fits.k) - w) @ b_b
-    blocks = [fitted[fits.mean_at(c.first)], fitted[fits.mean_at(c.second)], b_a, b_b, b_r]
-    return sparse.csr_array(sparse.vstack(blocks, format="csr"))
+    m_a, m_b = fitted[fits.mean_at(c.first)], fitted[fits.mean_at(c.second)]
+    return sparse.csr_array(sparse.vstack([m_a, m_b, b_a, b_b, b_r], format="csr"))
 
 
 def _evaluate(scheme: Plan, images: Sequence[sparse.csr_array], values: FloatArray) -> FloatArray:
     """Numbers of every comparison, (..., C, q), from fitted values (..., t)."""
-    numbers = []
-    for image in images:
-        stacked = (values @ image.T).reshape(*values.shape[:-1], 5, -1)
-        numbers.append(scheme.report.evaluate(stacked[..., :2, :], stacked[..., 2:, :]))
-    return np.stack(numbers, axis=-2)
+    stacked = [(values @ image.T).reshape(*values.shape[:-1], 5, -1) for image in images]
+    return np.stack([scheme.report.evaluate(of[..., :2, :], of[..., 2:, :]) for of in stacked], axis=-2)
 
 
 def _jacobian(scheme: Plan, image: sparse.csr_array, values: FloatArray) -> FloatArray:
@@ -281,11 +280,14 @@ def _with_products(
     covariances = []
     for image in images:
         local = (image @ v @ image.T).reshape(5, fits.k, 5, fits.k)
-        v_means = np.stack([local[u, :, u] for u in (0, 1)])
-        second = scheme.report.second_order(v_means, local[2:, :, 2:].transpose(0, 2, 1, 3))
-        covariances.append(second[:-2, :-2])  # the two levels stand last
-    df = fits.source.degrees(np.ones(fits.source.size))
-    products = StatedSource(fits.source.origin, linalg.block_diag(*covariances), df, "products of errors added")
+        v_means, v_coefs = local[[0, 1], :, [0, 1]], local[2:, :, 2:].transpose(0, 2, 1, 3)
+        covariances.append(scheme.report.second_order(v_means, v_coefs)[:-2, :-2])  # the two levels stand last
+    products = StatedSource(
+        fits.source.origin,
+        linalg.block_diag(*covariances),
+        fits.source.degrees(np.ones(fits.source.size)),
+        "products of errors added",
+    )
     estimates = done.estimates
     sources, maps = (*estimates.sources, products), (*estimates.maps, np.eye(products.size))
     return replace(done, estimates=replace(estimates, sources=sources, maps=maps))

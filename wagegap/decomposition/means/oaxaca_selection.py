@@ -36,6 +36,7 @@ from wagegap.errors import (
     check_column,
     did_you_mean,
     listing,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
@@ -119,28 +120,29 @@ def oaxaca_selection(  # noqa: PLR0913
     grouped = group_samples(filled, formula, group=group, groups=groups, by=by, cov=cov)
     scheme = plan(grouped, reference, threefold, False, normalize, detail)
     assert scheme.weight is not None
-    regressors = _selection_regressors(grouped, group, equations)
     corrected = _Corrected(
         scheme.report, dict(zip(grouped.comparisons, scheme.weight, strict=True)), grouped.sample.names,
-        observed[grouped.design.rows], regressors,
+        observed[grouped.design.rows], _selection_regressors(grouped, group, equations),
     )  # fmt: skip
     outcome = grouped.design.outcome
     estimates = estimate_comparisons(
         grouped, scheme.report.labels(unit_of_outcome(outcome)), corrected, rule=small_sample,
         title=f"Selection-corrected gap of mean {outcome}",
     )  # fmt: skip
-    notes = _observed_gaps(grouped, corrected.observed)
     return decomposition(
         estimates, grouped, "oaxaca_selection", levels="Selection-corrected means", reference=scheme.reference,
-        notes=notes,
+        notes=_observed_gaps(grouped, corrected.observed),
     )  # fmt: skip
 
 
 @wraps(oaxaca_selection, assigned=())
 def oaxaca_offers(*args: Any, **options: Any) -> Decomposition:
     """Call `oaxaca_selection`, under the name that it had."""
-    message = "wagegap.oaxaca_offers is called oaxaca_selection now; the old name goes in the next version."
-    warnings.warn(message, FutureWarning, stacklevel=2)
+    warnings.warn(
+        "wagegap.oaxaca_offers is called oaxaca_selection now; the old name goes in the next version.",
+        FutureWarning,
+        stacklevel=2,
+    )
     return oaxaca_selection(*args, **options)
 
 
@@ -178,21 +180,17 @@ def _filled(
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()
         selected = numbers(frame[equation.outcome])
-        bad = int((~np.isin(selected[of_group], (0.0, 1.0))).sum())
-        if bad:
-            raise DataError(
-                f"selection into {equation.outcome!r} must be 0/1; {bad:,} of {int(of_group.sum()):,} rows are not."
-            )
+        bad = ~np.isin(selected[of_group], (0.0, 1.0))
+        refuse_rows(bad, DataError, f"selection into {equation.outcome!r} must be 0/1; ", " rows are not.")
         unselected |= of_group & (selected == 0)
         needed = required_columns(equation.regressors, frame)
         incomplete |= of_group & frame[needed].isna().any(axis=1).to_numpy()
-    needed = [
-        *dict.fromkeys(name for side in (parts.outcome, parts.regressors) for name in required_columns(side, frame))
-    ]
-    complete = np.flatnonzero(frame[needed].notna().all(axis=1).to_numpy() & ~unselected)
-    if complete.size == 0:
+    sides = (parts.outcome, parts.regressors)
+    needed = [*dict.fromkeys(name for side in sides for name in required_columns(side, frame))]
+    complete = frame[needed].notna().all(axis=1).to_numpy() & ~unselected
+    if not complete.any():
         raise DataError(f"nobody has {parts.outcome!r} and its regressors.")
-    example = frame.iloc[complete[0]]
+    example = frame.iloc[int(np.argmax(complete))]
     filled = panel.assign(**{name: frame[name].where(~unselected, example[name]) for name in needed})
     if incomplete.any():
         filled = filled.filter(~incomplete, reason="missing regressors of selection")
@@ -256,14 +254,13 @@ class _Corrected:
             return values, None
         # influence of a row of g = (d/d m_g) its influence on m_g + (d/d b_g + (d/d b_r) W_g) its influence on b_g
         by_mean, by_coef = self.report.jacobian(np.stack(means), stacked)
-        blocks = [
+        return values, np.vstack([
             on_means[g] @ by_mean[:, g].T + on_coefs[g] @ (by_coef[:, g] + by_coef[:, 2] @ shares[g]).T for g in (0, 1)
-        ]
-        return values, np.vstack(blocks)
+        ])  # fmt: skip
 
     def _mean(self, side: GroupRows) -> tuple[FloatArray, FloatArray]:
         """Mean regressors of those observed, and the influence of all rows of the group on them."""
-        weights = np.where(self.observed[side.rows], side.weights, 0.0)
+        weights = side.weights * self.observed[side.rows]
         share = weights / weights.sum()
         mean = side.means(share)
         return mean, share[:, None] * (side.x - mean)
@@ -290,9 +287,8 @@ class _Corrected:
 def _observed_gaps(grouped: GroupedSample, observed: BoolArray) -> list[str]:
     """The gap of those whose outcome is observed, beside the corrected one."""
     notes = []
-    for c in grouped.comparisons:
-        weights = [np.where(observed[side.rows], side.weights, 0.0) for side in grouped.sides(c)]
-        first, second = (w @ side.y / w.sum() for w, side in zip(weights, grouped.sides(c), strict=True))
+    for c in grouped.comparisons[:_NOTES_AT_MOST]:
+        first, second = (np.average(side.y, weights=side.weights * observed[side.rows]) for side in grouped.sides(c))
         notes.append(f"Gap of those who are paid, {c.direction}: {first - second:.4g}.")
-    more = len(notes) - _NOTES_AT_MOST
-    return notes if more <= 0 else [*notes[:_NOTES_AT_MOST], f"{more} more."]
+    more = len(grouped.comparisons) - len(notes)
+    return [*notes, f"{more} more."] if more else notes

@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from math import factorial
 
 import numpy as np
 
@@ -72,8 +70,7 @@ def decompose_rates(
     effects = np.array([[_effect(n, levels, f) for f in range(factors)] for n in sizes])
     # where one population has nobody, its rate is the other's
     filled = np.where(sizes > 0, rates, np.where(sizes[::-1] > 0, rates[::-1], 0.0))
-    vectors = np.concatenate([effects, filled[:, None]], axis=1)
-    plan = SwitchPlan.all_orders(factors + 1)
+    vectors, plan = np.concatenate([effects, filled[:, None]], axis=1), SwitchPlan.all_orders(factors + 1)
     parts = [(f, every) for f in range(factors)] + [
         (factors, of_part) for of_part in ([every] if cells is None else cells)
     ]
@@ -95,8 +92,6 @@ def _part(vectors: FloatArray, plan: SwitchPlan, place: int, cells: IntArray) ->
     # part = sum_S s_S sum_c prod_f v_fc, v_f of the second population for f in S, of the first for others;
     # its derivative in v_fc is sum_S s_S prod_{h != f} v_hc
     for subset, sign in zip(plan.subsets, plan.signs[:, place], strict=True):
-        if sign == 0:
-            continue
         population = subset.astype(int)
         chosen = vectors[population, np.arange(n)][:, cells]
         value += sign * float(np.prod(chosen, axis=0).sum())
@@ -107,13 +102,9 @@ def _part(vectors: FloatArray, plan: SwitchPlan, place: int, cells: IntArray) ->
 
 def _subsets(factors: int, place: int) -> list[tuple[tuple[int, ...], float]]:
     """Sets of factors that may stand before one, and the share of orders in which they do."""
-    others = [f for f in range(factors) if f != place]
-    total = factorial(factors)
-    return [
-        (subset, factorial(size) * factorial(factors - 1 - size) / total)
-        for size in range(factors)
-        for subset in combinations(others, size)
-    ]
+    plan = SwitchPlan.all_orders(factors)
+    pairs = zip(plan.subsets, plan.signs[:, place], strict=True)
+    return [(tuple(np.flatnonzero(subset)), share) for subset, share in pairs if share > 0]
 
 
 def _margin(sizes: FloatArray, levels: IntArray, subset: Sequence[int]) -> tuple[FloatArray, IntArray]:

@@ -161,7 +161,7 @@ class _Kitagawa:
     detail: str
 
     def __call__(
-        self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
+        self, _comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
     ) -> tuple[FloatArray, FloatArray | None]:
         sizes, rates = self.tables(groups)
         parts = self.parts(sizes, rates)
@@ -172,9 +172,9 @@ class _Kitagawa:
         blocks = []
         for g, group in enumerate(groups):
             codes = group.x[:, 0].astype(np.intp)
-            centred = _centred(parts.by_size[g], sizes[g])
+            by_size = _centred(parts.by_size[g], sizes[g])[:, codes]
             deviation = (group.y - rates[g, codes]) / sizes[g, codes]
-            blocks.append((centred[:, codes] + parts.by_rate[g][:, codes] * deviation).T * group.weights[:, None])
+            blocks.append((by_size + parts.by_rate[g][:, codes] * deviation).T * group.weights[:, None])
         return parts.values, np.vstack(blocks)
 
     def tables(self, groups: tuple[GroupRows, GroupRows]) -> tuple[FloatArray, FloatArray]:
@@ -194,8 +194,13 @@ class _Kitagawa:
         parts = decompose_rates(sizes, rates, self.levels, list(np.arange(count)[:, None]) if by_cell else None)
         each = np.eye(len(parts.values))
         of_factors, of_rates = each[:factors], each[factors:]
-        rows = [each.sum(axis=0), of_factors.sum(axis=0), *(of_factors if self.detail != "none" else ())]
-        sums = np.array([*rows, of_rates.sum(axis=0), *(of_rates if by_cell else ())])
+        sums = np.array([
+            each.sum(axis=0),
+            of_factors.sum(axis=0),
+            *(of_factors if self.detail != "none" else ()),
+            of_rates.sum(axis=0),
+            *(of_rates if by_cell else ()),
+        ])  # fmt: skip
         # R_g = sum_c n_gc r_gc / n_g:  dR_g / dn_gc = (r_gc - R_g) / n_g,  dR_g / dr_gc = n_gc / n_g
         totals = sizes.sum(axis=1, keepdims=True)
         levels = (sizes * rates).sum(axis=1, keepdims=True) / totals

@@ -44,8 +44,9 @@ from wagegap.errors import (
     OptionError,
     UnitError,
     check_count,
+    check_known,
     check_option,
-    did_you_mean,
+    check_options,
     listing,
 )
 from wagegap.estimation.covariance.options import CovLike
@@ -58,6 +59,7 @@ __all__ = ["check_shares", "fairlie", "yun"]
 Reference: TypeAlias = Literal["A", "B", "pooled", "neumark"]
 
 _BLOCKS_AT_MOST = 12
+_ORDINALS = ("first", "second")
 
 
 @refittable
@@ -131,26 +133,26 @@ def fairlie(  # noqa: PLR0913
     >>> gap.detail("explained").estimates.labels["term"].tolist()
     ['ai', 'female', 'exper']
     """
-    check_option("model", model, LINKS)
-    check_option("reference", reference, ("A", "B", "pooled", "neumark"))
-    check_option("match", match, ("quantiles", "draws"))
-    check_option("convention", convention, ("full", "conditional"))
+    check_options(
+        model=(model, LINKS),
+        reference=(reference, ("A", "B", "pooled", "neumark")),
+        match=(match, ("quantiles", "draws")),
+        convention=(convention, ("full", "conditional")),
+    )
     check_count("reps", reps)
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     names, blocks = _blocks(grouped, detail)
     generator = np.random.default_rng(rng)
     plan = _plan(order, names, reps, generator)
-    seed = int(generator.integers(2**32))
     rows = () if detail == "none" else names
+    draws = partial(match_draws, reps=reps, rng=int(generator.integers(2**32)))
     estimator = _Fairlie(
-        grouped.sample, model, reference, blocks, plan,
-        match_quantiles if match == "quantiles" else partial(match_draws, reps=reps, rng=seed),
+        grouped.sample, model, reference, blocks, plan, match_quantiles if match == "quantiles" else draws,
         convention == "full", _sums_of_parts(len(blocks), detailed=bool(rows)),
     )  # fmt: skip
     details = {"difference": (), "explained": rows, "unexplained": ()}
     notes = ["Standard errors are given the regressors of the matched rows."] if convention == "conditional" else []
-    words = f"{REFERENCES[reference]}, {model}"
-    return _decomposed(grouped, details, estimator, small_sample, "fairlie", words, notes)
+    return _decomposed(grouped, details, estimator, small_sample, "fairlie", f"{REFERENCES[reference]}, {model}", notes)
 
 
 @refittable
@@ -209,8 +211,7 @@ def yun(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
-    check_option("model", model, LINKS)
-    check_option("reference", reference, ("A", "B"))
+    check_options(model=(model, LINKS), reference=(reference, ("A", "B")))
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     columns = reported_columns(grouped, normalize)
     rows, sums = detail_rows(columns, detail)
@@ -285,27 +286,26 @@ def _blocks(grouped: GroupedSample, detail: Detail) -> tuple[tuple[str, ...], Fl
     """Names of the blocks and their columns (K, k); the constant, the same in both groups, goes with the first."""
     columns = reported_columns(grouped, ())
     names, sums = detail_rows(columns, "terms" if detail == "none" else detail)
-    is_constant = np.array([term == "1" for term in columns.terms])
-    switched = [bool(row.any()) for row in sums[:, ~is_constant]]
-    if not any(switched):
+    is_constant = np.array(columns.terms) == "1"
+    switched = np.asarray(sums[:, ~is_constant].any(axis=1))
+    if not switched.any():
         raise OptionError("the formula has no regressors beside the constant: there is nothing to switch.")
     blocks = sums[switched]
-    blocks[:, is_constant] = 0.0
-    blocks[0, is_constant] = 1.0
+    blocks[:, is_constant] = np.eye(len(blocks))[:, :1]
     return tuple(itertools.compress(names, switched)), blocks
 
 
 def _plan(order: str | Sequence[str], names: Sequence[str], reps: int, generator: np.random.Generator) -> SwitchPlan:
     """Orders in which blocks are switched."""
     if not isinstance(order, str):
-        for name in order:
-            if name not in names:
-                raise OptionError(
-                    f"order: {name!r} is no block.{did_you_mean(name, names)} Blocks: {listing(names, 20)}."
-                )
+        check_known(
+            order,
+            names,
+            lambda name, hint: OptionError(f"order: {name!r} is no block.{hint} Blocks: {listing(names, 20)}."),
+        )
         if sorted(order) != sorted(names):
-            missing = [name for name in names if name not in order]
-            raise OptionError(f"order must name every block once; {listing(missing) or 'one is named twice'}.")
+            missing = listing(name for name in names if name not in order)
+            raise OptionError(f"order must name every block once; {missing or 'one is named twice'}.")
         return SwitchPlan.orders([[list(names).index(name) for name in order]], len(names))
     check_option("order", order, ("all", "random"))
     if order == "random":
@@ -360,10 +360,8 @@ class _Fairlie:
         coef, on_coef = self._coefficients(comparison, groups)
         sides = self._ranked(groups, coef)
         pairs = self.match(*sides)
-        parts = switch_parts(*sides, pairs, self.model, self.plan)
-        shares = [group.share for group in groups]
-        rates = [share @ group.y for share, group in zip(shares, groups, strict=True)]
-        values = self.sums @ [*parts, *rates]
+        rates = [group.share @ group.y for group in groups]
+        values = self.sums @ [*switch_parts(*sides, pairs, self.model, self.plan), *rates]
         if not influence:
             return values, None
         if self.full:
@@ -371,8 +369,9 @@ class _Fairlie:
             on_parts = on_coef @ gradient.T + np.vstack(switch_influence(*sides, self.model, self.plan))
         else:
             on_parts = on_coef @ switch_gradient(*sides, pairs, self.blocks, self.model, self.plan).T
-        centred = [w * (group.y - rate) for w, group, rate in zip(shares, groups, rates, strict=True)]
-        on_rates = linalg.block_diag(*(column[:, None] for column in centred))
+        on_rates = linalg.block_diag(*(
+            (group.share * (group.y - rate))[:, None] for group, rate in zip(groups, rates, strict=True)
+        ))  # fmt: skip
         return values, np.hstack([on_parts, on_rates]) @ self.sums.T
 
     def _ranked(self, groups: tuple[GroupRows, GroupRows], coef: FloatArray) -> tuple[Side, Side]:
@@ -386,15 +385,17 @@ class _Fairlie:
         names, x = self.sample.names, np.vstack([group.x for group in groups])
         if self.reference in ("A", "B"):
             g = "AB".index(self.reference)
-            fit = _fit_group(groups, g, names, self.model, comparison)
+            fit = _fit(groups[g], self.model, names, f"in the {_ORDINALS[g]} group of {comparison.direction}")
             influence = [np.zeros_like(group.x) for group in groups]
             influence[g] = fit.influence(groups[g].x)
             return fit.params, np.vstack(influence)
         if self.reference == "pooled":
-            indicator = np.repeat([0.0, 1.0], [len(group.y) for group in groups])
-            names, x = (*names, "group"), np.column_stack([x, indicator])
-        y, weights = (np.concatenate([getattr(group, name) for group in groups]) for name in ("y", "weights"))
-        fit = _fit(y, x, weights, self.model, names, f"in both groups of {comparison.direction}")
+            names, x = (*names, "group"), np.column_stack([x, np.arange(len(x)) >= len(groups[0].y)])
+        rows, y, weights = (
+            np.concatenate([getattr(group, name) for group in groups]) for name in ("rows", "y", "weights")
+        )
+        pooled = GroupRows(None, rows, y, x, weights)
+        fit = _fit(pooled, self.model, names, f"in both groups of {comparison.direction}")
         k = len(self.sample.names)
         return fit.params[:k], fit.influence(x)[:, :k]
 
@@ -410,9 +411,7 @@ class _Fairlie:
         gradient = np.zeros((len(self.blocks), len(coef)))
         for j in np.flatnonzero(errors > 0):
             for sign in (1, -1):
-                moved = coef.copy()
-                moved[j] += sign * errors[j]
-                sides = self._ranked(groups, moved)
+                sides = self._ranked(groups, coef + sign * errors * (np.arange(len(coef)) == j))
                 parts = switch_parts(*sides, match_quantiles(*sides), self.model, self.plan)
                 gradient[:, j] += sign * parts / (2 * errors[j])
         return gradient
@@ -420,9 +419,8 @@ class _Fairlie:
 
 def _sums_of_parts(blocks: int, *, detailed: bool) -> FloatArray:
     """Difference, explained with its detail, unexplained, and both rates as sums of parts (K) and rates (2)."""
-    parts = np.concatenate([np.ones(blocks), np.zeros(2)])
     *each, first, second = np.eye(blocks + 2)
-    gap = first - second
+    gap, parts = first - second, np.sum(each, axis=0)
     return np.array([gap, parts, *(each if detailed else []), gap - parts, first, second])
 
 
@@ -453,7 +451,10 @@ class _Yun:
     def __call__(
         self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
     ) -> tuple[FloatArray, FloatArray | None]:
-        fits = [_fit_group(groups, g, self.sample.names, self.model, comparison) for g in (0, 1)]
+        fits = [
+            _fit(group, self.model, self.sample.names, f"in the {ordinal} group of {comparison.direction}")
+            for group, ordinal in zip(groups, _ORDINALS, strict=True)
+        ]
         shares = [group.share for group in groups]
         # theta = (m_0, b_0, e_00, e_01, m_1, b_1, e_10, e_11): means and coefficients of both groups, and e_uv what
         # the sampling of group u does to its mean probability at b_v. A quantity is a row: value, d / d theta.
@@ -464,9 +465,8 @@ class _Yun:
             for group, share, d in zip(groups, shares, (of_m_0, of_m_1), strict=True)
         ]
         coefs = [np.column_stack([fit.params, d]) for fit, d in zip(fits, (of_b_0, of_b_1), strict=True)]
-        p = np.zeros((2, 2, 4 * k + 5))
+        p = np.pad(np.stack([of_e_0, of_e_1]), ((0, 0), (0, 0), (1, 0)))
         on_e: tuple[list[FloatArray], list[FloatArray]] = ([], [])
-        p[..., 1:] = np.stack([of_e_0, of_e_1])
         for u, v in np.ndindex(2, 2):
             row, on_group = self._probability(groups[u], shares[u], coefs[v])
             p[u, v] += row
@@ -477,8 +477,7 @@ class _Yun:
         on_numbers = []
         for u, derivative in enumerate(np.split(numbers[:, 1:], 2, axis=1)):
             on_mean = shares[u][:, None] * (groups[u].x - means[u][:, 0])
-            on_theta = np.column_stack([on_mean, fits[u].influence(groups[u].x), *on_e[u]])
-            on_numbers.append(on_theta @ derivative.T)
+            on_numbers.append(np.column_stack([on_mean, fits[u].influence(groups[u].x), *on_e[u]]) @ derivative.T)
         return numbers[:, 0], np.vstack(on_numbers)
 
     def _probability(self, group: GroupRows, share: FloatArray, coef: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -517,24 +516,15 @@ class _Yun:
         return np.vstack([whole, detail])
 
 
-def _fit_group(
-    groups: tuple[GroupRows, GroupRows], g: int, names: Sequence[str], model: LinkFunction, comparison: Comparison
-) -> BinaryFit:
-    where = f"in the {('first', 'second')[g]} group of {comparison.direction}"
-    return _fit(groups[g].y, groups[g].x, groups[g].weights, model, names, where)
-
-
-def _fit(
-    y: FloatArray, x: FloatArray, weights: FloatArray, model: LinkFunction, names: Sequence[str], where: str
-) -> BinaryFit:
+def _fit(group: GroupRows, model: LinkFunction, names: Sequence[str], where: str) -> BinaryFit:
     """Fit some rows; whoever is separated is named."""
     try:
-        fit = fit_binary(y, x, weights, model, names=names)
+        fit = fit_binary(group.y, group.x, group.weights, model, names=names)
     except IdentificationError as error:
         raise IdentificationError(f"{where}, {error}") from error
     if not fit.kept.all():
-        collinear = listing(itertools.compress(names, (~fit.kept).tolist()))
         raise IdentificationError(
-            f"{where}, collinear with other columns: {collinear}. Leave out columns, or pool levels."
+            f"{where}, collinear with other columns: {listing(itertools.compress(names, ~fit.kept))}. Leave out "
+            "columns, or pool levels."
         )
     return fit

@@ -74,11 +74,9 @@ class SwitchPlan:
         """
         # Shapley: block k is switched after the s blocks of S in s! (K - 1 - s)! of the K! orders
         subsets = (np.arange(2**blocks)[:, None] >> np.arange(blocks)) % 2 == 1
-        size = subsets.sum(axis=1)
-        total = factorial(blocks)
-        before = np.array([factorial(s) * factorial(blocks - 1 - s) / total if s < blocks else 0.0 for s in size])
-        after = np.array([factorial(s - 1) * factorial(blocks - s) / total if s > 0 else 0.0 for s in size])
-        return cls(subsets, np.where(subsets, -after[:, None], before[:, None]))
+        share = np.array([factorial(s) * factorial(blocks - 1 - s) / factorial(blocks) for s in range(blocks)])
+        earlier = subsets.sum(axis=1, keepdims=True) - subsets
+        return cls(subsets, np.where(subsets, -share[earlier], share[earlier]))
 
     @classmethod
     def orders(cls, orders: Sequence[Sequence[int]], blocks: int) -> SwitchPlan:
@@ -174,8 +172,7 @@ def match_draws(first: Side, second: Side, reps: int, rng: RngLike) -> Pairs:
 
     Without weights the larger group is drawn without replacement; with weights both are drawn in proportion to them.
     """
-    generator = np.random.default_rng(rng)
-    m = min(len(first.x), len(second.x))
+    generator, m = np.random.default_rng(rng), min(len(first.x), len(second.x))
     weighted = bool(np.ptp(first.weights) or np.ptp(second.weights))
     rows_a, rows_b = (_ranked_draws(side, m, reps, generator, weighted=weighted) for side in (first, second))
     ranks = np.tile((np.arange(m) + 0.5) / m, reps)
@@ -241,8 +238,7 @@ def switch_influence(first: Side, second: Side, link: LinkFunction, plan: Switch
     for side, rows in ((first, pairs.first), (second, pairs.second)):
         level, by_rank = _near(first, second, pairs.ranks, rows, side is first, link, plan)
         by_rank = by_rank * pairs.weights[:, None]
-        above = np.cumsum(by_rank[::-1], axis=0)[::-1]
-        shift = above - pairs.ranks @ by_rank
+        shift = np.cumsum(by_rank[::-1], axis=0)[::-1] - pairs.ranks @ by_rank
         total = (level - pairs.weights @ level + shift) * pairs.weights[:, None]
         sums = np.stack([np.bincount(rows, weights=column, minlength=len(side.x)) for column in total.T], axis=1)
         influence.append(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None])
@@ -257,16 +253,10 @@ def _near(
     The mean is over many partners: with one each, what is peculiar to a partner would count for both groups.
     """
     width = _WIDTH * min(len(first.x), len(second.x)) ** (-1 / 3)
-    other = second if of_first else first
-    away, falls = [], []
-    for offset in np.linspace(-width, width, _PARTNERS):
-        near = np.clip(ranks + offset, 1e-12, 1 - 1e-12)
-        partners = other.at(near)
-        pair = (rows, partners) if of_first else (partners, rows)
-        away.append(near - ranks)
-        falls.append(_falls(first, second, *pair, link, plan))
+    near = np.clip(ranks + np.linspace(-width, width, _PARTNERS)[:, None], 1e-12, 1 - 1e-12)
+    pairs = [(rows, second.at(n)) if of_first else (first.at(n), rows) for n in near]
     # least squares line of each row's falls h_o in its distances d_o: its value at distance zero, and its slope
-    d, h = np.array(away), np.array(falls)
+    d, h = near - ranks, np.array([_falls(first, second, *pair, link, plan) for pair in pairs])
     d_mean, h_mean = d.mean(axis=0), h.mean(axis=0)
     centred = d - d_mean
     slope = np.einsum("op,opk->pk", centred, h) / (centred**2).sum(axis=0)[:, None]
