@@ -114,13 +114,15 @@ def gravity_bias(
     (array([], dtype=float64), True)
     """
     table = _lay_out(residuals, mean, x, origins, destinations, periods, pairs=pairs)
-    bias = np.zeros(x.shape[1])
-    if pairs:
-        moved = _score_bias(table, table.origin) + _score_bias(table, table.destination)
-        bias = np.linalg.solve(table.information, moved).astype(float, copy=False)
+    # W^-1 (B + D)
+    moved = _score_bias(table, table.origin) + _score_bias(table, table.destination) if pairs else np.zeros(x.shape[1])
+    bias = np.linalg.solve(table.information, moved).astype(float, copy=False)
     exact = (int(table.destination.max()) + 1) * table.mean.shape[1] <= exact_up_to
-    left = _left_exactly(table) if exact else _left_in_balance(table)
-    return GravityBias(bias, _corrected(table, left)[table.pair, periods], exact)
+    # residuals times the symmetric root of the inverse of what is left: diag(l)^1/2 P^-1/2 diag(l)^-1/2 (y - l)
+    inverse_root = _power(_left_exactly(table) if exact else _left_in_balance(table), -0.5)
+    scale = np.sqrt(table.mean)[:, :, None]
+    scaled = np.divide(table.residuals[:, :, None], scale, out=np.zeros_like(scale), where=scale > 0)
+    return GravityBias(bias, (scale * (inverse_root @ scaled))[table.pair, periods, 0], exact)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,18 +164,20 @@ def _lay_out(
             "one flow in each; sum the flows first."
         )
     m, s, z = np.zeros(shape), np.zeros(shape), np.zeros((*shape, x.shape[1]))
-    m[pair, periods] = mean
-    s[pair, periods] = residuals
-    z[pair, periods] = x
+    for cube, values in ((m, mean), (s, residuals), (z, x)):
+        cube[pair, periods] = values
     # Q = I - l^1/2 l^1/2' / L,   H = diag(l)^1/2 Q diag(l)^1/2 = diag(l) - l l' / L,
     # W = sum_ij X_ij' diag(l_ij) X_ij = sum_ij X_ij' H_ij X_ij, since l_ij'X_ij = 0
     root = np.sqrt(m)
     within = (m > 0)[:, :, None] * np.eye(shape[1])
     if pairs:
         within -= root[:, :, None] * root[:, None, :] / m.sum(axis=1)[:, None, None]
-    curvature = root[:, :, None] * within * root[:, None, :]
-    information = np.einsum("pt,ptk,ptl->kl", m, z, z)
-    return _Table(m, s, z, within, curvature, information, keys // width, keys % width, pair)
+    return _Table(
+        m, s, z, within,
+        curvature=root[:, :, None] * within * root[:, None, :],
+        information=np.einsum("pt,ptk,ptl->kl", m, z, z),
+        origin=keys // width, destination=keys % width, pair=pair,
+    )  # fmt: skip
 
 
 def _sums(values: FloatArray, codes: IntArray) -> FloatArray:
@@ -214,8 +218,7 @@ def _score_bias(table: _Table, places: IntArray) -> FloatArray:
         # -tr[H_i^- sum_j (H_ij X_ij) S_ij'] + tr[(sum_j G_ij X_ij) V_i] / 2, summed over i
         first = np.einsum("gab,gba->", inverse, _sums(hx[:, :, None] * s[:, None, :], places))
         out[k] = np.einsum("gab,gba->", _sums(third, places), variance) / 2 - first
-    n = len(inverse)
-    return out * (n / (n - 1))
+    return out * (len(inverse) / (len(inverse) - 1))
 
 
 def _left_exactly(table: _Table) -> FloatArray:
@@ -246,10 +249,9 @@ def _effects_variance(table: _Table) -> FloatArray:
     complement[np.arange(m), :, np.arange(m), :] += _sums(table.curvature, j)
     second = _inverse(complement.reshape(m * t, m * t))
     mixed = flat @ second
-    of_origin = first + mixed.reshape(n, t, -1) @ solved.swapaxes(1, 2)
-    of_destination = second.reshape(m, t, m, t)[j, :, j, :]
+    of_origin = (first + mixed.reshape(n, t, -1) @ solved.swapaxes(1, 2))[i]
     between = mixed.reshape(n, t, m, t)[i, :, j, :]
-    return np.asarray(of_origin[i] + of_destination - between - between.swapaxes(1, 2))
+    return np.asarray(of_origin + second.reshape(m, t, m, t)[j, :, j, :] - between - between.swapaxes(1, 2))
 
 
 def _left_in_balance(table: _Table) -> FloatArray:
@@ -257,9 +259,8 @@ def _left_in_balance(table: _Table) -> FloatArray:
     # P <- P^1/2 (Q - R H_i^- R') P^1/2 for origins, destinations, and then the regressors
     left = table.within
     for places in (table.origin, table.destination):
-        inverse = _inverse(_sums(table.curvature, places))
         half = _power(left, 0.5)
-        left = half @ (table.within - _seen(table, inverse[places])) @ half
+        left = half @ (table.within - _seen(table, _inverse(_sums(table.curvature, places))[places])) @ half
     half = _power(left, 0.5)
     return np.asarray(half @ (table.within - _regressors_share(table)) @ half)
 
@@ -268,11 +269,3 @@ def _regressors_share(table: _Table) -> FloatArray:
     # R X W^-1 X' R', where Q leaves diag(l)^1/2 X as it is
     turned = np.sqrt(table.mean)[:, :, None] * table.x
     return np.asarray(turned @ _inverse(table.information) @ turned.swapaxes(1, 2))
-
-
-def _corrected(table: _Table, left: FloatArray) -> FloatArray:
-    """Residuals times the symmetric root of the inverse of what is left, shape (P, T)."""
-    # diag(l)^1/2 P^-1/2 diag(l)^-1/2 (y - l)
-    root = np.sqrt(table.mean)
-    scaled = np.divide(table.residuals, root, out=np.zeros_like(root), where=root > 0)
-    return np.asarray(root * (_power(left, -0.5) @ scaled[:, :, None])[:, :, 0])

@@ -19,7 +19,6 @@ Econometrica 74, 967-1012.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +33,7 @@ from wagegap.errors import (
     IdentificationError,
     OptionError,
     listing,
+    refuse_rows,
 )
 from wagegap.estimation.cellwise import Rows, least_squares, relate
 from wagegap.estimation.covariance.options import CovLike
@@ -98,8 +98,10 @@ def common_correlated_effects(
     >>> common_correlated_effects(rows, "flow ~ gdp", unit="o", period="t").params.round(1).to_dict()
     {'gdp': 0.5}
     """
-    how = dict(cov=f"CR1:{unit}" if cov is None else cov, small_sample=small_sample)
-    rows = _rows(data, formula, unit, period, {**how, "weights": weights, "weight_kind": weight_kind})
+    cov = f"CR1:{unit}" if cov is None else cov
+    rows = _rows(
+        data, formula, unit, period, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
+    )  # fmt: skip
     if rows.cov.replicated or rows.cov.model_based or rows.cov.leverages or rows.cov.adjusts_clusters:
         raise OptionError(f"cov={str(rows.cov)!r} is not defined here: use HC0, HC1, CR0:{unit} or CR1:{unit}.")
     within, taken = _without_own_columns(rows, unit, period)
@@ -118,7 +120,7 @@ def common_correlated_effects(
     return Flows(estimates, "gaussian", "identity", (), pd.DataFrame(), slopes=np.eye(1 + len(labels))[0])
 
 
-def _rows(data: Any, formula: str, unit: str, period: str, how: Mapping[str, Any]) -> Rows:
+def _rows(data: Any, formula: str, unit: str, period: str, **how: Any) -> Rows:
     panel, parts = as_panel(data), split_formula(formula)
     if parts.effects:
         raise FormulaError(f"formula {formula!r}: leave out the effects behind the bar; each {unit} has its own.")
@@ -127,12 +129,13 @@ def _rows(data: Any, formula: str, unit: str, period: str, how: Mapping[str, Any
     if unit == period:
         raise OptionError(f"unit and period are both {unit!r}: who is observed, and when, are two columns.")
     rows = prepare(panel, replace(parts, also=(unit, period)), by=(), **how)
-    twice = int(rows.columns([unit, period]).duplicated().sum())
-    if twice:
-        raise DuplicateKeyError(
-            f"{twice:,} of {len(rows):,} rows have the {unit!r} and {period!r} of another: one row of each is "
-            "needed. Sum them, or name the unit by what tells them apart (a corridor, not its origin)."
-        )
+    refuse_rows(
+        rows.columns([unit, period]).duplicated(),
+        DuplicateKeyError,
+        "",
+        f" rows have the {unit!r} and {period!r} of another: one row of each is needed. Sum them, or name the unit by "
+        "what tells them apart (a corridor, not its origin).",
+    )
     design = rows.design.without_constant()
     if not design.names:
         raise FormulaError(f"formula {formula!r} has no regressor.")

@@ -1,14 +1,18 @@
-"""Rows of flows or rates, checked: outcome in its bounds, regressors that absorbed effects do not take up."""
+"""Rows of flows or rates, checked: outcome in its bounds, regressors that absorbed effects do not take up.
+
+For `bias="analytic"` also which columns are places and periods, clusters of whole pairs, and the corrected source of
+error; its arithmetic, and what it is derived for, stand in `regression.gravity.bias_terms`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from wagegap._typing import FloatArray
 from wagegap.errors import (
@@ -17,8 +21,12 @@ from wagegap.errors import (
     FormulaError,
     OptionError,
     check_option,
+    listing,
+    refuse_rows,
 )
 from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.covariance.options import Robust
+from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.identification import check_identified
@@ -26,13 +34,15 @@ from wagegap.estimation.units import check_share
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import prepare
-from wagegap.regression.gravity.irls import ENGINES, Engine, Family
+from wagegap.regression.gravity.bias_terms import gravity_bias
+from wagegap.regression.gravity.irls import ENGINES, Engine, Family, IrlsFit
 
-__all__ = ["FlowCall", "FlowFamily", "Link", "flow_rows"]
+__all__ = ["FlowCall", "FlowFamily", "Link", "correct_bias", "flow_rows", "pair_clusters"]
 
 FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
 Link = Literal["log", "logit", "probit", "cloglog", "identity"]
 
+_SHAPES = "origin^period + destination^period + origin^destination"
 _LINKS = {
     "poisson": ("log",),
     "binomial": ("logit", "probit", "cloglog"),
@@ -87,17 +97,12 @@ class FlowCall:
                 raise OptionError(message)
 
     @property
-    def is_linear(self) -> bool:
-        """Whether least squares does it."""
-        return self.family == "gaussian" or self.method == "berkson"
-
-    @property
     def kernel(self) -> Family:
         """Name of the family and link in the kernel."""
         return "poisson" if self.family == "poisson" else self.link  # type: ignore[return-value]
 
 
-def flow_rows(data: Any, formula: str, chosen: FlowCall, how: Mapping[str, Any]) -> tuple[Rows, FloatArray]:
+def flow_rows(data: Any, formula: str, chosen: FlowCall, **how: Any) -> tuple[Rows, FloatArray]:
     """Prepare the rows of the regression, without constant beside effects, and those at risk, ones without trials.
 
     Raises
@@ -132,32 +137,115 @@ def flow_rows(data: Any, formula: str, chosen: FlowCall, how: Mapping[str, Any])
 
 def _at_risk(rows: Rows, trials: str) -> FloatArray:
     values = pd.to_numeric(rows.columns([trials])[trials], errors="coerce").to_numpy(dtype=float)
-    bad = ~(values > 0) | ~np.isfinite(values)
-    if bad.any():
-        raise DataError(f"trials {trials!r} are not positive numbers in {int(bad.sum()):,} of {len(values):,} rows.")
+    refuse_rows(
+        ~((values > 0) & np.isfinite(values)), DataError, f"trials {trials!r} are not positive numbers in ", " rows."
+    )
     return values
 
 
 def _check_outcome(design: Design, at_risk: FloatArray, chosen: FlowCall) -> None:
     """Raise unless flows are counts, shares shares, and movers some of those at risk, with log odds where asked for."""
-    y, n = design.y, len(design.y)
-    negative, outside, bound = y < 0, (y < 0) | (y > at_risk), (y == 0) | (y == at_risk)
+    y, flow = design.y, repr(design.outcome)
     if chosen.family == "fractional":
-        check_share(y, "share", f"outcome {design.outcome!r}")
-    if chosen.family == "poisson" and negative.any():
-        raise DataError(
-            f"{design.outcome!r} is negative in {int(negative.sum()):,} of {n:,} rows: Poisson flows are gross; net "
-            "flows need family='gaussian'."
+        check_share(y, "share", f"outcome {flow}")
+    if chosen.family == "poisson":
+        advice = " rows: Poisson flows are gross; net flows need family='gaussian'."
+        refuse_rows(y < 0, DataError, f"{flow} is negative in ", advice)
+        if not y.any():
+            raise EmptyDataError(f"{flow} is zero in all {len(y):,} rows: there is nothing to explain.")
+    if chosen.family == "binomial":
+        outside = (y < 0) | (y > at_risk)
+        first = f"first {y[outside][0]:g} of {at_risk[outside][0]:g}" if outside.any() else ""
+        refuse_rows(outside, DataError, f"{flow} is negative or more than {chosen.trials!r} in ", f" rows, {first}.")
+    if chosen.method == "berkson":
+        advice = " rows have no movers or nobody else, and so no log odds: use method='ml', which keeps them."
+        refuse_rows((y == 0) | (y == at_risk), DataError, "", advice)
+
+
+# bias ----------------------------------------------------------------------------------------------------------------
+
+
+def pair_clusters(rows: Rows) -> Rows:
+    """Return the rows clustered by pair, unless asked otherwise.
+
+    Raises
+    ------
+    OptionError
+        Where effects are not those that the correction is derived for, rows are weighted, or pairs are not within
+        clusters.
+    """
+    origin, destination, _ = _places(rows)
+    if rows.weights is not None:
+        raise OptionError("bias='analytic' is derived for rows without weights: leave them out.")
+    if rows.asked is None and not rows.access.declares_clusters:
+        name, members = f"{origin}^{destination}", rows.columns([origin, destination]).astype(str)
+        labelled = rows.with_column(name, (members[origin] + "^" + members[destination]).to_numpy())
+        return replace(labelled, asked=Robust("CR1", (name,)))
+    if not rows.cov.clusters or rows.cov.adjusts_clusters:
+        raise OptionError(
+            f"cov={rows.cov} does not go with bias='analytic', which corrects errors that are correlated within pairs: "
+            "leave cov out, or give CR1 with clusters of whole pairs."
         )
-    if chosen.family == "poisson" and not y.any():
-        raise EmptyDataError(f"{design.outcome!r} is zero in all {n:,} rows: there is nothing to explain.")
-    if chosen.family == "binomial" and outside.any():
-        raise DataError(
-            f"{design.outcome!r} is negative or more than {chosen.trials!r} in {int(outside.sum()):,} of {n:,} rows, "
-            f"first {y[outside][0]:g} of {at_risk[outside][0]:g}."
+    pairs = pd.DataFrame({"o": rows.codes(origin), "d": rows.codes(destination)})
+    for name in rows.cov.clusters:
+        split = len(pairs.assign(cluster=rows.cluster_codes(name)).drop_duplicates()) - len(pairs.drop_duplicates())
+        if split:
+            raise OptionError(
+                f"clusters of {name!r} part the rows of a pair ({split:,} times), and bias='analytic' corrects errors "
+                "that are correlated within pairs: leave cov out, or give clusters of whole pairs."
+            )
+    return rows
+
+
+def correct_bias(rows: Rows, fit: IrlsFit, source: ScoreSource) -> tuple[FloatArray, ScoreSource, str]:
+    """Return the bias of the coefficients, the source with residuals corrected for leverage, and what was done."""
+    *places, period = _places(rows)
+    codes = [*map(rows.codes, places), np.zeros(len(rows), dtype=np.int32) if period is None else rows.codes(period)]
+    with_pairs = len(rows.design.effects) == 3
+    correction = gravity_bias(rows.design.y - fit.mean, fit.mean, fit.x, *codes, pairs=with_pairs)
+    bread = np.linalg.inv(fit.x.T @ (fit.mean[:, None] * fit.x))
+    how = "" if correction.exact else ", as in a balanced table"
+    what = (
+        f"Coefficients less their bias with few periods ({period}), Weidner and Zylkin (2021)"
+        if with_pairs
+        else "Two sets of effects leave Poisson coefficients without bias of the order of their errors: as estimated"
+    )
+    source = replace(
+        source, scores=sparse.csr_array((fit.x * correction.residuals[:, None]) @ bread), rule="clubsandwich"
+    )  # fmt: skip
+    return correction.bias, source, f"{what}; residuals corrected within pairs for the leverage of the effects{how}."
+
+
+def _places(rows: Rows) -> tuple[str, str, str | None]:
+    """Columns of origins, destinations and periods (None with one period), read off the names of the effects."""
+    design = rows.design
+    parts = [tuple(name.split("^")) for name in design.effect_names]
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    if len(parts) == 2 and all(len(part) == 1 for part in parts):
+        return names[0], names[1], None
+    shared = [name for name in names if all(name in part for part in parts)]
+    if len(parts) == 2 and all(len(part) == 2 for part in parts) and len(names) == 3 and len(shared) == 1:
+        origin, destination = (name for name in names if name not in shared)
+        return origin, destination, shared[0]
+    if len(parts) == 3 and len(names) == 3 and len({frozenset(part) for part in parts if len(set(part)) == 2}) == 3:
+        period = _period(rows, names)
+        origin, destination = next(part for part in parts if period not in part)
+        return origin, destination, period
+    raise OptionError(
+        f"bias='analytic' is derived for Poisson flows with the effects {_SHAPES} (or the first two of them), a column "
+        f"for each, not for {listing(design.effect_names) or 'none'}."
+    )
+
+
+def _period(rows: Rows, names: list[str]) -> str:
+    """Column declared as the period, else the one of fewest levels."""
+    if rows.access.period in names:
+        return str(rows.access.period)
+    levels = rows.columns(names).nunique()
+    first, second = sorted(names, key=lambda name: int(levels[name]))[:2]
+    if levels[first] == levels[second]:
+        raise OptionError(
+            f"{first!r} and {second!r} have {levels[first]} levels each: say which is the period, "
+            "read_panel(..., period='column')."
         )
-    if chosen.method == "berkson" and bound.any():
-        raise DataError(
-            f"{int(bound.sum()):,} of {n:,} rows have no movers or nobody else, and so no log odds: use method='ml', "
-            "which keeps them."
-        )
+    return first

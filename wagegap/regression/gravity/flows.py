@@ -60,8 +60,14 @@ from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
-from wagegap.regression.gravity.bias import correct_bias, pair_clusters
-from wagegap.regression.gravity.flow_design import FlowCall, FlowFamily, Link, flow_rows
+from wagegap.regression.gravity.flow_design import (
+    FlowCall,
+    FlowFamily,
+    Link,
+    correct_bias,
+    flow_rows,
+    pair_clusters,
+)
 from wagegap.regression.gravity.irls import Engine, IrlsFit, fit_irls, loglik
 
 __all__ = ["Flows", "fit_flows"]
@@ -153,8 +159,8 @@ class Flows(Result):
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
         'Flows, Poisson, 95 % intervals'
         """
-        is_slope = self.estimates.labels["term"].to_numpy() != "Intercept"
-        return draw_estimates(self.estimates.select(is_slope), ax, alpha, self.title)
+        slopes = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        return draw_estimates(slopes, ax, alpha, self.title)
 
 
 @refittable
@@ -235,11 +241,13 @@ def fit_flows(  # noqa: PLR0913
     {'log(dist)': -1.01}
     """
     chosen = FlowCall(family, link, trials, method, engine, bias)
-    how = dict(cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    rows, at_risk = flow_rows(data, formula, chosen, how)
+    rows, at_risk = flow_rows(
+        data, formula, chosen, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
+    )  # fmt: skip
     if bias is not None:
         rows = pair_clusters(rows)
-    flows = (_linear if chosen.is_linear else _generalised)(rows, at_risk, chosen)
+    is_linear = family == "gaussian" or method == "berkson"
+    flows = (_linear if is_linear else _generalised)(rows, at_risk, chosen)
     return flows if keep_units else flows.without_units()
 
 
@@ -264,8 +272,9 @@ def _linear(rows: Rows, at_risk: FloatArray, chosen: FlowCall) -> Flows:
 
 def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
     """Source whose covariance under independence takes the errors' variance as known to be one."""
-    blocks = tuple(replace(b, iid=None if b.iid is None else b.iid / sigma**2) for b in source.blocks)
-    return replace(source, blocks=blocks)
+    return replace(
+        source, blocks=tuple(replace(b, iid=None if b.iid is None else b.iid / sigma**2) for b in source.blocks)
+    )  # fmt: skip
 
 
 def _generalised(rows: Rows, at_risk: FloatArray, chosen: FlowCall) -> Flows:
@@ -298,8 +307,8 @@ def _without_separated(
     design = rows.design
     separated = find_separated(_bounds(design.y, chosen), design.x, design.effects)
     dropped = separated.rows
-    reasons = np.where(separated.by_level[dropped], "a level with one outcome only", "predicted perfectly")
-    labels = _labels(rows, dropped, reasons.tolist())
+    reasons = np.where(separated.by_level[dropped], "a level with one outcome only", "predicted perfectly").tolist()
+    labels = _labels(rows, dropped, reasons)
     if not dropped.any():
         return rows, at_risk, labels, ()
     if dropped.all():
@@ -361,11 +370,10 @@ def _replicated(rows: Rows, at_risk: FloatArray, fit: IrlsFit, chosen: FlowCall)
 
     def refit(weights: FloatArray) -> FloatArray:
         used = np.flatnonzero(weights > 0)
-        bounds = _bounds(design.y[used], chosen)
-        used = used[~find_separated(bounds, design.x[used], recode(design.effects, used)).rows]
-        effects, weights = recode(design.effects, used), (weights * at_risk)[used]
-        again = fit_irls(design.y[used], design.x[used], effects, weights, family=chosen.kernel, engine=chosen.engine)
-        return again.params[None]
+        effects = recode(design.effects, used)
+        used = used[~find_separated(_bounds(design.y[used], chosen), design.x[used], effects).rows]
+        problem = design.y[used], design.x[used], recode(design.effects, used), (weights * at_risk)[used]
+        return fit_irls(*problem, family=chosen.kernel, engine=chosen.engine).params[None]
 
     return replicated_source(rows, fit.params[None], refit)
 
@@ -378,8 +386,7 @@ def _mean_slopes(fit: IrlsFit, weights: FloatArray, chosen: FlowCall) -> FloatAr
         first, ahead, behind = (slope(fit.index + h, chosen.kernel) for h in (0.0, step, -step))  # type: ignore[arg-type]
         second = (ahead - behind) / (2 * step)
     weights = np.ones(len(weights)) if chosen.family == "binomial" else weights
-    change = np.average(second[:, None] * fit.x, axis=0, weights=weights)
-    return np.concatenate([[np.average(first, weights=weights)], change])
+    return np.average(np.column_stack([first, second[:, None] * fit.x]), axis=0, weights=weights)
 
 
 def _notes(rows: Rows, separated: pd.DataFrame, lost: Sequence[str], chosen: FlowCall) -> tuple[str, ...]:
@@ -403,12 +410,11 @@ def _flows(
 ) -> Flows:
     """Labelled coefficients, with the slopes of a linear mean: one everywhere."""
     design, k = rows.design, len(values)
-    unit = {"poisson": "log points", "gaussian": unit_of_outcome(design.outcome)}.get(chosen.family, "none")
-    title = {
-        "poisson": "Flows, Poisson",
-        "gaussian": "Flows, linear",
-        "binomial": f"Rates, binomial {chosen.link}",
-        "fractional": f"Shares, fractional {chosen.link}",
+    unit, title = {
+        "poisson": ("log points", "Flows, Poisson"),
+        "gaussian": (unit_of_outcome(design.outcome), "Flows, linear"),
+        "binomial": ("none", f"Rates, binomial {chosen.link}"),
+        "fractional": ("none", f"Shares, fractional {chosen.link}"),
     }[chosen.family]
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(

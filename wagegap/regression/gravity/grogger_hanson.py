@@ -38,6 +38,7 @@ from wagegap.errors import (
     OptionError,
     check_column,
     no_column,
+    refuse_rows,
     warn,
 )
 from wagegap.estimation.covariance.options import Covariance, CovLike, parse_cov
@@ -78,12 +79,10 @@ class GroggerHanson(Result):
     def side_by_side(self) -> pd.DataFrame:
         """Return the coefficient of pay with its error: a row for each equation, linear beside log."""
         pay = self.estimates.select(term="wage_gap").tidy().set_index(["wages", "equation"])
-        columns = {
-            wages + ending: pay.loc[wages, number]
-            for wages in _WAGES
-            for ending, number in (("", "estimate"), ("_std_error", "std_error"))
-        }
-        return pd.DataFrame(columns).loc[list(_EQUATIONS)]
+        numbers = {"": "estimate", "_std_error": "std_error"}
+        return pd.DataFrame({
+            wages + ending: pay.loc[wages, number] for wages in _WAGES for ending, number in numbers.items()
+        }).loc[list(_EQUATIONS)]  # fmt: skip
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
         """Draw the coefficients of pay in logarithms, which have no unit of money, on new axes where none are given.
@@ -92,8 +91,9 @@ class GroggerHanson(Result):
         -------
         Axes
         """
-        chosen = self.estimates.select(term="wage_gap", wages="log")
-        return draw_estimates(chosen, ax, alpha, "coefficient of the gap of log pay")
+        return draw_estimates(
+            self.estimates.select(term="wage_gap", wages="log"), ax, alpha, "coefficient of the gap of log pay"
+        )
 
     def predicted_selection(self) -> Estimates:
         """Return the mean selection that pay predicts, the coefficient of the selection equation times the mean gap.
@@ -101,9 +101,8 @@ class GroggerHanson(Result):
         Positive: the first skill is drawn more than the second, in log points of relative odds.
         """
         chosen = self.estimates.select(equation="selection", term="wage_gap")
-        factor = np.diag([self.gap[wages] for wages in chosen.labels["wages"]])
         labels = chosen.labels.assign(term="predicted selection", unit="log points")
-        return chosen.map(factor, labels=labels, title="Predicted selection")
+        return chosen.map(np.diag(labels["wages"].map(self.gap)), labels=labels, title="Predicted selection")
 
 
 @refittable
@@ -193,8 +192,8 @@ def simulate_migrants(
         frame[f"wd_{skill}"] = (base_d * times_d)[frame["d"]]
         frame[f"stay_{skill}"] = generator.uniform(1e6, 1e7, origins)[frame["o"]]
         gain = slope * (frame[f"wd_{skill}"] - frame[f"wo_{skill}"])
-        specific = generator.normal(scale=noise / 3, size=len(frame))
-        frame[skill] = frame[f"stay_{skill}"] * np.exp(shared + gain + specific)
+        odds = np.exp(shared + gain + generator.normal(scale=noise / 3, size=len(frame)))
+        frame[skill] = frame[f"stay_{skill}"] * odds
     return frame
 
 
@@ -227,9 +226,8 @@ def _pairs(
     for name in everything:
         counts = name in columns["movers"]
         bad = ~np.isfinite(used[name]) | ((used[name] < 0) if counts else (used[name] <= 0))
-        if bad.any():
-            fault = "negative" if counts else "zero, negative"
-            raise DataError(f"{name!r} is {fault} or infinite in {int(bad.sum()):,} of {len(used):,} rows.")
+        fault = "negative" if counts else "zero, negative"
+        refuse_rows(bad, DataError, f"{name!r} is {fault} or infinite in ", " rows.")
     moved = (used[list(columns["movers"])] > 0).all(axis=1)
     ledger = ledger.lose("missing movers, stayers, pay or place", int((~known).sum()))
     ledger = ledger.lose("pairs without movers of either skill", int((~moved).sum()))
@@ -245,12 +243,10 @@ def _check_places(frame: pd.DataFrame, places: tuple[str, str]) -> None:
     check_keys(frame, places)
     if places[0] == places[1]:
         raise OptionError(f"origin and destination are both {places[0]!r}: people move between two columns of places.")
-    twice = int(frame.duplicated(list(places)).sum())
-    if twice:
-        raise DuplicateKeyError(
-            f"{twice:,} of {len(frame):,} rows have the {places[0]!r} and {places[1]!r} of another: one row of each is "
-            "needed. Choose one period, or add the rows up."
-        )
+    advice = (
+        f" rows have the {places[0]!r} and {places[1]!r} of another: one row of each is needed. Choose one period, "
+    )
+    refuse_rows(frame.duplicated(list(places)), DuplicateKeyError, "", f"{advice}or add the rows up.")
     if frame[places[1]].nunique() == 1:
         raise IdentificationError(f"there is one {places[1]!r}: where people go is compared between several.")
 
@@ -259,13 +255,13 @@ def _fits(
     frame: pd.DataFrame, columns: dict[str, Sequence[str]], costs: str, origin: str, cov: Covariance
 ) -> list[Estimates]:
     """Every equation with either kind of wages; the first warning is given once."""
-    regressors = f"wage_gap + {costs}" if costs.strip() else "wage_gap"
-    endings = {"scale": " + second_skill", "selection": "", "sorting": f" | {origin}"}
+    more = f" + {costs}" if costs.strip() else ""
+    endings = {"scale": f"{more} + second_skill", "selection": more, "sorting": f"{more} | {origin}"}
     fits = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for wages, equation in product(_WAGES, _EQUATIONS):
-            rows, formula = _equation(frame, columns, equation, wages), f"log_odds ~ {regressors}{endings[equation]}"
+            rows, formula = _equation(frame, columns, equation, wages), f"log_odds ~ wage_gap{endings[equation]}"
             estimates = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
             labels = estimates.labels.assign(equation=equation, wages=wages, unit="log points")
             labels = labels[["equation", "wages", "term", "unit", "comparison"]]

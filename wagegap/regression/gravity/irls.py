@@ -29,7 +29,7 @@ import numpy as np
 from scipy import special
 
 from wagegap._typing import CodeArray, FloatArray
-from wagegap.errors import DataError, ExtraMissingError, IdentificationError, check_option
+from wagegap.errors import DataError, ExtraMissingError, IdentificationError, check_option, refuse_rows
 from wagegap.estimation.least_squares.absorb import absorb
 from wagegap.estimation.likelihood.binary import probability
 
@@ -128,8 +128,9 @@ def fit_irls(
     shift = np.zeros(len(y)) if offset is None else offset
     model = _Model(y, np.ones(len(y)) if weights is None else weights, family)
     take_out = _absorber(engine)
-    constant = bool(effects) or bool((np.ptp(x, axis=0) == 0).any())
-    index, flat = model.start(), shift + model.centre(constant=constant)
+    # the flat start: the index of the outcome's mean where a constant can have it, else zero
+    has_constant = bool(effects) or bool((np.ptp(x, axis=0) == 0).any())
+    index, flat = model.start(), shift + (model.index(np.average(y, weights=model.w)) if has_constant else 0.0)
     within, deviance, change = x, np.inf, 1.0
     known = index - shift  # the start is no combination of the columns
     for step in range(1, _STEPS + 1):
@@ -195,8 +196,8 @@ def loglik(y: FloatArray, index: FloatArray, weights: FloatArray | None, family:
         return float(np.sum(w * (y * index - np.exp(index) - special.gammaln(y + 1))))
     # log of the binomial coefficient of w y successes in w trials
     p = probability(index, family)
-    chosen = special.gammaln(w + 1) - special.gammaln(w * y + 1) - special.gammaln(w * (1 - y) + 1)
-    return float(np.sum(w * (special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + chosen))
+    log_ways = special.gammaln(w + 1) - special.gammaln(w * y + 1) - special.gammaln(w * (1 - y) + 1)
+    return float(np.sum(w * (special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + log_ways))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,19 +213,10 @@ class _Model:
         centre = np.average(self.y, weights=self.w) if self.family == "poisson" else 0.5
         return self.index((self.y + centre) / 2)
 
-    def centre(self, *, constant: bool) -> float:
-        """Index of the outcome's mean, where a constant can have it, else zero."""
-        return float(self.index(np.average(self.y, weights=self.w))) if constant else 0.0
-
     def index(self, mean: FloatArray | float) -> FloatArray:
         """Index of a mean."""
-        inverse: dict[str, Any] = {
-            "poisson": np.log,
-            "logit": special.logit,
-            "probit": special.ndtri,
-            "cloglog": _cloglog,
-        }
-        return np.asarray(inverse[self.family](mean))
+        inverse: dict[str, Any] = {"poisson": np.log, "logit": special.logit, "probit": special.ndtri}
+        return np.asarray(inverse[self.family](mean) if self.family in inverse else np.log(-np.log1p(-mean)))
 
     def mean(self, index: FloatArray) -> FloatArray:
         """Mean at an index."""
@@ -269,14 +261,10 @@ class _Model:
 def _check_outcome(y: FloatArray, family: Family) -> None:
     top, fault = (np.inf, "negative or missing") if family == "poisson" else (1.0, "outside 0 to 1")
     bad = ~((y >= 0) & (y <= top))
-    if bad.any():
-        raise DataError(f"the outcome is {fault} in {int(bad.sum()):,} of {len(y):,} rows, first {y[bad][0]:g}.")
+    first = f"{y[bad][0]:g}" if bad.any() else ""
+    refuse_rows(bad, DataError, f"the outcome is {fault} in ", f" rows, first {first}.")
     if not (y > 0).any():
         raise DataError(f"the outcome is zero in all {len(y):,} rows: there is nothing to explain.")
-
-
-def _cloglog(mean: FloatArray) -> FloatArray:
-    return np.log(-np.log1p(-mean))
 
 
 def _solve(x: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:

@@ -30,6 +30,7 @@ from wagegap.errors import (
     check_column,
     check_option,
     listing,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.design import check_keys
@@ -106,8 +107,8 @@ def occupation_gravity(
     if family == "gaussian":
         moves = moves.filter("per_stayer > 0", reason="pairs that nobody takes")
         outcome, name = "log(per_stayer)", "log-linear"
-    clusters = f"CR1:{origin}+{target}" if cov is None else cov
-    flows = fit_flows(moves, f"{outcome} ~ {distance} | {origin} + {target}", family=family, cov=clusters)
+    formula, clusters = f"{outcome} ~ {distance} | {origin} + {target}", f"CR1:{origin}+{target}"
+    flows = fit_flows(moves, formula, family=family, cov=clusters if cov is None else cov)
     return replace(flows, estimates=replace(flows.estimates, title=f"Flows over stayers, {name}"))
 
 
@@ -115,9 +116,7 @@ def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
     """Pairs whose occupations and flow are known, the flow as a number that is not negative."""
     check_keys(panel.frame, [origin, target])
     flows = known_numbers(panel.frame, flow)
-    bad = (flows < 0) | np.isinf(flows)
-    if bad.any():
-        raise DataError(f"{flow!r} is negative or infinite in {int(bad.sum()):,} of {len(flows):,} rows: it counts.")
+    refuse_rows((flows < 0) | np.isinf(flows), DataError, f"{flow!r} is negative or infinite in ", " rows: it counts.")
     panel = panel.assign(**{flow: flows})
     for name in (origin, target, flow):
         known = panel.frame[name].notna().to_numpy()

@@ -53,7 +53,6 @@ from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import as_panel
 from wagegap.regression.linear.linear_design import (
     Instrumented,
-    LinearCall,
     changed_rows,
     linear_rows,
     without_effects,
@@ -100,8 +99,8 @@ class Linear(Result):
         >>> fit_linear(rows, "y ~ x").plot().get_xlabel()
         'Linear model, pooled, 95 % intervals'
         """
-        is_slope = self.estimates.labels["term"].to_numpy() != "Intercept"
-        return draw_estimates(self.estimates.select(is_slope), ax, alpha, self.title)
+        slopes = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        return draw_estimates(slopes, ax, alpha, self.title)
 
 
 @refittable
@@ -171,22 +170,23 @@ def fit_linear(  # noqa: PLR0913
     """
     check_option("model", model, tuple(_MODELS))
     panel = as_panel(data)
-    asked = LinearCall(model, unit or panel.roles.worker, period or panel.roles.period)
-    how = dict(cov="iid" if isinstance(cov, BeckKatz) else cov, small_sample=small_sample, weights=weights)
-    rows, instrumented = linear_rows(panel, formula, instruments, asked, {**how, "weight_kind": weight_kind})
+    unit, period = unit or panel.roles.worker, period or panel.roles.period
+    rows, instrumented = linear_rows(
+        panel, formula, instruments, model, unit, period, cov="iid" if isinstance(cov, BeckKatz) else cov,
+        small_sample=small_sample, weights=weights, weight_kind=weight_kind,
+    )  # fmt: skip
     if instrumented is not None:
         if isinstance(cov, BeckKatz):
             raise OptionError(f"cov={cov} does not go with instruments: use a cluster or DriscollKraay.")
         fitted = _instrumented(rows, instrumented)
     else:
-        rows, notes = changed_rows(rows, asked)
+        rows, notes = changed_rows(rows, model, unit, period)
         if rows.cov.replicated and model != "pooled":
             raise OptionError(f"cov={str(rows.cov)!r} is for model='pooled' only: use a cluster.")
         values, source = _least_squares(rows)
         if isinstance(cov, BeckKatz):
             source = _panel_corrected(rows, values, source, cov)
-        title = f"Linear model, {'fixed effects' if rows.design.effects else _MODELS[model]}"
-        fitted = replace(_labelled(rows.design, values, source, title, notes), model=model)
+        fitted = replace(_labelled(rows.design, values, source, "Linear model", _MODELS[model], notes), model=model)
     return fitted if keep_units else fitted.without_units()
 
 
@@ -289,11 +289,15 @@ def _panel_corrected(rows: Rows, values: FloatArray, source: ErrorSource, cov: B
     return StatedSource(rows.access.source, matrix, block.nobs - block.counted("stata", ()), str(cov))
 
 
-def _labelled(design: Design, values: FloatArray, source: ErrorSource, title: str, notes: Sequence[str]) -> Linear:
+def _labelled(
+    design: Design, values: FloatArray, source: ErrorSource, name: str, model: str, notes: Sequence[str]
+) -> Linear:
+    """Coefficients with their labels; `model` says which they are where no effects are absorbed."""
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
         pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""}), values,
-        (source,), (np.eye(len(values)),), title=title, ledger=design.ledger, notes=(*absorbed, *notes),
+        (source,), (np.eye(len(values)),), ledger=design.ledger,
+        title=f"{name}, {'fixed effects' if design.effects else model}", notes=(*absorbed, *notes),
     )  # fmt: skip
     return Linear(estimates, effects=design.effect_names)
 
@@ -317,10 +321,8 @@ def _instrumented(rows: Rows, instruments: Instrumented) -> Linear:
         diagnostics = pd.DataFrame(_tests(rows.with_design(y=y, x=x), z, instruments, stage), columns=_TESTS)
         note += f"; first-stage F {listing(f'{value:.1f}' for value in diagnostics['statistic'][: len(ends)])}"
         _warn_weak(diagnostics[: len(ends)])
-    title = f"Two-stage least squares, {'fixed effects' if design.effects else 'pooled'}"
-    return replace(
-        _labelled(design, values, source, title, [f"{note}."]), endogenous=ends, diagnostics=diagnostics
-    )  # fmt: skip
+    fitted = _labelled(design, values, source, "Two-stage least squares", "pooled", [f"{note}."])
+    return replace(fitted, endogenous=ends, diagnostics=diagnostics)
 
 
 def _tests(rows: Rows, z: FloatArray, instruments: Instrumented, stage: TwoStage) -> list[tuple[Any, ...]]:
@@ -350,8 +352,8 @@ def _wald(rows: Rows, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[f
     columns = np.column_stack([x, more])
     names = [f"column {j}" for j in range(columns.shape[1])]
     longer = rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
-    estimates = relate(longer, *least_squares(longer), names, title="")
-    return _f_test(estimates.test(np.eye(len(names))[x.shape[1] :]))
+    hypothesis = np.eye(len(names))[x.shape[1] :]
+    return _f_test(relate(longer, *least_squares(longer), names, title="").test(hypothesis))
 
 
 def _warn_weak(first_stages: pd.DataFrame) -> None:
@@ -372,7 +374,7 @@ def _replicated(rows: Rows, instruments: Instrumented, stage: TwoStage) -> Error
     def refit(weights: FloatArray) -> FloatArray:
         used = np.flatnonzero(weights > 0)
         part = replace(design, y=design.y[used], x=design.x[used], effects=recode(design.effects, used))
-        columns = without_effects(part, instruments.z[used], weights[used])
-        return two_stage(*columns, instruments.endogenous, weights[used]).params[None]
+        within = without_effects(part, instruments.z[used], weights[used])
+        return two_stage(*within, instruments.endogenous, weights[used]).params[None]
 
     return replicated_source(rows, stage.params[None], refit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,24 +30,7 @@ from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
 from wagegap.regression.linear.panel_models import quasi_demeaned, unit_means, variance_components
 
-__all__ = ["Instrumented", "LinearCall", "changed_rows", "linear_rows", "without_effects"]
-
-
-@dataclass(frozen=True, slots=True)
-class LinearCall:
-    """What the door was asked for, roles filled in.
-
-    Attributes
-    ----------
-    model : str
-        Pooled, random, between or differences.
-    unit, period : str or None
-        Columns.
-    """
-
-    model: str
-    unit: str | None
-    period: str | None
+__all__ = ["Instrumented", "changed_rows", "linear_rows", "without_effects"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +57,18 @@ class Instrumented:
 
 
 def linear_rows(
-    data: Any, formula: str, instruments: str | None, asked: LinearCall, how: Mapping[str, Any]
+    data: Any, formula: str, instruments: str | None, model: str, unit: str | None, period: str | None, **how: Any
 ) -> tuple[Rows, Instrumented | None]:
     """Rows complete in everything, regressors that are not collinear, and the instruments."""
     panel, parts = as_panel(data), split_formula(formula)
-    sides = None if instruments is None else _sides(instruments, asked)
-    also: tuple[str, ...] = ()
-    if asked.model != "pooled":
-        _check_model(panel, parts, asked, weighted=how["weights"] is not None or panel.roles.weight is not None)
-        also = tuple(name for name in (asked.unit, asked.period) if name is not None)
-    wanted = parts.regressors if sides is None else f"{parts.regressors} + {sides.regressors}"
-    rows = prepare(panel, replace(parts, regressors=wanted, also=also), by=(), **how)
+    sides = None if instruments is None else _sides(instruments, model)
+    wanted = parts if sides is None else replace(parts, regressors=f"{parts.regressors} + {sides.regressors}")
+    if model != "pooled":
+        _check_model(
+            panel, parts, model, unit, period, weighted=how["weights"] is not None or panel.roles.weight is not None
+        )
+        wanted = replace(wanted, also=tuple(name for name in (unit, period) if name is not None))
+    rows = prepare(panel, wanted, by=(), **how)
     if rows.design.effects:
         rows = replace(rows, design=rows.design.without_constant())
     if rows.design.x.shape[1] == 0:
@@ -95,26 +78,26 @@ def linear_rows(
     return rows, instrumented
 
 
-def _sides(instruments: str, asked: LinearCall) -> FormulaParts:
-    if asked.model != "pooled":
-        raise OptionError(f"instruments go with model='pooled', not {asked.model!r}; absorb effects behind the bar.")
+def _sides(instruments: str, model: str) -> FormulaParts:
+    if model != "pooled":
+        raise OptionError(f"instruments go with model='pooled', not {model!r}; absorb effects behind the bar.")
     sides = split_formula(instruments)
     if sides.effects:
         raise FormulaError(f"instruments={instruments!r}: absorbed effects stand in the formula, for both stages.")
     return sides
 
 
-def _check_model(panel: Panel, parts: FormulaParts, asked: LinearCall, *, weighted: bool) -> None:
+def _check_model(
+    panel: Panel, parts: FormulaParts, model: str, unit: str | None, period: str | None, *, weighted: bool
+) -> None:
     if parts.effects:
-        raise FormulaError(
-            f"model={asked.model!r} has no effects behind a bar: they are for model='pooled' (fixed effects)."
-        )
+        raise FormulaError(f"model={model!r} has no effects behind a bar: they are for model='pooled' (fixed effects).")
     if weighted:
-        raise OptionError(f"model={asked.model!r} takes no weights; use model='pooled'.")
-    for role in ("unit", "period") if asked.model == "differences" else ("unit",):
-        if getattr(asked, role) is None:
-            raise OptionError(f"model={asked.model!r} needs {role}='column'.")
-        column_of(panel, getattr(asked, role), f"for {role}")
+        raise OptionError(f"model={model!r} takes no weights; use model='pooled'.")
+    for role, name in {"unit": unit, "period": period}.items() if model == "differences" else [("unit", unit)]:
+        if name is None:
+            raise OptionError(f"model={model!r} needs {role}='column'.")
+        column_of(panel, name, f"for {role}")
 
 
 def _split(rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, Instrumented]:
@@ -133,22 +116,24 @@ def _split(rows: Rows, parts: FormulaParts, sides: FormulaParts) -> tuple[Rows, 
         )
     is_instrument = np.array([name in outside - regressors for name in design.names])
     kept = replace(rows, design=design.keep_columns(~is_instrument))
-    endogenous = np.array([name in ends for name in kept.design.names])
-    names = tuple(itertools.compress(design.names, is_instrument))
-    instrumented = Instrumented(endogenous, design.x[:, is_instrument], names)
+    instrumented = Instrumented(
+        np.array([name in ends for name in kept.design.names]),
+        design.x[:, is_instrument],
+        tuple(itertools.compress(design.names, is_instrument)),
+    )
     return kept, _independent(kept.design, instrumented, rows.weights)
 
 
-def changed_rows(rows: Rows, asked: LinearCall) -> tuple[Rows, tuple[str, ...]]:
+def changed_rows(rows: Rows, model: str, unit: str | None, period: str | None) -> tuple[Rows, tuple[str, ...]]:
     """Rows of the model asked for, whose least squares fit is its estimate, and what to say of it."""
     design = rows.design
-    if asked.model == "pooled":
+    if model == "pooled":
         return rows, ()
-    codes, columns = rows.codes(str(asked.unit)), np.column_stack([design.y, design.x])
-    if asked.model == "differences":
-        return _differences(rows, codes, str(asked.period))
-    units = f"{int(codes.max()) + 1:,} units ({asked.unit})"
-    if asked.model == "between":
+    codes, columns = rows.codes(str(unit)), np.column_stack([design.y, design.x])
+    if model == "differences":
+        return _differences(rows, codes, str(period))
+    units = f"{int(codes.max()) + 1:,} units ({unit})"
+    if model == "between":
         changed, first = unit_means(columns, codes), design.rows[np.unique(codes, return_index=True)[1]]
         rows, note = rows.with_design(rows=first), f"Means of {units} over {len(codes):,} rows."
     else:

@@ -57,8 +57,8 @@ class VarianceComponents:
 
 def unit_means(columns: FloatArray, codes: CodeArray) -> FloatArray:
     """Mean of every column in every unit, shape (units, k)."""
-    sums = [np.bincount(codes, weights=column) for column in columns.T]
-    return np.asarray(np.column_stack(sums) / np.bincount(codes)[:, None])
+    sizes = np.bincount(codes)
+    return np.column_stack([np.bincount(codes, weights=column) / sizes for column in columns.T])
 
 
 def variance_components(y: FloatArray, x: FloatArray, codes: CodeArray) -> VarianceComponents:
@@ -161,16 +161,15 @@ def two_stage(
         left[:, j] = fit_lstsq(x[:, column], exogenous, weights).residuals
         projected[:, column] -= left[:, j]
     params = fit_lstsq(y, projected, weights).params
-    changed = y - (x - projected) @ np.nan_to_num(params)
-    return TwoStage(changed, projected, left, params)
+    return TwoStage(y - (x - projected) @ np.nan_to_num(params), projected, left, params)
 
 
 def sargan(residuals: FloatArray, instruments: FloatArray, weights: FloatArray | None = None) -> float:
     """Sargan's statistic: n times the share of the residuals' squares that all instruments together explain."""
     # n e'P_Z e / e'e
-    fit = fit_lstsq(residuals, instruments, weights)
     w = np.ones(len(residuals)) if weights is None else weights
-    return float(len(residuals) * (1 - np.sum(w * fit.residuals**2) / np.sum(w * residuals**2)))
+    unexplained = fit_lstsq(residuals, instruments, weights).residuals
+    return float(len(residuals) * (1 - w @ unexplained**2 / (w @ residuals**2)))
 
 
 def beck_katz(
@@ -196,5 +195,4 @@ def beck_katz(
     errors[periods, units], cube[periods, units] = residuals, x
     # S = sum_t e_t e_t' / T,   B (sum_t X_t' S X_t) B
     between = errors.T @ errors / t
-    meat = np.einsum("tik,ij,tjl->kl", cube, between, cube, optimize=True)
-    return np.asarray(bread @ meat @ bread)
+    return np.asarray(bread @ np.einsum("tik,ij,tjl->kl", cube, between, cube, optimize=True) @ bread)

@@ -33,6 +33,7 @@ from wagegap.errors import (
     FewClustersWarning,
     IdentificationError,
     OptionError,
+    check_alpha,
     check_count,
     check_option,
     public,
@@ -148,8 +149,7 @@ class WildBootstrap:
         >>> test.p_value_at(low - 1e-6) < 0.05 <= test.p_value_at(low)
         True
         """
-        if not 0 < alpha < 1:
-            raise OptionError(f"alpha={alpha!r} is not between 0 and 1: 0.05 gives a 95 % interval.")
+        check_alpha(alpha)
         low, high = (self.value + end for end in self.draws.interval(alpha, ties=self.ties == "count"))
         if not np.isfinite([low, high]).all():
             warn(
@@ -185,8 +185,8 @@ class WildBootstrap:
         >>> wild_bootstrap(data, "y ~ x", "x", cluster="firm", reps=99).tidy().columns.tolist()
         ['term', 'estimate', 'std_error', 'statistic', 'p_value']
         """
-        columns = dict(std_error=self.std_error, statistic=self.statistic, p_value=self.p_value)
-        return pd.DataFrame([{"term": self.hypothesis, "estimate": self.estimate, **columns}])
+        numbers = {name: getattr(self, name) for name in ("estimate", "std_error", "statistic", "p_value")}
+        return pd.DataFrame([{"term": self.hypothesis, **numbers}])
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(self.in_words())}</p>"
@@ -325,13 +325,12 @@ def _result(
 ) -> WildBootstrap:
     """Scale the statistic as CR1 does, and say everything."""
     nobs, groups = float(rows.observations.sum()), len(problem.own)
-    free = nobs - problem.rank - effects_rank(rows.design.effects)
-    if free <= 0:
-        raise IdentificationError(f"there are {nobs:g} observations for {nobs - free:g} parameters: drop controls.")
-    factor = float(np.sqrt(groups / (groups - 1) * (nobs - 1) / free))
-    error = factor * draws.error
+    df = nobs - problem.rank - effects_rank(rows.design.effects)
+    if df <= 0:
+        raise IdentificationError(f"there are {nobs:g} observations for {nobs - df:g} parameters: drop controls.")
+    factor = float(np.sqrt(groups / (groups - 1) * (nobs - 1) / df))
     return WildBootstrap(
-        hypothesis[0], problem.estimate, error, draws.statistic / factor, draws.p_value(ties=ties == "count"), ties,
-        draws.drawn / factor, draws.smallest, draws.enumerated, restricted, draws.multipliers, cluster, groups,
-        int(nobs), rows.design.ledger, hypothesis[1], draws,
+        hypothesis[0], problem.estimate, factor * draws.error, draws.statistic / factor,
+        draws.p_value(ties=ties == "count"), ties, draws.drawn / factor, draws.smallest, draws.enumerated, restricted,
+        draws.multipliers, cluster, groups, int(nobs), rows.design.ledger, hypothesis[1], draws,
     )  # fmt: skip

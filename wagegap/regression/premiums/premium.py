@@ -45,7 +45,6 @@ from wagegap.estimation.cellwise import Rows, cell_labels, least_squares, relate
 from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
-from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
@@ -102,12 +101,10 @@ class Premiums(Result):
         if self.unit != "log points":
             raise OptionError(f"premiums in {self.unit!r} cannot be turned into per cent; only log points can.")
         logs = self.estimates
-        variance = np.zeros_like(logs.values) if correction == "none" else np.diag(logs.covariance)
-        ratio, slope = _relative_pay(logs.values, variance, logs.df, correction)
-        labels, jacobian = logs.labels.assign(unit="per cent"), np.diag(100 * slope)
-        return replace(
-            self, estimates=logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: jacobian)
-        )  # fmt: skip
+        ratio, slope = _relative_pay(logs, correction)
+        labels = logs.labels.assign(unit="per cent")
+        per_cent = logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: np.diag(100 * slope))
+        return replace(self, estimates=per_cent)
 
     def reliability(self, term: str | None = None) -> float:
         """Return the share of the premiums' variance across cells that is not sampling noise."""
@@ -131,9 +128,8 @@ class Premiums(Result):
         >>> premiums.plot().get_xlabel()
         'Premium of ai (log points), 95 % intervals'
         """
-        largest_first = np.argsort(-self.estimates.values, kind="stable")
-        scale = f"{self.title} ({self.unit})"
-        return draw_estimates(self.estimates.select(largest_first), ax, alpha, scale, row_height=0.2)
+        largest_first = self.estimates.select(np.argsort(-self.estimates.values, kind="stable"))
+        return draw_estimates(largest_first, ax, alpha, f"{self.title} ({self.unit})", row_height=0.2)
 
 
 @refittable
@@ -220,26 +216,28 @@ def fit_premiums(  # noqa: PLR0913
     if formula is None:
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
     panel = _rebased(as_panel(data), premium, base)
-    how = dict(by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    rows = prepare(panel, formula, **how)
-    columns = _columns(rows.design, formula, premium)
+    rows = prepare(
+        panel, formula, by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
+    )  # fmt: skip
+    columns = rows.design.columns_of(premium)
+    if not columns:
+        raise ColumnError(
+            f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, rows.design.terms)} "
+            f"Regressors: {listing(dict.fromkeys(rows.design.terms))}."
+        )
     rows, wanted, cells, absent = _kept_cells(rows, columns, least, empty_cells)
     labels = pd.DataFrame({"term": [premium] if len(columns) == 1 else [rows.design.names[j] for j in columns]}).assign(
         unit=unit_of_outcome(rows.design.outcome), comparison=comparison or _comparison(rows, columns, premium, base)
     )
-    fit = _separate if method == "separate" else _stacked
-    estimates, sigma = fit(rows, columns, labels, wanted, f"Premium of {premium}")
+    title = f"Premium of {premium}"
+    if method == "stacked":
+        estimates, sigma = _stacked(rows, columns, labels, wanted, title)
+    else:
+        fits, refit = least_squares(rows, columns, wanted)
+        estimates = relate(rows, fits, refit, labels, title=title, wanted=wanted)
+        sigma = np.array([fit.sigma for fit in fits])
     premiums = Premiums(estimates, premium, cells.assign(sigma=sigma), absent)
     return premiums if keep_units else premiums.without_units()
-
-
-def _separate(
-    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
-) -> tuple[Estimates, FloatArray]:
-    """Premiums of cells with slopes of their own, and the deviation of each cell's residuals."""
-    fits, refit = least_squares(rows, columns, wanted)
-    estimates = relate(rows, fits, refit, labels, title=title, wanted=wanted)
-    return estimates, np.array([fit.sigma for fit in fits])
 
 
 def _stacked(
@@ -260,9 +258,11 @@ def _stacked(
     else:
         check_clusters(fits.source)
     keep = wanted.ravel()
-    frame = cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True)
-    values = fits.values.ravel()[keep]
-    return Estimates(frame, values, (source,), (matrix[keep],), title=title, ledger=rows.design.ledger), fits.sigma
+    estimates = Estimates(
+        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep], (source,),
+        (matrix[keep],), title=title, ledger=rows.design.ledger,
+    )  # fmt: skip
+    return estimates, fits.sigma
 
 
 def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
@@ -278,17 +278,6 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
         )
     ordered = [base, *(level for level in levels if level != base)]
     return panel.assign(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
-
-
-def _columns(design: Design, formula: str, premium: str) -> list[int]:
-    """Columns whose coefficients are premiums."""
-    columns = design.columns_of(premium)
-    if not columns:
-        raise ColumnError(
-            f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, design.terms)} "
-            f"Regressors: {listing(dict.fromkeys(design.terms))}."
-        )
-    return columns
 
 
 def _kept_cells(
@@ -309,7 +298,7 @@ def _kept_cells(
     """
     names, (treated, others) = rows.cells.names, least
     frame, enough, levels = _count(rows, columns, least)
-    used = enough.any(axis=1)
+    used: BoolArray = np.logical_or.reduce(enough, axis=1)
     empty = np.flatnonzero((frame["n_treated"] == 0) | (frame["n_comparison"] == 0))
     if empty_cells == "raise" and len(empty):
         reasons = [f"{names[c] or 'the data'} ({frame['reason'].iloc[c]})" for c in empty]
@@ -338,9 +327,8 @@ def _kept_cells(
             f"{listing(named)}. They are listed in .absent.",
             SmallCellWarning,
         )
-    absent = pd.concat([frame[~used], levels], ignore_index=True) if len(levels) else frame[~used]
-    cells = frame[used].drop(columns="reason").reset_index(drop=True)
-    return rows, enough[used], cells, absent.reset_index(drop=True)
+    absent = pd.concat([frame[~used], levels] if len(levels) else [frame[~used]], ignore_index=True)
+    return rows, enough[used], frame[used].drop(columns="reason").reset_index(drop=True), absent
 
 
 def _count(rows: Rows, columns: list[int], least: tuple[int, int]) -> tuple[pd.DataFrame, BoolArray, pd.DataFrame]:
@@ -359,7 +347,7 @@ def _count(rows: Rows, columns: list[int], least: tuple[int, int]) -> tuple[pd.D
         f"fewer than {least[1]} others",
     )
     frame = rows.cells.keys.assign(n=n, n_treated=treated, n_comparison=others, reason=reason)
-    cell, level = np.nonzero(enough.any(axis=1)[:, None] & ~enough)
+    cell, level = np.nonzero(enough.any(axis=1, keepdims=True) & ~enough)
     term = [rows.design.names[columns[k]] for k in level]
     return frame, enough, frame.iloc[cell].assign(term=term, n_treated=by_level[cell, level], reason=few)
 
@@ -374,12 +362,13 @@ def _comparison(rows: Rows, columns: list[int], premium: str, base: str | float 
     return f"{premium} = {absent[0]}" if shown and len(absent) == 1 else f"not {premium}"
 
 
-def _relative_pay(b: FloatArray, v: FloatArray, df: FloatArray, correction: str) -> tuple[FloatArray, FloatArray]:
+def _relative_pay(logs: Estimates, correction: str) -> tuple[FloatArray, FloatArray]:
     """Ratio of pay, and its derivative that carries the covariance."""
+    b, v = logs.values, np.zeros_like(logs.values) if correction == "none" else np.diag(logs.covariance)
     if correction != "van_garderen_shah":
         return np.exp(b - v / 2), np.exp(b - v / 2)
     # exp(b) 0F1(m; -m v / 2), m = df / 2, with variance exp(2b) (exp(-v) - exp(-2v))
-    m = np.minimum(df, 1e7) / 2
+    m = np.minimum(logs.df, 1e7) / 2
     root = np.sqrt(np.exp(2 * b) * (np.exp(-v) - np.exp(-2 * v)))
     slope = np.where(v > 0, root / np.sqrt(np.where(v > 0, v, 1.0)), np.exp(b))
     return np.exp(b) * _hyp0f1(m, -m * v / 2), slope
@@ -408,8 +397,8 @@ def _check_products_call(
         raise OptionError(f"cross-products carry their own formula ({data.formula}): leave formula out.")
     if cov is not None and cov != "HC1":
         raise OptionError(f"cross-products allow cov='HC1' alone, not cov={cov!r}: other choices need the workers.")
-    usual = {"method": "separate", "small_sample": "stata", "empty_cells": "raise"}
-    asked = [name for name, value in given.items() if value != usual.get(name)]
+    by_default = {"method": "separate", "small_sample": "stata", "empty_cells": "raise"}
+    asked = [name for name, value in given.items() if value != by_default.get(name)]
     if asked:
         raise OptionError(
             f"cross-products are of cells by {listing(data.keys.columns)} whose regression is made already: leave out "
@@ -433,7 +422,6 @@ def _from_products(data: CrossProducts, premium: str, least: tuple[int, int], co
     if not used.any():
         raise EmptyDataError(f"no cell has {least[0]} holders and {least[1]} others.")
     frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
-    few = np.where(treated < least[0], f"fewer than {least[0]} premium holders", f"fewer than {least[1]} others")
     labels = data.keys[used].reset_index(drop=True)
     labels = labels.assign(term=premium, unit=unit_of_outcome(data.formula), comparison=comparison or data.comparison)
     # HC1: V n / (n - k)
@@ -444,5 +432,6 @@ def _from_products(data: CrossProducts, premium: str, least: tuple[int, int], co
         labels, values[used], (source,), (np.eye(len(labels)),), title=f"Premium of {premium}", ledger=ledger,
         notes=data.notes,
     )  # fmt: skip
+    few = np.where(treated < least[0], f"fewer than {least[0]} premium holders", f"fewer than {least[1]} others")
     cells = frame[used].reset_index(drop=True).assign(sigma=np.sqrt(residual[used]))
     return Premiums(estimates, premium, cells, frame.assign(reason=few)[~used].reset_index(drop=True))

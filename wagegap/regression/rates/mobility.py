@@ -84,9 +84,8 @@ class Rates(Result):
     @public
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
-        factor = conversion(self.unit, check_unit(unit))
-        matrix, labels = factor * np.eye(len(self.estimates.values)), self.estimates.labels.assign(unit=unit)
-        return replace(self, estimates=self.estimates.map(matrix, labels=labels))
+        matrix = conversion(self.unit, check_unit(unit)) * np.eye(len(self.estimates.values))
+        return replace(self, estimates=self.estimates.map(matrix, labels=self.estimates.labels.assign(unit=unit)))
 
     @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
@@ -130,9 +129,11 @@ class Rates(Result):
         """
         p, n, top = self._effective("Jeffreys'")
         a, b = n * p + 0.5, n * (1 - p) + 0.5
-        low = np.where(p <= 0, 0.0, stats.beta.ppf(alpha / 2, a, b))
-        high = np.where(p >= 1, 1.0, stats.beta.isf(alpha / 2, a, b))
-        return pd.DataFrame({"conf_low": low, "conf_high": high}, index=self.estimates.names) * top
+        ends = {
+            "conf_low": np.where(p <= 0, 0.0, stats.beta.ppf(alpha / 2, a, b)),
+            "conf_high": np.where(p >= 1, 1.0, stats.beta.isf(alpha / 2, a, b)),
+        }
+        return pd.DataFrame(ends, index=self.estimates.names) * top
 
     @public
     def standardise(
@@ -174,8 +175,8 @@ class Rates(Result):
         ['iso3']
         """
         check_option("method", method, ("direct", "indirect"))
-        levels = [over] if isinstance(over, str) else list(over)
-        estimates, cells = standardised(self.estimates, self.cells, levels, standard, method)
+        over = [over] if isinstance(over, str) else list(over)
+        estimates, cells = standardised(self.estimates, self.cells, over, standard, method)
         return replace(self, estimates=estimates, cells=cells)
 
     def _effective(self, whose: str) -> tuple[FloatArray, FloatArray, float]:
@@ -205,8 +206,8 @@ class Rates(Result):
         event = self.events[0] if event is None else event
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
-        largest_first = np.argsort(-rates.values, kind="stable")
-        return draw_estimates(rates.select(largest_first), ax, alpha, f"{event} ({self.unit})", row_height=0.2)
+        rates = rates.select(np.argsort(-rates.values, kind="stable"))
+        return draw_estimates(rates, ax, alpha, f"{event} ({self.unit})", row_height=0.2)
 
 
 @refittable
@@ -261,14 +262,14 @@ def fit_rates(  # noqa: PLR0913
     check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
-    how = dict(by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    rates = rates_of(panel, values, among=among, min_rows=min_rows, how=how)
+    rates = rates_of(
+        panel, values, among=among, min_rows=min_rows, by=by, cov=cov, small_sample=small_sample, weights=weights,
+        weight_kind=weight_kind,
+    )  # fmt: skip
     return rates if keep_units else rates.without_units()
 
 
-def rates_of(
-    panel: Panel, events: Mapping[str, FloatArray], *, among: str | None, min_rows: int, how: Mapping[str, Any]
-) -> Rates:
+def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | None, min_rows: int, **how: Any) -> Rates:
     """Rates of events whose values are known for every row of the panel, NaN where they are not.
 
     Parameters
@@ -279,7 +280,7 @@ def rates_of(
         Values by name.
     among, min_rows
         As in `fit_rates`.
-    how : mapping
+    **how
         Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
     """
     subpop = [] if among is None else [(f"not {among}", ~_among(panel, among))]
@@ -294,21 +295,19 @@ def rates_of(
             SmallCellWarning,
         )
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
-    censoring = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
-    notes = (*([f"Among: {among}."] if among else []), *censoring)
-    joined = replace(join(*estimates, title="Rates"), notes=notes)
+    notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
+    notes = [f"Among: {among}.", *notes] if among else notes
+    joined = replace(join(*estimates, title="Rates"), notes=tuple(notes))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
 def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
-    if isinstance(events, str):
-        return {events: events}
+    events = [events] if isinstance(events, str) else events
     if not isinstance(events, Mapping | Sequence):
         raise OptionError(f"events={events!r} must name columns, such as {{'emigration': 'abroad_next'}}.")
-    named = dict(events) if isinstance(events, Mapping) else {name: name for name in events}
-    if not named:
+    if not events:
         raise OptionError("fit_rates needs at least one event, such as {'emigration': 'abroad_next'}.")
-    return named
+    return dict(events) if isinstance(events, Mapping) else {name: name for name in events}
 
 
 def _among(panel: Panel, among: str) -> BoolArray:
@@ -339,8 +338,8 @@ def _one_event(
     unknown = np.isnan(values)
     if np.logical_or.reduce([unknown, *(outside for _, outside in subpop)]).all():
         raise EmptyDataError(f"event {name!r} is known for nobody among those asked about.\n{panel.ledger}")
-    parts = FormulaParts(name, "1", values=values)
-    rows = prepare(panel, parts, subpop=[*subpop, (f"unknown {name}", unknown)], **how)
+    subpop = [*subpop, (f"unknown {name}", unknown)]
+    rows = prepare(panel, FormulaParts(name, "1", values=values), subpop=subpop, **how)
     n, weights = rows.count(), rows.observations if rows.weights is None else rows.weights
     frame = rows.cells.keys.assign(
         event=name,
@@ -355,6 +354,6 @@ def _one_event(
         )
     if not used.all():
         rows = rows.keep(used[rows.cells.codes], "in cells under the minimum")
-    labels = pd.DataFrame({"term": [name], "unit": "share", "comparison": ""})
+    labels = pd.DataFrame({"term": [name], "unit": "share"})
     estimates = relate(rows, *least_squares(rows), labels, title=f"Rate of {name}")
     return estimates, frame[used], frame[~used].assign(reason=f"fewer than {min_rows} rows")

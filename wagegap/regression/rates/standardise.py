@@ -53,7 +53,8 @@ def standardised(
     table = _Table.of(rates, sizes.rename(columns={"event": "term"}), keys, over)
     shares, is_standard = _standard(table, standard, keys, method)
     has = table.place >= 0
-    lacking = ((shares > 0) & ~has if method == "direct" else has & (shares <= 0)).any(axis=1)
+    misses = (shares > 0) & ~has if method == "direct" else has & (shares <= 0)
+    lacking: BoolArray = np.logical_or.reduce(misses, axis=1)
     if lacking.all():
         raise EmptyDataError(f"no cell has every level of {listing(over)} that the standard has: pool levels.")
     if lacking.any():

@@ -25,6 +25,7 @@ from wagegap.errors import (
     check_column,
     listing,
     public,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.design import check_keys
@@ -95,38 +96,33 @@ def stock_rates(
     stated = StatedSource(
         source, np.diag(variance), np.inf, "stated errors of counts" if abroad_error else "errors unknown"
     )
-    cells = table[keys].reset_index(drop=True)
-    labels = cells.assign(term="stock_abroad", unit="share", comparison="")
+    cells, event = table[keys].reset_index(drop=True), "stock_abroad"
+    labels = cells.assign(term=event, unit="share", comparison="")
     estimates = Estimates(labels, a / (a + d), (stated,), (np.eye(len(a)),), title="Stock abroad")
-    cells = cells.assign(event="stock_abroad", n=a + d, happened=a, weight=a + d)
-    return Rates(estimates, ("stock_abroad",), "everyone counted", cells)
+    return Rates(estimates, (event,), "everyone counted", cells.assign(event=event, n=a + d, happened=a, weight=a + d))
 
 
 def _check_keys(table: pd.DataFrame, keys: Sequence[str], by: object) -> None:
     """Raise unless every row is one cell."""
     if not keys:
         raise OptionError(f"by={by!r} names no column: stocks are of cells, such as countries.")
-    lost = int(table[list(keys)].isna().any(axis=1).sum())
-    if lost:
-        raise MissingValueError(f"{listing(keys)} is missing in {lost} of {len(table)} rows of stocks: fill it in.")
+    missing = table[list(keys)].isna().any(axis=1)
+    refuse_rows(missing, MissingValueError, f"{listing(keys)} is missing in ", " rows of stocks: fill it in.")
     check_keys(table, keys)
     twice = table.duplicated(list(keys)).to_numpy()
-    if twice.any():
-        raise DuplicateKeyError(
-            f"{int(twice.sum())} of {len(table)} rows of stocks have the {listing(keys)} of another, first "
-            f"{listing(table.loc[twice, list(keys)].iloc[0])}: add them up, or name what tells them apart in by=."
-        )
+    first = listing(table.loc[twice, list(keys)].iloc[0]) if twice.any() else ""
+    advice = f"first {first}: add them up, or name what tells them apart in by=."
+    refuse_rows(twice, DuplicateKeyError, "", f" rows of stocks have the {listing(keys)} of another, {advice}")
 
 
 def _counts(table: pd.DataFrame, keys: Sequence[str], abroad: str, domestic: str) -> tuple[FloatArray, FloatArray]:
     """Counts abroad and at home, checked."""
     a, d = (known_numbers(table, name) for name in (abroad, domestic))
     bad = ~(np.isfinite(a) & np.isfinite(d)) | (a < 0) | (d < 0) | (a + d <= 0)
-    if bad.any():
-        raise UnitError(
-            f"stocks must be counts that are not negative, nor both zero: {int(bad.sum())} of {len(a)} rows are not, "
-            f"first {listing(table.loc[bad, [*keys, abroad, domestic]].iloc[0])}."
-        )
+    first = listing(table.loc[bad, [*keys, abroad, domestic]].iloc[0]) if bad.any() else ""
+    refuse_rows(
+        bad, UnitError, "stocks must be counts that are not negative, nor both zero: ", f" rows are not, first {first}."
+    )  # fmt: skip
     return a, d
 
 

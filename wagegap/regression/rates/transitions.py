@@ -101,8 +101,10 @@ class Transitions(Result):
         """
         from wagegap.regression.rates.figures import draw_moves
 
-        columns = {"origin": self.origin, "destination": self.destination}
-        return draw_moves(self.estimates, self.cells, **columns, at_most=at_most, ax=ax, keys=keys)
+        return draw_moves(
+            self.estimates, self.cells, origin=self.origin, destination=self.destination, at_most=at_most, ax=ax,
+            keys=keys,
+        )  # fmt: skip
 
     def mobility(self) -> Estimates:
         """Return indices of mobility of each cell, with their joint covariance.
@@ -196,8 +198,10 @@ def fit_transitions(  # noqa: PLR0913
         f"{destination} {_name_of(level)}": np.where(known, (column == level).to_numpy(float, na_value=np.nan), np.nan)
         for level in levels
     }
-    how = dict(by=[*keys, origin], cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    rates = rates_of(panel, events, among=among, min_rows=min_rows, how=how)
+    rates = rates_of(
+        panel, events, among=among, min_rows=min_rows, by=[*keys, origin], cov=cov, small_sample=small_sample,
+        weights=weights, weight_kind=weight_kind,
+    )  # fmt: skip
     shares, first = rates.estimates, next(iter(events))
     assert shares.ledger is not None
     # rows without a destination, which the first event counted, by the name of the column
@@ -242,5 +246,4 @@ def _keys_of_moves(panel: Panel, origin: str, destination: str, by: str | Sequen
 
 def _name_of(level: Any) -> str:
     """Name of a level, in which codes that missing values made decimal are whole: 2512.0 is '2512'."""
-    whole = isinstance(level, float | np.floating) and float(level).is_integer()
-    return str(int(level)) if whole else str(level)
+    return str(int(level) if isinstance(level, float | np.floating) and float(level).is_integer() else level)

@@ -92,13 +92,12 @@ def dubin_mcfadden_terms(probabilities: FloatArray, chosen: int, names: Sequence
     """
     p = np.clip(probabilities, _LEAST, 1 - _LEAST)
     others = [j for j in range(p.shape[1]) if j != chosen]
-    values = p[:, others] * np.log(p[:, others]) / (1 - p[:, others]) + np.log(p[:, [chosen]])
+    q = p[:, others]
+    values = q * np.log(q) / (1 - q) + np.log(p[:, [chosen]])
     # dt_j / dP_j = (ln P_j + 1) / (1 - P_j) + P_j ln P_j / (1 - P_j)^2,   dt_j / dP_m = 1 / P_m
     by_probability = np.zeros((len(p), len(others), p.shape[1]))
-    for i, j in enumerate(others):
-        p_j = p[:, j]
-        by_probability[:, i, j] = (np.log(p_j) + 1) / (1 - p_j) + p_j * np.log(p_j) / (1 - p_j) ** 2
-        by_probability[:, i, chosen] = 1 / p[:, chosen]
+    by_probability[:, np.arange(len(others)), others] = (np.log(q) + 1) / (1 - q) + q * np.log(q) / (1 - q) ** 2
+    by_probability[:, :, chosen] = 1 / p[:, [chosen]]
     slopes = _by_index(by_probability, probabilities, range(p.shape[1]))
     return Terms(values, slopes, tuple(f"m[{names[j]}]" for j in others))
 
@@ -130,8 +129,10 @@ def dahl_terms(probabilities: FloatArray, places: Sequence[int], degree: int, na
     for i, power in enumerate(powers):
         for v in np.flatnonzero(power):
             by_probability[:, i, v] = power[v] * np.prod(p ** (power - (np.arange(len(power)) == v)), axis=1)
-    factors = [[(names[places[v]], power[v]) for v in np.flatnonzero(power).tolist()] for power in powers]
-    labels = [" ".join(f"P[{name}]^{a}" if a > 1 else f"P[{name}]" for name, a in pairs) for pairs in factors]
+    labels = [
+        " ".join(f"P[{names[j]}]^{a}" if a > 1 else f"P[{names[j]}]" for j, a in zip(places, power, strict=True) if a)
+        for power in powers
+    ]
     return Terms(values, _by_index(by_probability, probabilities, places), tuple(labels))
 
 

@@ -17,7 +17,7 @@ Barrett, G. and S. Donald (2003). Consistent tests for stochastic dominance. Eco
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -41,7 +41,7 @@ from wagegap.errors import (
 from wagegap.estimation.cellwise import Rows, relate
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.estimates import SMALL_SAMPLE, Estimates
+from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result
@@ -112,10 +112,8 @@ class Roy(Result):
         check_alpha(alpha)
         rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
         check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
-        leavers, stayers = rows["leavers dominate"] < alpha, rows["stayers dominate"] < alpha
-        return {(False, True): "positive", (True, False): "negative", (False, False): "none"}.get(
-            (bool(leavers), bool(stayers)), "mixed"
-        )
+        rejected = bool(rows["leavers dominate"] < alpha), bool(rows["stayers dominate"] < alpha)
+        return {(False, True): "positive", (True, False): "negative", (False, False): "none"}.get(rejected, "mixed")
 
 
 @refittable
@@ -181,11 +179,11 @@ def fit_roy(  # noqa: PLR0913
     for order in orders:
         check_option("orders", order, (1, 2))
     check_column(leave, [leave], "for leave")
-    check_option("small_sample", small_sample, SMALL_SAMPLE)
     if parts < 2:
         raise OptionError("parts=1: at least two parts are needed for a ratio.")
-    how = dict(by=(), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    rows = _rows(as_panel(data), formula, leave, how)
+    rows = _rows(
+        as_panel(data), formula, leave, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
+    )  # fmt: skip
     estimates, values = _ratios(rows, parts), np.unique(rows.y)
     # all values, or evenly spaced quantiles of many
     grid = values if len(values) <= _GRID else np.quantile(values, np.linspace(0, 1, _GRID))
@@ -232,7 +230,7 @@ def _sides_of(formula: str) -> tuple[str, str]:
     return parts.outcome, parts.regressors
 
 
-def _rows(panel: Panel, formula: str, leave: str, how: Mapping[str, Any]) -> _Rows:
+def _rows(panel: Panel, formula: str, leave: str, **how: Any) -> _Rows:
     outcome, regressors = _sides_of(formula)
     if leave in re.findall(r"\w+", f"{outcome} {regressors or ''}"):
         raise OptionError(f"{leave!r} says who leaves: it cannot stand in formula={formula!r} too.")
@@ -242,16 +240,17 @@ def _rows(panel: Panel, formula: str, leave: str, how: Mapping[str, Any]) -> _Ro
         raise DataError(f"leave={leave!r} must be 0/1.")
     if unknown.all():
         raise EmptyDataError(f"leave={leave!r} is known for nobody.\n{panel.ledger}")
-    rows = prepare(panel, FormulaParts(outcome, regressors or "1"), subpop=[(f"unknown {leave}", unknown)], **how)
+    rows = prepare(
+        panel, FormulaParts(outcome, regressors or "1"), by=(), subpop=[(f"unknown {leave}", unknown)], **how
+    )
     weights = np.ones(len(rows)) if rows.weights is None else rows.weights
     y = fit_lstsq(rows.design.y, rows.design.x, weights).residuals if regressors else rows.design.y
     leaves_of_rows = leaves[rows.design.rows] == 1
     for verb, mask in (("leaves", leaves_of_rows), ("stays", ~leaves_of_rows)):
         if mask.sum() < 2:
             raise EmptyDataError(f"{int(mask.sum())} of {len(mask):,} rows {verb}: there is nobody to compare.")
-    leavers, stayers = (np.where(mask, weights, 0.0) for mask in (leaves_of_rows, ~leaves_of_rows))
-    compared = f"{outcome} given {regressors}" if regressors else outcome
-    return _Rows(compared, y, leaves_of_rows, leavers / leavers.sum(), stayers / stayers.sum(), rows)
+    leavers, stayers = (mask * weights / weights[mask].sum() for mask in (leaves_of_rows, ~leaves_of_rows))
+    return _Rows(f"{outcome} given {regressors}" if regressors else outcome, y, leaves_of_rows, leavers, stayers, rows)
 
 
 def _distribution(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
@@ -262,8 +261,9 @@ def _distribution(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArra
 
 def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
     """Integral of the distribution function up to the points of a grid: the mean of what pay falls short of them."""
-    short = _distribution(rows, share * (rows.y - grid[0]), grid)
-    return np.asarray((grid - grid[0]) * _distribution(rows, share, grid) - short)
+    # int F = (y - y_0) F(y) - sum_{i: y_i <= y} s_i (y_i - y_0)
+    rise = grid - grid[0]
+    return np.asarray(rise * _distribution(rows, share, grid) - _distribution(rows, share * (rows.y - grid[0]), grid))
 
 
 def _multipliers(rows: _Rows, generator: np.random.Generator) -> FloatArray:
@@ -283,9 +283,8 @@ def _values(y: FloatArray, leaves: BoolArray, w: FloatArray, parts: int) -> tupl
     cuts = y[order][np.searchsorted(total, total[-1] * np.arange(1, parts) / parts * (1 - 1e-12))]
     part = np.searchsorted(cuts, y, side="left")
     shares = [np.bincount(part, weights=v, minlength=parts) / v.sum() for v in (go, stay)]
-    gap = go @ y / go.sum() - stay @ y / stay.sum()
     ratios = np.divide(shares[0], shares[1], out=np.full(parts, np.nan), where=shares[1] > 0)
-    return np.concatenate([[gap], ratios]), cuts, part
+    return np.array([go @ y / go.sum() - stay @ y / stay.sum(), *ratios]), cuts, part
 
 
 def _ratios(rows: _Rows, parts: int) -> Estimates:
@@ -300,9 +299,11 @@ def _ratios(rows: _Rows, parts: int) -> Estimates:
     if len(np.unique(cuts)) < len(cuts):
         raise DataError(f"{rows.outcome} has too few values for {parts} parts of equal size: lower parts.")
     cell_fit = CellFit(values=values, influence=_influence(rows, cuts, part), n_params=1)
-    terms = ["mean gap", *(f"ratio {p + 1}" for p in range(parts))]
-    units = [unit_of_outcome(rows.rows.design.outcome), *["none"] * parts]
-    labels = pd.DataFrame({"term": terms, "unit": units, "comparison": "stayers"})
+    labels = pd.DataFrame({
+        "term": ["mean gap", *(f"ratio {p + 1}" for p in range(parts))],
+        "unit": [unit_of_outcome(rows.rows.design.outcome), *["none"] * parts],
+        "comparison": "stayers",
+    })  # fmt: skip
     title = f"Selection of those who leave, by {rows.outcome}"
     return relate(rows.rows, [cell_fit], lambda cell: fit(cell.weights)[0], labels, title=title)
 
@@ -324,11 +325,11 @@ def _influence(rows: _Rows, cuts: FloatArray, part: IntArray) -> FloatArray:
 
 def _density_ratio(rows: _Rows, cut: float) -> float:
     """Leavers' density over stayers' at a point, by a normal kernel with a common width."""
-    stay = rows.stayers
+    go, stay = rows.leavers, rows.stayers
     spread = np.sqrt(stay @ (rows.y - stay @ rows.y) ** 2)
-    size = min(rows.worth(rows.leavers), rows.worth(stay))
+    size = min(rows.worth(go), rows.worth(stay))
     kernel = np.exp(-0.5 * ((rows.y - cut) / (1.06 * spread * size**-0.2)) ** 2)
-    return float(rows.leavers @ kernel / (stay @ kernel))
+    return float(go @ kernel / (stay @ kernel))
 
 
 def _dominance(
@@ -348,6 +349,6 @@ def _dominance(
     tests = []
     for order, (hypothesis, sign) in product(orders, (("leavers dominate", 1.0), ("stayers dominate", -1.0))):
         statistic = scale * max(float((sign * (known[order][0] - known[order][1])).max()), 0.0)
-        p = (1 + np.sum(scale * (sign * noise[order]).max(axis=1) >= statistic)) / (reps + 1)
-        tests.append((hypothesis, order, statistic, float(p)))
+        as_large = np.sum(scale * (sign * noise[order]).max(axis=1) >= statistic)
+        tests.append((hypothesis, order, statistic, float((1 + as_large) / (reps + 1))))
     return pd.DataFrame(tests, columns=["hypothesis", "order", "statistic", "p_value"])

@@ -20,9 +20,10 @@ Monte Carlo comparisons. Journal of Economic Surveys 21, 174-205.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import compress
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -44,6 +45,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import Rows, fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -153,8 +155,8 @@ class Selection(Result):
             check_option("term", term, known)
         wanted = known if term is None else [term]
         named = {
-            name: estimates.select(term=wanted)
-            for name, estimates in (("corrected", corrected), ("uncorrected", self.uncorrected))
+            "corrected": corrected.select(term=wanted),
+            "uncorrected": self.uncorrected.select(term=wanted),
         }
         outcome = self.title.removesuffix(" corrected for selection")
         return draw_effects(named, what=f"coefficient{{of}} in the equation of {outcome}", ax=ax, alpha=alpha)
@@ -239,12 +241,14 @@ def fit_selection(  # noqa: PLR0913
     """
     check_option("method", method, _METHODS)
     check_count("degree", degree)
-    how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
-    binary, task = method in _BINARY, _task(as_panel(data), formula, selection, method, how)
-    rows = task.rows
+    task = _task(
+        as_panel(data), formula, selection, method, by=by or (), cov=cov, small_sample=small_sample, weights=weights,
+        weight_kind=weight_kind,
+    )  # fmt: skip
+    binary, rows = method in _BINARY, task.rows
     if "equation" in rows.by:
         raise OptionError("by='equation': results have a column of this name themselves; rename yours.")
-    if set(rows.design.names) <= set(task.names):
+    if set(rows.design.names) <= set(task.pay.names):
         warn(
             "every regressor of the selection equation stands in the outcome equation too: the correction rests on the "
             "shape of the error's distribution alone. Add a regressor that moves selection and not the outcome.",
@@ -275,14 +279,8 @@ class _Task:
     ----------
     rows : Rows
         Selection equation, all rows; its outcome is the code of the choice.
-    outcome : str
-        Outcome in the formula.
-    y : ndarray, shape (n,)
-        Outcome, zero where not observed.
-    x : ndarray, shape (n, k)
-        Regressors of the outcome; likewise.
-    names : tuple of str
-        Columns of x.
+    pay : Design
+        Outcome equation in the same rows, zero where not observed.
     observed : ndarray of bool, shape (n,)
         Whose outcome is observed.
     codes : ndarray of int, shape (n,)
@@ -300,10 +298,7 @@ class _Task:
     """
 
     rows: Rows
-    outcome: str
-    y: FloatArray
-    x: FloatArray
-    names: tuple[str, ...]
+    pay: Design
     observed: BoolArray
     codes: IntArray
     levels: tuple[str, ...]
@@ -314,7 +309,7 @@ class _Task:
     degree: int = 1
 
 
-def _task(panel: Panel, formula: str, selection: str, method: SelectionMethod, how: Mapping[str, Any]) -> _Task:
+def _task(panel: Panel, formula: str, selection: str, method: SelectionMethod, **how: Any) -> _Task:
     """Prepare both equations: the outcome's among those selected, the selection's among all."""
     binary = method in _BINARY
     parts, first = _without_effects(formula), _selection_parts(selection)
@@ -334,7 +329,7 @@ def _task(panel: Panel, formula: str, selection: str, method: SelectionMethod, h
     without = 0 if binary else int((~has & ~np.isnan(codes))[at].sum())
     notes = (f"{without:,} rows have a place but no outcome, and enter the first step alone.",) if without else ()
     observed = has[at] & (places == 1) if binary else has[at]
-    return _Task(rows, parts.outcome, y[at], x[at], second.names, observed, places, levels, notes, method)
+    return _Task(rows, replace(second, y=y[at], x=x[at], rows=at), observed, places, levels, notes, method)
 
 
 def _without_effects(formula: str) -> FormulaParts:
@@ -377,8 +372,8 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
     if len(levels) < 2:
         places = "a single place" if levels else "no place"
         raise IdentificationError(f"{first.outcome!r} has {places}: there is no selection to correct for.")
-    numbered = column.map({level: float(i) for i, level in enumerate(levels)}).to_numpy(dtype=float)
-    return True, numbered, tuple(str(level) for level in levels)
+    numbers_of = {level: float(i) for i, level in enumerate(levels)}
+    return True, column.map(numbers_of).to_numpy(dtype=float), tuple(map(str, levels))
 
 
 def _places_of(task: _Task, places: str | Sequence[str], option: str) -> tuple[int, ...]:
@@ -403,8 +398,8 @@ class _Fit(CellFit):
 
 def _fit_normal(task: _Task, cell: Cell) -> _Fit:
     """Heckman's model, by two steps or maximum likelihood."""
-    at, z, names, selection_names = cell.rows, cell.x, task.names, task.rows.design.names
-    given = (task.y[at], task.x[at], task.observed[at], z, cell.weights)
+    at, z, names, selection_names = cell.rows, cell.x, task.pay.names, task.rows.design.names
+    given = (task.pay.y[at], task.pay.x[at], task.observed[at], z, cell.weights)
     if task.method == "ml":
         ml = fit_heckman(*given, names=names, selection_names=selection_names)
         values = np.concatenate([ml.selection, ml.params, [ml.sigma, ml.rho]])
@@ -432,7 +427,7 @@ def _fit_places(task: _Task, cell: Cell) -> _Fit:
     at, z, weights, selection_names = cell.rows, cell.x, cell.weights, task.rows.design.names
     choice = fit_multinomial(task.codes[at], z, weights, names=selection_names, outcomes=task.levels)
     if not choice.kept.all():
-        lost = [selection_names[j] for j in np.flatnonzero(~choice.kept)]
+        lost = compress(selection_names, ~choice.kept)
         raise IdentificationError(f"{listing(lost)} is collinear with other columns of the selection equation.")
     first = choice.influence(z)
     labels: list[tuple[str, str]] = []
@@ -440,7 +435,7 @@ def _fit_places(task: _Task, cell: Cell) -> _Fit:
     for m in task.chosen:
         chose = task.observed[at] & (task.codes[at] == m)
         terms = _terms(task, choice.probabilities[chose], m)
-        names = (*task.names, *terms.names)
+        names = (*task.pay.names, *terms.names)
         if chose.sum() <= len(names):
             raise IdentificationError(
                 f"the outcome of {task.levels[m]} is observed in {int(chose.sum())} rows for {len(names)} "
@@ -449,7 +444,7 @@ def _fit_places(task: _Task, cell: Cell) -> _Fit:
         w = None if weights is None else weights[chose]
         try:
             second = corrected_least_squares(
-                task.y[at][chose], task.x[at][chose], terms.values, terms.slopes, z[chose], w, names=names
+                task.pay.y[at][chose], task.pay.x[at][chose], terms.values, terms.slopes, z[chose], w, names=names
             )
         except IdentificationError as error:
             raise IdentificationError(f"in the outcome of {task.levels[m]}, {error}") from error
@@ -461,7 +456,7 @@ def _fit_places(task: _Task, cell: Cell) -> _Fit:
     return _Fit(
         values=np.concatenate(values),
         influence=np.column_stack([*influence, first]),
-        n_params=len(task.names) + choice.params.size,
+        n_params=len(task.pay.names) + choice.params.size,
         labels=tuple(labels),
     )
 
@@ -483,8 +478,8 @@ def _of_cells(task: _Task, fit: Callable[[_Task, Cell], _Fit], what: str) -> Est
     fits = fit_cells(task.rows, partial(fit, task))
     labels = pd.DataFrame(fits[0].labels, columns=["equation", "term"])
     in_pay = labels["equation"].str.startswith("outcome") | (labels["term"] == "sigma")
-    labels = labels.assign(unit=np.where(in_pay, unit_of_outcome(task.outcome), "none"))
-    return relate(task.rows, fits, partial(fit, task), labels, title=f"{task.outcome} {what}", notes=task.notes)
+    labels = labels.assign(unit=np.where(in_pay, unit_of_outcome(task.pay.outcome), "none"))
+    return relate(task.rows, fits, partial(fit, task), labels, title=f"{task.pay.outcome} {what}", notes=task.notes)
 
 
 def _fit_plain(task: _Task, cell: Cell) -> _Fit:
@@ -493,8 +488,8 @@ def _fit_plain(task: _Task, cell: Cell) -> _Fit:
     values, influence, classical = [], [], np.empty((0, 0))
     for chose in places.values() or [np.ones(len(at), dtype=bool)]:
         used = task.observed[at] & chose
-        x, w = task.x[at][used], np.ones(int(used.sum())) if cell.weights is None else cell.weights[used]
-        fit = fit_lstsq(task.y[at][used], x, w)
+        x, w = task.pay.x[at][used], np.ones(int(used.sum())) if cell.weights is None else cell.weights[used]
+        fit = fit_lstsq(task.pay.y[at][used], x, w)
         rows = np.zeros((len(at), x.shape[1]))
         rows[used] = (x * (w * fit.residuals)[:, None]) @ fit.bread
         values.append(np.nan_to_num(fit.params))
@@ -503,7 +498,7 @@ def _fit_plain(task: _Task, cell: Cell) -> _Fit:
     return _Fit(
         values=np.concatenate(values),
         influence=np.column_stack(influence),
-        n_params=len(task.names),
+        n_params=len(task.pay.names),
         classical=classical if len(values) == 1 else None,
-        labels=tuple((equation, name) for equation in places or ("outcome",) for name in task.names),
+        labels=tuple((equation, name) for equation in places or ("outcome",) for name in task.pay.names),
     )
