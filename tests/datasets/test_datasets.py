@@ -373,7 +373,7 @@ def test_complete_pairs():
     [
         ({}, {"countries": ["KOR", "USAA"]}, errors.DataError, "USAA.*Did you mean 'USA'"),
         ({}, {"countries": ["KOR", "KOR"]}, errors.DataError, "KOR twice"),
-        ({"moves": [5, -2, 3, 1]}, {}, errors.DataError, "negative in 1 rows"),
+        ({"moves": [5, -2, 3, 1]}, {}, errors.DataError, "negative in 1 of"),
         ({"more": 1}, {}, errors.ColumnError, "value=None must name"),
         ({"more": 1}, {"value": "move"}, errors.ColumnError, "Did you mean 'moves'"),
     ],
