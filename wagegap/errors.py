@@ -332,8 +332,10 @@ def check_options(**given: tuple[object, Sequence[object]]) -> None:
         check_option(name, value, options)
 
 
-def refuse_rows(bad: Any, kind: type[WagegapError], before: str, after: str) -> None:
+def refuse_rows(bad: Any, kind: type[WagegapError], before: str, after: str, values: Any = None) -> None:
     """Raise where any row is bad, with how many of how many between the two pieces of the message.
+
+    Of `values`, shape (n,), the first bad one stands for `{first}` in the second piece.
 
     >>> import numpy as np
     >>> refuse_rows(np.array([False, True]), MissingValueError, "'iso3' is missing in ", " rows: fill it in.")
@@ -342,7 +344,8 @@ def refuse_rows(bad: Any, kind: type[WagegapError], before: str, after: str) -> 
     """
     count = int(bad.sum())
     if count:
-        raise kind(f"{before}{count:,} of {len(bad):,}{after}")
+        first = "" if values is None else f"{values[bad][0]:g}"
+        raise kind(f"{before}{count:,} of {len(bad):,}{after.replace('{first}', first)}")
 
 
 def warn(message: str, category: type[WagegapWarning]) -> None:

@@ -38,7 +38,6 @@ __all__ = [
     "estimate_comparisons",
     "estimates_from_influence",
     "estimates_from_replicates",
-    "is_replicated",
     "joint_estimates",
     "replicate_values",
 ]
@@ -76,11 +75,6 @@ class Estimated:
     n_params: int = 1
 
 
-def is_replicated(grouped: GroupedSample) -> bool:
-    """Say whether the covariance asked for comes from replicates or a bootstrap."""
-    return grouped.cov.replicated
-
-
 def component_labels(details: Mapping[str, Sequence[str]], unit: str) -> pd.DataFrame:
     """Return component, term and unit: of each component its total and detail, then of the levels of both groups.
 
@@ -96,7 +90,7 @@ def estimate_comparisons(
     grouped: GroupedSample, labels: pd.DataFrame, estimator: Estimator, *, rule: SmallSample, title: str
 ) -> Estimates:
     """Run an estimator on every comparison, and under every replicate where replicates are asked for."""
-    replicated = is_replicated(grouped)
+    replicated = grouped.cov.replicated
     n_params = grouped.sample.x.shape[1]
     estimated = [
         Estimated(c, labels, *estimator(c, grouped.sides(c), not replicated), n_params) for c in grouped.comparisons

@@ -49,7 +49,7 @@ from wagegap.decomposition.distributions.sides import (
 )
 from wagegap.decomposition.figures import plot_curves, quantile_of
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import Estimated, estimates_from_replicates, is_replicated
+from wagegap.decomposition.inference import Estimated, estimates_from_replicates
 from wagegap.decomposition.result import Decomposition
 from wagegap.errors import (
     CovarianceError,
@@ -360,7 +360,7 @@ class _Plan:
 
 def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSample:
     """The bootstrap, where nothing else is asked for."""
-    if is_replicated(grouped):
+    if grouped.cov.replicated:
         return grouped
     if asked is not None:
         raise CovarianceError(

@@ -63,7 +63,7 @@ from wagegap.decomposition.distributions.statistics import (
     share_out,
 )
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import Estimated, estimates_from_influence, is_replicated, joint_estimates
+from wagegap.decomposition.inference import Estimated, estimates_from_influence, joint_estimates
 from wagegap.decomposition.result import Decomposition
 from wagegap.errors import DataError, OptionError, check_known, check_options, listing
 from wagegap.estimation.covariance.options import CovLike
@@ -218,7 +218,7 @@ def dfl(  # noqa: PLR0913
     warn_overlap([(f"{gap.name} ({step})", w) for gap in gaps for step, w in zip(steps, gap.weights, strict=True)])
     if keep_units is None:
         entries = sum(len(side.y) for gap in gaps for side in gap.sides) * len(chosen) * len(plan.states)
-        keep_units = is_replicated(grouped) or entries <= _SCORES_AT_MOST
+        keep_units = grouped.cov.replicated or entries <= _SCORES_AT_MOST
     levels = _levels(grouped, gaps, plan, small_sample, lean=not keep_units)
     estimates = gap_of_levels(
         grouped, levels, reference, plan.labels(grouped), steps=tuple(steps),
@@ -411,7 +411,7 @@ def _levels(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan, rule: Sma
     """Statistics of both groups and of the counterfactuals, with their joint covariance."""
     labels = label_statistics(pd.DataFrame({"term": plan.states}), *plan.labels(grouped))
     title = f"Distribution of {grouped.design.outcome}"
-    if is_replicated(grouped):
+    if grouped.cov.replicated:
         values, source = _replicated(grouped, gaps, plan)
     else:
         parts = [Estimated(gap.comparison, labels, *_evaluate(gap, plan)) for gap in gaps]

@@ -57,7 +57,7 @@ from wagegap.decomposition.distributions.statistics import (
     parse_statistics,
 )
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import decomposition, is_replicated, joint_estimates
+from wagegap.decomposition.inference import decomposition, joint_estimates
 from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
 from wagegap.decomposition.result import Decomposition
 from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
@@ -201,7 +201,7 @@ def rif_oaxaca(  # noqa: PLR0913
         source: ErrorSource = StatedSource(
             grouped.sample.source, np.where(matrix > 0, np.nan, 0.0), np.inf, "none asked for"
         )
-    elif is_replicated(grouped):
+    elif grouped.cov.replicated:
         source = _replicated(grouped, plan, fits, values)
     else:
         full = convention == "full"
@@ -361,7 +361,7 @@ class _Fits:
 
 def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
     """Fit every group once (for each comparison, where rows are trimmed), and every counterfactual."""
-    sides = tuple(group_sides(grouped, ordered=is_replicated(grouped)))
+    sides = tuple(group_sides(grouped, ordered=grouped.cov.replicated))
     fitted: dict[tuple[int, int, bool], _Fitted] = {}  # by side, comparison where it matters, and whether reweighted
     members: list[list[tuple[int, int, bool]]] = []
     for i, c in enumerate(grouped.comparisons):

@@ -29,7 +29,7 @@ from scipy import linalg, sparse
 from wagegap._typing import FloatArray, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
-from wagegap.decomposition.inference import decomposition, is_replicated, joint_estimates, replicate_values
+from wagegap.decomposition.inference import decomposition, joint_estimates, replicate_values
 from wagegap.decomposition.parts import SPLIT, THREEFOLD, THREEFOLD_REVERSE, TWOFOLD
 from wagegap.decomposition.result import Decomposition
 from wagegap.errors import OptionError, check_option, check_options
@@ -139,7 +139,7 @@ def oaxaca(  # noqa: PLR0913
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
     scheme = plan(grouped, reference, threefold, split, normalize, detail)
-    if is_replicated(grouped):
+    if grouped.cov.replicated:
         if convention != "full":
             raise OptionError(
                 f"convention={convention!r} is about analytic covariances; {grouped.cov} has one convention: leave it "

@@ -48,6 +48,7 @@ from wagegap.errors import (
     check_option,
     check_options,
     listing,
+    refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, LinkFunction, fit_binary, probability, slope
@@ -258,13 +259,10 @@ def _decomposed(
 def check_shares(grouped: GroupedSample) -> None:
     """Raise unless outcomes are 0/1 or shares."""
     y = grouped.sample.y
-    outside = (y < 0) | (y > 1)
-    if outside.any():
-        raise UnitError(
-            f"{grouped.design.outcome!r} is outside 0 to 1 in {int(outside.sum()):,} of {len(y):,} rows, first "
-            f"{y[outside][0]:g}: the gap of a rate needs 0/1 or shares (divide per cent by 100); oaxaca() takes any "
-            "outcome."
-        )
+    advice = " rows, first {first}: the gap of a rate needs 0/1 or shares (divide per cent by 100); oaxaca() takes any "
+    refuse_rows(
+        (y < 0) | (y > 1), UnitError, f"{grouped.design.outcome!r} is outside 0 to 1 in ", f"{advice}outcome.", y
+    )
 
 
 def _check_varies(grouped: GroupedSample) -> None:

@@ -31,7 +31,16 @@ from wagegap._typing import (
     SmallSample,
     WeightKind,
 )
-from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_rng, did_you_mean, listing
+from wagegap.errors import (
+    CovarianceError,
+    OptionError,
+    check_count,
+    check_option,
+    check_rng,
+    did_you_mean,
+    listing,
+    refuse_rows,
+)
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
 from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel
 from wagegap.estimation.covariance.replication import (
@@ -484,12 +493,11 @@ class Replicates(_Replicated):
             )
         assert self.kind is not None
         matrix = np.column_stack([panel.numbers(name, rows) for name in self.columns])
-        bad = ~(np.isfinite(matrix) & (matrix >= 0)).all(axis=1)
-        if bad.any():
-            raise CovarianceError(
-                f"replicate weights are missing, text or negative in {int(bad.sum()):,} of {len(rows):,} rows: keep "
-                "the cells that have them (countries without replicates need a covariance of their own)."
-            )
+        refuse_rows(
+            ~(np.isfinite(matrix) & (matrix >= 0)).all(axis=1), CovarianceError,
+            "replicate weights are missing, text or negative in ",
+            " rows: keep the cells that have them (countries without replicates need a covariance of their own).",
+        )  # fmt: skip
         scale = replicate_scale(self.kind, len(self.columns), self.fay, self.scales)
         return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, f"{panel.source}|{self.kind}")
 

@@ -147,12 +147,8 @@ class Places:
     def __post_init__(self) -> None:
         check_kernel(self.km, self.kernel)
         for word, values, top in (("latitude", self.latitude, 90.0), ("longitude", self.longitude, 180.0)):
-            bad = ~(np.abs(values) <= top)
-            if bad.any():
-                raise DataError(
-                    f"{self.name}: the {word} is missing or beyond {top:g} degrees in {int(bad.sum()):,} of "
-                    f"{len(values):,} rows, first {values[bad][0]!r}."
-                )
+            where = f"{self.name}: the {word} is missing or beyond {top:g} degrees in "
+            refuse_rows(~(np.abs(values) <= top), DataError, where, " rows, first {first}.", values)
 
     def degrees(self, rows: IntArray) -> float:
         """Places of the given rows, less one."""

@@ -260,9 +260,7 @@ class _Model:
 
 def _check_outcome(y: FloatArray, family: Family) -> None:
     top, fault = (np.inf, "negative or missing") if family == "poisson" else (1.0, "outside 0 to 1")
-    bad = ~((y >= 0) & (y <= top))
-    first = f"{y[bad][0]:g}" if bad.any() else ""
-    refuse_rows(bad, DataError, f"the outcome is {fault} in ", f" rows, first {first}.")
+    refuse_rows(~((y >= 0) & (y <= top)), DataError, f"the outcome is {fault} in ", " rows, first {first}.", y)
     if not (y > 0).any():
         raise DataError(f"the outcome is zero in all {len(y):,} rows: there is nothing to explain.")
 
