@@ -275,12 +275,14 @@ def _why_not(error: BaseException, frame: pd.DataFrame, expression: str) -> str:
 def _sum_of_columns(frame: pd.DataFrame, expression: str) -> list[str] | None:
     """Columns of an expression that is nothing but a sum of numeric columns, which needs no formula engine."""
     names = [name.strip() for name in _NO_CONSTANT.sub("", expression).split("+")]
-    plain = all(_NAME.fullmatch(name) and name in frame and _is_number(frame[name]) for name in names)
+    plain = all(
+        _NAME.fullmatch(name)
+        and name in frame
+        and pd.api.types.is_numeric_dtype(frame[name])
+        and not pd.api.types.is_complex_dtype(frame[name])
+        for name in names
+    )
     return list(dict.fromkeys(names)) if plain else None
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 
 def _as_float(column: pd.Series[Any]) -> FloatArray:
