@@ -238,9 +238,9 @@ class Panel:
             found["worker"] = Grouping.from_codes("worker", self.source, where, workers)
         elif "worker" in extra:
             raise ColumnError("cov names 'worker', but the panel declares none: read_panel(..., worker='column').")
-        strata = [self.roles.strata] if self.roles.strata else []
-        further = [name for name in extra if name not in ("worker", "row")]
-        for name in dict.fromkeys([*self.roles.cluster, *strata, *further]):
+        strata = [self.roles.strata] if self.roles.strata and self.roles.strata not in extra else []
+        further = [name for name in (*strata, *extra) if name not in ("worker", "row", *self.roles.cluster)]
+        for name in [*self.roles.cluster, *further]:
             where = nowhere if name in (self.roles.country, self.roles.period) else scope
             found[name] = Grouping.from_codes(name, self.source, where, pd.factorize(self.ids(name, rows)))
         return found
