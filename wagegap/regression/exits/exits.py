@@ -434,10 +434,15 @@ def _estimated(
             )
         fits = extrapolated_cells(task, premiums, fits, simulated)
         notes += (f"Corrected for the errors of premiums by simulation and extrapolation, {simulated.draws} draws.",)
-    refit = partial(fit_hazard, replace(task, shifts={}))
-    estimates = relate(rows, fits, refit, _labels(task), title=f"Exits ({task.model})", notes=notes)
+    known = np.isfinite([fit.values for fit in fits])  # collinear columns have no value
+    estimates = relate(
+        rows, fits, partial(fit_hazard, replace(task, shifts={})), _labels(task), title=f"Exits ({task.model})",
+        notes=notes, wanted=known,
+    )  # fmt: skip
     for i, (name, premium) in enumerate(premiums.items()):
-        estimates = with_errors_of(premium, name, estimates, np.vstack([fit.by_premium[i] for fit in fits]))
+        estimates = with_errors_of(
+            premium, name, estimates, np.vstack([fit.by_premium[i] for fit in fits])[known.ravel()]
+        )
     return estimates, loglik
 
 
@@ -459,7 +464,7 @@ def _result(task: HazardTask, everything: Estimates, loglik: float) -> Exits:
     risk, labels = task.risk, everything.labels
     parts: dict[str, Estimates | None] = dict.fromkeys(_TITLES)
     for kind, title in _TITLES.items():
-        wanted = (labels["kind"] == kind).to_numpy() & np.isfinite(everything.values)
+        wanted = (labels["kind"] == kind).to_numpy()
         if not wanted.any():
             continue
         drop = ["kind"]
