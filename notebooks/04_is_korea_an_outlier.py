@@ -32,8 +32,8 @@ import pandas as pd
 
 import wagegap as wg
 from wagegap.errors import ReliabilityError, ReliabilityWarning
+from wagegap.regression.link.permutation import permute
 from wagegap.regression.link.questions.curve import specification_curve
-from wagegap.regression.link.questions.permutation import permute
 
 warnings.simplefilter("ignore", ReliabilityWarning)
 beside = Path(wg.__file__).resolve().parents[2] / "shared" / "data"

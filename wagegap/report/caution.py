@@ -16,7 +16,7 @@ import pandas as pd
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError
 from wagegap.estimation.estimates import Estimates
-from wagegap.regression.link.questions.permutation import correlation, permute
+from wagegap.regression.link.permutation import correlation, permute
 
 __all__ = ["Caution", "examine"]
 

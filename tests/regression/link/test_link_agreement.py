@@ -12,7 +12,7 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.regression.link.estimators.eiv import fit_moments
 from wagegap.regression.link.estimators.meta import fit_meta
 from wagegap.regression.link.estimators.york import fit_york
-from wagegap.regression.link.questions.permutation import permute
+from wagegap.regression.link.permutation import permute
 
 
 @pytest.fixture(scope="module")

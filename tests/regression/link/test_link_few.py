@@ -13,8 +13,8 @@ import wagegap as wg
 from wagegap.errors import IdentificationError, OptionError
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.ols import least_squares_without
+from wagegap.regression.link.permutation import permute, permute_slope
 from wagegap.regression.link.questions.few import detectable, influence, wild_test
-from wagegap.regression.link.questions.permutation import permute, permute_slope
 
 # All 1,024 sign vectors of the ten firms of Grunfeld's data, counted with ties (own brute force, numpy): exact.
 WILD = {("value", True): 4 / 1024, ("value", False): 0.0, ("capital", True): 24 / 1024, ("capital", False): 248 / 1024}

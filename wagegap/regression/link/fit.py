@@ -55,8 +55,8 @@ from wagegap.regression.link.estimators.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.estimators.split import in_every_half
 from wagegap.regression.link.estimators.table import ESTIMATORS, METHODS, Method
 from wagegap.regression.link.fitted import LinkCall
+from wagegap.regression.link.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.problem import LinkProblem
-from wagegap.regression.link.questions.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import Setup, build_setup
 from wagegap.regression.link.stages import resampled, split_halves

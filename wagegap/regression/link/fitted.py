@@ -23,8 +23,8 @@ from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import LinkFit
+from wagegap.regression.link.permutation import PermutationTest
 from wagegap.regression.link.problem import LinkProblem
-from wagegap.regression.link.questions.permutation import PermutationTest
 from wagegap.regression.link.setup import Setup
 
 __all__ = [

@@ -36,7 +36,7 @@ from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.estimators.ols import least_squares_without
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
-from wagegap.regression.link.questions.permutation import permute_slope
+from wagegap.regression.link.permutation import permute_slope
 from wagegap.regression.link.setup import Setup
 
 __all__ = ["FewCountries", "detectable", "few_countries", "influence", "wild_test"]
