@@ -6,6 +6,7 @@ estimator holds for it: weights, joins with rates of the same workers, tables, l
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import types
@@ -190,8 +191,21 @@ def test_slips_in_a_new_estimator_are_said(panel):
         fitted(panel, lambda cell: CellFit(values=np.array([mean(cell)]), influence=by_row(cell)), cov="HC1")
     with pytest.raises(DataError, match=r"values of shape \(2,\) and influence of shape \(\d+, 1\)"):
         fitted(panel, lambda cell: CellFit(values=np.ones(2), influence=by_row(cell)[:, None]), cov="HC1")
-    with pytest.raises(OptionError, match="1 labels for 8 estimates of 4 cells"):
+    with pytest.raises(OptionError, match="1 labels, but the 4 cells have 8 estimates"):
         fitted(panel, lambda cell: CellFit(values=np.array([mean(cell)] * 2)))
+    with pytest.raises(DataError, match=r"must return a CellFit\(values=\.\.\.\), not float64"):
+        fitted(panel, mean)
+    with pytest.raises(DataError, match=r"left the influence of 1 of \d+ rows"):
+        fitted(panel, lambda cell: CellFit(values=np.array([mean(cell)]), influence=np.ones((1, 1))), cov="HC1")
+    with pytest.raises(CovarianceError, match="left no influence in 1 of 4 cells"):
+        fitted(
+            panel,
+            lambda cell: CellFit(
+                values=np.array([mean(cell)]), influence=by_row(cell)[:, None] if cell.number else None
+            ),
+            cov="HC1",
+        )
+    assert fitted(panel, lambda cell: CellFit(values=np.array([mean(cell)])), "mean").labels["term"].eq("mean").all()
     with pytest.raises(IdentificationError, match="Means: no finite estimate in 4 of 4 cells"):
         fitted(panel, lambda cell: CellFit(values=np.array([np.nan])))
     with pytest.warns(DataWarning, match="fit_cell does not use cell.weights"):
@@ -202,11 +216,14 @@ def test_an_estimator_with_influence_has_every_covariance(panel):
     """The mean by its influence: HC0 and clusters as least squares on a constant has them."""
 
     def fit_cell(cell):
-        mean = np.average(cell.y, weights=cell.weights)
-        return CellFit(values=np.array([mean]), influence=(cell.y - mean)[:, None] / len(cell.y), n_params=1)
+        weights = np.ones(len(cell.y)) if cell.weights is None else cell.weights
+        mean = np.average(cell.y, weights=weights)
+        influence = (weights * (cell.y - mean) / weights.sum())[:, None]
+        return CellFit(values=np.array([mean]), influence=influence, n_params=1)
 
-    for cov in ("HC0", "HC1", "CR0:worker", "CR1:worker"):
-        rows = prepare(panel, "log(hourly_wage) ~ 1", cov=cov)
+    weighted = dict(weights=np.resize([1.0, 2.0, 0.5], len(panel)), weight_kind="sampling")
+    for cov, how in itertools.product(("HC0", "HC1", "CR0:worker", "CR1:worker"), ({}, weighted)):
+        rows = prepare(panel, "log(hourly_wage) ~ 1", cov=cov, **how)
         expected = relate(rows, *least_squares(rows), ["mean"], title="Means")
         found = estimate(rows, fit_cell, ["mean"], title="Means")
         np.testing.assert_allclose(found.values, expected.values, rtol=1e-12)

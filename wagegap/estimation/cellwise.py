@@ -444,10 +444,10 @@ def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArra
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:
     """Labels of every cell's estimates, the keys of the cell in front."""
-    one = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"term": list(labels)})
+    one = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"term": np.atleast_1d(labels)})
     if len(one) * len(cells.names) != size:
         raise OptionError(
-            f"{len(one)} labels for {size} estimates of {len(cells.names)} cells: one for each of a cell."
+            f"{len(one)} labels, but the {len(cells.names)} cells have {size} estimates: a label for each of one cell."
         )
     keys = cells.keys.loc[np.repeat(np.arange(len(cells.names)), len(one))].reset_index(drop=True)
     repeated = pd.concat([one] * len(cells.names), ignore_index=True)
@@ -459,7 +459,12 @@ def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: in
 def fit_named(cell: Cell, fit_cell: FitCell[F]) -> F:
     """Fit a cell; an error names it."""
     try:
-        return fit_cell(cell)
+        fit = fit_cell(cell)
+        if not isinstance(fit, CellFit):
+            raise DataError(f"fit_cell must return a CellFit(values=...), not {type(fit).__name__}.")
+        if fit.influence is not None and len(fit.influence) != len(cell.y):
+            raise DataError(f"fit_cell left the influence of {len(fit.influence):,} of {len(cell.y):,} rows.")
+        return fit
     except (IdentificationError, DataError) as error:
         if not cell.name or cell.name in str(error):
             raise

@@ -82,16 +82,11 @@ class Sample:
         return [self.cell(number, rows) for number, rows in enumerate(self.rows_by_cell())]
 
     def cell(self, number: int, rows: IntArray) -> Cell:
-        """Arrays of one cell, given its rows."""
-        whole = len(rows) == len(self.y)
+        """Arrays of one cell, given its rows; views where these are all, in their order."""
+        at = slice(None) if np.array_equal(rows, np.arange(len(self.y))) else rows
+        weights, repeats = (None if kept is None else kept[at] for kept in (self.weights, self.repeats))
         return Cell(
-            self.cell_names[number],
-            number,
-            rows,
-            self.y if whole else self.y[rows],
-            self.x if whole else self.x[rows],
-            self.weights if whole or self.weights is None else self.weights[rows],
-            self.observations(rows),
+            self.cell_names[number], number, rows, self.y[at], self.x[at], weights, self.observations(rows), repeats
         )
 
     def take(self, rows: IntArray | BoolArray) -> Sample:
@@ -128,6 +123,8 @@ class Cell:
         Weights, those of one replicate where the cell is fitted again.
     nobs : float
         Observations.
+    repeats : ndarray, shape (n,), optional
+        Observations behind each row, under frequency weights.
     """
 
     name: str
@@ -137,6 +134,7 @@ class Cell:
     x: FloatArray
     weights: FloatArray | None
     nobs: float
+    repeats: FloatArray | None = None
 
     def where(self) -> str:
         """Where a message stands."""

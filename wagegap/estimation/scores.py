@@ -48,7 +48,7 @@ def score_source(
     CovarianceError
         For a covariance that the estimator does not have.
     """
-    _check_defined(cov, fits)
+    _check_defined(cov, cells, fits)
     sizes = [len(fit.values) for fit in fits]
     columns = np.repeat(np.arange(len(fits)), sizes)
     blocks = tuple(
@@ -65,7 +65,11 @@ def score_source(
         scores = sparse.csr_array(sparse.block_diag([sparse.csr_array(i) for i in influence], format="csr"))
         row_block = np.repeat(np.arange(len(cells), dtype=np.int32), [len(cell.rows) for cell in cells])
         part = sample.take(rows)
-    leverage = _leverages(cells, fits, len(part.y)) if part is sample else None
+    leverages = [fit.leverage for fit in fits if fit.leverage is not None]
+    leverage = None
+    if part is sample and len(leverages) == len(fits):
+        leverage = np.empty(len(part.y))
+        leverage[rows] = np.concatenate(leverages)
     return ScoreSource(
         part.source, scores, columns, row_block, blocks, part.groupings, cov, rule, leverage, part.repeats
     )  # fmt: skip
@@ -96,7 +100,7 @@ def check_clusters(source: ScoreSource) -> None:
         warn(f"few clusters ({words}): {source.cov.kind} errors are too small; {better}", FewClustersWarning)
 
 
-def _check_defined(cov: Analytic, fits: Sequence[CellFit]) -> None:
+def _check_defined(cov: Analytic, cells: Sequence[Cell], fits: Sequence[CellFit]) -> None:
     """Raise for a covariance that the estimator does not have."""
     needed = {"classical": cov.model_based, "leverage": cov.leverages, "clusters": cov.adjusts_clusters}
     name = next((name for name, asked in needed.items() if asked), "influence")
@@ -107,9 +111,15 @@ def _check_defined(cov: Analytic, fits: Sequence[CellFit]) -> None:
             f"cov={str(cov)!r} needs the influence of each row, which this estimator does not have: refit it with "
             "other weights instead, cov=wg.cov.Bootstrap(999, rng=1) or cov=wg.cov.Replicates(...)."
         )
-    raise CovarianceError(
+    some = [cell.where() for cell, fit in zip(cells, fits, strict=True) if getattr(fit, name) is None]
+    undefined = (
         f"cov={str(cov)!r} is not defined for this model: use HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a "
         "survey's design, replicates or the bootstrap."
+    )
+    raise CovarianceError(
+        f"fit_cell left no {name} in {len(some)} of {len(fits)} cells ({listing(some)})."
+        if len(some) < len(fits)
+        else undefined
     )
 
 
@@ -123,15 +133,6 @@ def _in_order(cells: Sequence[Cell], influence: Sequence[FloatArray]) -> sparse.
         places[cell.rows] = cell.number * r + np.arange(r)
     pointers = np.arange(0, n * r + 1, r, dtype=kind)
     return sparse.csr_array((values.ravel(), places.ravel(), pointers), shape=(n, len(cells) * r))
-
-
-def _leverages(cells: Sequence[Cell], fits: Sequence[CellFit], n: int) -> FloatArray | None:
-    out = np.empty(n)
-    for cell, fit in zip(cells, fits, strict=True):
-        if fit.leverage is None:
-            return None
-        out[cell.rows] = fit.leverage
-    return out
 
 
 def _clustered_source(

@@ -40,7 +40,6 @@ from wagegap.decomposition.distributions.rearrange import Convention, pooled_qua
 from wagegap.decomposition.distributions.sides import (
     COMPONENTS,
     MEASURE,
-    Side,
     gap_of_levels,
     group_sides,
     label_statistics,
@@ -62,6 +61,7 @@ from wagegap.estimation.covariance.options import Bootstrap, CovLike, Survey
 from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_in_heading, unit_of_outcome
 
@@ -387,7 +387,7 @@ class _Gap:
     """One comparison: both groups and the models fitted in them."""
 
     comparison: Comparison
-    sides: tuple[Side, Side]
+    sides: tuple[Cell, Cell]
     models: tuple[Conditional, Conditional]
 
 
@@ -411,7 +411,7 @@ def _fit(grouped: GroupedSample, plan: _Plan) -> list[_Gap]:
     return gaps
 
 
-def _check_span(grouped: GroupedSample, pair: tuple[Side, Side], names: tuple[str, str], plan: _Plan) -> None:
+def _check_span(grouped: GroupedSample, pair: tuple[Cell, Cell], names: tuple[str, str], plan: _Plan) -> None:
     """Refuse regressors of one group at which the other's pay structure says nothing."""
     source = "AB".index(plan.reference)
     x, other = pair[source].x, pair[1 - source].x
@@ -428,7 +428,7 @@ def _check_span(grouped: GroupedSample, pair: tuple[Side, Side], names: tuple[st
         )
 
 
-def _shares(weights: FloatArray, pair: tuple[Side, Side]) -> tuple[FloatArray, FloatArray]:
+def _shares(weights: FloatArray, pair: tuple[Cell, Cell]) -> tuple[FloatArray, FloatArray]:
     """Weights of both groups that sum to one together."""
     first, second = weights[pair[0].rows], weights[pair[1].rows]
     total = first.sum() + second.sum()

@@ -41,7 +41,6 @@ from wagegap.decomposition.distributions.sides import (
     COMPONENTS,
     MEASURE,
     Propensity,
-    Side,
     gap_of_levels,
     group_sides,
     label_statistics,
@@ -71,6 +70,7 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import required_columns
+from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -314,7 +314,7 @@ class _Gap:
     ----------
     comparison : Comparison
         The gap.
-    sides : tuple of Side
+    sides : tuple of Cell
         First and second group.
     source : int
         Which is reweighted.
@@ -325,7 +325,7 @@ class _Gap:
     """
 
     comparison: Comparison
-    sides: tuple[Side, Side]
+    sides: tuple[Cell, Cell]
     source: int
     weights: list[Reweighting]
     kept: list[FloatArray]
@@ -335,7 +335,7 @@ class _Gap:
         """Which group is reweighted to which."""
         return f"{self.sides[self.source].name} to {self.sides[1 - self.source].name}"
 
-    def samples(self) -> list[tuple[Side, FloatArray]]:
+    def samples(self) -> list[tuple[Cell, FloatArray]]:
         """Rows and weights of every state, without the rows trimmed."""
         states = [
             (side, kept if side.weights is None else side.weights * kept)
@@ -345,7 +345,7 @@ class _Gap:
         return states + [(self.sides[self.source], step.weights * kept) for step in self.weights]
 
 
-def _fit(sides: Sequence[Side], comparison: Comparison, plan: _Plan) -> _Gap:
+def _fit(sides: Sequence[Cell], comparison: Comparison, plan: _Plan) -> _Gap:
     """Reweight one group of a comparison, step by step."""
     pair, source = (sides[comparison.first], sides[comparison.second]), "AB".index(plan.reference)
     weights = [plan.propensity.reweight(pair[source], pair[1 - source], columns) for columns in plan.steps.values()]
@@ -362,7 +362,7 @@ def _evaluate(gap: _Gap, plan: _Plan) -> tuple[FloatArray, FloatArray]:
     values, influence = np.empty((m, len(samples))), np.zeros((cut + len(second), m, len(samples)))
     for s, (side, w) in enumerate(samples):
         at = gap.source if s > 1 else s
-        values[:, s], derivative = influence_of(plan.statistics, side.y, w, counts=side.counts, rule=plan.rule)
+        values[:, s], derivative = influence_of(plan.statistics, side.y, w, counts=side.repeats, rule=plan.rule)
         # a group: w_i IF(y_i) / W. A counterfactual of weights c = w psi: c_i IF(y_i) / C, and what the propensity adds
         # where every psi_i moves with its coefficients, from d nu / d c_i = IF(y_i) / C
         derivative *= (gap.kept[at] / w.sum())[:, None]
@@ -490,7 +490,7 @@ def _densities(gap: _Gap, rule: DensityRule) -> pd.DataFrame:
     """Densities of both groups and of the counterfactual on a common grid."""
     columns = ("at", "first", "second", "counterfactual")
     first, second, *_, last = gap.samples()
-    samples = [distribution(side.y, w, side.counts) for side, w in (first, second, last)]
+    samples = [distribution(side.y, w, side.repeats) for side, w in (first, second, last)]
     try:
         widths = [bandwidth(sample, rule) for sample in samples]
     except DataError:  # all values equal: there is no density to draw

@@ -41,7 +41,6 @@ from wagegap.decomposition.distributions.reweighting import (
 from wagegap.decomposition.distributions.rif import RifFit, classical_covariance, fit_rif, replicate_rif, rif_covariance
 from wagegap.decomposition.distributions.sides import (
     Propensity,
-    Side,
     group_sides,
     label_statistics,
     name_reference,
@@ -66,6 +65,7 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
+from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_of_outcome
 
@@ -336,7 +336,7 @@ class _Fits:
 
     Attributes
     ----------
-    sides : tuple of Side
+    sides : tuple of Cell
         Rows of every group of every cell.
     fitted : tuple of _Fitted, length B
         Samples.
@@ -344,7 +344,7 @@ class _Fits:
         First, second and counterfactual sample of each comparison.
     """
 
-    sides: tuple[Side, ...]
+    sides: tuple[Cell, ...]
     fitted: tuple[_Fitted, ...]
     members: IntArray
 
@@ -384,7 +384,7 @@ def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
 
 
 def _fit_sample(
-    sides: Sequence[Side],
+    sides: Sequence[Cell],
     s: int,
     plan: _Plan,
     kept: BoolArray | None,
@@ -393,8 +393,8 @@ def _fit_sample(
 ) -> _Fitted:
     """Fit a group without the rows that are trimmed, with its weights or those that give it the other's regressors."""
     side = sides[s]
-    weights = side.weights if side.counts is None else None
-    counts = side.counts
+    weights = side.weights if side.repeats is None else None
+    counts = side.repeats
     if kept is not None and not kept.all():
         counts = kept.astype(float) if counts is None else counts * kept
         weights = None if weights is None else weights * kept
@@ -542,7 +542,7 @@ def _source(
 
 def _classical_source(grouped: GroupedSample, fits: _Fits) -> StatedSource:
     pairs = [(one, fits.sides[one.side]) for one in fits.fitted]
-    nobs = [float(len(side.y) if side.counts is None else side.counts.sum()) for _, side in pairs]
+    nobs = [float(len(side.y) if side.repeats is None else side.repeats.sum()) for _, side in pairs]
     covariance = linalg.block_diag(*(
         classical_covariance(one.fit, side.y, side.x, one.weights, nobs=n)
         for (one, side), n in zip(pairs, nobs, strict=True)
@@ -585,7 +585,7 @@ def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Analytic, rule: Small
     """Covariance from sums of squared scores alone, sample by sample."""
     pairs = ((one, fits.sides[one.side]) for one in fits.fitted)
     covariance = linalg.block_diag(*(
-        rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.counts, estimated=full)
+        rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.repeats, estimated=full)
         for one, side in pairs
     ))  # fmt: skip
     nobs = grouped.sample.observations(np.arange(len(grouped.sample.y)))

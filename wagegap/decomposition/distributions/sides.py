@@ -29,12 +29,12 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.moments import row_blocks
+from wagegap.estimation.sample import Cell
 
 __all__ = [
     "COMPONENTS",
     "MEASURE",
     "Propensity",
-    "Side",
     "gap_of_levels",
     "group_sides",
     "label_statistics",
@@ -48,39 +48,11 @@ MEASURE = "measure"
 COMPONENTS = ("difference", "explained", "unexplained")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Side:
-    """Rows of one group of a cell, smallest outcome first where that is asked for.
-
-    Attributes
-    ----------
-    name : str
-        The group.
-    rows : ndarray of int, shape (n,)
-        Their positions in the sample.
-    y, x : ndarray, shapes (n,), (n, k)
-        Outcome and regressors.
-    weights, counts : ndarray, shape (n,), optional
-        Weights, and observations behind each row under frequency weights.
-    """
-
-    name: str
-    rows: IntArray
-    y: FloatArray
-    x: FloatArray
-    weights: FloatArray | None
-    counts: FloatArray | None
-
-
-def group_sides(grouped: GroupedSample, *, ordered: bool) -> Iterator[Side]:
+def group_sides(grouped: GroupedSample, *, ordered: bool) -> Iterator[Cell]:
     """Yield the rows of every group of every cell, in the order of the samples; `ordered` by the outcome."""
     sample = grouped.sample
-    for name, rows in zip(sample.cell_names, sample.rows_by_cell(), strict=True):
-        at = rows[np.argsort(sample.y[rows], kind="stable")] if ordered else rows
-        weights = None if sample.weights is None else sample.weights[at]
-        yield Side(
-            name, at, sample.y[at], sample.x[at], weights, weights if sample.weight_kind == "frequency" else None
-        )
+    for number, rows in enumerate(sample.rows_by_cell()):
+        yield sample.cell(number, rows[np.argsort(sample.y[rows], kind="stable")] if ordered else rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +76,7 @@ class Propensity:
     z: FloatArray
     names: tuple[str, ...]
 
-    def reweight(self, source: Side, target: Side, columns: IntArray | None = None) -> Reweighting:
+    def reweight(self, source: Cell, target: Cell, columns: IntArray | None = None) -> Reweighting:
         """Give the rows of one group the regressors of the other, by all columns or by some."""
         chosen = np.arange(len(self.names)) if columns is None else columns
         return reweight(

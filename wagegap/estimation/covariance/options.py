@@ -583,7 +583,8 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     names = tuple(name.strip() for name in clusters.split("+") if name.strip())
     if kind not in ("iid", *_HC, *_CR):
         raise OptionError(
-            f"cov={cov!r} is not known.{did_you_mean(kind, ('iid', *_HC, *_CR))} Known: {', '.join(_SPELLINGS)}."
+            f"cov={cov!r} is not known.{did_you_mean(kind, ('iid', *_HC, *_CR))} Known: {', '.join(_SPELLINGS)}; a "
+            "bootstrap is wg.cov.Bootstrap(999, rng=1)."
         )
     if kind in _CR and not names:
         raise OptionError(f"cov={cov!r} names no cluster: write {kind}:COLUMN, for example {kind}:psu.")

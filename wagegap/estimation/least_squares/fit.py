@@ -93,7 +93,6 @@ def fit_least_squares(
         )
     variance = weighted_sum_of_squares(block.fit.residuals, cell.weights) / df
     scaled = block.fit.residuals if cell.weights is None else cell.weights * block.fit.residuals
-    repeats = sample.repeats
     return LinearFit(
         values=block.fit.params[at],
         influence=(block.x @ block.fit.bread[at].T) * scaled[:, None],
@@ -106,7 +105,7 @@ def fit_least_squares(
             for found in block.fit.collinear
             if found.column < len(sample.names) and found.made_of
         ),
-        leverage=block.fit.leverage if repeats is None else block.fit.leverage / repeats[cell.rows],
+        leverage=block.fit.leverage if cell.repeats is None else block.fit.leverage / cell.repeats,
         clusters=_clustered(cell, sample, block, at, cov) if cov.adjusts_clusters else None,
         sigma=float(np.sqrt(variance)),
     )
@@ -198,12 +197,12 @@ def _clustered(
     group = sample.groupings[cov.clusters[0]]
     assert isinstance(group, Grouping)
     kept = block.fit.kept
-    times = np.ones(len(cell.rows), dtype=int) if sample.repeats is None else sample.repeats[cell.rows].astype(int)
+    times = np.ones(len(cell.rows), dtype=int) if cell.repeats is None else cell.repeats.astype(int)
     x, residuals = (np.repeat(values, times, 0) for values in (block.x[:, kept], block.fit.residuals))
     codes = np.repeat(group.codes[cell.rows], times)
     return adjust_clusters(
         x, residuals, block.fit.bread[np.ix_(kept, kept)], codes, block.fit.bread[list(reported)][:, kept],
-        kind=cov.kind, weights=cell.weights if sample.repeats is None else None,
+        kind=cov.kind, weights=cell.weights if cell.repeats is None else None,
     )  # fmt: skip
 
 
