@@ -36,7 +36,6 @@ EXCEPTIONS = {
 # Functions of many parameters that no user calls, and why.
 WIDE = {
     "_display/heat.py heat": "what a figure shows is its caller's choice",
-    "regression/link/questions/few.py wild_test": "options of the test as users give them",
 }
 
 

@@ -214,19 +214,18 @@ def _wild(setup: Setup, reps: int, rng: RngLike) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def wild_test(  # noqa: PLR0913
+def wild_test(
     y: FloatArray,
     x: FloatArray,
     j: int,
     *,
     groups: AnyArray | None = None,
-    null: float = 0.0,
     restricted: bool = True,
     weights: Multipliers = "rademacher",
     reps: int = 9_999,
     rng: RngLike = 0,
 ) -> WildDraws:
-    """Test one coefficient of a least squares fit by the wild cluster bootstrap, enumerated where clusters are few.
+    """Test that a least squares coefficient is zero by the wild cluster bootstrap, enumerated where clusters are few.
 
     Parameters
     ----------
@@ -236,8 +235,6 @@ def wild_test(  # noqa: PLR0913
         Column tested.
     groups : ndarray, shape (n,), optional
         Clusters; each row is one where absent.
-    null : float
-        Value under the null.
     restricted : bool
         Impose the null on the residuals.
     weights : {"rademacher", "webb", "mammen"}
@@ -256,7 +253,7 @@ def wild_test(  # noqa: PLR0913
     (64, True, 0.03125)
     """
     codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    problem = pose(y, x, np.eye(x.shape[1])[j], codes, null=null, restricted=restricted)
+    problem = pose(y, x, np.eye(x.shape[1])[j], codes, null=0.0, restricted=restricted)
     return draw_wild(problem, multipliers=weights, reps=reps, rng=rng)
 
 
