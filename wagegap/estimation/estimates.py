@@ -517,7 +517,8 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
             raise JoinError(
                 f"{source.describe()} of {source.origin!r} cannot be related to "
                 f"{listing(f'{r.describe()} of {r.origin!r}' for r in a.sources)}: "
-                "join(..., independent=True) takes the errors as independent."
+                "fit both under one cov= where they are of the same workers; join(..., independent=True) takes the "
+                "errors as independent."
             )
     labels = pd.concat([a.labels, b.labels], ignore_index=True)[[*dict.fromkeys([*a.by, *b.by]), *LABELS]]
     return Estimates(
