@@ -354,7 +354,7 @@ def full_time(answer: str) -> bool | None:
 
 def _pay(column: pd.Series[Any], layout: _Layout, unknown: _Unknown) -> tuple[Any, Any]:
     """Lower and upper ends of a year's pay; equal where it is exact."""
-    ends = _ruled(column, "pay", _exact if layout.pay_kind == "exact" else band, unknown)
+    ends = _ruled(column, "pay", _exact if layout.pay_kind == "exact" else band, unknown).astype(object)
     return ends.str[0].astype(float).to_numpy(), ends.str[1].astype(float).to_numpy()
 
 
