@@ -174,3 +174,14 @@ def test_stayers_must_be_there_once():
         occupation_gravity(pd.concat([pairs, pairs.head(1)]), "distance", **call)
     with pytest.raises(errors.ColumnError, match="for flow"):
         occupation_gravity(pairs, "distance", origin="left", target="entered", flow="move")
+
+
+def test_a_plus_in_the_name_of_a_unit_is_no_second_cluster():
+    rng = np.random.default_rng(0)
+    rows = pd.MultiIndex.from_product([range(12), range(8)], names=["unit", "t"]).to_frame(index=False)
+    rows[["gdp", "flow"]] = rng.normal(size=(96, 2))
+    plain, named = (
+        wg.common_correlated_effects(rows.rename(columns={"unit": name}), "flow ~ gdp", unit=name, period="t")
+        for name in ("unit", "home+away")
+    )
+    np.testing.assert_array_equal(plain.bse, named.bse)

@@ -36,7 +36,7 @@ from wagegap.errors import (
     refuse_rows,
 )
 from wagegap.estimation.cellwise import Rows, least_squares, relate
-from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
@@ -98,7 +98,7 @@ def common_correlated_effects(
     >>> common_correlated_effects(rows, "flow ~ gdp", unit="o", period="t").params.round(1).to_dict()
     {'gdp': 0.5}
     """
-    cov = f"CR1:{unit}" if cov is None else cov
+    cov = Robust("CR1", (unit,)) if cov is None else cov
     rows = _rows(
         data, formula, unit, period, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
     )  # fmt: skip

@@ -41,7 +41,7 @@ from wagegap.errors import (
     refuse_rows,
     warn,
 )
-from wagegap.estimation.covariance.options import Covariance, CovLike, parse_cov
+from wagegap.estimation.covariance.options import Covariance, CovLike, Robust, parse_cov
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import required_columns
@@ -155,7 +155,7 @@ def grogger_hanson(  # noqa: PLR0913
     {'scale': 0.05, 'selection': 0.05, 'sorting': 0.05}
     """
     columns = dict(movers=movers, stayers=stayers, origin_wages=origin_wages, destination_wages=destination_wages)
-    parsed = parse_cov(f"CR1:{destination}" if cov is None else cov)
+    parsed = parse_cov(Robust("CR1", (destination,)) if cov is None else cov)
     if parsed.replicated or parsed.independent:
         raise OptionError(
             f"cov={str(parsed)!r}: the equations share destinations and origins; use clusters or dyads, such as "

@@ -32,7 +32,7 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
-from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.spec import refittable
@@ -107,7 +107,7 @@ def occupation_gravity(
     if family == "gaussian":
         moves = moves.filter("per_stayer > 0", reason="pairs that nobody takes")
         outcome, name = "log(per_stayer)", "log-linear"
-    formula, clusters = f"{outcome} ~ {distance} | {origin} + {target}", f"CR1:{origin}+{target}"
+    formula, clusters = f"{outcome} ~ {distance} | {origin} + {target}", Robust("CR1", (origin, target))
     flows = fit_flows(moves, formula, family=family, cov=clusters if cov is None else cov)
     return replace(flows, estimates=replace(flows.estimates, title=f"Flows over stayers, {name}"))
 
