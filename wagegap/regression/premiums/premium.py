@@ -46,6 +46,7 @@ from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
@@ -233,11 +234,26 @@ def fit_premiums(  # noqa: PLR0913
     if method == "stacked":
         estimates, sigma = _stacked(rows, columns, labels, wanted, title)
     else:
-        fits, refit = least_squares(rows, columns, wanted)
-        estimates = relate(rows, fits, refit, labels, title=title, wanted=wanted)
+        estimates, fits = _separate(rows, columns, labels, wanted, title)
         sigma = np.array([fit.sigma for fit in fits])
     premiums = Premiums(estimates, premium, cells.assign(sigma=sigma), absent)
     return premiums if keep_units else premiums.without_units()
+
+
+def _separate(
+    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
+) -> tuple[Estimates, list[LinearFit]]:
+    """Premiums of cells with slopes of their own; all coefficients are related where a variance may be negative."""
+    if rows.cov.replicated or not rows.cov.indefinite:
+        fits, refit = least_squares(rows, columns, wanted)
+        return relate(rows, fits, refit, labels, title=title, wanted=wanted), fits
+    names = list(rows.design.names)
+    every = pd.DataFrame({"term": names, "unit": "none", "comparison": ""})
+    every.loc[columns, labels.columns] = labels.to_numpy()
+    asked = np.zeros((len(wanted), len(names)), dtype=bool)
+    asked[:, columns] = wanted
+    fits, refit = least_squares(rows, None, asked)
+    return relate(rows, fits, refit, every, title=title, wanted=asked), fits
 
 
 def _stacked(
@@ -258,9 +274,10 @@ def _stacked(
     else:
         check_clusters(fits.source)
     keep = wanted.ravel()
+    matrix = matrix[keep]
     estimates = Estimates(
-        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep], (source,),
-        (matrix[keep],), title=title, ledger=rows.design.ledger,
+        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep],
+        (source.reported(matrix),), (matrix,), title=title, ledger=rows.design.ledger,
     )  # fmt: skip
     return estimates, fits.sigma
 
