@@ -38,7 +38,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_ONE, check_share, check_unit
-from wagegap.panel.countries import normalise_countries
+from wagegap.panel.countries import read_countries
 from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
@@ -157,6 +157,7 @@ def read_panel(  # noqa: PLR0913
     frame, file_name = _read(source, wanted, progress)
     name = source_name or file_name
     check_columns(frame, name)
+    notes: tuple[str, ...] = ()
     for column in needed:
         if column not in frame:
             hint = f"{did_you_mean(column, frame.columns)} There are: {listing(frame.columns, 12)}."
@@ -164,9 +165,11 @@ def read_panel(  # noqa: PLR0913
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
     if country is not None and country_names == "normalise":
-        frame = frame.assign(**{country: normalise_countries(frame[country])})
+        codes, said = read_countries(frame[country])
+        frame, notes = frame.assign(**{country: codes}), (*notes, *said)
     _check_declared(frame, roles, duplicates)
-    return _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
+    panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
+    return replace(panel, ledger=panel.ledger.note(*notes)) if notes else panel
 
 
 def _is_wanted(names: frozenset[str], pattern: str | None, name: str) -> bool:
