@@ -282,7 +282,7 @@ ASKED = [
     (lambda: premiums(workers(w="a"), weights="w"), MissingValueError, "'w'", "600 of 600", "filter"),
     (lambda: premiums(workers(w=0.0), weights="w"), DataError, "'w'", "zero in all 600"),
     (lambda: premiums(weights=workers()["w"].head(10)), DataError, "10 weights for 600 rows", "one number for each"),
-    (lambda: premiums(weights=workers()["w"].iloc[::-1]), DataError, "index", "to_numpy"),
+    (lambda: premiums(weights=workers()["w"].set_axis(range(1, 601))), DataError, "index", "1 of", "to_numpy"),
     (lambda: premiums(weights=np.ones((N, 2))), DataError, "shape (600, 2)", "one number for each"),
     (lambda: premiums(weights=["a"] * N), DataError, "weights", "numbers"),
     (lambda: premiums(weights="w", weight_kind="pweight"), OptionError, "'pweight'", "sampling"),

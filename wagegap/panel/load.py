@@ -328,7 +328,7 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     pay = numbers(column)
     kinds = _invalid_wages(column, pay)
     if not kinds:
-        return panel.assign(**{wage: pay})
+        return panel.with_columns(**{wage: pay})
     bad = ~(np.isfinite(pay) & (pay > 0))
     counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
@@ -338,7 +338,7 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
             f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
             f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
         )
-    panel = panel.assign(**{wage: np.where(bad, np.nan, pay)})
+    panel = panel.with_columns(**{wage: np.where(bad, np.nan, pay)})
     if invalid == "missing":
         note = f"{wage} is taken as missing in {int(bad.sum()):,} rows ({counts})"
         return replace(panel, ledger=panel.ledger.note(note))

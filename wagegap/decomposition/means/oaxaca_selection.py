@@ -191,7 +191,7 @@ def _filled(
     if not complete.any():
         raise DataError(f"nobody has {parts.outcome!r} and its regressors.")
     example = frame.iloc[int(np.argmax(complete))]
-    filled = panel.assign(**{name: frame[name].where(~unselected, example[name]) for name in needed})
+    filled = panel.with_columns(**{name: frame[name].where(~unselected, example[name]) for name in needed})
     if incomplete.any():
         filled = filled.filter(~incomplete, reason="missing regressors of selection")
     return filled, ~unselected[~incomplete]

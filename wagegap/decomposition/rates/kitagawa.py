@@ -139,7 +139,7 @@ def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, tuple[st
     codes = np.full(len(known), np.nan)
     codes[known] = cells.codes
     levels = np.column_stack([pd.factorize(cells.keys[name])[0] for name in factors]).astype(np.intp)
-    return panel.assign(**{_CELL: codes}), cells.names, levels
+    return panel.with_columns(**{_CELL: codes}), cells.names, levels
 
 
 # estimator -----------------------------------------------------------------------------------------------------------

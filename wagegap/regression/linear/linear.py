@@ -130,7 +130,8 @@ def fit_linear(  # noqa: PLR0913
         Least squares of the rows; random effects of the units (Swamy and Arora's variances); of the units' means; of
         steps between neighbouring periods, where a constant is a drift.
     unit, period : str, optional
-        Columns that `model` needs; those the panel declares (worker, period) where absent.
+        Columns that `model` needs; those the panel declares (worker, period) where absent. Periods that are text
+        ("wave 8" to "wave 11", "2019Q4", "Mar 2019") are in the order of time; neighbours are those that occur.
     instruments : str, optional
         `"moved ~ incentive"`: regressors correlated with the error, left, and columns outside the formula that move
         them but not the outcome, right.
@@ -139,7 +140,8 @@ def fit_linear(  # noqa: PLR0913
     small_sample : str
         Small-sample factor, by the software whose convention it is.
     weights, weight_kind
-        Other weights than the panel's: a column, or values of shape (n,); for "pooled" only.
+        Other weights than the panel's: a column, or values of shape (n,), a series aligned on its index; for
+        "pooled" only.
     keep_units : bool
         Keep the scores, so that results can be joined.
 

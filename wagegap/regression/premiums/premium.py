@@ -172,7 +172,7 @@ def fit_premiums(  # noqa: PLR0913
     small_sample : str
         Small-sample factor, by the software whose convention it is.
     weights, weight_kind
-        Other weights than the panel's: a column, or values of shape (n,).
+        Other weights than the panel's: a column, or values of shape (n,), of which a series is aligned on its index.
     min_treated, min_comparison : int
         Cells with fewer holders, or fewer others, are left out and listed in `absent`.
     empty_cells : {"raise", "exclude"}
@@ -277,7 +277,7 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
             f"base={base!r} is not a level of {premium!r}.{did_you_mean(base, levels)} Levels: {listing(levels)}."
         )
     ordered = [base, *(level for level in levels if level != base)]
-    return panel.assign(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
+    return panel.with_columns(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
 
 
 def _kept_cells(
