@@ -369,7 +369,7 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
         )
     cov, what = Bootstrap(_REPS, kind="bayesian", rng=0), "exponential weights of rows"
     match grouped.cov:
-        case Survey(psu=psu, strata=strata):
+        case Survey(stages=(psu, *_), strata=strata):
             cov = replace(cov, kind="pairs", cluster=psu, strata=strata)
             what = f"draws of {psu}{f' within {strata}' if strata else ''}"
         case declared if declared.clusters:
