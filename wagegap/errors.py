@@ -34,6 +34,7 @@ __all__ = [
     "IdentificationError",
     "IdentificationWarning",
     "JoinError",
+    "MassPointWarning",
     "MissingValueError",
     "OptionError",
     "OutputError",
@@ -172,6 +173,10 @@ class SmallCellWarning(WagegapWarning):
 
 class IdentificationWarning(WagegapWarning):
     """Columns dropped because they are collinear."""
+
+
+class MassPointWarning(DataWarning):
+    """Many have the same pay at a quantile, so that its distribution jumps there."""
 
 
 class FewClustersWarning(WagegapWarning):

@@ -474,7 +474,7 @@ def test_the_propensity_matters_for_the_errors():
     assert np.sqrt((known**2).sum()) < 0.6 * error
 
 
-@pytest.mark.filterwarnings("ignore:poor overlap")
+@pytest.mark.filterwarnings("ignore:poor overlap", "ignore:Mass points")
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), model=st.sampled_from(["logit", "probit"]))
 def test_frequency_weights_are_repeated_rows(seed, model):
