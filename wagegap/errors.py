@@ -42,6 +42,7 @@ __all__ = [
     "SmallCellWarning",
     "StudyError",
     "UnitError",
+    "UnitWarning",
     "VersionError",
     "WageError",
     "WagegapError",
@@ -164,6 +165,10 @@ class WagegapWarning(UserWarning):
 
 class DataWarning(WagegapWarning):
     """Rows or values the user should look at."""
+
+
+class UnitWarning(WagegapWarning, FutureWarning):
+    """Numbers taken in another unit than the one declared, which the next version refuses."""
 
 
 class SmallCellWarning(WagegapWarning):

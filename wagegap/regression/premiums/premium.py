@@ -4,9 +4,9 @@ In every cell (a country, a country and year, any keys) log pay is regressed on 
 
     ln w = a_c + b_c s + x'g_c + e,
 
-and b_c is the premium in log points over comparable workers who do not hold it. Cells are fitted separately, each with
-slopes of its own, or stacked with common slopes of the controls. Workers, clusters or replicates that cells share make
-the premiums correlated, and that covariance is kept.
+and b_c is the premium, a difference of logs, over comparable workers who do not hold it. Cells are fitted separately,
+each with slopes of its own, or stacked with common slopes of the controls. Workers, clusters or replicates that cells
+share make the premiums correlated, and that covariance is kept.
 
 References
 ----------
@@ -39,6 +39,7 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     no_column,
+    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, cell_labels, least_squares, relate, replicated_source, say_collinear
@@ -52,7 +53,7 @@ from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.scores import check_clusters
 from wagegap.estimation.spec import kept, refittable
-from wagegap.estimation.units import unit_of_outcome
+from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
 
@@ -95,16 +96,30 @@ class Premiums(Result):
         Raises
         ------
         OptionError
-            When the premiums are not in log points.
+            When the premiums are no differences of logs.
         """
         check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
-        if self.unit != "log points":
-            raise OptionError(f"premiums in {self.unit!r} cannot be turned into per cent; only log points can.")
-        logs = self.estimates
+        if self.unit not in PER_LOG:
+            raise OptionError(
+                f"premiums in {self.unit!r} cannot be turned into per cent; only differences of logs can. If the "
+                "outcome is a column of logarithms, say so: read_panel(..., units={'lwage': 'log'})."
+            )
+        logs = self.estimates.in_unit("log")
         ratio, slope = _relative_pay(logs, correction)
         labels = logs.labels.assign(unit="per cent")
         per_cent = logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: np.diag(100 * slope))
         return replace(self, estimates=per_cent)
+
+    @public
+    def in_unit(self, unit: str) -> Premiums:
+        """Return the premiums in another unit that a factor leads to: log points, a hundred logs each.
+
+        Raises
+        ------
+        UnitError
+            For any other; `per_cent` turns differences of logs into per cent.
+        """
+        return replace(self, estimates=self.estimates.in_unit(unit))
 
     def reliability(self, term: str | None = None) -> float:
         """Return the share of the premiums' variance across cells that is not sampling noise."""
@@ -126,10 +141,10 @@ class Premiums(Result):
         >>> import wagegap as wg
         >>> premiums = wg.fit_premiums(wg.datasets.developer_pay(), premium="ai")
         >>> premiums.plot().get_xlabel()
-        'Premium of ai (log points), 95 % intervals'
+        'Premium of ai (log), 95 % intervals'
         """
         largest_first = self.estimates.select(np.argsort(-self.estimates.values, kind="stable"))
-        return draw_estimates(largest_first, ax, alpha, f"{self.title} ({self.unit})", row_height=0.2)
+        return draw_estimates(largest_first, ax, alpha, f"{self.title}{unit_in_heading(self.unit)}", row_height=0.2)
 
 
 @refittable
@@ -185,7 +200,7 @@ def fit_premiums(  # noqa: PLR0913
     Returns
     -------
     Premiums
-        In log points where the outcome is a logarithm.
+        Differences of logs where the outcome is a logarithm, `log(wage)` or a column that the panel declares so.
 
     Raises
     ------
@@ -197,7 +212,7 @@ def fit_premiums(  # noqa: PLR0913
     >>> data = wg.simulate_panel(countries=3, workers=500, rng=1).panel
     >>> premiums = wg.fit_premiums(data, "log(hourly_wage) ~ ai + exper + female", premium="ai", by="iso3")
     >>> premiums.unit
-    'log points'
+    'log'
     >>> premiums.cov_params().shape
     (3, 3)
     """
@@ -227,7 +242,7 @@ def fit_premiums(  # noqa: PLR0913
         )
     rows, wanted, cells, absent = _kept_cells(rows, columns, least, empty_cells)
     labels = pd.DataFrame({"term": [premium] if len(columns) == 1 else [rows.design.names[j] for j in columns]}).assign(
-        unit=unit_of_outcome(rows.design.outcome), comparison=comparison or _comparison(rows, columns, premium, base)
+        unit=rows.design.unit, comparison=comparison or _comparison(rows, columns, premium, base)
     )
     title = f"Premium of {premium}"
     if method == "stacked":
@@ -423,7 +438,9 @@ def _from_products(data: CrossProducts, premium: str, least: tuple[int, int], co
         raise EmptyDataError(f"no cell has {least[0]} holders and {least[1]} others.")
     frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
     labels = data.keys[used].reset_index(drop=True)
-    labels = labels.assign(term=premium, unit=unit_of_outcome(data.formula), comparison=comparison or data.comparison)
+    labels = labels.assign(
+        term=premium, unit=unit_of_outcome(data.formula.split("~")[0]), comparison=comparison or data.comparison
+    )
     # HC1: V n / (n - k)
     df = (n - k)[used].astype(float)
     source = StatedSource(data.source, np.diag(variance[used] * n[used] / df), df, "HC1")
