@@ -43,6 +43,7 @@ __all__ = [
     "SmallCellWarning",
     "StudyError",
     "UnitError",
+    "UnitWarning",
     "VersionError",
     "WageError",
     "WagegapError",
@@ -165,6 +166,10 @@ class WagegapWarning(UserWarning):
 
 class DataWarning(WagegapWarning):
     """Rows or values the user should look at."""
+
+
+class UnitWarning(WagegapWarning, FutureWarning):
+    """Numbers taken in another unit than the one declared, which the next version refuses."""
 
 
 class SmallCellWarning(WagegapWarning):

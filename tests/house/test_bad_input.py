@@ -611,9 +611,9 @@ def test_a_name_of_staying_is_free_where_it_is_no_exit():
 
 def test_units_of_a_heading_leave_out_what_has_none():
     found = wg.dfl(workers(), FORMULA, group="leaves")
-    assert found.heading().endswith("(log points, or without unit)")
+    assert found.heading().endswith("(log, or without unit)")
     roy = wg.fit_roy(workers(), "log(pay)", leave="leaves", reps=9)
-    assert roy.estimates.labels["unit"].tolist() == ["log points", *["none"] * 5]
+    assert roy.estimates.labels["unit"].tolist() == ["log", *["none"] * 5]
 
 
 def test_a_reliability_below_zero_is_said_in_words():

@@ -126,7 +126,9 @@ def prepare(
         keep = keep & ~lost
     if not keep.any():
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
-    design = build_design(panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys)
+    design = build_design(
+        panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys, units=dict(panel.roles.units)
+    )  # fmt: skip
     return Rows(PanelAccess(panel), design, tuple(keys), cov, small_sample)
 
 

@@ -49,7 +49,6 @@ from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import as_panel
 from wagegap.regression.linear.linear_design import (
     Instrumented,
@@ -297,7 +296,7 @@ def _labelled(
     """Coefficients with their labels; `model` says which they are where no effects are absorbed."""
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""}), values,
+        pd.DataFrame({"term": list(design.names), "unit": design.unit, "comparison": ""}), values,
         (source,), (np.eye(len(values)),), ledger=design.ledger,
         title=f"{name}, {'fixed effects' if design.effects else model}", notes=(*absorbed, *notes),
     )  # fmt: skip
