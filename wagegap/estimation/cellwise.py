@@ -148,6 +148,8 @@ class Rows:
         Small-sample rule.
     own_weights : (ndarray of shape (n,), str), optional
         Weights, and their kind, of a problem that is not weighted as the data are.
+    own_repeats : ndarray, shape (n,), optional
+        Observations behind each row of such a problem, where the data have frequency weights.
     unit : str, optional
         Column of the units that the rows stand for, one each; the rows themselves where absent.
     """
@@ -158,6 +160,7 @@ class Rows:
     asked: CovLike | None = None
     rule: SmallSample = "stata"
     own_weights: tuple[FloatArray, WeightKind] | None = None
+    own_repeats: FloatArray | None = None
     unit: str | None = None
 
     def __len__(self) -> int:
@@ -194,12 +197,14 @@ class Rows:
         groupings = self.access.groupings(self.cov, design.rows, self.unit)
         return Sample(
             design.y, design.x, design.names, design.effects, design.effect_names, self.weights, self.weight_kind,
-            cells.codes, cells.names, groupings, self.access.source,
+            cells.codes, cells.names, groupings, self.access.source, self.own_repeats,
         )  # fmt: skip
 
     @property
     def observations(self) -> FloatArray:
         """Observations behind each row: its frequency weight, else one."""
+        if self.own_repeats is not None:
+            return self.own_repeats
         return self.weights if self.weights is not None and self.weight_kind == "frequency" else np.ones(len(self))
 
     def count(self, among: FloatArray | BoolArray | float = 1.0) -> IntArray:
@@ -257,8 +262,10 @@ class Rows:
 
     def keep(self, mask: BoolArray, reason: str) -> Rows:
         """Keep some rows; the ledger says why the others went."""
-        own = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
-        return replace(self, design=self.design.take(mask, reason, self.weights), own_weights=own)
+        weights = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
+        repeats = None if self.own_repeats is None else self.own_repeats[mask]
+        design = self.design.take(mask, reason, self.weights)
+        return replace(self, design=design, own_weights=weights, own_repeats=repeats)
 
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
@@ -279,8 +286,9 @@ class Rows:
         return self.access.numbered(self.design.rows)
 
     def weighted(self, weights: FloatArray, kind: WeightKind = "analytic") -> Rows:
-        """The same rows with the weights of a weighted least squares problem."""
-        return replace(self, own_weights=(weights, kind))
+        """The same rows with the weights of a weighted least squares problem; repeated rows stay repeated."""
+        repeats = self.observations if self.weight_kind == "frequency" and kind != "frequency" else None
+        return replace(self, own_weights=(weights, kind), own_repeats=repeats)
 
 
 def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
