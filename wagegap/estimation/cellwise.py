@@ -15,13 +15,14 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DataWarning,
     IdentificationError,
     IdentificationWarning,
     OptionError,
+    check_option,
     listing,
     no_column,
     warn,
@@ -32,6 +33,7 @@ from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.absorb import find_singletons, recode
 from wagegap.estimation.least_squares.fit import (
     LinearFit,
     describe_collinear,
@@ -42,6 +44,7 @@ from wagegap.estimation.sample import Cell, CellFit, Sample
 from wagegap.estimation.scores import check_clusters, score_source
 
 __all__ = [
+    "SINGLETONS",
     "Access",
     "CellIndex",
     "Rows",
@@ -57,6 +60,7 @@ __all__ = [
     "say_collinear",
 ]
 
+SINGLETONS: tuple[Singletons, ...] = ("drop", "keep")
 F = TypeVar("F", bound=CellFit)
 FitCell: TypeAlias = Callable[[Cell], F]
 
@@ -266,6 +270,45 @@ class Rows:
         repeats = None if self.own_repeats is None else self.own_repeats[mask]
         design = self.design.take(mask, reason, self.weights)
         return replace(self, design=design, own_weights=weights, own_repeats=repeats)
+
+    def without_singletons(self, singletons: Singletons, *, common: bool = False) -> Rows:
+        """Leave out rows that are alone in a level of an absorbed effect, unless they are to be kept.
+
+        Parameters
+        ----------
+        singletons : {"drop", "keep"}
+            What to do with them.
+        common : bool
+            Whether the cells share the effects and have constants of their own, or each has its own effects.
+
+        Raises
+        ------
+        OptionError
+        IdentificationError
+            Where no row of a cell is left.
+        """
+        check_option("singletons", singletons, SINGLETONS)
+        design, cells = self.design, self.cells.codes
+        if singletons == "keep" or not design.effects:
+            return self
+        count = np.int64(len(self.cells.names))
+        effects = (*design.effects, cells) if common else recode([codes * count + cells for codes in design.effects])
+        alone = find_singletons(effects, self.observations)
+        if not alone.any():
+            return self
+        whole = np.flatnonzero(np.bincount(cells, weights=~alone, minlength=int(count)) == 0)
+        if len(whole):
+            named = listing(self.cells.names[c] or "the data" for c in whole)
+            raise IdentificationError(
+                f"in {named} every row is alone in a level of {listing(design.effect_names)}, or becomes so without "
+                "those that are: the effects fit all rows, which do not identify anything else. Absorb coarser effects."
+            )
+        kept = self.keep(~alone, f"singletons of {', '.join(design.effect_names)}")
+        noted = kept.design.ledger.note(
+            f"{int(alone.sum()):,} rows alone in a level of absorbed effects (singletons) say nothing of the "
+            "coefficients; singletons='keep' counts them."
+        )
+        return kept.with_design(ledger=noted)
 
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from wagegap._typing import BoolArray, FloatArray, Information
+from wagegap._typing import BoolArray, FloatArray, Information, Singletons
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -24,7 +24,7 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
-from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.cellwise import SINGLETONS, Rows
 from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.design import Design
@@ -58,7 +58,7 @@ class FlowCall:
 
     Attributes
     ----------
-    family, link, trials, method, engine, bias, information
+    family, link, trials, method, engine, bias, information, singletons
         As given to `fit_flows`; the link filled in.
     """
 
@@ -69,12 +69,14 @@ class FlowCall:
     engine: Engine
     bias: str | None = None
     information: Information = "observed"
+    singletons: Singletons = "drop"
 
     def __post_init__(self) -> None:
         check_option("family", self.family, tuple(_LINKS))
         check_option("method", self.method, ("ml", "berkson"))
         check_option("engine", self.engine, ENGINES)
         check_option("information", self.information, INFORMATION)
+        check_option("singletons", self.singletons, SINGLETONS)
         object.__setattr__(self, "link", self.link or _LINKS[self.family][0])
         check_option("link", self.link, tuple(dict.fromkeys(chain.from_iterable(_LINKS.values()))))
         if self.bias is not None:
@@ -127,6 +129,12 @@ class FlowRows:
         """Keep some rows; the ledger says why the others went."""
         offset = None if self.offset is None else self.offset[mask]
         return FlowRows(self.rows.keep(mask, reason), self.at_risk[mask], offset)
+
+    def without_singletons(self, singletons: Singletons) -> FlowRows:
+        """Leave out rows that are alone in a level of an absorbed effect, unless they are to be kept."""
+        rows = self.rows.without_singletons(singletons)
+        kept = np.isin(self.rows.design.rows, rows.design.rows)
+        return FlowRows(rows, self.at_risk[kept], None if self.offset is None else self.offset[kept])
 
     def with_rows(self, rows: Rows) -> FlowRows:
         """The same of another regression of these rows."""

@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._typing import BoolArray, FloatArray, Information, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
@@ -178,6 +178,7 @@ def fit_flows(  # noqa: PLR0913
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     information: Information = "observed",
+    singletons: Singletons = "drop",
     bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
@@ -213,6 +214,9 @@ def fit_flows(  # noqa: PLR0913
     information : {"observed", "expected"}
         Information whose inverse is the bread of every covariance: the observed, as Stata has it, or the expected, as
         R's glm and its sandwich have it. They differ under probit and cloglog alone.
+    singletons : {"drop", "keep"}
+        Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
+        rows and clusters, as areg has it. The estimates are the same.
     bias : {"analytic"}, optional
         Poisson with effects of origin and period, destination and period, and pair (or the first two): subtract the
         bias that few periods leave in the coefficients with all three (kept as `.bias`), and correct residuals for the
@@ -250,7 +254,7 @@ def fit_flows(  # noqa: PLR0913
     >>> gravity.params.round(2).to_dict()
     {'log(dist)': -1.01}
     """
-    chosen = FlowCall(family, link, trials, method, engine, bias, information)
+    chosen = FlowCall(family, link, trials, method, engine, bias, information, singletons)
     flow = flow_rows(
         data, formula, chosen, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
     )  # fmt: skip
@@ -263,6 +267,7 @@ def fit_flows(  # noqa: PLR0913
 
 def _linear(flow: FlowRows, chosen: FlowCall) -> Flows:
     """Least squares, or Berkson's weighted least squares of log odds."""
+    flow = flow.without_singletons(chosen.singletons)
     rows, berkson, notes = flow.rows, chosen.method == "berkson", []
     if berkson:
         # weights n p (1 - p), the inverse of the binomial variance of log odds
@@ -291,6 +296,7 @@ def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
 def _generalised(flow: FlowRows, chosen: FlowCall) -> Flows:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
     flow, separated, lost = _without_separated(flow, chosen)
+    flow = flow.without_singletons(chosen.singletons)  # after separated rows, which may leave others alone
     rows, design, bias = flow.rows, flow.rows.design, None
     notes = _notes(rows, separated, lost, chosen)
     fit = fit_irls(

@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, PremiumMethod, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     ColumnError,
     EmptyDataError,
@@ -143,6 +143,7 @@ def fit_premiums(  # noqa: PLR0913
     cov: CovLike | None = None,
     method: PremiumMethod = "separate",
     small_sample: SmallSample = "stata",
+    singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     min_treated: int = 20,
@@ -171,6 +172,9 @@ def fit_premiums(  # noqa: PLR0913
         Own slopes of the controls in each cell, or common ones.
     small_sample : str
         Small-sample factor, by the software whose convention it is.
+    singletons : {"drop", "keep"}
+        Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
+        rows and clusters, as areg has it. The estimates are the same.
     weights, weight_kind
         Other weights than the panel's: a column, or values of shape (n,).
     min_treated, min_comparison : int
@@ -225,6 +229,7 @@ def fit_premiums(  # noqa: PLR0913
             f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, rows.design.terms)} "
             f"Regressors: {listing(dict.fromkeys(rows.design.terms))}."
         )
+    rows = rows.without_singletons(singletons, common=method == "stacked")
     rows, wanted, cells, absent = _kept_cells(rows, columns, least, empty_cells)
     labels = pd.DataFrame({"term": [premium] if len(columns) == 1 else [rows.design.names[j] for j in columns]}).assign(
         unit=unit_of_outcome(rows.design.outcome), comparison=comparison or _comparison(rows, columns, premium, base)
