@@ -182,7 +182,7 @@ class Estimates:
     @property
     def df_resid(self) -> float:
         """Smallest degrees of freedom among the parameters."""
-        return float(self.df.min())
+        return float(self.df.min(initial=np.inf))
 
     @property
     def tvalues(self) -> pd.Series[float]:

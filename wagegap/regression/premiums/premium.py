@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, PremiumMethod, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, PremiumMethod, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -168,6 +168,7 @@ def fit_premiums(  # noqa: PLR0913
     cov: CovLike | None = None,
     method: PremiumMethod = "separate",
     small_sample: SmallSample = "stata",
+    singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     min_treated: int = 20,
@@ -202,6 +203,9 @@ def fit_premiums(  # noqa: PLR0913
         Own slopes of the controls in each cell, or common ones.
     small_sample : str
         Small-sample factor, by the software whose convention it is.
+    singletons : {"drop", "keep"}
+        Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
+        rows and clusters, as areg has it. The estimates are the same.
     weights, weight_kind
         Other weights than the panel's: a column, or values of shape (n,), of which a series is aligned on its index.
     min_treated, min_comparison : int
@@ -261,6 +265,7 @@ def fit_premiums(  # noqa: PLR0913
         _rebased(panel, names[0], base), formula, by=by, cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,
     )  # fmt: skip
+    rows = rows.without_singletons(singletons, common=method == "stacked")
     asked = _asked(rows, names, formula, base=base, at=at)
     rows, wanted, cells, absent = _kept_cells(asked.rows, asked.terms, least, empty_cells)
     labels = asked.labels(rows.design, comparison)
