@@ -205,9 +205,9 @@ def _labelled(setup: Setup, fit: LinkFit) -> Estimates:
         ),
     }
     notes = (*(note for note, holds in about_errors.items() if holds), *fit.notes)
-    source, image = source.reported(np.eye(len(at))), np.eye(len(at))
+    image = np.eye(len(at))
     return Estimates(
-        labels, fit.params[at], (source,), (image,), title=title, ledger=cells.ledger, notes=notes
+        labels, fit.params[at], (source.reported(image),), (image,), title=title, ledger=cells.ledger, notes=notes
     ).announced()  # fmt: skip
 
 
