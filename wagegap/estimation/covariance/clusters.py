@@ -119,13 +119,13 @@ def adjust_clusters(
     scores, own = np.empty((m, r)), np.empty((m, r, r))
     left, right = np.empty((m, r, k)), np.empty((m, k, r))
     decided = np.zeros((m, r), dtype=bool)
-    size = np.einsum("rk,kl,rl->r", reported, middle, reported)
+    size = np.einsum("rk,kl,rl->r", reported, x.T @ wx, reported)
     for g, rows in enumerate(np.split(order, starts[1:])):
         xg, wxg = x[rows], wx[rows]
-        adjusted, blind = _adjusted_wx(xg, wxg, bread, middle, kind, equal=weights is None)
+        adjusted, blind = _adjusted_wx(xg, wxg, bread, middle, kind, weights=None if weights is None else w[rows])
         influence = adjusted @ reported.T
-        # what the cluster adds to a parameter along directions in which its residuals are zero
-        decided[g] = np.sum((blind @ reported.T) ** 2, axis=0) > _SHARE * size
+        # share of b_j's variance, M_jj, in errors along u, which leave no residual: (u'W_i X_i M e_j)^2, u'W_i u = 1
+        decided[g] = ((blind @ reported.T) ** 2 > _SHARE * size).any(axis=0)
         scores[g] = influence.T @ residuals[rows]
         own[g] = influence.T @ influence
         left[g] = influence.T @ wxg
@@ -174,9 +174,9 @@ def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: 
 
 
 def _adjusted_wx(
-    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: str, *, equal: bool
+    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: str, *, weights: FloatArray | None
 ) -> tuple[FloatArray, FloatArray]:
-    """A_i' W_i X_i of one cluster, shape (n_i, k), and the part of W_i X_i in the null space of I - H_i, rows of k."""
+    """A_i'W_i X_i of one cluster, shape (n_i, k), and u'W_i X_i of errors u that leave it no residual, shape (d, k)."""
     if kind in ("CR0", "CR1"):
         return wx, np.zeros((0, x.shape[1]))
     if kind == "CR3":
@@ -188,7 +188,7 @@ def _adjusted_wx(
         return wx @ inverse, np.zeros((0, x.shape[1])) if regular else _alone(left, gram)
     # B_i = I - X_i M X_i'W_i - W_i X_i M X_i' + X_i M X'W^2 X M X_i', the residuals' variance, M = (X'WX)^-1;
     # A_i = B_i^(-1/2) = I + Q [(Q'B_i Q)^(-1/2) - I] Q', Q an orthonormal basis of [X_i, W_i X_i].
-    basis = linalg.qr(x if equal else np.hstack([x, wx]), mode="economic", pivoting=True)[0]
+    basis = linalg.qr(x if weights is None else np.hstack([x, wx]), mode="economic", pivoting=True)[0]
     bx, bwx = basis.T @ x, basis.T @ wx
     hat = bx @ bread @ bwx.T
     inside = np.eye(basis.shape[1]) - hat - hat.T + bx @ bread @ middle @ bread @ bx.T
@@ -196,7 +196,11 @@ def _adjusted_wx(
     positive = values > 1e-12
     root = np.where(positive, 1 / np.sqrt(np.where(positive, values, 1.0)), 0.0)
     adjusted = wx + basis @ (((vectors * (root - 1.0)) @ vectors.T) @ bwx)
-    return adjusted, vectors[:, ~positive].T @ bwx
+    # (I - H_i')v = 0 for v = W_i u
+    null = vectors[:, ~positive]
+    squares = (basis @ null) ** 2
+    length = np.sqrt((squares if weights is None else squares / weights[:, None]).sum(axis=0))
+    return adjusted, (null / length).T @ bx
 
 
 def _alone(left: FloatArray, gram: FloatArray) -> FloatArray:
