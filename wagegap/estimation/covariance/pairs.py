@@ -114,6 +114,7 @@ class Dyads:
         """Put the rows of `other` below; members of equal label are one."""
         if not isinstance(other, Dyads) or (self.name, self.source) != (other.name, other.source):
             raise TypeError("only dyads of one name and source can be stacked")
+        check_same_keys(self.labels.tolist(), other.labels.tolist(), self.name)
         first = np.concatenate([self.labels[self.first], other.labels[other.first]])
         second = np.concatenate([self.labels[self.second], other.labels[other.second]])
         return Dyads.from_keys(self.name, self.source, first, second)
