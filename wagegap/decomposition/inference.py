@@ -206,6 +206,8 @@ def replicate_values(
     estimate: FloatArray,
     values_of: Callable[[ReplicateWeights], FloatArray],
     members: Sequence[IntArray],
+    *,
+    signed: bool = False,
 ) -> ReplicateSource:
     """Source of estimates whose values under all replicates a function gives at once.
 
@@ -219,6 +221,8 @@ def replicate_values(
         From the replicates' weights to estimates (R, C, q).
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
+    signed : bool
+        Whether the function takes weights below zero.
     """
-    replicates = grouped.data.replicate_weights()
-    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members))
+    replicates = grouped.data.replicate_weights(signed=signed)
+    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members), members)

@@ -262,7 +262,7 @@ def _decomposition(
         def values_of(replicates: ReplicateWeights) -> FloatArray:
             return _evaluate(scheme, images, replicate_fits(grouped.sample, fits, scheme.poolings, replicates))
 
-        source, matrix = replicate_values(grouped, values, values_of, members), np.eye(values.size)
+        source, matrix = replicate_values(grouped, values, values_of, members, signed=True), np.eye(values.size)
     else:
         matrix = np.vstack([_jacobian(scheme, image, fits.values) for image in images]) @ fits.matrix
     outcome = grouped.design.outcome
