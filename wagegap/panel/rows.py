@@ -126,7 +126,9 @@ def prepare(
         keep = keep & ~lost
     if not keep.any():
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
-    design = build_design(panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys)
+    design = build_design(
+        panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys, units=dict(panel.roles.units)
+    )  # fmt: skip
     return Rows(PanelAccess(panel), design, tuple(keys), cov, small_sample)
 
 
@@ -183,7 +185,7 @@ class PanelAccess:
         """The panel with a further column, missing in the other rows."""
         column = np.full(len(self.panel), None, dtype=object)
         column[rows] = values
-        return PanelAccess(self.panel.assign(**{name: column}))
+        return PanelAccess(self.panel.with_columns(**{name: column}))
 
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Say which covariance is meant: the one asked for, or what the panel declares.
@@ -239,17 +241,13 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
         if weights not in panel.frame:
             raise no_column(weights, panel.frame.columns, "for weights")
     else:
-        panel = panel.assign(**{name: _weight_values(weights, len(panel))})
+        panel = panel.with_columns(**{name: _weight_values(panel, weights)})
     return replace(panel, roles=replace(panel.roles, weight=name, weight_kind=kind))
 
 
-def _weight_values(weights: Any, n: int) -> FloatArray:
+def _weight_values(panel: Panel, weights: Any) -> FloatArray:
     """Weights given by value, a number for each row."""
-    if isinstance(weights, pd.Series) and len(weights) == n and not weights.index.equals(pd.RangeIndex(n)):
-        raise DataError(
-            "the index of the weights is not 0, 1, 2, ...: name their column instead, or pass weights.to_numpy() if "
-            "they stand in the order of the rows."
-        )
+    weights, n = panel.align(weights, "weights"), len(panel)
     try:
         values = np.asarray(weights, dtype=float)
     except (TypeError, ValueError) as error:

@@ -113,6 +113,9 @@ class RowLabels(Protocol):
     def numbers(self, name: str, rows: IntArray) -> FloatArray:
         """Return a column of numbers, NaN where it holds none."""
 
+    def periods(self, name: str, rows: IntArray) -> AnyArray:
+        """Return numbers that rise with the periods of a column."""
+
     def sampled(self, columns: Sequence[str]) -> tuple[RowLabels, IntArray]:
         """Return the whole sample, rows that were filtered out included, and the place of each row in it."""
 
@@ -466,9 +469,10 @@ class DriscollKraay(_Analytic):
     Attributes
     ----------
     period : str
-        Column of periods.
+        Column of periods, in the order of time also where they are text, such as wave 8 to wave 11.
     lags : int
-        Lags up to which rows are correlated, with Bartlett's weights.
+        Lags up to which rows are correlated, with Bartlett's weights. A lag is a step between the periods that occur,
+        whatever their distance: surveys of every second year have a first lag.
     """
 
     period: str
@@ -482,7 +486,7 @@ class DriscollKraay(_Analytic):
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the periods of some rows."""
-        return {str(self): Spells(str(self), panel.source, panel.ids(self.period, rows), int(self.lags))}
+        return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,9 +496,10 @@ class NeweyWest(_Analytic):
     Attributes
     ----------
     unit, period : str
-        Columns of units (or `"worker"`) and periods.
+        Columns of units (or `"worker"`) and periods, these in the order of time also where they are text.
     lags : int
-        Lags up to which rows are correlated, with Bartlett's weights.
+        Lags up to which rows are correlated, with Bartlett's weights. A lag is a step between the periods that occur
+        in the rows of any unit, whatever their distance.
     """
 
     unit: str
@@ -510,7 +515,7 @@ class NeweyWest(_Analytic):
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the periods of some rows within their units."""
         units = panel.groupings(rows, [self.unit])[self.unit]
-        return {str(self): Spells(str(self), panel.source, panel.ids(self.period, rows), int(self.lags), units)}
+        return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags), units)}
 
 
 @dataclass(frozen=True, slots=True)
