@@ -238,7 +238,8 @@ class Estimates:
         -------
         TestResult
             A t test for one row, an F test for several; under CR2 and CR3 an approximate Hotelling test with degrees
-            of its own (Pustejovsky and Tipton's HTZ).
+            of its own (Pustejovsky and Tipton's HTZ); under a survey's design or replicates of d degrees an adjusted
+            Wald test, F(q, d - q + 1) = (d - q + 1)/(d q) W.
 
         Raises
         ------
@@ -393,8 +394,9 @@ class Estimates:
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
         source = StatedSource(
-            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe()
-        )
+            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe(),
+            len(self.sources) == 1 and self.sources[0].adjusts_wald,
+        )  # fmt: skip
         return replace(self, sources=(source,), maps=(np.eye(len(self.values)),))
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:

@@ -36,6 +36,7 @@ from wagegap.errors import (
     public,
     refuse_rows,
 )
+from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
 from wagegap.panel.countries import read_countries
@@ -95,10 +96,10 @@ def read_panel(  # noqa: PLR0913
     replicate_weights : sequence of str, or str, optional
         Columns of replicate weights, or a regular expression that their beginnings match (such as "SPFWT"); the column
         `weight` is never one of them.
-    replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
-        How they were made.
+    replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap", "SDR"}, optional
+        How they were made; SDR are the successive differences of ACS and CPS.
     fay : float
-        Fay's factor.
+        Fay's factor, which kind Fay needs and no other has.
     worker_scope : {"country", "global"}
         Whether a worker's id means the same person in every country; survey ids do not.
     units : mapping of column to unit, optional
@@ -204,8 +205,11 @@ def _check_options(roles: Roles, pattern: str | None) -> None:
             f"replicate_weights and replicate_kind go together: one of {listing(get_args(ReplicateKind))} with the "
             "columns, or neither."
         )
-    if not 0 <= roles.fay < 1:
-        raise OptionError(f"fay={roles.fay!r} must be in [0, 1).")
+    check_fay(roles.fay, roles.replicate_kind)
+    if roles.fay and roles.replicate_kind is None:
+        raise OptionError(f"fay={roles.fay:g} is given without replicate weights of kind 'Fay'.")
+    if roles.replicate_kind == "Fay" and not roles.fay:
+        raise OptionError("replicate_kind='Fay' needs Fay's factor: fay=0.5, say; 'BRR' is without.")
     if pattern is not None:
         try:
             re.compile(pattern)

@@ -52,7 +52,7 @@ from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.rates.standardise import standardised
 
 __all__ = ["Rates", "fit_rates", "rates_of"]
@@ -220,6 +220,7 @@ def fit_rates(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_rows: int = 30,
     keep_units: bool = True,
 ) -> Rates:
@@ -240,6 +241,8 @@ def fit_rates(  # noqa: PLR0913
         As in `fit_premiums`.
     min_rows : int
         Cells with fewer rows are left out and listed in `absent`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -258,6 +261,7 @@ def fit_rates(  # noqa: PLR0913
     >>> rates.estimates.labels["term"].unique().tolist()
     ['emigration']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}

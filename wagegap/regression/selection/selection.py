@@ -56,7 +56,7 @@ from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import column_of, numbers
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
 
 __all__ = ["Selection", "fit_selection"]
@@ -187,6 +187,7 @@ def fit_selection(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Selection:
     """Fit an outcome that is observed for some, corrected for who they are.
@@ -216,6 +217,8 @@ def fit_selection(  # noqa: PLR0913
         model also iid, its classical covariance. What the panel declares, else HC1.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -238,6 +241,7 @@ def fit_selection(  # noqa: PLR0913
     >>> [float(b.round(1)) for b in (found.premium("x").values[0], found.uncorrected.params["x"])]
     [0.5, 0.3]
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_option("method", method, _METHODS)
     check_count("degree", degree)
     task = _task(
