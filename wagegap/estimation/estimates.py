@@ -37,12 +37,14 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_alpha,
+    check_keys_meet,
     check_option,
     listing,
     no_column,
     public,
     refuse_rows,
 )
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
@@ -274,6 +276,9 @@ class Estimates:
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
             values = [wanted] if np.isscalar(wanted) else list(wanted)
+            if not self.labels[name].isin(values).all():
+                known = self.labels[name].dropna().unique().tolist()
+                check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
@@ -404,7 +409,7 @@ class Estimates:
             labels[name] = frame[value].to_numpy() if value in frame else (value or default)
         for name in labels["unit"].unique():
             check_unit(str(name))
-        values = _numbers(frame, estimate)
+        values = as_numbers(frame[estimate], repr(estimate))
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
         # A difference of shares may be negative, so the size alone is held against the unit.
@@ -589,7 +594,7 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
         return matrix
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
-    errors = _numbers(frame, std_error)
+    errors = as_numbers(frame[std_error], repr(std_error))
     unusable = f" values of {std_error!r} are negative or infinite; leave empty what is unknown."
     refuse_rows((errors < 0) | np.isinf(errors), CovarianceError, "", unusable)
     return np.diag(errors**2)
@@ -607,14 +612,6 @@ def _as_frame(table: Any) -> pd.DataFrame:
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
     return table
-
-
-def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
-    """Values of a column as floats; text is an error, missing is NaN."""
-    values = np.asarray(pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan))
-    text = np.isnan(values) & frame[name].notna().to_numpy()
-    refuse_rows(text, DataError, f"{name!r} is text in ", " rows: turn it into numbers.")
-    return values
 
 
 def _own(result: Any) -> Estimates:
