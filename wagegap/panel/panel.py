@@ -74,6 +74,8 @@ class Panel:
         door where absent.
     adopted : bool
         Whether it was made of a frame for one call, so that nobody has seen its own labels.
+    unfiltered : DataFrame, optional
+        The rows at the door where some have been filtered out since: a survey's design counts their units.
     """
 
     frame: pd.DataFrame
@@ -85,6 +87,7 @@ class Panel:
     keyed: bool = False
     index: pd.Index[Any] | None = None
     adopted: bool = False
+    unfiltered: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -92,6 +95,10 @@ class Panel:
     @public
     def filter(self, condition: str | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
         """Keep the rows for which a condition holds.
+
+        The rows kept are a domain of the sample: covariances of a survey's design go on counting the sampling units and
+        strata of the others (as R's `subset` of a design). Rows that were never of the sample, and a sample of its own,
+        are left out before `read_panel`.
 
         Parameters
         ----------
@@ -121,8 +128,16 @@ class Panel:
         if not mask.any():
             said = f"no row has {condition}" if isinstance(condition, str) else f"no row is left: all are {words}"
             raise EmptyDataError(f"{said}.\n{ledger}")
-        frame, index = self.frame[mask].reset_index(drop=True), None if self.index is None else self.index[mask]
-        return replace(self, frame=frame, ledger=ledger, row_ids=self.row_ids[mask], index=index)
+        if mask.all():
+            return replace(self, ledger=ledger)
+        return replace(
+            self,
+            frame=self.frame[mask].reset_index(drop=True),
+            ledger=ledger,
+            row_ids=self.row_ids[mask],
+            index=None if self.index is None else self.index[mask],
+            unfiltered=self.frame if self.unfiltered is None else self.unfiltered,
+        )
 
     @public
     def assign(self, **columns: Any) -> Panel:
@@ -161,7 +176,10 @@ class Panel:
             ) from error
         key = (self.roles.country, self.roles.worker, self.roles.period)
         keyed = _is_keyed(frame, self.roles) if any(name in columns for name in key if name) else self.keyed
-        return replace(self, frame=frame, keyed=keyed)
+        whole = self.unfiltered
+        if whole is not None and any(name in whole for name in columns):
+            whole = whole.drop(columns=[name for name in columns if name in whole])
+        return replace(self, frame=frame, keyed=keyed, unfiltered=whole)
 
     @public
     def transitions(self, *, horizon: int = 1) -> Panel:
@@ -278,6 +296,33 @@ class Panel:
             where = nowhere if name in (self.roles.country, self.roles.period) else scope
             found[name] = Grouping.from_codes(name, self.source, where, pd.factorize(self.ids(name, rows)))
         return found
+
+    def sampled(self, columns: Sequence[str]) -> tuple[Panel, IntArray]:
+        """Return the sample at the door, rows filtered out since included, and the place of each row in it.
+
+        Rows that were filtered out count where these columns, and the country, are known.
+
+        Raises
+        ------
+        ColumnError
+            Where a column was added, or changed, after rows had been filtered out.
+        """
+        whole = self.unfiltered
+        if whole is None:
+            return self, np.arange(len(self))
+        names = [self.roles.worker if name == "worker" else name for name in columns if name != "row"]
+        names += [self.roles.country] if self.roles.country else []
+        for name in names:
+            check_column(name, self.frame.columns, "for the survey's design")
+            if name not in whole:
+                raise ColumnError(
+                    f"{name!r} was added or changed after rows had been filtered out, so that the sampling units of "
+                    "those are not known: assign(...) it before filter(...)."
+                )
+        counted = np.array(whole[names].notna().all(axis=1))
+        counted[self.row_ids] = True
+        sample = replace(self, frame=whole[counted].reset_index(drop=True), row_ids=np.flatnonzero(counted))
+        return sample, np.searchsorted(sample.row_ids, self.row_ids)
 
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:
         """Rows by (scope, worker, period) where that was a key at the door, else by their number in this very data."""

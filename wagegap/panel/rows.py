@@ -126,7 +126,9 @@ def prepare(
         keep = keep & ~lost
     if not keep.any():
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
-    design = build_design(panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys)
+    design = build_design(
+        panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys, units=dict(panel.roles.units)
+    )  # fmt: skip
     return Rows(PanelAccess(panel), design, tuple(keys), cov, small_sample)
 
 
@@ -188,20 +190,20 @@ class PanelAccess:
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Say which covariance is meant: the one asked for, or what the panel declares.
 
-        Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the
-        worker where one stands in several rows; HC1 otherwise.
+        Declared replicates come first, then the design (strata, and in them the first cluster, else the worker where
+        one stands in several rows, else the row), then the first cluster, then the worker where one stands in several
+        rows; HC1 otherwise.
         """
         roles = self.panel.roles
         if cov is not None or roles.replicate_weights:
             asked = Replicates() if cov is None else parse_cov(cov)
             return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
-        if roles.strata and roles.cluster:
-            return Survey(roles.cluster[0], roles.strata)
-        if roles.cluster:
-            return Robust("CR1", (roles.cluster[0],))
-        if roles.worker is not None and self.panel.groupings(rows)["worker"].n_groups < len(rows):
-            return Robust("CR1", ("worker",))
-        return Robust("HC1")
+        unit = roles.cluster[0] if roles.cluster else "row"
+        if unit == "row" and roles.worker and self.panel.groupings(rows)["worker"].n_groups < len(rows):
+            unit = "worker"
+        if roles.strata:
+            return Survey(unit, roles.strata)
+        return Robust("HC1") if unit == "row" else Robust("CR1", (unit,))
 
     def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
         """Groupings of some rows, those of the covariance among them; rows are known by `unit` where given."""

@@ -44,7 +44,6 @@ from wagegap.estimation.formula import FormulaParts, design_matrix, required_col
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import with_weights
 
@@ -126,7 +125,7 @@ def oaxaca_selection(  # noqa: PLR0913
     )  # fmt: skip
     outcome = grouped.design.outcome
     estimates = estimate_comparisons(
-        grouped, scheme.report.labels(unit_of_outcome(outcome)), corrected, rule=small_sample,
+        grouped, scheme.report.labels(grouped.design.unit), corrected, rule=small_sample,
         title=f"Selection-corrected gap of mean {outcome}",
     )  # fmt: skip
     return decomposition(

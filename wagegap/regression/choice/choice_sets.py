@@ -544,7 +544,8 @@ def reweighted(choices: Choices, population: Mapping[Any, float]) -> Choices:
     sampled = np.bincount(taken, weights=given, minlength=len(levels)) / given.sum()
     weights = given * (shares / np.where(sampled > 0, sampled, 1.0))[taken]
     choices.choosers.cov.check_weights("sampling")
-    choosers = choices.choosers.weighted(weights, choices.choosers.weight_kind or "sampling")
+    kind = choices.choosers.weight_kind
+    choosers = choices.choosers.weighted(weights, "analytic" if kind == "analytic" else "sampling")
     return replace(choices, choosers=choosers, rows=replace(choices.rows, weights=weights))
 
 

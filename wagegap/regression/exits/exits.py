@@ -30,11 +30,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import FloatArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_rng
+from wagegap._typing import FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options, check_rng
 from wagegap.estimation.cellwise import fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
@@ -324,6 +325,7 @@ def fit_exits(  # noqa: PLR0913
     progress: bool = False,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     keep_units: bool = True,
@@ -369,6 +371,9 @@ def fit_exits(  # noqa: PLR0913
         HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap, or iid (the
         inverse of the information). What the panel declares, else clusters of workers where they have several rows,
         else HC1.
+    information : {"observed", "expected"}
+        Information whose inverse is the bread of every covariance: the observed, as Stata has it, or the expected, as
+        R's glm has it. They differ under probit and cloglog alone.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
 
@@ -392,7 +397,7 @@ def fit_exits(  # noqa: PLR0913
     """
     if model is not None:
         check_option("model", model, _MODELS)
-    check_option("gaps", gaps, ("raise", "keep"))
+    check_options(gaps=(gaps, ("raise", "keep")), information=(information, INFORMATION))
     if correction is not None:
         _check_correction(correction, premiums, draws, rng)
     how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
@@ -403,7 +408,7 @@ def fit_exits(  # noqa: PLR0913
     if taken:
         raise OptionError(f"by={taken[0]!r}: results have a column of this name themselves; rename yours.")
     chosen = model or ("logit" if len(risk.exits) == 1 else "multinomial")
-    task = HazardTask.of(risk, chosen, given, margins=margins)
+    task = HazardTask.of(risk, chosen, given, margins=margins, information=information)
     simulated = None if correction is None else Simulated(draws, rng, progress)
     result = _result(task, *_estimated(task, given, simulated))
     return result if keep_units else result.without_units()

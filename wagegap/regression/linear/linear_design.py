@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray, Singletons
 from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
@@ -57,7 +57,15 @@ class Instrumented:
 
 
 def linear_rows(
-    data: Any, formula: str, instruments: str | None, model: str, unit: str | None, period: str | None, **how: Any
+    data: Any,
+    formula: str,
+    instruments: str | None,
+    model: str,
+    unit: str | None,
+    period: str | None,
+    *,
+    singletons: Singletons,
+    **how: Any,
 ) -> tuple[Rows, Instrumented | None]:
     """Rows complete in everything, regressors that are not collinear, and the instruments."""
     panel, parts = as_panel(data), split_formula(formula)
@@ -68,7 +76,7 @@ def linear_rows(
             panel, parts, model, unit, period, weighted=how["weights"] is not None or panel.roles.weight is not None
         )
         wanted = replace(wanted, also=tuple(name for name in (unit, period) if name is not None))
-    rows = prepare(panel, wanted, by=(), **how)
+    rows = prepare(panel, wanted, by=(), **how).without_singletons(singletons)
     if rows.design.effects:
         rows = replace(rows, design=rows.design.without_constant())
     if rows.design.x.shape[1] == 0:
