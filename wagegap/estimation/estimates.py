@@ -49,6 +49,7 @@ from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import by_name, with_index_columns
 from wagegap.estimation.spec import Spec
 from wagegap.estimation.units import (
     check_not_mixed,
@@ -331,6 +332,7 @@ class Estimates:
             values = np.atleast_1d(np.asarray(transform(self.values), dtype=float))
             matrix = jacobian(self.values) if jacobian else _numerical_jacobian(transform, self.values)
         else:
+            transform = by_name(transform, [self.names], "the map")
             try:
                 matrix = np.atleast_2d(np.asarray(transform, dtype=float))
             except (TypeError, ValueError) as error:
@@ -416,8 +418,8 @@ class Estimates:
         term, unit, comparison : str, optional
             A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are
             a hundred of them (11.0).
-        vcov : array of shape (n, n), optional
-            Full covariance, instead of standard errors.
+        vcov : array or DataFrame of shape (n, n), optional
+            Full covariance, instead of standard errors; with names, those of the rows' index or keys, in their order.
         source : str
             Who states the figures.
         as_stated : bool
@@ -456,6 +458,9 @@ class Estimates:
         labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
+        cells = labels[by].astype(str).agg(" ".join, axis=1).tolist() if by else []
+        terms = [" ".join(pair) for pair in zip(cells, labels["term"].astype(str), strict=True)] if by else []
+        vcov = by_name(vcov, [frame.index.tolist(), cells, terms or labels["term"].tolist()], "vcov")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
 
@@ -653,7 +658,7 @@ def _as_frame(table: Any) -> pd.DataFrame:
         raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
-    return table
+    return with_index_columns(table)
 
 
 def _own(result: Any) -> Estimates:

@@ -35,6 +35,7 @@ from wagegap.estimation.column_types import fault_of, held_by, number_or_nan
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import with_index_columns
 from wagegap.estimation.periods import order_periods
 from wagegap.panel.alignment import align
 from wagegap.panel.roles import Roles
@@ -470,7 +471,7 @@ def as_pandas(data: Any) -> pd.DataFrame:
     """Turn any data frame into pandas: pandas, polars, Arrow, or whatever offers `to_pandas` or an Arrow stream.
 
     Columns of Python's objects that hold numbers and nothing else become numbers, so that no formula takes them for
-    levels of a factor.
+    levels of a factor; levels of an index that have names become columns.
 
     >>> as_pandas({"age": pd.Series([30, 41, None], dtype=object)})["age"].dtype
     Int64Dtype()
@@ -480,7 +481,7 @@ def as_pandas(data: Any) -> pd.DataFrame:
     except (TypeError, ValueError) as error:
         raise DataError(f"{type(data).__name__} cannot be made a data frame: {error}.") from error
     if isinstance(frame, pd.DataFrame):
-        return _with_numbers(frame)
+        return _with_numbers(with_index_columns(frame))
     hint = "; simulate_panel(...).panel is the panel" if hasattr(data, "panel") else ""
     hint = "; give data.collect()" if hasattr(data, "collect") else hint
     raise DataError(
