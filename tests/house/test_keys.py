@@ -116,7 +116,7 @@ def test_premiums_meet_the_workers_of_exits():
 def test_moves_are_counted_between_names_of_one_kind():
     rows = pd.DataFrame({"now": ["cs", "cs", "law", "law"] * 10, "then": ["cs", "law", "law", "law"] * 10})
     stays = np.diag(wg.fit_transitions(rows, "now", "then").matrix())
-    codes = rows.replace({"cs": 1, "law": 2}).astype(int)
+    codes = rows.apply(lambda column: column.map({"cs": 1, "law": 2}))
     np.testing.assert_allclose(np.diag(wg.fit_transitions(codes, "now", "then").matrix()), stays)
     as_text = codes.assign(then=codes.then.astype(float), now=codes.now.astype(str))
     np.testing.assert_allclose(np.diag(wg.fit_transitions(as_text, "now", "then").matrix()), stays)
@@ -239,3 +239,12 @@ def test_matrices_with_names_are_read_by_their_names():
     gap = pd.DataFrame({"KOR": [1.0], "USA": [-1.0]})
     labels = pd.DataFrame({"term": ["gap"]})
     assert estimates.map(gap, labels=labels).values == pytest.approx([-0.1])
+    large = (estimates.params > 0.15).sort_index()
+    assert estimates.select(large).names == ["USA"]
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=90), "z": rng.normal(size=90), "g": ["a", "b"] * 45})
+    rows["y"] = rows.x + (rows.g == "a") * rows.z + rng.normal(size=90)
+    weights = pd.Series({"x": 0.2, "z": 0.7, "Intercept": 0.5})
+    in_order = wg.oaxaca(rows, "y ~ x + z", group="g", reference=weights[["Intercept", "x", "z"]].to_numpy())
+    by_names = wg.oaxaca(rows, "y ~ x + z", group="g", reference=weights)
+    np.testing.assert_allclose(by_names.params, in_order.params, rtol=1e-12)

@@ -297,6 +297,8 @@ class Estimates:
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
+        if isinstance(rows, pd.Series) and rows.dtype == bool:
+            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
