@@ -36,11 +36,11 @@ from wagegap.errors import (
     public,
     refuse_rows,
 )
+from wagegap.estimation.column_types import held_by, number_or_nan
 from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
 from wagegap.panel.countries import read_countries
-from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
 
@@ -297,7 +297,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
             )  # fmt: skip
     for column, unit in roles.units:
         if unit in PER_ONE or unit in PER_LOG:
-            values = numbers(frame[column])
+            values = number_or_nan(frame[column])
             text = np.isnan(values) & frame[column].notna().to_numpy()
             refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
             if unit in PER_ONE:
@@ -332,7 +332,10 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
             f"{wage!r} holds {column.dtype} in {len(column):,} of {len(column):,} rows, which is no amount of pay: "
             "declare the column that holds wages as numbers."
         )
-    pay = numbers(column)
+    pay, from_text = _pay(column)
+    if from_text:
+        said = f"{wage} is read from text in {from_text:,} of {len(panel):,} rows"
+        panel = replace(panel, ledger=panel.ledger.note(said))
     kinds = _invalid_wages(column, pay, logs=dict(panel.roles.units).get(wage) in PER_LOG)
     if not kinds:
         return panel.with_columns(**{wage: pay})
@@ -352,6 +355,16 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     for kind, rows in kinds.items():
         panel = panel.filter(~np.isin(panel.row_ids, rows), reason=f"{kind} {wage}")
     return panel
+
+
+def _pay(column: pd.Series[Any]) -> tuple[FloatArray, int]:
+    """Wages as numbers, NaN where they are none, and how many of them are digits in text."""
+    pay = number_or_nan(column)
+    if held_by(column) not in ("text", "mixed"):
+        return pay, 0
+    read = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    from_text = np.isnan(pay) & ~np.isnan(read)
+    return np.where(from_text, read, pay), int(from_text.sum())
 
 
 def _invalid_wages(column: pd.Series[Any], pay: FloatArray, *, logs: bool) -> dict[str, IntArray]:

@@ -36,6 +36,7 @@ from wagegap.errors import (
     CovarianceError,
     OptionError,
     check_count,
+    check_keys_meet,
     check_option,
     check_rng,
     did_you_mean,
@@ -465,8 +466,9 @@ class Dyadic(_Analytic):
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the dyads of some rows."""
-        members = (panel.ids(column, rows) for column in (self.origin, self.destination))
-        return {str(self): Dyads.from_keys(str(self), panel.source, *members)}
+        first, second = (panel.ids(column, rows) for column in (self.origin, self.destination))
+        check_keys_meet(first.tolist(), second.tolist(), f"cov={self}", (repr(self.origin), repr(self.destination)))
+        return {str(self): Dyads.from_keys(str(self), panel.source, first, second)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,13 +44,14 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE
-from wagegap.panel.events import event_values, numbers
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.rates.standardise import standardised
@@ -319,7 +320,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
         raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
-    values = numbers(panel.frame[among])
+    values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
             f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."

@@ -44,6 +44,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -54,7 +55,7 @@ from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import column_of, numbers
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
@@ -367,7 +368,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return False, np.full(len(panel), np.nan), ("out", "in")
     column = column_of(panel, first.outcome, "for selection")
     if binary:
-        values = numbers(column)
+        values = as_numbers(column, repr(first.outcome))
         if not (np.isin(values, (0.0, 1.0)) | column.isna().to_numpy()).all():
             raise DataError(f"selection into {first.outcome!r} must be 0/1; for many places choose method='dahl'.")
         return True, values, ("out", "in")
