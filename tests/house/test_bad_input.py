@@ -257,7 +257,7 @@ ASKED = [
     (lambda: link(test="knah"), OptionError, "'knah'", "Did you mean 'knha'"),
     (lambda: premiums().tidy(95), OptionError, "alpha=95", "between 0 and 1"),
     (lambda: premiums().per_cent("kenedy"), OptionError, "'kenedy'", "Did you mean 'kennedy'"),
-    (lambda: premiums().test("USA = Koera"), OptionError, "'Koera'", "KOR"),
+    (lambda: premiums().test("USA = KROE"), OptionError, "'KROE'", "KOR"),
     (lambda: rates().in_unit("percent"), UnitError, "'percent'", "Did you mean 'per cent'"),
     (lambda: rates().plot(event="leavs"), OptionError, "event='leavs'", "Did you mean 'leaves'"),
     (lambda: wg.simulate_panel(countries="3"), OptionError, "countries='3'", "whole number"),
