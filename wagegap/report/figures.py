@@ -32,7 +32,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 def plot_forest(
     results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: int = 60, keep: Sequence[str] = ()
 ) -> Any:
-    """Draw estimates by country with their intervals, largest first: a forest plot.
+    """Draw estimates by cell with their intervals, largest first: a forest plot.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit
+from wagegap.estimation.units import check_one_unit, unit_in_heading
 
 __all__ = [
     "LinkCells",
@@ -113,8 +113,8 @@ class LinkCells:
 
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
-        ax.set_xlabel(f"premium ({self.units[1]})")
-        ax.set_ylabel(f"{self.outcome_in_words} ({self.units[0]})")
+        ax.set_xlabel(f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}")
+        ax.set_ylabel(f"{self.outcome_in_words}{unit_in_heading(self.units[0])}")
         return ax
 
 
