@@ -243,7 +243,7 @@ def test_several_premiums_are_joint(workers, premium, method):
 
 def test_several_premiums_make_one_table_and_go_on(workers):
     found = fit(workers, "ai * female + cloud", ["ai", "cloud"])
-    assert found.title == "Premiums of ai at female = 0, cloud"
+    assert found.title == "Premiums of ai (female = 0), cloud"
     assert found.premium == "ai, cloud"
     assert "USA cloud" in found.summary()
     assert found.test("KOR ai = KOR cloud").df_denom > 0

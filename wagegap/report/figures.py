@@ -74,7 +74,7 @@ def plot_forest(
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
-    unit = "" if units[0] == "none" else f"{units[0]}, "
+    unit = {"none": "", "log": "difference of logs, "}.get(units[0], f"{units[0]}, ")
     ax.set_xlabel(f"{unit}{errors}{choice}")
     return ax
 
