@@ -17,7 +17,9 @@ from wagegap.__main__ import main
 from wagegap.errors import DuplicateKeyError, OutputError, StudyError
 from wagegap.estimation.estimates import Estimates
 from wagegap.panel.simulate import simulate_panel
+from wagegap.regression.link.fit import fit_link
 from wagegap.report.caution import examine
+from wagegap.report.figures import plot_forest
 from wagegap.report.page import save_study
 from wagegap.report.study import study
 
@@ -143,6 +145,28 @@ def test_findings_name_the_cells_of_the_study(tmp_path):
     assert "estimates by field with 95 % intervals" in made.figures["premiums_by_field_ai"][1]
     assert not any("countries" in alt or "(none)" in alt for _, alt in made.figures.values())
     made.save(tmp_path / "report")
+
+
+def test_sentences_and_figures_name_cells_that_are_no_countries():
+    names = ["law", "CHE", "engineering", "medicine", "arts", "education"]  # CHE is chemistry here
+    frame = pd.DataFrame({"field": names, "b": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "se": 0.02})
+    premiums = Estimates.from_table(frame, by=["field"], term="ai", unit="log")
+    rates = Estimates.from_table(
+        frame.assign(b=[0.5, 0.4, 0.45, 0.3, 0.2, 0.25]), by=["field"], term="out", unit="share"
+    )
+    link = fit_link("out ~ premium", rates, premiums, method="ols")
+    said = [
+        link.few_countries(reps=99).in_words(), link.predict(country="CHE", premium=0.3).in_words(),
+        link.outlier("law").in_words(), link.pool().in_words(),
+    ]  # fmt: skip
+    assert not any("countr" in text or "Switzerland" in text for text in said)
+    assert "With 6 cells" in said[0]
+    assert "across 6 cells were causal and CHE's premium" in said[1]
+    assert "From the 5 other cells" in said[2]
+    assert "CHE" in [text.get_text() for text in plot_forest(premiums).get_yticklabels()]
+    countries = rates.map(np.eye(6), labels=rates.labels.rename(columns={"field": "land"}).assign(
+        land=["KOR", "USA", "JPN", "DEU", "FRA", "CHE"]))  # fmt: skip
+    assert "Switzerland" in [text.get_text() for text in plot_forest(countries).get_yticklabels()]
 
 
 def test_every_slope_of_a_finding_is_for_one_step(done):

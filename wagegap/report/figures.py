@@ -13,7 +13,7 @@ from wagegap._display.axes import figure_of, new_axes
 from wagegap.errors import DataError, OptionError, check_count, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.panel.countries import country_name
+from wagegap.panel.countries import country_name, hold_countries
 from wagegap.regression.exits.exits import Exits, band_words
 from wagegap.regression.exits.figures import draw_incidence
 from wagegap.regression.figures import draw_effects, draw_intervals
@@ -313,7 +313,8 @@ def _rows(group: str, result: Any, alpha: float) -> pd.DataFrame:
     estimates = result.estimates if isinstance(result, Result) else result
     if not isinstance(estimates, Estimates):
         raise DataError(f"a forest plot needs results or Estimates, not {type(result).__name__}.")
-    names = [country_name(name) for name in estimates.names]
+    of_countries = len(estimates.by) != 1 or hold_countries(estimates.labels[estimates.by])
+    names = [country_name(name) if of_countries else name for name in estimates.names]
     interval = estimates.conf_int(alpha).reset_index(drop=True)
     unit = estimates.labels["unit"].astype(str).to_numpy()
     return interval.assign(name=names, group=group, unit=unit, estimate=estimates.values)
