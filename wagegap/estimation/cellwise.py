@@ -29,7 +29,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.replication import ReplicateWeights, check_replicates
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -453,8 +453,9 @@ def relate(
         raise IdentificationError(f"{title}: no finite estimate in {len(lost)} of {len(fits)} cells ({listing(lost)}).")
     source = error_source(rows, fits, refit, wanted)
     frame = cell_labels(rows.cells, labels, len(values))
+    matrix = np.eye(len(values))[keep]
     return Estimates(
-        frame[keep].reset_index(drop=True), values[keep], (source,), (np.eye(len(values))[keep],), title=title,
+        frame[keep].reset_index(drop=True), values[keep], (source.reported(matrix),), (matrix,), title=title,
         ledger=rows.design.ledger, notes=tuple(notes),
     )  # fmt: skip
 
@@ -491,8 +492,10 @@ def error_source(
 
 def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ReplicateSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
-    scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
-    return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])
+    members, names = rows.sample.rows_by_cell(), rows.cells.names
+    replicates = rows.replicate_weights()
+    check_replicates(replicates, members, names)
+    return replicate_source(values, refit, replicates, rows.scopes(members[: len(values)]), names[: len(values)])
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:

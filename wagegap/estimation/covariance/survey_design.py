@@ -123,6 +123,9 @@ class StratifiedGrouping:
         ratio = np.sqrt(self._strata_per_averaged(scores, lonely))
         return np.asarray(total * np.outer(ratio, ratio))
 
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Squares of deviations are positive."""
+
     def take(self, rows: IntArray) -> StratifiedGrouping:
         """Keep the given rows; the counts of sampled units stay."""
         return replace(self, units=self.units.take(rows), strata=self.strata.take(rows))
@@ -191,6 +194,9 @@ class MultistageGrouping:
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return the sum over stages, shape (q, q)."""
         return np.asarray(sum(stage.quadratic(scores) for stage in self.stages))
+
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Squares of deviations are positive."""
 
     def take(self, rows: IntArray) -> MultistageGrouping:
         """Keep the given rows; the counts of sampled units stay."""

@@ -468,7 +468,8 @@ def _flows(
     }[chosen.family]
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values, (source,), (np.eye(k),),
+        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values,
+        (source.reported(np.eye(k)),), (np.eye(k),),
         title="Log odds, Berkson" if chosen.method == "berkson" else title, ledger=design.ledger,
         notes=(*absorbed, *notes),
     )  # fmt: skip

@@ -45,7 +45,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import least_squares, relate
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
@@ -296,7 +296,7 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
     notes = [f"Among: {among}.", *notes] if among else notes
-    joined = replace(join(*estimates, title="Rates"), notes=tuple(notes))
+    joined = replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
