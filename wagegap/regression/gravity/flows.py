@@ -139,7 +139,7 @@ class Flows(Result):
             lambda b: self.slopes[0] * b[is_slope],
             jacobian=lambda _: jacobian,
             labels=self.estimates.labels[is_slope].assign(
-                unit="none" if self.family in ("poisson", "gaussian") else "share"
+                **({} if self.family == "gaussian" else {"unit": "none" if self.family == "poisson" else "share"})
             ),
             title="Average marginal effects",
         )

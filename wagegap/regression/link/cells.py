@@ -28,7 +28,8 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit
+from wagegap.estimation.units import check_one_unit, unit_in_heading
+from wagegap.panel.countries import country_name, hold_countries
 
 __all__ = [
     "LinkCells",
@@ -111,10 +112,24 @@ class LinkCells:
         """The outcome as it stands in a sentence."""
         return spaced(self.outcome)
 
+    @property
+    def noun(self) -> str:
+        """What a cell is, in a sentence."""
+        return "country" if hold_countries(self.keys) else "cell"
+
+    def counted(self, n: int | None = None, of: str = "") -> str:
+        """So many cells, all where none are counted: countries, where they are that."""
+        plural = "countries" if self.noun == "country" else "cells"
+        return " ".join(word for word in (str(self.n if n is None else n), of, plural) if word)
+
+    def name_of(self, cell: str) -> str:
+        """A cell as it stands in a sentence: a country by its name."""
+        return country_name(cell) if self.noun == "country" else cell
+
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
-        ax.set_xlabel(f"premium ({self.units[1]})")
-        ax.set_ylabel(f"{self.outcome_in_words} ({self.units[0]})")
+        ax.set_xlabel(f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}")
+        ax.set_ylabel(f"{self.outcome_in_words}{unit_in_heading(self.units[0])}")
         return ax
 
 

@@ -309,13 +309,12 @@ class _Asked:
     @property
     def title(self) -> str:
         """What is estimated."""
-        said = [
-            term.holder + (f"{', ' if value.startswith('averaged') else ' at '}{value}" if value else "")
-            for term, value in zip(self.terms, self.values, strict=True)
-        ]
-        if len(said) > 1:
-            return f"Premiums of {listing(said, 4)}"
-        return f"{'Difference of premiums,' if self.terms[0].kind == 'product' else 'Premium of'} {said[0]}"
+        if len(self.terms) > 1:
+            each = zip(self.terms, self.values, strict=True)
+            return f"Premiums of {listing((term.holder + (f' ({at})' if at else '') for term, at in each), 4)}"
+        (term,), (value,) = self.terms, self.values
+        of = f"{'Difference of premiums,' if term.kind == 'product' else 'Premium of'} {term.holder}"
+        return of + (f"{', ' if value.startswith('averaged') else ' at '}{value}" if value else "")
 
     def labels(self, design: Design, comparison: str | None) -> pd.DataFrame:
         """Term, unit and comparison of each column."""

@@ -50,7 +50,7 @@ from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE
+from wagegap.estimation.units import PER_ONE, unit_in_heading
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
@@ -207,7 +207,7 @@ class Rates(Result):
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        return draw_estimates(rates, ax, alpha, f"{event} ({self.unit})", row_height=0.2)
+        return draw_estimates(rates, ax, alpha, f"{event}{unit_in_heading(self.unit)}", row_height=0.2)
 
 
 @refittable

@@ -111,7 +111,9 @@ class Selection(Result):
             check_option("place", place, self.places)
         outcome = self.estimates.select(equation="outcome" if place is None else f"outcome of {place}")
         check_option("term", term, outcome.labels["term"].tolist())
-        chosen, title = outcome.select(term=term), f"Premium of {term}, selection corrected"
+        others = [part for name in outcome.labels["term"].unique() for part in _crossed_with(term, str(name))]
+        at = f" at {listing(f'{part} = 0' for part in dict.fromkeys(others))}" if others else ""
+        chosen, title = outcome.select(term=term), f"Premium of {term}{at}, selection corrected"
         return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
     def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
@@ -472,6 +474,16 @@ def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
     if task.method == "dubin-mcfadden":
         return dubin_mcfadden_terms(probabilities, m, task.levels)
     return dahl_terms(probabilities, [m, *(place for place in task.more if place != m)], task.degree, task.levels)
+
+
+def _crossed_with(term: str, product: str) -> list[str]:
+    """What a regressor is multiplied with in a product.
+
+    >>> _crossed_with("ai", "ai:female"), _crossed_with("ai", "female")
+    (['female'], [])
+    """
+    parts = product.split(":")
+    return [part for part in parts if part != term] if term in parts and len(parts) > 1 else []
 
 
 # from fits to results ------------------------------------------------------------------------------------------------
