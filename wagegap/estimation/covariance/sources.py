@@ -407,7 +407,7 @@ class ScoreSource(ErrorSource):
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Multiplier bootstrap: Mammen's two-point weights of clusters (or rows) times their scores."""
         terms = self.cov.terms(self.groupings)
-        if len(terms) != 1 or not isinstance(terms[0][1], Grouping):
+        if len(terms) != 1 or not isinstance(terms[0][1], Grouping) or self._leaves_undefined:
             return _normal_draws(self.covariance(), rng, reps)
         sums = terms[0][1].sums(self._adjusted())
         # w = (1 - sqrt 5)/2 with probability (sqrt 5 + 1)/(2 sqrt 5), else (1 + sqrt 5)/2: E w = 0, E w^2 = E w^3 = 1
@@ -748,6 +748,9 @@ def _stacked(first: _Kept | None, second: _Kept | None) -> _Kept | None:
 
 
 def _normal_draws(covariance: FloatArray, rng: np.random.Generator, reps: int) -> FloatArray:
-    values, vectors = np.linalg.eigh(covariance)
+    """Normal deviations; NaN where a variance is unknown."""
+    unknown = np.isnan(np.diag(covariance))
+    values, vectors = np.linalg.eigh(np.nan_to_num(covariance) if unknown.any() else covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(rng.standard_normal((reps, len(values))) @ root.T)
+    drawn = np.asarray(rng.standard_normal((reps, len(values))) @ root.T)
+    return np.where(unknown, np.nan, drawn) if unknown.any() else drawn

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray
-from wagegap.errors import ReliabilityError
+from wagegap.errors import CovarianceWarning, ReliabilityError, warn
+from wagegap.estimation.covariance.definite import repair_covariance
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores, jackknife_errors
 from wagegap.regression.link.problem import LinkProblem, delete_groups
@@ -208,7 +209,23 @@ def solve_moments(
     parts = [cluster_scores(part, groups) for part in np.split(right - moments @ b, ends[1:-1], axis=1)]
     scores = np.hstack([np.sqrt(factor) * sums for sums, factor in parts])
     same = np.eye(n, dtype=bool) if groups is None else groups[:, None] == groups
-    return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y, same)) @ bread.T
+    return b, _sandwich(bread, scores.T @ scores, _across(equations, weights, b, v_y, same))
+
+
+def _sandwich(bread: FloatArray, own: FloatArray, across: FloatArray) -> FloatArray:
+    """B (S'S + meat of other cells) B'; a negative variance is set to zero in the metric of S'S, and it is said."""
+    repaired = repair_covariance(own + across, own)
+    if repaired.metric is not None:
+        warn(
+            "the errors that cells share leave the covariance of the corrected slopes not positive semidefinite "
+            f"(smallest eigenvalue {repaired.lowest:.2g} of that of independent cells): it is repaired in the metric "
+            "of the cells' own scores, and errors are larger than the sum says.",
+            CovarianceWarning,
+        )
+    cov = bread @ repaired.matrix @ bread.T
+    gone = repaired.vanishing(bread)
+    cov[gone, gone] = np.nan  # nothing is left, which is no error of zero
+    return np.asarray(cov)
 
 
 def _across(
