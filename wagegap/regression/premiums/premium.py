@@ -53,7 +53,7 @@ from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result, draw_estimates
-from wagegap.estimation.scores import check_clusters
+from wagegap.estimation.scores import check_clusters, warn_of_sides
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
@@ -276,6 +276,7 @@ def fit_premiums(  # noqa: PLR0913
     labels = asked.labels(rows.design, comparison)
     estimates, sigma = _fitted(rows, asked.columns, labels, wanted, method=method, title=asked.title)
     estimates = replace(estimates, notes=(*estimates.notes, *asked.notes))
+    _warn_of_sides(rows, asked.terms)
     premiums = Premiums(estimates, ", ".join(names), cells.assign(sigma=sigma), absent)
     return premiums if keep_units else premiums.without_units()
 
@@ -409,6 +410,15 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
         )
     ordered = [base, *(level for level in levels if level != base)]
     return panel.with_columns(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
+
+
+def _warn_of_sides(rows: Rows, terms: Sequence[PremiumTerm]) -> None:
+    """Warn of cells whose holders, or others, are all of one cluster, sampling unit, place or period."""
+    if rows.cov.replicated:
+        return
+    held = [term.holds(rows.design.x) for term in terms if term.held is not None]
+    sides = [side for holds in held for side in (*holds.T, ~holds.any(axis=1))]
+    warn_of_sides(rows.cov, rows.sample, sides)
 
 
 def _kept_cells(
