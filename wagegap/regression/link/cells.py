@@ -100,6 +100,14 @@ class LinkCells:
         """Whether the errors of a variable are known."""
         return not np.isnan(np.diag(self.block(i, i))).any()
 
+    def unknown_in_words(self, i: int) -> str:
+        """Where the errors of a variable are unknown, to follow the word: nothing where it is everywhere."""
+        unknown = np.isnan(np.diag(self.block(i, i)))
+        if unknown.all() or not unknown.any():
+            return ""
+        names = [name for name, is_unknown in zip(self.names, unknown, strict=True) if is_unknown]
+        return f" in {len(names)} of {self.n} cells ({listing(names)})"
+
     @property
     def premiums_known(self) -> bool:
         """Whether the errors of all premiums are known."""
