@@ -251,9 +251,7 @@ class FittedLink(Result):
         if self.method != "meta" or self.tau2 is None:
             raise OptionError(f"a prediction interval is of a meta-regression, not {self.method!r}: method='meta'.")
         if self.cells.design.effects:
-            raise OptionError(
-                "a prediction interval needs a line without absorbed effects: a further cell has none."
-            )
+            raise OptionError("a prediction interval needs a line without absorbed effects: a further cell has none.")
         estimates, x = self.estimates, self.setup.problem.x
         terms = self.setup.terms
         row = x[:, list(self.setup.shown)].mean(axis=0)

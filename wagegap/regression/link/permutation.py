@@ -82,10 +82,17 @@ def permute(statistic: Callable[[IntArray], float], n: int, *, reps: int = 9_999
         Random orders, where there are too many to enumerate.
     rng : Generator, int or None
         Source of random orders.
+
+    Returns
+    -------
+    PermutationTest
+        Without a p-value where the statistic is undefined.
     """
     observed = float(statistic(np.arange(n)))
     sizes = np.abs([statistic(order) for order in _orders(n, reps, rng)])
-    beyond = _as_large(sizes, abs(observed), float(sizes.max()))
+    if np.isnan(observed):
+        return PermutationTest(observed, np.nan, len(sizes), n <= ENUMERATED_ROWS, n <= ENUMERATED_ROWS)
+    beyond = _as_large(sizes, abs(observed), float(np.nanmax(sizes)))
     return _counted(observed, beyond, n <= ENUMERATED_ROWS, n <= ENUMERATED_ROWS)
 
 
@@ -102,7 +109,7 @@ def _counted(observed: float, beyond: BoolArray, enumerated: bool, exact: bool) 
 
 
 def correlation(x: FloatArray, y: FloatArray) -> float:
-    """Correlation of two variables.
+    """Correlation of two variables; NaN where one does not vary, up to rounding.
 
     >>> import numpy as np
     >>> round(correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0])), 3)
@@ -110,7 +117,7 @@ def correlation(x: FloatArray, y: FloatArray) -> float:
     """
     dx, dy = x - x.mean(), y - y.mean()
     if any(np.linalg.norm(d) <= _NOTHING * np.linalg.norm(v) for d, v in ((dx, x), (dy, y))):
-        raise DataError("a correlation needs two variables that vary.")
+        return np.nan
     return float(dx @ dy) / float(np.sqrt((dx @ dx) * (dy @ dy)))
 
 
