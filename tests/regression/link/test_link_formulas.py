@@ -63,7 +63,7 @@ class Dense:
         return -best.fun, np.exp(best.x)
 
     def kent(self, b, s, t):
-        """(I^-1 J I^-1)_bb / (I^-1)_bb: J of the rows' scores at the fitted means, I expected, less the means' share."""
+        """(I^-1 J I^-1)_bb / (I^-1)_bb: J of the rows' scores at fitted means, I expected, less the means' share."""
         o = self.cov(b, s, t)
         inverse = np.linalg.inv(o)
         normal = self.x.T @ inverse @ self.x
