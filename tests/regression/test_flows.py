@@ -126,7 +126,7 @@ def test_fractional_response_agrees_with_r(facts, link, rtol):
     expected = facts("glm")[f"fracreg_401k_{link}"]
     formula = "share ~ mrate + ltotemp + age + I(age**2) + sole"
     for cov, errors_of in (("HC0", "se"), ("HC1", "se_hc1")):
-        fitted = wg.fit_flows(data, formula, family="fractional", link=link, cov=cov)
+        fitted = wg.fit_flows(data, formula, family="fractional", link=link, cov=cov, information="expected")
         np.testing.assert_allclose(fitted.params, expected["b"], rtol=rtol)
         np.testing.assert_allclose(fitted.bse, expected[errors_of], rtol=1e-6)
     effects = fitted.marginal_effects()
@@ -395,14 +395,14 @@ def test_bad_options_are_refused():
         (dict(method="berkson"), "least squares of log odds"),
         (dict(engine="stata"), "is not known"),
         (dict(famly="poisson"), "Did you mean 'family'"),
-        (dict(weights="visa", weight_kind="frequency"), "repeat the rows"),
+        (dict(information="expektd"), "Did you mean 'expected'"),
         (dict(family="binomial", trials="dist", method="berkson", weights="visa"), "weights of their own"),
         (dict(weights="dist", cov="iid"), "read sampling weights as precision"),
     ):
         with pytest.raises(errors.OptionError, match=words):
             wg.fit_flows(pairs, "flow ~ log(dist)", **options)
     with pytest.raises(errors.FormulaError, match="no regressor"):
-        wg.fit_flows(pairs, "flow ~ 1 | o + d")
+        wg.fit_flows(pairs, "flow ~ 1 | o + d", family="gaussian")
     with pytest.raises(errors.ColumnError, match="'destination'"):
         wg.fit_flows(pairs, "flow ~ visa | o + destination")
 

@@ -199,10 +199,14 @@ def _clustered(
     kept = block.fit.kept
     times = np.ones(len(cell.rows), dtype=int) if cell.repeats is None else cell.repeats.astype(int)
     x, residuals = (np.repeat(values, times, 0) for values in (block.x[:, kept], block.fit.residuals))
-    codes = np.repeat(group.codes[cell.rows], times)
+    codes, weights = np.repeat(group.codes[cell.rows], times), cell.weights
+    if weights is not None and cell.repeats is not None:
+        # the weight of one of a row's observations, none where weights are nothing but their number
+        each = np.repeat(weights / cell.repeats, times)
+        weights = None if (each == 1).all() else each
     return adjust_clusters(
         x, residuals, block.fit.bread[np.ix_(kept, kept)], codes, block.fit.bread[list(reported)][:, kept],
-        kind=cov.kind, weights=cell.weights if cell.repeats is None else None,
+        kind=cov.kind, weights=weights,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, FloatArray, RngLike, WeightKind
+from wagegap._typing import AnyArray, FloatArray, RngLike, Singletons, WeightKind
 from wagegap.errors import (
     DataError,
     FewClustersWarning,
@@ -212,6 +212,7 @@ def wild_bootstrap(  # noqa: PLR0913
     rng: RngLike = 0,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    singletons: Singletons = "drop",
 ) -> WildBootstrap:
     """Test a linear hypothesis about a least squares fit by the wild cluster bootstrap.
 
@@ -238,7 +239,7 @@ def wild_bootstrap(  # noqa: PLR0913
         imposed; or strictly larger ones only.
     rng : Generator, int or None
         Source of random draws.
-    weights, weight_kind
+    weights, weight_kind, singletons
         As in `fit_premiums`.
 
     Returns
@@ -269,6 +270,7 @@ def wild_bootstrap(  # noqa: PLR0913
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
     rows = prepare(panel, formula, by=(), cov=Robust("CR1", (cluster,)), weights=weights, weight_kind=weight_kind)
+    rows = rows.without_singletons(singletons)
     design = rows.design
     if np.ptp(design.y) == 0:
         raise DataError(

@@ -112,7 +112,7 @@ class Link(FittedLink):
     # what is always printed ------------------------------------------------------------------------------------
 
     def slope_in_words(self) -> str:
-        """Say the slope in units: what ten log points (or per cent) of premium go with."""
+        """Say the slope in units: what ten log points (or percentage points) of premium go with."""
         self.check_premium("slope_in_words")
         scale = slope_scale(self.cells, ESTIMATORS[self.method].scale)
         low, high = self.slope_interval()
