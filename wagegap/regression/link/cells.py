@@ -20,6 +20,7 @@ from wagegap.errors import (
     FormulaError,
     OptionError,
     check_column,
+    check_same_keys,
     did_you_mean,
     listing,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "LinkCells",
     "are_related",
     "cell_matcher",
+    "check_keys_meet",
     "estimates_of",
     "joined",
     "match_cells",
@@ -141,12 +143,19 @@ def single_premium(premiums: Any) -> Any:
     return next(iter(premiums.values())) if isinstance(premiums, Mapping) and len(premiums) == 1 else premiums
 
 
+def check_keys_meet(keys: pd.DataFrame, labels: pd.DataFrame) -> None:
+    """Refuse keys of cells that read like those of labels and are not equal."""
+    for key in keys.columns:
+        check_same_keys(keys[key].dropna().tolist(), labels[key].dropna().tolist(), str(key))
+
+
 def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
-    """Where each cell stands among labels, -1 where it is none of them.
+    """Where each cell stands among labels, -1 where it is none of them; refused where keys read alike and never meet.
 
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
     """
+    check_keys_meet(keys, labels)
     index = pd.MultiIndex.from_frame(labels[list(keys.columns)])
     if not index.is_unique:
         raise DuplicateKeyError(f"keys {list(keys.columns)} occur more than once: one row per cell.")
@@ -269,9 +278,9 @@ def _matched(
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
+        if len(gone) == len(frame):
+            raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}).\n{ledger}")
         frame = frame.merge(side, on=keys, how="inner")
-    if frame.empty:
-        raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
     for (name, est), at in zip(named.items(), rows[1:], strict=True):
         if data is not None and name in data:

@@ -42,6 +42,7 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.panel.panel import as_pandas
+from wagegap.regression.link.cells import check_keys_meet
 from wagegap.regression.link.estimators.eiv import fit_eiv
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -209,6 +210,7 @@ def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArra
         )
     for name in (trait, *keys):
         check_column(name, frame.columns, "in data")
+    check_keys_meet(link.cells.keys, frame)
     values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
     if len(values) != link.cells.n:
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")
