@@ -55,6 +55,7 @@ _TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors at uni
 _STEPS = 100
 _SUSPECT = 15  # steps after which separation is looked for
 _PIVOT = 1e-7
+_VANISHING = 1e-3  # a dissimilarity that goes to zero
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,6 +219,7 @@ def fit_nested_logit(
     *,
     start: FloatArray | None = None,
     names: Sequence[str] | None = None,
+    dissimilarities: Sequence[str] | None = None,
 ) -> ChoiceFit:
     """Fit a nested logit, from the conditional logit or the values given.
 
@@ -229,11 +231,13 @@ def fit_nested_logit(
         Nest of each row.
     start : ndarray, shape (k + L,), optional
         Coefficients and dissimilarities to start from.
+    dissimilarities : sequence of str, optional
+        Names of the dissimilarities, for messages.
 
     Raises
     ------
     IdentificationError
-        Where the steps do not settle.
+        Where the steps do not settle, or a dissimilarity goes to zero.
     """
     w = np.ones(len(sets.starts)) if weights is None else weights
     if start is None:
@@ -241,10 +245,21 @@ def fit_nested_logit(
         start = np.concatenate([plain, np.ones(nests.count)])
     tree = _Tree.of(x, sets, chosen, nests, w)
     ascent = _ascend(tree, start, _STEPS)
-    if not ascent.converged[0]:
+    last = ascent.params[0, x.shape[1] :]
+    labels = [f"dissimilarity {j}" for j in range(1, nests.count + 1)] if dissimilarities is None else dissimilarities
+    vanishing = [name for name, value in zip(labels, last, strict=True) if not value > _VANISHING]
+    if vanishing:
+        verb = "goes" if len(vanishing) == 1 else "go"
         raise IdentificationError(
-            f"the nested logit did not converge in {_STEPS} steps; its dissimilarities stood at "
-            f"{np.round(ascent.params[0, x.shape[1] :], 3).tolist()}: merge nests, or give them a common dissimilarity."
+            f"the likelihood of the nested logit rises as {listing(vanishing)} {verb} to zero, where a nest's "
+            "alternatives are perfect substitutes and no estimate exists: give the nests a common dissimilarity, merge "
+            "them, or leave nests out."
+        )
+    if not ascent.converged[0]:
+        stood = listing(f"{name} {value:.3g}" for name, value in zip(labels, last, strict=True))
+        raise IdentificationError(
+            f"the nested logit did not converge in {_STEPS} steps, where it stood at {stood}: merge nests, give them a "
+            "common dissimilarity, or leave them out."
         )
     return _finish(ascent.params[0], tree.at(ascent.params[0]), ascent.steps)
 
@@ -393,7 +408,8 @@ class _Tree:
             return _State(-np.inf, np.zeros((0, size)), np.eye(size), np.empty(0))
         parts = self._parts(params)
         # L = sum_i w_i log(q_j Q_m),   j the alternative and m the nest taken; the scores as in `respond`
-        loglik = float(self.w @ np.log(parts.q[self.chosen] * parts.share[self.taken]))
+        with np.errstate(divide="ignore"):  # a step too far, which is halved
+            loglik = float(self.w @ np.log(parts.q[self.chosen] * parts.share[self.taken]))
         slopes = parts.rows[self.chosen] + (parts.nest - parts.within)[self.taken] - parts.centre
         probabilities = parts.q * self.segments.spread(parts.share)
         return _State(
