@@ -34,6 +34,7 @@ __all__ = [
     "IdentificationError",
     "IdentificationWarning",
     "JoinError",
+    "MassPointWarning",
     "MissingValueError",
     "OptionError",
     "OutputError",
@@ -42,6 +43,7 @@ __all__ = [
     "SmallCellWarning",
     "StudyError",
     "UnitError",
+    "UnitWarning",
     "VersionError",
     "WageError",
     "WagegapError",
@@ -166,12 +168,20 @@ class DataWarning(WagegapWarning):
     """Rows or values the user should look at."""
 
 
+class UnitWarning(WagegapWarning, FutureWarning):
+    """Numbers taken in another unit than the one declared, which the next version refuses."""
+
+
 class SmallCellWarning(WagegapWarning):
     """Cells left out because they are too small."""
 
 
 class IdentificationWarning(WagegapWarning):
     """Columns dropped because they are collinear."""
+
+
+class MassPointWarning(DataWarning):
+    """Many have the same pay at a quantile, so that its distribution jumps there."""
 
 
 class FewClustersWarning(WagegapWarning):

@@ -163,6 +163,15 @@ class GroupedSample:
         cells = self.sample.cells
         return np.flatnonzero(cells == comparison.first), np.flatnonzero(cells == comparison.second)
 
+    def names_of_samples(self) -> dict[int, str]:
+        """Words for every sample: its group, and its cell where there are several."""
+        names: dict[int, str] = {}
+        for c in self.comparisons:
+            cell = ", ".join(f"{key} {value}" for key, value in c.keys if key not in ("first", "second"))
+            for sample, name in zip((c.first, c.second), c.names, strict=True):
+                names.setdefault(sample, f"{name} ({cell})" if cell else name)
+        return names
+
     def weights(self, rows: IntArray) -> FloatArray:
         """Weights of some rows; one each where nothing is weighted."""
         return np.ones(len(rows)) if self.sample.weights is None else self.sample.weights[rows]

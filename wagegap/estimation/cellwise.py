@@ -40,6 +40,7 @@ from wagegap.estimation.least_squares.fit import (
     fit_least_squares,
     least_squares_values,
 )
+from wagegap.estimation.periods import natural_order
 from wagegap.estimation.sample import Cell, CellFit, Sample
 from wagegap.estimation.scores import check_clusters, score_source
 
@@ -347,7 +348,8 @@ def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
     if not by:
         return CellIndex(np.zeros(len(frame), dtype=np.int32), pd.DataFrame(index=[0]), ("",))
     try:
-        codes = np.asarray(frame.groupby(list(by), sort=True, observed=True).ngroup().to_numpy(), dtype=np.int32)
+        order = [natural_order(frame[name]) for name in by]
+        codes = np.asarray(frame.groupby(order, sort=True, observed=True).ngroup().to_numpy(), dtype=np.int32)
     except TypeError as error:
         raise DataError(f"the columns {listing(by)} cannot be keys of cells: {error}. Use numbers or text.") from error
     keys = frame.iloc[np.unique(codes, return_index=True)[1]][list(by)].reset_index(drop=True)

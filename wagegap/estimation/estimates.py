@@ -48,7 +48,14 @@ from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, wel
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.spec import Spec
-from wagegap.estimation.units import check_share, check_unit, unit_in_heading
+from wagegap.estimation.units import (
+    check_not_mixed,
+    check_share,
+    check_unit,
+    conversion,
+    settle_log_points,
+    unit_in_heading,
+)
 
 __all__ = ["LABELS", "Estimates", "join"]
 
@@ -88,7 +95,7 @@ class Estimates:
     >>> import pandas as pd
     >>> import wagegap as wg
     >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.06, 0.25], "se": [0.02, 0.03]})
-    >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log points")
+    >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log")
     >>> print(premiums.test("USA = KOR"))
     USA = KOR: 0.190 (0.036), z = 5.27, p = 0.000
     """
@@ -232,12 +239,21 @@ class Estimates:
             of its own (Pustejovsky and Tipton's HTZ).
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
+        self._check_contrasts(rows, text)
         df = min(self.degrees(row) for row in rows)
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
         # the one source that several contrasts stand on may have degrees of its own for them
         joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
         return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
+
+    def _check_contrasts(self, rows: FloatArray, text: str) -> None:
+        """Raise where parameters of units that differ by a factor alone are set side by side without it."""
+        units = self.labels["unit"].astype(str).to_numpy()
+        for row in rows:
+            used = row != 0
+            if len(set(units[used])) > 1 and len(set(np.abs(row[used]))) == 1:
+                check_not_mixed(units[used].tolist(), text)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -341,6 +357,18 @@ class Estimates:
             check_option("small_sample", small_sample, SMALL_SAMPLE)
         return replace(self, sources=tuple(source.with_cov(parsed, small_sample) for source in self.sources))
 
+    @public
+    def in_unit(self, unit: str) -> Estimates:
+        """Return the parameters in another unit that a factor leads to: log points of logs, per cent of shares.
+
+        Raises
+        ------
+        UnitError
+            For a unit that is not known, or that no factor leads to.
+        """
+        factors = [conversion(str(source), check_unit(unit)) for source in self.labels["unit"]]
+        return self.map(np.diag(factors), labels=self.labels.assign(unit=unit))
+
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
         source = StatedSource(
@@ -368,6 +396,7 @@ class Estimates:
         comparison: str | None = None,
         vcov: AnyArray | pd.DataFrame | None = None,
         source: str = "table",
+        as_stated: bool = False,
     ) -> Estimates:
         """Let published figures enter as any stage result.
 
@@ -380,15 +409,27 @@ class Estimates:
         estimate, std_error : str
             Columns; `std_error=None`, or a missing value, means unknown, never zero.
         term, unit, comparison : str, optional
-            A column's name, or one value for all rows.
+            A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are
+            a hundred of them (11.0).
         vcov : array of shape (n, n), optional
             Full covariance, instead of standard errors.
         source : str
             Who states the figures.
+        as_stated : bool
+            Affirm that numbers declared log points are log points, even where all of them are below 1 in size. Without
+            it these are taken as logs for this version, with a `UnitWarning`; the next version refuses them.
 
         Raises
         ------
         ColumnError, DuplicateKeyError, DataError, UnitError
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [6.0, 25.0], "se": [2.0, 3.0]})
+        >>> points = Estimates.from_table(published, term="ai", unit="log points")
+        >>> points.in_unit("log").params.tolist()
+        [0.06, 0.25]
         """
         frame = _as_frame(frame)
         by = [by] if isinstance(by, str) else list(by)
@@ -407,6 +448,7 @@ class Estimates:
         values = _numbers(frame, estimate)
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
+        labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)

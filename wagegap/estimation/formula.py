@@ -20,7 +20,16 @@ import pandas as pd
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
 
-__all__ = ["Column", "FormulaParts", "Matrix", "design_matrix", "required_columns", "split_formula", "split_offset"]
+__all__ = [
+    "Column",
+    "FormulaParts",
+    "Matrix",
+    "changed_matrices",
+    "design_matrix",
+    "required_columns",
+    "split_formula",
+    "split_offset",
+]
 
 _WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -226,6 +235,47 @@ def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
         for factor in factors.values()
     }
     return Matrix(values, tuple(columns), levels)
+
+
+def changed_matrices(frame: pd.DataFrame, expression: str, changes: Sequence[Mapping[str, Any]]) -> list[FloatArray]:
+    """Evaluate one side of a formula with columns changed; what it learns of a whole column it learns unchanged.
+
+    Parameters
+    ----------
+    frame : DataFrame, n rows
+        Rows without missing values.
+    expression : str
+        One side of a formula.
+    changes : sequence of mapping
+        Columns with other values: one for all rows, or shape (n,).
+
+    Returns
+    -------
+    list of ndarray, each of shape (n, k)
+        The matrix under each of the changes, its columns as those of `design_matrix`.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"ai": [0, 1], "age": [30.0, 40.0]})
+    >>> changed_matrices(rows, "ai * age", [{"ai": 1}])[0].tolist()
+    [[1.0, 1.0, 30.0, 30.0], [1.0, 1.0, 40.0, 40.0]]
+    """
+    import formulaic
+
+    plain = _plain(frame)
+    spec: Any = formulaic.model_matrix(expression, plain, na_action="ignore", context={}).model_spec
+    changed = (
+        plain.assign(**{name: _like(plain[name], value) for name, value in columns.items()}) for columns in changes
+    )
+    return [np.asarray(spec.get_model_matrix(rows, context={}), dtype=float) for rows in changed]
+
+
+def _like(column: pd.Series[Any], value: Any) -> Any:
+    """One value for all rows, or several, in the type of a column."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.Categorical([value] * len(column), categories=column.cat.categories)
+    values = np.asarray(value)
+    return values.astype(float) if pd.api.types.is_numeric_dtype(column) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,6 @@ from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["Convention", "Plan", "Threefold", "oaxaca", "plan"]
 
@@ -266,7 +265,7 @@ def _decomposition(
     else:
         matrix = np.vstack([_jacobian(scheme, image, fits.values) for image in images]) @ fits.matrix
     outcome = grouped.design.outcome
-    labels = scheme.report.labels(unit_of_outcome(outcome))
+    labels = scheme.report.labels(grouped.design.unit)
     estimates = joint_estimates(grouped, labels, values.ravel(), source, matrix, title=f"Gap of mean {outcome}")
     return decomposition(estimates, grouped, "oaxaca", levels=f"Mean {outcome}", reference=scheme.reference)
 

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
 
-__all__ = ["Grouping", "PairWeights", "StratifiedGrouping", "factorize", "group_sums"]
+__all__ = ["Grouping", "PairWeights", "factorize", "group_sums"]
 
 _MOSTLY, _ROWS = 0.3, 8_192
 _TABLE = 16  # possible keys per row up to which a table of them is faster than a sort
@@ -123,77 +123,6 @@ class Grouping:
         return Grouping(crossed.name, self.source, crossed.codes, labels)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StratifiedGrouping:
-    """Primary sampling units within strata: deviations from the stratum's mean, n_h/(n_h - 1) times.
-
-    Attributes
-    ----------
-    units : Grouping
-        Primary sampling units; labels (stratum, ..., unit).
-    strata : Grouping
-        Strata of the same rows.
-    sampled : dict
-        Number of units sampled in each stratum, by its label, counted before rows were left out.
-    """
-
-    units: Grouping
-    strata: Grouping
-    sampled: dict[tuple[object, ...], int]
-
-    @property
-    def source(self) -> str:
-        """Source of the labels."""
-        return self.units.source
-
-    @classmethod
-    def of_panel(cls, units: Grouping, strata: Grouping | None) -> StratifiedGrouping:
-        """Count the units of every stratum; without strata each scope, such as a country, is one."""
-        if strata is None:
-            scope = units.labels[0] if len(units.labels) > 1 else np.zeros(units.n_groups, dtype=np.intp)
-            strata = Grouping.from_keys("sample", units.source, scope[units.codes])
-        nested = strata.cross(units)
-        first = np.unique(nested.codes, return_index=True)[1]
-        counts = np.bincount(strata.codes[first], minlength=strata.n_groups)
-        return cls(nested, strata, dict(zip(_keys(strata), counts.tolist(), strict=True)))
-
-    @property
-    def lonely(self) -> list[tuple[object, ...]]:
-        """Strata with a single unit."""
-        return [key for key, count in self.sampled.items() if count < 2]
-
-    def degrees(self, rows: IntArray) -> float:
-        """Units less strata, over the strata that the given rows are of."""
-        counts = self.take(rows)._counts()
-        return float(counts.sum() - len(counts))
-
-    def quadratic(self, scores: sparse.csr_array) -> FloatArray:
-        """Return the sum over strata of n/(n - 1) times the units' squared deviations."""
-        # sum_h n_h/(n_h - 1) sum_i (s_hi - s_h/n_h)(s_hi - s_h/n_h)'
-        #   = sum_h [n_h/(n_h - 1) sum_i s_hi s_hi' - 1/(n_h - 1) s_h s_h'],  nothing where n_h = 1
-        counts = self._counts()
-        inverse = np.where(counts > 1, 1.0 / np.maximum(counts - 1, 1), 0.0)
-        stratum_of_unit = self.strata.codes[np.unique(self.units.codes, return_index=True)[1]]
-        units, strata = self.units.sums(scores), self.strata.sums(scores)
-        plus = units.T @ units.multiply((counts * inverse)[stratum_of_unit, None]).tocsr()
-        minus = strata.T @ strata.multiply(inverse[:, None]).tocsr()
-        return np.asarray((plus - minus).toarray())
-
-    def take(self, rows: IntArray) -> StratifiedGrouping:
-        """Keep the given rows; the counts of sampled units stay."""
-        return StratifiedGrouping(self.units.take(rows), self.strata.take(rows), self.sampled)
-
-    def stack(self, other: PairWeights) -> StratifiedGrouping:
-        """Put the rows of `other` below."""
-        if not isinstance(other, StratifiedGrouping):
-            raise TypeError("only designs of one kind can be stacked")
-        sampled = {**self.sampled, **other.sampled}
-        return StratifiedGrouping(self.units.stack(other.units), self.strata.stack(other.strata), sampled)
-
-    def _counts(self) -> IntArray:
-        return np.array([self.sampled[key] for key in _keys(self.strata)], dtype=np.intp)
-
-
 def factorize(values: AnyArray) -> tuple[CodeArray, AnyArray]:
     """Number the distinct values in the order in which they appear: a code for each row, a label for each code.
 
@@ -228,10 +157,6 @@ def _appearing(flat: IntArray, size: float) -> tuple[CodeArray, IntArray]:
     present = flat[np.sort(table[table < len(flat)])]
     table[present] = np.arange(len(present))
     return table[flat].astype(np.int32), present
-
-
-def _keys(grouping: Grouping) -> list[tuple[object, ...]]:
-    return list(zip(*(part.tolist() for part in grouping.labels), strict=True))
 
 
 def _squared(sums: sparse.csr_array) -> FloatArray:

@@ -216,8 +216,10 @@ class ScoreSource(ErrorSource):
         return self.cov.degrees(self.rule, self._counted(among), self._units_less_one(among))
 
     def joint_degrees(self, contrasts: FloatArray) -> float | None:
-        """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q), under CR2 and CR3."""
-        return None if self.cluster_degrees is None else hotelling(self._cluster_pairs, contrasts)
+        """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q): CR2, CR3, and survey designs."""
+        if self.cluster_degrees is not None:
+            return hotelling(self._cluster_pairs, contrasts)
+        return self.cov.joint_degrees(min(self.degrees(contrast) for contrast in contrasts))
 
     def relates(self, other: ErrorSource) -> bool:
         """Scores of one panel."""

@@ -360,7 +360,7 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     """
     column_of(panel, columns.chooser, "for chooser")
     levels = _levels(column_of(panel, columns.alternative, "for alternative"), base)
-    panel = panel.assign(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
+    panel = panel.with_columns(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
     rows = _rows(panel, columns, how)
     nests, dissimilarities = tree.of_levels(levels)
     model = ChoiceModel(columns, levels, (), nests)

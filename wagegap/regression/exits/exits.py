@@ -134,7 +134,8 @@ class Exits(Result):
         frame = own.tidy(alpha)[[*own.by, "estimate", "std_error"]]
         critical = np.full(len(frame), stats.norm.isf(alpha / 2))
         if uniform:
-            curves = frame.groupby([name for name in own.by if name != "time"], sort=False).ngroup().to_numpy()
+            keys = [name for name in own.by if name != "time"]
+            curves = frame.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
             ratio = np.abs(own.draws(reps, rng=rng)) / np.maximum(frame["std_error"].to_numpy(), 1e-300)
             for curve in np.unique(curves):
                 largest = ratio[:, curves == curve].max(axis=1)
@@ -267,7 +268,7 @@ class Exits(Result):
         """The same with the incidence of any exit, the sum of those of each."""
         own = self._incidence()
         keys = [key for key in own.by if key != "exit"]
-        cells = own.labels.groupby(keys, sort=False).ngroup().to_numpy()
+        cells = own.labels.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
         matrix = (np.arange(cells.max() + 1)[:, None] == cells) * 1.0
         first = ~pd.Series(cells).duplicated().to_numpy()
         return replace(self, incidence=own.map(matrix, labels=own.labels[first].assign(exit="any")))
@@ -346,7 +347,7 @@ def fit_exits(  # noqa: PLR0913
         hazard in grouped time.
     time : str, optional
         Column of the duration: its levels get dummies (the baseline hazard), unless the formula has it already, and
-        average hazards and cumulative incidence are given over it.
+        average hazards and cumulative incidence are given over it. Text ("wave 8", "2019Q4") is in the order of time.
     mundlak : str or sequence of str
         Columns whose means over each worker's rows are added, so that their own coefficients are within workers.
     premiums : result, Estimates, or mapping of name to these, optional
@@ -460,6 +461,8 @@ def _labels(task: HazardTask) -> pd.DataFrame:
     rows += [("elasticity", e, slope.term, None) for slope in asked.slopes for e in risk.exits]
     rows += [(kind, e, kind, time) for kind in ("hazard", "incidence") for time in asked.times for e in risk.exits]
     labels = pd.DataFrame(rows, columns=["kind", "exit", "term", "time"])
+    if asked.times and not pd.api.types.is_numeric_dtype(pd.Series(asked.times)):
+        labels["time"] = pd.Categorical(labels["time"], categories=list(asked.times), ordered=True)
     shares = ["effect", "hazard", "incidence", *(["coefficient"] if task.model == "lpm" else [])]
     return labels.assign(unit=np.where(labels["kind"].isin(shares), "share", "none"), comparison=risk.base)
 

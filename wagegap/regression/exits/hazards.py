@@ -28,6 +28,7 @@ from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.least_squares.lstsq import Collinear
 from wagegap.estimation.likelihood.binary import fit_binary, score
 from wagegap.estimation.likelihood.multinomial import fit_multinomial, softmax
+from wagegap.estimation.periods import order_periods
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.regression.exits.margins import (
     Averages,
@@ -127,12 +128,13 @@ def _periods(risk: AtRisk, evaluator: Evaluator) -> tuple[tuple[Any, ...], tuple
     rows, time = risk.rows, risk.time
     if time is None:
         return (), (), np.arange(0), np.arange(0)
-    codes, levels = pd.factorize(rows.columns([time])[time], sort=True)
+    found = order_periods(rows.columns([time])[time])
+    codes, levels = found.codes, found.levels.tolist()
     first = np.arange(len(codes))
     if rows.workers is not None:
         first = np.sort(pd.Series(codes).groupby([rows.workers, rows.cells.codes]).idxmin().to_numpy())
     periods = tuple(evaluator.at({time: level}, first) for level in levels)
-    return tuple(np.asarray(levels).tolist()), periods, first, np.asarray(codes, dtype=np.intp)
+    return tuple(levels), periods, first, codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,7 +60,6 @@ from wagegap.estimation.likelihood.binary import curvature, score, slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.regression.gravity.flow_design import (
     FlowCall,
     FlowFamily,
@@ -463,8 +462,8 @@ def _flows(
     """Labelled coefficients, with the slopes of a linear mean: one everywhere."""
     design, k = rows.design, len(values)
     unit, title = {
-        "poisson": ("log points", "Flows, Poisson"),
-        "gaussian": (unit_of_outcome(design.outcome), "Flows, linear"),
+        "poisson": ("log", "Flows, Poisson"),
+        "gaussian": (design.unit, "Flows, linear"),
         "binomial": ("none", f"Rates, binomial {chosen.link}"),
         "fractional": ("none", f"Shares, fractional {chosen.link}"),
     }[chosen.family]

@@ -98,10 +98,10 @@ class GroggerHanson(Result):
     def predicted_selection(self) -> Estimates:
         """Return the mean selection that pay predicts, the coefficient of the selection equation times the mean gap.
 
-        Positive: the first skill is drawn more than the second, in log points of relative odds.
+        Positive: the first skill is drawn more than the second, in logs of relative odds.
         """
         chosen = self.estimates.select(equation="selection", term="wage_gap")
-        labels = chosen.labels.assign(term="predicted selection", unit="log points")
+        labels = chosen.labels.assign(term="predicted selection", unit="log")
         return chosen.map(np.diag(labels["wages"].map(self.gap)), labels=labels, title="Predicted selection")
 
 
@@ -263,7 +263,7 @@ def _fits(
         for wages, equation in product(_WAGES, _EQUATIONS):
             rows, formula = _equation(frame, columns, equation, wages), f"log_odds ~ wage_gap{endings[equation]}"
             estimates = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
-            labels = estimates.labels.assign(equation=equation, wages=wages, unit="log points")
+            labels = estimates.labels.assign(equation=equation, wages=wages, unit="log")
             labels = labels[["equation", "wages", "term", "unit", "comparison"]]
             fits.append(replace(estimates, labels=labels, notes=()))
     if caught:

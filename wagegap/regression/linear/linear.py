@@ -49,7 +49,6 @@ from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import as_panel
 from wagegap.regression.linear.linear_design import (
     Instrumented,
@@ -134,7 +133,8 @@ def fit_linear(  # noqa: PLR0913
         Least squares of the rows; random effects of the units (Swamy and Arora's variances); of the units' means; of
         steps between neighbouring periods, where a constant is a drift.
     unit, period : str, optional
-        Columns that `model` needs; those the panel declares (worker, period) where absent.
+        Columns that `model` needs; those the panel declares (worker, period) where absent. Periods that are text
+        ("wave 8" to "wave 11", "2019Q4", "Mar 2019") are in the order of time; neighbours are those that occur.
     instruments : str, optional
         `"moved ~ incentive"`: regressors correlated with the error, left, and columns outside the formula that move
         them but not the outcome, right.
@@ -146,7 +146,8 @@ def fit_linear(  # noqa: PLR0913
         Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
         rows and clusters, as areg has it. The estimates are the same.
     weights, weight_kind
-        Other weights than the panel's: a column, or values of shape (n,); for "pooled" only.
+        Other weights than the panel's: a column, or values of shape (n,), a series aligned on its index; for
+        "pooled" only.
     keep_units : bool
         Keep the scores, so that results can be joined.
 
@@ -327,7 +328,7 @@ def _labelled(
     """Coefficients with their labels; `model` says which they are where no effects are absorbed."""
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""}), values,
+        pd.DataFrame({"term": list(design.names), "unit": design.unit, "comparison": ""}), values,
         (source,), (np.eye(len(values)),), ledger=design.ledger,
         title=f"{name}, {'fixed effects' if design.effects else model}", notes=(*absorbed, *notes),
     )  # fmt: skip

@@ -49,7 +49,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE, check_unit, conversion
+from wagegap.estimation.units import PER_ONE
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
@@ -84,8 +84,7 @@ class Rates(Result):
     @public
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
-        matrix = conversion(self.unit, check_unit(unit)) * np.eye(len(self.estimates.values))
-        return replace(self, estimates=self.estimates.map(matrix, labels=self.estimates.labels.assign(unit=unit)))
+        return replace(self, estimates=self.estimates.in_unit(unit))
 
     @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
