@@ -440,6 +440,26 @@ def test_a_dissimilarity_that_goes_to_zero_is_refused_in_words(seed, scaled):
         fit(sets, "pay + dist", nests=nests, scaled=scaled)
 
 
+def test_a_dissimilarity_that_choices_do_not_identify_is_refused():
+    """Its likelihood is flat, and what came out was the value to start from with a small error."""
+    sets = make_choices(200)
+    unknown = r"do not identify dissimilarity\[.*A nest of all alternatives"
+    for nests, scaled in (
+        ({"all": ["home", "near", "far"]}, True),
+        ({"all": ["home", "near", "far"]}, False),
+        ({"h": ["home"], "n": ["near"], "f": ["far"]}, False),
+    ):
+        with pytest.raises(errors.IdentificationError, match=unknown):
+            fit(sets, "pay + place", nests=nests, scaled=scaled)
+    apart = sets[~((sets["who"] % 2 == 0) & (sets["place"] == "near"))]
+    apart = apart[~((apart["who"] % 2 == 1) & (apart["place"] == "far"))]
+    apart = apart[apart.groupby("who")["took"].transform("sum") == 1]
+    with pytest.raises(errors.IdentificationError, match=unknown):
+        fit(apart, "pay", nests={"abroad": ["near", "far"], "home": ["home"]})
+    plain, alone = fit(sets, "pay + place"), fit(sets, "pay + place", nests={p: [p] for p in ("home", "near", "far")})
+    np.testing.assert_allclose(alone.bse, plain.bse, rtol=1e-9)
+
+
 def test_population_shares_weigh_each_of_repeated_choosers():
     """Frequencies stay how often a chooser stands; the population's shares are weights beside them."""
     sets = make_choices(120)

@@ -55,6 +55,7 @@ _TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors at uni
 _STEPS = 100
 _SUSPECT = 15  # steps after which separation is looked for
 _PIVOT = 1e-7
+_FLAT = 1e-9  # information on a dissimilarity, or relative to that of scaled parameters, that counts as none
 _VANISHING = 1e-3  # a dissimilarity that goes to zero
 
 
@@ -261,7 +262,26 @@ def fit_nested_logit(
             f"the nested logit did not converge in {_STEPS} steps, where it stood at {stood}: merge nests, give them a "
             "common dissimilarity, or leave them out."
         )
-    return _finish(ascent.params[0], tree.at(ascent.params[0]), ascent.steps)
+    state = tree.at(ascent.params[0])
+    _check_told_apart(state.information / w.sum(), [*map(str, names or range(x.shape[1])), *labels], labels)
+    return _finish(ascent.params[0], state, ascent.steps)
+
+
+def _check_told_apart(information: FloatArray, names: Sequence[str], dissimilarities: Sequence[str]) -> None:
+    """Raise where the likelihood does not change along some direction of the parameters."""
+    of_each = np.diag(information)[len(names) - len(dissimilarities) :]  # dissimilarities have no unit
+    moving = [name for name, known in zip(dissimilarities, of_each, strict=True) if known <= _FLAT]
+    if not moving:
+        size = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+        values, vectors = linalg.eigh(information / np.outer(size, size), check_finite=False)
+        moving = [] if values[0] > _FLAT else [names[int(j)] for j in np.flatnonzero(np.abs(vectors[:, 0]) > 0.05)]
+    if moving:
+        unknown = listing(name for name in dissimilarities if name in moving) or "the parameters"
+        raise IdentificationError(
+            f"the choices do not identify {unknown}: the likelihood is the same along a combination of "
+            f"{listing(moving)}. A nest of all alternatives, of those that no chooser has together, or nests of one "
+            "whose utilities are not scaled, have no dissimilarity."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
