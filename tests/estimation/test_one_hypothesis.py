@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,7 +170,11 @@ def test_signed_sums_and_factors_by_hand():
 def test_degrees_of_replicates():
     keys = tuple((scope, i) for scope in ("KOR", "USA") for i in range(3))
     deviations = np.array([[1.0, 0], [2, 0], [-1, 0], [0, 1], [0, 0], [0, 3]])
-    source = ReplicateSource("s", deviations, keys, "JK2")
-    assert source.degrees(np.array([1.0, 0])) == 2
-    assert source.degrees(np.array([0, 1.0])) == 1
-    assert source.degrees(np.array([1.0, 1])) == 2  # never more than a design has replicates
+    source = ReplicateSource("s", deviations, keys, "JK2", np.array([9.0, 4.0]))
+    assert source.degrees(np.array([1.0, 0])) == 8
+    assert source.degrees(np.array([0, 1.0])) == 3
+    assert source.degrees(np.array([1.0, 1])) == 3
+    assert np.isinf(source.degrees(np.zeros(2)))
+    both = source.join(replace(source, ranks=np.array([7.0, 2.0])))
+    assert both.degrees(np.array([0, 0, 1.0, 0])) == 6
+    np.testing.assert_allclose(both.covariance()[:2, 2:], source.covariance())

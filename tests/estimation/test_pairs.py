@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import wagegap as wg
-from wagegap.errors import ColumnError, CovarianceError, DataError, MissingValueError, OptionError, check_same_keys
+from wagegap.errors import ColumnError, CovarianceError, DataError, MissingValueError, OptionError
 from wagegap.estimation.covariance.options import Conley, DriscollKraay, Dyadic, NeweyWest
 from wagegap.estimation.estimates import join
 from wagegap.panel.load import read_panel
@@ -113,17 +113,16 @@ def table():
 
 
 @pytest.mark.parametrize(
-    ("change", "example"),
+    ("change", "count"),
     [
-        (lambda d: d.astype(str), "0 and '0'|1 and '1'"),
-        (lambda d: d.astype(str) + ".0", r"'?\d'? and '\d.0'"),
-        (lambda d: " " + d.astype(str), r"\d and ' \d'"),
-        (lambda d: d.astype(str).astype(object).where(d != 3, 3), r"\d and '\d"),
+        (lambda d: d.astype(str), 12),
+        (lambda d: " " + d.astype(str), 12),
+        (lambda d: d.astype(str).astype(object).where(d != 3, 3), 11),
     ],
-    ids=["text", "decimals", "blanks", "some"],
+    ids=["text", "blanks", "some"],
 )
-def test_members_of_another_type_are_refused(table, change, example):
-    with pytest.raises(DataError, match=f"o~d.*read like keys of the other, such as ({example})"):
+def test_members_of_another_type_are_refused(table, change, count):
+    with pytest.raises(DataError, match=rf"Dyadic\(o~d\): {count} of 12 values of 'o' would meet one of 'd' but for"):
         wg.fit_linear(table.assign(d=change(table["d"])), "y ~ ai", cov=Dyadic("o", "d"))
 
 
@@ -134,7 +133,7 @@ def test_members_of_another_case_are_refused_and_of_another_name_are_not(table):
     np.testing.assert_allclose(alike.bse, whole.bse, rtol=1e-12)
     floats = wg.fit_linear(table.assign(d=table["d"].astype(float)), "y ~ ai", cov=Dyadic("o", "d"))
     np.testing.assert_allclose(floats.bse, whole.bse, rtol=1e-12)
-    with pytest.raises(DataError, match="12 keys of one side read like keys of the other, such as 'p1' and 'P1'"):
+    with pytest.raises(DataError, match=r"12 of 12 values of 'o' would meet one of 'd'.*'p1' and 'P1'"):
         wg.fit_linear(named.assign(d=named["d"].str.upper()), "y ~ ai", cov=Dyadic("o", "d"))
     # ids that differ by case alone, and stand on both sides, are members of their own
     both = named.assign(o=named["o"].where(table["o"] != 3, "P1"), d=named["d"].where(table["d"] != 3, "P1"))
@@ -149,15 +148,5 @@ def test_results_whose_members_read_alike_are_not_joined_in_silence(table):
         for frame in (named, upper)
     )
     relabelled = second.map(np.eye(1), labels=second.labels.assign(term="other"))
-    with pytest.raises(DataError, match="read like keys of the other"):
+    with pytest.raises(DataError, match="12 of 12 values of one result would meet one of the other"):
         join(first, relabelled)
-
-
-def test_same_keys():
-    check_same_keys(["KOR", 1, None, 2.0], ["USA", 1, 2, "x"], "keys")
-    check_same_keys([], ["x"], "keys")
-    for first, second in ((["KOR"], ["kor "]), ([1], ["1"]), ([1.0, 5], ["1"]), (["-3"], [-3.0]), ([True], ["true"])):
-        with pytest.raises(DataError, match=r"keys: 1 keys of one side"):
-            check_same_keys(first, second, "keys")
-        with pytest.raises(DataError, match=r"keys: 1 keys of one side"):
-            check_same_keys(second, first, "keys")

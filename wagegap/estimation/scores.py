@@ -140,8 +140,8 @@ def warn_of_sides(cov: Analytic, sample: Sample, sides: Sequence[BoolArray]) -> 
         where = listing((names[c] or "the data" for c in np.flatnonzero(alone)), 4)
         warn(
             f"in {int(alone.sum())} of {len(names)} cells ({where}) all who hold the premium, or all others, lie "
-            f"inside a single independent unit of {cov}: what that unit has of its own is no part of these errors, which are "
-            "far too small. Use finer units, or pool cells.",
+            f"inside a single independent unit of {cov}: what that unit has of its own is no part of these errors, "
+            "which are far too small. Use finer units, or pool cells.",
             FewClustersWarning,
         )
 
