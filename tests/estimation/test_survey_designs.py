@@ -345,6 +345,18 @@ def test_joint_tests_are_adjusted(nhanes, facts, case):
         assert [test.df_num, test.df_denom] == public["df"]
 
 
+@pytest.mark.shared
+def test_joint_tests_of_logits_are_adjusted(nhanes, facts):
+    """R stops at 1e-8 of the deviance, which leaves 5e-6 of F."""
+    right = facts("survey_designs")["nhanes_wald"]["logit"]
+    panel = wg.read_panel(nhanes, weight="w", cluster="psu", strata="st")
+    found = wg.fit_exits(panel, "HI ~ fem + C(age) + C(race)", margins=False)
+    np.testing.assert_allclose(sorted(found.bse), sorted(right["se"]), rtol=1e-5)
+    test, adjusted = found.test(RACE), right["stata_adjusted"]
+    assert test.statistic == pytest.approx(adjusted["F"], rel=1e-5)
+    assert (test.df_denom, test.p_value) == (adjusted["df"][1], pytest.approx(adjusted["p"], rel=1e-4))
+
+
 def test_joint_tests_by_hand(sample, counts):
     frame = sample.assign(z=np.sin(sample["x"] * 3), v=np.cos(sample["w"]))
     found = wg.fit_linear(declared(frame), "y ~ x + z + v")
