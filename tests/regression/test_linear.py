@@ -230,6 +230,7 @@ def test_instrumented_by_itself_is_least_squares():
     np.testing.assert_allclose(both.bse, plain.bse, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:CR2.unit is not defined for 12 of 14 coefficients:wagegap.errors.CovarianceWarning")
 @pytest.mark.parametrize("cov", ["iid", "HC1", "HC3", "CR2:unit"])
 def test_absorbed_effects_are_dummies_with_instruments(cov):
     rows = panel(12)

@@ -284,6 +284,15 @@ def test_errors_are_those_of_the_bootstrap():
 # the waist -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_premium_beside_a_product_says_where_it_is():
+    data = frame_of(400, 1).assign(w=np.arange(400) % 2)
+    found = fit_selection(data, "pay ~ x * w", selection="works ~ x + z + w")
+    assert found.premium("x").title == "Premium of x at w = 0, selection corrected"
+    assert fit_selection(data, "pay ~ x + w", selection="works ~ x + z + w").premium("x").title == (
+        "Premium of x, selection corrected"
+    )
+
+
 def test_cells_join_and_reach_the_link():
     data = pd.concat([frame_of(400, seed).assign(iso3=f"C{seed:02d}", out=seed / 20) for seed in range(8)])
     panel = wg.read_panel(data.assign(left=(np.arange(len(data)) % 5 == 0) * 1.0), source_name="cells")

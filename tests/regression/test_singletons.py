@@ -156,9 +156,7 @@ def test_instruments_and_the_wild_bootstrap_leave_singletons_out():
 @pytest.mark.parametrize("fit", [wg.fit_linear, wg.fit_flows])
 def test_nothing_but_singletons_is_refused_by_name(fit):
     data = uneven().assign(own=range(120))
-    with pytest.raises(
-        errors.IdentificationError, match=r"is alone in a level of own|does not vary within own"
-    ):
+    with pytest.raises(errors.IdentificationError, match=r"is alone in a level of own|does not vary within own"):
         fit(data, "flow ~ x | own")
     with pytest.raises(errors.OptionError, match="Did you mean 'drop'"):
         fit(data, "flow ~ x | w", singletons="dropp")

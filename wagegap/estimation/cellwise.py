@@ -30,7 +30,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.replication import ReplicateWeights, check_replicates
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -486,8 +486,9 @@ def relate(
         raise IdentificationError(f"{title}: no finite estimate in {len(lost)} of {len(fits)} cells ({listing(lost)}).")
     source = error_source(rows, fits, refit, wanted)
     frame = cell_labels(rows.cells, labels, len(values))
+    matrix = np.eye(len(values))[keep]
     return Estimates(
-        frame[keep].reset_index(drop=True), values[keep], (source,), (np.eye(len(values))[keep],), title=title,
+        frame[keep].reset_index(drop=True), values[keep], (source.reported(matrix),), (matrix,), title=title,
         ledger=rows.design.ledger, notes=tuple(notes),
     )  # fmt: skip
 
@@ -530,9 +531,11 @@ def replicated_source(
 
     `signed` says that the function takes weights below zero.
     """
-    members = rows.sample.rows_by_cell()[: len(values)]
+    members, names = rows.sample.rows_by_cell(), rows.cells.names
     replicates = rows.replicate_weights(signed=signed)
-    return replicate_source(values, refit, replicates, rows.scopes(members), members, rows.cells.names[: len(values)])
+    check_replicates(replicates, members, names)
+    members, names = members[: len(values)], names[: len(values)]
+    return replicate_source(values, refit, replicates, rows.scopes(members), members, names)
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:

@@ -280,7 +280,7 @@ def _with_products(
 ) -> Decomposition:
     """Add the variance of the products of errors of means and coefficients to that of the components."""
     assert fits.source is not None
-    v = fits.matrix @ fits.source.covariance() @ fits.matrix.T
+    v = fits.matrix @ done.estimates.sources[0].covariance() @ fits.matrix.T
     covariances = []
     for image in images:
         local = (image @ v @ image.T).reshape(5, fits.k, 5, fits.k)

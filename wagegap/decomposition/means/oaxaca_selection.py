@@ -38,12 +38,12 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, with_weights
 
@@ -182,7 +182,7 @@ def _filled(
     unselected, incomplete = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()
-        selected = numbers(frame[equation.outcome])
+        selected = number_or_nan(frame[equation.outcome])
         bad = ~np.isin(selected[of_group], (0.0, 1.0))
         refuse_rows(bad, DataError, f"selection into {equation.outcome!r} must be 0/1; ", " rows are not.")
         unselected |= of_group & (selected == 0)

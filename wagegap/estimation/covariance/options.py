@@ -24,6 +24,7 @@ import numpy as np
 from wagegap._typing import (
     AnyArray,
     CodeArray,
+    CovarianceRepair,
     FloatArray,
     IntArray,
     ReplicateKind,
@@ -35,6 +36,7 @@ from wagegap.errors import (
     CovarianceError,
     OptionError,
     check_count,
+    check_keys_meet,
     check_option,
     check_rng,
     did_you_mean,
@@ -84,6 +86,7 @@ _LONELY_ALIASES: dict[str, Lonely] = {
     "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average"
 }  # fmt: skip
 """Names of R's survey.lonely.psu and of Stata's singleunit()."""
+_REPAIRS = ("metric", "eigenvalue", "none")
 _SPELLINGS = ("iid", *_HC, "CR0:cluster", "CR1:cluster", "CR2:cluster", "CR3:cluster", "CR1:first+second")
 
 
@@ -155,6 +158,16 @@ class _Option:
     def adjusts_clusters(self) -> bool:
         """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
         return self.kind in ("CR2", "CR3")
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: a signed sum, or a kernel that cuts off."""
+        return False
+
+    @property
+    def repair(self) -> CovarianceRepair:
+        """What is done with negative variances."""
+        return "metric"
 
     def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
         """Fill in the replicates that a panel declares, where they are meant."""
@@ -233,13 +246,26 @@ class Robust(_Analytic):
         `"iid"`, `"HC0"` to `"HC3"`, `"CR0"` to `"CR3"`.
     clusters : tuple of str
         Columns (or `"worker"`) within whose values errors may be correlated.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
+        positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
+        and Miller (2011) propose; or nothing, and a negative variance has no error.
     """
 
     kind: str = field()
     clusters: tuple[str, ...] = ()
+    repair: CovarianceRepair = field(default="metric")
+
+    def __post_init__(self) -> None:
+        check_option("repair", self.repair, _REPAIRS)
 
     def __str__(self) -> str:
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether there are several clusters."""
+        return len(self.clusters) > 1
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -417,18 +443,32 @@ class Dyadic(_Analytic):
     ----------
     origin, destination : str
         Columns of the two members.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
+        positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
+        and Miller (2011) propose; or nothing, and a negative variance has no error.
     """
 
     origin: str
     destination: str
+    repair: CovarianceRepair = field(default="metric")
+
+    def __post_init__(self) -> None:
+        check_option("repair", self.repair, _REPAIRS)
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: yes."""
+        return True
 
     def __str__(self) -> str:
         return f"Dyadic({self.origin}~{self.destination})"
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the dyads of some rows."""
-        members = (panel.ids(column, rows) for column in (self.origin, self.destination))
-        return {str(self): Dyads.from_keys(str(self), panel.source, *members)}
+        first, second = (panel.ids(column, rows) for column in (self.origin, self.destination))
+        check_keys_meet(first.tolist(), second.tolist(), f"cov={self}", (repr(self.origin), repr(self.destination)))
+        return {str(self): Dyads.from_keys(str(self), panel.source, first, second)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,15 +483,26 @@ class Conley(_Analytic):
         Distance from which on rows are uncorrelated.
     kernel : {"uniform", "bartlett"}
         Weight of nearer pairs.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of
+        the covariance of uncorrelated places, whatever the units and the coding of regressors; negative eigenvalues
+        are; or nothing, and a negative variance has no error.
     """
 
     lat: str
     lon: str
     km: float
     kernel: Literal["uniform", "bartlett"] = "uniform"
+    repair: CovarianceRepair = field(default="metric")
 
     def __post_init__(self) -> None:
         check_kernel(self.km, self.kernel)
+        check_option("repair", self.repair, _REPAIRS)
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: yes."""
+        return True
 
     def __str__(self) -> str:
         return f"Conley({self.lat}~{self.lon}, {self.km:g} km, {self.kernel})"
@@ -708,7 +759,7 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     """Say what a `cov` option means.
 
     >>> parse_cov("CR1:firm+year")
-    Robust(kind='CR1', clusters=('firm', 'year'))
+    Robust(kind='CR1', clusters=('firm', 'year'), repair='metric')
     """
     if not isinstance(cov, str):
         if isinstance(cov, Covariance):

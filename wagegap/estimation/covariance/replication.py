@@ -15,7 +15,7 @@ Wolter, K. (2007). Introduction to Variance Estimation, 2nd ed. Springer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -23,7 +23,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, ReplicateKind, RngLike
-from wagegap.errors import CovarianceError, OptionError
+from wagegap.errors import CovarianceError, OptionError, listing
 from wagegap.estimation.covariance.resampling import (
     GivenWeights,
     Multipliers,
@@ -31,13 +31,22 @@ from wagegap.estimation.covariance.resampling import (
     replicate_moments,
 )
 
-__all__ = ["Centre", "ReplicateWeights", "bootstrap_weights", "check_whole", "replicate_rank", "replicate_scale"]
+__all__ = [
+    "Centre",
+    "ReplicateWeights",
+    "bootstrap_weights",
+    "check_replicates",
+    "check_whole",
+    "replicate_rank",
+    "replicate_scale",
+]
 
 Centre: TypeAlias = Literal["full", "mean"]
 """What replicates deviate from: the estimate of the full sample, or their own mean."""
 
 _RANK = 1e-5  # share of a replicate's weights that the others leave; below, it is one of theirs (as R survey)
 _ALIKE = 0.5  # correlation with the weights, below which replicates are not those of the weights
+_SAME = 1e-9  # relative difference of weights that is rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +159,36 @@ def bootstrap_weights(
     of_rows = units[rows]
     each = np.array_equal(of_rows, np.arange(n_units))
     return ReplicateWeights(draws, None if each else of_rows, weights, scale, "bootstrap", name)
+
+
+def check_replicates(replicates: ReplicateWeights, members: Sequence[IntArray], names: Sequence[str]) -> None:
+    """Refuse cells, given by their rows, in which every replicate has the same weights up to a factor.
+
+    They lie inside one unit that is drawn or left out whole, so that nothing varies between replicates.
+
+    Raises
+    ------
+    CovarianceError
+    """
+    first: dict[int, FloatArray] = {}
+    alone = list(range(len(members)))
+    for weights in replicates:
+        for c in list(alone):
+            shares = weights[members[c]]
+            total = float(shares.sum())
+            if total <= 0:
+                continue
+            shares = shares / total
+            if np.abs(shares - first.setdefault(c, shares)).max() > _SAME * shares.max():
+                alone.remove(c)
+        if not alone:
+            return
+    where = listing((names[c] or "the data" for c in alone), 4)
+    raise CovarianceError(
+        f"{len(alone)} of {len(members)} cells have the same weights in all {len(replicates)} replicates ({where}): "
+        "they lie inside a single unit, and nothing varies between units. Draw finer units, pool these cells with "
+        "others, or leave them out."
+    )
 
 
 def replicate_scale(

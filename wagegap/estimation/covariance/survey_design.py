@@ -123,6 +123,9 @@ class StratifiedGrouping:
         ratio = np.sqrt(self._strata_per_averaged(scores, lonely))
         return np.asarray(total * np.outer(ratio, ratio))
 
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Squares of deviations are positive."""
+
     def multipliers(self, generator: np.random.Generator) -> FloatArray:
         """Draw a normal multiplier for each row, shape (n,), under which sums of scores vary as the design says."""
         # m_hi = sqrt(c_h n_h/(n_h - 1)) (g_hi - mean of the n_h draws of h): Var sum m_hi s_hi is the quadratic form
@@ -206,6 +209,9 @@ class MultistageGrouping:
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return the sum over stages, shape (q, q)."""
         return np.asarray(sum(stage.quadratic(scores) for stage in self.stages))
+
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Squares of deviations are positive."""
 
     def take(self, rows: IntArray) -> MultistageGrouping:
         """Keep the given rows; the counts of sampled units stay."""

@@ -139,7 +139,7 @@ class Flows(Result):
             lambda b: self.slopes[0] * b[is_slope],
             jacobian=lambda _: jacobian,
             labels=self.estimates.labels[is_slope].assign(
-                unit="none" if self.family in ("poisson", "gaussian") else "share"
+                **({} if self.family == "gaussian" else {"unit": "none" if self.family == "poisson" else "share"})
             ),
             title="Average marginal effects",
         )
@@ -473,7 +473,8 @@ def _flows(
     }[chosen.family]
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values, (source,), (np.eye(k),),
+        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values,
+        (source.reported(np.eye(k)),), (np.eye(k),),
         title="Log odds, Berkson" if chosen.method == "berkson" else title, ledger=design.ledger,
         notes=(*absorbed, *notes),
     )  # fmt: skip

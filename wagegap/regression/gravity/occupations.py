@@ -33,7 +33,7 @@ from wagegap.errors import (
     refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike, Robust
-from wagegap.estimation.design import check_keys
+from wagegap.estimation.design import check_columns_meet, check_keys
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
@@ -120,6 +120,7 @@ def occupation_gravity(
 def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
     """Pairs whose occupations and flow are known, the flow as a number that is not negative."""
     check_keys(panel.frame, [origin, target])
+    check_columns_meet(panel.frame[origin], panel.frame[target], "occupations", (repr(origin), repr(target)))
     flows = known_numbers(panel.frame, flow)
     refuse_rows((flows < 0) | np.isinf(flows), DataError, f"{flow!r} is negative or infinite in ", " rows: it counts.")
     panel = panel.with_columns(**{flow: flows})

@@ -334,7 +334,7 @@ def _labelled(
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
         pd.DataFrame({"term": list(design.names), "unit": design.unit, "comparison": ""}), values,
-        (source,), (np.eye(len(values)),), ledger=design.ledger,
+        (source.reported(np.eye(len(values))),), (np.eye(len(values)),), ledger=design.ledger,
         title=f"{name}, {'fixed effects' if design.effects else model}", notes=(*absorbed, *notes),
     )  # fmt: skip
     return Linear(estimates, effects=design.effect_names)
@@ -390,8 +390,9 @@ def _wald(rows: Rows, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[f
     columns = np.column_stack([x, more])
     names = [f"column {j}" for j in range(columns.shape[1])]
     longer = rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
-    hypothesis = np.eye(len(names))[x.shape[1] :]
-    return _f_test(relate(longer, *least_squares(longer), names, title="").test(hypothesis))
+    wanted = np.arange(len(names))[None] >= x.shape[1]
+    added = relate(longer, *least_squares(longer), names, title="", wanted=wanted)
+    return _f_test(added.test(np.eye(len(added.values))))
 
 
 def _warn_weak(first_stages: pd.DataFrame) -> None:

@@ -44,13 +44,14 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE
-from wagegap.panel.events import event_values, numbers
+from wagegap.estimation.units import PER_ONE, unit_in_heading
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.rates.standardise import standardised
@@ -206,7 +207,7 @@ class Rates(Result):
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        return draw_estimates(rates, ax, alpha, f"{event} ({self.unit})", row_height=0.2)
+        return draw_estimates(rates, ax, alpha, f"{event}{unit_in_heading(self.unit)}", row_height=0.2)
 
 
 @refittable
@@ -300,7 +301,7 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
     notes = [f"Among: {among}.", *notes] if among else notes
-    joined = replace(join(*estimates, title="Rates"), notes=tuple(notes))
+    joined = replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
@@ -319,7 +320,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
         raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
-    values = numbers(panel.frame[among])
+    values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
             f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."

@@ -23,6 +23,7 @@ from wagegap.errors import (
     IdentificationError,
     OptionError,
     check_count,
+    check_keys_meet,
     listing,
     no_column,
 )
@@ -192,6 +193,8 @@ def fit_transitions(  # noqa: PLR0913
     keys = _keys_of_moves(panel, origin, destination, by)
     check_keys(panel.frame, [origin, destination])
     column = panel.frame[destination]
+    now, following = (list(map(_name_of, panel.frame[name].dropna().unique())) for name in (origin, destination))
+    check_keys_meet(now, following, "moves", (repr(origin), repr(destination)))
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
         raise DataError(f"{destination!r} has fewer than two values: there are no moves to count.")

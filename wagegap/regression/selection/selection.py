@@ -44,6 +44,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -54,7 +55,7 @@ from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import column_of, numbers
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
@@ -110,7 +111,9 @@ class Selection(Result):
             check_option("place", place, self.places)
         outcome = self.estimates.select(equation="outcome" if place is None else f"outcome of {place}")
         check_option("term", term, outcome.labels["term"].tolist())
-        chosen, title = outcome.select(term=term), f"Premium of {term}, selection corrected"
+        others = [part for name in outcome.labels["term"].unique() for part in _crossed_with(term, str(name))]
+        at = f" at {listing(f'{part} = 0' for part in dict.fromkeys(others))}" if others else ""
+        chosen, title = outcome.select(term=term), f"Premium of {term}{at}, selection corrected"
         return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
     def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
@@ -367,7 +370,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return False, np.full(len(panel), np.nan), ("out", "in")
     column = column_of(panel, first.outcome, "for selection")
     if binary:
-        values = numbers(column)
+        values = as_numbers(column, repr(first.outcome))
         if not (np.isin(values, (0.0, 1.0)) | column.isna().to_numpy()).all():
             raise DataError(f"selection into {first.outcome!r} must be 0/1; for many places choose method='dahl'.")
         return True, values, ("out", "in")
@@ -471,6 +474,16 @@ def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
     if task.method == "dubin-mcfadden":
         return dubin_mcfadden_terms(probabilities, m, task.levels)
     return dahl_terms(probabilities, [m, *(place for place in task.more if place != m)], task.degree, task.levels)
+
+
+def _crossed_with(term: str, product: str) -> list[str]:
+    """What a regressor is multiplied with in a product.
+
+    >>> _crossed_with("ai", "ai:female"), _crossed_with("ai", "female")
+    (['female'], [])
+    """
+    parts = product.split(":")
+    return [part for part in parts if part != term] if term in parts and len(parts) > 1 else []
 
 
 # from fits to results ------------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ class Moderation(Answer):
             f"Per {scale.step} of premium, {cells.outcome_in_words} differs by {scale.signed(self.slopes[0])} where "
             f"{self.trait} is {self.at[0]:.3g} and by {scale.signed(self.slopes[1])} where it is {self.at[1]:.3g}; the "
             f"difference is {scale.factor * self.difference:+.3g} ({100 * (1 - self.alpha):g} % interval "
-            f"{scale.between(self.low, self.high)}, {cells.n} countries): {settled}.{exact}"
+            f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
         )
 
     def plot(self, ax: Any = None) -> Any:
