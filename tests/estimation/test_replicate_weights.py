@@ -103,11 +103,24 @@ def test_centres(published):
         (dict(kind="JK2", scale=np.nan), r"not negative"),
         (dict(kind="JK2", centre="middle"), r"centre='middle' is not known"),
         (dict(kind="SRD"), r"Did you mean 'SDR'"),
+        (dict(kind="JK2", scales=("a",) * 80), r"must be numbers"),
+        (dict(kind="JK2", scale="a"), r"must be numbers"),
     ],
 )
 def test_options_that_would_not_be_obeyed_are_refused(published, options, words):
     with pytest.raises(OptionError, match=words):
         Replicates(published[1], **options)
+
+
+def test_columns_that_are_none_or_twice(published):
+    for columns, words in ((None, "must be the name of a column"), (("r0", "r1", "r0"), "names r0 twice")):
+        with pytest.raises(OptionError, match=words):
+            Replicates(columns, "JK2")
+
+
+def test_few_noisy_replicates_are_still_of_their_weights(published):
+    frame, names = published
+    wg.fit_linear(frame, "y ~ x", weights="w", cov=Replicates(names[:2], "JK2"))
 
 
 @pytest.mark.parametrize(("kind", "words"), [("Fay", "needs Fay's factor"), ("JKn", "needs scales")])
@@ -243,7 +256,7 @@ def test_a_cell_inside_one_unit_has_no_variance_between_units(strata):
     names = tuple(f"r{r}" for r in range(8))
     frame = pd.concat([pairs, pd.DataFrame((factors * pairs["w"].to_numpy()).T, columns=names)], axis=1)
     frame["inside"] = ((frame["stratum"] == 3) & (frame["unit"] == 1)).astype(int)
-    with pytest.raises(CovarianceError, match=r"in 1 of 2 cells every replicate weights all rows alike"):
+    with pytest.raises(CovarianceError, match=r"1 of 2 cells have the same weights in all 8 replicates"):
         wg.fit_rates(frame, "g", by="inside", weights="w", cov=Replicates(names, "Fay", 0.5), min_rows=1)
 
 

@@ -303,6 +303,9 @@ def test_populations_that_cannot_be(sample, population, error, words):
         (dict(psu="a", fpc=("N", "M")), r"more stages than psu"),
         (dict(psu=("a", "b"), fpc=("N", "M"), lonely="average"), r"for one stage"),
         (dict(psu="a", strata=("s", "t")), r"name of one column"),
+        (dict(psu=None), r"psu=None must be the name"),
+        (dict(psu="a", fpc=700), r"fpc=700 must be the name"),
+        (dict(psu=("a", "a"), fpc=("N", "M")), r"psu names a twice"),
     ],
 )
 def test_designs_that_would_not_be_obeyed_are_refused(options, words):
