@@ -124,10 +124,10 @@ def test_rows_dropped_at_the_door_and_rows_without_weight_are_of_the_sample(samp
     np.testing.assert_allclose(wg.fit_linear(weightless, "y ~ x").cov_params(), right, rtol=1e-10)
 
 
-def test_rows_filtered_out_for_want_of_a_unit_are_not_counted(sample, counts):
-    unknown = pd.concat([sample, sample.head(3).assign(psu=np.nan)], ignore_index=True)
-    panel = wg.read_panel(unknown, weight="w").filter("psu.notna()")
-    found = wg.fit_linear(panel, "y ~ x", cov=Survey("psu", "stratum"))
+def test_rows_filtered_out_for_want_of_a_unit_or_a_weight_are_not_counted(sample, counts):
+    strangers = [sample.head(3).assign(psu=np.nan), sample.head(2).assign(psu=99, w=np.nan)]
+    panel = wg.read_panel(pd.concat([sample, *strangers], ignore_index=True), weight="w")
+    found = wg.fit_linear(panel.filter("psu.notna() and w.notna()"), "y ~ x", cov=Survey("psu", "stratum"))
     np.testing.assert_allclose(found.bse, wg.fit_linear(declared(sample), "y ~ x").bse, rtol=1e-12)
 
 
