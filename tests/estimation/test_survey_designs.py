@@ -131,6 +131,18 @@ def test_rows_filtered_out_for_want_of_a_unit_or_a_weight_are_not_counted(sample
     np.testing.assert_allclose(found.bse, wg.fit_linear(declared(sample), "y ~ x").bse, rtol=1e-12)
 
 
+def test_a_domain_is_related_to_the_whole(sample, counts):
+    """Their joint covariance is that of influences on both, zero outside of the domain."""
+    panel = declared(sample)
+    whole, domain = wg.fit_linear(panel, "y ~ x"), wg.fit_linear(panel, "y ~ x", subpop="domain == 1").estimates
+    joined = wg.join(whole, domain.map(np.eye(2), labels=domain.labels.assign(term=["a", "b"])))
+    inside = (sample["domain"] == 1).to_numpy()
+    scores = np.zeros((len(sample), 4))
+    scores[:, :2], scores[inside, 2:] = influence(sample), influence(sample[inside])
+    right = linearised(scores, sample, strata="stratum", psu="psu", counts=counts)
+    np.testing.assert_allclose(joined.covariance, right, rtol=1e-9, atol=1e-14)
+
+
 def test_a_design_that_is_not_known_of_all_rows_is_refused(sample):
     panel = declared(sample).filter("domain == 1").assign(psu=1)
     with pytest.raises(ColumnError, match=r"'psu' was added or changed after rows.*before filter"):

@@ -367,8 +367,8 @@ class Survey(_Analytic):
         for name in ("psu", "fpc"):
             columns = None if name == "fpc" and self.fpc is None else _names(name, getattr(self, name))
             object.__setattr__(self, name, columns[0] if columns is not None and len(columns) == 1 else columns)
-        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
         check_option("lonely", self.lonely, (*_LONELY, *_LONELY_ALIASES))
+        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
         if not isinstance(self.strata, str | None):
             raise OptionError(f"strata={self.strata!r} must be the name of one column: strata are of the first stage.")
         if len(self.stages) > 1 and len(self._populations) != len(self.stages):
