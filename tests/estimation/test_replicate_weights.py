@@ -224,6 +224,15 @@ def test_degrees_of_jackknives_are_units_less_strata(strata):
     assert (wg.fit_linear(panel, "y ~ x", cov=Replicates(names, "JK1")).estimates.df == 3 - 1).all()
 
 
+def test_degrees_of_a_difference_of_cells_are_the_smaller(strata):
+    frame, names, scales = jackknife(strata, "stratum", "unit", "w")
+    frame["few"] = frame["stratum"].isin([0, 1]).astype(int)
+    cells = wg.fit_rates(frame, "g", by="few", weights="w", cov=Replicates(names, "JKn", scales=scales), min_rows=1)
+    few, others = 5 - 2, 13 - 5
+    assert cells.estimates.df.tolist() == [others, few]
+    assert cells.estimates.degrees(np.array([1.0, -1.0])) == few
+
+
 @pytest.mark.parametrize(("kind", "fay"), [("BRR", 0.0), ("Fay", 0.5)])
 def test_degrees_of_balanced_replicates_are_the_strata(strata, kind, fay):
     pairs = strata[strata["stratum"].isin([0, 2, 4, 5]) & (strata["unit"] < 2)].reset_index(drop=True)
@@ -354,6 +363,12 @@ def test_factors_of_weights_of_mean_one_are_seen_too(published):
         wg.fit_linear(factors, "y ~ x", weights="w", cov=Replicates(names, "BRR"))
     # of equal weights a factor is a weight
     wg.fit_linear(factors.assign(w=1.0), "y ~ x", weights="w", cov=Replicates(names, "BRR"))
+
+
+def test_raked_replicates_that_lean_to_their_mean_are_whole(published):
+    frame, names = published
+    raked = frame.assign(**{name: 0.7 * frame[name] + 0.3 * frame[name].mean() for name in names})
+    wg.fit_linear(raked, "y ~ x", weights="w", cov=Replicates(names, "BRR"))
 
 
 def test_replicates_of_other_weights(published):
