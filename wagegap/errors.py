@@ -24,6 +24,7 @@ __all__ = [
     "ColumnError",
     "CountryError",
     "CovarianceError",
+    "CovarianceWarning",
     "DataError",
     "DataWarning",
     "DownloadError",
@@ -190,6 +191,10 @@ class MassPointWarning(DataWarning):
 
 class FewClustersWarning(WagegapWarning):
     """Too few clusters for the usual approximations."""
+
+
+class CovarianceWarning(WagegapWarning):
+    """A covariance that had to be repaired, or is not defined for some parameters."""
 
 
 class ReliabilityWarning(WagegapWarning):

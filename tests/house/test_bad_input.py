@@ -257,7 +257,7 @@ ASKED = [
     (lambda: link(test="knah"), OptionError, "'knah'", "Did you mean 'knha'"),
     (lambda: premiums().tidy(95), OptionError, "alpha=95", "between 0 and 1"),
     (lambda: premiums().per_cent("kenedy"), OptionError, "'kenedy'", "Did you mean 'kennedy'"),
-    (lambda: premiums().test("USA = Koera"), OptionError, "'Koera'", "KOR"),
+    (lambda: premiums().test("USA = KROE"), OptionError, "'KROE'", "KOR"),
     (lambda: rates().in_unit("percent"), UnitError, "'percent'", "Did you mean 'per cent'"),
     (lambda: rates().plot(event="leavs"), OptionError, "event='leavs'", "Did you mean 'leaves'"),
     (lambda: wg.simulate_panel(countries="3"), OptionError, "countries='3'", "whole number"),
@@ -576,6 +576,7 @@ def test_what_is_missing_is_named_in_the_words_of_the_call():
     assert [loss.reason for loss in keyless.ledger.losses] == ["missing iso3"]
 
 
+@pytest.mark.filterwarnings("ignore:rho, a correlation:wagegap.errors.IdentificationWarning")
 def test_columns_named_as_ours_are_the_users():
     frame = workers(selected=workers()["exper"], exit=workers()["exper"], selection_code=0.0)
     frame["pay"] = frame["pay"].where(frame["leaves"] == 1)

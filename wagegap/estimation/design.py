@@ -29,7 +29,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.column_types import fault_of, held_by, mostly_digits, number_or_nan
-from wagegap.estimation.formula import Column, FormulaParts, design_matrix, factors_of, required_columns
+from wagegap.estimation.formula import Column, FormulaParts, Matrix, design_matrix, factors_of, required_columns
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.units import unit_of_outcome
@@ -180,6 +180,7 @@ def build_design(
     _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
     matrix = design_matrix(used, parts.regressors)
     x, names = matrix.values, matrix.names
+    _refuse_outcome(parts, y[:, 0], matrix)
     _warn_one_level(used, regressor_columns, names)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
@@ -189,6 +190,20 @@ def build_design(
     return Design(
         parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger, unit
     )  # fmt: skip
+
+
+def _refuse_outcome(parts: FormulaParts, y: FloatArray, matrix: Matrix) -> None:
+    """Raise where the outcome, as it is written or under another name, stands among its own regressors."""
+    varies = bool((y != y[0]).any())
+    for j, column in enumerate(matrix.columns):
+        written = parts.values is None and parts.outcome.strip("`") in (column.term, *column.parts)
+        if written or (varies and np.array_equal(matrix.values[:, j], y)):
+            raise FormulaError(
+                f"{parts.outcome!r} stands on both sides of the formula: the regressor {column.name!r} is the outcome "
+                "itself, or made of it. Leave it out."
+            )
+    if parts.values is None and parts.outcome.strip("`") in parts.effect_columns:
+        raise FormulaError(f"{parts.outcome!r} stands on both sides of the formula: its own effects are absorbed.")
 
 
 def free_name(frame: pd.DataFrame, name: str) -> str:

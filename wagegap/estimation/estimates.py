@@ -46,7 +46,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
-from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
@@ -61,7 +61,7 @@ from wagegap.estimation.units import (
     unit_in_heading,
 )
 
-__all__ = ["LABELS", "Estimates", "join"]
+__all__ = ["LABELS", "Estimates", "join", "join_estimates"]
 
 LABELS = ("term", "unit", "comparison")
 """Label columns that every parameter has, behind its cell keys."""
@@ -161,7 +161,7 @@ class Estimates:
         """Covariance of the parameters, shape (p, p); NaN where an error is unknown."""
         # V = sum over sources of B V_r B'
         parts = zip(self.sources, self.maps, strict=True)
-        return np.asarray(sum(_sandwich(matrix, source.covariance()) for source, matrix in parts))
+        return np.asarray(sum(_sandwich(matrix, source) for source, matrix in parts))
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance with names."""
@@ -171,12 +171,14 @@ class Estimates:
     def variances(self) -> FloatArray:
         """Variances of the parameters, shape (p,), without their covariances; NaN where unknown."""
         parts = zip(self.sources, self.maps, strict=True)
-        return np.asarray(sum(_sandwich_diagonal(matrix, source.covariance()) for source, matrix in parts))
+        return np.asarray(sum(_sandwich_diagonal(matrix, source) for source, matrix in parts))
 
     @property
     def bse(self) -> pd.Series[float]:
-        """Standard errors; NaN where unknown."""
-        return pd.Series(np.sqrt(np.maximum(self.variances, 0.0)), index=self.names, name="std_error")
+        """Standard errors; NaN where unknown, or where a variance is negative."""
+        variances = self.variances
+        known = np.where(variances < 0, np.nan, variances) if (variances < 0).any() else variances
+        return pd.Series(np.sqrt(known), index=self.names, name="std_error")
 
     @cached_property
     def df(self) -> FloatArray:
@@ -240,16 +242,29 @@ class Estimates:
         -------
         TestResult
             A t test for one row, an F test for several; under CR2 and CR3 an approximate Hotelling test with degrees
-            of its own (Pustejovsky and Tipton's HTZ).
+            of its own (Pustejovsky and Tipton's HTZ); under a survey's design or replicates of d degrees an adjusted
+            Wald test, F(q, d - q + 1) = (d - q + 1)/(d q) W.
+
+        Raises
+        ------
+        OptionError
+            For names that are none of the parameters'.
+        CovarianceError
+            For a contrast that has no variance left.
+        IdentificationError
+            For hypotheses whose covariance is singular; the message says its rank.
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
         self._check_contrasts(rows, text)
         df = min(self.degrees(row) for row in rows)
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
+        _check_varies(used, len(rows), text)
         # the one source that several contrasts stand on may have degrees of its own for them
         joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
+        zero = np.zeros((len(rows), len(rows)))
+        covariance = np.asarray(sum((_sandwich(image, source) for source, image in used), start=zero))
+        return wald_test(rows @ self.values - right, covariance, df, text, joint=joint)
 
     def _check_contrasts(self, rows: FloatArray, text: str) -> None:
         """Raise where parameters of units that differ by a factor alone are set side by side without it."""
@@ -365,7 +380,14 @@ class Estimates:
         parsed = parse_cov(cov)
         if small_sample is not None:
             check_option("small_sample", small_sample, SMALL_SAMPLE)
-        return replace(self, sources=tuple(source.with_cov(parsed, small_sample) for source in self.sources))
+        sources = tuple(source.with_cov(parsed, small_sample) for source in self.sources)
+        return replace(self, sources=sources).announced()
+
+    def announced(self) -> Estimates:
+        """Warn, once, of errors that were repaired or are undefined, and return the estimates themselves."""
+        for source in self.sources:
+            source.announce()
+        return self
 
     @public
     def in_unit(self, unit: str) -> Estimates:
@@ -382,8 +404,9 @@ class Estimates:
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
         source = StatedSource(
-            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe()
-        )
+            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe(),
+            len(self.sources) == 1 and self.sources[0].adjusts_wald,
+        )  # fmt: skip
         return replace(self, sources=(source,), maps=(np.eye(len(self.values)),))
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
@@ -541,6 +564,11 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
     >>> both.labels["term"].tolist(), both.covariance.shape
     (['ai', 'ai', 'emigration', 'emigration'], (4, 4))
     """
+    return join_estimates(first, *others, independent=independent, title=title).announced()
+
+
+def join_estimates(first: Any, *others: Any, independent: bool = False, title: str | None = None) -> Estimates:
+    """Join as `join` does, within a stage that says itself what its errors lack."""
     parts = [_own(first), *map(_own, others)]
     words = title or "; ".join(dict.fromkeys(part.title for part in parts))
     return replace(_join_all(parts, independent=independent), title=words)
@@ -566,7 +594,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
         elif match is not None:
             sources[match] = sources[match].join(source)
             maps[match] = np.hstack([maps[match], below])
-        elif independent:
+        elif independent or isinstance(source, UnknownSource):
             sources.append(source)
             maps.append(below)
         else:
@@ -588,23 +616,37 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
     )
 
 
-def _sandwich(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+def _sandwich(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     """A V A', in which an unknown variance spoils only what depends on it."""
+    covariance = source.covariance()
     unknown = np.isnan(np.diag(covariance))
-    if not unknown.any():
-        return matrix @ covariance @ matrix.T
-    out = matrix @ np.nan_to_num(covariance) @ matrix.T
-    spoilt = (matrix[:, unknown] != 0).any(axis=1)
-    out[np.ix_(spoilt, spoilt)] = np.where(np.eye(int(spoilt.sum())) > 0, np.nan, out[np.ix_(spoilt, spoilt)])
-    return out
+    spoilt = (matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix)
+    known = np.nan_to_num(covariance) if unknown.any() else covariance
+    out = matrix @ known @ matrix.T
+    out[spoilt, spoilt] = np.nan
+    return np.asarray(out)
 
 
-def _sandwich_diagonal(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+def _sandwich_diagonal(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     """Diagonal of A V A', in which an unknown variance spoils only what depends on it."""
+    covariance = source.covariance()
     unknown = np.isnan(np.diag(covariance))
     known = np.nan_to_num(covariance) if unknown.any() else covariance
     out = np.einsum("ij,ij->i", matrix @ known, matrix)
-    return np.where((matrix[:, unknown] != 0).any(axis=1), np.nan, out)
+    return np.where((matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix), np.nan, out)
+
+
+def _check_varies(images: Sequence[tuple[ErrorSource, FloatArray]], m: int, text: str) -> None:
+    """Refuse contrasts whose variance was negative and is zero after the repair."""
+    gone = np.zeros(m, dtype=bool)
+    for source, image in images:
+        gone |= source.vanishing(image)
+    if gone.any():
+        raise CovarianceError(
+            f"{text}: {int(gone.sum())} of {m} contrasts had a negative variance, and after the repair of the "
+            f"covariance none: its rank here is {m - int(gone.sum())} of {m}. Use fewer terms or one cluster, "
+            "with_cov(...)."
+        )
 
 
 def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:

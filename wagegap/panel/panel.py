@@ -324,7 +324,8 @@ class Panel:
                 )
         counted = np.array(whole[names].notna().all(axis=1))
         counted[self.row_ids] = True
-        sample = replace(self, frame=whole[counted].reset_index(drop=True), row_ids=np.flatnonzero(counted))
+        frame = whole[counted].reset_index(drop=True)
+        sample = replace(self, frame=frame, row_ids=np.flatnonzero(counted), index=None)
         return sample, np.searchsorted(sample.row_ids, self.row_ids)
 
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:

@@ -28,7 +28,8 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit
+from wagegap.estimation.units import check_one_unit, unit_in_heading
+from wagegap.panel.countries import country_name, hold_countries
 
 __all__ = [
     "LinkCells",
@@ -101,6 +102,14 @@ class LinkCells:
         """Whether the errors of a variable are known."""
         return not np.isnan(np.diag(self.block(i, i))).any()
 
+    def unknown_in_words(self, i: int) -> str:
+        """Where the errors of a variable are unknown, to follow the word: nothing where it is everywhere."""
+        unknown = np.isnan(np.diag(self.block(i, i)))
+        if unknown.all() or not unknown.any():
+            return ""
+        names = [name for name, is_unknown in zip(self.names, unknown, strict=True) if is_unknown]
+        return f" in {len(names)} of {self.n} cells ({listing(names)})"
+
     @property
     def premiums_known(self) -> bool:
         """Whether the errors of all premiums are known."""
@@ -111,10 +120,24 @@ class LinkCells:
         """The outcome as it stands in a sentence."""
         return spaced(self.outcome)
 
+    @property
+    def noun(self) -> str:
+        """What a cell is, in a sentence."""
+        return "country" if hold_countries(self.keys) else "cell"
+
+    def counted(self, n: int | None = None, of: str = "") -> str:
+        """So many cells, all where none are counted: countries, where they are that."""
+        plural = "countries" if self.noun == "country" else "cells"
+        return " ".join(word for word in (str(self.n if n is None else n), of, plural) if word)
+
+    def name_of(self, cell: str) -> str:
+        """A cell as it stands in a sentence: a country by its name."""
+        return country_name(cell) if self.noun == "country" else cell
+
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
-        ax.set_xlabel(f"premium ({self.units[1]})")
-        ax.set_ylabel(f"{self.outcome_in_words} ({self.units[0]})")
+        ax.set_xlabel(f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}")
+        ax.set_ylabel(f"{self.outcome_in_words}{unit_in_heading(self.units[0])}")
         return ax
 
 
@@ -135,6 +158,8 @@ def single_premium(premiums: Any) -> Any:
 
 def positions(keys: pd.DataFrame, labels: pd.DataFrame, names: tuple[str, str] = ("cells", "labels")) -> IntArray:
     """Where each cell stands among labels, -1 where it is none of them; `names` are what both are called.
+
+    Refused where keys read alike and never meet.
 
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
@@ -264,10 +289,10 @@ def _matched(
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
+        if len(gone) == len(frame):
+            raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}).\n{ledger}")
         there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
         frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
-    if frame.empty:
-        raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
     for (name, est), at in zip(named.items(), rows[1:], strict=True):
         if data is not None and name in data:
