@@ -172,7 +172,7 @@ class Panel:
         """Return the panel with further columns whose series, if any, have the index of its own frame."""
         try:
             frame = self.frame.assign(**columns)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise DataError(
                 f"columns {listing(columns)} cannot be added to {len(self):,} rows: {error}. Give one value, or one "
                 "for each row."
