@@ -48,6 +48,8 @@ _NUMBERS: dict[str, Any] = {
 }  # fmt: skip
 
 _HASHED_ROWS = 2_000_000
+_NATIVE: dict[str, Any] = {"i": np.int64, "u": np.uint64, "f": np.float64}
+_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +172,7 @@ class Panel:
         """Return the panel with further columns whose series, if any, have the index of its own frame."""
         try:
             frame = self.frame.assign(**columns)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise DataError(
                 f"columns {listing(columns)} cannot be added to {len(self):,} rows: {error}. Give one value, or one "
                 "for each row."
@@ -498,10 +500,16 @@ def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     objects = [name for name, kind in frame.dtypes.items() if pd.api.types.is_object_dtype(kind)]
     held = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in objects}
     typed = {name: _typed(frame[name], _NUMBERS[kind]) for name, kind in held.items() if kind in _NUMBERS}
+    typed |= {name: frame[name].astype(_NATIVE[kind.kind]) for name, kind in frame.dtypes.items() if _is_foreign(kind)}
     changed = frame.copy(deep=False) if typed else frame
     for name, column in typed.items():
         changed[name] = column
     return changed
+
+
+def _is_foreign(kind: Any) -> bool:
+    """Whether numbers have the bytes of another machine, or more of them than a float."""
+    return isinstance(kind, np.dtype) and kind.kind in _NATIVE and (not kind.isnative or kind.itemsize > _BYTES)
 
 
 def _typed(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
