@@ -266,10 +266,112 @@ def test_das_guptas_two_factors():
         return a.ravel(), b.ravel()
 
     (a1, b1), (a2, b2) = effects(n[0]), effects(n[1])
-    first = ((r[0] * b1 + r[1] * b2) / 3 + (r[0] * b2 + r[1] * b1) / 6) @ (a1 - a2)
-    second = ((r[0] * a1 + r[1] * a2) / 3 + (r[0] * a2 + r[1] * a1) / 6) @ (b1 - b2)
-    third = ((a1 * b1 + a2 * b2) / 3 + (a1 * b2 + a2 * b1) / 6) @ (r[0] - r[1])
+    first = (r[0] + r[1]) / 2 * (b1 + b2) / 2 @ (a1 - a2)
+    second = (r[0] + r[1]) / 2 * (a1 + a2) / 2 @ (b1 - b2)
+    third = (a1 * b1 + a2 * b2) / 2 @ (r[0] - r[1])
     np.testing.assert_allclose(found.values, [first, second, third], rtol=1e-12)
+
+
+DEATHS = {  # Das Gupta (1993), table 5.3: population in thousands and deaths per thousand, by race and age
+    (1985, "white"): (
+        [3041, 11577, 27450, 32711, 35480, 27411, 19555, 19795, 15254, 8022, 2472],
+        [9.163, 0.462, 0.248, 0.929, 1.084, 1.810, 4.715, 12.187, 27.728, 64.068, 157.570],
+    ),
+    (1985, "other"): (
+        [707, 2692, 6473, 6841, 6547, 4352, 3034, 2540, 1749, 804, 236],
+        [17.208, 0.738, 0.328, 1.103, 2.045, 3.724, 8.052, 17.812, 34.128, 68.276, 125.161],
+    ),
+    (1970, "white"): (
+        [2968, 11484, 34614, 30992, 21983, 20314, 20928, 16897, 11339, 5720, 1315],
+        [18.469, 0.751, 0.391, 1.146, 1.287, 2.672, 6.636, 15.691, 34.723, 79.763, 176.837],
+    ),
+    (1970, "other"): (
+        [535, 2162, 6120, 4781, 3096, 2718, 2363, 1767, 1149, 448, 117],
+        [36.993, 1.352, 0.541, 2.040, 3.523, 6.746, 12.967, 24.471, 45.091, 74.902, 123.205],
+    ),
+}
+
+
+@pytest.mark.public_case("dasgupta")
+@pytest.mark.parametrize("factors", [["race", "age"], ["age", "race"], ["both"]])
+def test_das_guptas_example_of_death_rates(facts, factors):
+    """Printed to five digits: rate, race and age effect per thousand, whatever the order of the factors."""
+    right = facts("public_cases")["dasgupta"]["right"]["example_5_3"]
+    table = pd.concat([
+        pd.DataFrame({"year": year, "race": race, "age": range(11), "n": n, "rate": np.array(rate) / 1000})
+        for (year, race), (n, rate) in DEATHS.items()
+    ], ignore_index=True)  # fmt: skip
+    table["both"] = table["race"] + table["age"].astype(str)
+    gap = wg.kitagawa(table, "rate", factors, group="year", groups=(1985, 1970), size="n")
+    found = gap.tidy().set_index("term")["estimate"] * 1000
+    totals = gap.totals().tidy().set_index("component")["estimate"] * 1000
+    assert totals["rates"] == pytest.approx(right["rate"], abs=5e-6)
+    assert totals["composition"] == pytest.approx(right["race"] + right["age"], abs=1e-5)
+    for name in set(factors) - {"both"}:
+        assert found[name] == pytest.approx(right[name], abs=5e-6)
+
+
+@pytest.mark.public_case("dasgupta")
+def test_the_rate_effect_of_mortgages_refused_is_that_of_their_cells(facts, packaged):
+    """The four cells of a bad history and being single, as one factor or as two: estimates and errors."""
+    right = facts("public_cases")["dasgupta"]["right"]["hmda_rate_effect"]
+    data = packaged("AER", "HMDA").assign(
+        refused=lambda d: (d["deny"] == "yes").astype(int), history=lambda d: d["chist"].astype(int) > 1
+    )
+    data["both"] = data["history"].astype(str) + data["single"].astype(str)
+    call = dict(group="afam", groups=("yes", "no"), detail="none")
+    one, two = (wg.kitagawa(data, "refused", f, **call) for f in ("both", ["history", "single"]))
+    assert one.estimates.values[2] == pytest.approx(right, abs=5e-7)
+    np.testing.assert_allclose(two.estimates.values, one.estimates.values, rtol=1e-12)
+    np.testing.assert_allclose(two.bse, one.bse, rtol=1e-10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), factors=st.integers(2, 4))
+def test_the_rate_effect_does_not_depend_on_how_many_factors_name_the_cells(seed, factors):
+    """With empty cells, by cell too, and its derivatives in sizes and rates."""
+    rng = np.random.default_rng(seed)
+    levels = np.array(np.meshgrid(*[np.arange(2)] * factors)).reshape(factors, -1).T
+    n = rng.integers(0, 4, (2, len(levels))).astype(float) + (np.arange(len(levels)) == 0)
+    r = rng.random((2, len(levels)))
+    cells = list(np.arange(len(levels))[:, None])
+    several, single = (
+        decompose_rates(n, r, levels, cells),
+        decompose_rates(n, r, np.arange(len(levels))[:, None], cells),
+    )
+    np.testing.assert_allclose(several.values[factors:], single.values[1:], atol=1e-14)
+    np.testing.assert_allclose(several.values[:factors].sum(), single.values[0], atol=1e-13)
+    for name in ("by_size", "by_rate"):
+        many, one = getattr(several, name), getattr(single, name)
+        np.testing.assert_allclose(many[:, factors:], one[:, 1:], atol=1e-14)
+        np.testing.assert_allclose(many[:, :factors].sum(axis=1), one[:, 0], atol=1e-12)
+
+
+def test_a_factor_that_is_alike_in_both_groups_and_unrelated_to_the_other_has_no_part():
+    """Shares are products of the margins: the part of each factor is that of its own margin, at mean rates."""
+    a, b = np.array([[0.3, 0.7], [0.5, 0.5]]), np.array([0.2, 0.8])
+    levels = np.array([[i, j] for i in range(2) for j in range(2)])
+    n = np.array([np.outer(a[g], b).ravel() for g in range(2)]) * 100
+    r = np.array([[0.1, 0.2, 0.3, 0.5], [0.2, 0.2, 0.4, 0.4]])
+    found = decompose_rates(n, r, levels).values
+    composition = (n[0] - n[1]) / 100 @ r.mean(axis=0)
+    np.testing.assert_allclose(found[:2], [composition, 0.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("cells", [None, [[0], [1, 2], [3, 4, 5]]])
+def test_derivatives_in_sizes(cells):
+    rng = np.random.default_rng(3)
+    levels = np.array([[a, b] for a in range(3) for b in range(2)])
+    n, r = rng.integers(10, 100, (2, 6)).astype(float), rng.random((2, 6))
+    parts = None if cells is None else [np.array(part) for part in cells]
+    found = decompose_rates(n, r, levels, parts)
+    for g, c in np.ndindex(2, 6):
+        ends = []
+        for sign in (1, -1):
+            moved = n.copy()
+            moved[g, c] += sign * 1e-4
+            ends.append(decompose_rates(moved, r, levels, parts).values)
+        np.testing.assert_allclose(found.by_size[g, :, c], (ends[0] - ends[1]) / 2e-4, atol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)

@@ -425,10 +425,14 @@ def sorted_sample(n, seed=0, digits=None):
 
 @pytest.mark.parametrize("rule", [R, STATA, replace(R, bandwidth=0.2)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_replicates_equal_fits_with_their_weights(rule, weighted):
+@pytest.mark.parametrize(
+    "mass_points", [{"mass_points": "peers"}, {"recentred_at": (0.1, 0.2, 0.25, 0.5, 0.8, 0.9)}], ids=str
+)
+def test_replicates_equal_fits_with_their_weights(rule, weighted, mass_points):
     """Rows drawn twice count twice; densities of replicates are read from cells, which costs a few in ten thousand."""
     y, x, w = sorted_sample(3_000, digits=2)
     weights, statistics = (w if weighted else None), parse_statistics(DRAWN)
+    rule = replace(rule, **mass_points)
     draws = draw_resamples(3_000, 4, rng=1)
     counts = np.array([draws.replicate(i) for i in range(4)])
     got = replicate_rif(distribution(y, weights), x, statistics, counts.astype(np.uint8), rule=rule)

@@ -35,6 +35,7 @@ from wagegap.estimation.covariance.options import Covariance, CovLike
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.sample import Sample
+from wagegap.estimation.scores import check_units
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import cell_keys, prepare
@@ -162,6 +163,15 @@ class GroupedSample:
         """Positions in the sample of the rows of the first and of the second sample of a comparison."""
         cells = self.sample.cells
         return np.flatnonzero(cells == comparison.first), np.flatnonzero(cells == comparison.second)
+
+    def names_of_samples(self) -> dict[int, str]:
+        """Words for every sample: its group, and its cell where there are several."""
+        names: dict[int, str] = {}
+        for c in self.comparisons:
+            cell = ", ".join(f"{key} {value}" for key, value in c.keys if key not in ("first", "second"))
+            for sample, name in zip((c.first, c.second), c.names, strict=True):
+                names.setdefault(sample, f"{name} ({cell})" if cell else name)
+        return names
 
     def weights(self, rows: IntArray) -> FloatArray:
         """Weights of some rows; one each where nothing is weighted."""
@@ -377,8 +387,10 @@ def _check_outcome(outcome: str, sample: Sample, comparisons: Sequence[Compariso
 
 
 def _check_clusters(sample: Sample, cov: Covariance) -> None:
-    """Refuse a sample within a single cluster, whose scores add up to nothing, and warn of few."""
+    """Refuse a sample within a single independent unit, whose scores add up to nothing, and warn of few clusters."""
     few = []
+    if not (cov.replicated or cov.clusters):
+        check_units(cov, sample.groupings, sample.cells, sample.cell_names)
     for name in cov.clusters:
         grouping = sample.groupings[name]
         assert isinstance(grouping, Grouping)

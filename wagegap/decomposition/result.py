@@ -151,11 +151,10 @@ class Decomposition(Result):
         values, covariance = estimates.values, estimates.covariance
         critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):  # nothing has a share of a gap of zero
-            # r = a / g, dr/da = 1 / g, dr/dg = -r / g
-            share, slope = values / values[gap], np.eye(len(gap))
-            slope[np.arange(len(gap)), gap] -= share
-            slope /= values[gap][:, None]
-            errors = np.sqrt(np.maximum(np.einsum("ij,ij->i", slope @ covariance, slope), 0.0))
+            # r = a / g, var r = (var a - 2 r cov(a, g) + r^2 var g) / g^2
+            share, at = values / values[gap], np.arange(len(gap))
+            variance = covariance[at, at] - 2 * share * covariance[at, gap] + share**2 * covariance[gap, gap]
+            errors = np.sqrt(np.maximum(np.where(at == gap, 0.0 * variance, variance), 0.0)) / np.abs(values[gap])
             low, high = share - critical * errors, share + critical * errors
         if method == "fieller":
             low, high = _fieller(values, values[gap], covariance, gap, critical)

@@ -35,6 +35,7 @@ from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray, IntArray, WeightKind
 from wagegap.decomposition.distributions.conditional import MODELS, Conditional, Model, Process, fit_conditional
 from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical, zero_test
+from wagegap.decomposition.distributions.mass_points import ALL_AGREE, drop_errors
 from wagegap.decomposition.distributions.quantreg import check_probs
 from wagegap.decomposition.distributions.rearrange import Convention, pooled_quantiles
 from wagegap.decomposition.distributions.sides import (
@@ -63,7 +64,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_in_heading, unit_of_outcome
+from wagegap.estimation.units import unit_in_heading
 
 __all__ = ["CounterfactualGap", "counterfactual"]
 
@@ -320,14 +321,18 @@ def counterfactual(  # noqa: PLR0913
     gaps = _fit(grouped, plan)
     statistics = (
         [f"quantile({p:g})" for p in plan.probs],
-        [unit_of_outcome(grouped.design.outcome)] * len(plan.probs),
+        [grouped.design.unit] * len(plan.probs),
     )
     levels = _levels(grouped, plan, gaps, label_statistics(pd.DataFrame({"term": _STATES}), *statistics))
-    estimates = gap_of_levels(
-        grouped, levels, reference, statistics, notes=_notes(plan, gaps),
+    everywhere = np.ones(len(levels.values), dtype=bool)
+    estimates, dropped = gap_of_levels(
+        grouped, levels, reference, statistics, moved=everywhere, notes=_notes(plan, gaps),
         title=f"Gap of quantiles of {grouped.design.outcome}, {_MODEL_NAMES[model]}",
     )  # fmt: skip
+    if dropped:
+        estimates = replace(estimates, notes=(*estimates.notes, ALL_AGREE))
     named = name_reference(reference, "pay structure of the {} group, with the regressors of the {}")
+    levels = drop_errors(levels, everywhere)[0]
     return CounterfactualGap(
         estimates, "counterfactual", COMPONENTS, grouped.sizes(), levels, named, model, bands
     )  # fmt: skip
@@ -369,7 +374,7 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
         )
     cov, what = Bootstrap(_REPS, kind="bayesian", rng=0), "exponential weights of rows"
     match grouped.cov:
-        case Survey(psu=psu, strata=strata):
+        case Survey(stages=(psu, *_), strata=strata):
             cov = replace(cov, kind="pairs", cluster=psu, strata=strata)
             what = f"draws of {psu}{f' within {strata}' if strata else ''}"
         case declared if declared.clusters:
@@ -490,8 +495,8 @@ def _draws(estimates: Estimates) -> FloatArray:
         and source.kind == "bootstrap"
         and len({name for name, _ in source.keys}) == 1
     ):
-        return np.asarray(source.deviations @ estimates.maps[0].T * np.sqrt(len(source.keys) - 1))
-    values, vectors = np.linalg.eigh(estimates.covariance)
+        return np.asarray(source.deviations @ np.nan_to_num(estimates.maps[0]).T * np.sqrt(len(source.keys) - 1))
+    values, vectors = np.linalg.eigh(np.nan_to_num(estimates.covariance))
     normal = np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
     return np.asarray(normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)
 

@@ -29,7 +29,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap.decomposition.distributions.mass_points import GroupMass, drop_errors, notes_on_mass_points
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
@@ -57,6 +58,7 @@ from wagegap.decomposition.distributions.statistics import (
     density_rule,
     distribution,
     influence_of,
+    mass_points_of,
     parse_statistics,
     quantile,
     share_out,
@@ -72,7 +74,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
+from wagegap.estimation.units import PER_LOG
 
 __all__ = ["ReweightedGap", "dfl"]
 
@@ -220,14 +222,19 @@ def dfl(  # noqa: PLR0913
         entries = sum(len(side.y) for gap in gaps for side in gap.sides) * len(chosen) * len(plan.states)
         keep_units = grouped.cov.replicated or entries <= _SCORES_AT_MOST
     levels = _levels(grouped, gaps, plan, small_sample, lean=not keep_units)
-    estimates = gap_of_levels(
-        grouped, levels, reference, plan.labels(grouped), steps=tuple(steps),
+    masses = [_masses(grouped, gap, plan) for gap in gaps]
+    moved = np.concatenate([_moved(of_gap, wide_only=not grouped.cov.replicated) for of_gap in masses])
+    estimates, dropped = gap_of_levels(
+        grouped, levels, reference, plan.labels(grouped), steps=tuple(steps), moved=moved,
         title=f"Gap of {listing((one.name for one in chosen), 4)} of {grouped.design.outcome}, reweighted",
         notes=_notes(grouped, plan),
     )  # fmt: skip
+    listed = [mass for of_gap in masses for of_statistic in of_gap for of_state in of_statistic for mass in of_state]
+    at_masses = notes_on_mass_points(listed, dropped=dropped, replicated=grouped.cov.replicated)
+    estimates = replace(estimates, notes=(*estimates.notes, *at_masses))
     named = name_reference(reference, "pay structure of the {} group, whose rows are given the regressors of the {}")
     gap = ReweightedGap(
-        estimates, "dfl", COMPONENTS, grouped.sizes(), levels, named,
+        estimates, "dfl", COMPONENTS, grouped.sizes(), drop_errors(levels, moved)[0], named,
         **_diagnostics(grouped, gaps, plan),
     )  # fmt: skip
     return gap if keep_units else gap.without_units()
@@ -267,7 +274,7 @@ class _Plan:
 
     def labels(self, grouped: GroupedSample) -> tuple[list[str], list[str]]:
         """Names and units of the statistics."""
-        unit = unit_of_outcome(grouped.design.outcome)
+        unit = grouped.design.unit
         return [one.name for one in self.statistics], [one.unit(unit) for one in self.statistics]
 
 
@@ -404,6 +411,29 @@ def _value(statistic: Statistic, sample: Distribution, rule: DensityRule) -> flo
     return points[1] - points[0] if statistic.family == "interquantile_range" else points[1] / points[0]
 
 
+# mass points -------------------------------------------------------------------------------------------------------
+
+
+def _masses(grouped: GroupedSample, gap: _Gap, plan: _Plan) -> list[list[list[GroupMass]]]:
+    """Mass points of every statistic in every state of a comparison."""
+    names = [grouped.names_of_samples()[s] for s in (gap.comparison.first, gap.comparison.second)]
+    names += [f"{names[gap.source]} reweighted"] * (len(plan.states) - 2)
+    samples = [distribution(side.y, w, side.repeats) for side, w in gap.samples()]
+    return [
+        [
+            [GroupMass(name, mass) for mass in mass_points_of(statistic, sample, plan.rule)]
+            for name, sample in zip(names, samples, strict=True)
+        ]
+        for statistic in plan.statistics
+    ]
+
+
+def _moved(masses: Sequence[Sequence[Sequence[GroupMass]]], *, wide_only: bool) -> BoolArray:
+    """Which levels of a comparison move with a quantile at a mass point, shape (m S,)."""
+    states = [of_state for of_statistic in masses for of_state in of_statistic]
+    return np.array([any(mass.at.is_wide or not wide_only for mass in of_state) for of_state in states])
+
+
 # results -----------------------------------------------------------------------------------------------------------
 
 
@@ -466,7 +496,7 @@ def _notes(grouped: GroupedSample, plan: _Plan) -> list[str]:
     if len(plan.steps) > 1:
         notes.append(f"Sequence: {', then '.join(plan.steps)}, each given those before.")
     relative = [one.name for one in plan.statistics if one.family in _RELATIVE]
-    if relative and unit_of_outcome(grouped.design.outcome) == "log points":
+    if relative and grouped.design.unit in PER_LOG:
         notes.append(f"{listing(relative)}: of the logarithm itself; for pay put the outcome without log().")
     return notes
 

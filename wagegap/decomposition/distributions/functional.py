@@ -68,7 +68,7 @@ def uniform_critical(deviations: FloatArray, errors: FloatArray, alpha: float) -
     >>> bool(abs(uniform_critical(draws, np.ones(9), 0.05) - 2.766) < 0.05)
     True
     """
-    moving = errors > 1e-6 * errors.max(initial=0.0)
+    moving = errors > 1e-6 * np.nan_to_num(errors).max(initial=0.0)
     if not moving.any():
         return 0.0
     largest = np.sort(np.abs(deviations[:, moving] / errors[moving]).max(axis=1))

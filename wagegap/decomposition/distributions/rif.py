@@ -37,6 +37,7 @@ from wagegap.decomposition.distributions.statistics import (
     distribution,
     quantile,
     quantile_targets,
+    recentres,
 )
 from wagegap.errors import DataError
 from wagegap.estimation.covariance.resampling import (
@@ -347,9 +348,10 @@ def replicate_rif(
     points, densities, below = _replicate_quantiles(sample, x, draws, moments, probs, rule)
     right = np.concatenate([moments.ones[:, None], below, _slow_sums(sample, x, slow, draws, moments, rule)], axis=1)
     solved = solve_replicates(moments.xx, right.transpose(0, 2, 1)).transpose(0, 2, 1)
-    # RIF_q = (q + p / f) 1 - 1{y <= q} / f, whose coefficients are those of 1 and of the indicator combined alike
+    # RIF_q = (q + p / f) 1 - 1{y <= q} / f, whose coefficients are those of 1 and of the indicator combined alike;
+    # with F(q) in the place of p at mass points
     constant, indicators = solved[:, 0], solved[:, 1 : 1 + len(probs)]
-    lifted = (points + np.asarray(probs) / densities)[:, :, None]
+    lifted = (points + _centres(sample, draws, moments, points, probs, rule) / densities)[:, :, None]
     quantiles = lifted * constant[:, None] - indicators / densities[:, :, None]
     params = np.empty((len(multipliers), len(statistics), x.shape[1]))
     for j, one in enumerate(statistics):
@@ -480,7 +482,7 @@ def _replicate_quantiles(
         return none, none, np.empty((*none.shape, x.shape[1]))
     points = _locate(sample.y, draws, moments, probs, rule)
     densities = _densities(sample, moments, points, _bandwidths(sample, draws, moments, rule), probs, rule)
-    return points, densities, _sums_below_points(sample.y, x, draws, moments, points, rule)
+    return points, densities, _sums_below_points(sample.y, x, draws, moments.sums, moments.width, points, rule)
 
 
 def _locate(
@@ -573,17 +575,37 @@ def _densities(
     return out
 
 
+def _centres(
+    sample: Distribution,
+    draws: _Draws,
+    moments: _Moments,
+    points: FloatArray,
+    probs: Sequence[float],
+    rule: DensityRule,
+) -> FloatArray:
+    """What the RIF of each quantile is centred at in every replicate, (R, Q); mass points are those of the sample."""
+    centres = np.broadcast_to(np.asarray(probs, dtype=float), points.shape)
+    jumps = np.zeros(points.shape, dtype=bool)
+    for j, p in enumerate(probs):
+        jumps[:, j] = recentres(sample, points[:, j], p, rule)
+    if not jumps.any():
+        return centres
+    ones, weight = np.ones((len(sample.y), 1)), moments.weight.T[:, :, None]
+    below = _sums_below_points(sample.y, ones, draws, weight, moments.width, points, rule)
+    return np.where(jumps, below[:, :, 0] / moments.total[:, None], centres)
+
+
 def _sums_below_points(
-    y: FloatArray, x: FloatArray, draws: _Draws, moments: _Moments, points: FloatArray, rule: DensityRule
+    y: FloatArray, x: FloatArray, draws: _Draws, sums: FloatArray, width: int, points: FloatArray, rule: DensityRule
 ) -> FloatArray:
     """Sum of w x over the rows below each quantile, shape (R, Q, k): whole cells, then rows of the cell it lies in."""
     ends = np.searchsorted(y, points, side="right" if rule.ties == "below" else "left")
-    cells, beyond = np.divmod(ends, moments.width)
-    running = np.concatenate([np.zeros((1, *moments.sums.shape[1:])), np.cumsum(moments.sums, axis=0)])
-    out = running[np.minimum(cells, len(moments.sums)), np.arange(len(points))[:, None]]
+    cells, beyond = np.divmod(ends, width)
+    running = np.concatenate([np.zeros((1, *sums.shape[1:])), np.cumsum(sums, axis=0)])
+    out = running[np.minimum(cells, len(sums)), np.arange(len(points))[:, None]]
     for cell in np.unique(cells[beyond > 0]):
         r, q = np.nonzero((cells == cell) & (beyond > 0))
-        rows = np.arange(cell * moments.width, min((cell + 1) * moments.width, len(y)))
+        rows = np.arange(cell * width, min((cell + 1) * width, len(y)))
         out[r, q] += draws.weighted(r[:, None], rows[None, :]) * (rows < ends[r, q][:, None]) @ x[rows]
     return np.asarray(out)
 

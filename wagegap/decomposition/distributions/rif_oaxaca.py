@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,11 @@ from scipy import linalg, sparse
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
+from wagegap.decomposition.distributions.mass_points import (
+    GroupMass,
+    drop_errors,
+    notes_on_mass_points,
+)
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
     Reweighting,
@@ -49,31 +54,35 @@ from wagegap.decomposition.distributions.sides import (
 from wagegap.decomposition.distributions.statistics import (
     DensityRule,
     Distribution,
+    MassPoint,
+    MassPointRule,
     Statistic,
     StatisticLike,
     density_rule,
     distribution,
+    mass_points_of,
     parse_statistics,
 )
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import decomposition, joint_estimates
 from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, check_options, listing, refuse_rows
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
+from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["RifDecomposition", "rif_oaxaca"]
 
 _SCORES_AT_MOST = 30_000_000
 _SCORES_IN_MEMORY = 150_000_000
 _AT_ONCE = 64 * 2**20
+_UNMOVED = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +117,7 @@ def rif_oaxaca(  # noqa: PLR0913
     trim: str = "none",
     density: Literal["r", "stata"] | DensityRule = "r",
     bandwidth: float | None = None,
+    mass_points: MassPointRule = "recentred",
     convention: Literal["full", "stata", "none"] = "full",
     normalize: str | Sequence[str] = (),
     detail: Detail = None,
@@ -148,6 +158,10 @@ def rif_oaxaca(  # noqa: PLR0913
         mean of two neighbours where n p is whole).
     bandwidth : float, optional
         Bandwidth of the density, in units of the outcome; the convention's rule of thumb where absent.
+    mass_points : {"recentred", "peers"}
+        Where more than half a per cent of a group's weight is tied at a quantile (a minimum wage, a top code, bands,
+        round figures): the RIF is recentred, q + (F(q) - 1{y <= q}) / f(q), so that the difference is the gap of the
+        quantiles, as `dfl` has it; or as rifreg, ddecompose and Stata have it, the gap of q + (p - F(q)) / f(q).
     convention : {"full", "stata", "none"}
         Standard errors by influence functions that count everything estimated; or as Stata's oaxaca has them on a RIF:
         the RIF known, means independent of coefficients, and classical variances unless a covariance is asked for; or
@@ -176,6 +190,11 @@ def rif_oaxaca(  # noqa: PLR0913
     equal weights are no weights. Bandwidths are taken as fixed in analytic standard errors: what their estimation adds
     is of smaller order. A function of the user's has its RIF taken as known; the bootstrap is exact there as well.
 
+    At a mass point the explained part is what it is without recentring, and the unexplained part takes the shift to the
+    quantile; the explained part depends on the density that the kernel finds at the heap. Analytic errors of whatever
+    moves with the quantile are left out where a value holds more of the weight than a standard error of F(q); those of
+    a bootstrap hold, unless all replicates find the same quantile. Notes say how much is tied, and where.
+
     Examples
     --------
     >>> import wagegap as wg
@@ -185,10 +204,11 @@ def rif_oaxaca(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
-    check_option("convention", convention, ("full", "stata", "none"))
+    check_options(convention=(convention, ("full", "stata", "none")), mass_points=(mass_points, ("recentred", "peers")))
     if convention == "none" and cov is not None:
         raise OptionError(f"convention='none' gives no standard errors, and cov={str(cov)!r} asks for them.")
-    chosen, rule = parse_statistics(statistic, probs), density_rule(density, bandwidth)
+    chosen = parse_statistics(statistic, probs)
+    rule = density_rule(density, bandwidth, mass_points=None if mass_points == "recentred" else mass_points)
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )
@@ -208,7 +228,7 @@ def rif_oaxaca(  # noqa: PLR0913
         given = _analytic_cov(grouped, plan, cov, full=full)
         source = _source(grouped, plan, fits, given, small_sample, full=full, keep_units=keep_units)
         matrix = np.vstack([_jacobian(plan, fits, c) for c in range(len(fits.members))])
-    gap = _decomposition(grouped, plan, values, source, matrix, keep_units=keep_units)
+    gap = _decomposition(grouped, plan, fits, values, source, matrix, keep_units=keep_units)
     return RifDecomposition(
         gap.estimates, gap.method, gap.components, gap.comparisons, gap.levels, gap.reference,
         **_diagnostics(grouped, plan, fits),
@@ -302,9 +322,13 @@ def _plan(
 # samples -------------------------------------------------------------------------------------------------------------
 
 
+_SampleKey: TypeAlias = tuple[int, int, bool]
+"""Side, comparison where that matters (else -1), and whether it is reweighted."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
-    """RIF regressions of one sample: a group, or a group with the other's regressors.
+class _Drawn:
+    """One sample: a group, or a group with the other's regressors.
 
     Attributes
     ----------
@@ -314,10 +338,10 @@ class _Fitted:
         Whose regressors they are given; the side itself where they keep theirs.
     weights : ndarray, shape (n,), optional
         Weights of the fit.
-    drawn : Distribution
+    sample : Distribution
         The outcome under these weights.
-    fit : RifFit
-        The regressions.
+    masses : tuple of tuple of MassPoint
+        Mass points that each statistic stands on.
     reweighting : Reweighting, optional
         Where the weights come from.
     """
@@ -325,9 +349,25 @@ class _Fitted:
     side: int
     other: int
     weights: FloatArray | None
-    drawn: Distribution
-    fit: RifFit
+    sample: Distribution
+    masses: tuple[tuple[MassPoint, ...], ...]
     reweighting: Reweighting | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted(_Drawn):
+    """RIF regressions of one sample.
+
+    Attributes
+    ----------
+    rule : DensityRule
+        Convention of quantiles and densities.
+    fit : RifFit
+        The regressions.
+    """
+
+    rule: DensityRule = field(kw_only=True)
+    fit: RifFit = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -362,8 +402,9 @@ class _Fits:
 def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
     """Fit every group once (for each comparison, where rows are trimmed), and every counterfactual."""
     sides = tuple(group_sides(grouped, ordered=grouped.cov.replicated))
-    fitted: dict[tuple[int, int, bool], _Fitted] = {}  # by side, comparison where it matters, and whether reweighted
-    members: list[list[tuple[int, int, bool]]] = []
+    drawn: dict[_SampleKey, _Drawn] = {}
+    fitted: dict[tuple[_SampleKey, DensityRule], _Fitted] = {}
+    members: list[list[tuple[_SampleKey, DensityRule]]] = []
     for i, c in enumerate(grouped.comparisons):
         pair = (c.first, c.second)
         source, target = pair[plan.source], pair[1 - plan.source]
@@ -372,27 +413,31 @@ def _fit(grouped: GroupedSample, plan: _Plan) -> _Fits:
             reweighting = plan.propensity.reweight(sides[source], sides[target])
             kept = dict(zip((source, target), reweighting.kept, strict=True))
         is_trimmed = not all(rows.all() for rows in kept.values())
-        members.append([(s, i if is_trimmed else -1, False) for s in pair])
-        for key in members[-1]:
-            if key not in fitted:
-                fitted[key] = _fit_sample(sides, key[0], plan, kept.get(key[0]))
+        keys: list[_SampleKey] = [(s, i if is_trimmed else -1, False) for s in pair]
+        for key in keys:
+            if key not in drawn:
+                drawn[key] = _draw_sample(sides[key[0]], key[0], plan, kept.get(key[0]))
         if reweighting is not None:
-            members[-1].append((source, i, True))
-            fitted[source, i, True] = _fit_sample(sides, source, plan, kept[source], target, reweighting)
+            keys.append((source, i, True))
+            drawn[keys[-1]] = _draw_sample(sides[source], source, plan, kept[source], target, reweighting)
+        rule = _rule_of_gap(plan.rule, [drawn[key] for key in keys])
+        members.append([(key, rule) for key in keys])
+        for key in keys:
+            if (key, rule) not in fitted:
+                fitted[key, rule] = _fit_sample(sides[key[0]], drawn[key], plan, rule)
     order = [*fitted]
     return _Fits(sides, tuple(fitted.values()), np.array([[order.index(key) for key in keys] for keys in members]))
 
 
-def _fit_sample(
-    sides: Sequence[Cell],
+def _draw_sample(
+    side: Cell,
     s: int,
     plan: _Plan,
     kept: BoolArray | None,
     other: int | None = None,
     reweighting: Reweighting | None = None,
-) -> _Fitted:
-    """Fit a group without the rows that are trimmed, with its weights or those that give it the other's regressors."""
-    side = sides[s]
+) -> _Drawn:
+    """A group without the rows that are trimmed, with its weights or those that give it the other's regressors."""
     weights = side.weights if side.repeats is None else None
     counts = side.repeats
     if kept is not None and not kept.all():
@@ -401,13 +446,30 @@ def _fit_sample(
     if reweighting is not None:
         weights = reweighting.weights
     try:
-        drawn = distribution(side.y, weights, counts)
-        recentred = [statistic.build(drawn, plan.rule) for statistic in plan.statistics]
+        sample = distribution(side.y, weights, counts)
     except DataError as error:
         raise DataError(f"{side.name}: {error}") from error
+    masses = tuple(mass_points_of(statistic, sample, plan.rule) for statistic in plan.statistics)
     weights = counts if weights is None else weights
-    fit = fit_rif(side.y, side.x, recentred, weights)
-    return _Fitted(s, s if other is None else other, weights, drawn, fit, reweighting)
+    return _Drawn(s, s if other is None else other, weights, sample, masses, reweighting)
+
+
+def _rule_of_gap(rule: DensityRule, samples: Sequence[_Drawn]) -> DensityRule:
+    """Convention of a comparison: a quantile that is a mass point in one of its samples is recentred in all."""
+    probs = {mass.prob for one in samples for of_statistic in one.masses for mass in of_statistic}
+    return replace(rule, recentred_at=tuple(sorted({*probs, *rule.recentred_at})))
+
+
+def _fit_sample(side: Cell, one: _Drawn, plan: _Plan, rule: DensityRule) -> _Fitted:
+    """RIF regressions of a sample."""
+    try:
+        recentred = [statistic.build(one.sample, rule) for statistic in plan.statistics]
+    except DataError as error:
+        raise DataError(f"{side.name}: {error}") from error
+    fit = fit_rif(side.y, side.x, recentred, one.weights)
+    return _Fitted(
+        one.side, one.other, one.weights, one.sample, one.masses, one.reweighting, rule=rule, fit=fit
+    )  # fmt: skip
 
 
 # components ----------------------------------------------------------------------------------------------------------
@@ -448,6 +510,7 @@ def _jacobian(plan: _Plan, fits: _Fits, c: int) -> FloatArray:
 def _decomposition(
     grouped: GroupedSample,
     plan: _Plan,
+    fits: _Fits,
     values: FloatArray,
     source: ErrorSource,
     matrix: FloatArray,
@@ -455,10 +518,11 @@ def _decomposition(
     keep_units: bool | None,
 ) -> Decomposition:
     """Components and levels of all comparisons and statistics."""
-    unit, names = unit_of_outcome(grouped.design.outcome), [one.name for one in plan.statistics]
+    unit, names = grouped.design.unit, [one.name for one in plan.statistics]
     labels = label_statistics(plan.report.labels(unit), names, [one.unit(unit) for one in plan.statistics])
     title = f"{listing(names, 4)} of {grouped.design.outcome}"
     estimates = joint_estimates(grouped, labels, values.ravel(), source, matrix, title=f"Gap of {title}")
+    estimates = _with_mass_points(grouped, plan, fits, estimates)
     if plan.propensity is not None:
         estimates = replace(estimates, notes=(*estimates.notes, *plan.propensity.notes()))
     if keep_units is False:
@@ -466,6 +530,45 @@ def _decomposition(
     return decomposition(
         estimates, grouped, "rif_oaxaca", levels=title[:1].upper() + title[1:], reference=plan.reference
     )
+
+
+def _with_mass_points(grouped: GroupedSample, plan: _Plan, fits: _Fits, estimates: Estimates) -> Estimates:
+    """Estimates without the errors that do not hold at mass points, and what is to be said of these."""
+    names = grouped.names_of_samples()
+    masses = [
+        GroupMass(names[one.side] + (" reweighted" if one.reweighting is not None else ""), mass)
+        for one in fits.fitted
+        for of_statistic in one.masses
+        for mass in of_statistic
+    ]
+    if not masses:
+        return estimates
+    recentred, replicated = plan.rule.mass_points == "recentred", grouped.cov.replicated
+    dropped = False
+    if recentred or replicated:
+        estimates, dropped = drop_errors(estimates, _moved_by_quantiles(plan, fits, wide_only=not replicated))
+    effect = (
+        "The unexplained part takes the shift to the quantile; the explained part depends on the density at the heap."
+        if recentred else "The difference is the gap of mean RIFs, as other software has it, not of the quantiles."
+    )  # fmt: skip
+    notes = notes_on_mass_points(masses, effect, dropped=dropped, replicated=replicated)
+    return replace(estimates, notes=(*estimates.notes, *notes))
+
+
+def _moved_by_quantiles(plan: _Plan, fits: _Fits, *, wide_only: bool) -> BoolArray:
+    """Which numbers of all comparisons move with a quantile at a mass point, that is with the constant of its RIF."""
+    out = []
+    for c in range(len(fits.members)):
+        by_coef = _jacobian(plan, fits, c).reshape(-1, *fits.values.shape)
+        moved = np.zeros(len(by_coef), dtype=bool)
+        for b, one in enumerate(fits.fitted):
+            # a shift s of the RIF adds s (X'WX)^-1 X'W1 to the coefficients
+            constant = one.fit.slopes.total * one.fit.slopes.bread @ one.fit.slopes.mean
+            for j, masses in enumerate(one.masses):
+                if any(mass.is_wide or not wide_only for mass in masses):
+                    moved |= np.abs(by_coef[:, b, 1 + j] @ constant) > _UNMOVED
+        out.append(moved)
+    return np.concatenate(out)
 
 
 def _diagnostics(grouped: GroupedSample, plan: _Plan, fits: _Fits) -> dict[str, pd.DataFrame]:
@@ -626,7 +729,7 @@ def _again(plan: _Plan, fits: _Fits, drawn: Sequence[AnyArray], *, given: bool) 
         if one.reweighting is not None:
             weights = _counterfactual_weights(one.reweighting, one, fits, drawn, given=given)
         keep = one.fit.slopes.kept
-        fit = replicate_rif(one.drawn, side.x[:, keep], plan.statistics, multipliers, rule=plan.rule, weights=weights)
+        fit = replicate_rif(one.sample, side.x[:, keep], plan.statistics, multipliers, rule=one.rule, weights=weights)
         out[:, i, 0, keep] = fit.means
         out[:, i, 1:, keep] = np.moveaxis(fit.params, -1, 0)
     return out

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, IntArray
+from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap.decomposition.distributions.mass_points import drop_errors
 from wagegap.decomposition.distributions.reweighting import Reweighting, ReweightModel, Trim, reweight
 from wagegap.decomposition.groups import GroupedSample
 from wagegap.decomposition.inference import replicate_values
@@ -157,10 +158,13 @@ def gap_of_levels(
     statistics: tuple[Sequence[str], Sequence[str]],
     *,
     steps: Sequence[str] = ("",),
+    moved: BoolArray,
     title: str,
     notes: Sequence[str],
-) -> Estimates:
+) -> tuple[Estimates, bool]:
     """Return the gap, its composition (with its steps where there are several) and its structure.
+
+    What errors of theirs do not hold at mass points is left out, and whether there were any is returned.
 
     Parameters
     ----------
@@ -175,6 +179,8 @@ def gap_of_levels(
         Names and units of the statistics.
     steps : sequence of str
         Steps of the sequence.
+    moved : ndarray of bool
+        Levels that move with a quantile at a mass point, see `drop_errors`.
     title, notes
         Of the result.
     """
@@ -188,9 +194,7 @@ def gap_of_levels(
     rows = [("difference", TOTAL), *product(("explained",), (TOTAL, *named)), ("unexplained", TOTAL)]
     falls = [before - after for before, after in pairwise(chain)][: len(named)]
     labels = pd.DataFrame(rows, columns=["component", "term"])
-    gap = levels.map(
-        np.kron(np.eye(number), [first - second, chain[0] - chain[-1], *falls, unexplained]),
-        labels=grouped.label_all(label_statistics(labels, *statistics)),
-        title=title,
-    )
-    return replace(gap, notes=(*gap.notes, *notes))
+    matrix = np.kron(np.eye(number), [first - second, chain[0] - chain[-1], *falls, unexplained])
+    gap = levels.map(matrix, labels=grouped.label_all(label_statistics(labels, *statistics)), title=title)
+    gap, dropped = drop_errors(gap, (np.abs(matrix) @ moved).astype(bool))
+    return replace(gap, notes=(*gap.notes, *notes)), dropped

@@ -11,6 +11,13 @@ within four bandwidths, and values equal to the quantile lie below it. In Stata'
 Epanechnikov's with support of sqrt(5) bandwidths, evaluated exactly, a quantile is the mean of two neighbours where
 n p is whole, and values equal to it lie above.
 
+Where many have the same pay (a minimum wage, a top code, bands, round figures) the distribution function jumps at the
+quantile, and the mean of q + (p - 1{y <= q}) / f(q) is q + (p - F(q)) / f(q), not q. At such a mass point the function
+is recentred at F(q) instead of p, so that its mean is the quantile. What counts as one: more than half a per cent of
+the weight at a value, one observation of it apart. Pay to the cent has about .0006 at a cent (a density of .06 a
+dollar) and stays as it is in samples of any size; pay rounded to a quarter has .015. Software that others use (rifreg,
+ddecompose, Stata's rifvar) does not recentre: rule "peers".
+
 References
 ----------
 Firpo, S., N. Fortin and T. Lemieux (2009). Unconditional quantile regressions. Econometrica 77, 953-973.
@@ -38,10 +45,13 @@ from wagegap.errors import DataError, OptionError, check_option, check_options, 
 __all__ = [
     "DENSITY_RULES",
     "STATISTICS",
+    "TIED",
     "CustomStatistic",
     "DensityRule",
     "Distribution",
     "Function",
+    "MassPoint",
+    "MassPointRule",
     "Recentred",
     "Statistic",
     "StatisticLike",
@@ -51,13 +61,20 @@ __all__ = [
     "density_rule",
     "distribution",
     "influence_of",
+    "mass_points_of",
     "parse_statistics",
     "quantile",
     "quantile_targets",
+    "recentres",
     "share_out",
+    "tied_share",
 ]
 
 Function: TypeAlias = Callable[[FloatArray], FloatArray]
+MassPointRule: TypeAlias = Literal["recentred", "peers"]
+
+TIED = 0.005
+"""Share of the weight at one value, one observation apart, above which the value is a mass point."""
 
 _GRID = 512
 _KNOTS = 400
@@ -87,6 +104,11 @@ class DensityRule:
         Whether weights enter the rule of thumb.
     bandwidth : float, optional
         Bandwidth in units of the outcome; the rule of thumb where absent.
+    mass_points : {"recentred", "peers"}
+        Where the distribution jumps at a quantile: recentred, so that the mean of the RIF is the quantile; or as other
+        software has it, whose mean is not.
+    recentred_at : tuple of float
+        Probabilities at which it is recentred wherever the quantile lies, so that a gap has both sides alike.
     """
 
     quantile: Literal["hmisc", "pctile"] = "hmisc"
@@ -96,9 +118,12 @@ class DensityRule:
     iqr_divisor: float = 1.34
     weighted_bandwidth: bool = False
     bandwidth: float | None = None
+    mass_points: MassPointRule = "recentred"
+    recentred_at: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_options(
+            mass_points=(self.mass_points, ("recentred", "peers")),
             quantile=(self.quantile, ("hmisc", "pctile")),
             ties=(self.ties, ("below", "above")),
             kernel=(self.kernel, ("gaussian", "epanechnikov")),
@@ -138,8 +163,9 @@ def density_rule(
     density: str | DensityRule,
     bandwidth: float | None = None,
     kernel: Literal["gaussian", "epanechnikov"] | None = None,
+    mass_points: MassPointRule | None = None,
 ) -> DensityRule:
-    """Return the convention that an option names, with another bandwidth or kernel where given.
+    """Return the convention that an option names, with another bandwidth, kernel or rule of mass points where given.
 
     >>> density_rule("stata", bandwidth=0.1).bandwidth
     0.1
@@ -151,6 +177,7 @@ def density_rule(
         density,
         kernel=density.kernel if kernel is None else kernel,
         bandwidth=density.bandwidth if bandwidth is None else float(bandwidth),
+        mass_points=density.mass_points if mass_points is None else mass_points,
     )
 
 
@@ -182,6 +209,12 @@ class Distribution:
     def total(self) -> float:
         """Sum of the weights."""
         return float(self.cumulative[-1])
+
+    @property
+    def effective(self) -> float:
+        """Number of observations of equal weight that would vary as much: W^2 / sum w^2."""
+        counts = 1.0 if self.counts is None else np.where(self.counts > 0, self.counts, 1.0)
+        return self.total**2 / float(np.sum(self.weights**2 / counts))
 
     @property
     def is_weighted(self) -> bool:
@@ -292,6 +325,28 @@ def _positioned(y: FloatArray, cumulative: FloatArray, prob: float, rule: Litera
     return float(first if first == second else (1 - share) * first + share * second)
 
 
+def tied_share(sample: Distribution, points: FloatArray) -> FloatArray:
+    """Return the share of the weight that is tied at some points, in the shape of the points.
+
+    Of a point between two values it is the larger of theirs. One observation of each value is left out, so that the
+    share is zero where no two are equal, however heavy.
+
+    >>> tied_share(distribution(np.array([1.0, 2.0, 2.0, 2.0])), np.array([1.0, 1.5, 2.0]))
+    array([0. , 0.5, 0.5])
+    """
+    # W(v) (1 - 1 / n(v)) / W at the nearest values v on either side, which are the point itself where it is one
+    ends, count = np.append(0.0, sample.cumulative), len(sample.y)
+    counts = np.arange(count + 1.0) if sample.counts is None else np.append(0.0, np.cumsum(sample.counts))
+    below = np.maximum(np.searchsorted(sample.y, points, side="right") - 1, 0)
+    above = np.minimum(np.searchsorted(sample.y, points, side="left"), count - 1)
+    tied = np.zeros(np.shape(points))
+    for value in (sample.y[below], sample.y[above]):
+        low, high = (np.searchsorted(sample.y, value, side=side) for side in ("left", "right"))
+        number = np.maximum(counts[high] - counts[low], 1.0)
+        tied = np.maximum(tied, (ends[high] - ends[low]) * (1 - 1 / number) / sample.total)
+    return tied
+
+
 def bandwidth(sample: Distribution, rule: DensityRule) -> float:
     """Return the bandwidth of a convention: 0.9 min(s, IQR / 1.34) N^(-1/5), unless the rule states one.
 
@@ -398,12 +453,15 @@ class Statistic:
         Probabilities of quantiles and Lorenz ordinates, smallest first.
     build : callable
         From a distribution and a convention to the statistic with its RIF.
+    of_median : float, optional
+        The line it counts up to, as a multiple of the median.
     """
 
     name: str
     family: str
     probs: tuple[float, ...]
     build: Builder
+    of_median: float | None = None
 
     def unit(self, outcome: str) -> str:
         """Return the unit of the statistic, given that of the outcome."""
@@ -431,6 +489,55 @@ class CustomStatistic:
 
 
 StatisticLike: TypeAlias = str | Callable[[FloatArray, FloatArray], float] | CustomStatistic | Statistic
+
+
+@dataclass(frozen=True, slots=True)
+class MassPoint:
+    """A quantile (or a line) at which a distribution jumps, so that its influence function says little of its errors.
+
+    Attributes
+    ----------
+    name : str
+        Which quantile or line.
+    prob : float
+        Probability of the quantile that it depends on.
+    point : float
+        Where it lies.
+    share : float
+        Share of the weight that is tied there.
+    is_wide : bool
+        Whether that is more than a standard error of F(q), sqrt(p (1 - p) / n). Below it rounding adds less than 4 per
+        cent to the error of the quantile (a variance of share^2 / 12 beside p (1 - p) / n); above, analytic errors do
+        not hold.
+    """
+
+    name: str
+    prob: float
+    point: float
+    share: float
+    is_wide: bool
+
+
+def mass_points_of(statistic: Statistic, sample: Distribution, rule: DensityRule) -> tuple[MassPoint, ...]:
+    """Return the mass points that a statistic stands on: at its quantiles, or at the line it counts up to.
+
+    Lorenz ordinates stand on a quantile too, but are integrals up to it and do not jump with it.
+
+    >>> sample = distribution(np.array([1.0, 2.0, 2.0, 2.0, 3.0]))
+    >>> mass_points_of(parse_statistics("quantile", probs=0.5)[0], sample, DENSITY_RULES["r"])
+    (MassPoint(name='quantile(0.5)', prob=0.5, point=2.0, share=0.4, is_wide=True),)
+    """
+    probs = statistic.probs if statistic.family in _JUMPING else ()
+    places = [(f"quantile({p:g})", p, quantile(sample, p, rule.quantile)) for p in probs]
+    if statistic.of_median is not None:
+        median, multiple = quantile(sample, 0.5, rule.quantile), statistic.of_median
+        places = [("quantile(0.5)", 0.5, median), (f"{multiple:g} median", 0.5, multiple * median)]
+    tied = tied_share(sample, np.array([point for _, _, point in places]))
+    return tuple(
+        MassPoint(name, p, point, float(share), bool(share > np.sqrt(p * (1 - p) / sample.effective)))
+        for (name, p, point), share in zip(places, tied, strict=True)
+        if share > TIED
+    )
 
 
 def influence_of(
@@ -559,8 +666,15 @@ def _binned_density(sample: Distribution, point: float, rule: DensityRule, width
     return float(mass[1 : _GRID + 1] @ shape[distance].mean(axis=1))
 
 
+def recentres(sample: Distribution, points: float | FloatArray, prob: float, rule: DensityRule) -> BoolArray:
+    """Say at which points the RIF of a quantile is recentred: at mass points, unless the rule is the peers'."""
+    if rule.mass_points == "peers" or prob in rule.recentred_at:
+        return np.full(np.shape(points), rule.mass_points != "peers")
+    return np.asarray(tied_share(sample, np.asarray(points)) > TIED)
+
+
 def _quantile(sample: Distribution, rule: DensityRule, prob: float) -> Recentred:
-    """RIF of a quantile, q + (p - 1{y <= q}) / f(q)."""
+    """RIF of a quantile, q + (p - 1{y <= q}) / f(q); at a mass point q + (F(q) - 1{y <= q}) / f(q)."""
     width = bandwidth(sample, rule)
     point = quantile(sample, prob, rule.quantile)
     f, exact, slope, at = _kernel(sample, point, rule, width)
@@ -570,6 +684,7 @@ def _quantile(sample: Distribution, rule: DensityRule, prob: float) -> Recentred
             "larger bandwidth, or another probability."
         )
     share = sample.mean(rule.below(sample.y, point).astype(float))
+    centre = share if recentres(sample, point, prob, rule) else prob
 
     # Estimated in it are q, with IF_q = (F(q) - 1{y <= q}) / f, and f(q), with IF_f = K_h(q - y) - f + f'(q) IF_q
     def nuisance(y: FloatArray) -> FloatArray:
@@ -578,9 +693,9 @@ def _quantile(sample: Distribution, rule: DensityRule, prob: float) -> Recentred
 
     # dRIF / dq = 1 - K_h(q - y) / f, the jump smoothed by the kernel;  dRIF / df = (1{y <= q} - p) / f^2
     def slopes(y: FloatArray) -> FloatArray:
-        return np.column_stack([1 - at(y) / f, (rule.below(y, point) - prob) / f**2])
+        return np.column_stack([1 - at(y) / f, (rule.below(y, point) - centre) / f**2])
 
-    return Recentred(point, point + prob / f, (Step(point, rule.ties, -1 / f),), nuisance=nuisance, slopes=slopes)
+    return Recentred(point, point + centre / f, (Step(point, rule.ties, -1 / f),), nuisance=nuisance, slopes=slopes)
 
 
 def _generalized_lorenz(sample: Distribution, rule: DensityRule, prob: float) -> Recentred:
@@ -807,6 +922,7 @@ _PLAIN: dict[str, Builder] = {
 _BY_PROB = {"quantile": _quantile, "lorenz": _lorenz, "generalized_lorenz": _generalized_lorenz}
 _BY_PAIR = ("interquantile_range", "interquantile_ratio")
 _BY_NUMBER = ("atkinson", "share_below")
+_JUMPING = ("quantile", *_BY_PAIR)
 _IN_UNITS = ("mean", "quantile", "standard_deviation", "interquantile_range", "generalized_lorenz")
 
 STATISTICS: tuple[str, ...] = (*_PLAIN, *_BY_PROB, *_BY_PAIR, *_BY_NUMBER)
@@ -899,7 +1015,9 @@ def _by_number(name: str, parameter: str) -> Statistic:
             raise OptionError(f"atkinson:{number:g}: the aversion to inequality must be positive.")
         return Statistic(f"atkinson({number:g})", name, (), partial(_atkinson, epsilon=number))
     if parameter.endswith("median"):
-        return Statistic(f"share_below({number:g} median)", name, (), partial(_share_below_median, multiple=number))
+        return Statistic(
+            f"share_below({number:g} median)", name, (), partial(_share_below_median, multiple=number), number
+        )
     return Statistic(f"share_below({number:g})", name, (), partial(_share_below, line=number))
 
 

@@ -1,12 +1,16 @@
 """Standardisation of rates: what composition and cell rates contribute to the gap of two rates.
 
-A rate is a sum over cells of shares times rates, R = sum_c s_c r_c. With several crossed factors the share of a cell is
-a product of one effect for each factor,
+A rate is a sum over cells of shares times rates, R = sum_c s_c r_c, and the gap of two populations
+
+    R_1 - R_2 = sum_c (s_1c - s_2c) (r_1c + r_2c) / 2 + sum_c (r_1c - r_2c) (s_1c + s_2c) / 2,
+
+Kitagawa's composition and rates, which do not depend on how many factors name the cells. With several crossed factors
+the share of a cell is a product of one effect for each factor,
 
     s_c = A_c B_c ...,   log A_c = mean over orders of the factors of log P(level of A | levels of factors before it),
 
-and R a sum of products of vectors. The part of a vector in the gap of two populations is the fall of R when it is
-replaced by the other population's, averaged over all orders; with one factor these are Kitagawa's two components.
+and composition is divided among them (Das Gupta): the part of a factor is the fall of sum_c s_c (r_1c + r_2c) / 2 when
+its effects are replaced by the other population's, averaged over all orders of the factors.
 
 References
 ----------
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -70,34 +75,51 @@ def decompose_rates(
     effects = np.array([[_effect(n, levels, f) for f in range(factors)] for n in sizes])
     # where one population has nobody, its rate is the other's
     filled = np.where(sizes > 0, rates, np.where(sizes[::-1] > 0, rates[::-1], 0.0))
-    vectors, plan = np.concatenate([effects, filled[:, None]], axis=1), SwitchPlan.all_orders(factors + 1)
-    parts = [(f, every) for f in range(factors)] + [
-        (factors, of_part) for of_part in ([every] if cells is None else cells)
-    ]
+    mean_rates, plan = filled.mean(axis=0), SwitchPlan.all_orders(factors)
+    parts = [_part_of_factor(effects, mean_rates, plan, f) for f in range(factors)]
+    parts += [_part_of_rates(sizes, filled, part) for part in ([every] if cells is None else cells)]
     values, by_size, by_rate = np.zeros(len(parts)), np.zeros((2, len(parts), count)), np.zeros((2, len(parts), count))
-    for i, (place, part) in enumerate(parts):
-        values[i], slopes = _part(vectors, plan, place, part)
+    for i, (value, in_effects, in_sizes, in_rates) in enumerate(parts):
+        values[i] = value
         for g in range(2):
-            by_rate[g, i] += slopes[g, factors] * (sizes[g] > 0)
-            by_rate[1 - g, i] += slopes[g, factors] * (sizes[g] == 0)
-            for f in range(factors):
-                by_size[g, i] += _effect_slope(slopes[g, f] * effects[g, f], sizes[g], levels, f)
+            by_size[g, i] += in_sizes[g]
+            by_rate[g, i] += in_rates[g] * (sizes[g] > 0)
+            by_rate[1 - g, i] += in_rates[g] * (sizes[g] == 0)
+            for f in range(in_effects.shape[1]):
+                by_size[g, i] += _effect_slope(in_effects[g, f] * effects[g, f], sizes[g], levels, f)
     return RateParts(values, by_size, by_rate)
 
 
-def _part(vectors: FloatArray, plan: SwitchPlan, place: int, cells: IntArray) -> tuple[float, FloatArray]:
-    """Part of one vector, over some cells, and its derivatives in all vectors of both populations (2, N, C)."""
-    n = vectors.shape[1]
-    value, slopes = 0.0, np.zeros(vectors.shape)
-    # part = sum_S s_S sum_c prod_f v_fc, v_f of the second population for f in S, of the first for others;
-    # its derivative in v_fc is sum_S s_S prod_{h != f} v_hc
+_Part: TypeAlias = tuple[float, FloatArray, FloatArray, FloatArray]
+"""A part of the gap, and its derivatives in effects (2, K, C), in sizes (2, C) and in rates (2, C)."""
+
+
+def _part_of_factor(effects: FloatArray, mean_rates: FloatArray, plan: SwitchPlan, place: int) -> _Part:
+    """Part of the composition by one factor, at the mean of both populations' rates."""
+    n = effects.shape[1]
+    products, slopes = np.zeros(len(mean_rates)), np.zeros(effects.shape)
+    # part = sum_S s_S sum_c rbar_c prod_f v_fc, v_f of the second population for f in S, of the first for others;
+    # its derivative in v_fc is sum_S s_S rbar_c prod_{h != f} v_hc, in each r_c half of sum_S s_S prod_f v_fc
     for subset, sign in zip(plan.subsets, plan.signs[:, place], strict=True):
         population = subset.astype(int)
-        chosen = vectors[population, np.arange(n)][:, cells]
-        value += sign * float(np.prod(chosen, axis=0).sum())
+        chosen = effects[population, np.arange(n)]
+        products += sign * np.prod(chosen, axis=0)
         for f in range(n):
-            slopes[population[f], f, cells] += sign * np.prod(np.delete(chosen, f, axis=0), axis=0)
-    return value, slopes
+            slopes[population[f], f] += sign * mean_rates * np.prod(np.delete(chosen, f, axis=0), axis=0)
+    return float(products @ mean_rates), slopes, np.zeros((2, len(mean_rates))), np.tile(products / 2, (2, 1))
+
+
+def _part_of_rates(sizes: FloatArray, rates: FloatArray, cells: IntArray) -> _Part:
+    """Part of the rates of some cells, at the mean of both populations' shares."""
+    # part = sum_c sbar_c (r_1c - r_2c), s_gc = n_gc / n_g:
+    # d part / d n_gk = (d_k / 2 - sum_c d_c s_gc / 2) / n_g with d_c = r_1c - r_2c in the cells, 0 elsewhere
+    totals = sizes.sum(axis=1, keepdims=True)
+    shares = sizes / totals
+    gap, mean_shares = np.zeros(sizes.shape[1]), np.zeros(sizes.shape[1])
+    gap[cells], mean_shares[cells] = (rates[0] - rates[1])[cells], shares.mean(axis=0)[cells]
+    in_sizes = (gap - (shares @ gap)[:, None]) / (2 * totals)
+    no_effects = np.zeros((2, 0, len(gap)))
+    return float(mean_shares @ gap), no_effects, in_sizes, np.stack([mean_shares, -mean_shares])
 
 
 def _subsets(factors: int, place: int) -> list[tuple[tuple[int, ...], float]]:

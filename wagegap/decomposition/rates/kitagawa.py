@@ -1,8 +1,9 @@
 """The gap of a rate between two groups without a model: composition over cells, and rates within them.
 
 The rate of a group is the sum over the cells of a few factors of the cell's share times the cell's rate. The gap is the
-part of composition, divided among the factors, and that of the rates; with one factor these are Kitagawa's two
-components, with more Das Gupta's averages over all orders. Workers or tables of cells will do.
+part of composition, at mean rates, and that of the rates, at mean shares: Kitagawa's two components, however many
+factors name the cells. Composition is divided among several factors by Das Gupta's averages over all their orders.
+Workers or tables of cells will do.
 
 References
 ----------
@@ -67,7 +68,7 @@ def kitagawa(  # noqa: PLR0913
         0/1 or a share of each worker; the rate of each cell, in a table.
     factors : str or sequence of str
         Columns whose levels, crossed, make the cells. With several, composition is divided among them by the averages
-        of Das Gupta over all orders.
+        of Das Gupta over all their orders; its total and the part of the rates are those of one factor with all cells.
     group, groups, by
         As in `oaxaca`: the gap is first minus second.
     size : str, optional
@@ -139,7 +140,7 @@ def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, tuple[st
     codes = np.full(len(known), np.nan)
     codes[known] = cells.codes
     levels = np.column_stack([pd.factorize(cells.keys[name])[0] for name in factors]).astype(np.intp)
-    return panel.assign(**{_CELL: codes}), cells.names, levels
+    return panel.with_columns(**{_CELL: codes}), cells.names, levels
 
 
 # estimator -----------------------------------------------------------------------------------------------------------
