@@ -48,6 +48,10 @@ from wagegap.panel.value_labels import LabelUse, apply_labels
 
 __all__ = ["read_panel"]
 
+_NINES = re.compile(r"9{2,}[6-9]")
+"""Codes as surveys give them to those who do not answer."""
+_LAST = 8
+"""So many of the largest wages are looked at for codes."""
 _NO_WAGES = (
     pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype, pd.api.types.is_bool_dtype,
     pd.api.types.is_complex_dtype,
@@ -321,7 +325,10 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
             "declare the column that holds wages as numbers."
         )
     pay = numbers(column)
-    kinds = _invalid_wages(column, pay, labelled, logs=dict(panel.roles.units).get(wage) in PER_LOG)
+    logs = dict(panel.roles.units).get(wage) in PER_LOG
+    kinds = _invalid_wages(column, pay, labelled, logs=logs)
+    if not logs:
+        _warn_of_codes(pay, wage)
     if not kinds:
         return panel.with_columns(**{wage: pay})
     bad = np.isin(np.arange(len(pay)), np.concatenate(list(kinds.values())))
@@ -342,6 +349,24 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
     for kind, rows in kinds.items():
         panel = panel.filter(~np.isin(panel.row_ids, rows), reason=f"{kind} {wage}")
     return panel
+
+
+def _warn_of_codes(pay: FloatArray, wage: str) -> None:
+    """Warn of wages that look like codes for no answer: nines, more than once, far above all other wages."""
+    known = pay[np.isfinite(pay)]
+    if not len(known) or not _NINES.fullmatch(f"{known.max():.12g}"):
+        return
+    values, counts = np.unique(known, return_counts=True)
+    coded = np.array([_NINES.fullmatch(f"{value:.12g}") is not None for value in values[-_LAST:]])
+    others = np.r_[values[:-_LAST], values[-_LAST:][~coded]]
+    far = (values > 2 * others.max(initial=0.0)) & (counts > 1) & np.r_[np.zeros(len(values) - len(coded), bool), coded]
+    if far.any() and len(others):
+        said = listing(f"{value:,.0f} in {n:,} rows" for value, n in zip(values[far], counts[far], strict=True))
+        warn(
+            f"{wage!r} is {said}, and at most {others.max():,.6g} in all others: such numbers are often codes for no "
+            f"answer. Where they are, filter them out: panel.filter('{wage} < {values[far].min():.0f}').",
+            DataWarning,
+        )
 
 
 def _invalid_wages(
