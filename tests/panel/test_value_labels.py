@@ -154,6 +154,13 @@ def test_countries_without_a_label_are_named(path):
         read_panel(path, **ROLES)
 
 
+def test_codes_without_a_label_are_said(path):
+    write(workers(occ=np.tile([1, 2, 13], 4)), path, {"country": COUNTRIES, "occ": {1: "Clerks", 2: "Doctors"}})
+    panel = read_panel(path, **ROLES, occupation="occ")
+    assert panel.frame["occ"].tolist()[:3] == ["Clerks", "Doctors", "13"]
+    assert "codes without a label stay as they are: occ 13 in 4 rows" in panel.ledger.notes
+
+
 def test_a_country_labelled_as_missing_is_missing(path):
     write(workers(), path, {"country": {1: "Korea", 2: "Japan", 3: "Not stated"}})
     with pytest.raises(MissingValueError, match="no country in 4 of 12"):

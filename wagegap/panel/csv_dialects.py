@@ -1,8 +1,8 @@
 """Text files of rows in the dialects of many countries: encodings, separators, decimal commas, marks of thousands.
 
 What a file is written in is not guessed. Only what says so itself is obeyed, a byte order mark and a first line such as
-`sep=;`; everything else is comma-separated UTF-8 with decimal points until told otherwise, and where the file shows that
-it is not, the error says what was seen and which option reads it.
+`sep=;`. Everything else is comma-separated UTF-8 with decimal points until told otherwise; where the file shows that it
+is not, the error says what was seen and which option reads it.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDiale
         raise _not_encoded(path, encoding, dialect.encoding is not None) from error
     except pd.errors.ParserError as error:
         raise DataError(
-            f"{path!r} cannot be read as .csv: {str(error).strip()}. Text that holds the separator must stand in quotes; "
-            "another separator is given by sep=."
+            f"{path!r} cannot be read as .csv: {str(error).strip()}. Text that holds the separator must stand "
+            "in quotes; another separator is given by sep=."
         ) from error
     blanks = [name for name in frame.columns if str(name) != str(name).strip()]
     frame = frame.rename(columns={name: str(name).strip() for name in blanks})

@@ -234,10 +234,28 @@ def _notes(
         notes.append(
             f"value labels stand in place of codes in {listing(taking, _SHOWN)} (value_labels='codes' keeps them)"
         )
+    bare = _without_labels(cleaned, taking)
+    if bare:
+        notes.append(f"codes without a label stay as they are: {listing(bare, _SHOWN)}")
     kept = _kept(cleaned, taking)
     if kept:
         notes.append(f"labelled codes stay numbers in {listing(kept, _SHOWN)}")
     return notes
+
+
+def _without_labels(cleaned: Sequence[tuple[FileRows, Any]], taking: Sequence[str]) -> list[str]:
+    """Codes of decoded columns that no label explains, with their rows."""
+    found: list[str] = []
+    for rows, _ in cleaned:
+        for name in taking:
+            if name in rows.frame and name in rows.labels:
+                counts = rows.frame[name].value_counts()
+                found += [
+                    f"{name} {plain_code(code)} in {int(n):,} rows"
+                    for code, n in counts.items()
+                    if code not in rows.labels[name]
+                ]
+    return found
 
 
 def _kept(cleaned: Sequence[tuple[FileRows, Any]], taking: Sequence[str]) -> list[str]:
