@@ -36,11 +36,12 @@ from wagegap.errors import (
     refuse_rows,
     warn,
 )
+from wagegap.estimation.column_types import held_by, number_or_nan
+from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
 from wagegap.panel.countries import read_countries
 from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice
-from wagegap.panel.events import numbers
 from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
@@ -106,10 +107,10 @@ def read_panel(  # noqa: PLR0913
     replicate_weights : sequence of str, or str, optional
         Columns of replicate weights, or a regular expression that their beginnings match (such as "SPFWT"); the column
         `weight` is never one of them.
-    replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
-        How they were made.
+    replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap", "SDR"}, optional
+        How they were made; SDR are the successive differences of ACS and CPS.
     fay : float
-        Fay's factor.
+        Fay's factor, which kind Fay needs and no other has.
     worker_scope : {"country", "global"}
         Whether a worker's id means the same person in every country; survey ids do not.
     units : mapping of column to unit, optional
@@ -232,8 +233,11 @@ def _check_options(roles: Roles, pattern: str | None) -> None:
             f"replicate_weights and replicate_kind go together: one of {listing(get_args(ReplicateKind))} with the "
             "columns, or neither."
         )
-    if not 0 <= roles.fay < 1:
-        raise OptionError(f"fay={roles.fay!r} must be in [0, 1).")
+    check_fay(roles.fay, roles.replicate_kind)
+    if roles.fay and roles.replicate_kind is None:
+        raise OptionError(f"fay={roles.fay:g} is given without replicate weights of kind 'Fay'.")
+    if roles.replicate_kind == "Fay" and not roles.fay:
+        raise OptionError("replicate_kind='Fay' needs Fay's factor: fay=0.5, say; 'BRR' is without.")
     if pattern is not None:
         try:
             re.compile(pattern)
@@ -276,7 +280,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
             )  # fmt: skip
     for column, unit in roles.units:
         if unit in PER_ONE or unit in PER_LOG:
-            values = numbers(frame[column])
+            values = number_or_nan(frame[column])
             text = np.isnan(values) & frame[column].notna().to_numpy()
             refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
             if unit in PER_ONE:
@@ -324,7 +328,10 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
             f"{wage!r} holds {column.dtype} in {len(column):,} of {len(column):,} rows, which is no amount of pay: "
             "declare the column that holds wages as numbers."
         )
-    pay = numbers(column)
+    pay, from_text = _pay(column)
+    if from_text:
+        said = f"{wage} is read from text in {from_text:,} of {len(panel):,} rows"
+        panel = replace(panel, ledger=panel.ledger.note(said))
     logs = dict(panel.roles.units).get(wage) in PER_LOG
     kinds = _invalid_wages(column, pay, labelled, logs=logs)
     if not logs:
@@ -334,14 +341,7 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
     bad = np.isin(np.arange(len(pay)), np.concatenate(list(kinds.values())))
     counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
-        places = np.flatnonzero(bad)[:3]
-        coded = {int(i): label for label, rows in labelled.items() for i in np.flatnonzero(rows)[:3]}
-        values = zip(places.tolist(), column.iloc[places].tolist(), strict=True)
-        first = [f"row {i}: {coded.get(i, repr(value))}" for i, value in values]
-        raise WageError(
-            f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
-            f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
-        )
+        raise _no_wages(column, bad, counts, labelled)
     panel = panel.with_columns(**{wage: np.where(bad, np.nan, pay)})
     if invalid == "missing":
         note = f"{wage} is taken as missing in {int(bad.sum()):,} rows ({counts})"
@@ -349,6 +349,18 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
     for kind, rows in kinds.items():
         panel = panel.filter(~np.isin(panel.row_ids, rows), reason=f"{kind} {wage}")
     return panel
+
+
+def _no_wages(column: pd.Series[Any], bad: BoolArray, counts: str, labelled: Mapping[str, BoolArray]) -> WageError:
+    """The error for wages that are none, with the first of them; a labelled code by its label."""
+    places = np.flatnonzero(bad)[:3]
+    coded = {int(i): label for label, rows in labelled.items() for i in np.flatnonzero(rows)[:3]}
+    values = zip(places.tolist(), column.iloc[places].tolist(), strict=True)
+    first = [f"row {i}: {coded.get(i, repr(value))}" for i, value in values]
+    return WageError(
+        f"{column.name!r} cannot be a wage in {int(bad.sum()):,} of {len(bad):,} rows ({counts}); the first are "
+        f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
+    )
 
 
 def _warn_of_codes(pay: FloatArray, wage: str) -> None:
@@ -367,6 +379,16 @@ def _warn_of_codes(pay: FloatArray, wage: str) -> None:
             f"answer. Where they are, filter them out: panel.filter('{wage} < {values[far].min():.0f}').",
             DataWarning,
         )
+
+
+def _pay(column: pd.Series[Any]) -> tuple[FloatArray, int]:
+    """Wages as numbers, NaN where they are none, and how many of them are digits in text."""
+    pay = number_or_nan(column)
+    if held_by(column) not in ("text", "mixed"):
+        return pay, 0
+    read = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    from_text = np.isnan(pay) & ~np.isnan(read)
+    return np.where(from_text, read, pay), int(from_text.sum())
 
 
 def _invalid_wages(
