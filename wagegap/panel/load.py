@@ -315,7 +315,7 @@ def _check_numbers(frame: pd.DataFrame, roles: Roles, decimal: str | None) -> No
     if refused:
         raise DataError(f"{listing(refused, 4)}; or turn it into numbers before reading.")
     if said:
-        warn(f"{listing(said.values(), 4)}. As text it is a factor in a formula.", DataWarning)
+        warn(f"{listing(said.values(), 4)}. As text they are no numbers in a formula.", DataWarning)
 
 
 def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[str, BoolArray]) -> Panel:
