@@ -373,7 +373,11 @@ class _Fairlie:
         return values, np.hstack([on_parts, on_rates]) @ self.sums.T
 
     def _ranked(self, groups: tuple[GroupRows, GroupRows], coef: FloatArray) -> tuple[Side, Side]:
-        first, second = (Side.of(group.x, group.weights, coef, self.blocks) for group in groups)
+        repeats = self.sample.repeats
+        first, second = (
+            Side.of(group.x, group.weights, coef, self.blocks, None if repeats is None else repeats[group.rows])
+            for group in groups
+        )
         return first, second
 
     def _coefficients(

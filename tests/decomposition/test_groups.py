@@ -1,0 +1,144 @@
+"""Groups of any name and rows of any order in every decomposition, and gaps of zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import wagegap as wg
+from wagegap.errors import OptionError
+
+# names are data -------------------------------------------------------------------------------------------------------
+
+
+def people(n=240, seed=0):
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(
+        {"x": rng.normal(size=n), "z": rng.choice(list("abc"), n), "is_first": rng.integers(0, 2, n) > 0}
+    )
+    data["y"] = 0.3 * data["x"] + 0.2 * data["is_first"] + rng.normal(size=n)
+    return data.assign(e=(data["y"] > 0).astype(int))
+
+
+DOORS = {
+    "oaxaca": lambda data, **call: wg.oaxaca(data, "y ~ x + z", **call),
+    "rif_oaxaca": lambda data, **call: wg.rif_oaxaca(data, "y ~ x + z", probs=(0.3, 0.7), **call),
+    "rif_oaxaca reweighted": lambda data, **call: wg.rif_oaxaca(
+        data, "y ~ x + z", statistic="variance", reweight="logit", **call
+    ),
+    "dfl": lambda data, **call: wg.dfl(data, "y ~ x + z", statistics=("mean", "variance"), **call),
+    "counterfactual": lambda data, **call: wg.counterfactual(
+        data, "y ~ x", model="loc", probs=(0.3, 0.5, 0.7), cov=wg.cov.Bootstrap(5, kind="bayesian", rng=1), **call
+    ),
+    "kitagawa": lambda data, **call: wg.kitagawa(data, "e", ["z"], **call),
+    "fairlie": lambda data, **call: wg.fairlie(data, "e ~ x + z", **call),
+    "yun": lambda data, **call: wg.yun(data, "e ~ x + z", **call),
+}
+ODD = [
+    ("net minus tax", "gross"), ("a = b", "c"), ("x:y", "x"), ("A, B", "C"), ("", "full"), (1.5, 2.5), (True, False),
+    ("total", "difference"), ("x", "y"), ("first", "second"), ("nan", "None"), ("*", "pairs"), ("%d", "{}"),
+    ((1, 2), (3, 4)), ("a\nb", "$c_d$"), (pd.Timestamp("2020"), pd.Timestamp("2021")),
+]  # fmt: skip
+
+
+@pytest.mark.public_case("minus")
+@pytest.mark.parametrize("door", DOORS)
+def test_groups_of_any_name_are_the_same_groups(door, facts):
+    """Numbers, rows and figures are those of groups called one and two, and both names stand in the comparisons."""
+    import matplotlib.pyplot as plt
+
+    data = people()
+    plain = DOORS[door](
+        data.assign(g=np.where(data["is_first"], "one", "two")), group="g", groups=("one", "two")
+    ).estimates.values
+    for names in [tuple(facts("public_cases")["minus"]["right"]["groups"]), *ODD]:
+        column = pd.Series([names[0] if first else names[1] for first in data["is_first"]], index=data.index)
+        gap = DOORS[door](data.assign(g=column), group="g", groups=names)
+        np.testing.assert_array_equal(gap.estimates.values, plain, err_msg=repr(names))
+        sizes = gap.comparisons.iloc[0]
+        assert sizes[["n_first", "n_second"]].tolist() == [data["is_first"].sum(), (~data["is_first"]).sum()]
+        assert str(names[0]) in sizes["name_first"]
+        assert str(names[1]) in sizes["name_second"]
+        assert len(gap.summary()) > 0
+        gap.plot()
+        if hasattr(gap, "plot_densities"):
+            ax = gap.plot_densities()
+            assert [line.get_label() for line in ax.get_lines()][:2] == [sizes["name_first"], sizes["name_second"]]
+        plt.close("all")
+
+
+@pytest.mark.parametrize("door", ["kitagawa", "oaxaca"])
+@pytest.mark.parametrize("column", ["cell_of_factors", "x:y", "a b", "total", "share", "component", "1"])
+def test_the_column_of_the_groups_may_have_any_name(door, column):
+    data = people()
+    plain = DOORS[door](data, group="is_first", groups=(True, False))
+    other = DOORS[door](data.rename(columns={"is_first": column}), group=column, groups=(True, False))
+    np.testing.assert_array_equal(other.estimates.values, plain.estimates.values)
+
+
+@pytest.mark.parametrize("name", ["share", "component", "measure", "at", "row", "hypothesis", "band_low", "column"])
+def test_cells_keyed_by_a_column_that_results_have_are_refused(name):
+    data = people().assign(**{name: lambda d: np.where(np.arange(len(d)) % 2, "p", "q")})
+    with pytest.raises(OptionError, match=f"by='{name}': results have a column of this name"):
+        wg.oaxaca(data, "y ~ x", group="is_first", groups=(True, False), by=name)
+
+
+# order of rows, and gaps of zero --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("match", ["quantiles", "draws"])
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_fairlie_does_not_depend_on_the_order_of_rows(match, weights):
+    """Regressors that many rows share, whose ranks are ties: estimates and errors to rounding."""
+    rng = np.random.default_rng(2)
+    data = people(500).assign(u=rng.integers(0, 2, 500), w=rng.integers(1, 4, 500))
+    call = dict(group="is_first", groups=(True, False), match=match, reps=20, rng=1, weights=weights)
+    one = wg.fairlie(data, "e ~ z + u", **call)
+    for seed in range(3):
+        other = wg.fairlie(data.sample(frac=1, random_state=seed), "e ~ z + u", **call)
+        np.testing.assert_allclose(other.estimates.values, one.estimates.values, atol=1e-13)
+        np.testing.assert_allclose(other.bse, one.bse, rtol=1e-9)
+
+
+def test_fairlie_with_frequency_weights_is_fairlie_of_repeated_rows():
+    rng = np.random.default_rng(2)
+    data = people(400).assign(u=rng.integers(0, 2, 400), w=rng.integers(1, 4, 400))
+    call = dict(group="is_first", groups=(True, False), cov="HC0")
+    weighted = wg.fairlie(data, "e ~ z + u", weights="w", weight_kind="frequency", **call)
+    rows = wg.fairlie(data.loc[np.repeat(data.index, data["w"])].reset_index(drop=True), "e ~ z + u", **call)
+    np.testing.assert_allclose(weighted.estimates.values, rows.estimates.values, atol=1e-12)
+    np.testing.assert_allclose(weighted.bse, rows.bse, rtol=1e-9)
+    drawn = [
+        wg.fairlie(table, "e ~ z + u", match="draws", reps=30, rng=1, **call, **weights).estimates.values
+        for table, weights in (
+            (data, {"weights": "w", "weight_kind": "frequency"}),
+            (data.loc[np.repeat(data.index, data["w"])].reset_index(drop=True), {}),
+        )
+    ]
+    np.testing.assert_allclose(*drawn, atol=1e-12)
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door not in ("yun", "counterfactual")])
+def test_a_gap_of_zero_has_no_shares(door):
+    """Both groups the same people: shares are missing and a note says why; nothing is divided by rounding."""
+    half = people()
+    data = pd.concat([half.assign(g="one"), half.assign(g="two")], ignore_index=True)
+    gap = DOORS[door](data, group="g", groups=("one", "two"))
+    assert gap.tidy()["share"].isna().all()
+    for method in ("delta", "fieller"):
+        shares = gap.shares(method=method)
+        assert shares[["share", "std_error"]].isna().all(axis=None)
+    assert "A gap of zero has no shares" in gap.summary().replace("\n", " ")
+    gap.plot()
+
+
+def test_a_gap_of_rounding_has_no_shares():
+    """Explained and unexplained of .2 that cancel to the last digit: their shares would be ten to the fifteenth."""
+    x = np.r_[np.tile([0.0, 2.0], 60), np.tile([1.0, 3.0], 60)]
+    noise = np.tile([0.1, 0.1, -0.1, -0.1], 60)
+    data = pd.DataFrame({"x": x, "g": np.repeat(["one", "two"], 120)})
+    data["y"] = 0.2 * x + noise + np.where(data["g"] == "one", 0.2, 0.0)
+    gap = wg.oaxaca(data, "y ~ x", group="g", groups=("one", "two"))
+    assert gap.totals().values == pytest.approx([0.0, -0.2, 0.2], abs=1e-12)
+    assert gap.tidy()["share"].isna().all()
