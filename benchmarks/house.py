@@ -197,8 +197,8 @@ def links() -> dict[str, Call]:
         frame = pd.DataFrame({"iso3": names, "b": values + rng.normal(0, 0.02, n), "se": 0.02, "term": term})
         return wg.Estimates.from_table(frame, estimate="b", std_error="se", term="term", unit=unit)
 
-    premiums = published("premium", premium, "log points")
-    second = published("premium", premium, "log points")
+    premiums = published("premium", premium, "log")
+    second = published("premium", premium, "log")
     rates = published("emigration", 0.3 - 0.3 * premium + rng.normal(0, 0.02, n), "share")
     data = pd.DataFrame({"iso3": names, "gdp": rng.normal(size=n), "age": rng.normal(size=n)})
     curve = dict(data=data, controls=["gdp", "age"], methods=["ols", "eiv"], reps=199)

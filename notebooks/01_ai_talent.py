@@ -53,7 +53,7 @@ print(premiums.absent.query("iso3 == 'KOR'").to_string(index=False))
 wg.figures.plot_forest(premiums).figure
 
 # %% [markdown]
-# **How to read it.** Each row is a country's premium over other respondents, mostly developers, in log points. The
+# **How to read it.** Each row is a country's premium over other respondents, mostly developers, in logs. The
 # United States is precise; most intervals are wide enough to hold the American premium and zero at once. Korea is
 # absent: 17 of its respondents do AI work.
 #

@@ -171,7 +171,7 @@ print(f"as the best of {len(tries)}: {permute(largest, len(names), reps=1999)}")
 
 # %%
 frame = tries[best].rename("b").reset_index().assign(se=np.nan)
-pay = wg.Estimates.from_table(frame, unit="log points", term="doctors", source="OECD Health Statistics")
+pay = wg.Estimates.from_table(frame, unit="log", term="doctors", source="OECD Health Statistics")
 link = wg.fit_link("share_outside_STEM ~ premium", outside, pay)
 print(link.few_countries().in_words())
 link.plot().figure

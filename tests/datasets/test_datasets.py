@@ -168,7 +168,7 @@ def test_pay_of_occupations(copies):
     assert gaps["doctor_engineer"].notna().sum() == 12
     assert np.isnan(gaps.loc["KOR", "doctor_engineer"])
     known = gaps.dropna(subset="health_stem").reset_index()
-    call = dict(estimate="health_stem", std_error="se_health_stem", unit="log points")
+    call = dict(estimate="health_stem", std_error="se_health_stem", unit="log")
     estimates = wg.Estimates.from_table(known, by=["iso3"], **call)
     assert np.isfinite(estimates.bse).all()
     hourly = read(copies, "read_hourly_earnings", years=(2014, 2014))

@@ -199,7 +199,7 @@ def test_the_public_call_gives_the_same(shared):
     mine = gap.totals().values.reshape(2, 3)
     np.testing.assert_allclose(mine[0], MEN8305["mean"], atol=1e-9)
     np.testing.assert_allclose(mine[1], MEN8305["variance"], rtol=2e-4)  # divisor sum(w), not sum(w) - 1
-    assert gap.unit == "log points, none"
+    assert gap.unit == "log, none"
 
 
 def test_sorted_out_by_hand():
@@ -614,7 +614,7 @@ def test_inequality_of_logarithms_is_said():
     table = frame().assign(pay=lambda t: np.exp(t["pay"]))
     gap = dfl(table, "log(pay) ~ level", **{**CALL, "statistics": ("mean", "gini")})
     assert "gini: of the logarithm itself" in gap.summary()
-    assert gap.estimates.labels["unit"].tolist() == ["log points"] * 3 + ["none"] * 3
+    assert gap.estimates.labels["unit"].tolist() == ["log"] * 3 + ["none"] * 3
 
 
 @pytest.mark.parametrize(

@@ -513,7 +513,7 @@ def test_the_result_says_what_it_is():
     for words in ("A minus B", "Propensity: logit.", "coefficients of the first group", "crump:0.05"):
         assert words in " ".join(text.split()), words
     assert gap.estimates.labels.groupby("measure", sort=False)["unit"].first().tolist() == [
-        "log points", "log points", "log points", "none", "none"
+        "log", "log", "log", "none", "none"
     ]  # fmt: skip
     assert {"mean_target", "difference_after"} <= set(gap.balance)
     again = pickle.loads(pickle.dumps(gap.without_units()))

@@ -42,7 +42,7 @@ def test_agrees_with_statsmodels(link, weighted):
     np.testing.assert_allclose(fit.params, other.params, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(fit.probabilities, other.fittedvalues, rtol=1e-8)
     np.testing.assert_allclose(fit.loglik, other.llf, rtol=1e-10)
-    np.testing.assert_allclose(fit.expected_bread(x), other.cov_params(), rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(fit.inverse_information(x, "expected"), other.cov_params(), rtol=1e-7, atol=1e-12)
     observed = -np.linalg.inv(other.model.hessian(other.params, scale=1.0, observed=True))
     np.testing.assert_allclose(fit.bread, observed, rtol=1e-6, atol=1e-10)
 
@@ -87,7 +87,7 @@ def test_agrees_with_r_on_person_periods(facts, lung_periods):
     x = np.column_stack([np.ones(len(rows)), rows["age"], rows["female"], periods])
     fit = fit_binary(rows["event"].to_numpy(float), x, link="cloglog")
     np.testing.assert_allclose(fit.params, values["b"], rtol=1e-8)
-    np.testing.assert_allclose(np.sqrt(np.diag(fit.expected_bread(x))), values["se"], rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.inverse_information(x, "expected"))), values["se"], rtol=1e-6)
     np.testing.assert_allclose(fit.loglik, values["ll"], rtol=1e-10)
 
 

@@ -50,7 +50,7 @@ def as_estimates(sample, cov, rule="stata", name="a"):
     source = score_source(sample, cells, fits, cov=parsed, rule=rule)
     values = np.concatenate([fit.values for fit in fits])
     keys = [name] if len(sample.cell_names) == 1 else list(sample.cell_names)
-    labels = pd.DataFrame({"cell": keys, "term": "s", "unit": "log points", "comparison": "not s"})
+    labels = pd.DataFrame({"cell": keys, "term": "s", "unit": "log", "comparison": "not s"})
     return Estimates(labels, values, (source,), (np.eye(values.size),))
 
 

@@ -80,7 +80,7 @@ def test_premiums_are_differences_of_medians(fit, panel, by):
     found = fit(panel, **CALL, by=by, cov=wg.cov.Bootstrap(9, kind="bayesian", rng=1))
     expected = by_hand(panel.frame.assign(one_cell=0), by or ["one_cell"])
     np.testing.assert_allclose(found.params, expected, rtol=1e-12)
-    assert found.unit == "log points"
+    assert found.unit == "log"
     assert set(found.estimates.labels["comparison"]) == {"not ai"}
 
 

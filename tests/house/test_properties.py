@@ -235,7 +235,7 @@ def tables(frame, v):
     long = pd.concat(
         [
             frame[["iso3"]].assign(term="emigration", b=frame["y"], unit="share"),
-            frame[["iso3"]].assign(term="ai", b=frame["p"], unit="log points"),
+            frame[["iso3"]].assign(term="ai", b=frame["p"], unit="log"),
         ]
     )
     both = wg.Estimates.from_table(long, term="term", unit="unit", vcov=v)

@@ -123,6 +123,65 @@ def test_hausman_of_plm(grunfeld, reference):
         wg.hausman(*fits[::-1])
 
 
+PRODUCTION = "log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp"
+
+
+def within_and_random(data, formula, unit):
+    return (
+        wg.fit_linear(data, f"{formula} | {unit}", cov="iid"),
+        wg.fit_linear(data, formula, model="random", unit=unit, cov="iid"),
+    )
+
+
+@pytest.mark.public_case("hausman")
+def test_hausman_of_baltagis_example(packaged, facts):
+    right = facts("public_cases")["hausman"]["right"]
+    fits = within_and_random(packaged("plm", "Produc"), PRODUCTION, "state")
+    with pytest.warns(errors.IdentificationWarning, match=r"1\.002 times, in 1 of 4 directions.*sigmamore"):
+        found = wg.hausman(*fits).iloc[0]
+    assert found["statistic"] == pytest.approx(right["statistic"], abs=5e-5)
+    assert (found["df_num"], found["p_value"]) == (right["df"], pytest.approx(right["p"], abs=5e-5))
+
+
+@pytest.mark.parametrize("error_variance", ["own", "fixed", "random"])
+@pytest.mark.filterwarnings("ignore:the variance of the second fit:wagegap.errors.IdentificationWarning")
+def test_hausman_does_not_depend_on_units(packaged, error_variance):
+    data = packaged("plm", "Produc")
+    formula, scaled = PRODUCTION, data.assign(unemp=1e7 * data["unemp"], pc=1e-9 * data["pc"])
+    tests = [
+        wg.hausman(*within_and_random(rows, formula, "state"), error_variance=error_variance).loc[0, "statistic"]
+        for rows in (data, scaled)
+    ]
+    assert tests[1] == pytest.approx(tests[0], rel=1e-6)
+
+
+def test_hausman_with_one_error_variance(packaged):
+    """V_f s_r^2 / s_f^2 - V_r and V_f - V_r s_f^2 / s_r^2, both positive."""
+    fixed, random = within_and_random(packaged("plm", "Produc"), PRODUCTION, "state")
+    v_f, v_r = fixed.estimates.covariance, random.estimates.covariance[1:, 1:]
+    gap, ratio = fixed.estimates.values - random.estimates.values[1:], (random.sigma / fixed.sigma) ** 2
+    for name, variance in (("random", ratio * v_f - v_r), ("fixed", v_f - v_r / ratio)):
+        assert np.linalg.eigvalsh(variance)[0] > 0
+        found = wg.hausman(fixed, random, error_variance=name).loc[0, "statistic"]
+        assert found == pytest.approx(gap @ np.linalg.solve(variance, gap), rel=1e-8)
+    with pytest.raises(errors.OptionError, match="error_variance"):
+        wg.hausman(fixed, random, error_variance="sigmamore")
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.filterwarnings("ignore:the variance of the second fit:wagegap.errors.IdentificationWarning")
+def test_hausman_with_the_random_fits_error_variance_is_never_refused(seed):
+    """Regressors that hardly vary within units, between them, or in size."""
+    rng = np.random.default_rng(seed)
+    firm = np.repeat(np.arange(15), rng.integers(2, 8, 15))
+    data = pd.DataFrame({"firm": firm, "a": rng.normal(size=15)[firm] + 0.01 * rng.normal(size=len(firm))})
+    data = data.assign(b=1e6 * rng.normal(size=len(firm)), c=rng.normal(size=len(firm)) + 2020)
+    data["y"] = data["a"] + rng.normal(size=15)[firm] + rng.normal(size=len(firm))
+    found = wg.hausman(*within_and_random(data, "y ~ a + b + c", "firm"), error_variance="random").iloc[0]
+    assert found["statistic"] >= 0
+    assert 0 <= found["p_value"] <= 1
+
+
 def test_instruments_of_aer(cigarettes, reference):
     theirs = reference["ivreg_cigs"]
     fitted = wg.fit_linear(cigarettes, **CIGARETTES, cov="iid")
@@ -171,6 +230,7 @@ def test_instrumented_by_itself_is_least_squares():
     np.testing.assert_allclose(both.bse, plain.bse, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:CR2.unit is not defined for 12 of 14 coefficients:wagegap.errors.CovarianceWarning")
 @pytest.mark.parametrize("cov", ["iid", "HC1", "HC3", "CR2:unit"])
 def test_absorbed_effects_are_dummies_with_instruments(cov):
     rows = panel(12)

@@ -290,7 +290,7 @@ def test_cells_join_and_reach_the_link():
     found = fit_selection(panel, "log(pay + 10) ~ x", selection="works ~ x + z", by="iso3", cov="HC1")
     premiums = found.premium("x")
     assert premiums.by == ["iso3"]
-    assert premiums.unit == "log points"
+    assert premiums.unit == "log"
     alone = fit_selection(panel.filter("iso3 == 'C03'"), "log(pay + 10) ~ x", selection="works ~ x + z", cov="HC1")
     np.testing.assert_allclose(found.estimates.select(iso3="C03").bse, alone.bse, rtol=1e-10)
     rates = wg.fit_rates(panel, {"left": "left"}, by="iso3", cov="HC1")

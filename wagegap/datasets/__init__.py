@@ -166,7 +166,7 @@ def published_premiums() -> Estimates:
 
 @public
 def country_premiums(source: PremiumSource) -> Estimates:
-    """Return premiums by country as this package estimated them from a survey, in log points.
+    """Return premiums by country as this package estimated them from a survey, as differences of logs.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def country_premiums(source: PremiumSource) -> Estimates:
     check_option("source", source, tuple(_SPECIFICATIONS))
     frame = _read("country_premiums.csv").query("source == @source").reset_index(drop=True)
     spec = _SPECIFICATIONS[source]
-    labels = frame[["iso3"]].assign(term=spec.premium, unit="log points", comparison=spec.comparison)
+    labels = frame[["iso3"]].assign(term=spec.premium, unit="log", comparison=spec.comparison)
     variance, df = frame["std_error"].to_numpy() ** 2, frame["df"].to_numpy(dtype=float)
     return Estimates(
         labels, frame["premium"].to_numpy(dtype=float), (StatedSource(spec.source, np.diag(variance), df, "HC1"),),
@@ -205,7 +205,7 @@ def developer_pay() -> CrossProducts:
 def stem_graduates() -> Estimates:
     """Return STEM premiums and rates of working outside STEM, of the same graduates, with their covariance.
 
-    Terms are `premium` (log points, over graduates of other fields, health left out) and `outside` (share of employed
+    Terms are `premium` (log, over graduates of other fields, health left out) and `outside` (share of employed
     STEM graduates in other occupations). People who stand in both make the two correlated within a country.
 
     Examples
@@ -216,7 +216,7 @@ def stem_graduates() -> Estimates:
     """
     frame = _read("stem_graduates.csv")
     spec = harmonise.GRADUATES
-    premium = frame[["iso3"]].assign(term="premium", unit="log points", comparison=spec.comparison)
+    premium = frame[["iso3"]].assign(term="premium", unit="log", comparison=spec.comparison)
     outside = frame[["iso3"]].assign(term="outside", unit="share", comparison="")
     cross = np.diag(frame["covariance"])
     v = np.block([[np.diag(frame["var_premium"]), cross], [cross, np.diag(frame["var_outside"])]])

@@ -335,7 +335,7 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        iso3, n_doctor, n_engineer, doctor_engineer, se_doctor_engineer (log points; NaN with fewer than ten doctors,
+        iso3, n_doctor, n_engineer, doctor_engineer, se_doctor_engineer (logs; NaN with fewer than ten doctors,
         as in Korea and Japan), n_health, n_stem, health_stem, se_health_stem. Errors ignore the survey's replicates.
         Countries without pay in the public file (USA, Germany, Austria, Sweden, Singapore, Turkey) are absent.
 
@@ -346,7 +346,7 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
     Examples
     --------
     The frame is ready for `Estimates.from_table(frame, by=["iso3"], estimate="health_stem",
-    std_error="se_health_stem", unit="log points")`.
+    std_error="se_health_stem", unit="log")`.
     """
     names = {
         "n_doctor": "n_doctor", "n_engineer_ict": "n_engineer", "ln_doctor_engineer": "doctor_engineer",

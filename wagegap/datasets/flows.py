@@ -360,7 +360,8 @@ def complete_pairs(
     Returns
     -------
     DataFrame
-        origin, destination, (year,) and the counts; no country with itself.
+        origin, destination, (year,) and the counts; no country with itself. A pair that is listed with a missing count
+        has a missing one.
 
     Raises
     ------
@@ -382,8 +383,11 @@ def complete_pairs(
     chosen = _countries(flows, countries, value)
     sides = [chosen, chosen, *([sorted(flows["year"].unique())] if by_year else [])]
     grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False).query("origin != destination")
-    pairs = grid.merge(flows.groupby(keys, as_index=False)[value].sum(), how="left", on=keys)
-    return pairs.assign(**{value: pairs[value].fillna(0).astype(flows[value].dtype)})
+    # A pair that is listed without a figure has no known sum: only the pairs that are not listed are zero.
+    sums = flows.groupby(keys)[value].sum().where(~flows[value].isna().groupby([flows[key] for key in keys]).any())
+    pairs = grid.merge(sums.reset_index(), how="left", on=keys, indicator="listed")
+    counts = pairs[value].where(pairs["listed"] == "both", 0).astype(flows[value].dtype)
+    return pairs.drop(columns="listed").assign(**{value: counts})
 
 
 def _members(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray
-from wagegap.datasets.local import PathLike, local_file, whole_table
+from wagegap.datasets.local import PathLike, indicator, local_file, whole_table, zero_one
 from wagegap.datasets.stack_overflow import join_years
 from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public, refuse_rows
 from wagegap.panel.load import read_file, read_panel
@@ -107,7 +107,7 @@ def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ..
     panel = panel.filter(
         complete.to_numpy()[panel.row_ids], reason="no pay over 500 dollars, experience or kind of work"
     )
-    panel = panel.filter(panel.frame["fulltime"].fillna(True).astype(bool), reason="not full-time")
+    panel = panel.filter(_full_time(panel.frame), reason="not full-time, or not known to be")
     rank = panel.frame.groupby(["iso3", "year"], observed=True)["pay_usd"].rank(pct=True)
     panel = panel.filter((rank > 0.01) & (rank < 0.99), reason="top and bottom 1 % of pay in country and year")
     frame = panel.frame
@@ -133,15 +133,16 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
     """
     panel = _by_country_and_year(whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE), DATA_SCIENTISTS)
     frame = panel.frame
-    title = frame["title"].astype("object").fillna("")
-    idle = title.str.contains("Student|not employed|None|^$", case=False, regex=True)
+    title = frame["title"].astype("object")
+    idle = title.fillna("").str.contains("Student|not employed|None", case=False, regex=True)
     low, high = frame["pay_lo"].astype(float), frame["pay_hi"].astype(float)
     panel = panel.assign(
         pay_usd=np.where(np.isinf(high), low * 1.3, (low + high) / 2),
-        ai=title.str.contains("Data Scientist|Machine Learn|Research Scientist").astype(int),
+        ai=zero_one(indicator(title.str.contains("Data Scientist|Machine Learn|Research Scientist").eq(True), title)),
         exp_years=frame["code_years_mid"], sex=_sex(frame),
         educ_level=frame["educ"].astype("object").fillna("na").astype(str),
     ).filter(~idle, reason="students and respondents without a job")  # fmt: skip
+    panel = panel.filter("ai.notna()", reason="no title")
     frame = panel.frame
     known = frame["pay_lo"].notna() & frame["code_years_mid"].notna() & (frame["pay_usd"] >= 1000)
     return panel.filter(known, reason="no pay over 1,000 dollars or no experience")
@@ -151,9 +152,10 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
 def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = False) -> Panel:
     """Read adults of the skills survey: field of degree, occupation, hourly pay, weights.
 
-    Adds `graduate`, `stem`, `health` (fields of degree), `working_stem` (employed STEM graduates with a known
-    occupation), the kind of occupation `kind` and what it means for these: `outside` (not a STEM occupation: ISCO 21,
-    25, 31, 35) and its opposite `in_field`, `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32); `has_pay`
+    Adds `graduate`; `stem` and `health` (field of the degree, missing without a degree or its field); the kind of
+    occupation `kind` and what it means for these, missing where the occupation is: `outside` (not a STEM occupation:
+    ISCO 21, 25, 31, 35) and its opposite `in_field`, `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32).
+    Three samples are 1 or 0 for everybody: `working_stem` (employed STEM graduates with a known occupation), `has_pay`
     (graduates of a known field with pay and experience), and `paid` (those of fields other than health).
 
     Parameters
@@ -177,22 +179,27 @@ def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = Fa
         rows, names = _with_replicates(rows, local_file(beside, "piaac/piaac_c1_repwt_kor_usa_jpn.parquet"))
         roles |= {"replicate_weights": names, "replicate_kind": "JK2"}
     panel = read_panel(rows, **roles)
-    frame = panel.frame
-    occupation = frame["ISCO2C"].astype("object").fillna("")
-    known = occupation.str.fullmatch(r"\d\d") & ~occupation.str.startswith("99")
-    graduate = _bool(frame["EDCAT7"].between(5, 8))
-    stem, health = _bool(frame["B_Q01b"].isin([5, 6])), _bool(frame["B_Q01b"].eq(8))
-    paid = _bool(frame["EARNHRPPP"].between(1, 200)) & frame["C_Q09_C"].notna() & frame["B_Q01b"].notna()
-    in_stem, manager = occupation.isin(_STEM_OCCUPATIONS), occupation.str.startswith("1")
-    return panel.assign(
-        graduate=graduate.astype(int), stem=stem.astype(int), health=health.astype(int), exp_years=frame["C_Q09_C"],
+    return panel.assign(**_adults(panel.frame))
+
+
+def _adults(frame: pd.DataFrame) -> dict[str, Any]:
+    """Columns that `read_piaac` adds: indicators are missing where what they ask is, flags of samples are 0 there."""
+    text = frame["ISCO2C"].astype("object").fillna("")
+    occupation = text.where(text.str.fullmatch(r"\d\d") & ~text.str.startswith("99"))
+    graduate = indicator(frame["EDCAT7"].between(5, 8), frame["EDCAT7"])
+    degree = frame["B_Q01b"].where(graduate.fillna(False))
+    stem, health = indicator(degree.isin([5, 6]), degree), indicator(degree.eq(8), degree)
+    paid = frame["EARNHRPPP"].between(1, 200) & frame["C_Q09_C"].notna() & degree.notna()
+    in_stem = indicator(occupation.isin(_STEM_OCCUPATIONS), occupation)
+    manager = indicator(occupation.str.startswith("1").eq(True), occupation)
+    to_health = indicator(occupation.isin(_HEALTH_OCCUPATIONS), occupation)
+    return dict(
+        graduate=zero_one(graduate), stem=zero_one(stem), health=zero_one(health), exp_years=frame["C_Q09_C"],
         sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"), field=frame["B_Q01b"].map(_FIELDS).astype(object),
-        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str), kind=_kinds(occupation, known.astype(bool)),
-        working_stem=(graduate & stem & known & _bool(frame["C_D05"].eq(1))).astype(int),
-        outside=1.0 - in_stem.astype(float), in_field=in_stem.astype(int),
-        outside_or_manager=1.0 - (in_stem | manager).astype(float),
-        to_health=occupation.isin(_HEALTH_OCCUPATIONS).astype(float),
-        has_pay=(paid & graduate).astype(int), paid=(paid & graduate & ~health).astype(int),
+        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str), kind=_kinds(occupation),
+        working_stem=_flag(stem & frame["C_D05"].eq(1) & occupation.notna()),
+        outside=zero_one(~in_stem), in_field=zero_one(in_stem), outside_or_manager=zero_one(~(in_stem | manager)),
+        to_health=zero_one(to_health), has_pay=_flag(paid), paid=_flag(paid & ~health),
     )  # fmt: skip
 
 
@@ -229,11 +236,12 @@ def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list
     return merged, [str(name) for name in names]
 
 
-def _kinds(occupation: pd.Series[str], known: pd.Series[bool]) -> AnyArray:
+def _kinds(occupation: pd.Series[Any]) -> AnyArray:
     """Kind of occupation in words; None where it is unknown."""
+    code = occupation.fillna("")
     conditions = [
-        ~known, occupation.isin(_STEM_OCCUPATIONS), occupation.str.startswith("1"),
-        occupation.isin(_HEALTH_OCCUPATIONS), occupation.eq("23"), occupation.str[:1].isin(["2", "3"]),
+        code.eq(""), code.isin(_STEM_OCCUPATIONS), code.str.startswith("1"), code.isin(_HEALTH_OCCUPATIONS),
+        code.eq("23"), code.str[:1].isin(["2", "3"]),
     ]  # fmt: skip
     words = [None, "STEM", "managers", "health", "teaching", "other professionals"]
     return np.select([np.asarray(c, dtype=bool) for c in conditions], np.array(words, dtype=object), "other")
@@ -243,5 +251,17 @@ def _sex(frame: pd.DataFrame) -> pd.Series[str]:
     return frame["female"].map({0: "m", 1: "f"}).astype("object").fillna("na")
 
 
-def _bool(values: pd.Series[bool]) -> pd.Series[bool]:
-    return values.fillna(False).astype(bool)
+def _flag(sample: pd.Series[Any]) -> pd.Series[int]:
+    """1 in a sample, 0 out of it; whoever is not known to belong to it is out."""
+    return sample.astype("boolean").fillna(False).astype(int)
+
+
+def _full_time(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Who works full time, and who is employed in years that ask for no more than that (2025).
+
+    A missing answer is none: it is kept only in a year in which nobody was asked.
+    """
+    full, year = frame["fulltime"].astype("boolean"), frame["year"]
+    answered = frame["employment"].notna() if "employment" in frame else full.notna()
+    asked = [side.groupby(year).transform("any") for side in (full.fillna(False), answered)]
+    return (full.fillna(False) | (full.isna() & ~asked[0] & (answered | ~asked[1]))).astype(bool)

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray
+from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, did_you_mean, listing
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.countries import country_code
@@ -31,6 +31,7 @@ __all__ = [
     "carried",
     "checked_years",
     "coded_table",
+    "indicator",
     "iso3_or_none",
     "keep_rows",
     "local_file",
@@ -39,6 +40,7 @@ __all__ = [
     "whole_table",
     "with_countries",
     "within_years",
+    "zero_one",
 ]
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -129,6 +131,29 @@ def carried(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 def named_table(frame: pd.DataFrame, names: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
     """Return columns under new names (old name: new name), rows in the order of some of them."""
     return carried(frame.rename(columns=names)[[*names.values()]].sort_values([*order], ignore_index=True), frame)
+
+
+def indicator(holds: pd.Series[bool], *asked: pd.Series[Any]) -> pd.Series[Any]:
+    """Return whether a condition holds, missing where a column that it asks is.
+
+    A missing answer is equal to no code and in no list, so that pandas takes the condition for false. Indicators are
+    joined by `&`, `|` and `~`, under which false and missing is false, true and missing is missing.
+
+    >>> field = pd.Series([5.0, 8.0, None])
+    >>> indicator(field.isin([5, 6]), field).tolist()
+    [True, False, <NA>]
+    """
+    known = np.logical_and.reduce([column.notna().to_numpy() for column in asked])
+    return holds.astype("boolean").where(known, pd.NA)
+
+
+def zero_one(indicator: pd.Series[Any]) -> FloatArray:
+    """Return an indicator as 1 and 0, NaN where it is missing.
+
+    >>> zero_one(pd.Series([True, False, None], dtype="boolean")).tolist()
+    [1.0, 0.0, nan]
+    """
+    return np.asarray(indicator.astype("boolean").to_numpy(dtype=float, na_value=np.nan))
 
 
 def checked_years(years: Years) -> Years:

@@ -27,7 +27,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wagegap.datasets.local import PathLike, Years, carried, keep_rows, local_table, named_table, within_years
+from wagegap.datasets.local import (
+    PathLike,
+    Years,
+    carried,
+    indicator,
+    keep_rows,
+    local_table,
+    named_table,
+    within_years,
+)
 from wagegap.errors import check_option, public
 
 __all__ = [
@@ -274,7 +283,7 @@ def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: 
     frame = keep_rows(frame, frame["employed"] > 0, "nobody employed")
     table = frame[["major", "year", "employed"]].assign(
         salary_median=frame["salary_median"].where(frame["salary_median"] > 0, np.nan),
-        spoilt=frame["salary_max"] == _NO_PAY,
+        spoilt=indicator(frame["salary_max"] == _NO_PAY, frame["salary_max"]),
         **{reason: frame[f"out_{reason}"] / frame["employed"] for reason in _REASONS},
     )
     return carried(table.sort_values(["major", "year"], ignore_index=True), frame)

@@ -60,6 +60,7 @@ _NO_COUNTRY = {
     "I prefer not to say", "Netherlands Antilles", "Nomadic", "Other", "Other (please specify)",
     "Other Country (Not Listed Above)",
 }  # fmt: skip
+_REFUSED = {"", "i prefer not to say", "prefer not to say", "prefer not to disclose"}
 _AI = re.compile(r"data scientist|machine learning|developer, ai|ai/ml|applied scientist", re.IGNORECASE)
 _SEX = {"Male": 0.0, "Man": 0.0, "Female": 1.0, "Woman": 1.0}
 _AGES = {
@@ -269,7 +270,7 @@ def _harmonised(raw: pd.DataFrame, layout: _Layout, unknown: _Unknown) -> pd.Dat
             "age": _ruled(asked["age"], "age", _age, unknown).astype(float),
             "female": asked["gender"].map(_SEX).astype(float), "org_size": asked["org_size"],
             "employment": asked["employment"],
-            "fulltime": _mapped(asked["employment"].fillna(""), full_time).astype("boolean"),
+            "fulltime": _mapped(asked["employment"], full_time).astype("boolean"),
         }
     )  # fmt: skip
     texts = ["country", "pay_kind", "role", "educ", "org_size", "employment"]
@@ -341,15 +342,19 @@ def _age(answer: str) -> float | None:
 
 
 def full_time(answer: str) -> bool | None:
-    """Return whether one of the answers is full-time employment; missing where only employment was asked (2025).
+    """Return whether one of the answers is full-time employment.
 
-    >>> [full_time(text) for text in ("Employed full-time", "Student, part-time;Employed, full-time", "Employed", "")]
-    [True, True, None, False]
+    Missing where only employment was asked (2025), and where somebody prefers not to say.
+
+    >>> [full_time(text) for text in ("Employed full-time", "Student, part-time;Employed, full-time", "Retired")]
+    [True, True, False]
+    >>> [full_time(text) for text in ("Employed", "I prefer not to say")]
+    [None, None]
     """
     chosen = {part.strip().replace(",", "").lower() for part in answer.split(";")}
     if "employed full-time" in chosen:
         return True
-    return None if "employed" in chosen else False
+    return None if "employed" in chosen or chosen <= _REFUSED else False
 
 
 def _pay(column: pd.Series[Any], layout: _Layout, unknown: _Unknown) -> tuple[Any, Any]:

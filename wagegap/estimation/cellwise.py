@@ -15,33 +15,37 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DataWarning,
     IdentificationError,
     IdentificationWarning,
     OptionError,
+    check_option,
     listing,
     no_column,
     warn,
 )
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.replication import ReplicateWeights, check_replicates
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.least_squares.absorb import find_singletons, recode
 from wagegap.estimation.least_squares.fit import (
     LinearFit,
     describe_collinear,
     fit_least_squares,
     least_squares_values,
 )
+from wagegap.estimation.periods import natural_order
 from wagegap.estimation.sample import Cell, CellFit, Sample
 from wagegap.estimation.scores import check_clusters, score_source
 
 __all__ = [
+    "SINGLETONS",
     "Access",
     "CellIndex",
     "Rows",
@@ -57,6 +61,7 @@ __all__ = [
     "say_collinear",
 ]
 
+SINGLETONS: tuple[Singletons, ...] = ("drop", "keep")
 F = TypeVar("F", bound=CellFit)
 FitCell: TypeAlias = Callable[[Cell], F]
 
@@ -148,6 +153,8 @@ class Rows:
         Small-sample rule.
     own_weights : (ndarray of shape (n,), str), optional
         Weights, and their kind, of a problem that is not weighted as the data are.
+    own_repeats : ndarray, shape (n,), optional
+        Observations behind each row of such a problem, where the data have frequency weights.
     unit : str, optional
         Column of the units that the rows stand for, one each; the rows themselves where absent.
     """
@@ -158,6 +165,7 @@ class Rows:
     asked: CovLike | None = None
     rule: SmallSample = "stata"
     own_weights: tuple[FloatArray, WeightKind] | None = None
+    own_repeats: FloatArray | None = None
     unit: str | None = None
 
     def __len__(self) -> int:
@@ -194,12 +202,14 @@ class Rows:
         groupings = self.access.groupings(self.cov, design.rows, self.unit)
         return Sample(
             design.y, design.x, design.names, design.effects, design.effect_names, self.weights, self.weight_kind,
-            cells.codes, cells.names, groupings, self.access.source,
+            cells.codes, cells.names, groupings, self.access.source, self.own_repeats,
         )  # fmt: skip
 
     @property
     def observations(self) -> FloatArray:
         """Observations behind each row: its frequency weight, else one."""
+        if self.own_repeats is not None:
+            return self.own_repeats
         return self.weights if self.weights is not None and self.weight_kind == "frequency" else np.ones(len(self))
 
     def count(self, among: FloatArray | BoolArray | float = 1.0) -> IntArray:
@@ -257,8 +267,49 @@ class Rows:
 
     def keep(self, mask: BoolArray, reason: str) -> Rows:
         """Keep some rows; the ledger says why the others went."""
-        own = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
-        return replace(self, design=self.design.take(mask, reason, self.weights), own_weights=own)
+        weights = None if self.own_weights is None else (self.own_weights[0][mask], self.own_weights[1])
+        repeats = None if self.own_repeats is None else self.own_repeats[mask]
+        design = self.design.take(mask, reason, self.weights)
+        return replace(self, design=design, own_weights=weights, own_repeats=repeats)
+
+    def without_singletons(self, singletons: Singletons, *, common: bool = False) -> Rows:
+        """Leave out rows that are alone in a level of an absorbed effect, unless they are to be kept.
+
+        Parameters
+        ----------
+        singletons : {"drop", "keep"}
+            What to do with them.
+        common : bool
+            Whether the cells share the effects and have constants of their own, or each has its own effects.
+
+        Raises
+        ------
+        OptionError
+        IdentificationError
+            Where no row of a cell is left.
+        """
+        check_option("singletons", singletons, SINGLETONS)
+        design, cells = self.design, self.cells.codes
+        if singletons == "keep" or not design.effects:
+            return self
+        count = np.int64(len(self.cells.names))
+        effects = (*design.effects, cells) if common else recode([codes * count + cells for codes in design.effects])
+        alone = find_singletons(effects, self.observations)
+        if not alone.any():
+            return self
+        whole = np.flatnonzero(np.bincount(cells, weights=~alone, minlength=int(count)) == 0)
+        if len(whole):
+            named = listing(self.cells.names[c] or "the data" for c in whole)
+            raise IdentificationError(
+                f"in {named} every row is alone in a level of {listing(design.effect_names)}, or becomes so without "
+                "those that are: the effects fit all rows, which do not identify anything else. Absorb coarser effects."
+            )
+        kept = self.keep(~alone, f"singletons of {', '.join(design.effect_names)}")
+        noted = kept.design.ledger.note(
+            f"{int(alone.sum()):,} rows alone in a level of absorbed effects (singletons) say nothing of the "
+            "coefficients; singletons='keep' counts them."
+        )
+        return kept.with_design(ledger=noted)
 
     def with_design(self, **changes: Any) -> Rows:
         """The same rows of another regression: `y`, `x`, `columns`, `effects`."""
@@ -279,8 +330,9 @@ class Rows:
         return self.access.numbered(self.design.rows)
 
     def weighted(self, weights: FloatArray, kind: WeightKind = "analytic") -> Rows:
-        """The same rows with the weights of a weighted least squares problem."""
-        return replace(self, own_weights=(weights, kind))
+        """The same rows with the weights of a weighted least squares problem; repeated rows stay repeated."""
+        repeats = self.observations if self.weight_kind == "frequency" and kind != "frequency" else None
+        return replace(self, own_weights=(weights, kind), own_repeats=repeats)
 
 
 def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
@@ -296,7 +348,8 @@ def index_cells(frame: pd.DataFrame, by: Sequence[str]) -> CellIndex:
     if not by:
         return CellIndex(np.zeros(len(frame), dtype=np.int32), pd.DataFrame(index=[0]), ("",))
     try:
-        codes = np.asarray(frame.groupby(list(by), sort=True, observed=True).ngroup().to_numpy(), dtype=np.int32)
+        order = [natural_order(frame[name]) for name in by]
+        codes = np.asarray(frame.groupby(order, sort=True, observed=True).ngroup().to_numpy(), dtype=np.int32)
     except TypeError as error:
         raise DataError(f"the columns {listing(by)} cannot be keys of cells: {error}. Use numbers or text.") from error
     keys = frame.iloc[np.unique(codes, return_index=True)[1]][list(by)].reset_index(drop=True)
@@ -400,8 +453,9 @@ def relate(
         raise IdentificationError(f"{title}: no finite estimate in {len(lost)} of {len(fits)} cells ({listing(lost)}).")
     source = error_source(rows, fits, refit, wanted)
     frame = cell_labels(rows.cells, labels, len(values))
+    matrix = np.eye(len(values))[keep]
     return Estimates(
-        frame[keep].reset_index(drop=True), values[keep], (source,), (np.eye(len(values))[keep],), title=title,
+        frame[keep].reset_index(drop=True), values[keep], (source.reported(matrix),), (matrix,), title=title,
         ledger=rows.design.ledger, notes=tuple(notes),
     )  # fmt: skip
 
@@ -438,8 +492,10 @@ def error_source(
 
 def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ReplicateSource:
     """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
-    scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
-    return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])
+    members, names = rows.sample.rows_by_cell(), rows.cells.names
+    replicates = rows.replicate_weights()
+    check_replicates(replicates, members, names)
+    return replicate_source(values, refit, replicates, rows.scopes(members[: len(values)]), names[: len(values)])
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:

@@ -26,9 +26,10 @@ from wagegap.errors import (
     listing,
     warn,
 )
-from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns
+from wagegap.estimation.formula import Column, FormulaParts, Matrix, design_matrix, required_columns
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.units import unit_of_outcome
 
 __all__ = [
     "Design",
@@ -62,6 +63,8 @@ class Design:
         Positions of the rows used, in the frame.
     ledger : Ledger
         Account of the rows.
+    unit : str
+        Unit of differences of the outcome.
     """
 
     outcome: str
@@ -73,6 +76,7 @@ class Design:
     effect_names: tuple[str, ...]
     rows: IntArray
     ledger: Ledger
+    unit: str = "none"
 
     def take(self, mask: BoolArray, reason: str, weights: FloatArray | None = None) -> Design:
         """Keep some rows; the ledger says why the others went."""
@@ -116,6 +120,7 @@ def build_design(
     weights: FloatArray | None = None,
     keep: BoolArray | None = None,
     also: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
 ) -> Design:
     """Evaluate a formula.
 
@@ -133,11 +138,14 @@ def build_design(
         Rows to use at all; the others must be in the ledger already.
     also : sequence of str
         Further columns that must not be missing (cell keys).
+    units : mapping of column to unit, optional
+        Units declared of columns.
 
     Raises
     ------
-    ColumnError, FormulaError, WageError, EmptyDataError
+    ColumnError, FormulaError, WageError, UnitError, EmptyDataError
     """
+    unit = "none" if parts.values is not None else unit_of_outcome(parts.outcome, units)
     outcome_columns = [] if parts.values is not None else required_columns(parts.outcome, frame)
     regressor_columns = required_columns(parts.regressors, frame)
     for name in parts.effect_columns:
@@ -165,13 +173,30 @@ def build_design(
     _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
     matrix = design_matrix(used, parts.regressors)
     x, names = matrix.values, matrix.names
+    _refuse_outcome(parts, y[:, 0], matrix)
     _warn_one_level(used, regressor_columns, names)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
         _check_finite(x[:, j], name, used, inside, DataError)
     groups = [used.groupby(effect.split("^"), sort=False, observed=True) for effect in parts.effects]
     effects = tuple(np.asarray(group.ngroup(), dtype=np.int32) for group in groups)
-    return Design(parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger)
+    return Design(
+        parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger, unit
+    )  # fmt: skip
+
+
+def _refuse_outcome(parts: FormulaParts, y: FloatArray, matrix: Matrix) -> None:
+    """Raise where the outcome, as it is written or under another name, stands among its own regressors."""
+    varies = bool((y != y[0]).any())
+    for j, column in enumerate(matrix.columns):
+        written = parts.values is None and parts.outcome.strip("`") in (column.term, *column.parts)
+        if written or (varies and np.array_equal(matrix.values[:, j], y)):
+            raise FormulaError(
+                f"{parts.outcome!r} stands on both sides of the formula: the regressor {column.name!r} is the outcome "
+                "itself, or made of it. Leave it out."
+            )
+    if parts.values is None and parts.outcome.strip("`") in parts.effect_columns:
+        raise FormulaError(f"{parts.outcome!r} stands on both sides of the formula: its own effects are absorbed.")
 
 
 def free_name(frame: pd.DataFrame, name: str) -> str:

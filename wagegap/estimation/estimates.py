@@ -48,9 +48,16 @@ from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, wel
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.spec import Spec
-from wagegap.estimation.units import check_share, check_unit, unit_in_heading
+from wagegap.estimation.units import (
+    check_not_mixed,
+    check_share,
+    check_unit,
+    conversion,
+    settle_log_points,
+    unit_in_heading,
+)
 
-__all__ = ["LABELS", "Estimates", "join"]
+__all__ = ["LABELS", "Estimates", "join", "join_estimates"]
 
 LABELS = ("term", "unit", "comparison")
 """Label columns that every parameter has, behind its cell keys."""
@@ -88,7 +95,7 @@ class Estimates:
     >>> import pandas as pd
     >>> import wagegap as wg
     >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.06, 0.25], "se": [0.02, 0.03]})
-    >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log points")
+    >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log")
     >>> print(premiums.test("USA = KOR"))
     USA = KOR: 0.190 (0.036), z = 5.27, p = 0.000
     """
@@ -150,7 +157,7 @@ class Estimates:
         """Covariance of the parameters, shape (p, p); NaN where an error is unknown."""
         # V = sum over sources of B V_r B'
         parts = zip(self.sources, self.maps, strict=True)
-        return np.asarray(sum(_sandwich(matrix, source.covariance()) for source, matrix in parts))
+        return np.asarray(sum(_sandwich(matrix, source) for source, matrix in parts))
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance with names."""
@@ -160,12 +167,14 @@ class Estimates:
     def variances(self) -> FloatArray:
         """Variances of the parameters, shape (p,), without their covariances; NaN where unknown."""
         parts = zip(self.sources, self.maps, strict=True)
-        return np.asarray(sum(_sandwich_diagonal(matrix, source.covariance()) for source, matrix in parts))
+        return np.asarray(sum(_sandwich_diagonal(matrix, source) for source, matrix in parts))
 
     @property
     def bse(self) -> pd.Series[float]:
-        """Standard errors; NaN where unknown."""
-        return pd.Series(np.sqrt(np.maximum(self.variances, 0.0)), index=self.names, name="std_error")
+        """Standard errors; NaN where unknown, or where a variance is negative."""
+        variances = self.variances
+        known = np.where(variances < 0, np.nan, variances) if (variances < 0).any() else variances
+        return pd.Series(np.sqrt(known), index=self.names, name="std_error")
 
     @cached_property
     def df(self) -> FloatArray:
@@ -175,7 +184,7 @@ class Estimates:
     @property
     def df_resid(self) -> float:
         """Smallest degrees of freedom among the parameters."""
-        return float(self.df.min())
+        return float(self.df.min(initial=np.inf))
 
     @property
     def tvalues(self) -> pd.Series[float]:
@@ -230,14 +239,35 @@ class Estimates:
         TestResult
             A t test for one row, an F test for several; under CR2 and CR3 an approximate Hotelling test with degrees
             of its own (Pustejovsky and Tipton's HTZ).
+
+        Raises
+        ------
+        OptionError
+            For names that are none of the parameters'.
+        CovarianceError
+            For a contrast that has no variance left.
+        IdentificationError
+            For hypotheses whose covariance is singular; the message says its rank.
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
+        self._check_contrasts(rows, text)
         df = min(self.degrees(row) for row in rows)
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
+        _check_varies(used, len(rows), text)
         # the one source that several contrasts stand on may have degrees of its own for them
         joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
+        zero = np.zeros((len(rows), len(rows)))
+        covariance = np.asarray(sum((_sandwich(image, source) for source, image in used), start=zero))
+        return wald_test(rows @ self.values - right, covariance, df, text, joint=joint)
+
+    def _check_contrasts(self, rows: FloatArray, text: str) -> None:
+        """Raise where parameters of units that differ by a factor alone are set side by side without it."""
+        units = self.labels["unit"].astype(str).to_numpy()
+        for row in rows:
+            used = row != 0
+            if len(set(units[used])) > 1 and len(set(np.abs(row[used]))) == 1:
+                check_not_mixed(units[used].tolist(), text)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
@@ -339,7 +369,26 @@ class Estimates:
         parsed = parse_cov(cov)
         if small_sample is not None:
             check_option("small_sample", small_sample, SMALL_SAMPLE)
-        return replace(self, sources=tuple(source.with_cov(parsed, small_sample) for source in self.sources))
+        sources = tuple(source.with_cov(parsed, small_sample) for source in self.sources)
+        return replace(self, sources=sources).announced()
+
+    def announced(self) -> Estimates:
+        """Warn, once, of errors that were repaired or are undefined, and return the estimates themselves."""
+        for source in self.sources:
+            source.announce()
+        return self
+
+    @public
+    def in_unit(self, unit: str) -> Estimates:
+        """Return the parameters in another unit that a factor leads to: log points of logs, per cent of shares.
+
+        Raises
+        ------
+        UnitError
+            For a unit that is not known, or that no factor leads to.
+        """
+        factors = [conversion(str(source), check_unit(unit)) for source in self.labels["unit"]]
+        return self.map(np.diag(factors), labels=self.labels.assign(unit=unit))
 
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
@@ -368,6 +417,7 @@ class Estimates:
         comparison: str | None = None,
         vcov: AnyArray | pd.DataFrame | None = None,
         source: str = "table",
+        as_stated: bool = False,
     ) -> Estimates:
         """Let published figures enter as any stage result.
 
@@ -380,15 +430,27 @@ class Estimates:
         estimate, std_error : str
             Columns; `std_error=None`, or a missing value, means unknown, never zero.
         term, unit, comparison : str, optional
-            A column's name, or one value for all rows.
+            A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are
+            a hundred of them (11.0).
         vcov : array of shape (n, n), optional
             Full covariance, instead of standard errors.
         source : str
             Who states the figures.
+        as_stated : bool
+            Affirm that numbers declared log points are log points, even where all of them are below 1 in size. Without
+            it these are taken as logs for this version, with a `UnitWarning`; the next version refuses them.
 
         Raises
         ------
         ColumnError, DuplicateKeyError, DataError, UnitError
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [6.0, 25.0], "se": [2.0, 3.0]})
+        >>> points = Estimates.from_table(published, term="ai", unit="log points")
+        >>> points.in_unit("log").params.tolist()
+        [0.06, 0.25]
         """
         frame = _as_frame(frame)
         by = [by] if isinstance(by, str) else list(by)
@@ -407,6 +469,7 @@ class Estimates:
         values = _numbers(frame, estimate)
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
+        labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
         matrix = _stated_covariance(frame, std_error, vcov)
@@ -485,6 +548,11 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
     >>> both.labels["term"].tolist(), both.covariance.shape
     (['ai', 'ai', 'emigration', 'emigration'], (4, 4))
     """
+    return join_estimates(first, *others, independent=independent, title=title).announced()
+
+
+def join_estimates(first: Any, *others: Any, independent: bool = False, title: str | None = None) -> Estimates:
+    """Join as `join` does, within a stage that says itself what its errors lack."""
     parts = [_own(first), *map(_own, others)]
     words = title or "; ".join(dict.fromkeys(part.title for part in parts))
     return replace(_join_all(parts, independent=independent), title=words)
@@ -532,23 +600,37 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
     )
 
 
-def _sandwich(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+def _sandwich(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     """A V A', in which an unknown variance spoils only what depends on it."""
+    covariance = source.covariance()
     unknown = np.isnan(np.diag(covariance))
-    if not unknown.any():
-        return matrix @ covariance @ matrix.T
-    out = matrix @ np.nan_to_num(covariance) @ matrix.T
-    spoilt = (matrix[:, unknown] != 0).any(axis=1)
-    out[np.ix_(spoilt, spoilt)] = np.where(np.eye(int(spoilt.sum())) > 0, np.nan, out[np.ix_(spoilt, spoilt)])
-    return out
+    spoilt = (matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix)
+    known = np.nan_to_num(covariance) if unknown.any() else covariance
+    out = matrix @ known @ matrix.T
+    out[spoilt, spoilt] = np.nan
+    return np.asarray(out)
 
 
-def _sandwich_diagonal(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+def _sandwich_diagonal(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     """Diagonal of A V A', in which an unknown variance spoils only what depends on it."""
+    covariance = source.covariance()
     unknown = np.isnan(np.diag(covariance))
     known = np.nan_to_num(covariance) if unknown.any() else covariance
     out = np.einsum("ij,ij->i", matrix @ known, matrix)
-    return np.where((matrix[:, unknown] != 0).any(axis=1), np.nan, out)
+    return np.where((matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix), np.nan, out)
+
+
+def _check_varies(images: Sequence[tuple[ErrorSource, FloatArray]], m: int, text: str) -> None:
+    """Refuse contrasts whose variance was negative and is zero after the repair."""
+    gone = np.zeros(m, dtype=bool)
+    for source, image in images:
+        gone |= source.vanishing(image)
+    if gone.any():
+        raise CovarianceError(
+            f"{text}: {int(gone.sum())} of {m} contrasts had a negative variance, and after the repair of the "
+            f"covariance none: its rank here is {m - int(gone.sum())} of {m}. Use fewer terms or one cluster, "
+            "with_cov(...)."
+        )
 
 
 def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:

@@ -20,11 +20,21 @@ import pandas as pd
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
 
-__all__ = ["Column", "FormulaParts", "Matrix", "design_matrix", "required_columns", "split_formula"]
+__all__ = [
+    "Column",
+    "FormulaParts",
+    "Matrix",
+    "changed_matrices",
+    "design_matrix",
+    "required_columns",
+    "split_formula",
+    "split_offset",
+]
 
 _WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
 _NAME = re.compile(r"[^\W\d]\w*")
 _NO_CONSTANT = re.compile(r"\s-\s*1\s*$")
+_OFFSET = re.compile(r"offset\s*\(\s*(\S.*)\)", re.DOTALL)
 _BLOCK = 4096
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
@@ -128,7 +138,29 @@ def split_formula(formula: str) -> FormulaParts:
     )
     if not all(effects):
         raise FormulaError(f"formula {formula!r}: nothing stands behind the bar, or between two plus signs there.")
-    return FormulaParts(sides[0].strip(), parts[0].strip(), effects)
+    return FormulaParts(sides[0].strip(), parts[0].strip() or ("1" if effects else ""), effects)
+
+
+def split_offset(regressors: str) -> tuple[str, tuple[str, ...]]:
+    """Cut terms `offset(...)`, whose coefficient is one, out of a sum of regressors.
+
+    >>> split_offset("log(dist) + offset(log(pop))")
+    ('log(dist)', ('I(log(pop))',))
+    """
+    ending = _NO_CONSTANT.search(regressors)
+    body, without = (regressors[: ending.start()], ending[0]) if ending else (regressors, "")
+    terms = [term.strip() for term in _split_top(body, "+")]
+    matches = [_OFFSET.fullmatch(term) for term in terms]
+    inside = [f"I({match[1]})" for match in matches if match and _is_balanced(match[1])]
+    others = [term for term, match in zip(terms, matches, strict=True) if not match]
+    if len(inside) + len(others) < len(terms) or any(re.search(r"(?<![\w.])offset\s*\(", term) for term in others):
+        raise FormulaError(f"{regressors!r}: an offset is a term of its own, added to others: '+ offset(log(pop))'.")
+    return (" + ".join(others) or "1") + without, tuple(inside)
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether no bracket closes that is not open."""
+    return all(text[: i + 1].count(")") <= text[: i + 1].count("(") for i in range(len(text)))
 
 
 def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
@@ -203,6 +235,47 @@ def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
         for factor in factors.values()
     }
     return Matrix(values, tuple(columns), levels)
+
+
+def changed_matrices(frame: pd.DataFrame, expression: str, changes: Sequence[Mapping[str, Any]]) -> list[FloatArray]:
+    """Evaluate one side of a formula with columns changed; what it learns of a whole column it learns unchanged.
+
+    Parameters
+    ----------
+    frame : DataFrame, n rows
+        Rows without missing values.
+    expression : str
+        One side of a formula.
+    changes : sequence of mapping
+        Columns with other values: one for all rows, or shape (n,).
+
+    Returns
+    -------
+    list of ndarray, each of shape (n, k)
+        The matrix under each of the changes, its columns as those of `design_matrix`.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"ai": [0, 1], "age": [30.0, 40.0]})
+    >>> changed_matrices(rows, "ai * age", [{"ai": 1}])[0].tolist()
+    [[1.0, 1.0, 30.0, 30.0], [1.0, 1.0, 40.0, 40.0]]
+    """
+    import formulaic
+
+    plain = _plain(frame)
+    spec: Any = formulaic.model_matrix(expression, plain, na_action="ignore", context={}).model_spec
+    changed = (
+        plain.assign(**{name: _like(plain[name], value) for name, value in columns.items()}) for columns in changes
+    )
+    return [np.asarray(spec.get_model_matrix(rows, context={}), dtype=float) for rows in changed]
+
+
+def _like(column: pd.Series[Any], value: Any) -> Any:
+    """One value for all rows, or several, in the type of a column."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.Categorical([value] * len(column), categories=column.cat.categories)
+    values = np.asarray(value)
+    return values.astype(float) if pd.api.types.is_numeric_dtype(column) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +409,8 @@ def _check_functions(absent: Sequence[str], expression: str) -> None:
     """Raise where a name that is no column is called as a function."""
     from formulaic.transforms import TRANSFORMS
 
+    if "offset" in absent:
+        raise FormulaError(f"{expression!r}: an offset(...) is for fit_flows alone; elsewhere no coefficient is fixed.")
     called = [name for name in absent if re.search(rf"(?<![\w.]){re.escape(name)}\s*\(", expression)]
     if called:
         known = sorted(name for name in TRANSFORMS if name != "np")

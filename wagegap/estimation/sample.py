@@ -48,6 +48,8 @@ class Sample:
         Groupings of the rows.
     source : str
         Data the rows belong to.
+    own_repeats : ndarray, shape (n,), optional
+        Observations behind each row, where the weights are not these alone.
     """
 
     y: FloatArray
@@ -61,10 +63,13 @@ class Sample:
     cell_names: tuple[str, ...]
     groupings: Mapping[str, PairWeights]
     source: str
+    own_repeats: FloatArray | None = None
 
     @property
     def repeats(self) -> FloatArray | None:
         """Observations behind each row, under frequency weights."""
+        if self.own_repeats is not None:
+            return self.own_repeats
         return self.weights if self.weight_kind == "frequency" else None
 
     def rows_by_cell(self) -> list[IntArray]:
@@ -100,6 +105,7 @@ class Sample:
             weights=None if self.weights is None else self.weights[at],
             cells=self.cells[at],
             groupings={name: group.take(at) for name, group in self.groupings.items()},
+            own_repeats=None if self.own_repeats is None else self.own_repeats[at],
         )
 
 
@@ -164,6 +170,8 @@ class CellFit:
         Leverage of an observation of each row, for HC2 and HC3.
     clusters : tuple of (scores, degrees), optional
         Adjusted scores of clusters in place of those of rows, for CR2 and CR3.
+    undefined : ndarray of bool, shape (q,), optional
+        Estimates that a row of leverage one decides, whose variance HC2 and HC3 leave undefined.
     """
 
     values: FloatArray
@@ -174,6 +182,7 @@ class CellFit:
     collinear: tuple[str, ...] = ()
     leverage: FloatArray | None = None
     clusters: tuple[FloatArray, DegreesMatrices] | None = None
+    undefined: BoolArray | None = None
 
     def __post_init__(self) -> None:
         values, influence = np.shape(self.values), None if self.influence is None else np.shape(self.influence)

@@ -1,21 +1,51 @@
-"""Units of numbers: a premium in log points and a premium in per cent are different things.
+"""Units of numbers: a premium as a difference of logs, in log points and in per cent are different things.
 
-Every labelled parameter carries a unit. Shares, per cent and the like convert into each other by a factor; log points
-do not (exp(b) - 1 is not linear), and counts and currencies convert into nothing.
+Every labelled parameter carries a unit. Shares, per cent and the like convert into each other by a factor, and so do
+`log`, a difference of logarithms (.110), and *log points*, a hundred of them (11.0). Logs and per cent do not
+(exp(b) - 1 is not linear), and counts and currencies convert into nothing.
 """
 
 from __future__ import annotations
 
-from wagegap._typing import FloatArray
-from wagegap.errors import UnitError, did_you_mean, listing
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PER_ONE", "UNITS", "check_share", "check_unit", "conversion", "unit_in_heading", "unit_of_outcome"]
+import numpy as np
+
+from wagegap._typing import FloatArray
+from wagegap.errors import UnitError, UnitWarning, did_you_mean, listing, warn
+
+__all__ = [
+    "PER_LOG",
+    "PER_ONE",
+    "UNITS",
+    "check_level_of_logs",
+    "check_not_mixed",
+    "check_one_unit",
+    "check_share",
+    "check_unit",
+    "conversion",
+    "settle_log_points",
+    "spoken_change",
+    "spoken_level",
+    "step_of",
+    "unit_in_heading",
+    "unit_of_outcome",
+]
 
 PER_ONE = {"share": 1.0, "per cent": 100.0, "percentage points": 100.0, "per 1,000": 1e3, "per 10,000": 1e4}
 """Units of proportions: how many of the unit make one."""
 
-UNITS = (*PER_ONE, "log points", "years", "count", "rank", "index", "none")
+PER_LOG = {"log": 1.0, "log points": 100.0}
+"""Units of differences of logarithms: how many of the unit make one log."""
+
+UNITS = (*PER_ONE, *PER_LOG, "years", "count", "rank", "index", "none")
 """Known units; a currency is written `currency:USD`."""
+
+_FAMILIES = (PER_ONE, PER_LOG)
+_WIDEST_LOGS, _NARROWEST_POINTS = 50.0, 20.0
+"""Logs of pay never span 50 (a ratio of 10^21), and pay in log points is never all within 20 (22 per cent)."""
 
 
 def check_unit(unit: str) -> str:
@@ -31,33 +61,214 @@ def check_unit(unit: str) -> str:
     )
 
 
+def check_one_unit(units: Iterable[str], what: str) -> str:
+    """Return the one unit of some numbers, or raise `UnitError` where there are several.
+
+    >>> check_one_unit(["log", "log"], "the premiums")
+    'log'
+    """
+    different = list(dict.fromkeys(map(str, units)))
+    if len(different) == 1:
+        return different[0]
+    raise UnitError(
+        f"{what} are in {len(different)} units ({listing(different)}), which are not one number: bring them into one "
+        "by .in_unit(...), or select those of one unit."
+    )
+
+
+def check_not_mixed(units: Sequence[str], what: str) -> None:
+    """Raise `UnitError` where numbers stand side by side whose units measure one thing by different numbers.
+
+    >>> check_not_mixed(["log", "share"], "a premium beside a rate")
+    """
+    for family in _FAMILIES:
+        used = [unit for unit in dict.fromkeys(units) if unit in family]
+        if len({family[unit] for unit in used}) > 1:
+            raise UnitError(f"{what}: the numbers are in {listing(used)}. Bring them into one unit by .in_unit(...).")
+
+
 def conversion(source: str, target: str) -> float:
     """Return the factor that turns a number in `source` into one in `target`.
 
-    >>> conversion("share", "per 10,000")
-    10000.0
+    >>> conversion("share", "per 10,000"), conversion("log", "log points")
+    (10000.0, 100.0)
     """
     if source == target:
         return 1.0
-    if source in PER_ONE and target in PER_ONE:
-        return PER_ONE[target] / PER_ONE[source]
-    raise UnitError(f"a number in {source!r} cannot be turned into {target!r} by a factor.")
+    for family in _FAMILIES:
+        if source in family and target in family:
+            return family[target] / family[source]
+    way = " per_cent() turns premiums in logs into per cent." if source in PER_LOG and target in PER_ONE else ""
+    raise UnitError(f"a number in {source!r} cannot be turned into {target!r} by a factor.{way}")
 
 
-def unit_of_outcome(outcome: str) -> str:
-    """Return the unit of differences of an outcome: log points of a logarithm, else none.
+# the unit of an outcome ----------------------------------------------------------------------------------------------
 
-    >>> unit_of_outcome("log(hourly_wage)")
-    'log points'
+
+def unit_of_outcome(outcome: str, declared: Mapping[str, str] | None = None) -> str:
+    """Return the unit of differences of an outcome: the one declared for its column, `log` of a logarithm, else none.
+
+    Parameters
+    ----------
+    outcome : str
+        Left side of a formula.
+    declared : mapping of column to unit, optional
+        Units of columns, as `read_panel(units=)` takes them.
+
+    Raises
+    ------
+    UnitError
+        For the logarithm of a column that is declared a logarithm.
+
+    Examples
+    --------
+    >>> unit_of_outcome("log(hourly_wage)"), unit_of_outcome("lwage"), unit_of_outcome("lwage", {"lwage": "log"})
+    ('log', 'none', 'log')
+    >>> unit_of_outcome("I(100 * log(hourly_wage))"), unit_of_outcome("log(hourly_wage):age")
+    ('log points', 'none')
     """
-    return "log points" if outcome.replace(" ", "").startswith(("log(", "np.log(")) else "none"
+    names: dict[str, str] = {}
+
+    def plain(match: re.Match[str]) -> str:
+        names[f"_quoted_{len(names)}"] = match[1]
+        return f"_quoted_{len(names) - 1}"
+
+    text = re.sub("`([^`]*)`", plain, outcome.strip())
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return "none"
+    units = dict(declared or {})
+    level = _unit_of(tree, {name: units[column] for name, column in names.items() if column in units} | units)
+    return "percentage points" if level == "per cent" else level
+
+
+def _unit_of(node: ast.expr, declared: Mapping[str, str]) -> str:
+    """Unit of an expression."""
+    if isinstance(node, ast.Name):
+        return declared.get(node.id, "none")
+    if isinstance(node, ast.UnaryOp):
+        return _unit_of(node.operand, declared)
+    if isinstance(node, ast.Set) and len(node.elts) == 1:  # a formula quotes an expression by braces
+        return _unit_of(node.elts[0], declared)
+    if isinstance(node, ast.Call) and len(node.args) == 1:
+        return _unit_of_call(ast.unparse(node.func), node.args[0], declared)
+    return _unit_of_two(node, declared) if isinstance(node, ast.BinOp) else "none"
+
+
+def _unit_of_call(function: str, argument: ast.expr, declared: Mapping[str, str]) -> str:
+    """Unit of a function of an expression: a logarithm, or the expression itself behind `I()`."""
+    if function == "I":
+        return _unit_of(argument, declared)
+    if function not in ("log", "np.log"):
+        return "none"
+    unit = _unit_of(argument, declared)
+    if unit in PER_LOG:
+        inside = ast.unparse(argument)
+        raise UnitError(
+            f"{function}({inside}) takes the logarithm of {inside!r}, whose unit is {unit!r}, a logarithm already: put "
+            f"{inside} as the outcome, or mend units=."
+        )
+    return "log"
+
+
+def _unit_of_two(node: ast.BinOp, declared: Mapping[str, str]) -> str:
+    """Unit of a sum or difference of two expressions of one unit, or of a hundred logs."""
+    sides = [node.left, node.right]
+    units = [_unit_of(side, declared) for side in sides]
+    numbers = [side.value if isinstance(side, ast.Constant) else None for side in sides]
+    if isinstance(node.op, ast.Add | ast.Sub):
+        if set(units) == set(PER_LOG):
+            raise UnitError(f"{ast.unparse(node)} mixes logs and log points, a hundred of them.")
+        known = [unit for unit, number in zip(units, numbers, strict=True) if number is None]
+        return known[0] if len(set(known)) == 1 else "none"
+    if isinstance(node.op, ast.Mult) and 100 in numbers and "log" in units:
+        return "log points"
+    return "none"
+
+
+# what is declared, held against the values ---------------------------------------------------------------------------
+
+
+def settle_log_points(values: FloatArray, units: Sequence[str], *, as_stated: bool) -> list[str]:
+    """Return the units of some differences; those declared log points and all below 1 in size are taken as logs.
+
+    For one version; the next refuses them. Nothing is rescaled.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The numbers.
+    units : sequence of str
+        Unit of each, as declared.
+    as_stated : bool
+        Whether the user affirms the units.
+    """
+    points = np.array([unit == "log points" for unit in units], dtype=bool)
+    size = np.abs(values[points])
+    if as_stated or not size.any() or size.max() >= 1:
+        return list(units)
+    warn(
+        f"{int(points.sum())} numbers are declared unit='log points' and are all below 1 in size, the largest "
+        f"{size.max():.3g}: they are taken as differences of logs, unit='log' (0.110, of which log points are a "
+        "hundred: 11.0). Write unit='log'; if they are log points, affirm it by as_stated=True. The next version "
+        "refuses them.",
+        UnitWarning,
+    )
+    return ["log" if point else str(unit) for point, unit in zip(points, units, strict=True)]
+
+
+def check_level_of_logs(values: FloatArray, unit: str, column: str) -> None:
+    """Raise `UnitError` where a column declared as logs spans what log points would, or the other way round."""
+    known = values[np.isfinite(values)]
+    span = float(np.ptp(known)) if known.size else 0.0
+    if unit == "log" and span > _WIDEST_LOGS:
+        said = "no logarithm of pay does: log points are a hundred logs, and are declared as 'log points'"
+    elif unit == "log points" and 0 < span < _NARROWEST_POINTS:
+        said = "logarithms do: a column of log(pay) is declared as 'log', and log points are a hundred times that"
+    else:
+        return
+    raise UnitError(f"{column!r}, declared as {unit}, spans {span:.3g} from its lowest to its highest, as {said}.")
+
+
+# units in words ------------------------------------------------------------------------------------------------------
+
+
+def spoken_level(unit: str) -> tuple[float, str]:
+    """Return how a sentence says a level: the factor on the number, and the words behind it.
+
+    >>> spoken_level("log"), spoken_level("share"), spoken_level("currency:USD")
+    ((100.0, 'log points'), (100.0, 'per cent'), (1.0, 'USD'))
+    """
+    scaled = {"log": (100.0, "log points"), "share": (100.0, "per cent"), "none": (1.0, "")}
+    return scaled.get(unit, (1.0, unit.removeprefix("currency:")))
+
+
+def spoken_change(unit: str) -> tuple[float, str]:
+    """Return how a sentence says a change: of shares and of per cent in percentage points.
+
+    >>> spoken_change("share"), spoken_change("per cent"), spoken_change("log")
+    ((100.0, 'percentage points'), (1.0, 'percentage points'), (100.0, 'log points'))
+    """
+    factor, words = spoken_level(unit)
+    return factor, "percentage points" if words == "per cent" else words
+
+
+def step_of(unit: str) -> tuple[float, str]:
+    """Return a readable step of a regressor, in its unit and in words.
+
+    >>> step_of("log"), step_of("log points"), step_of("per cent")
+    ((0.1, '10 log points'), (10.0, '10 log points'), (10.0, '10 percentage points'))
+    """
+    factor, words = spoken_change(unit)
+    return 10.0 / factor, f"10 {words or 'units'}"
 
 
 def unit_in_heading(unit: str) -> str:
     """Return the unit, or units joined by commas, as a heading shows it: in brackets, and nothing where there is none.
 
-    >>> unit_in_heading("log points"), unit_in_heading("none"), unit_in_heading("log points, none")
-    (' (log points)', '', ' (log points, or without unit)')
+    >>> unit_in_heading("log"), unit_in_heading("none"), unit_in_heading("log, none")
+    (' (log)', '', ' (log, or without unit)')
     """
     named = [word for word in unit.split(", ") if word not in ("", "none")]
     if not named:

@@ -1,38 +1,37 @@
 """Country names as ISO 3166 codes, from a shipped table of names and the spellings that common sources use.
 
-Spellings are compared without case, accents, punctuation and a leading article. Only what the table lists is accepted:
-a name that is merely near to one of them is refused, with the near one named.
+Spellings are compared without case, accents, punctuation and the order of their words, abbreviations (Dem., Rep., N.,
+Eq., Is.) in full. Only what the table lists is accepted. A name that is merely near to one of them is refused, with the
+near one named where it is one state's alone; a former state and an aggregate are refused as such. A column that holds
+nothing but numbers is read by ISO's numeric codes, which the ledger says, or refused.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-import unicodedata
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray
-from wagegap.errors import CountryError, MissingValueError, did_you_mean, listing, refuse_rows
+from wagegap.errors import CountryError, DataWarning, MissingValueError, listing, refuse_rows, warn
+from wagegap.panel.country_spellings import code_of, names, near_name, no_country, numeric_codes, numeric_no_country
 
-__all__ = ["country_code", "country_name", "normalise_countries"]
+__all__ = ["country_code", "country_name", "normalise_countries", "read_countries"]
 
 _NAMED = 8
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "'": "", ".": ""})
 
 
 def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> AnyArray:
-    """Return ISO 3166 codes of three letters for codes of two or three letters and for English names.
+    """Return ISO 3166 codes of three letters for codes of two or three letters, English names and numeric codes.
 
     Parameters
     ----------
-    names : array-like of str, shape (n,)
-        Codes and names, whatever their case, accents and punctuation.
+    names : array-like of str or of numbers, shape (n,)
+        Codes and names, whatever their case, accents, punctuation and abbreviations; or ISO 3166 numeric codes, as
+        numbers or as text, where all are.
 
     Returns
     -------
@@ -44,7 +43,7 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
     MissingValueError
         Where a name is missing or blank. A csv file's "NA" is read as missing; Namibia can be written "NAM".
     CountryError
-        Where a name is not in the table.
+        Where a name is not in the table, or a number is no ISO 3166 numeric code.
 
     References
     ----------
@@ -52,9 +51,16 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
 
     Examples
     --------
-    >>> normalise_countries(["Korea, Rep.", "us", "Türkiye"]).tolist()
-    ['KOR', 'USA', 'TUR']
+    >>> normalise_countries(["Korea, Rep.", "us", "Türkiye", "Dem. Rep. Congo"]).tolist()
+    ['KOR', 'USA', 'TUR', 'COD']
+    >>> normalise_countries([410, 36]).tolist()
+    ['KOR', 'AUS']
     """
+    return read_countries(names)[0]
+
+
+def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[AnyArray, tuple[str, ...]]:
+    """Return codes as `normalise_countries` does, and what a ledger should say of how they were read."""
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     label = "the country column" if column.name is None else repr(column.name)
     codes, values = pd.factorize(column)
@@ -64,19 +70,12 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
         np.isin(codes, blank), MissingValueError, f"{label} has no country in ",
         " rows: filter them out, or fill them in ('NA' in a csv file is read as missing: write Namibia as NAM).",
     )  # fmt: skip
-    iso3 = [_spellings().get(_folded(text)) for text in written]
-    unknown = [i for i, code in enumerate(iso3) if code is None]
-    if unknown:
-        rows = int(np.isin(codes, unknown).sum())
-        words = [written[i] for i in unknown]
-        hints = [did_you_mean(word, _written()).strip() for word in words[:_NAMED]]
-        shown = [f"{word!r} ({hint})" if hint else repr(word) for word, hint in zip(words, hints, strict=False)]
-        raise CountryError(
-            f"{label} has {len(unknown):,} names in {rows:,} of {len(column):,} rows that are no known country: "
-            f"{listing([*shown, *words[_NAMED:]], _NAMED)}. Correct them, filter them out, or read with "
-            "country_names='keep'."
-        )
-    return np.array(iso3, dtype=object)[codes]
+    figures = [_figure(value) for value in values]
+    if figures and None not in figures:
+        iso3, notes = _by_number([int(figure or 0) for figure in figures], written, codes, label)
+    else:
+        iso3, notes = _by_name(written, codes, label), ()
+    return np.array(iso3, dtype=object)[codes], notes
 
 
 def country_code(word: str) -> str | None:
@@ -85,7 +84,7 @@ def country_code(word: str) -> str | None:
     >>> country_code("Korea, Republic of"), country_code("Elsewhere")
     ('KOR', None)
     """
-    return _spellings().get(_folded(word))
+    return code_of(word)
 
 
 def country_name(iso3: str) -> str:
@@ -94,34 +93,66 @@ def country_name(iso3: str) -> str:
     >>> country_name("KOR")
     'South Korea'
     """
-    return _names().get(iso3, iso3)
+    return names().get(iso3, iso3)
 
 
-def _folded(text: str) -> str:
-    """Write a name without case, accents, punctuation, `the` in front, and with `saint` in full."""
-    plain = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS)).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^a-z0-9]+", " ", plain.replace("&", " and ")).strip()
-    return re.sub(r"^st (?=.)", "saint ", re.sub(r"^the (?=.)", "", words))
+def _figure(value: Any) -> int | None:
+    """Whole number that a value is or spells; None for everything else."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+)(?:\.0*)?\s*", value)
+        return int(found[1]) if found else None
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return int(value) if number and float(value).is_integer() else None
 
 
-@cache
-def _rows() -> tuple[dict[str, str], ...]:
-    text = files("wagegap.panel").joinpath("countries.csv").read_text(encoding="utf-8")
-    return tuple(csv.DictReader(text.splitlines()))
+def _by_name(written: Sequence[str], codes: AnyArray, label: str) -> list[str]:
+    iso3 = [code_of(text) for text in written]
+    unknown = [i for i, code in enumerate(iso3) if code is None]
+    if unknown:
+        rows = int(np.isin(codes, unknown).sum())
+        words = [written[i] for i in unknown]
+        raise CountryError(
+            f"{label} has {len(unknown):,} names in {rows:,} of {len(codes):,} rows that are no known country: "
+            f"{listing([*map(_explained, words[:_NAMED]), *words[_NAMED:]], _NAMED)}. Correct them, filter them out, "
+            "or read with country_names='keep'."
+        )
+    return [code for code in iso3 if code is not None]
 
 
-@cache
-def _names() -> dict[str, str]:
-    return {row["iso3"]: row["name"] for row in _rows()}
+def _explained(word: str) -> str:
+    """A name that is no country, and what it is or may have been meant for."""
+    other = no_country(word)
+    if other is not None:
+        return f"{word!r} ({other})"
+    if _figure(word) is not None:
+        return f"{word!r} (a number: numeric codes are read where the whole column holds them)"
+    near = near_name(word)
+    return repr(word) if near is None else f"{word!r} (Did you mean {near!r}?)"
 
 
-@cache
-def _written() -> dict[str, str]:
-    """Codes by name and spelling, as a user would write them."""
-    return {word: row["iso3"] for row in _rows() for word in (row["name"], *filter(None, row["aliases"].split("|")))}
-
-
-@cache
-def _spellings() -> dict[str, str]:
-    codes = {row[kind]: row["iso3"] for row in _rows() for kind in ("iso3", "iso2")}
-    return {_folded(word): code for word, code in (codes | _written()).items()}
+def _by_number(
+    figures: Sequence[int], written: Sequence[str], codes: AnyArray, label: str
+) -> tuple[list[str], tuple[str, ...]]:
+    """Countries of a column of numbers: ISO's numeric codes all, which is said, or an error."""
+    known = numeric_codes()
+    unknown = [i for i, figure in enumerate(figures) if figure not in known]
+    if unknown:
+        rows = int(np.isin(codes, unknown).sum())
+        others = [numeric_no_country(figures[i]) for i in unknown[:_NAMED]]
+        shown = [f"{written[i]} ({other})" if other else written[i] for i, other in zip(unknown, others, strict=False)]
+        raise CountryError(
+            f"{label} holds numbers, and {len(unknown):,} of its {len(figures):,} values, in {rows:,} of "
+            f"{len(codes):,} rows, are no ISO 3166 numeric codes: "
+            f"{listing([*shown, *(written[i] for i in unknown[_NAMED:])], _NAMED)}. Where they are the survey's own "
+            "codes, give the names of countries in their place, such as frame[column].map({1: 'KOR', 2: 'USA'}), or "
+            "read with country_names='keep'."
+        )
+    iso3 = [known[figure] for figure in figures]
+    pairs = listing((f"{text} {code}" for text, code in zip(written, iso3, strict=True)), _NAMED)
+    if all(figure < 100 and len(text) < 3 for figure, text in zip(figures, written, strict=True)):
+        warn(
+            f"{label} holds no number above 99; they were read as ISO 3166 numeric codes ({pairs}). Where they are the "
+            "survey's own codes, give the names of countries in their place.",
+            DataWarning,
+        )
+    return iso3, (f"{label} holds numbers, read as ISO 3166 numeric codes: {pairs}",)

@@ -37,8 +37,8 @@ from wagegap.errors import (
     refuse_rows,
 )
 from wagegap.estimation.design import check_keys
-from wagegap.estimation.units import PER_ONE, check_share, check_unit
-from wagegap.panel.countries import normalise_countries
+from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
+from wagegap.panel.countries import read_countries
 from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
@@ -102,7 +102,8 @@ def read_panel(  # noqa: PLR0913
     worker_scope : {"country", "global"}
         Whether a worker's id means the same person in every country; survey ids do not.
     units : mapping of column to unit, optional
-        Such as `{"rate": "share"}`; values are held against it.
+        Such as `{"rate": "share"}`; values are held against it. A column that holds logarithms, `{"lwage": "log"}`, is
+        an outcome like `log(wage)` in every call that asks.
     source_name : str, optional
         Name of the data; results of one name are taken to share units by their ids.
     invalid_wage : {"raise", "missing", "drop"}
@@ -157,6 +158,7 @@ def read_panel(  # noqa: PLR0913
     frame, file_name = _read(source, wanted, progress)
     name = source_name or file_name
     check_columns(frame, name)
+    notes: tuple[str, ...] = ()
     for column in needed:
         if column not in frame:
             hint = f"{did_you_mean(column, frame.columns)} There are: {listing(frame.columns, 12)}."
@@ -164,9 +166,11 @@ def read_panel(  # noqa: PLR0913
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
     if country is not None and country_names == "normalise":
-        frame = frame.assign(**{country: normalise_countries(frame[country])})
+        codes, said = read_countries(frame[country])
+        frame, notes = frame.assign(**{country: codes}), (*notes, *said)
     _check_declared(frame, roles, duplicates)
-    return _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
+    panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
+    return replace(panel, ledger=panel.ledger.note(*notes)) if notes else panel
 
 
 def _is_wanted(names: frozenset[str], pattern: str | None, name: str) -> bool:
@@ -288,11 +292,13 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
                 " rows: filter them out before reading, or declare another column.",
             )  # fmt: skip
     for column, unit in roles.units:
-        if unit in PER_ONE:
+        if unit in PER_ONE or unit in PER_LOG:
             values = numbers(frame[column])
             text = np.isnan(values) & frame[column].notna().to_numpy()
             refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
-            check_share(values, unit, column)
+            if unit in PER_ONE:
+                check_share(values, unit, column)
+            check_level_of_logs(values, unit, column)
     if roles.worker is not None and duplicates == "raise":
         _check_duplicates(frame, roles)
 
@@ -323,10 +329,10 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
             "declare the column that holds wages as numbers."
         )
     pay = numbers(column)
-    kinds = _invalid_wages(column, pay)
+    kinds = _invalid_wages(column, pay, logs=dict(panel.roles.units).get(wage) in PER_LOG)
     if not kinds:
-        return panel.assign(**{wage: pay})
-    bad = ~(np.isfinite(pay) & (pay > 0))
+        return panel.with_columns(**{wage: pay})
+    bad = np.isin(np.arange(len(pay)), np.concatenate(list(kinds.values())))
     counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
         places = np.flatnonzero(bad)[:3]
@@ -335,7 +341,7 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
             f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
             f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
         )
-    panel = panel.assign(**{wage: np.where(bad, np.nan, pay)})
+    panel = panel.with_columns(**{wage: np.where(bad, np.nan, pay)})
     if invalid == "missing":
         note = f"{wage} is taken as missing in {int(bad.sum()):,} rows ({counts})"
         return replace(panel, ledger=panel.ledger.note(note))
@@ -344,14 +350,14 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     return panel
 
 
-def _invalid_wages(column: pd.Series[Any], pay: FloatArray) -> dict[str, IntArray]:
-    """Rows whose wage is none, by what is wrong with it."""
+def _invalid_wages(column: pd.Series[Any], pay: FloatArray, *, logs: bool) -> dict[str, IntArray]:
+    """Rows whose wage is none, by what is wrong with it; logarithms of wages may be zero or negative."""
     missing = column.isna().to_numpy()
     kinds = {
         "text": np.isnan(pay) & ~missing,
         "missing": missing,
         "infinite": np.isinf(pay),
-        "zero": pay == 0,
-        "negative": (pay < 0) & ~np.isinf(pay),
+        "zero": (pay == 0) & (not logs),
+        "negative": (pay < 0) & ~np.isinf(pay) & (not logs),
     }
     return {kind: np.flatnonzero(mask) for kind, mask in kinds.items() if mask.any()}

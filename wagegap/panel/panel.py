@@ -34,6 +34,8 @@ from wagegap.errors import (
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.periods import order_periods
+from wagegap.panel.alignment import align
 from wagegap.panel.roles import Roles
 from wagegap.panel.transitions import next_outcomes
 
@@ -66,6 +68,13 @@ class Panel:
         Number of each row at the door, by which filtered panels find their common rows.
     keyed : bool
         Whether no two rows share country, worker and period; without that, rows are known by their numbers.
+    index : Index, n rows, optional
+        Labels of the rows in the frame that was given, on which series given beside it are aligned; the numbers at the
+        door where absent.
+    adopted : bool
+        Whether it was made of a frame for one call, so that nobody has seen its own labels.
+    unfiltered : DataFrame, optional
+        The rows at the door where some have been filtered out since: a survey's design counts their units.
     """
 
     frame: pd.DataFrame
@@ -75,6 +84,9 @@ class Panel:
     fingerprint: str
     row_ids: IntArray
     keyed: bool = False
+    index: pd.Index[Any] | None = None
+    adopted: bool = False
+    unfiltered: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -82,6 +94,10 @@ class Panel:
     @public
     def filter(self, condition: str | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
         """Keep the rows for which a condition holds.
+
+        The rows kept are a domain of the sample: covariances of a survey's design go on counting the sampling units and
+        strata of the others (as R's `subset` of a design). Rows that were never of the sample, and a sample of its own,
+        are left out before `read_panel`.
 
         Parameters
         ----------
@@ -111,18 +127,45 @@ class Panel:
         if not mask.any():
             said = f"no row has {condition}" if isinstance(condition, str) else f"no row is left: all are {words}"
             raise EmptyDataError(f"{said}.\n{ledger}")
-        frame = self.frame[mask].reset_index(drop=True)
-        return replace(self, frame=frame, ledger=ledger, row_ids=self.row_ids[mask])
+        if mask.all():
+            return replace(self, ledger=ledger)
+        return replace(
+            self,
+            frame=self.frame[mask].reset_index(drop=True),
+            ledger=ledger,
+            row_ids=self.row_ids[mask],
+            index=None if self.index is None else self.index[mask],
+            unfiltered=self.frame if self.unfiltered is None else self.unfiltered,
+        )
 
     @public
     def assign(self, **columns: Any) -> Panel:
         """Return the panel with further columns, values of shape (n,) or functions of the frame.
 
+        A series is aligned on its index, with that of `panel.frame` or of the frame that was read.
+
         Raises
         ------
         DataError
-            Where a column has another number of values than the panel has rows.
+            Where a column has another number of values than the panel has rows, or the index of a series not all rows.
         """
+        return self.with_columns(**{
+            name: self.align(values, f"values of column {name!r}") for name, values in columns.items()
+        })  # fmt: skip
+
+    def align(self, values: Any, what: str) -> Any:
+        """Return values given beside the data in the order of the rows: a series is aligned on its index.
+
+        Raises
+        ------
+        DataError, DuplicateKeyError
+            Where the index does not say which value is whose.
+        """
+        labels = pd.Index(self.row_ids) if self.index is None else self.index
+        return align(values, labels, None if self.adopted else self.frame.index, what)
+
+    def with_columns(self, **columns: Any) -> Panel:
+        """Return the panel with further columns whose series, if any, have the index of its own frame."""
         try:
             frame = self.frame.assign(**columns)
         except ValueError as error:
@@ -132,7 +175,10 @@ class Panel:
             ) from error
         key = (self.roles.country, self.roles.worker, self.roles.period)
         keyed = _is_keyed(frame, self.roles) if any(name in columns for name in key if name) else self.keyed
-        return replace(self, frame=frame, keyed=keyed)
+        whole = self.unfiltered
+        if whole is not None and any(name in whole for name in columns):
+            whole = whole.drop(columns=[name for name in columns if name in whole])
+        return replace(self, frame=frame, keyed=keyed, unfiltered=whole)
 
     @public
     def transitions(self, *, horizon: int = 1) -> Panel:
@@ -147,7 +193,8 @@ class Panel:
         Parameters
         ----------
         horizon : int
-            Steps along the periods that occur in the data.
+            Steps along the periods that occur in the data, in the order of time also where they are text: "wave 8" to
+            "wave 11", "2019Q4", "Mar 2019", or an ordered category.
 
         Returns
         -------
@@ -157,7 +204,7 @@ class Panel:
         Raises
         ------
         DataError
-            Without the roles worker and period.
+            Without the roles worker and period; where periods are text whose order is not known.
         MissingValueError, DuplicateKeyError
             Where a worker or period is missing, or a worker stands twice in a period.
         OptionError
@@ -178,7 +225,7 @@ class Panel:
                 raise DataError(f"transitions need the role {role}: read_panel(..., worker=, period=).")
         workers = self.groupings(np.arange(len(self)))["worker"].codes
         columns, notes = next_outcomes(self.frame, self.roles, workers, horizon)
-        return replace(self.assign(**columns), ledger=self.ledger.note(*notes))
+        return replace(self.with_columns(**columns), ledger=self.ledger.note(*notes))
 
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, checked; None where nothing is weighted.
@@ -245,6 +292,33 @@ class Panel:
             found[name] = Grouping.from_codes(name, self.source, where, pd.factorize(self.ids(name, rows)))
         return found
 
+    def sampled(self, columns: Sequence[str]) -> tuple[Panel, IntArray]:
+        """Return the sample at the door, rows filtered out since included, and the place of each row in it.
+
+        Rows that were filtered out count where these columns, and the country, are known.
+
+        Raises
+        ------
+        ColumnError
+            Where a column was added, or changed, after rows had been filtered out.
+        """
+        whole = self.unfiltered
+        if whole is None:
+            return self, np.arange(len(self))
+        names = [self.roles.worker if name == "worker" else name for name in columns if name != "row"]
+        names += [self.roles.country] if self.roles.country else []
+        for name in names:
+            check_column(name, self.frame.columns, "for the survey's design")
+            if name not in whole:
+                raise ColumnError(
+                    f"{name!r} was added or changed after rows had been filtered out, so that the sampling units of "
+                    "those are not known: assign(...) it before filter(...)."
+                )
+        counted = np.array(whole[names].notna().all(axis=1))
+        counted[self.row_ids] = True
+        sample = replace(self, frame=whole[counted].reset_index(drop=True), row_ids=np.flatnonzero(counted))
+        return sample, np.searchsorted(sample.row_ids, self.row_ids)
+
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:
         """Rows by (scope, worker, period) where that was a key at the door, else by their number in this very data."""
         codes = np.arange(len(rows), dtype=np.int32)
@@ -271,6 +345,18 @@ class Panel:
         )  # fmt: skip
         return np.asarray(column)
 
+    def periods(self, name: str, rows: IntArray) -> AnyArray:
+        """Return numbers that rise with the periods of a column, none of them missing.
+
+        Raises
+        ------
+        ColumnError, MissingValueError
+        DataError
+            Where they are text whose order is not known.
+        """
+        self.ids(name, rows)
+        return order_periods(self.frame[name].iloc[rows]).of_rows
+
     def numbers(self, name: str, rows: IntArray) -> FloatArray:
         """Return a column as numbers, NaN where it holds none.
 
@@ -283,12 +369,13 @@ class Panel:
 
     def _mask(self, condition: str | BoolArray | pd.Series[bool]) -> BoolArray:
         mask = self._evaluated(condition) if isinstance(condition, str) else condition
-        if isinstance(mask, pd.Series) and len(mask) == len(self) and not mask.index.equals(self.frame.index):
+        labelled = isinstance(condition, pd.Series) and len(condition) == len(self)
+        if isinstance(condition, pd.Series) and labelled and not condition.index.equals(self.frame.index):
             raise DataError(
                 "the index of the condition is not that of panel.frame: build it from panel.frame, or pass "
                 "condition.to_numpy() if it has the panel's rows in their order."
             )
-        values = np.asarray(mask)
+        values = np.asarray(self.align(mask, "condition") if labelled else mask)
         if values.shape != (len(self),):
             raise DataError(f"a condition must give true or false for each of the {len(self):,} rows.")
         known = pd.notna(values)
@@ -333,7 +420,7 @@ def as_panel(data: Any) -> Panel:
     >>> as_panel({"iso3": ["KOR", "USA"]})
     <Panel: data; 2 rows; no roles>
     """
-    return data if isinstance(data, Panel) else make_panel(as_pandas(data), Roles(), "data")
+    return data if isinstance(data, Panel) else replace(make_panel(as_pandas(data), Roles(), "data"), adopted=True)
 
 
 def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | None = None) -> Panel:
@@ -344,11 +431,13 @@ def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | 
     EmptyDataError, ColumnError
     """
     check_columns(frame, source)
-    frame = frame.reset_index(drop=True)
     n = len(frame)
+    index = None if frame.index.equals(pd.RangeIndex(n)) else frame.index
+    frame = frame.reset_index(drop=True)
     total = float(n) if roles.weight is None else _total(_numbers(frame[roles.weight]))
     opened = ledger or Ledger(n, total)
-    return Panel(frame, roles, opened, source, _fingerprint(frame), np.arange(n), _is_keyed(frame, roles))
+    keyed = _is_keyed(frame, roles)
+    return Panel(frame, roles, opened, source, _fingerprint(frame), np.arange(n), keyed, index)
 
 
 def check_columns(frame: pd.DataFrame, source: str) -> None:

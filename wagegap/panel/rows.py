@@ -126,7 +126,9 @@ def prepare(
         keep = keep & ~lost
     if not keep.any():
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
-    design = build_design(panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys)
+    design = build_design(
+        panel.frame, parts, ledger=ledger, weights=values, keep=keep, also=keys, units=dict(panel.roles.units)
+    )  # fmt: skip
     return Rows(PanelAccess(panel), design, tuple(keys), cov, small_sample)
 
 
@@ -183,25 +185,25 @@ class PanelAccess:
         """The panel with a further column, missing in the other rows."""
         column = np.full(len(self.panel), None, dtype=object)
         column[rows] = values
-        return PanelAccess(self.panel.assign(**{name: column}))
+        return PanelAccess(self.panel.with_columns(**{name: column}))
 
     def covariance(self, cov: CovLike | None, rows: IntArray) -> Covariance:
         """Say which covariance is meant: the one asked for, or what the panel declares.
 
-        Declared replicates come first, then the design (strata and first cluster), then the first cluster, then the
-        worker where one stands in several rows; HC1 otherwise.
+        Declared replicates come first, then the design (strata, and in them the first cluster, else the worker where
+        one stands in several rows, else the row), then the first cluster, then the worker where one stands in several
+        rows; HC1 otherwise.
         """
         roles = self.panel.roles
         if cov is not None or roles.replicate_weights:
             asked = Replicates() if cov is None else parse_cov(cov)
             return asked.declared(roles.replicate_weights, roles.replicate_kind, roles.fay)
-        if roles.strata and roles.cluster:
-            return Survey(roles.cluster[0], roles.strata)
-        if roles.cluster:
-            return Robust("CR1", (roles.cluster[0],))
-        if roles.worker is not None and self.panel.groupings(rows)["worker"].n_groups < len(rows):
-            return Robust("CR1", ("worker",))
-        return Robust("HC1")
+        unit = roles.cluster[0] if roles.cluster else "row"
+        if unit == "row" and roles.worker and self.panel.groupings(rows)["worker"].n_groups < len(rows):
+            unit = "worker"
+        if roles.strata:
+            return Survey(unit, roles.strata)
+        return Robust("HC1") if unit == "row" else Robust("CR1", (unit,))
 
     def groupings(self, cov: Covariance, rows: IntArray, unit: str | None = None) -> dict[str, PairWeights]:
         """Groupings of some rows, those of the covariance among them; rows are known by `unit` where given."""
@@ -239,17 +241,13 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
         if weights not in panel.frame:
             raise no_column(weights, panel.frame.columns, "for weights")
     else:
-        panel = panel.assign(**{name: _weight_values(weights, len(panel))})
+        panel = panel.with_columns(**{name: _weight_values(panel, weights)})
     return replace(panel, roles=replace(panel.roles, weight=name, weight_kind=kind))
 
 
-def _weight_values(weights: Any, n: int) -> FloatArray:
+def _weight_values(panel: Panel, weights: Any) -> FloatArray:
     """Weights given by value, a number for each row."""
-    if isinstance(weights, pd.Series) and len(weights) == n and not weights.index.equals(pd.RangeIndex(n)):
-        raise DataError(
-            "the index of the weights is not 0, 1, 2, ...: name their column instead, or pass weights.to_numpy() if "
-            "they stand in the order of the rows."
-        )
+    weights, n = panel.align(weights, "weights"), len(panel)
     try:
         values = np.asarray(weights, dtype=float)
     except (TypeError, ValueError) as error:

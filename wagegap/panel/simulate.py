@@ -52,7 +52,7 @@ class Simulation:
     panel : Panel
         The workers.
     truth : DataFrame
-        iso3, premium (log points), emigration, switching (shares) of the population of each country, sorted by iso3.
+        iso3, premium (log), emigration, switching (shares) of the population of each country, sorted by iso3.
         The premium is the coefficient of `ai` in a regression of `log(hourly_wage)` on `ai`, `exper`, its square and
         `female` within levels of `educ`, in each country and period; the rates are the chances in each period that a
         worker with the skill leaves the country, and changes field.
@@ -98,7 +98,7 @@ def simulate_panel(  # noqa: PLR0913
         Countries (2 to 52), workers who are in each at first, periods. Whoever leaves is in another country, drawn at
         random, from the next period on, under the same id.
     premium_mean, premium_sd : float
-        Distribution of the true premiums, log points.
+        Distribution of the true premiums, as differences of logs.
     link_slope, link_intercept, link_sd : float
         Emigration of skilled workers on the premium, shares per log point.
     switching_mean : float
@@ -169,7 +169,7 @@ class _World:
     Attributes
     ----------
     premium, emigration, switching : ndarray, shape (C,)
-        Of each country: log points, and chances in a period.
+        Of each country: differences of logs, and chances in a period.
     wage_sd, worker_sd, correlation : float
         Spread of pay residuals of a period and of a worker; correlation of the former with the inclination to leave.
     design : str

@@ -14,6 +14,7 @@ import pandas as pd
 
 from wagegap._typing import CodeArray, FloatArray, IntArray
 from wagegap.errors import DuplicateKeyError, MissingValueError, listing, refuse_rows
+from wagegap.estimation.periods import order_periods
 from wagegap.panel.roles import Roles
 
 __all__ = ["next_outcomes"]
@@ -41,11 +42,15 @@ def next_outcomes(
     ------
     MissingValueError, DuplicateKeyError
         Where a period is missing, or a worker stands twice in a period.
+    DataError
+        Where periods are text whose order is not known.
     """
-    codes, periods = pd.factorize(frame[roles.period], sort=True)
-    refuse_rows(codes < 0, MissingValueError, f"period {roles.period!r} is missing in ", " rows: filter them out.")
-    worker, time = workers.astype(np.intp), codes.astype(np.intp)
-    target, gap = _found_again(worker, time, len(periods), horizon)
+    periods = order_periods(frame[roles.period])
+    refuse_rows(
+        periods.codes < 0, MissingValueError, f"period {roles.period!r} is missing in ", " rows: filter them out."
+    )
+    worker, time, count = workers.astype(np.intp), periods.codes, len(periods.levels)
+    target, gap = _found_again(worker, time, count, horizon)
     columns: dict[str, Any] = {}
     for role, column in _watched(roles).items():
         values = pd.factorize(frame[column])[0]
@@ -53,9 +58,9 @@ def next_outcomes(
         columns[f"next_{role}"] = frame[column].reindex(target).set_axis(frame.index)
         columns[_OUTCOMES[role]] = np.where(known, (values[target] != values).astype(float), np.nan)
     columns["gap"] = gap
-    notes = [_known(worker, time, target, len(periods), horizon)]
-    if np.asarray(periods).dtype.kind in "iuf" and len(set(np.diff(periods).tolist())) > 1:
-        notes.append(f"periods are unevenly spaced ({listing(periods, 6)}): the next one is the next of these")
+    notes = [_known(worker, time, target, count, horizon)]
+    if not periods.even:
+        notes.append(f"periods are unevenly spaced ({listing(periods.levels, 6)}): the next one is the next of these")
     if _local(roles):
         notes.append("ids are local to a country, so that moves abroad cannot be seen (worker_scope='global')")
     replaced = [name for name in columns if name in frame]

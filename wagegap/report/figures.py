@@ -68,7 +68,8 @@ def plot_forest(
     units = list(dict.fromkeys(frame["unit"]))
     if len(units) > 1:
         raise DataError(
-            f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them, or draw two."
+            f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them by .in_unit(...), or "
+            "draw two."
         )
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
@@ -314,4 +315,5 @@ def _rows(group: str, result: Any, alpha: float) -> pd.DataFrame:
         raise DataError(f"a forest plot needs results or Estimates, not {type(result).__name__}.")
     names = [country_name(name) for name in estimates.names]
     interval = estimates.conf_int(alpha).reset_index(drop=True)
-    return interval.assign(name=names, group=group, unit=estimates.unit, estimate=estimates.values)
+    unit = estimates.labels["unit"].astype(str).to_numpy()
+    return interval.assign(name=names, group=group, unit=unit, estimate=estimates.values)

@@ -64,7 +64,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_in_heading, unit_of_outcome
+from wagegap.estimation.units import unit_in_heading
 
 __all__ = ["CounterfactualGap", "counterfactual"]
 
@@ -321,7 +321,7 @@ def counterfactual(  # noqa: PLR0913
     gaps = _fit(grouped, plan)
     statistics = (
         [f"quantile({p:g})" for p in plan.probs],
-        [unit_of_outcome(grouped.design.outcome)] * len(plan.probs),
+        [grouped.design.unit] * len(plan.probs),
     )
     levels = _levels(grouped, plan, gaps, label_statistics(pd.DataFrame({"term": _STATES}), *statistics))
     everywhere = np.ones(len(levels.values), dtype=bool)
@@ -374,7 +374,7 @@ def _with_replicates(grouped: GroupedSample, asked: CovLike | None) -> GroupedSa
         )
     cov, what = Bootstrap(_REPS, kind="bayesian", rng=0), "exponential weights of rows"
     match grouped.cov:
-        case Survey(psu=psu, strata=strata):
+        case Survey(stages=(psu, *_), strata=strata):
             cov = replace(cov, kind="pairs", cluster=psu, strata=strata)
             what = f"draws of {psu}{f' within {strata}' if strata else ''}"
         case declared if declared.clusters:

@@ -74,7 +74,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
+from wagegap.estimation.units import PER_LOG
 
 __all__ = ["ReweightedGap", "dfl"]
 
@@ -274,7 +274,7 @@ class _Plan:
 
     def labels(self, grouped: GroupedSample) -> tuple[list[str], list[str]]:
         """Names and units of the statistics."""
-        unit = unit_of_outcome(grouped.design.outcome)
+        unit = grouped.design.unit
         return [one.name for one in self.statistics], [one.unit(unit) for one in self.statistics]
 
 
@@ -496,7 +496,7 @@ def _notes(grouped: GroupedSample, plan: _Plan) -> list[str]:
     if len(plan.steps) > 1:
         notes.append(f"Sequence: {', then '.join(plan.steps)}, each given those before.")
     relative = [one.name for one in plan.statistics if one.family in _RELATIVE]
-    if relative and unit_of_outcome(grouped.design.outcome) == "log points":
+    if relative and grouped.design.unit in PER_LOG:
         notes.append(f"{listing(relative)}: of the logarithm itself; for pay put the outcome without log().")
     return notes
 

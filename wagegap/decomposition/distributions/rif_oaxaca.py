@@ -76,7 +76,6 @@ from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["RifDecomposition", "rif_oaxaca"]
 
@@ -519,7 +518,7 @@ def _decomposition(
     keep_units: bool | None,
 ) -> Decomposition:
     """Components and levels of all comparisons and statistics."""
-    unit, names = unit_of_outcome(grouped.design.outcome), [one.name for one in plan.statistics]
+    unit, names = grouped.design.unit, [one.name for one in plan.statistics]
     labels = label_statistics(plan.report.labels(unit), names, [one.unit(unit) for one in plan.statistics])
     title = f"{listing(names, 4)} of {grouped.design.outcome}"
     estimates = joint_estimates(grouped, labels, values.ravel(), source, matrix, title=f"Gap of {title}")

@@ -39,7 +39,6 @@ from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 
 __all__ = ["Convention", "Plan", "Threefold", "oaxaca", "plan"]
 
@@ -266,7 +265,7 @@ def _decomposition(
     else:
         matrix = np.vstack([_jacobian(scheme, image, fits.values) for image in images]) @ fits.matrix
     outcome = grouped.design.outcome
-    labels = scheme.report.labels(unit_of_outcome(outcome))
+    labels = scheme.report.labels(grouped.design.unit)
     estimates = joint_estimates(grouped, labels, values.ravel(), source, matrix, title=f"Gap of mean {outcome}")
     return decomposition(estimates, grouped, "oaxaca", levels=f"Mean {outcome}", reference=scheme.reference)
 
@@ -276,7 +275,7 @@ def _with_products(
 ) -> Decomposition:
     """Add the variance of the products of errors of means and coefficients to that of the components."""
     assert fits.source is not None
-    v = fits.matrix @ fits.source.covariance() @ fits.matrix.T
+    v = fits.matrix @ done.estimates.sources[0].covariance() @ fits.matrix.T
     covariances = []
     for image in images:
         local = (image @ v @ image.T).reshape(5, fits.k, 5, fits.k)

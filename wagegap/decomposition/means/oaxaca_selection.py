@@ -43,7 +43,6 @@ from wagegap.estimation.formula import FormulaParts, design_matrix, required_col
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import with_weights
@@ -126,7 +125,7 @@ def oaxaca_selection(  # noqa: PLR0913
     )  # fmt: skip
     outcome = grouped.design.outcome
     estimates = estimate_comparisons(
-        grouped, scheme.report.labels(unit_of_outcome(outcome)), corrected, rule=small_sample,
+        grouped, scheme.report.labels(grouped.design.unit), corrected, rule=small_sample,
         title=f"Selection-corrected gap of mean {outcome}",
     )  # fmt: skip
     return decomposition(
@@ -191,7 +190,7 @@ def _filled(
     if not complete.any():
         raise DataError(f"nobody has {parts.outcome!r} and its regressors.")
     example = frame.iloc[int(np.argmax(complete))]
-    filled = panel.assign(**{name: frame[name].where(~unselected, example[name]) for name in needed})
+    filled = panel.with_columns(**{name: frame[name].where(~unselected, example[name]) for name in needed})
     if incomplete.any():
         filled = filled.filter(~incomplete, reason="missing regressors of selection")
     return filled, ~unselected[~incomplete]

@@ -142,7 +142,7 @@ def _number_cells(panel: Panel, factors: Sequence[str], column: str) -> tuple[Pa
     codes = np.full(len(known), np.nan)
     codes[known] = cells.codes
     levels = np.column_stack([pd.factorize(cells.keys[name])[0] for name in factors]).astype(np.intp)
-    return panel.assign(**{column: codes}), cells.names, levels
+    return panel.with_columns(**{column: codes}), cells.names, levels
 
 
 # estimator -----------------------------------------------------------------------------------------------------------

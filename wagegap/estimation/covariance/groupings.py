@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
 
-__all__ = ["Grouping", "PairWeights", "StratifiedGrouping", "factorize", "group_sums"]
+__all__ = ["Grouping", "PairWeights", "factorize", "group_sums", "inside_one_unit"]
 
 _MOSTLY, _ROWS = 0.3, 8_192
 _TABLE = 16  # possible keys per row up to which a table of them is faster than a sort
@@ -37,6 +37,9 @@ class PairWeights(Protocol):
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q)."""
+
+    def metric(self, scores: sparse.csr_array) -> FloatArray | None:
+        """Return what a negative S'KS is repaired in, shape (q, q); None where K is positive semidefinite."""
 
     def take(self, rows: IntArray) -> PairWeights:
         """Return the weights among the given rows."""
@@ -98,6 +101,9 @@ class Grouping:
         alone = self.n_groups == len(self.codes) and len(np.unique(self.codes)) == self.n_groups
         return _squared(scores if alone else self.sums(scores))
 
+    def metric(self, scores: sparse.csr_array) -> None:
+        """K = GG' is positive semidefinite."""
+
     def take(self, rows: IntArray) -> Grouping:
         """Keep the given rows; labels that no row has any more are dropped."""
         kept, codes = np.unique(self.codes[rows], return_inverse=True)
@@ -123,75 +129,43 @@ class Grouping:
         return Grouping(crossed.name, self.source, crossed.codes, labels)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StratifiedGrouping:
-    """Primary sampling units within strata: deviations from the stratum's mean, n_h/(n_h - 1) times.
+def inside_one_unit(pairs: PairWeights, cells: IntArray | CodeArray, n_cells: int) -> BoolArray:
+    """Say which cells have rows that are all fully related to one another, and so no variance between units.
 
-    Attributes
+    Scores of a fit add up to zero over its rows, and so does everything summed over a single unit: errors would be
+    rounding. A single cluster, sampling unit, place or period is such a unit, and so are flows that all start in one
+    country, and places that are all nearer to each other than a kernel reaches.
+
+    Parameters
     ----------
-    units : Grouping
-        Primary sampling units; labels (stratum, ..., unit).
-    strata : Grouping
-        Strata of the same rows.
-    sampled : dict
-        Number of units sampled in each stratum, by its label, counted before rows were left out.
+    pairs : PairWeights
+        Which rows are related.
+    cells : ndarray of int, shape (n,)
+        Cell of each row.
+    n_cells : int
+        Number of cells C.
+
+    Returns
+    -------
+    ndarray of bool, shape (C,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> places = Grouping.from_keys("place", "data", np.array(["a", "a", "b", "c"]))
+    >>> inside_one_unit(places, np.array([0, 0, 1, 1]), 2).tolist()
+    [True, False]
     """
-
-    units: Grouping
-    strata: Grouping
-    sampled: dict[tuple[object, ...], int]
-
-    @property
-    def source(self) -> str:
-        """Source of the labels."""
-        return self.units.source
-
-    @classmethod
-    def of_panel(cls, units: Grouping, strata: Grouping | None) -> StratifiedGrouping:
-        """Count the units of every stratum; without strata each scope, such as a country, is one."""
-        if strata is None:
-            scope = units.labels[0] if len(units.labels) > 1 else np.zeros(units.n_groups, dtype=np.intp)
-            strata = Grouping.from_keys("sample", units.source, scope[units.codes])
-        nested = strata.cross(units)
-        first = np.unique(nested.codes, return_index=True)[1]
-        counts = np.bincount(strata.codes[first], minlength=strata.n_groups)
-        return cls(nested, strata, dict(zip(_keys(strata), counts.tolist(), strict=True)))
-
-    @property
-    def lonely(self) -> list[tuple[object, ...]]:
-        """Strata with a single unit."""
-        return [key for key, count in self.sampled.items() if count < 2]
-
-    def degrees(self, rows: IntArray) -> float:
-        """Units less strata, over the strata that the given rows are of."""
-        counts = self.take(rows)._counts()
-        return float(counts.sum() - len(counts))
-
-    def quadratic(self, scores: sparse.csr_array) -> FloatArray:
-        """Return the sum over strata of n/(n - 1) times the units' squared deviations."""
-        # sum_h n_h/(n_h - 1) sum_i (s_hi - s_h/n_h)(s_hi - s_h/n_h)'
-        #   = sum_h [n_h/(n_h - 1) sum_i s_hi s_hi' - 1/(n_h - 1) s_h s_h'],  nothing where n_h = 1
-        counts = self._counts()
-        inverse = np.where(counts > 1, 1.0 / np.maximum(counts - 1, 1), 0.0)
-        stratum_of_unit = self.strata.codes[np.unique(self.units.codes, return_index=True)[1]]
-        units, strata = self.units.sums(scores), self.strata.sums(scores)
-        plus = units.T @ units.multiply((counts * inverse)[stratum_of_unit, None]).tocsr()
-        minus = strata.T @ strata.multiply(inverse[:, None]).tocsr()
-        return np.asarray((plus - minus).toarray())
-
-    def take(self, rows: IntArray) -> StratifiedGrouping:
-        """Keep the given rows; the counts of sampled units stay."""
-        return StratifiedGrouping(self.units.take(rows), self.strata.take(rows), self.sampled)
-
-    def stack(self, other: PairWeights) -> StratifiedGrouping:
-        """Put the rows of `other` below."""
-        if not isinstance(other, StratifiedGrouping):
-            raise TypeError("only designs of one kind can be stacked")
-        sampled = {**self.sampled, **other.sampled}
-        return StratifiedGrouping(self.units.stack(other.units), self.strata.stack(other.strata), sampled)
-
-    def _counts(self) -> IntArray:
-        return np.array([self.sampled[key] for key in _keys(self.strata)], dtype=np.intp)
+    # K_ij = 1 for all rows of a cell of n rows where 1'K1 = n^2
+    n = len(cells)
+    members = sparse.csr_array((np.ones(n), (np.arange(n), cells)), shape=(n, n_cells))
+    total = np.diag(pairs.quadratic(members))
+    alone = total >= np.bincount(cells, minlength=n_cells).astype(float) ** 2 * (1 - 1e-12)
+    if isinstance(pairs, Grouping):
+        return np.asarray(alone)
+    order = np.argsort(cells, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(cells, minlength=n_cells))[:-1])
+    return np.asarray(alone | np.array([pairs.degrees(rows) < 1 for rows in parts]))
 
 
 def factorize(values: AnyArray) -> tuple[CodeArray, AnyArray]:
@@ -228,10 +202,6 @@ def _appearing(flat: IntArray, size: float) -> tuple[CodeArray, IntArray]:
     present = flat[np.sort(table[table < len(flat)])]
     table[present] = np.arange(len(present))
     return table[flat].astype(np.int32), present
-
-
-def _keys(grouping: Grouping) -> list[tuple[object, ...]]:
-    return list(zip(*(part.tolist() for part in grouping.labels), strict=True))
 
 
 def _squared(sums: sparse.csr_array) -> FloatArray:

@@ -24,6 +24,7 @@ import numpy as np
 from wagegap._typing import (
     AnyArray,
     CodeArray,
+    CovarianceRepair,
     FloatArray,
     IntArray,
     ReplicateKind,
@@ -41,7 +42,7 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
-from wagegap.estimation.covariance.groupings import Grouping, PairWeights, StratifiedGrouping
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel
 from wagegap.estimation.covariance.replication import (
     ReplicateWeights,
@@ -49,6 +50,13 @@ from wagegap.estimation.covariance.replication import (
     replicate_scale,
 )
 from wagegap.estimation.covariance.resampling import GivenWeights
+from wagegap.estimation.covariance.survey_design import (
+    Lonely,
+    MultistageGrouping,
+    StratifiedGrouping,
+    sampling_fractions,
+    stratum_in_words,
+)
 
 __all__ = [
     "Analytic",
@@ -69,7 +77,13 @@ __all__ = [
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
 _CR = ("CR0", "CR1", "CR2", "CR3")
+_LONELY = ("raise", "certainty", "adjust", "average")
+_LONELY_ALIASES: dict[str, Lonely] = {
+    "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average"
+}  # fmt: skip
+"""Names of R's survey.lonely.psu and of Stata's singleunit()."""
 _REPLICATE_KINDS = ("BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap")
+_REPAIRS = ("metric", "eigenvalue", "none")
 _SPELLINGS = ("iid", *_HC, "CR0:cluster", "CR1:cluster", "CR2:cluster", "CR3:cluster", "CR1:first+second")
 
 
@@ -98,6 +112,12 @@ class RowLabels(Protocol):
 
     def numbers(self, name: str, rows: IntArray) -> FloatArray:
         """Return a column of numbers, NaN where it holds none."""
+
+    def periods(self, name: str, rows: IntArray) -> AnyArray:
+        """Return numbers that rise with the periods of a column."""
+
+    def sampled(self, columns: Sequence[str]) -> tuple[RowLabels, IntArray]:
+        """Return the whole sample, rows that were filtered out included, and the place of each row in it."""
 
 
 class _Option:
@@ -135,6 +155,16 @@ class _Option:
     def adjusts_clusters(self) -> bool:
         """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
         return self.kind in ("CR2", "CR3")
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: a signed sum, or a kernel that cuts off."""
+        return False
+
+    @property
+    def repair(self) -> CovarianceRepair:
+        """What is done with negative variances."""
+        return "metric"
 
     def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
         """Fill in the replicates that a panel declares, where they are meant."""
@@ -193,6 +223,10 @@ class _Analytic(_Option):
         """Return the degrees of freedom of a contrast, `degrees` being the units less one."""
         return degrees
 
+    def joint_degrees(self, degrees: float) -> float | None:
+        """Return the degrees of a test of several contrasts of these degrees, where it is no F test with them."""
+        return None
+
 
 class _Replicated(_Option):
     """A covariance of estimates refitted with other weights."""
@@ -211,13 +245,26 @@ class Robust(_Analytic):
         `"iid"`, `"HC0"` to `"HC3"`, `"CR0"` to `"CR3"`.
     clusters : tuple of str
         Columns (or `"worker"`) within whose values errors may be correlated.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
+        positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
+        and Miller (2011) propose; or nothing, and a negative variance has no error.
     """
 
     kind: str = field()
     clusters: tuple[str, ...] = ()
+    repair: CovarianceRepair = field(default="metric")
+
+    def __post_init__(self) -> None:
+        check_option("repair", self.repair, _REPAIRS)
 
     def __str__(self) -> str:
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether there are several clusters."""
+        return len(self.clusters) > 1
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -274,44 +321,119 @@ class Robust(_Analytic):
 
 @dataclass(frozen=True, slots=True)
 class Survey(_Analytic):
-    """Taylor linearisation of a stratified, clustered sample (with-replacement approximation).
+    """Taylor linearisation of a stratified sample of units, drawn in one stage or several.
+
+    V = sum_h (1 - f_h) n_h/(n_h - 1) sum_i (s_hi - s_h/n_h)(s_hi - s_h/n_h)', s_hi the sum of scores of unit i in
+    stratum h, n_h the units sampled there, f_h = n_h/N_h with `fpc` and nil without. Units are counted over the whole
+    sample, the rows that a panel has filtered out among them: a domain, and a cell of `by`, keeps the design. Degrees
+    of freedom are the units that have rows in the domain less the strata that have (R's `degf`); tests of several
+    hypotheses are adjusted Wald tests.
 
     Attributes
     ----------
-    psu : str
-        Column of primary sampling units.
+    psu : str or tuple of str
+        Column of primary sampling units, numbered anew in each stratum or not; `"row"` or `"worker"` where these were
+        drawn. With `fpc` the units of every stage, the first first.
     strata : str, optional
         Column of strata.
-    lonely : {"raise", "certainty"}
-        What a stratum with a single unit is: an error, or a unit sampled with certainty (no variance).
+    lonely : {"raise", "certainty", "adjust", "average"}
+        What a stratum with a single sampled unit is: an error; a unit sampled with certainty, which adds nothing; a
+        deviation from the mean of all, which is nil; or as the average of the others. Also known by R's names (fail,
+        remove) and by Stata's (missing, centered, scaled).
+    fpc : str or tuple of str, optional
+        Column of the number of units in the population of each stratum, or of the share that was sampled, and so on
+        for the units of further stages within those before; infinite for a stratum drawn with replacement.
+    lonely_domains : bool
+        Whether a stratum of which a domain holds a single unit is treated as lonely, under `"adjust"` and `"average"`
+        (R's `survey.adjust.domain.lonely`).
+
+    Examples
+    --------
+    >>> str(Survey("psu", "stratum", lonely="centered"))
+    'Survey(stratum/psu, lonely adjust)'
     """
 
-    psu: str
+    psu: str | tuple[str, ...]
     strata: str | None = None
-    lonely: Literal["raise", "certainty"] = "raise"
+    lonely: Lonely = "raise"
+    fpc: str | tuple[str, ...] | None = None
+    lonely_domains: bool = False
 
     def __post_init__(self) -> None:
-        check_option("lonely", self.lonely, ("raise", "certainty"))
+        for name in ("psu", "fpc"):
+            given = getattr(self, name)
+            columns = given if isinstance(given, str) or given is None else tuple(given)
+            object.__setattr__(self, name, columns[0] if isinstance(columns, tuple) and len(columns) == 1 else columns)
+        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
+        check_option("lonely", self.lonely, (*_LONELY, *_LONELY_ALIASES))
+        if not isinstance(self.strata, str | None):
+            raise OptionError(f"strata={self.strata!r} must be the name of one column: strata are of the first stage.")
+        if len(self.stages) > 1 and len(self._populations) != len(self.stages):
+            raise OptionError(
+                f"psu={self.psu!r} has {len(self.stages)} stages and fpc={self.fpc!r} {len(self._populations)}: later "
+                "stages count where each has the size of its population; with replacement name the first alone."
+            )
+        if len(self._populations) > len(self.stages):
+            raise OptionError(f"fpc={self.fpc!r} has more stages than psu={self.psu!r}: one for each.")
+        if len(self.stages) > 1 and self.lonely == "average":
+            raise OptionError("lonely='average' is for one stage: choose 'certainty' or 'adjust' with several.")
+        if self.lonely_domains and self.lonely not in ("adjust", "average"):
+            raise OptionError(f"lonely_domains goes with lonely='adjust' or 'average', not {self.lonely!r}.")
 
     def __str__(self) -> str:
-        return f"Survey({self.strata}/{self.psu})" if self.strata else f"Survey({self.psu})"
+        design = "/".join([*([self.strata] if self.strata else []), *self.stages])
+        more = "" if self.lonely == "raise" else f", lonely {self.lonely}{' in domains' if self.lonely_domains else ''}"
+        return f"Survey({design}{f', fpc {listing(self._populations)}' if self.fpc else ''}{more})"
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the groupings that two joined results must have in common."""
         return ("row", str(self))
 
+    def joint_degrees(self, degrees: float) -> float:
+        """Return the degrees of a test of several hypotheses: adjusted Wald, as Stata's `test` after `svy`."""
+        return degrees
+
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
-        """Return the design of the rows, with the units of every stratum counted over the whole panel."""
-        names = [self.psu, *([self.strata] if self.strata else [])]
-        everywhere = panel.groupings(np.arange(len(panel)), names)
-        design = StratifiedGrouping.of_panel(everywhere[self.psu], everywhere[self.strata] if self.strata else None)
-        if design.lonely and self.lonely == "raise":
-            raise CovarianceError(
-                f"{len(design.lonely)} of {len(design.sampled)} strata have a single unit, such as {design.lonely[0]}: "
-                "merge strata, or Survey(..., lonely='certainty') to take them as sampled with certainty."
-            )
-        return {str(self): design.take(rows)}
+        """Return the design of the rows, with the units of every stratum counted over the whole sample."""
+        names = [*self.stages, *([self.strata] if self.strata else [])]
+        sample, places = panel.sampled([*names, *self._populations])
+        everywhere = sample.groupings(np.arange(len(sample)), names)
+        first = StratifiedGrouping.of_sample(
+            everywhere[self.stages[0]], everywhere[self.strata] if self.strata else None
+        )
+        stages = tuple(
+            replace(stage, lonely=self.lonely, lonely_domains=self.lonely_domains).take(places[rows])
+            for stage in self._with_populations(first, sample, everywhere)
+        )
+        if self.lonely == "raise":
+            _refuse_single(stages)
+        return {str(self): stages[0] if len(stages) == 1 else MultistageGrouping(stages)}
+
+    def _with_populations(
+        self, first: StratifiedGrouping, sample: RowLabels, everywhere: Mapping[str, Grouping]
+    ) -> list[StratifiedGrouping]:
+        """Stages with the share of the variance of each that finite populations leave."""
+        # stage r of the strata h: c_h = f^(1) ... f^(r-1) (1 - f_h^(r)), f the shares of those that h lies in
+        above, stage, stages = np.ones(len(sample)), first, []
+        for number, column in enumerate(self._populations):
+            if number:
+                stage = StratifiedGrouping.of_sample(everywhere[self.stages[number]], stage.units)
+            fraction = sampling_fractions(stage, sample.numbers(column, np.arange(len(sample))), column)
+            of_stratum = np.zeros(stage.strata.n_groups)
+            of_stratum[stage.strata.codes] = above
+            stages.append(stage.with_shares(of_stratum * (1 - fraction)))
+            above = above * fraction[stage.strata.codes]
+        return stages or [first]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Columns of the units of every stage."""
+        return (self.psu,) if isinstance(self.psu, str) else self.psu
+
+    @property
+    def _populations(self) -> tuple[str, ...]:
+        return () if self.fpc is None else (self.fpc,) if isinstance(self.fpc, str) else self.fpc
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,10 +444,23 @@ class Dyadic(_Analytic):
     ----------
     origin, destination : str
         Columns of the two members.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
+        positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
+        and Miller (2011) propose; or nothing, and a negative variance has no error.
     """
 
     origin: str
     destination: str
+    repair: CovarianceRepair = field(default="metric")
+
+    def __post_init__(self) -> None:
+        check_option("repair", self.repair, _REPAIRS)
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: yes."""
+        return True
 
     def __str__(self) -> str:
         return f"Dyadic({self.origin}~{self.destination})"
@@ -348,15 +483,26 @@ class Conley(_Analytic):
         Distance from which on rows are uncorrelated.
     kernel : {"uniform", "bartlett"}
         Weight of nearer pairs.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of
+        the covariance of uncorrelated places, whatever the units and the coding of regressors; negative eigenvalues
+        are; or nothing, and a negative variance has no error.
     """
 
     lat: str
     lon: str
     km: float
     kernel: Literal["uniform", "bartlett"] = "uniform"
+    repair: CovarianceRepair = field(default="metric")
 
     def __post_init__(self) -> None:
         check_kernel(self.km, self.kernel)
+        check_option("repair", self.repair, _REPAIRS)
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: yes."""
+        return True
 
     def __str__(self) -> str:
         return f"Conley({self.lat}~{self.lon}, {self.km:g} km, {self.kernel})"
@@ -374,9 +520,10 @@ class DriscollKraay(_Analytic):
     Attributes
     ----------
     period : str
-        Column of periods.
+        Column of periods, in the order of time also where they are text, such as wave 8 to wave 11.
     lags : int
-        Lags up to which rows are correlated, with Bartlett's weights.
+        Lags up to which rows are correlated, with Bartlett's weights. A lag is a step between the periods that occur,
+        whatever their distance: surveys of every second year have a first lag.
     """
 
     period: str
@@ -390,7 +537,7 @@ class DriscollKraay(_Analytic):
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the periods of some rows."""
-        return {str(self): Spells(str(self), panel.source, panel.ids(self.period, rows), int(self.lags))}
+        return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,9 +547,10 @@ class NeweyWest(_Analytic):
     Attributes
     ----------
     unit, period : str
-        Columns of units (or `"worker"`) and periods.
+        Columns of units (or `"worker"`) and periods, these in the order of time also where they are text.
     lags : int
-        Lags up to which rows are correlated, with Bartlett's weights.
+        Lags up to which rows are correlated, with Bartlett's weights. A lag is a step between the periods that occur
+        in the rows of any unit, whatever their distance.
     """
 
     unit: str
@@ -418,7 +566,7 @@ class NeweyWest(_Analytic):
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the periods of some rows within their units."""
         units = panel.groupings(rows, [self.unit])[self.unit]
-        return {str(self): Spells(str(self), panel.source, panel.ids(self.period, rows), int(self.lags), units)}
+        return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags), units)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -571,7 +719,7 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     """Say what a `cov` option means.
 
     >>> parse_cov("CR1:firm+year")
-    Robust(kind='CR1', clusters=('firm', 'year'))
+    Robust(kind='CR1', clusters=('firm', 'year'), repair='metric')
     """
     if not isinstance(cov, str):
         if isinstance(cov, Covariance):
@@ -593,6 +741,19 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     if len(names) > 1 and kind in ("CR2", "CR3"):
         raise OptionError(f"cov={cov!r}: {kind} is defined for one cluster; use CR1:{'+'.join(names)}.")
     return Robust(kind, names)
+
+
+def _refuse_single(stages: Sequence[StratifiedGrouping]) -> None:
+    """Raise where a stratum, or a unit of a stage before, has a single sampled unit."""
+    for number, stage in enumerate(stages, 1):
+        single = stage.single
+        if single:
+            where = "strata have a single unit" if number == 1 else f"units have a single unit of stage {number}"
+            raise CovarianceError(
+                f"{len(single)} of {stage.strata.n_groups} {where}, such as {stratum_in_words(single[0])}, and so no "
+                "variance within: Survey(..., lonely='certainty') where it was sampled with certainty, 'adjust' for "
+                "its deviation from the mean of all, 'average' for the variance of the others; or merge strata."
+            )
 
 
 def _codes(panel: RowLabels, name: str) -> CodeArray:

@@ -13,21 +13,23 @@ Wolter, K. (2007). Introduction to Variance Estimation, 2nd ed. Springer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from wagegap._typing import CodeArray, FloatArray, IntArray, ReplicateKind, RngLike
-from wagegap.errors import CovarianceError, OptionError
+from wagegap.errors import CovarianceError, OptionError, listing
 from wagegap.estimation.covariance.resampling import (
     Multipliers,
     draw_resamples,
     replicate_moments,
 )
 
-__all__ = ["ReplicateWeights", "bootstrap_weights", "replicate_scale"]
+__all__ = ["ReplicateWeights", "bootstrap_weights", "check_replicates", "replicate_scale"]
+
+_SAME = 1e-9  # relative difference of weights that is rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +128,36 @@ def bootstrap_weights(
     of_rows = units[rows]
     each = np.array_equal(of_rows, np.arange(n_units))
     return ReplicateWeights(draws, None if each else of_rows, weights, scale, "bootstrap", name)
+
+
+def check_replicates(replicates: ReplicateWeights, members: Sequence[IntArray], names: Sequence[str]) -> None:
+    """Refuse cells, given by their rows, in which every replicate has the same weights up to a factor.
+
+    They lie inside one unit that is drawn or left out whole, so that nothing varies between replicates.
+
+    Raises
+    ------
+    CovarianceError
+    """
+    first: dict[int, FloatArray] = {}
+    alone = list(range(len(members)))
+    for weights in replicates:
+        for c in list(alone):
+            shares = weights[members[c]]
+            total = float(shares.sum())
+            if total <= 0:
+                continue
+            shares = shares / total
+            if np.abs(shares - first.setdefault(c, shares)).max() > _SAME * shares.max():
+                alone.remove(c)
+        if not alone:
+            return
+    where = listing((names[c] or "the data" for c in alone), 4)
+    raise CovarianceError(
+        f"{len(alone)} of {len(members)} cells have the same weights in all {len(replicates)} replicates ({where}): "
+        "they lie inside a single unit, and nothing varies between units. Draw finer units, pool these cells with "
+        "others, or leave them out."
+    )
 
 
 def replicate_scale(kind: ReplicateKind, n: int, fay: float, scales: tuple[float, ...] | None) -> FloatArray:

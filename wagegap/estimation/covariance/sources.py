@@ -11,14 +11,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import linalg, sparse
 
 from wagegap._progress import track
-from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
-from wagegap.errors import CovarianceError, JoinError, listing
-from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, satterthwaite
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
+from wagegap.errors import CovarianceError, CovarianceWarning, JoinError, listing, warn
+from wagegap.estimation.covariance.clusters import LEVERAGE_ONE, DegreesMatrices, hotelling, satterthwaite
+from wagegap.estimation.covariance.definite import Repaired, repair_covariance, repair_eigenvalues
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.replication import ReplicateWeights
@@ -35,6 +38,8 @@ __all__ = [
     "source_of_values",
     "welch",
 ]
+
+_Kept = TypeVar("_Kept", FloatArray, BoolArray)
 
 
 class ErrorSource(ABC):
@@ -69,6 +74,17 @@ class ErrorSource(ABC):
     @abstractmethod
     def describe(self) -> str:
         """Say the covariance in one phrase."""
+
+    def vanishing(self, contrasts: FloatArray) -> BoolArray:
+        """Say which contrasts, shape (m, q), have no variance left after a repair, and so no known error."""
+        return np.zeros(len(contrasts), dtype=bool)
+
+    def reported(self, matrix: FloatArray) -> ErrorSource:
+        """Say what is made of the columns, by a map of shape (p, q)."""
+        return self
+
+    def announce(self) -> None:  # noqa: B027 most sources have nothing to say
+        """Warn, once, of what the covariance repairs or leaves undefined."""
 
     def relates(self, other: ErrorSource) -> bool:
         """Say whether the errors of two sources can be related."""
@@ -147,7 +163,7 @@ class Block:
         return self.n_params + sum(effect.levels or effect.rank for effect in apart) - (len(apart) - 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ScoreSource(ErrorSource):
     """Influence of sampled units on fitted columns.
 
@@ -175,6 +191,10 @@ class ScoreSource(ErrorSource):
         How many observations a row stands for, under frequency weights.
     cluster_degrees : tuple of DegreesMatrices, optional
         One for each block, for CR2 and CR3, whose rows are clusters within blocks.
+    undefined : ndarray of bool, shape (q,), optional
+        Columns whose variance HC2, HC3, CR2 or CR3 leave undefined: a row, or cluster, of leverage one decides them.
+    image : ndarray, shape (p, q), optional
+        What is reported of the columns; the columns themselves where absent.
     """
 
     origin: str
@@ -188,6 +208,11 @@ class ScoreSource(ErrorSource):
     leverage: FloatArray | None = None
     repeats: FloatArray | None = None
     cluster_degrees: tuple[DegreesMatrices, ...] | None = None
+    undefined: BoolArray | None = None
+    image: FloatArray | None = None
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @property
     def size(self) -> int:
@@ -195,13 +220,44 @@ class ScoreSource(ErrorSource):
         return int(self.scores.shape[1])
 
     def covariance(self) -> FloatArray:
-        """Signed sum of quadratic forms, times the blocks' factors."""
+        """Signed sum of quadratic forms, times the blocks' factors; repaired where it is not positive semidefinite."""
+        return self._repaired.matrix
+
+    def vanishing(self, contrasts: FloatArray) -> BoolArray:
+        """Contrasts whose variance was negative, and nothing else."""
+        return self._repaired.vanishing(contrasts)
+
+    @cached_property
+    def _repaired(self) -> Repaired:
         if self.cov.model_based:
-            return self._iid()
+            return Repaired(self._iid())
         # V_jl = sqrt(c_b(j) c_b(l)) sum_k s_k (S'K_k S)_jl, c_b the small-sample factor of block b
         scale, scores = np.sqrt(self._factors())[self.column_block], self._adjusted()
-        meat = sum(sign * pairs.quadratic(scores) for sign, pairs in self.cov.terms(self.groupings))
-        return np.asarray(np.asarray(meat) * np.outer(scale, scale))
+        terms = self.cov.terms(self.groupings)
+        forms = [pairs.quadratic(scores) for _, pairs in terms]
+        factor = np.outer(scale, scale)
+        whole = np.asarray(sum(sign * form for (sign, _), form in zip(terms, forms, strict=True))) * factor
+        if self._leaves_undefined:
+            assert self.undefined is not None
+            whole[self.undefined] = whole[:, self.undefined] = np.nan
+        if self.cov.repair == "eigenvalue":
+            return repair_eigenvalues(whole)
+        metric = sum(forms) if len(terms) > 1 else terms[0][1].metric(scores)
+        if metric is None or self.cov.repair == "none":
+            return Repaired(whole)
+        metric = np.asarray(metric) * factor
+        repaired = repair_covariance(whole, metric)
+        if repaired.metric is not None and self.image is not None:
+            of_image = (self.image @ matrix @ self.image.T for matrix in (whole, metric))
+            if repair_covariance(*of_image).metric is None:
+                return Repaired(whole)
+        return repaired
+
+    @property
+    def _leaves_undefined(self) -> bool:
+        """Whether leverages of one matter to the covariance, and some are."""
+        adjusted = self.cov.leverages or self.cov.adjusts_clusters
+        return adjusted and self.undefined is not None and bool(self.undefined.any())
 
     def degrees(self, contrast: FloatArray) -> float:
         """t(n - k) for iid and HC, t(G - 1) for CR0 and CR1, units less strata, Satterthwaite for CR2 and CR3."""
@@ -216,8 +272,10 @@ class ScoreSource(ErrorSource):
         return self.cov.degrees(self.rule, self._counted(among), self._units_less_one(among))
 
     def joint_degrees(self, contrasts: FloatArray) -> float | None:
-        """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q), under CR2 and CR3."""
-        return None if self.cluster_degrees is None else hotelling(self._cluster_pairs, contrasts)
+        """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q): CR2, CR3, and survey designs."""
+        if self.cluster_degrees is not None:
+            return hotelling(self._cluster_pairs, contrasts)
+        return self.cov.joint_degrees(min(self.degrees(contrast) for contrast in contrasts))
 
     def relates(self, other: ErrorSource) -> bool:
         """Scores of one panel."""
@@ -238,6 +296,8 @@ class ScoreSource(ErrorSource):
             blocks=self.blocks + other.blocks,
             groupings=groupings,
             leverage=_stacked(self.leverage, other.leverage),
+            undefined=_stacked(self.undefined, other.undefined),
+            image=self._joined_image(other),
             repeats=_stacked(self.repeats, other.repeats),
             cluster_degrees=self.cluster_degrees and self.cluster_degrees + (other.cluster_degrees or ()),
         )
@@ -267,6 +327,72 @@ class ScoreSource(ErrorSource):
             cov.units(self.groupings)
             changed._adjusted()
         return changed
+
+    def reported(self, matrix: FloatArray) -> ScoreSource:
+        """Of a map, shape (p, q), that makes of the columns all that is reported: repair nothing else for its own sake.
+
+        Where the covariance of what is reported has no negative variance, none of what is made of it has.
+        """
+        plain = matrix.shape == (self.size, self.size) and bool((matrix == np.eye(self.size)).all())
+        return replace(self, image=None if plain else matrix)
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether variances were negative."""
+        return self.cov.indefinite and self._repaired.metric is not None
+
+    def announce(self) -> None:
+        """Warn, once, of what the covariance repairs or leaves undefined."""
+        self._say_repair()
+        self._say_undefined()
+
+    def _say_repair(self) -> None:
+        if not self.is_repaired:
+            return
+        repaired = self._repaired
+        how = {"metric": "in the metric of its positive terms", "eigenvalue": "by its plain eigenvalues"}
+        negative = f", {repaired.n_negative} of them of negative variance," if repaired.n_negative else ""
+        warn(
+            f"{self.cov}: the covariance of {self.size} coefficients{negative} is not positive semidefinite (smallest "
+            f"eigenvalue {repaired.lowest:.2g} of the size of its terms, negative in {repaired.n_directions} of "
+            f"{self.size} directions): it is repaired {how[self.cov.repair]}, and errors are larger than the sum says. "
+            "A contrast without variance has no error. Fewer terms, or one cluster, need no repair.",
+            CovarianceWarning,
+        )
+
+    def _say_undefined(self) -> None:
+        if self.undefined is None or not (self.cov.independent or self._leaves_undefined):
+            return
+        of_image = self.undefined if self.image is None else (self.image[:, self.undefined] != 0).any(axis=1)
+        if not of_image.any():
+            return
+        count, decisive = f"{int(of_image.sum())} of {len(of_image)} coefficients", self._decisive()
+        units = "clusters" if self.cov.adjusts_clusters else "rows"
+        if self._leaves_undefined:
+            result = f"{self.cov} is not defined for {count}, whose errors are unknown"
+        elif self.cov.model_based:
+            return
+        else:
+            result = f"{self.cov} errors of {count} are far too small"
+        warn(
+            f"{result}: the residuals of {len(decisive)} {units} of leverage one ({listing(decisive, 6)}) are zero "
+            "whatever the errors are. Leave out the regressor that is theirs alone, pool its level with another, or "
+            "use cov='iid'.",
+            CovarianceWarning,
+        )
+
+    def _decisive(self) -> list[str]:
+        """Labels of the rows, or clusters, of leverage one."""
+        if self.cluster_degrees is not None:
+            group = self.groupings[self.cov.clusters[0]]
+            codes = np.concatenate([matrices.groups[matrices.singular] for matrices in self.cluster_degrees])
+        else:
+            assert self.leverage is not None
+            group, codes = self.groupings["row"], np.flatnonzero(self.leverage > 1 - LEVERAGE_ONE)
+            codes = group.codes[codes] if isinstance(group, Grouping) else codes
+        assert isinstance(group, Grouping)
+        labels = (" ".join(str(part[code]) for part in group.labels) for code in np.unique(codes))
+        return [f"{group.name} {label.strip()}" for label in labels]
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Multiplier bootstrap: Mammen's two-point weights of clusters (or rows) times their scores."""
@@ -301,7 +427,9 @@ class ScoreSource(ErrorSource):
                 raise CovarianceError(
                     f"{self.cov} needs the leverages, which were not kept: refit with cov={str(self.cov)!r}."
                 )
-            scale *= np.maximum(1 - self.leverage, 1e-12) ** (-0.5 if self.cov.kind == "HC2" else -1.0)
+            # a row of leverage one has no residual, and what it decides is undefined
+            left = np.where(self.leverage > 1 - LEVERAGE_ONE, 1.0, 1 - self.leverage)
+            scale *= left ** (-0.5 if self.cov.kind == "HC2" else -1.0)
         return sparse.csr_array(self.scores.multiply(scale[:, None]))
 
     def _factors(self) -> FloatArray:
@@ -355,6 +483,13 @@ class ScoreSource(ErrorSource):
         out = np.zeros((self.size, self.size))
         out[np.ix_(order, order)] = linalg.block_diag(*parts)
         return out
+
+    def _joined_image(self, other: ScoreSource) -> FloatArray | None:
+        """What both report of their columns."""
+        if self.image is None and other.image is None:
+            return None
+        images = (np.eye(one.size) if one.image is None else one.image for one in (self, other))
+        return np.asarray(linalg.block_diag(*images))
 
     def _check_joinable(self, other: ScoreSource) -> None:
         if (self.cov, self.rule) != (other.cov, other.rule):
@@ -557,7 +692,7 @@ def welch(variances: FloatArray, df: FloatArray) -> float:
     return float(variances.sum() ** 2 / total) if total > 0 else np.inf
 
 
-def _stacked(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+def _stacked(first: _Kept | None, second: _Kept | None) -> _Kept | None:
     return None if first is None or second is None else np.concatenate([first, second])
 
 

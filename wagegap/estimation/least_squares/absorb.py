@@ -4,6 +4,14 @@ One grouping is exact in one pass. Several are swept in turn, forth and back, an
 conjugate gradients (Hernandez-Ramos, Escalante and Raydan 2011; the scheme that reghdfe made popular). The number of
 effects that are really estimated is the rank of the dummies: exact for two groupings (levels less connected
 components), an upper bound for more.
+
+A row that is alone in a level of an effect is fitted by it without error, whatever the coefficients: such singletons
+say nothing of them, but count as rows and as clusters. They are left out, again and again as others become singletons
+(Correia 2015), unless they are asked for.
+
+References
+----------
+Correia, S. (2015). Singletons, cluster-robust standard errors and fixed effects: a bad mix. Duke University.
 """
 
 from __future__ import annotations
@@ -17,7 +25,7 @@ from scipy.sparse import csgraph
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError
 
-__all__ = ["absorb", "absorb_regression", "effects_rank", "is_nested", "recode"]
+__all__ = ["absorb", "absorb_regression", "effects_rank", "find_singletons", "is_nested", "recode"]
 
 
 def absorb(
@@ -100,6 +108,30 @@ def effects_rank(effects: Sequence[CodeArray]) -> int:
         )
         rank += size - int(csgraph.connected_components(links, directed=False)[0])
     return rank
+
+
+def find_singletons(effects: Sequence[CodeArray], observations: FloatArray) -> BoolArray:
+    """Rows whose one observation is alone in a level, among those that are not so themselves.
+
+    Parameters
+    ----------
+    effects : sequence of ndarray of int, each of shape (n,)
+        Levels of the effects.
+    observations : ndarray, shape (n,)
+        Observations behind each row.
+
+    >>> workers, years = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2])
+    >>> find_singletons([workers, years], np.ones(4))  # without the first and last, those of year 1 are alone
+    array([ True,  True,  True,  True])
+    """
+    alone = np.zeros(len(observations), dtype=bool)
+    while True:
+        before = int(alone.sum())
+        for codes in effects:
+            sizes = np.bincount(codes, weights=np.where(alone, 0.0, observations))
+            alone |= sizes[codes] == 1
+        if int(alone.sum()) == before:
+            return alone
 
 
 def _sweep(

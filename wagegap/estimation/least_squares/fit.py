@@ -14,7 +14,7 @@ import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
+from wagegap.estimation.covariance.clusters import LEVERAGE_ONE, DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance
 from wagegap.estimation.covariance.sources import AbsorbedCount
@@ -25,6 +25,7 @@ from wagegap.estimation.sample import Cell, CellFit, Sample
 __all__ = [
     "LinearFit",
     "combination_in_words",
+    "decided_alone",
     "describe_collinear",
     "fit_least_squares",
     "least_squares_values",
@@ -93,6 +94,8 @@ def fit_least_squares(
         )
     variance = weighted_sum_of_squares(block.fit.residuals, cell.weights) / df
     scaled = block.fit.residuals if cell.weights is None else cell.weights * block.fit.residuals
+    leverage = block.fit.leverage if cell.repeats is None else block.fit.leverage / cell.repeats
+    undefined = decided_alone(block.x, block.fit.bread[at], np.diag(block.fit.bread)[at], leverage, cell.weights)
     return LinearFit(
         values=block.fit.params[at],
         influence=(block.x @ block.fit.bread[at].T) * scaled[:, None],
@@ -105,7 +108,8 @@ def fit_least_squares(
             for found in block.fit.collinear
             if found.column < len(sample.names) and found.made_of
         ),
-        leverage=block.fit.leverage if cell.repeats is None else block.fit.leverage / cell.repeats,
+        leverage=None if block.absorbed else leverage,  # absorbed effects have leverage too
+        undefined=None if block.absorbed else undefined,
         clusters=_clustered(cell, sample, block, at, cov) if cov.adjusts_clusters else None,
         sigma=float(np.sqrt(variance)),
     )
@@ -121,6 +125,32 @@ def least_squares_values(cell: Cell, sample: Sample, reported: Sequence[int]) ->
             cell, rows=cell.rows[weighted], y=cell.y[weighted], x=cell.x[weighted], weights=cell.weights[weighted]
         )
     return fit_block(cell, sample).fit.params[list(reported)]
+
+
+def decided_alone(
+    x: FloatArray, reported: FloatArray, size: FloatArray, leverage: FloatArray, weights: FloatArray | None
+) -> BoolArray:
+    """Say which coefficients rows of leverage one have a part in, whose residuals are zero whatever the errors are.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, k)
+        Regressors.
+    reported : ndarray, shape (r, k)
+        Rows of the bread M.
+    size : ndarray, shape (r,)
+        M_jj.
+    leverage, weights : ndarray, shape (n,)
+        Leverage of an observation of each row, and weights.
+    """
+    # share of row i in the variance of b_j under equal variances: w_i (M x_i)_j^2 / M_jj
+    alone = leverage > 1 - LEVERAGE_ONE
+    if not alone.any():
+        return np.zeros(len(reported), dtype=bool)
+    part = (reported @ x[alone].T) ** 2
+    if weights is not None:
+        part = part * weights[alone]
+    return np.asarray((part > 1e-10 * size[:, None]).any(axis=1))
 
 
 def fit_block(cell: Cell, sample: Sample, *, dummies: bool = False) -> BlockFit:
@@ -199,10 +229,14 @@ def _clustered(
     kept = block.fit.kept
     times = np.ones(len(cell.rows), dtype=int) if cell.repeats is None else cell.repeats.astype(int)
     x, residuals = (np.repeat(values, times, 0) for values in (block.x[:, kept], block.fit.residuals))
-    codes = np.repeat(group.codes[cell.rows], times)
+    codes, weights = np.repeat(group.codes[cell.rows], times), cell.weights
+    if weights is not None and cell.repeats is not None:
+        # the weight of one of a row's observations, none where weights are nothing but their number
+        each = np.repeat(weights / cell.repeats, times)
+        weights = None if (each == 1).all() else each
     return adjust_clusters(
         x, residuals, block.fit.bread[np.ix_(kept, kept)], codes, block.fit.bread[list(reported)][:, kept],
-        kind=cov.kind, weights=cell.weights if cell.repeats is None else None,
+        kind=cov.kind, weights=weights,
     )  # fmt: skip
 
 

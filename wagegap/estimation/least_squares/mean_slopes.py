@@ -151,7 +151,8 @@ def fit_samples(
         source: ErrorSource = _score_source(sample, blocks, done.size, cov, own_rule)
     else:
         source = _lean_source(sample, blocks, done.size, cov, own_rule)
-    if isinstance(source, ScoreSource) and keep_units is False:
+    # a covariance that may be repaired depends on what is reported, which is not known here
+    if isinstance(source, ScoreSource) and keep_units is False and not cov.indefinite:
         df = source.degrees(np.ones(source.size))
         source = StatedSource(source.origin, source.covariance(), df, f"{source.describe()}, units not kept")
     done = replace(done, source=source)

@@ -9,6 +9,9 @@ one. Where a direction separates the outcomes there is none: the likelihood rise
 which columns make it. Shares strictly between zero and one are allowed as outcomes (fractional response, or cells of
 equal regressors).
 
+The inverse of the information, the bread of every sandwich, is that of the observed information -d2 l, as Stata has it,
+unless the expected is asked for by name, as software for generalised linear models has it. They are one under logit.
+
 Many fits of one design (replicate weights, thresholds of a distribution) are carried forward together: the products of
 the columns of a block of rows are formed once, and one matrix product gives the Hessians of all fits.
 
@@ -29,7 +32,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, FloatArray, Information, IntArray
 from wagegap.errors import DataError, IdentificationError, check_option, listing, refuse_rows
 from wagegap.estimation.covariance.resampling import column_products, unpack_moments
 from wagegap.estimation.least_squares.lstsq import Collinear, fit_lstsq
@@ -37,11 +40,13 @@ from wagegap.estimation.likelihood.newton import MOST_MOVED, Ascent, Derivatives
 from wagegap.estimation.likelihood.working_columns import WorkingColumns, check_weights, named_columns, working_columns
 
 __all__ = [
+    "INFORMATION",
     "LINKS",
     "BinaryFit",
     "BinaryFits",
     "LinkFunction",
     "Separation",
+    "curvature",
     "fit_binary",
     "fit_binary_many",
     "inverse_mills",
@@ -52,6 +57,7 @@ __all__ = [
 
 LinkFunction: TypeAlias = Literal["logit", "probit", "cloglog", "lpm"]
 LINKS: tuple[LinkFunction, ...] = ("logit", "probit", "cloglog", "lpm")
+INFORMATION: tuple[Information, ...] = ("observed", "expected")
 
 _STEPS = 100
 _BLOCK = 1 << 18  # numbers in a block of column products, small enough for the cache
@@ -127,22 +133,16 @@ class BinaryFit:
         weighted = self.residuals if self.weights is None else self.residuals * self.weights
         return x * weighted[:, None]
 
-    def influence(self, x: FloatArray) -> FloatArray:
+    def influence(self, x: FloatArray, information: Information = "observed") -> FloatArray:
         """Return the influence of each row on the coefficients, shape (n, k); its cross-product is the sandwich."""
-        return self.scores(x) @ self.bread
+        return self.scores(x) @ self.inverse_information(x, information)
 
-    def expected_bread(self, x: FloatArray) -> FloatArray:
-        """Return the inverse of the expected information, shape (k, k), which software for GLMs reports.
-
-        It is the bread under logit; under the other links both have the same limit where the model is true.
-        """
-        if self.link in ("logit", "lpm"):
+    def inverse_information(self, x: FloatArray, information: Information) -> FloatArray:
+        """Return the inverse of the observed or of the expected information, shape (k, k); they are one under logit."""
+        if information == "observed" or self.link in ("logit", "lpm"):
             return self.bread
-        # E(-d2 l / d index2) = f^2 / [F (1 - F)]
-        variance = self.probabilities * (1 - self.probabilities)
-        square = slope(self.index, self.link) ** 2
-        curvature = np.divide(square, variance, out=np.zeros_like(square), where=variance > 0)
-        w = curvature if self.weights is None else curvature * self.weights
+        w = _expected_curvature(self.index, self.link)
+        w = w if self.weights is None else w * self.weights
         kept = x[:, self.kept]
         out = np.zeros_like(self.bread)
         out[np.ix_(self.kept, self.kept)] = invert_information((kept.T * w) @ kept)
@@ -206,6 +206,25 @@ def score(index: FloatArray, y: FloatArray, link: LinkFunction) -> FloatArray:
     array([0.5])
     """
     return _PARTS[link](index, y)[1]
+
+
+def curvature(index: FloatArray, y: FloatArray, link: LinkFunction, information: Information) -> FloatArray:
+    """Return the information on the index in each row with outcome y: -d2 l / d index2, or its expectation.
+
+    >>> y = np.array([0.0, 1.0])
+    >>> curvature(np.ones(2), y, "probit", "observed").round(3), curvature(np.ones(2), y, "probit", "expected").round(3)
+    (array([0.801, 0.37 ]), array([0.439, 0.439]))
+    """
+    if information == "observed" or link in ("logit", "lpm"):
+        return _PARTS[link](index, y)[2]
+    return _expected_curvature(index, link)
+
+
+def _expected_curvature(index: FloatArray, link: LinkFunction) -> FloatArray:
+    # E(-d2 l / d index2) = f^2 / [F (1 - F)]
+    p = probability(index, link)
+    variance, square = p * (1 - p), slope(index, link) ** 2
+    return np.divide(square, variance, out=np.zeros_like(square), where=variance > 0)
 
 
 def fit_binary(
@@ -464,9 +483,9 @@ def _finish(
     """Evaluate once more where the steps ended."""
     y = problem.y[0]
     index = problem.index(ascent.params, slice(None))[0]
-    value, residuals, curvature = _PARTS[problem.link](index, y)
+    value, residuals, seen = _PARTS[problem.link](index, y)
     w = np.ones(len(y)) if weights is None else weights
-    information = (problem.x.T * (w * curvature)) @ problem.x
+    information = (problem.x.T * (w * seen)) @ problem.x
     return BinaryFit(
         problem.link, columns.out_of(ascent.params, np.nan)[0], columns.bread(invert_information(information)), index,
         probability(index, problem.link), residuals, weights, float(w @ value), columns.kept, columns.collinear,

@@ -353,7 +353,7 @@ def read_choices(panel: Panel, columns: ChoiceColumns, base: Any, tree: NestTree
     """
     column_of(panel, columns.chooser, "for chooser")
     levels = _levels(column_of(panel, columns.alternative, "for alternative"), base)
-    panel = panel.assign(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
+    panel = panel.with_columns(**{columns.alternative: _categorical(panel.frame[columns.alternative], levels)})
     rows = _rows(panel, columns, how)
     nests, dissimilarities = tree.of_levels(levels)
     model = ChoiceModel(columns, levels, (), nests)
@@ -543,7 +543,8 @@ def reweighted(choices: Choices, population: Mapping[Any, float]) -> Choices:
     sampled = np.bincount(taken, weights=given, minlength=len(levels)) / given.sum()
     weights = given * (shares / np.where(sampled > 0, sampled, 1.0))[taken]
     choices.choosers.cov.check_weights("sampling")
-    choosers = choices.choosers.weighted(weights, choices.choosers.weight_kind or "sampling")
+    kind = choices.choosers.weight_kind
+    choosers = choices.choosers.weighted(weights, "analytic" if kind == "analytic" else "sampling")
     return replace(choices, choosers=choosers, rows=replace(choices.rows, weights=weights))
 
 

@@ -30,11 +30,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import FloatArray, RngLike, SmallSample, WeightKind
-from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_rng
+from wagegap._typing import FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options, check_rng
 from wagegap.estimation.cellwise import fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
@@ -133,7 +134,8 @@ class Exits(Result):
         frame = own.tidy(alpha)[[*own.by, "estimate", "std_error"]]
         critical = np.full(len(frame), stats.norm.isf(alpha / 2))
         if uniform:
-            curves = frame.groupby([name for name in own.by if name != "time"], sort=False).ngroup().to_numpy()
+            keys = [name for name in own.by if name != "time"]
+            curves = frame.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
             ratio = np.abs(own.draws(reps, rng=rng)) / np.maximum(frame["std_error"].to_numpy(), 1e-300)
             for curve in np.unique(curves):
                 largest = ratio[:, curves == curve].max(axis=1)
@@ -266,7 +268,7 @@ class Exits(Result):
         """The same with the incidence of any exit, the sum of those of each."""
         own = self._incidence()
         keys = [key for key in own.by if key != "exit"]
-        cells = own.labels.groupby(keys, sort=False).ngroup().to_numpy()
+        cells = own.labels.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
         matrix = (np.arange(cells.max() + 1)[:, None] == cells) * 1.0
         first = ~pd.Series(cells).duplicated().to_numpy()
         return replace(self, incidence=own.map(matrix, labels=own.labels[first].assign(exit="any")))
@@ -323,6 +325,7 @@ def fit_exits(  # noqa: PLR0913
     progress: bool = False,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     keep_units: bool = True,
@@ -344,7 +347,7 @@ def fit_exits(  # noqa: PLR0913
         hazard in grouped time.
     time : str, optional
         Column of the duration: its levels get dummies (the baseline hazard), unless the formula has it already, and
-        average hazards and cumulative incidence are given over it.
+        average hazards and cumulative incidence are given over it. Text ("wave 8", "2019Q4") is in the order of time.
     mundlak : str or sequence of str
         Columns whose means over each worker's rows are added, so that their own coefficients are within workers.
     premiums : result, Estimates, or mapping of name to these, optional
@@ -368,6 +371,9 @@ def fit_exits(  # noqa: PLR0913
         HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap, or iid (the
         inverse of the information). What the panel declares, else clusters of workers where they have several rows,
         else HC1.
+    information : {"observed", "expected"}
+        Information whose inverse is the bread of every covariance: the observed, as Stata has it, or the expected, as
+        R's glm has it. They differ under probit and cloglog alone.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
 
@@ -391,7 +397,7 @@ def fit_exits(  # noqa: PLR0913
     """
     if model is not None:
         check_option("model", model, _MODELS)
-    check_option("gaps", gaps, ("raise", "keep"))
+    check_options(gaps=(gaps, ("raise", "keep")), information=(information, INFORMATION))
     if correction is not None:
         _check_correction(correction, premiums, draws, rng)
     how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
@@ -402,7 +408,7 @@ def fit_exits(  # noqa: PLR0913
     if taken:
         raise OptionError(f"by={taken[0]!r}: results have a column of this name themselves; rename yours.")
     chosen = model or ("logit" if len(risk.exits) == 1 else "multinomial")
-    task = HazardTask.of(risk, chosen, given, margins=margins)
+    task = HazardTask.of(risk, chosen, given, margins=margins, information=information)
     simulated = None if correction is None else Simulated(draws, rng, progress)
     result = _result(task, *_estimated(task, given, simulated))
     return result if keep_units else result.without_units()
@@ -455,6 +461,8 @@ def _labels(task: HazardTask) -> pd.DataFrame:
     rows += [("elasticity", e, slope.term, None) for slope in asked.slopes for e in risk.exits]
     rows += [(kind, e, kind, time) for kind in ("hazard", "incidence") for time in asked.times for e in risk.exits]
     labels = pd.DataFrame(rows, columns=["kind", "exit", "term", "time"])
+    if asked.times and not pd.api.types.is_numeric_dtype(pd.Series(asked.times)):
+        labels["time"] = pd.Categorical(labels["time"], categories=list(asked.times), ordered=True)
     shares = ["effect", "hazard", "incidence", *(["coefficient"] if task.model == "lpm" else [])]
     return labels.assign(unit=np.where(labels["kind"].isin(shares), "share", "none"), comparison=risk.base)
 

@@ -29,7 +29,7 @@ from wagegap.regression.figures import MOST_LINES, cell_names
 
 __all__ = ["Curves", "curves_of", "draw_incidence"]
 
-_PANELS, _POINTS = 12, 20
+_PANELS, _POINTS, _TICKS = 12, 20, 6
 _DASHES = ("-", "--")
 
 
@@ -142,7 +142,7 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
         _barred_lines(ax, lines)
         words = words.replace("bands", "intervals")
     ax.set_ylabel(literal(f"cumulative incidence of {spaced(exit)}"))
-    return _time_axis(ax, curves[0].time, words)
+    return _time_axis(ax, curves[0], words)
 
 
 def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
@@ -154,7 +154,7 @@ def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
     if one.name:
         title_panel(ax, one.name)
     ax.set_ylabel("cumulative incidence")
-    return _time_axis(ax, one.time, words)
+    return _time_axis(ax, one, words)
 
 
 def _lines(ax: Any, lines: Mapping[str, FloatArray]) -> None:
@@ -202,8 +202,10 @@ def _dashes(i: int) -> str:
 
 
 def _columns(frame: pd.DataFrame) -> FloatArray:
-    """Time, estimate and both ends of the interval, in the order of time, shape (4, n)."""
-    return frame.sort_values("time")[["time", "estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
+    """Time, of text its place, estimate and both ends of the interval, in the order of time, shape (4, n)."""
+    time = frame["time"].cat.codes if isinstance(frame["time"].dtype, pd.CategoricalDtype) else frame["time"]
+    ordered = frame.assign(time=time).sort_values("time")
+    return ordered[["time", "estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
 
 
 def _name_ends(ax: Any, names: Iterable[str], ends: FloatArray) -> None:
@@ -214,11 +216,16 @@ def _name_ends(ax: Any, names: Iterable[str], ends: FloatArray) -> None:
         name_ends(ax, shown, ends[:, 0].tolist(), ends[:, 1].tolist(), [color_of(i) for i in range(len(shown))])
 
 
-def _time_axis(ax: Any, time: str, words: str) -> Any:
-    """Whole periods on the axis."""
+def _time_axis(ax: Any, one: Curves, words: str) -> Any:
+    """Whole periods on the axis, by their names where they are text."""
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    ax.set_xlabel(f"{spaced(time)}; {words}" if words else spaced(time))
+    time = next(iter(one.lines.values()))["time"].dtype
+    if isinstance(time, pd.CategoricalDtype):
+        every = -(-len(time.categories) // _TICKS)
+        ax.set_xticks(range(0, len(time.categories), every), [literal(str(name)) for name in time.categories[::every]])
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=_TICKS, integer=True, min_n_ticks=1))
+    ax.set_xlabel(f"{spaced(one.time)}; {words}" if words else spaced(one.time))
     ax.spines["bottom"].set_color(FAINT)
     return ax

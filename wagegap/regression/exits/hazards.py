@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, FloatArray, Information, IntArray
 from wagegap.errors import IdentificationError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.least_squares.lstsq import Collinear
 from wagegap.estimation.likelihood.binary import fit_binary, score
 from wagegap.estimation.likelihood.multinomial import fit_multinomial, softmax
+from wagegap.estimation.periods import order_periods
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.regression.exits.margins import (
     Averages,
@@ -127,12 +128,13 @@ def _periods(risk: AtRisk, evaluator: Evaluator) -> tuple[tuple[Any, ...], tuple
     rows, time = risk.rows, risk.time
     if time is None:
         return (), (), np.arange(0), np.arange(0)
-    codes, levels = pd.factorize(rows.columns([time])[time], sort=True)
+    found = order_periods(rows.columns([time])[time])
+    codes, levels = found.codes, found.levels.tolist()
     first = np.arange(len(codes))
     if rows.workers is not None:
         first = np.sort(pd.Series(codes).groupby([rows.workers, rows.cells.codes]).idxmin().to_numpy())
     periods = tuple(evaluator.at({time: level}, first) for level in levels)
-    return tuple(np.asarray(levels).tolist()), periods, first, np.asarray(codes, dtype=np.intp)
+    return tuple(levels), periods, first, codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,19 +192,30 @@ class HazardTask:
         What is read off the coefficients.
     shifts : dict of str to Shift
         One for each premium.
+    information : str
+        Observed or expected.
     """
 
     risk: AtRisk
     model: ExitLink
     questions: Questions
     shifts: Mapping[str, Shift]
+    information: Information = "observed"
 
     @classmethod
-    def of(cls, risk: AtRisk, model: ExitLink, premiums: Mapping[str, Estimates], *, margins: bool) -> HazardTask:
+    def of(
+        cls,
+        risk: AtRisk,
+        model: ExitLink,
+        premiums: Mapping[str, Estimates],
+        *,
+        margins: bool,
+        information: Information = "observed",
+    ) -> HazardTask:
         """Evaluate the formula at what is asked."""
         questions = Questions.of(risk, risk.evaluator, premiums) if margins else Questions()
         shifts = {name: _shift(risk, name, premiums, margins=margins) for name in premiums}
-        return cls(risk, model, questions, shifts)
+        return cls(risk, model, questions, shifts, information)
 
     @property
     def response(self) -> Response:
@@ -283,12 +296,13 @@ def _coefficients(task: HazardTask, cell: Cell) -> _Coefficients:
             np.nan_to_num(fit.params), fit.bread, fit.bread, fit.influence(x), fit.kept, fit.collinear, fit.loglik
         )
     one = fit_binary(cell.y, x, weights, task.model, names=risk.names)
-    classical = one.expected_bread(x)
+    classical = one.inverse_information(x, task.information)
     if task.model == "lpm":
         classical = classical * (-2 * one.loglik) / (cell.nobs - one.kept.sum())
+    influence = one.influence(x, task.information)
     return _Coefficients(
-        np.nan_to_num(one.params)[None], one.bread, classical, one.influence(x), one.kept, one.collinear, one.loglik
-    )  # fmt: skip
+        np.nan_to_num(one.params)[None], one.bread, classical, influence, one.kept, one.collinear, one.loglik
+    )
 
 
 def _check_varies(task: HazardTask, cell: Cell) -> None:

@@ -37,6 +37,7 @@ from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
+from wagegap.estimation.periods import order_periods
 from wagegap.estimation.result import Result
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel
@@ -213,7 +214,7 @@ def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates]
     ColumnError, OptionError, FormulaError, DataError, EmptyDataError, DuplicateKeyError
     """
     parts, exit = _formula(call.formula, call.exit)
-    panel = _with_premiums(panel, premiums)
+    panel = _in_order(_with_premiums(panel, premiums), call.time)
     parts = _regressors(panel, parts, call.time, call.mundlak)
     values, exits, stay, notes = _outcomes(panel, exit, call.base, call.several)
     named = " or ".join(exits)
@@ -263,8 +264,17 @@ def _with_premiums(panel: Panel, premiums: Mapping[str, Estimates]) -> Panel:
         at = cells_of_rows(premium, panel.frame)
         if not (at >= 0).any():
             raise DataError(f"no row is in a cell that has a {name!r} (keys {listing(premium.by)}).")
-        panel = panel.assign(**{name: np.where(at >= 0, premium.values[at], np.nan)})
+        panel = panel.with_columns(**{name: np.where(at >= 0, premium.values[at], np.nan)})
     return panel
+
+
+def _in_order(panel: Panel, time: str | None) -> Panel:
+    """Durations that are text as categories in the order of time, so that the first one is the base."""
+    if time is None or time not in panel.frame or pd.api.types.is_numeric_dtype(panel.frame[time]):
+        return panel
+    periods = order_periods(panel.frame[time])
+    kind = pd.CategoricalDtype(pd.Index(periods.levels), ordered=True)
+    return panel.with_columns(**{time: pd.Categorical.from_codes(periods.codes, dtype=kind)})
 
 
 def _regressors(panel: Panel, parts: FormulaParts, time: str | None, mundlak: str | Sequence[str]) -> FormulaParts:
@@ -296,7 +306,7 @@ def _check_periods(frame: pd.DataFrame, worker: CodeArray | None, time: str | No
         return ()
     if worker is None:
         return ("No role worker is declared, so that gaps between a worker's periods cannot be seen.",)
-    periods = pd.factorize(frame[time], sort=True)[0]
+    periods = order_periods(frame[time]).codes
     order = np.lexsort((periods, worker))
     worker, periods = worker[order], periods[order]
     step = np.diff(periods)
@@ -456,7 +466,7 @@ def _repeated(rows: Rows, time: str | None) -> tuple[str, ...]:
     worker = rows.workers
     if time is None or worker is None:
         return ()
-    periods = pd.factorize(rows.columns([time])[time], sort=True)[0]
+    periods = order_periods(rows.columns([time])[time]).codes
     exits = pd.Series(np.where(rows.design.y > 0, periods, len(rows)))
     after = int((periods > exits.groupby(worker).transform("min").to_numpy()).sum())
     return (f"{after:,} rows stand behind an exit of the same worker, who is at risk again.",) if after else ()

@@ -41,7 +41,6 @@ from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import prepare
@@ -108,7 +107,7 @@ def common_correlated_effects(
     fits, refit = least_squares(within)
     # the small-sample factor counts the units' own columns
     absorbed = (AbsorbedCount(f"loadings of {unit}", taken, (unit,)),)
-    labels = pd.DataFrame({"term": list(rows.design.names), "unit": unit_of_outcome(rows.design.outcome)})
+    labels = pd.DataFrame({"term": list(rows.design.names), "unit": rows.design.unit})
     estimates = relate(
         within,
         [replace(fit, absorbed=absorbed, classical=None) for fit in fits],

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from wagegap._typing import FloatArray
+from wagegap._typing import BoolArray, FloatArray, Information, Singletons
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -24,12 +24,13 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
-from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.cellwise import SINGLETONS, Rows
 from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.design import Design
-from wagegap.estimation.formula import split_formula
+from wagegap.estimation.formula import design_matrix, required_columns, split_formula, split_offset
 from wagegap.estimation.identification import check_identified
+from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.units import check_share
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import as_panel
@@ -37,7 +38,7 @@ from wagegap.panel.rows import prepare
 from wagegap.regression.gravity.bias_terms import gravity_bias
 from wagegap.regression.gravity.irls import ENGINES, Engine, Family, IrlsFit
 
-__all__ = ["FlowCall", "FlowFamily", "Link", "correct_bias", "flow_rows", "pair_clusters"]
+__all__ = ["FlowCall", "FlowFamily", "FlowRows", "Link", "correct_bias", "flow_rows", "pair_clusters"]
 
 FlowFamily = Literal["poisson", "binomial", "fractional", "gaussian"]
 Link = Literal["log", "logit", "probit", "cloglog", "identity"]
@@ -57,7 +58,7 @@ class FlowCall:
 
     Attributes
     ----------
-    family, link, trials, method, engine, bias
+    family, link, trials, method, engine, bias, information, singletons
         As given to `fit_flows`; the link filled in.
     """
 
@@ -67,11 +68,15 @@ class FlowCall:
     method: str
     engine: Engine
     bias: str | None = None
+    information: Information = "observed"
+    singletons: Singletons = "drop"
 
     def __post_init__(self) -> None:
         check_option("family", self.family, tuple(_LINKS))
         check_option("method", self.method, ("ml", "berkson"))
         check_option("engine", self.engine, ENGINES)
+        check_option("information", self.information, INFORMATION)
+        check_option("singletons", self.singletons, SINGLETONS)
         object.__setattr__(self, "link", self.link or _LINKS[self.family][0])
         check_option("link", self.link, tuple(dict.fromkeys(chain.from_iterable(_LINKS.values()))))
         if self.bias is not None:
@@ -102,25 +107,64 @@ class FlowCall:
         return "poisson" if self.family == "poisson" else self.link  # type: ignore[return-value]
 
 
-def flow_rows(data: Any, formula: str, chosen: FlowCall, **how: Any) -> tuple[Rows, FloatArray]:
-    """Prepare the rows of the regression, without constant beside effects, and those at risk, ones without trials.
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowRows:
+    """Rows of the regression with what stands beside the regressors.
+
+    Attributes
+    ----------
+    rows : Rows
+        Rows, the outcome of binomial rates as a share or its log odds.
+    at_risk : ndarray, shape (n,)
+        Trials; ones without.
+    offset : ndarray, shape (n,), optional
+        Part of the index whose coefficient is one.
+    """
+
+    rows: Rows
+    at_risk: FloatArray
+    offset: FloatArray | None
+
+    def keep(self, mask: BoolArray, reason: str) -> FlowRows:
+        """Keep some rows; the ledger says why the others went."""
+        offset = None if self.offset is None else self.offset[mask]
+        return FlowRows(self.rows.keep(mask, reason), self.at_risk[mask], offset)
+
+    def without_singletons(self, singletons: Singletons) -> FlowRows:
+        """Leave out rows that are alone in a level of an absorbed effect, unless they are to be kept."""
+        rows = self.rows.without_singletons(singletons)
+        kept = np.isin(self.rows.design.rows, rows.design.rows)
+        return FlowRows(rows, self.at_risk[kept], None if self.offset is None else self.offset[kept])
+
+    def with_rows(self, rows: Rows) -> FlowRows:
+        """The same of another regression of these rows."""
+        return replace(self, rows=rows)
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weights of the fit: trials times the weights of the rows."""
+        return self.at_risk if self.rows.weights is None else self.at_risk * self.rows.weights
+
+
+def flow_rows(data: Any, formula: str, chosen: FlowCall, **how: Any) -> FlowRows:
+    """Prepare the rows of the regression, without constant beside effects, those at risk, and the offset.
 
     Raises
     ------
     ColumnError, OptionError, FormulaError, DataError, UnitError, EmptyDataError, IdentificationError
     """
     panel, parts = as_panel(data), split_formula(formula)
+    regressors, offsets = split_offset(parts.regressors)
+    also = [name for offset in offsets for name in required_columns(offset, panel.frame)]
     if chosen.trials is not None:
-        column_of(panel, chosen.trials, "for trials")
-        parts = replace(parts, also=(chosen.trials,))
-    rows = prepare(panel, parts, by=(), **how)
+        also.append(str(column_of(panel, chosen.trials, "for trials").name))
+    rows = prepare(panel, replace(parts, regressors=regressors, also=tuple(also)), by=(), **how)
     if rows.weights is not None and chosen.method == "berkson":
         raise OptionError("method='berkson' has weights of their own, the inverse variances of the log odds.")
-    if rows.weight_kind == "frequency" and chosen.family != "gaussian":
-        raise OptionError("frequency weights are for repeated workers: repeat the rows, or sum the flows first.")
     if rows.design.effects:
         rows = replace(rows, design=rows.design.without_constant())
-    if rows.design.x.shape[1] == 0:
+    is_linear = chosen.family == "gaussian" or chosen.method == "berkson"
+    if rows.design.x.shape[1] == 0 and (is_linear or chosen.bias is not None or not rows.design.effects):
         raise FormulaError(f"formula {formula!r} has no regressor beside the absorbed effects: nothing is estimated.")
     at_risk = np.ones(len(rows)) if chosen.trials is None else _at_risk(rows, chosen.trials)
     _check_outcome(rows.design, at_risk, chosen)
@@ -132,7 +176,19 @@ def flow_rows(data: Any, formula: str, chosen: FlowCall, **how: Any) -> tuple[Ro
             f"{rows.design.outcome!r} is {rows.design.y[0]:g} in all {len(rows):,} rows: there is nothing to explain."
         )
     check_identified(rows.design)
-    return rows, at_risk
+    shift = np.sum([_offset(rows, one) for one in offsets], axis=0) if offsets else None
+    return FlowRows(rows, at_risk, shift)
+
+
+def _offset(rows: Rows, expression: str) -> FloatArray:
+    """Values of an offset, a finite number in every row."""
+    frame, name = rows.columns(), f"offset({expression[2:-1]})"
+    values = design_matrix(frame[required_columns(expression, frame)], f"{expression} - 1").values
+    if values.shape[1] != 1:
+        raise FormulaError(f"{name} is {values.shape[1]} columns; it must be one column of numbers.")
+    fault = " rows: filter or mend these rows before the fit."
+    refuse_rows(~np.isfinite(values[:, 0]), DataError, f"{name} is not a finite number in ", fault)
+    return np.asarray(values[:, 0])
 
 
 def _at_risk(rows: Rows, trials: str) -> FloatArray:

@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
@@ -49,20 +49,21 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import Rows, error_source, least_squares, replicated_source
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource
+from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.identification import partial_out
 from wagegap.estimation.least_squares.absorb import recode
+from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.binary import slope
+from wagegap.estimation.likelihood.binary import curvature, score, slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.regression.gravity.flow_design import (
     FlowCall,
     FlowFamily,
+    FlowRows,
     Link,
     correct_bias,
     flow_rows,
@@ -72,6 +73,7 @@ from wagegap.regression.gravity.irls import Engine, IrlsFit, fit_irls, loglik
 
 __all__ = ["Flows", "fit_flows"]
 
+_LEAST = 1e-30  # information on the index of a row, below which it counts as this much
 _THREE_WAY = (
     "Three sets of crossed effects: Poisson coefficients are consistent, but their bias is of the order of their "
     "standard errors, and clustered errors are too small, where periods are few (Weidner and Zylkin 2021). "
@@ -174,6 +176,8 @@ def fit_flows(  # noqa: PLR0913
     method: Literal["ml", "berkson"] = "ml",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    information: Information = "observed",
+    singletons: Singletons = "drop",
     bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
@@ -187,7 +191,10 @@ def fit_flows(  # noqa: PLR0913
     data : Panel or data frame
         A row for each pair of places (and period).
     formula : str
-        `flow ~ log(dist) + ... | origin + destination`; `a^b` behind the bar stands for combinations.
+        `flow ~ log(dist) + ... | origin + destination`; `a^b` behind the bar stands for combinations. A term
+        `offset(log(pop))` has the coefficient one (what other software calls an exposure is `pop`). Of counts and
+        shares there may be effects alone, `flow ~ 1 | origin + destination`: separated rows and the deviance of their
+        fit.
     family : {"poisson", "binomial", "fractional", "gaussian"}
         Poisson pseudo-maximum likelihood; movers among `trials`; a share; least squares.
     link : {"log", "logit", "probit", "cloglog", "identity"}, optional
@@ -203,6 +210,12 @@ def fit_flows(  # noqa: PLR0913
     small_sample : str
         Small-sample factor, by the software whose convention it is; "stata" counts all absorbed effects, "fixest" not
         those nested in clusters.
+    information : {"observed", "expected"}
+        Information whose inverse is the bread of every covariance: the observed, as Stata has it, or the expected, as
+        R's glm and its sandwich have it. They differ under probit and cloglog alone.
+    singletons : {"drop", "keep"}
+        Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
+        rows and clusters, as areg has it. The estimates are the same.
     bias : {"analytic"}, optional
         Poisson with effects of origin and period, destination and period, and pair (or the first two): subtract the
         bias that few periods leave in the coefficients with all three (kept as `.bias`), and correct residuals for the
@@ -240,26 +253,28 @@ def fit_flows(  # noqa: PLR0913
     >>> gravity.params.round(2).to_dict()
     {'log(dist)': -1.01}
     """
-    chosen = FlowCall(family, link, trials, method, engine, bias)
-    rows, at_risk = flow_rows(
+    chosen = FlowCall(family, link, trials, method, engine, bias, information, singletons)
+    flow = flow_rows(
         data, formula, chosen, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
     )  # fmt: skip
     if bias is not None:
-        rows = pair_clusters(rows)
+        flow = flow.with_rows(pair_clusters(flow.rows))
     is_linear = family == "gaussian" or method == "berkson"
-    flows = (_linear if is_linear else _generalised)(rows, at_risk, chosen)
+    flows = (_linear if is_linear else _generalised)(flow, chosen)
     return flows if keep_units else flows.without_units()
 
 
-def _linear(rows: Rows, at_risk: FloatArray, chosen: FlowCall) -> Flows:
+def _linear(flow: FlowRows, chosen: FlowCall) -> Flows:
     """Least squares, or Berkson's weighted least squares of log odds."""
-    berkson, notes = chosen.method == "berkson", []
+    flow = flow.without_singletons(chosen.singletons)
+    rows, berkson, notes = flow.rows, chosen.method == "berkson", []
     if berkson:
         # weights n p (1 - p), the inverse of the binomial variance of log odds
         rate = special.expit(rows.design.y)
-        rows = rows.weighted(at_risk * rate * (1 - rate))
-    (fit,), refit = least_squares(rows)
-    source = error_source(rows, [fit], refit)
+        rows = rows.weighted(flow.at_risk * rate * (1 - rate))
+    problem = rows if flow.offset is None else rows.with_design(y=rows.design.y - flow.offset)
+    (fit,), refit = least_squares(problem)
+    source = error_source(problem, [fit], refit)
     if berkson and isinstance(source, ScoreSource):
         source = _known_variance(source, fit.sigma)
         df = source.blocks[0].nobs - source.blocks[0].counted("stata", ())
@@ -277,32 +292,40 @@ def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
     )  # fmt: skip
 
 
-def _generalised(rows: Rows, at_risk: FloatArray, chosen: FlowCall) -> Flows:
+def _generalised(flow: FlowRows, chosen: FlowCall) -> Flows:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
-    rows, at_risk, separated, lost = _without_separated(rows, at_risk, chosen)
-    design, bias, notes = rows.design, None, _notes(rows, separated, lost, chosen)
-    weights = at_risk if rows.weights is None else at_risk * rows.weights
-    fit = fit_irls(design.y, design.x, design.effects, weights, family=chosen.kernel, engine=chosen.engine)
-    if rows.cov.replicated:
-        values, source = fit.params, _replicated(rows, at_risk, fit, chosen)
+    flow, separated, lost = _without_separated(flow, chosen)
+    flow = flow.without_singletons(chosen.singletons)  # after separated rows, which may leave others alone
+    rows, design, bias = flow.rows, flow.rows.design, None
+    notes = _notes(rows, separated, lost, chosen)
+    fit = fit_irls(
+        design.y, design.x, design.effects, flow.weights, family=chosen.kernel, offset=flow.offset,
+        engine=chosen.engine,
+    )  # fmt: skip
+    values = fit.params
+    if not len(values):
+        source: ErrorSource = StatedSource(rows.access.source, np.empty((0, 0)), np.inf, "no coefficients")
+    elif rows.cov.replicated:
+        source = _replicated(flow, fit, chosen)
     else:
-        values, source = _from_least_squares(rows, fit, chosen)
+        values, source = _from_least_squares(flow, fit, chosen)
     if chosen.bias is not None and isinstance(source, ScoreSource):
         bias, source, note = correct_bias(rows, fit, source)
         values, notes = values - bias, (*notes, note)
     return replace(
         _flows(rows, chosen, values, source, separated, notes),
         deviance=fit.deviance,
-        loglik=np.nan if chosen.family == "fractional" else loglik(design.y, fit.index, weights, chosen.kernel),
-        slopes=_mean_slopes(fit, weights, chosen),
+        loglik=np.nan
+        if chosen.family == "fractional"
+        else loglik(design.y, fit.index, rows.weights, chosen.kernel, trials=flow.at_risk),
+        slopes=_mean_slopes(fit, flow, chosen),
         bias=None if bias is None else pd.Series(bias, list(design.names), name="bias"),
     )
 
 
-def _without_separated(
-    rows: Rows, at_risk: FloatArray, chosen: FlowCall
-) -> tuple[Rows, FloatArray, pd.DataFrame, tuple[str, ...]]:
-    """Rows for which estimates exist, those at risk, labels of the rows dropped, and the columns lost with them."""
+def _without_separated(flow: FlowRows, chosen: FlowCall) -> tuple[FlowRows, pd.DataFrame, tuple[str, ...]]:
+    """Rows for which estimates exist, labels of the rows dropped, and the columns lost with them."""
+    rows = flow.rows
     rows.cov.check_weights(rows.weight_kind)
     design = rows.design
     separated = find_separated(_bounds(design.y, chosen), design.x, design.effects)
@@ -310,15 +333,15 @@ def _without_separated(
     reasons = np.where(separated.by_level[dropped], "a level with one outcome only", "predicted perfectly").tolist()
     labels = _labels(rows, dropped, reasons)
     if not dropped.any():
-        return rows, at_risk, labels, ()
+        return flow, labels, ()
     if dropped.all():
         raise IdentificationError(
             f"all {len(design.y):,} rows are separated: the regressors and effects predict {design.outcome!r} "
             "perfectly. Absorb fewer effects, or leave regressors out."
         )
-    kept = rows.keep(~dropped, "separated")
-    design, lost = _without_lost_columns(kept.design)
-    return replace(kept, design=design), at_risk[~dropped], labels, lost
+    kept = flow.keep(~dropped, "separated")
+    design, lost = _without_lost_columns(kept.rows.design)
+    return kept.with_rows(replace(kept.rows, design=design)), labels, lost
 
 
 def _bounds(y: FloatArray, chosen: FlowCall) -> IntArray:
@@ -350,48 +373,75 @@ def _labels(rows: Rows, mask: BoolArray, reasons: list[str]) -> pd.DataFrame:
     return frame.assign(outcome=rows.design.y[mask], reason=reasons)
 
 
-def _from_least_squares(rows: Rows, fit: IrlsFit, chosen: FlowCall) -> tuple[FloatArray, ErrorSource]:
+def _from_least_squares(flow: FlowRows, fit: IrlsFit, chosen: FlowCall) -> tuple[FloatArray, ErrorSource]:
     """Coefficients and source of error of the weighted least squares problem that the fit solves at its end.
 
-    Its scores are those of the likelihood, its bread the inverse of the expected information.
+    Its scores are those of the likelihood, its bread the inverse of the information: of the expected one where it is
+    Fisher's step that it solves, of the observed one where it is Newton's.
     """
-    scale = float(fit.weights.mean())
-    problem = rows.with_design(y=fit.response, x=fit.x).weighted(fit.weights / scale)
+    response, x, weights = fit.response, fit.x, fit.weights
+    if chosen.information == "observed" and chosen.kernel not in ("poisson", "logit"):
+        response, x, weights = _newton_problem(flow, fit, chosen)
+    scale = float(weights.mean())
+    problem = flow.rows.with_design(y=response, x=x).weighted(weights / scale)
     (last,), refit = least_squares(problem)
     source = error_source(problem, [last], refit)
-    if chosen.family != "fractional" and isinstance(source, ScoreSource):
-        source = _known_variance(source, last.sigma * np.sqrt(scale))
+    if isinstance(source, ScoreSource):
+        # residual variance of the weighted problem, over that of Pearson's residuals where it is estimated
+        source = _known_variance(source, last.sigma * np.sqrt(scale) / _dispersion(flow, fit, chosen, last))
     return last.values, source
 
 
-def _replicated(rows: Rows, at_risk: FloatArray, fit: IrlsFit, chosen: FlowCall) -> ErrorSource:
+def _newton_problem(flow: FlowRows, fit: IrlsFit, chosen: FlowCall) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Response, regressors and weights of the least squares that Newton's step from the maximum solves."""
+    # z = X b + l'/(-l''), weights w (-l''), whose score in b is sum_i w_i l_i' x_i; beyond the tails -l'' is zero
+    y, kernel = flow.rows.design.y, chosen.kernel
+    observed = np.maximum(curvature(fit.index, y, kernel, "observed"), _LEAST)  # type: ignore[arg-type]
+    weights = flow.weights * observed
+    x = partial_out(flow.rows.design.x, flow.rows.design.effects, weights)
+    step = score(fit.index, y, kernel) / observed  # type: ignore[arg-type]
+    return np.asarray(x @ fit.params + step), x, weights
+
+
+def _dispersion(flow: FlowRows, fit: IrlsFit, chosen: FlowCall, last: LinearFit) -> float:
+    """Root of Pearson's chi-square over its degrees of freedom for shares, one where the variance is known."""
+    if chosen.family != "fractional":
+        return 1.0
+    # sum w (y - m)^2 / V, with working residuals (y - m)/m' and working weights w m'^2 / V
+    pearson = float(fit.weights @ (fit.response - fit.x @ fit.params) ** 2)
+    df = flow.rows.observations.sum() - last.n_params - sum(effect.rank for effect in last.absorbed)
+    return float(np.sqrt(pearson / df))
+
+
+def _replicated(flow: FlowRows, fit: IrlsFit, chosen: FlowCall) -> ErrorSource:
     """Fit again with each replicate's weights, from the rows with weight that are not separated among themselves."""
-    design = rows.design
+    design, at_risk, offset = flow.rows.design, flow.at_risk, flow.offset
 
     def refit(weights: FloatArray) -> FloatArray:
         used = np.flatnonzero(weights > 0)
         effects = recode(design.effects, used)
         used = used[~find_separated(_bounds(design.y[used], chosen), design.x[used], effects).rows]
         problem = design.y[used], design.x[used], recode(design.effects, used), (weights * at_risk)[used]
-        return fit_irls(*problem, family=chosen.kernel, engine=chosen.engine).params[None]
+        shift = None if offset is None else offset[used]
+        return fit_irls(*problem, family=chosen.kernel, offset=shift, engine=chosen.engine).params[None]
 
-    return replicated_source(rows, fit.params[None], refit)
+    return replicated_source(flow.rows, fit.params[None], refit)
 
 
-def _mean_slopes(fit: IrlsFit, weights: FloatArray, chosen: FlowCall) -> FloatArray:
-    """Mean of dm/d(index), and its derivative in the coefficients, the rows held fixed."""
+def _mean_slopes(fit: IrlsFit, flow: FlowRows, chosen: FlowCall) -> FloatArray:
+    """Mean of dm/d(index) over the rows, and its derivative in the coefficients, the rows held fixed."""
     first = second = fit.mean
     if chosen.family != "poisson":
         step = 1e-4
         first, ahead, behind = (slope(fit.index + h, chosen.kernel) for h in (0.0, step, -step))  # type: ignore[arg-type]
         second = (ahead - behind) / (2 * step)
-    weights = np.ones(len(weights)) if chosen.family == "binomial" else weights
-    return np.average(np.column_stack([first, second[:, None] * fit.x]), axis=0, weights=weights)
+    return np.average(np.column_stack([first, second[:, None] * fit.x]), axis=0, weights=flow.rows.weights)
 
 
 def _notes(rows: Rows, separated: pd.DataFrame, lost: Sequence[str], chosen: FlowCall) -> tuple[str, ...]:
     effects, is_share = rows.design.effects, chosen.family in ("binomial", "fractional")
     notes = {
+        "The effects stand alone: no coefficient is estimated.": not rows.design.x.shape[1],
         f"{len(separated):,} separated rows were dropped; .separated lists them.": len(separated),
         f"Left out, collinear without the separated rows: {listing(lost)}.": lost,
         _THREE_WAY: chosen.family == "poisson" and len(effects) > 2 and chosen.bias is None,
@@ -411,14 +461,15 @@ def _flows(
     """Labelled coefficients, with the slopes of a linear mean: one everywhere."""
     design, k = rows.design, len(values)
     unit, title = {
-        "poisson": ("log points", "Flows, Poisson"),
-        "gaussian": (unit_of_outcome(design.outcome), "Flows, linear"),
+        "poisson": ("log", "Flows, Poisson"),
+        "gaussian": (design.unit, "Flows, linear"),
         "binomial": ("none", f"Rates, binomial {chosen.link}"),
         "fractional": ("none", f"Shares, fractional {chosen.link}"),
     }[chosen.family]
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values, (source,), (np.eye(k),),
+        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values,
+        (source.reported(np.eye(k)),), (np.eye(k),),
         title="Log odds, Berkson" if chosen.method == "berkson" else title, ledger=design.ledger,
         notes=(*absorbed, *notes),
     )  # fmt: skip

@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap.errors import (
+    CovarianceWarning,
     DataError,
     DuplicateKeyError,
     EmptyDataError,
@@ -43,7 +44,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust, parse_cov
 from wagegap.estimation.design import check_keys
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result, draw_estimates
@@ -98,10 +99,10 @@ class GroggerHanson(Result):
     def predicted_selection(self) -> Estimates:
         """Return the mean selection that pay predicts, the coefficient of the selection equation times the mean gap.
 
-        Positive: the first skill is drawn more than the second, in log points of relative odds.
+        Positive: the first skill is drawn more than the second, in logs of relative odds.
         """
         chosen = self.estimates.select(equation="selection", term="wage_gap")
-        labels = chosen.labels.assign(term="predicted selection", unit="log points")
+        labels = chosen.labels.assign(term="predicted selection", unit="log")
         return chosen.map(np.diag(labels["wages"].map(self.gap)), labels=labels, title="Predicted selection")
 
 
@@ -164,7 +165,7 @@ def grogger_hanson(  # noqa: PLR0913
     panel = as_panel(data)
     _check_costs(panel.frame, costs)
     frame, ledger = _pairs(panel.frame, panel.ledger, (origin, destination), columns)
-    estimates = join(*_fits(frame, columns, costs, origin, parsed), title="Scale, selection and sorting")
+    estimates = join_estimates(*_fits(frame, columns, costs, origin, parsed), title="Scale, selection and sorting")
     # mean of (W_1d - W_2d) - (W_1o - W_2o)
     gap = {wages: float(_equation(frame, columns, "selection", wages)["wage_gap"].mean()) for wages in _WAGES}
     notes = tuple(f"Mean gap of gaps, {wages} wages: {value:.3f}." for wages, value in gap.items())
@@ -260,10 +261,11 @@ def _fits(
     fits = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", CovarianceWarning)  # of the equations together it is said at the end
         for wages, equation in product(_WAGES, _EQUATIONS):
             rows, formula = _equation(frame, columns, equation, wages), f"log_odds ~ wage_gap{endings[equation]}"
             estimates = fit_flows(rows, formula, family="gaussian", cov=cov).estimates
-            labels = estimates.labels.assign(equation=equation, wages=wages, unit="log points")
+            labels = estimates.labels.assign(equation=equation, wages=wages, unit="log")
             labels = labels[["equation", "wages", "term", "unit", "comparison"]]
             fits.append(replace(estimates, labels=labels, notes=()))
     if caught:

@@ -136,14 +136,15 @@ def fit_irls(
     for step in range(1, _STEPS + 1):
         # Working response z = eta - offset + (y - m)/m', weights w m'^2 / V; the part of eta that stays after the
         # effects are taken out is X b of the step before. With M the residual maker of the effects and b the fit of
-        # M z on M X, eta moves by (y - m)/m' - (M z - M X b).
+        # M z on M X, eta moves by (y - m)/m' - (M z - M X b); without effects by X b less eta, which subtracts no large
+        # numbers where a row has a mean far below its outcome.
         residual, working = model.working(index)
         columns = np.column_stack([known + residual, within])
         if effects:
             columns = take_out(columns, effects, working, tolerance=max(min(_LOOSE, 1e-4 * change), _TIGHT))
         response, within = columns[:, 0], columns[:, 1:]
         params = _solve(within, response, working)
-        move = residual - (response - within @ params)
+        move = residual - (response - within @ params) if effects else within @ params - known
         taken, after = _shortened(model, index, move, deviance)
         if step == 1 and not after <= model.deviance(flat):
             index, deviance, known = flat, model.deviance(flat), flat - shift
@@ -185,8 +186,10 @@ def _absorber(engine: Engine) -> Absorber:
     return theirs
 
 
-def loglik(y: FloatArray, index: FloatArray, weights: FloatArray | None, family: Family) -> float:
-    """Return the log likelihood: of counts, or of shares with the weights as their numbers of trials.
+def loglik(
+    y: FloatArray, index: FloatArray, weights: FloatArray | None, family: Family, *, trials: FloatArray | None = None
+) -> float:
+    """Return the log likelihood: of counts, or of shares among numbers of trials.
 
     >>> round(loglik(np.array([1.0]), np.array([0.0]), None, "poisson"), 6)
     -1.0
@@ -194,10 +197,11 @@ def loglik(y: FloatArray, index: FloatArray, weights: FloatArray | None, family:
     w = np.ones(len(y)) if weights is None else weights
     if family == "poisson":
         return float(np.sum(w * (y * index - np.exp(index) - special.gammaln(y + 1))))
-    # log of the binomial coefficient of w y successes in w trials
+    # n y successes in n trials:   log (n choose n y) + n [y log p + (1 - y) log(1 - p)]
+    n = np.ones(len(y)) if trials is None else trials
     p = probability(index, family)
-    log_ways = special.gammaln(w + 1) - special.gammaln(w * y + 1) - special.gammaln(w * (1 - y) + 1)
-    return float(np.sum(w * (special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + log_ways))
+    log_ways = special.gammaln(n + 1) - special.gammaln(n * y + 1) - special.gammaln(n * (1 - y) + 1)
+    return float(np.sum(w * (n * (special.xlogy(y, p) + special.xlog1py(1 - y, -p)) + log_ways)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,7 +230,7 @@ class _Model:
         """(y - m)/m', and the working weights."""
         # counts: m' = V = m;   shares: (y - m)/m' = y (1 - m)/m' - (1 - y) m/m',   m'^2 / V = m'^2 / [m (1 - m)]
         if self.family == "poisson":
-            mean = np.exp(index)
+            mean = np.maximum(np.exp(index), 1 / _FAR)
             return self.y / mean - 1, self.w * mean
         up, down = self._distances(index)
         return self.y * up - (1 - self.y) * down, self.w / (up * down)
@@ -246,10 +250,10 @@ class _Model:
     def deviance(self, index: FloatArray) -> float:
         """Twice the log likelihood lost against a perfect fit; infinite where the mean is not finite."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            # counts: y log(y/m) - (y - m);   shares: y log(y/m) + (1 - y) log[(1 - y)/(1 - m)]
+            # counts: y log y - y eta - (y - m);   shares: y log(y/m) + (1 - y) log[(1 - y)/(1 - m)]
             mean = self.mean(index)
             if self.family == "poisson":
-                lost = special.xlogy(self.y, self.y / mean) - (self.y - mean)
+                lost = special.xlogy(self.y, self.y) - self.y * index - (self.y - mean)
             else:
                 # 1 - m: of symmetric distributions the mean at -eta, of the complementary log-log exp(-exp(eta))
                 tail = np.exp(-np.exp(index)) if self.family == "cloglog" else self.mean(-index)

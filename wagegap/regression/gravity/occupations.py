@@ -102,7 +102,7 @@ def occupation_gravity(
         raise DuplicateKeyError(
             f"{twice:,} rows have the {origin!r} and {target!r} of another: add them up first, or choose one period."
         )
-    moves = panel.assign(per_stayer=per_stayer).filter(~stays, reason="stayers")
+    moves = panel.with_columns(per_stayer=per_stayer).filter(~stays, reason="stayers")
     outcome, name = "per_stayer", "Poisson"
     if family == "gaussian":
         moves = moves.filter("per_stayer > 0", reason="pairs that nobody takes")
@@ -117,7 +117,7 @@ def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
     check_keys(panel.frame, [origin, target])
     flows = known_numbers(panel.frame, flow)
     refuse_rows((flows < 0) | np.isinf(flows), DataError, f"{flow!r} is negative or infinite in ", " rows: it counts.")
-    panel = panel.assign(**{flow: flows})
+    panel = panel.with_columns(**{flow: flows})
     for name in (origin, target, flow):
         known = panel.frame[name].notna().to_numpy()
         panel = panel if known.all() else panel.filter(known, reason=f"missing {name}")

@@ -24,9 +24,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import linalg, stats
 
-from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap._typing import FloatArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -49,7 +49,6 @@ from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.panel import as_panel
 from wagegap.regression.linear.linear_design import (
     Instrumented,
@@ -83,12 +82,15 @@ class Linear(Result):
         Regressors that were instrumented.
     diagnostics : DataFrame
         Tests of instruments: test, of (the regressor), statistic, df_num, df_denom, p_value.
+    sigma : float
+        Standard deviation of the errors.
     """
 
     model: str = "pooled"
     effects: tuple[str, ...] = ()
     endogenous: tuple[str, ...] = ()
     diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TESTS))
+    sigma: float = np.nan
 
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
@@ -114,6 +116,7 @@ def fit_linear(  # noqa: PLR0913
     instruments: str | None = None,
     cov: CovLike | BeckKatz | None = None,
     small_sample: SmallSample = "stata",
+    singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     keep_units: bool = True,
@@ -130,7 +133,8 @@ def fit_linear(  # noqa: PLR0913
         Least squares of the rows; random effects of the units (Swamy and Arora's variances); of the units' means; of
         steps between neighbouring periods, where a constant is a drift.
     unit, period : str, optional
-        Columns that `model` needs; those the panel declares (worker, period) where absent.
+        Columns that `model` needs; those the panel declares (worker, period) where absent. Periods that are text
+        ("wave 8" to "wave 11", "2019Q4", "Mar 2019") are in the order of time; neighbours are those that occur.
     instruments : str, optional
         `"moved ~ incentive"`: regressors correlated with the error, left, and columns outside the formula that move
         them but not the outcome, right.
@@ -138,8 +142,12 @@ def fit_linear(  # noqa: PLR0913
         Covariance; the panel's declared cluster, else HC1. `BeckKatz(unit, period)` besides.
     small_sample : str
         Small-sample factor, by the software whose convention it is.
+    singletons : {"drop", "keep"}
+        Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
+        rows and clusters, as areg has it. The estimates are the same.
     weights, weight_kind
-        Other weights than the panel's: a column, or values of shape (n,); for "pooled" only.
+        Other weights than the panel's: a column, or values of shape (n,), a series aligned on its index; for
+        "pooled" only.
     keep_units : bool
         Keep the scores, so that results can be joined.
 
@@ -173,7 +181,7 @@ def fit_linear(  # noqa: PLR0913
     unit, period = unit or panel.roles.worker, period or panel.roles.period
     rows, instrumented = linear_rows(
         panel, formula, instruments, model, unit, period, cov="iid" if isinstance(cov, BeckKatz) else cov,
-        small_sample=small_sample, weights=weights, weight_kind=weight_kind,
+        small_sample=small_sample, weights=weights, weight_kind=weight_kind, singletons=singletons,
     )  # fmt: skip
     if instrumented is not None:
         if isinstance(cov, BeckKatz):
@@ -183,15 +191,18 @@ def fit_linear(  # noqa: PLR0913
         rows, notes = changed_rows(rows, model, unit, period)
         if rows.cov.replicated and model != "pooled":
             raise OptionError(f"cov={str(rows.cov)!r} is for model='pooled' only: use a cluster.")
-        values, source = _least_squares(rows)
+        values, source, sigma = _least_squares(rows)
         if isinstance(cov, BeckKatz):
             source = _panel_corrected(rows, values, source, cov)
-        fitted = replace(_labelled(rows.design, values, source, "Linear model", _MODELS[model], notes), model=model)
+        labelled = _labelled(rows.design, values, source, "Linear model", _MODELS[model], notes)
+        fitted = replace(labelled, model=model, sigma=sigma)
     return fitted if keep_units else fitted.without_units()
 
 
 @public
-def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
+def hausman(
+    fixed: Linear, random: Linear, *, error_variance: Literal["own", "fixed", "random"] = "own"
+) -> pd.DataFrame:
     """Test whether two fits of the same coefficients differ by more than chance: fixed against random effects.
 
     Parameters
@@ -200,18 +211,22 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
         Consistent under both hypotheses, such as the fit with the units' effects absorbed.
     random : Linear
         Efficient under the null. Of the same data.
+    error_variance : {"own", "fixed", "random"}
+        With `cov="iid"`: whether each fit has its own error variance, as in R's plm and by itself in Stata, or both
+        have that of the first (Stata's sigmaless) or of the second (sigmamore), under which V_f - V_r is positive.
 
     Returns
     -------
     DataFrame
         One row: test, of (the shared coefficients), statistic, df_num, df_denom, p_value. With `cov="iid"` on both it
-        is Hausman's chi-square, (b_f - b_r)' (V_f - V_r)^-1 (b_f - b_r). Otherwise both fits are joined, and the
+        is Hausman's chi-square, (b_f - b_r)' (V_f - V_r)^-1 (b_f - b_r), with a warning where error variances of their
+        own leave V_f - V_r negative in some direction. Otherwise both fits are joined, and the
         covariance of the difference comes from their scores, which holds without efficiency under the null.
 
     Raises
     ------
     CovarianceError
-        When the fits cannot be joined, or V_f - V_r is no covariance.
+        When the fits cannot be joined, or V_f - V_r is no covariance under one error variance either.
     IdentificationError
         When they share no coefficient.
 
@@ -226,6 +241,7 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
     >>> bool(hausman(*fits).loc[0, "p_value"] > 0.05)
     True
     """
+    check_option("error_variance", error_variance, ("own", "fixed", "random"))
     for fit in (fixed, random):
         if not isinstance(fit, Linear):
             raise OptionError(f"hausman compares two results of fit_linear, not {type(fit).__name__}.")
@@ -234,7 +250,10 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
         raise IdentificationError("the two fits share no coefficient beside the constant.")
     one, two = (fit.estimates.select([list(fit.params.index).index(n) for n in names]) for fit in (fixed, random))
     if all(isinstance(r, ScoreSource) and r.cov.model_based for r in (*one.sources, *two.sources)):
-        test = "Hausman", listing(names), *_classical(one, two)
+        ratio = (random.sigma / fixed.sigma) ** 2 if fixed.sigma > 0 else 1.0
+        scale = {"own": (1.0, 1.0), "fixed": (1.0, 1 / ratio), "random": (ratio, 1.0)}[error_variance]
+        gap, both = one.values - two.values, (scale[0] * one.covariance, scale[1] * two.covariance)
+        test = "Hausman", listing(names), *_classical(gap, *both, ratio if error_variance == "own" else 1.0)
     else:
         # rows of [I, -I]: fixed less random
         joined = join(*(
@@ -246,16 +265,30 @@ def hausman(fixed: Linear, random: Linear) -> pd.DataFrame:
     return pd.DataFrame([test], columns=_TESTS)
 
 
-def _classical(fixed: Estimates, random: Estimates) -> tuple[float, float, float, float]:
-    """Hausman's chi-square of two fits, the second of them efficient under the null."""
-    gap, v = fixed.values - random.values, fixed.covariance - random.covariance
-    if np.linalg.eigvalsh(v / np.sqrt(np.outer(np.diag(fixed.covariance), np.diag(fixed.covariance))))[0] <= 0:
-        raise CovarianceError(
-            "the variance of the second fit is not smaller than that of the first in every direction, so that their "
-            "difference is no variance: fit both with a cluster, cov='CR1:UNIT', for the robust test."
-        )
+def _classical(
+    gap: FloatArray, fixed: FloatArray, random: FloatArray, ratio: float
+) -> tuple[float, float, float, float]:
+    """Hausman's chi-square of two fits, the second efficient under the null; `ratio` is of its error variance."""
+    # V_r u = mu V_f u, the variances of the second fit relative to those of the first, whatever the units: with one
+    # error variance for both all mu are below one
+    size = np.sqrt(np.diag(fixed))
+    relative = linalg.eigh(random / np.outer(size, size), fixed / np.outer(size, size), eigvals_only=True)
+    largest = float(relative.max())
     # (b_f - b_r)' (V_f - V_r)^-1 (b_f - b_r)
-    value = float(gap @ np.linalg.solve(v, gap))
+    value = float(gap @ np.linalg.solve(fixed - random, gap))
+    if largest / ratio >= 1 or not value >= 0:
+        raise CovarianceError(
+            f"the variance of the second fit is {largest:.4g} times that of the first in some direction, so that their "
+            "difference is no variance: fit both with a cluster, cov='CR1:UNIT', for the robust test"
+            f"{', or give both one error variance, error_variance=' + repr('random') if largest < ratio else ''}."
+        )
+    if largest >= 1:
+        warn(
+            f"the variance of the second fit is above that of the first, {largest:.4g} times, in "
+            f"{int((relative >= 1).sum())} of {len(gap)} directions, because each fit has an error variance of its own "
+            f"(their ratio is {ratio:.4g}): error_variance='random' (Stata's sigmamore) gives both one.",
+            IdentificationWarning,
+        )
     return value, len(gap), np.inf, float(stats.chi2.sf(value, len(gap)))
 
 
@@ -265,10 +298,10 @@ def _f_test(test: TestResult) -> tuple[float, float, float, float]:
     return float(value), float(test.df_num), float(test.df_denom), float(test.p_value)
 
 
-def _least_squares(rows: Rows) -> tuple[FloatArray, ErrorSource]:
-    """Coefficients of all columns, and their source of error."""
+def _least_squares(rows: Rows) -> tuple[FloatArray, ErrorSource, float]:
+    """Coefficients of all columns, their source of error, and the standard deviation of the errors."""
     (fit,), refit = least_squares(rows)
-    return fit.values, error_source(rows, [fit], refit)
+    return fit.values, error_source(rows, [fit], refit), fit.sigma
 
 
 def _panel_corrected(rows: Rows, values: FloatArray, source: ErrorSource, cov: BeckKatz) -> StatedSource:
@@ -295,8 +328,8 @@ def _labelled(
     """Coefficients with their labels; `model` says which they are where no effects are absorbed."""
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit_of_outcome(design.outcome), "comparison": ""}), values,
-        (source,), (np.eye(len(values)),), ledger=design.ledger,
+        pd.DataFrame({"term": list(design.names), "unit": design.unit, "comparison": ""}), values,
+        (source.reported(np.eye(len(values))),), (np.eye(len(values)),), ledger=design.ledger,
         title=f"{name}, {'fixed effects' if design.effects else model}", notes=(*absorbed, *notes),
     )  # fmt: skip
     return Linear(estimates, effects=design.effect_names)
@@ -313,16 +346,16 @@ def _instrumented(rows: Rows, instruments: Instrumented) -> Linear:
     stage = two_stage(y, x, z, instruments.endogenous, rows.weights)
     if np.isnan(stage.params).any():
         raise IdentificationError(f"{names} do not move {listing(ends)} apart: nothing is identified.")
-    note, diagnostics = f"Instruments for {listing(ends)}: {names}", pd.DataFrame(columns=_TESTS)
+    note, diagnostics, sigma = f"Instruments for {listing(ends)}: {names}", pd.DataFrame(columns=_TESTS), np.nan
     if rows.cov.replicated:
         values, source = stage.params, _replicated(rows, instruments, stage)
     else:
-        values, source = _least_squares(rows.with_design(y=stage.y, x=stage.x))
+        values, source, sigma = _least_squares(rows.with_design(y=stage.y, x=stage.x))
         diagnostics = pd.DataFrame(_tests(rows.with_design(y=y, x=x), z, instruments, stage), columns=_TESTS)
         note += f"; first-stage F {listing(f'{value:.1f}' for value in diagnostics['statistic'][: len(ends)])}"
         _warn_weak(diagnostics[: len(ends)])
     fitted = _labelled(design, values, source, "Two-stage least squares", "pooled", [f"{note}."])
-    return replace(fitted, endogenous=ends, diagnostics=diagnostics)
+    return replace(fitted, endogenous=ends, diagnostics=diagnostics, sigma=sigma)
 
 
 def _tests(rows: Rows, z: FloatArray, instruments: Instrumented, stage: TwoStage) -> list[tuple[Any, ...]]:
@@ -352,8 +385,9 @@ def _wald(rows: Rows, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[f
     columns = np.column_stack([x, more])
     names = [f"column {j}" for j in range(columns.shape[1])]
     longer = rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
-    hypothesis = np.eye(len(names))[x.shape[1] :]
-    return _f_test(relate(longer, *least_squares(longer), names, title="").test(hypothesis))
+    wanted = np.arange(len(names))[None] >= x.shape[1]
+    added = relate(longer, *least_squares(longer), names, title="", wanted=wanted)
+    return _f_test(added.test(np.eye(len(added.values))))
 
 
 def _warn_weak(first_stages: pd.DataFrame) -> None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray, Singletons
 from wagegap.errors import (
     DuplicateKeyError,
     EmptyDataError,
@@ -25,6 +24,7 @@ from wagegap.estimation.design import Design
 from wagegap.estimation.formula import FormulaParts, design_matrix, split_formula
 from wagegap.estimation.identification import check_identified, partial_out
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.periods import order_periods
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
@@ -57,7 +57,15 @@ class Instrumented:
 
 
 def linear_rows(
-    data: Any, formula: str, instruments: str | None, model: str, unit: str | None, period: str | None, **how: Any
+    data: Any,
+    formula: str,
+    instruments: str | None,
+    model: str,
+    unit: str | None,
+    period: str | None,
+    *,
+    singletons: Singletons,
+    **how: Any,
 ) -> tuple[Rows, Instrumented | None]:
     """Rows complete in everything, regressors that are not collinear, and the instruments."""
     panel, parts = as_panel(data), split_formula(formula)
@@ -68,7 +76,7 @@ def linear_rows(
             panel, parts, model, unit, period, weighted=how["weights"] is not None or panel.roles.weight is not None
         )
         wanted = replace(wanted, also=tuple(name for name in (unit, period) if name is not None))
-    rows = prepare(panel, wanted, by=(), **how)
+    rows = prepare(panel, wanted, by=(), **how).without_singletons(singletons)
     if rows.design.effects:
         rows = replace(rows, design=rows.design.without_constant())
     if rows.design.x.shape[1] == 0:
@@ -149,7 +157,8 @@ def changed_rows(rows: Rows, model: str, unit: str | None, period: str | None) -
 def _differences(rows: Rows, codes: CodeArray, period: str) -> tuple[Rows, tuple[str, ...]]:
     """Steps between rows of a unit in neighbouring periods; the constant stays one, a drift."""
     design = rows.design
-    places = pd.factorize(rows.column(period), sort=True)[0]
+    periods = order_periods(rows.columns([period])[period])
+    places = periods.codes
     order = np.lexsort((places, codes))
     same, step = np.diff(codes[order]) == 0, np.diff(places[order])
     twice = int((same & (step == 0)).sum())
@@ -162,7 +171,8 @@ def _differences(rows: Rows, codes: CodeArray, period: str) -> tuple[Rows, tuple
     x[:, [name == "Intercept" for name in design.names]] = 1.0
     ledger = design.ledger.lose(f"no row in the {period} before", len(codes) - len(later))
     steps = rows.with_design(y=design.y[later] - design.y[earlier], x=x, rows=design.rows[later], ledger=ledger)
-    return steps, (f"Steps from one {period} to the next.",)
+    apart = "" if periods.even else f" of those that occur, which are unevenly spaced ({listing(periods.levels, 6)})"
+    return steps, (f"Steps from one {period} to the next{apart}.",)
 
 
 def without_effects(

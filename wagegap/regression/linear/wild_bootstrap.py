@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, FloatArray, RngLike, WeightKind
+from wagegap._typing import AnyArray, FloatArray, RngLike, Singletons, WeightKind
 from wagegap.errors import (
     DataError,
     FewClustersWarning,
@@ -39,10 +39,12 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.cellwise import Rows, say_collinear
 from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.hypothesis import parse_hypothesis
+from wagegap.estimation.identification import check_identified
 from wagegap.estimation.least_squares.absorb import effects_rank
+from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.wild import MULTIPLIERS, Multipliers, WildDraws, WildProblem, draw_wild, pose
 from wagegap.panel.panel import as_panel
@@ -212,6 +214,7 @@ def wild_bootstrap(  # noqa: PLR0913
     rng: RngLike = 0,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    singletons: Singletons = "drop",
 ) -> WildBootstrap:
     """Test a linear hypothesis about a least squares fit by the wild cluster bootstrap.
 
@@ -238,7 +241,7 @@ def wild_bootstrap(  # noqa: PLR0913
         imposed; or strictly larger ones only.
     rng : Generator, int or None
         Source of random draws.
-    weights, weight_kind
+    weights, weight_kind, singletons
         As in `fit_premiums`.
 
     Returns
@@ -269,16 +272,22 @@ def wild_bootstrap(  # noqa: PLR0913
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
     rows = prepare(panel, formula, by=(), cov=Robust("CR1", (cluster,)), weights=weights, weight_kind=weight_kind)
+    rows = rows.without_singletons(singletons)
     design = rows.design
     if np.ptp(design.y) == 0:
         raise DataError(
             f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
         )
     row, null, text = _restriction(hypothesis, value, design.names)
-    problem = pose(
-        design.y, design.x, row, rows.cluster_codes(cluster), null=null, restricted=restricted, weights=rows.weights,
-        effects=design.effects,
-    )  # fmt: skip
+    try:
+        problem = pose(
+            design.y, design.x, row, rows.cluster_codes(cluster), null=null, restricted=restricted,
+            weights=rows.weights, effects=design.effects,
+        )  # fmt: skip
+    except IdentificationError:
+        check_identified(design)  # says which column, and why
+        raise
+    say_collinear([("", combination_in_words(one, design.names)) for one in problem.collinear if one.made_of])
     draws = draw_wild(problem, multipliers=multipliers, reps=reps, rng=rng)
     if draws.smallest > _COARSE and draws.enumerated:
         warn(

@@ -28,6 +28,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
+from wagegap.estimation.units import check_one_unit
 
 __all__ = [
     "LinkCells",
@@ -193,7 +194,9 @@ def rate_of(rates: Any, name: str) -> Estimates:
     terms = list(dict.fromkeys(given.labels["term"].astype(str)))
     if name not in terms:
         raise ColumnError(f"no rate {name!r}.{did_you_mean(name, terms)} There are: {listing(terms)}.")
-    return given.select(term=name)
+    chosen = given.select(term=name)
+    check_one_unit(chosen.labels["unit"], f"the rates {name!r}")
+    return chosen
 
 
 def _named_premiums(premiums: Any) -> dict[str, Estimates]:
@@ -208,6 +211,7 @@ def _named_premiums(premiums: Any) -> dict[str, Estimates]:
                 f"{name!r} holds {len(terms)} terms ({listing(terms)}): choose one with .select(term=...), or give a "
                 "dict of name -> estimates."
             )
+        check_one_unit(estimates.labels["unit"], f"the values of {name!r}")
     return named
 
 

@@ -205,9 +205,10 @@ def _labelled(setup: Setup, fit: LinkFit) -> Estimates:
         ),
     }
     notes = (*(note for note, holds in about_errors.items() if holds), *fit.notes)
+    image = np.eye(len(at))
     return Estimates(
-        labels, fit.params[at], (source,), (np.eye(len(at)),), title=title, ledger=cells.ledger, notes=notes
-    )  # fmt: skip
+        labels, fit.params[at], (source.reported(image),), (image,), title=title, ledger=cells.ledger, notes=notes
+    ).announced()  # fmt: skip
 
 
 def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:

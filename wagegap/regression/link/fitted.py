@@ -21,6 +21,7 @@ from wagegap._display.numbers import format_number
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.result import Result
+from wagegap.estimation.units import spoken_change, spoken_level, step_of
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import LinkFit
 from wagegap.regression.link.permutation import PermutationTest
@@ -305,6 +306,14 @@ class Scale:
         """
         return f"{self.factor * value:+.3g}{self.tail}"
 
+    def said(self, value: float) -> str:
+        """Say a level with its unit.
+
+        >>> Scale(100.0, "log points").said(0.123)
+        '12.3 log points'
+        """
+        return f"{self.factor * value:.3g}{self.tail}"
+
     def between(self, low: float, high: float, to: str = "to") -> str:
         """Say an interval with its unit.
 
@@ -315,21 +324,18 @@ class Scale:
 
 
 def scale_of(unit: str) -> Scale:
-    """Scale of a change of rates: shares in percentage points."""
-    return Scale(100.0, "percentage points") if unit == "share" else Scale(1.0, "" if unit == "none" else unit)
+    """Scale of a change of rates: shares in percentage points, logs in log points."""
+    return Scale(*spoken_change(unit))
 
 
 def level_of(unit: str) -> Scale:
     """Scale of a level of rates: shares in per cent."""
-    return Scale(100.0, "per cent") if unit == "share" else scale_of(unit)
+    return Scale(*spoken_level(unit))
 
 
 def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:
     """Scale of a slope: the unit of the rates, or another, for a readable step of premium."""
-    steps = {
-        "log points": (0.1, "10 log points"), "share": (0.1, "10 percentage points"), "per cent": (10.0, "10 per cent"),
-    }  # fmt: skip
-    step, said = steps.get(cells.units[1], (10.0, "10 units"))
+    step, said = step_of(cells.units[1])
     rates = scale_of(cells.units[0] if unit is None else unit)
     return Scale(step * rates.factor, rates.unit, said)
 

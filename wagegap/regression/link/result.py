@@ -110,7 +110,7 @@ class Link(FittedLink):
     # what is always printed ------------------------------------------------------------------------------------
 
     def slope_in_words(self) -> str:
-        """Say the slope in units: what ten log points (or per cent) of premium go with."""
+        """Say the slope in units: what ten log points (or percentage points) of premium go with."""
         scale = slope_scale(self.cells, ESTIMATORS[self.method].scale)
         low, high = self.slope_interval()
         if not (np.isfinite(low) or np.isfinite(high)):

@@ -4,9 +4,9 @@ In every cell (a country, a country and year, any keys) log pay is regressed on 
 
     ln w = a_c + b_c s + x'g_c + e,
 
-and b_c is the premium in log points over comparable workers who do not hold it. Cells are fitted separately, each with
-slopes of its own, or stacked with common slopes of the controls. Workers, clusters or replicates that cells share make
-the premiums correlated, and that covariance is kept.
+and b_c is the premium, a difference of logs, over comparable workers who do not hold it. Cells are fitted separately,
+each with slopes of its own, or stacked with common slopes of the controls. Workers, clusters or replicates that cells
+share make the premiums correlated, and that covariance is kept.
 
 References
 ----------
@@ -27,9 +27,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, PremiumMethod, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, PremiumMethod, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
-    ColumnError,
     EmptyDataError,
     IdentificationError,
     OptionError,
@@ -39,22 +38,34 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     no_column,
+    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, cell_labels, least_squares, relate, replicated_source, say_collinear
 from wagegap.estimation.covariance.options import CovLike, Robust
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.cross_products import CrossProducts, solve_products
+from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.formula import split_formula
+from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.scores import check_clusters
 from wagegap.estimation.spec import kept, refittable
-from wagegap.estimation.units import unit_of_outcome
+from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
+from wagegap.regression.premiums.terms import (
+    At,
+    PremiumTerm,
+    check_premiums,
+    measured_from,
+    premium_terms,
+    values_held,
+)
 
 __all__ = ["Premiums", "fit_premiums"]
 
@@ -70,7 +81,7 @@ class Premiums(Result):
     estimates : Estimates
         A premium for each cell and level, with the joint covariance.
     premium : str
-        Column whose premium it is.
+        Regressor whose premium it is; several joined by commas.
     cells : DataFrame
         Keys, n, n_treated, n_comparison, sigma of each cell.
     absent : DataFrame
@@ -95,16 +106,30 @@ class Premiums(Result):
         Raises
         ------
         OptionError
-            When the premiums are not in log points.
+            When the premiums are no differences of logs.
         """
         check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
-        if self.unit != "log points":
-            raise OptionError(f"premiums in {self.unit!r} cannot be turned into per cent; only log points can.")
-        logs = self.estimates
+        if self.unit not in PER_LOG:
+            raise OptionError(
+                f"premiums in {self.unit!r} cannot be turned into per cent; only differences of logs can. If the "
+                "outcome is a column of logarithms, say so: read_panel(..., units={'lwage': 'log'})."
+            )
+        logs = self.estimates.in_unit("log")
         ratio, slope = _relative_pay(logs, correction)
         labels = logs.labels.assign(unit="per cent")
         per_cent = logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: np.diag(100 * slope))
         return replace(self, estimates=per_cent)
+
+    @public
+    def in_unit(self, unit: str) -> Premiums:
+        """Return the premiums in another unit that a factor leads to: log points, a hundred logs each.
+
+        Raises
+        ------
+        UnitError
+            For any other; `per_cent` turns differences of logs into per cent.
+        """
+        return replace(self, estimates=self.estimates.in_unit(unit))
 
     def reliability(self, term: str | None = None) -> float:
         """Return the share of the premiums' variance across cells that is not sampling noise."""
@@ -126,10 +151,10 @@ class Premiums(Result):
         >>> import wagegap as wg
         >>> premiums = wg.fit_premiums(wg.datasets.developer_pay(), premium="ai")
         >>> premiums.plot().get_xlabel()
-        'Premium of ai (log points), 95 % intervals'
+        'Premium of ai (log), 95 % intervals'
         """
         largest_first = self.estimates.select(np.argsort(-self.estimates.values, kind="stable"))
-        return draw_estimates(largest_first, ax, alpha, f"{self.title} ({self.unit})", row_height=0.2)
+        return draw_estimates(largest_first, ax, alpha, f"{self.title}{unit_in_heading(self.unit)}", row_height=0.2)
 
 
 @refittable
@@ -137,12 +162,14 @@ def fit_premiums(  # noqa: PLR0913
     data: Any,
     formula: str | None = None,
     *,
-    premium: str,
+    premium: str | Sequence[str],
     by: str | Sequence[str] | None = None,
     base: str | float | None = None,
+    at: At = None,
     cov: CovLike | None = None,
     method: PremiumMethod = "separate",
     small_sample: SmallSample = "stata",
+    singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     min_treated: int = 20,
@@ -159,20 +186,29 @@ def fit_premiums(  # noqa: PLR0913
         Workers, or the cross-products of their regression.
     formula : str
         `outcome ~ regressors | absorbed effects`; not given with cross-products.
-    premium : str
-        Regressor whose coefficient is the premium: 0/1, a number, or a category with a premium for each level.
+    premium : str or sequence of str
+        Regressor whose coefficient is the premium: 0/1, a number, or a category with a premium for each level. Of a
+        product, `"ai:female"`, it is the difference that the second makes to the premium of the first. Several are
+        estimated jointly, `["ai", "cloud"]`.
     by : str or sequence of str, optional
         Cell keys; the panel's country where absent.
     base : str or number, optional
         Level that the others are compared with, for a category.
+    at : "mean" or mapping of column to value, optional
+        Of a premium that differs with other regressors (`ai * female`): its average over the workers of the cell, or
+        at some values, `{"female": 1}`, averaged over what is not named. By default it is the coefficient, the premium
+        where the others are zero or at their base, which its label says.
     cov : str or object of `wagegap.cov`, optional
         Covariance; the panel's declared design or cluster, else workers seen twice, else HC1.
     method : {"separate", "stacked"}
         Own slopes of the controls in each cell, or common ones.
     small_sample : str
         Small-sample factor, by the software whose convention it is.
+    singletons : {"drop", "keep"}
+        Rows alone in a level of an absorbed effect: left out and counted, as reghdfe and pyfixest have it, or kept as
+        rows and clusters, as areg has it. The estimates are the same.
     weights, weight_kind
-        Other weights than the panel's: a column, or values of shape (n,).
+        Other weights than the panel's: a column, or values of shape (n,), of which a series is aligned on its index.
     min_treated, min_comparison : int
         Cells with fewer holders, or fewer others, are left out and listed in `absent`.
     empty_cells : {"raise", "exclude"}
@@ -185,11 +221,11 @@ def fit_premiums(  # noqa: PLR0913
     Returns
     -------
     Premiums
-        In log points where the outcome is a logarithm.
+        Differences of logs where the outcome is a logarithm, `log(wage)` or a column that the panel declares so.
 
     Raises
     ------
-    ColumnError, OptionError, FormulaError, WageError, EmptyDataError, IdentificationError, CovarianceError
+    ColumnError, OptionError, FormulaError, WageError, UnitError, EmptyDataError, IdentificationError, CovarianceError
 
     Examples
     --------
@@ -197,47 +233,140 @@ def fit_premiums(  # noqa: PLR0913
     >>> data = wg.simulate_panel(countries=3, workers=500, rng=1).panel
     >>> premiums = wg.fit_premiums(data, "log(hourly_wage) ~ ai + exper + female", premium="ai", by="iso3")
     >>> premiums.unit
-    'log points'
+    'log'
     >>> premiums.cov_params().shape
     (3, 3)
+
+    A coefficient beside a product is the premium at zero, and says so:
+
+    >>> wg.fit_premiums(data, "log(hourly_wage) ~ ai * female", premium="ai").title
+    'Premium of ai at female = 0'
+    >>> wg.fit_premiums(data, "log(hourly_wage) ~ ai * female", premium="ai", at="mean").title
+    'Premium of ai, averaged over female'
     """
     check_option("empty_cells", empty_cells, ("raise", "exclude"))
     check_option("method", method, ("separate", "stacked"))
     check_count("min_treated", min_treated)
     check_count("min_comparison", min_comparison)
+    if not isinstance(at, Mapping):
+        check_option("at", at, (None, "mean"))
     least = (min_treated, min_comparison)
     if isinstance(data, CrossProducts):
         given = dict(
-            by=by, base=base, method=method, small_sample=small_sample, weights=kept("weights", weights),
+            by=by, base=base, at=at, method=method, small_sample=small_sample, weights=kept("weights", weights),
             weight_kind=weight_kind, empty_cells=empty_cells,
         )  # fmt: skip
         _check_products_call(data, formula, cov, given)
         return _from_products(data, premium, least, comparison)
     if formula is None:
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
-    panel = _rebased(as_panel(data), premium, base)
+    panel = as_panel(data)
+    names = check_premiums(premium, base, list(panel.frame.columns))
     rows = prepare(
-        panel, formula, by=by, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
+        _rebased(panel, names[0], base), formula, by=by, cov=cov, small_sample=small_sample, weights=weights,
+        weight_kind=weight_kind,
     )  # fmt: skip
-    columns = rows.design.columns_of(premium)
-    if not columns:
-        raise ColumnError(
-            f"premium={premium!r} is not a regressor of {formula!r}.{did_you_mean(premium, rows.design.terms)} "
-            f"Regressors: {listing(dict.fromkeys(rows.design.terms))}."
-        )
-    rows, wanted, cells, absent = _kept_cells(rows, columns, least, empty_cells)
-    labels = pd.DataFrame({"term": [premium] if len(columns) == 1 else [rows.design.names[j] for j in columns]}).assign(
-        unit=unit_of_outcome(rows.design.outcome), comparison=comparison or _comparison(rows, columns, premium, base)
-    )
-    title = f"Premium of {premium}"
-    if method == "stacked":
-        estimates, sigma = _stacked(rows, columns, labels, wanted, title)
-    else:
-        fits, refit = least_squares(rows, columns, wanted)
-        estimates = relate(rows, fits, refit, labels, title=title, wanted=wanted)
-        sigma = np.array([fit.sigma for fit in fits])
-    premiums = Premiums(estimates, premium, cells.assign(sigma=sigma), absent)
+    rows = rows.without_singletons(singletons, common=method == "stacked")
+    asked = _asked(rows, names, formula, base=base, at=at)
+    rows, wanted, cells, absent = _kept_cells(asked.rows, asked.terms, least, empty_cells)
+    labels = asked.labels(rows.design, comparison)
+    estimates, sigma = _fitted(rows, asked.columns, labels, wanted, method=method, title=asked.title)
+    estimates = replace(estimates, notes=(*estimates.notes, *asked.notes))
+    premiums = Premiums(estimates, ", ".join(names), cells.assign(sigma=sigma), absent)
     return premiums if keep_units else premiums.without_units()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """Premiums that a call asks for.
+
+    Attributes
+    ----------
+    rows : Rows
+        Of the regression whose coefficients they are.
+    terms : tuple of PremiumTerm
+        The premiums.
+    values : tuple of str
+        At which values of what it is crossed with each is; empty where it is crossed with nothing.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    rows: Rows
+    terms: tuple[PremiumTerm, ...]
+    values: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of the design, those of each premium in turn."""
+        return [j for term in self.terms for j in term.columns]
+
+    @property
+    def title(self) -> str:
+        """What is estimated."""
+        said = [
+            term.holder + (f"{', ' if value.startswith('averaged') else ' at '}{value}" if value else "")
+            for term, value in zip(self.terms, self.values, strict=True)
+        ]
+        if len(said) > 1:
+            return f"Premiums of {listing(said, 4)}"
+        return f"{'Difference of premiums,' if self.terms[0].kind == 'product' else 'Premium of'} {said[0]}"
+
+    def labels(self, design: Design, comparison: str | None) -> pd.DataFrame:
+        """Term, unit and comparison of each column."""
+        rows = [
+            (
+                term.name if len(term.columns) == 1 else design.names[j], design.unit,
+                comparison or term.comparison + (f" ({value})" if value else ""),
+            )
+            for term, value in zip(self.terms, self.values, strict=True) for j in term.columns
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["term", "unit", "comparison"])
+
+
+def _asked(rows: Rows, names: Sequence[str], formula: str, *, base: Any, at: At) -> _Asked:
+    """Find the premiums among the regressors, at the values that are asked for."""
+    terms = premium_terms(rows, names, formula, base)
+    zeros = [values_held(rows.design, term) for term in terms]
+    if at is None:
+        notes = [
+            f"The premium of {term.name} is that at {listing(held, 4)}: it differs with what it is crossed with. "
+            "at='mean' gives the average."
+            for term, held in zip(terms, zeros, strict=True) if held
+        ]  # fmt: skip
+        return _Asked(rows, terms, tuple(listing(held, 4) for held in zeros), tuple(notes))
+    rows, values = measured_from(rows, terms, split_formula(formula).regressors, at)
+    note = "Premiums that differ with other regressors are averaged over the workers of a cell, who are taken as given."
+    return _Asked(rows, terms, tuple(values), (note,) if any("averaged" in value for value in values) else ())
+
+
+def _fitted(
+    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, *, method: PremiumMethod, title: str
+) -> tuple[Estimates, FloatArray]:
+    """Premiums of all cells, and the deviation of the residuals."""
+    if method == "stacked":
+        return _stacked(rows, columns, labels, wanted, title)
+    estimates, fits = _separate(rows, columns, labels, wanted, title)
+    return estimates, np.array([fit.sigma for fit in fits])
+
+
+def _separate(
+    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
+) -> tuple[Estimates, list[LinearFit]]:
+    """Premiums of cells with slopes of their own; all coefficients are related where a variance may be negative."""
+    if rows.cov.replicated or not rows.cov.indefinite:
+        fits, refit = least_squares(rows, columns, wanted)
+        return relate(rows, fits, refit, labels, title=title, wanted=wanted), fits
+    names = list(rows.design.names)
+    every = pd.DataFrame({"term": names, "unit": "none", "comparison": ""})
+    every.loc[columns, labels.columns] = labels.to_numpy()
+    asked = np.zeros((len(wanted), len(names)), dtype=bool)
+    asked[:, columns] = wanted
+    fits, refit = least_squares(rows, None, asked)
+    estimates = relate(rows, fits, refit, every, title=title, wanted=asked)
+    place = np.cumsum(asked.ravel()).reshape(asked.shape) - 1
+    return estimates.select(place[:, columns][wanted]), fits
 
 
 def _stacked(
@@ -258,17 +387,16 @@ def _stacked(
     else:
         check_clusters(fits.source)
     keep = wanted.ravel()
+    matrix = matrix[keep]
     estimates = Estimates(
-        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep], (source,),
-        (matrix[keep],), title=title, ledger=rows.design.ledger,
+        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep],
+        (source.reported(matrix),), (matrix,), title=title, ledger=rows.design.ledger,
     )  # fmt: skip
     return estimates, fits.sigma
 
 
 def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
     """Put the base level first."""
-    if premium not in panel.frame:
-        raise no_column(premium, panel.frame.columns, "for premium")
     if base is None:
         return panel
     levels = sorted(panel.frame[premium].dropna().unique(), key=str)
@@ -277,11 +405,11 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
             f"base={base!r} is not a level of {premium!r}.{did_you_mean(base, levels)} Levels: {listing(levels)}."
         )
     ordered = [base, *(level for level in levels if level != base)]
-    return panel.assign(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
+    return panel.with_columns(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
 
 
 def _kept_cells(
-    rows: Rows, columns: list[int], least: tuple[int, int], empty_cells: str
+    rows: Rows, terms: Sequence[PremiumTerm], least: tuple[int, int], empty_cells: str
 ) -> tuple[Rows, BoolArray, pd.DataFrame, pd.DataFrame]:
     """Leave out cells that are too small, and say so.
 
@@ -290,22 +418,24 @@ def _kept_cells(
     rows : Rows
         Of the cells kept.
     wanted : ndarray of bool, shape (C kept, r)
-        Levels with enough holders in the cells kept.
+        Columns with enough holders, and enough others, in the cells kept.
     cells : DataFrame
-        Keys, n, n_treated (over all levels), n_comparison of the cells kept.
+        Keys, n, n_treated (over all columns), n_comparison of the cells kept.
     absent : DataFrame
-        The same and the reason of the others; of each level left out of a cell kept also the term.
+        The same and the reason of the others; of each column left out of a cell kept also the term.
     """
     names, (treated, others) = rows.cells.names, least
-    frame, enough, levels = _count(rows, columns, least)
-    used: BoolArray = np.logical_or.reduce(enough, axis=1)
-    empty = np.flatnonzero((frame["n_treated"] == 0) | (frame["n_comparison"] == 0))
-    if empty_cells == "raise" and len(empty):
-        reasons = [f"{names[c] or 'the data'} ({frame['reason'].iloc[c]})" for c in empty]
+    counts = _count(rows, terms, least)
+    enough, used = counts.enough, np.asarray(counts.enough.any(axis=1))
+    if empty_cells == "raise" and counts.empty.any():
+        reasons = [
+            f"{names[c] or 'the data'} ({counts.reason(int(c))})" for c in np.flatnonzero(counts.empty.any(axis=1))
+        ]
         raise IdentificationError(
-            f"{len(empty)} of {len(names)} cells cannot have a premium: {listing(reasons)}. "
+            f"{len(reasons)} of {len(names)} cells cannot have a premium: {listing(reasons)}. "
             "Filter them out, or pass empty_cells='exclude' to list them in .absent."
         )
+    frame = counts.frame.assign(reason=[counts.reason(c) for c in range(len(names))])
     if not used.any():
         raise EmptyDataError(
             f"no cell has {treated} holders and {others} others; the largest has "
@@ -320,46 +450,94 @@ def _kept_cells(
             SmallCellWarning,
         )
         rows = rows.keep(used[rows.cells.codes], "in cells under the minimum")
+    levels = counts.left_out(rows.design.names)
     if len(levels):
         named = levels[[*rows.by, "term"]].astype(str).agg(" ".join, axis=1)
+        what = "levels are" if len(terms) == 1 else f"of {enough[used].size} premiums are"
+        few = f"{treated} holders" if len(terms) == 1 else f"{treated} holders or {others} others"
         warn(
-            f"{len(named)} levels are left out of their cells, with fewer than {treated} holders: "
-            f"{listing(named)}. They are listed in .absent.",
+            f"{len(named)} {what} left out of their cells, with fewer than {few}: {listing(named)}. They are listed in "
+            ".absent.",
             SmallCellWarning,
         )
     absent = pd.concat([frame[~used], levels] if len(levels) else [frame[~used]], ignore_index=True)
     return rows, enough[used], frame[used].drop(columns="reason").reset_index(drop=True), absent
 
 
-def _count(rows: Rows, columns: list[int], least: tuple[int, int]) -> tuple[pd.DataFrame, BoolArray, pd.DataFrame]:
-    """Observations of each cell, all of them, holders and others; levels with enough of them; other levels."""
-    x = rows.design.x[:, columns]
-    binary = bool(np.isin(x, (0.0, 1.0)).all())
-    holds: BoolArray = x != 0 if binary else np.ones_like(x, dtype=bool)
-    n, treated = rows.count(), rows.count(np.asarray(holds.any(axis=1)))
-    by_level = np.column_stack([rows.count(level) for level in holds.T])
-    others = n - treated if binary else n
-    enough: BoolArray = np.asarray((by_level >= least[0]) & (others >= least[1])[:, None])
-    few = f"fewer than {least[0]} premium holders"
-    reason = np.select(
-        [treated == 0, others == 0, by_level.max(axis=1) < least[0]],
-        ["no premium holder", "everybody holds the premium", few],
-        f"fewer than {least[1]} others",
-    )
-    frame = rows.cells.keys.assign(n=n, n_treated=treated, n_comparison=others, reason=reason)
-    cell, level = np.nonzero(enough.any(axis=1, keepdims=True) & ~enough)
-    term = [rows.design.names[columns[k]] for k in level]
-    return frame, enough, frame.iloc[cell].assign(term=term, n_treated=by_level[cell, level], reason=few)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """Observations of each cell.
+
+    Attributes
+    ----------
+    frame : DataFrame, C rows
+        Keys, n, n_treated (who hold any of the premiums), n_comparison.
+    terms : tuple of PremiumTerm
+        The premiums.
+    of_column : ndarray of int, shape (r,)
+        Premium of each column.
+    by_level : ndarray of int, shape (C, r)
+        Holders by column.
+    others : ndarray of int, shape (C, terms)
+        Others by premium.
+    enough : ndarray of bool, shape (C, r)
+        Columns with enough of both.
+    reasons : ndarray of str, shape (C, terms)
+        Why a premium cannot be had, where it cannot.
+    """
+
+    frame: pd.DataFrame
+    terms: tuple[PremiumTerm, ...]
+    of_column: IntArray
+    by_level: IntArray
+    others: IntArray
+    enough: BoolArray
+    reasons: Any
+    empty: BoolArray
+
+    def reason(self, cell: int) -> str:
+        """Why a cell is left out."""
+        if len(self.terms) == 1:
+            return str(self.reasons[cell, 0])
+        return "; ".join(f"{term.name}: {why}" for term, why in zip(self.terms, self.reasons[cell], strict=True) if why)
+
+    def left_out(self, names: Sequence[str]) -> pd.DataFrame:
+        """Columns left out of cells that are kept, a row each."""
+        cell, column = np.nonzero(self.enough.any(axis=1, keepdims=True) & ~self.enough)
+        of = self.of_column[column]
+        at = np.concatenate([term.columns for term in self.terms])[column]
+        term = [
+            self.terms[t].name if len(self.terms[t].columns) == 1 else names[j] for t, j in zip(of, at, strict=True)
+        ]
+        return self.frame.iloc[cell].assign(
+            term=term, n_treated=self.by_level[cell, column], n_comparison=self.others[cell, of],
+            reason=self.reasons[cell, of],
+        )  # fmt: skip
 
 
-def _comparison(rows: Rows, columns: list[int], premium: str, base: str | float | None) -> str:
-    """Say who the premium compares with: of a category, the level that has no column."""
-    if base is not None:
-        return f"{premium} = {base}"
-    design = rows.design
-    shown = {level for j in columns for _, level in design.columns[j].levels}
-    absent = [level for level in design.factors.get(premium, ()) if level not in shown]
-    return f"{premium} = {absent[0]}" if shown and len(absent) == 1 else f"not {premium}"
+def _count(rows: Rows, terms: Sequence[PremiumTerm], least: tuple[int, int]) -> _Counts:
+    """Count holders and others of each premium in each cell."""
+    held, n = [term.holds(rows.design.x) for term in terms], rows.count()
+    treated = np.column_stack([rows.count(np.asarray(one.any(axis=1))) for one in held])
+    others = np.where([term.held is None for term in terms], n[:, None], n[:, None] - treated)
+    by_level = np.column_stack([rows.count(level) for one in held for level in one.T])
+    of_column = np.repeat(np.arange(len(terms)), [len(term.columns) for term in terms])
+    enough: BoolArray = np.asarray((by_level >= least[0]) & (others >= least[1])[:, of_column])
+    most = np.column_stack([by_level[:, of_column == t].max(axis=1) for t in range(len(terms))])
+    least_held = np.column_stack([by_level[:, of_column == t].min(axis=1) for t in range(len(terms))])
+    reasons = np.select(
+        [treated == 0, others == 0, (most < least[0]) | ((others >= least[1]) & (least_held < least[0])),
+         others < least[1]],
+        ["no premium holder", "everybody holds the premium", f"fewer than {least[0]} premium holders",
+         f"fewer than {least[1]} others"],
+        "",
+    )  # fmt: skip
+    anyone = rows.count(np.asarray(np.column_stack(held).any(axis=1)))
+    everybody = n if any(term.held is None for term in terms) else n - anyone
+    frame = rows.cells.keys.assign(n=n, n_treated=anyone, n_comparison=everybody)
+    return _Counts(
+        frame, tuple(terms), of_column, by_level, others, enough, reasons, (treated == 0) | (others == 0)
+    )  # fmt: skip
 
 
 def _relative_pay(logs: Estimates, correction: str) -> tuple[FloatArray, FloatArray]:
@@ -406,8 +584,12 @@ def _check_products_call(
         )
 
 
-def _from_products(data: CrossProducts, premium: str, least: tuple[int, int], comparison: str | None) -> Premiums:
+def _from_products(
+    data: CrossProducts, premium: str | Sequence[str], least: tuple[int, int], comparison: str | None
+) -> Premiums:
     """Premiums from cross-products; cells are independent, as no worker stands in two."""
+    if not isinstance(premium, str):
+        raise OptionError(f"premium={premium!r}: cross-products give one premium at a time; name it.")
     if not any(premium in cell.names for cell in data.cells):
         raise no_column(premium, data.cells[0].names, "in the cross-products")
     names = [" ".join(str(v) for v in row) for row in data.keys.itertuples(index=False)]
@@ -423,7 +605,9 @@ def _from_products(data: CrossProducts, premium: str, least: tuple[int, int], co
         raise EmptyDataError(f"no cell has {least[0]} holders and {least[1]} others.")
     frame = data.keys.assign(n=n, n_treated=treated, n_comparison=n - treated).reset_index(drop=True)
     labels = data.keys[used].reset_index(drop=True)
-    labels = labels.assign(term=premium, unit=unit_of_outcome(data.formula), comparison=comparison or data.comparison)
+    labels = labels.assign(
+        term=premium, unit=unit_of_outcome(data.formula.split("~")[0]), comparison=comparison or data.comparison
+    )
     # HC1: V n / (n - k)
     df = (n - k)[used].astype(float)
     source = StatedSource(data.source, np.diag(variance[used] * n[used] / df), df, "HC1")

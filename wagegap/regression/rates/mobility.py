@@ -45,11 +45,11 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import least_squares, relate
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE, check_unit, conversion
+from wagegap.estimation.units import PER_ONE
 from wagegap.panel.events import event_values, numbers
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
@@ -84,8 +84,7 @@ class Rates(Result):
     @public
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
-        matrix = conversion(self.unit, check_unit(unit)) * np.eye(len(self.estimates.values))
-        return replace(self, estimates=self.estimates.map(matrix, labels=self.estimates.labels.assign(unit=unit)))
+        return replace(self, estimates=self.estimates.in_unit(unit))
 
     @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
@@ -297,7 +296,7 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
     notes = [f"Among: {among}.", *notes] if among else notes
-    joined = replace(join(*estimates, title="Rates"), notes=tuple(notes))
+    joined = replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 

@@ -47,7 +47,6 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import CellFit
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
@@ -301,7 +300,7 @@ def _ratios(rows: _Rows, parts: int) -> Estimates:
     cell_fit = CellFit(values=values, influence=_influence(rows, cuts, part), n_params=1)
     labels = pd.DataFrame({
         "term": ["mean gap", *(f"ratio {p + 1}" for p in range(parts))],
-        "unit": [unit_of_outcome(rows.rows.design.outcome), *["none"] * parts],
+        "unit": [rows.rows.design.unit, *["none"] * parts],
         "comparison": "stayers",
     })  # fmt: skip
     title = f"Selection of those who leave, by {rows.outcome}"

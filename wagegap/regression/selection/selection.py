@@ -54,7 +54,6 @@ from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_of_outcome
 from wagegap.panel.events import column_of, numbers
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
@@ -478,7 +477,7 @@ def _of_cells(task: _Task, fit: Callable[[_Task, Cell], _Fit], what: str) -> Est
     fits = fit_cells(task.rows, partial(fit, task))
     labels = pd.DataFrame(fits[0].labels, columns=["equation", "term"])
     in_pay = labels["equation"].str.startswith("outcome") | (labels["term"] == "sigma")
-    labels = labels.assign(unit=np.where(in_pay, unit_of_outcome(task.pay.outcome), "none"))
+    labels = labels.assign(unit=np.where(in_pay, task.pay.unit, "none"))
     return relate(task.rows, fits, partial(fit, task), labels, title=f"{task.pay.outcome} {what}", notes=task.notes)
 
 

@@ -22,7 +22,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "simex": Estimator(simex.estimate, "least squares, simulation and extrapolation", corrects=True, draws=2_000),
     "iv": Estimator(instruments.estimate, "two-stage least squares"),
     "fractional": Estimator(bounded.fractional, "fractional logit", draws=500, scale="log odds"),
-    "poisson": Estimator(bounded.poisson, "Poisson pseudo-likelihood", draws=500, scale="log points"),
+    "poisson": Estimator(bounded.poisson, "Poisson pseudo-likelihood", draws=500, scale="log"),
     "split": Estimator(split.estimate, "split samples, one half's premium an instrument for the other's", draws=10),
     "bootstrap": Estimator(bootstrap.estimate, "corrected moments, two-stage bootstrap", corrects=True, draws=1_000),
 }

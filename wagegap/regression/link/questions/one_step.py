@@ -164,7 +164,7 @@ def _rows(
     happened = event_values(panel, event, event)
     if (np.isnan(happened) | np.isnan(premium)).all():
         raise DataError("no worker has both a premium in the link and a known event.")
-    rows = prepare(panel.assign(**{column: premium}), FormulaParts(event, right, values=happened), by=keys)
+    rows = prepare(panel.with_columns(**{column: premium}), FormulaParts(event, right, values=happened), by=keys)
     design = rows.design
     product = [j for j, term in enumerate(design.terms) if term == f"{skill}:{column}"]
     if len(product) != 1:

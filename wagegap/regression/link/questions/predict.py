@@ -22,12 +22,11 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._display.axes import PALETTE, new_axes
-from wagegap._display.numbers import format_number
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, public
 from wagegap.panel.countries import country_name
-from wagegap.regression.link.fitted import Answer, FittedLink, one_row, scale_of
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
 
 __all__ = ["Prediction", "predict"]
 
@@ -80,11 +79,8 @@ class Prediction(Answer):
     def in_words(self) -> str:
         """Say what would change, how little is known of it, and that it is an association."""
         cells, country = self.link.cells, country_name(self.country)
-        unit, values = cells.units[1], (self.premium, self.own_premium)
-        supposed, estimated = (
-            f"{100 * value:.0f} log points" if unit == "log points" else f"{format_number(value)} {unit}".strip()
-            for value in values
-        )
+        level = level_of(cells.units[1])
+        supposed, estimated = (level.said(value) for value in (self.premium, self.own_premium))
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
             return (
                 f"If {country}'s premium were {supposed}, its {cells.outcome_in_words} could be anything: these data "

@@ -124,7 +124,10 @@ def swap(
         estimates_of(premiums, "premiums"),
     )
     if sources[0].unit != sources[1].unit:
-        raise UnitError(f"the sources are in {sources[0].unit!r} and {sources[1].unit!r}: convert one of them first.")
+        raise UnitError(
+            f"the sources are in {sources[0].unit!r} and {sources[1].unit!r}: bring one of them into the other's "
+            "unit by .in_unit(...)."
+        )
     shared = cells.keys[positions(cells.keys, sources[1].labels[list(cells.keys.columns)].drop_duplicates()) >= 0]
     if len(shared) <= k:
         raise DataError(f"the sources share {len(shared)} countries: too few for {k} coefficients.")
