@@ -23,12 +23,13 @@ from wagegap.errors import (
     did_you_mean,
     listing,
 )
-from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.design import Design, build_design, check_columns_meet
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit
+from wagegap.estimation.units import check_one_unit, unit_in_heading
+from wagegap.panel.countries import country_name, hold_countries
 
 __all__ = [
     "LinkCells",
@@ -101,6 +102,14 @@ class LinkCells:
         """Whether the errors of a variable are known."""
         return not np.isnan(np.diag(self.block(i, i))).any()
 
+    def unknown_in_words(self, i: int) -> str:
+        """Where the errors of a variable are unknown, to follow the word: nothing where it is everywhere."""
+        unknown = np.isnan(np.diag(self.block(i, i)))
+        if unknown.all() or not unknown.any():
+            return ""
+        names = [name for name, is_unknown in zip(self.names, unknown, strict=True) if is_unknown]
+        return f" in {len(names)} of {self.n} cells ({listing(names)})"
+
     @property
     def premiums_known(self) -> bool:
         """Whether the errors of all premiums are known."""
@@ -111,10 +120,24 @@ class LinkCells:
         """The outcome as it stands in a sentence."""
         return spaced(self.outcome)
 
+    @property
+    def noun(self) -> str:
+        """What a cell is, in a sentence."""
+        return "country" if hold_countries(self.keys) else "cell"
+
+    def counted(self, n: int | None = None, of: str = "") -> str:
+        """So many cells, all where none are counted: countries, where they are that."""
+        plural = "countries" if self.noun == "country" else "cells"
+        return " ".join(word for word in (str(self.n if n is None else n), of, plural) if word)
+
+    def name_of(self, cell: str) -> str:
+        """A cell as it stands in a sentence: a country by its name."""
+        return country_name(cell) if self.noun == "country" else cell
+
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
-        ax.set_xlabel(f"premium ({self.units[1]})")
-        ax.set_ylabel(f"{self.outcome_in_words} ({self.units[0]})")
+        ax.set_xlabel(f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}")
+        ax.set_ylabel(f"{self.outcome_in_words}{unit_in_heading(self.units[0])}")
         return ax
 
 
@@ -133,8 +156,10 @@ def single_premium(premiums: Any) -> Any:
     return next(iter(premiums.values())) if isinstance(premiums, Mapping) and len(premiums) == 1 else premiums
 
 
-def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
-    """Where each cell stands among labels, -1 where it is none of them.
+def positions(keys: pd.DataFrame, labels: pd.DataFrame, names: tuple[str, str] = ("cells", "labels")) -> IntArray:
+    """Where each cell stands among labels, -1 where it is none of them; `names` are what both are called.
+
+    Refused where keys read alike and never meet.
 
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
@@ -142,6 +167,8 @@ def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
     index = pd.MultiIndex.from_frame(labels[list(keys.columns)])
     if not index.is_unique:
         raise DuplicateKeyError(f"keys {list(keys.columns)} occur more than once: one row per cell.")
+    for key in keys:
+        check_columns_meet(keys[key], labels[key], f"key {str(key)!r}", names)
     return np.asarray(index.get_indexer(pd.MultiIndex.from_frame(keys)), dtype=np.intp)
 
 
@@ -256,14 +283,16 @@ def _matched(
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
         sides["data"] = data
     for name, side in sides.items():
-        gone, extra = frame[positions(frame[keys], side) < 0], side[positions(side[keys], frame) < 0]
+        at = positions(frame[keys], side, ("rates", name))
+        gone, extra = frame[at < 0], side.iloc[np.setdiff1d(np.arange(len(side)), at)]
         if len(gone):
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
-        frame = frame.merge(side, on=keys, how="inner")
-    if frame.empty:
-        raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
+        if len(gone) == len(frame):
+            raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}).\n{ledger}")
+        there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
+        frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
     for (name, est), at in zip(named.items(), rows[1:], strict=True):
         if data is not None and name in data:

@@ -44,15 +44,17 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE
-from wagegap.panel.events import event_values, numbers
+from wagegap.estimation.units import PER_ONE, unit_in_heading
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
+from wagegap.regression.rates.same import same_unknown
 from wagegap.regression.rates.standardise import standardised
 
 __all__ = ["Rates", "fit_rates", "rates_of"]
@@ -206,7 +208,7 @@ class Rates(Result):
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        return draw_estimates(rates, ax, alpha, f"{event} ({self.unit})", row_height=0.2)
+        return draw_estimates(rates, ax, alpha, f"{event}{unit_in_heading(self.unit)}", row_height=0.2)
 
 
 @refittable
@@ -220,6 +222,7 @@ def fit_rates(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_rows: int = 30,
     keep_units: bool = True,
 ) -> Rates:
@@ -240,6 +243,8 @@ def fit_rates(  # noqa: PLR0913
         As in `fit_premiums`.
     min_rows : int
         Cells with fewer rows are left out and listed in `absent`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -258,6 +263,7 @@ def fit_rates(  # noqa: PLR0913
     >>> rates.estimates.labels["term"].unique().tolist()
     ['emigration']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
@@ -265,6 +271,7 @@ def fit_rates(  # noqa: PLR0913
         panel, values, among=among, min_rows=min_rows, by=by, cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,
     )  # fmt: skip
+    _warn_same(rates)
     return rates if keep_units else rates.without_units()
 
 
@@ -296,8 +303,30 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
     notes = [f"Among: {among}.", *notes] if among else notes
-    joined = replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes))
+    joined = same_unknown(replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes)))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
+
+
+def _warn_same(rates: Rates) -> None:
+    """Say in which cells everybody did the same, so that the error is unknown."""
+    estimates = rates.estimates
+    same = np.isnan(estimates.variances)
+    if not same.any():
+        return
+    sizes = rates.cells.rename(columns={"event": "term"})
+    on = [*estimates.by, "term"]
+    merged = estimates.labels[same][on].merge(sizes[[*on, "n"]], how="left", on=on)["n"]
+    named = [
+        f"{name} {share:g} of {n:,.0f}"
+        for name, share, n in zip(
+            np.array(estimates.names)[same], np.round(estimates.values[same], 6) + 0.0, merged, strict=True
+        )
+    ]
+    warn(
+        f"in {len(named)} of {len(same)} cells everybody did the same, so that the linearised variance is zero, which "
+        f"is no error of zero: it is unknown ({listing(named)}). wilson() and jeffreys() give intervals there.",
+        SmallCellWarning,
+    )
 
 
 def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
@@ -315,7 +344,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
         raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
-    values = numbers(panel.frame[among])
+    values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
             f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."

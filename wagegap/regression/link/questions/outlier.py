@@ -26,8 +26,7 @@ import pandas as pd
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
-from wagegap.errors import OptionError, check_option, public
-from wagegap.panel.countries import country_name
+from wagegap.errors import DataError, OptionError, check_option, public
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -82,18 +81,19 @@ class Outlier(Answer):
 
     def in_words(self) -> str:
         """Say where the country is, and whether that is more than the others' own scatter."""
-        scale = level_of(self.link.cells.units[0])
+        cells = self.link.cells
+        scale = level_of(cells.units[0])
         said = (
             "which is inside: these data do not show it to be an exception"
             if self.low <= self.rate <= self.high
             else "which is outside: it does not follow the pattern of the others"
         )
         return (
-            f"From the {self.link.cells.n - 1} other countries one would expect {country_name(self.country)}'s "
-            f"{self.link.cells.outcome_in_words} between {scale.between(self.low, self.high, 'and')}; it is "
+            f"From the {cells.counted(cells.n - 1, 'other')} one would expect {cells.name_of(self.country)}'s "
+            f"{cells.outcome_in_words} between {scale.between(self.low, self.high, 'and')}; it is "
             f"{scale.factor * self.rate:.4g}, {said} "
-            f"(p = {self.p_value:.2f} if the country was named in advance, {self.p_if_picked:.2f} if it was picked for "
-            "looking odd)."
+            f"(p = {self.p_value:.2f} if the {cells.noun} was named in advance, {self.p_if_picked:.2f} if it was "
+            "picked for looking odd)."
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -103,7 +103,7 @@ class Outlier(Answer):
         i = cells.names.index(self.country)
         order = [*np.delete(np.arange(cells.n), i), i]
         p, y = cells.p[order, 0], cells.y[order]
-        groups = ["others"] * (cells.n - 1) + ["this country"]
+        groups = ["others"] * (cells.n - 1) + [f"this {cells.noun}"]
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), [cells.names[k] for k in order], groups=groups)
         at = np.array([p.min(), p.max()])
         ax.plot(at, self.expected + self.slope * (at - cells.p[i, 0]), color=PALETTE[3], linewidth=1.2)
@@ -143,6 +143,7 @@ def outlier(link: FittedLink, country: str, *, alpha: float = 0.05) -> Outlier:
     True
     """
     link.check_premium("outlier")
+    link.check_deviations("outlier")
     check_option("method of the link", link.method, ("ols", "meta", "eiv", "ml", "york", "simex", "split", "bootstrap"))
     cells, problem, i = link.cells, link.setup.problem, link.cell_at(country)
     others, df = np.delete(np.arange(cells.n), i), cells.n - 1 - problem.k
@@ -154,12 +155,21 @@ def outlier(link: FittedLink, country: str, *, alpha: float = 0.05) -> Outlier:
     x, y, total = problem.x[i], float(cells.y[i]), spread + float(noise[i])
     degrees = float(df * (total / (spread + float(noise[others].mean()))) ** 2 if corrected else df)
     expected, error = float(x @ b), float(np.sqrt(total + x @ cov @ x))
+    if not (np.isfinite(error) and error > 1e-12 * abs(y)):
+        raise DataError(f"without {country} no deviation can be weighed: {_no_scale(error, cells.n - 1)}.")
     low, high, _ = t_test(expected, error, degrees, alpha)
     p = t_test(y - expected, error, degrees, alpha)[2]
     return Outlier(
         cells.names[i], y, expected, low, high, (y - expected) / error, degrees, p, min(1.0, cells.n * p),
         float(b[problem.estimated[0]]), alpha, link,
     )  # fmt: skip
+
+
+def _no_scale(error: float, n: int) -> str:
+    """Why the deviation of a country has no standard deviation."""
+    if np.isfinite(error):
+        return f"the {n} other cells lie on a line exactly"
+    return f"the premiums of the {n} other cells might all be equal, so that they give no line"
 
 
 def _naive(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
