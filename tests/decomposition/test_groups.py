@@ -84,6 +84,39 @@ def test_cells_keyed_by_a_column_that_results_have_are_refused(name):
         wg.oaxaca(data, "y ~ x", group="is_first", groups=(True, False), by=name)
 
 
+@pytest.mark.parametrize("options", [{}, {"cov": "CR1:firm"}, {"keep_units": False}, {"convention": "stata"}], ids=str)
+@pytest.mark.parametrize("door", ["oaxaca", "rif_oaxaca", "rif_oaxaca reweighted", "dfl", "kitagawa", "fairlie", "yun"])
+def test_a_cell_of_several_is_as_by_itself(door, options):
+    """Estimates, errors, degrees of freedom: neither factors nor degrees count the rows or clusters of other cells."""
+    if set(options) - {"cov"} and door not in ("oaxaca", "rif_oaxaca"):
+        pytest.skip("an option of two doors")
+    data = pd.concat([people(240).assign(iso="KOR"), people(500, seed=1).assign(iso="USA")], ignore_index=True)
+    data["firm"] = data["iso"] + np.random.default_rng(1).integers(0, 15, len(data)).astype(str)
+    call = dict(group="is_first", groups=(True, False), **options)
+    together = DOORS[door](data, by="iso", **call)
+    for iso in ("KOR", "USA"):
+        alone = DOORS[door](data[data["iso"] == iso], **call)
+        for whole, one in ((together, alone), (together.levels, alone.levels)):
+            rows = whole.tidy().query("iso == @iso")
+            columns = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
+            np.testing.assert_allclose(rows[columns], one.tidy()[columns], rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("door", ["oaxaca", "rif_oaxaca"])
+def test_one_factor_for_all_cells_by_name(door):
+    """N / (N - 1) of all rows instead of each cell's, with scores or without."""
+    data = pd.concat([people(240).assign(iso="KOR"), people(500, seed=1).assign(iso="USA")], ignore_index=True)
+    call = dict(group="is_first", groups=(True, False), by="iso")
+    own, joint = (DOORS[door](data, small_sample=rule, **call) for rule in ("stata", "joint"))
+    lean = DOORS[door](data, small_sample="joint", keep_units=False, **call)
+    n = own.estimates.labels["iso"].map({"KOR": 240, "USA": 500}).to_numpy()
+    with np.errstate(invalid="ignore"):
+        ratio = (joint.bse / own.bse).to_numpy()
+    expected = np.sqrt(740 / 739 * (n - 1) / n)
+    np.testing.assert_allclose(ratio[~np.isnan(ratio)], expected[~np.isnan(ratio)], rtol=1e-9)
+    np.testing.assert_allclose(lean.bse, joint.bse, rtol=1e-9, atol=1e-15)
+
+
 # order of rows, and gaps of zero --------------------------------------------------------------------------------------
 
 

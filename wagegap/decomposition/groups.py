@@ -179,6 +179,15 @@ class GroupedSample:
                 names.setdefault(sample, f"{name} ({cell})" if cell else name)
         return names
 
+    def cells_of_samples(self) -> IntArray:
+        """Number of the cell that each sample is a group of, shape (S,): the block that small-sample factors count."""
+        cells: dict[tuple[tuple[str, Any], ...], int] = {}
+        out = np.zeros(len(self.sample.cell_names), dtype=np.intp)
+        for c in self.comparisons:
+            cell = tuple((key, value) for key, value in c.keys if key not in ("first", "second"))
+            out[[c.first, c.second]] = cells.setdefault(cell, len(cells))
+        return out
+
     def weights(self, rows: IntArray) -> FloatArray:
         """Weights of some rows; one each where nothing is weighted."""
         return np.ones(len(rows)) if self.sample.weights is None else self.sample.weights[rows]
