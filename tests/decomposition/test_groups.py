@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import wagegap as wg
-from wagegap.errors import OptionError
+from wagegap.errors import CovarianceError, OptionError
 
 # names are data -------------------------------------------------------------------------------------------------------
 
@@ -115,6 +115,55 @@ def test_one_factor_for_all_cells_by_name(door):
     expected = np.sqrt(740 / 739 * (n - 1) / n)
     np.testing.assert_allclose(ratio[~np.isnan(ratio)], expected[~np.isnan(ratio)], rtol=1e-9)
     np.testing.assert_allclose(lean.bse, joint.bse, rtol=1e-9, atol=1e-15)
+
+
+ONE_UNIT = {
+    "survey": wg.cov.Survey("firm"),
+    "driscoll kraay": wg.cov.DriscollKraay("year", 1),
+    "conley": wg.cov.Conley("lat", "lon", 50),
+    "dyadic": wg.cov.Dyadic("origin", "goal"),
+    "bayesian": wg.cov.Bootstrap(9, kind="bayesian", cluster="firm", rng=1),
+    "pairs": wg.cov.Bootstrap(9, cluster="firm", rng=1),
+    "clusters": "CR1:firm",
+}
+
+
+@pytest.mark.public_case("one_unit")
+@pytest.mark.parametrize("cov", ONE_UNIT.values(), ids=ONE_UNIT)
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "counterfactual"])
+def test_a_group_inside_one_unit_is_refused(door, cov):
+    data = people()
+    rng, one = np.random.default_rng(0), ~data["is_first"].to_numpy()
+    data["firm"] = np.where(one, 0, rng.integers(1, 15, len(data)))
+    data["year"] = np.where(one, 2000, rng.integers(2001, 2015, len(data)))
+    data["lat"] = np.where(one, 35.0, rng.uniform(30, 50, len(data)))
+    data["lon"] = np.where(one, 139.0, rng.uniform(100, 140, len(data)))
+    data["origin"] = np.where(one, "A", rng.choice(list("BCDEFGH"), len(data)))
+    data["goal"] = np.where(one, "Z", rng.choice(list("STUVWXY"), len(data)))
+    with pytest.raises(CovarianceError, match=r"1 of 2 (groups|cells)"):
+        DOORS[door](data, group="is_first", groups=(True, False), cov=cov)
+
+
+@pytest.mark.parametrize(("model", "title"), [("logit", "rate"), ("lpm", "rate"), ("probit", "predicted rate")])
+def test_yun_says_which_gap_it_is(model, title):
+    """The mean probability is the rate under logit and the linear model, and not under probit."""
+    data = people()
+    gap = wg.yun(data, "e ~ x + z", group="is_first", groups=(True, False), model=model)
+    first, second = (data.loc[data["is_first"] == name, "e"].mean() for name in (True, False))
+    assert (abs(gap.totals().values[0] - (first - second)) < 1e-9) == (title == "rate")
+    assert f"Gap of the {title} of e" in gap.summary()
+    assert gap.levels.title == f"{title.capitalize()} of e"
+
+
+@pytest.mark.parametrize("cov", ["HC1", "CR1:firm", wg.cov.Survey("firm"), wg.cov.Bootstrap(19, rng=1)], ids=str)
+@pytest.mark.parametrize("door", ["oaxaca", "rif_oaxaca", "dfl", "kitagawa"])
+def test_two_tests_of_one_hypothesis_have_one_p(door, cov):
+    data = people().assign(firm=np.random.default_rng(3).integers(0, 20, 240))
+    gap = DOORS[door](data, group="is_first", groups=(True, False), cov=cov)
+    p_values = gap.tidy()["p_value"].to_numpy()
+    for row, p in zip(np.eye(len(p_values)), p_values, strict=True):
+        if p > 0:  # not of a term that is zero by construction
+            assert gap.test(row[None]).p_value == pytest.approx(p, rel=1e-10)
 
 
 # order of rows, and gaps of zero --------------------------------------------------------------------------------------
