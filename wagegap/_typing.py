@@ -14,7 +14,7 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 AnyArray: TypeAlias = NDArray[Any]
 
 WeightKind: TypeAlias = Literal["sampling", "analytic", "frequency"]
-ReplicateKind: TypeAlias = Literal["BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"]
+ReplicateKind: TypeAlias = Literal["BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap", "SDR"]
 SmallSample: TypeAlias = Literal["stata", "fixest", "metafor", "clubsandwich", "joint", "none"]
 CovarianceRepair: TypeAlias = Literal["metric", "eigenvalue", "none"]
 Information: TypeAlias = Literal["observed", "expected"]

@@ -207,6 +207,8 @@ def replicate_values(
     estimate: FloatArray,
     values_of: Callable[[ReplicateWeights], FloatArray],
     members: Sequence[IntArray],
+    *,
+    signed: bool = False,
 ) -> ReplicateSource:
     """Source of estimates whose values under all replicates a function gives at once.
 
@@ -220,7 +222,9 @@ def replicate_values(
         From the replicates' weights to estimates (R, C, q).
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
+    signed : bool
+        Whether the function takes weights below zero.
     """
-    replicates = grouped.data.replicate_weights()
+    replicates = grouped.data.replicate_weights(signed=signed)
     check_replicates(replicates, grouped.sample.rows_by_cell(), grouped.sample.cell_names)
-    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members))
+    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members), members)

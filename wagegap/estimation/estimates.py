@@ -37,16 +37,19 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_alpha,
+    check_keys_meet,
     check_option,
     listing,
     no_column,
     public,
     refuse_rows,
 )
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import by_name, with_index_columns
 from wagegap.estimation.spec import Spec
 from wagegap.estimation.units import (
     check_not_mixed,
@@ -238,7 +241,8 @@ class Estimates:
         -------
         TestResult
             A t test for one row, an F test for several; under CR2 and CR3 an approximate Hotelling test with degrees
-            of its own (Pustejovsky and Tipton's HTZ).
+            of its own (Pustejovsky and Tipton's HTZ); under a survey's design or replicates of d degrees an adjusted
+            Wald test, F(q, d - q + 1) = (d - q + 1)/(d q) W.
 
         Raises
         ------
@@ -304,7 +308,12 @@ class Estimates:
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
             values = [wanted] if np.isscalar(wanted) else list(wanted)
+            if not self.labels[name].isin(values).all():
+                known = self.labels[name].dropna().unique().tolist()
+                check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
+        if isinstance(rows, pd.Series) and rows.dtype == bool:
+            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
@@ -340,6 +349,7 @@ class Estimates:
             values = np.atleast_1d(np.asarray(transform(self.values), dtype=float))
             matrix = jacobian(self.values) if jacobian else _numerical_jacobian(transform, self.values)
         else:
+            transform = by_name(transform, [self.names], "the map")
             try:
                 matrix = np.atleast_2d(np.asarray(transform, dtype=float))
             except (TypeError, ValueError) as error:
@@ -393,8 +403,9 @@ class Estimates:
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
         source = StatedSource(
-            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe()
-        )
+            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe(),
+            len(self.sources) == 1 and self.sources[0].adjusts_wald,
+        )  # fmt: skip
         return replace(self, sources=(source,), maps=(np.eye(len(self.values)),))
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
@@ -432,8 +443,8 @@ class Estimates:
         term, unit, comparison : str, optional
             A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are
             a hundred of them (11.0).
-        vcov : array of shape (n, n), optional
-            Full covariance, instead of standard errors.
+        vcov : array or DataFrame of shape (n, n), optional
+            Full covariance, instead of standard errors; with names, those of the rows' index or keys, in their order.
         source : str
             Who states the figures.
         as_stated : bool
@@ -466,12 +477,15 @@ class Estimates:
             labels[name] = frame[value].to_numpy() if value in frame else (value or default)
         for name in labels["unit"].unique():
             check_unit(str(name))
-        values = _numbers(frame, estimate)
+        values = as_numbers(frame[estimate], repr(estimate))
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
         labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
+        cells = labels[by].astype(str).agg(" ".join, axis=1).tolist() if by else []
+        terms = [" ".join(pair) for pair in zip(cells, labels["term"].astype(str), strict=True)] if by else []
+        vcov = by_name(vcov, [frame.index.tolist(), cells, terms or labels["term"].tolist()], "vcov")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
 
@@ -671,7 +685,7 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
         return matrix
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
-    errors = _numbers(frame, std_error)
+    errors = as_numbers(frame[std_error], repr(std_error))
     unusable = f" values of {std_error!r} are negative or infinite; leave empty what is unknown."
     refuse_rows((errors < 0) | np.isinf(errors), CovarianceError, "", unusable)
     return np.diag(errors**2)
@@ -688,15 +702,7 @@ def _as_frame(table: Any) -> pd.DataFrame:
         raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
-    return table
-
-
-def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
-    """Values of a column as floats; text is an error, missing is NaN."""
-    values = np.asarray(pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan))
-    text = np.isnan(values) & frame[name].notna().to_numpy()
-    refuse_rows(text, DataError, f"{name!r} is text in ", " rows: turn it into numbers.")
-    return values
+    return with_index_columns(table)
 
 
 def _own(result: Any) -> Estimates:

@@ -115,8 +115,8 @@ def _hotelling(q: int, eta: float) -> tuple[float, float]:
     left = eta - q + 1
     if not left > 0:
         raise IdentificationError(
-            f"{q} hypotheses at once are too many for these clusters, whose covariance has {eta:.1f} degrees of "
-            "freedom: test fewer, or use wild_bootstrap."
+            f"{q} hypotheses at once are too many for these clusters, units or replicates, whose covariance has "
+            f"{eta:.1f} degrees of freedom: test fewer, or, of clusters, use wild_bootstrap."
         )
     return left / eta, left
 

@@ -107,8 +107,9 @@ def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
         arguments = dict(list(bound.arguments.items())[1:])
         if "group" not in arguments and arguments.get("by", "") is None:
             arguments["by"] = list(done.estimates.by)
-        if "weights" in arguments:
-            arguments["weights"] = kept("weights", arguments["weights"])
+        for name in ("weights", "subpop"):
+            if name in arguments:
+                arguments[name] = kept(name, arguments[name])
         spec = Spec(shown, tuple(arguments.items()))
         made: _R = replace(done, estimates=replace(done.estimates, spec=spec).announced())
         return made

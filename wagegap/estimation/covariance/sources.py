@@ -98,6 +98,11 @@ class ErrorSource(ABC):
         """Return the degrees of a test of several contrasts, shape (m, q), where they are not those of each."""
         return None
 
+    @property
+    def adjusts_wald(self) -> bool:
+        """Whether tests of several contrasts are adjusted Wald tests, with the degrees of each: a survey's design."""
+        return False
+
     def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ErrorSource:
         """Return the same source under another covariance, where it allows it."""
         raise CovarianceError(f"{self.describe()} of {self.origin!r} cannot be turned into {cov}; refit(data).")
@@ -275,7 +280,12 @@ class ScoreSource(ErrorSource):
         """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q): CR2, CR3, and survey designs."""
         if self.cluster_degrees is not None:
             return hotelling(self._cluster_pairs, contrasts)
-        return self.cov.joint_degrees(min(self.degrees(contrast) for contrast in contrasts))
+        return min(self.degrees(contrast) for contrast in contrasts) if self.adjusts_wald else None
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Whether the covariance is of a survey's design."""
+        return self.cov.adjusts_wald
 
     def relates(self, other: ErrorSource) -> bool:
         """Scores of one panel."""
@@ -526,12 +536,15 @@ class ReplicateSource(ErrorSource):
         Scope (a country, where countries have designs of their own) and number of each replicate.
     kind : str
         How the replicates were made.
+    ranks : ndarray, shape (q,)
+        Independent replicates among the rows that each column stands on.
     """
 
     origin: str
     deviations: FloatArray
     keys: tuple[tuple[str, int], ...]
     kind: str
+    ranks: FloatArray
 
     @property
     def size(self) -> int:
@@ -543,9 +556,18 @@ class ReplicateSource(ErrorSource):
         return self.deviations.T @ self.deviations
 
     def degrees(self, contrast: FloatArray) -> float:
-        """Replicates (of the scopes that the contrast touches) less one."""
-        touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
-        return float(max(min(self._reps, touched.sum()) - 1, 1))
+        """Rank of the replicates less one, the smallest among the columns that the contrast touches."""
+        used = self.ranks[contrast != 0]
+        return float(used.min() - 1) if used.size else np.inf
+
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an adjusted Wald test."""
+        return min(self.degrees(contrast) for contrast in contrasts)
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Always."""
+        return True
 
     def relates(self, other: ErrorSource) -> bool:
         """Replicates of one design."""
@@ -560,7 +582,7 @@ class ReplicateSource(ErrorSource):
         out = np.zeros((len(keys), self.size + other.size))
         out[[place[key] for key in self.keys], : self.size] = self.deviations
         out[[place[key] for key in other.keys], self.size :] = other.deviations
-        return replace(self, deviations=out, keys=keys)
+        return replace(self, deviations=out, keys=keys, ranks=np.concatenate([self.ranks, other.ranks]))
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal weights of the replicates times their deviations."""
@@ -589,12 +611,15 @@ class StatedSource(ErrorSource):
         Degrees of freedom, of each column where they differ.
     phrase : str
         What it is, for notes.
+    adjusted : bool
+        Whether tests of several contrasts are adjusted Wald tests, as those of the survey's design that it is of.
     """
 
     origin: str
     matrix: FloatArray
     df: float | FloatArray = np.inf
     phrase: str = "stated covariance"
+    adjusted: bool = False
 
     @property
     def size(self) -> int:
@@ -613,6 +638,15 @@ class StatedSource(ErrorSource):
             return float(df[used][0]) if used.any() else np.inf
         return welch(contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used], df[used])
 
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an adjusted Wald test, where the covariance is of a design."""
+        return min(self.degrees(contrast) for contrast in contrasts) if self.adjusted else None
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Whether the covariance is of a survey's design."""
+        return self.adjusted
+
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal draws with the covariance."""
         return _normal_draws(self.matrix, rng, reps)
@@ -627,6 +661,7 @@ def replicate_source(
     refit: Callable[[FloatArray], FloatArray],
     replicates: ReplicateWeights,
     scopes: Sequence[str],
+    members: Sequence[IntArray],
     names: Sequence[str] = (),
 ) -> ReplicateSource:
     """Refit with each replicate's weights.
@@ -641,6 +676,8 @@ def replicate_source(
         The weights.
     scopes : sequence of str, length C
         Scope of each cell's design.
+    members : sequence of ndarray of int, length C
+        Rows of each cell.
     names : sequence of str, length C, optional
         What messages call the cells; their numbers where absent.
     """
@@ -649,7 +686,7 @@ def replicate_source(
     for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
         _check_fitted(fitted, i, len(replicates), names)
         values[i] = fitted
-    return source_of_values(estimate, values, replicates, scopes)
+    return source_of_values(estimate, values, replicates, scopes, members)
 
 
 def source_of_values(
@@ -657,19 +694,33 @@ def source_of_values(
     values: FloatArray,
     replicates: ReplicateWeights,
     scopes: Sequence[str],
+    members: Sequence[IntArray],
 ) -> ReplicateSource:
-    """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
+    """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r).
+
+    Raises
+    ------
+    CovarianceError
+        Where a replicate cannot be fitted, or all replicates weight the rows of a cell alike, and so say nothing of it.
+    """
     number, n_cells, r = values.shape
     names = tuple(dict.fromkeys(scopes))
-    gaps = (values - estimate) * np.sqrt(replicates.scale)[:, None, None]
+    centre = estimate if replicates.centre == "full" else values[replicates.scale > 0].mean(axis=0)
+    gaps = (values - centre) * np.sqrt(replicates.scale)[:, None, None]
     for i in range(number):
         _check_fitted(gaps[i], i, number)
     deviations = np.zeros((len(names), number, n_cells, r))
     for c, scope in enumerate(scopes):
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
+    ranks = np.array([replicates.rank(rows) for rows in members], dtype=float)
+    if (ranks < 2).any():
+        raise CovarianceError(
+            f"in {int((ranks < 2).sum())} of {n_cells} cells every replicate weights all rows alike, as where they are "
+            "of one sampling unit: there is no variance between units. Pool cells, or leave these out."
+        )
     flat = deviations.reshape(len(names) * number, n_cells * r)
-    return ReplicateSource(replicates.design, flat, keys, replicates.kind)
+    return ReplicateSource(replicates.design, flat, keys, replicates.kind, np.repeat(ranks, r))
 
 
 def _check_fitted(found: FloatArray, i: int, number: int, names: Sequence[str] = ()) -> None:

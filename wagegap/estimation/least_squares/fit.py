@@ -19,7 +19,13 @@ from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance
 from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.least_squares.absorb import absorb_regression, effects_rank, is_nested, recode
-from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
+from wagegap.estimation.least_squares.lstsq import (
+    Collinear,
+    LstsqFit,
+    fit_lstsq,
+    fit_signed,
+    weighted_sum_of_squares,
+)
 from wagegap.estimation.sample import Cell, CellFit, Sample
 
 __all__ = [
@@ -116,9 +122,14 @@ def fit_least_squares(
 
 
 def least_squares_values(cell: Cell, sample: Sample, reported: Sequence[int]) -> FloatArray:
-    """Coefficients alone, shape (r,): what each replicate needs; rows that it gives no weight are left out."""
+    """Coefficients alone, shape (r,): what each replicate needs; rows that it gives no weight are left out.
+
+    Weights may be below zero where no effects are absorbed.
+    """
     if cell.weights is not None:
-        weighted = np.flatnonzero(cell.weights > 0)
+        if (cell.weights < 0).any():
+            return fit_signed(cell.y, cell.x, cell.weights)[list(reported)]
+        weighted = np.flatnonzero(cell.weights)
         if not weighted.size:
             return np.full(len(reported), np.nan)
         cell = replace(

@@ -32,9 +32,10 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.design import Design, check_keys
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
-from wagegap.panel.events import column_of, numbers
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel
 from wagegap.panel.rows import prepare
 from wagegap.regression.choice.likelihood import ChoiceSets, Nests, choice_sets, respond
@@ -434,7 +435,7 @@ def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArra
     """0/1 of what is taken, from numbers, truth values, or the alternative's name."""
     column = frame[outcome]
     if pd.api.types.is_numeric_dtype(column) and not isinstance(column.dtype, pd.CategoricalDtype):
-        return numbers(column)
+        return number_or_nan(column)
     check_keys(frame, [outcome])
     said = column.astype(object)
     levels = set(frame[columns.alternative].cat.categories)

@@ -60,6 +60,7 @@ from wagegap.estimation.likelihood.binary import curvature, score, slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
+from wagegap.panel.rows import domain_of
 from wagegap.regression.gravity.flow_design import (
     FlowCall,
     FlowFamily,
@@ -181,6 +182,7 @@ def fit_flows(  # noqa: PLR0913
     bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     engine: Engine = "auto",
     keep_units: bool = True,
 ) -> Flows:
@@ -227,6 +229,8 @@ def fit_flows(  # noqa: PLR0913
         What takes effects out; the same numbers.
     keep_units : bool
         Keep the scores, so that results can be joined.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -253,6 +257,7 @@ def fit_flows(  # noqa: PLR0913
     >>> gravity.params.round(2).to_dict()
     {'log(dist)': -1.01}
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     chosen = FlowCall(family, link, trials, method, engine, bias, information, singletons)
     flow = flow_rows(
         data, formula, chosen, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind

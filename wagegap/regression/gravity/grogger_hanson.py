@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._typing import BoolArray
 from wagegap.errors import (
     CovarianceWarning,
     DataError,
@@ -51,6 +52,7 @@ from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import domain_of
 from wagegap.regression.gravity.flows import fit_flows
 
 __all__ = ["GroggerHanson", "grogger_hanson", "simulate_migrants"]
@@ -118,6 +120,7 @@ def grogger_hanson(  # noqa: PLR0913
     destination_wages: Sequence[str],
     costs: str = "",
     cov: CovLike | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> GroggerHanson:
     """Fit scale, selection and sorting of migrants, with pay in levels and in logarithms side by side.
 
@@ -134,6 +137,8 @@ def grogger_hanson(  # noqa: PLR0913
         Further regressors, such as `log(dist) + contig`.
     cov : str or object of `wagegap.cov`, optional
         Covariance by clusters, dyads or places; clusters of destinations (CR1) where absent.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -155,6 +160,7 @@ def grogger_hanson(  # noqa: PLR0913
     >>> fitted.side_by_side()["linear"].round(2).to_dict()
     {'scale': 0.05, 'selection': 0.05, 'sorting': 0.05}
     """
+    data, *_ = domain_of(data, subpop)
     columns = dict(movers=movers, stayers=stayers, origin_wages=origin_wages, destination_wages=destination_wages)
     parsed = parse_cov(Robust("CR1", (destination,)) if cov is None else cov)
     if parsed.replicated or parsed.independent:

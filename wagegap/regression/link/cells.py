@@ -23,7 +23,7 @@ from wagegap.errors import (
     did_you_mean,
     listing,
 )
-from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.design import Design, build_design, check_columns_meet
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
@@ -148,8 +148,8 @@ def single_premium(premiums: Any) -> Any:
     return next(iter(premiums.values())) if isinstance(premiums, Mapping) and len(premiums) == 1 else premiums
 
 
-def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
-    """Where each cell stands among labels, -1 where it is none of them.
+def positions(keys: pd.DataFrame, labels: pd.DataFrame, names: tuple[str, str] = ("cells", "labels")) -> IntArray:
+    """Where each cell stands among labels, -1 where it is none of them; `names` are what both are called.
 
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
@@ -157,6 +157,8 @@ def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
     index = pd.MultiIndex.from_frame(labels[list(keys.columns)])
     if not index.is_unique:
         raise DuplicateKeyError(f"keys {list(keys.columns)} occur more than once: one row per cell.")
+    for key in keys:
+        check_columns_meet(keys[key], labels[key], f"key {str(key)!r}", names)
     return np.asarray(index.get_indexer(pd.MultiIndex.from_frame(keys)), dtype=np.intp)
 
 
@@ -271,12 +273,14 @@ def _matched(
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
         sides["data"] = data
     for name, side in sides.items():
-        gone, extra = frame[positions(frame[keys], side) < 0], side[positions(side[keys], frame) < 0]
+        at = positions(frame[keys], side, ("rates", name))
+        gone, extra = frame[at < 0], side.iloc[np.setdiff1d(np.arange(len(side)), at)]
         if len(gone):
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
-        frame = frame.merge(side, on=keys, how="inner")
+        there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
+        frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
     if frame.empty:
         raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]

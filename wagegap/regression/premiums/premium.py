@@ -57,7 +57,7 @@ from wagegap.estimation.scores import check_clusters
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.premiums.terms import (
     At,
     PremiumTerm,
@@ -172,6 +172,7 @@ def fit_premiums(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_treated: int = 20,
     min_comparison: int = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
@@ -217,6 +218,8 @@ def fit_premiums(  # noqa: PLR0913
         Keep the scores, so that results can be joined; without them the result is small.
     comparison : str, optional
         Who the premium compares with, in words.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -244,6 +247,7 @@ def fit_premiums(  # noqa: PLR0913
     >>> wg.fit_premiums(data, "log(hourly_wage) ~ ai * female", premium="ai", at="mean").title
     'Premium of ai, averaged over female'
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_option("empty_cells", empty_cells, ("raise", "exclude"))
     check_option("method", method, ("separate", "stacked"))
     check_count("min_treated", min_treated)

@@ -44,15 +44,16 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, unit_in_heading
-from wagegap.panel.events import event_values, numbers
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.rates.standardise import standardised
 
 __all__ = ["Rates", "fit_rates", "rates_of"]
@@ -220,6 +221,7 @@ def fit_rates(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_rows: int = 30,
     keep_units: bool = True,
 ) -> Rates:
@@ -240,6 +242,8 @@ def fit_rates(  # noqa: PLR0913
         As in `fit_premiums`.
     min_rows : int
         Cells with fewer rows are left out and listed in `absent`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -258,6 +262,7 @@ def fit_rates(  # noqa: PLR0913
     >>> rates.estimates.labels["term"].unique().tolist()
     ['emigration']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
@@ -315,7 +320,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
         raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
-    values = numbers(panel.frame[among])
+    values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
             f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."

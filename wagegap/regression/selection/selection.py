@@ -44,6 +44,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -54,9 +55,9 @@ from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import column_of, numbers
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
 
 __all__ = ["Selection", "fit_selection"]
@@ -189,6 +190,7 @@ def fit_selection(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Selection:
     """Fit an outcome that is observed for some, corrected for who they are.
@@ -218,6 +220,8 @@ def fit_selection(  # noqa: PLR0913
         model also iid, its classical covariance. What the panel declares, else HC1.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -240,6 +244,7 @@ def fit_selection(  # noqa: PLR0913
     >>> [float(b.round(1)) for b in (found.premium("x").values[0], found.uncorrected.params["x"])]
     [0.5, 0.3]
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_option("method", method, _METHODS)
     check_count("degree", degree)
     task = _task(
@@ -365,7 +370,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return False, np.full(len(panel), np.nan), ("out", "in")
     column = column_of(panel, first.outcome, "for selection")
     if binary:
-        values = numbers(column)
+        values = as_numbers(column, repr(first.outcome))
         if not (np.isin(values, (0.0, 1.0)) | column.isna().to_numpy()).all():
             raise DataError(f"selection into {first.outcome!r} must be 0/1; for many places choose method='dahl'.")
         return True, values, ("out", "in")
