@@ -215,6 +215,17 @@ def test_two_units_of_one_thing_do_not_mix():
         wg.figures.plot_forest(both)
 
 
+def test_sources_of_premiums_of_several_units_are_not_one_curve():
+    sources = {"logs": published([0.1, 0.2, 0.3, 0.4, 0.6], "log")}
+    sources["points"] = sources["logs"].in_unit("log points")
+    rates = published([3.0, 2.0, 5.0, 6.0, 9.0], "per 10,000")
+    with pytest.raises(UnitError, match="the sources of premiums are in 2 units"):
+        wg.specification_curve("ai", rates, sources, methods=["ols"], reps=9)
+    sources["points"] = sources["points"].in_unit("log")
+    curve = wg.specification_curve("ai", rates, sources, methods=["ols"], reps=9)
+    assert curve.frame["estimate"].nunique() == 1
+
+
 def links(unit, scale, rate_unit="per cent", rate_scale=1.0):
     premiums = published([scale * b for b in (0.05, 0.10, 0.20, 0.30, 0.40)], unit)
     frame = pd.DataFrame({"iso3": ["KOR", "USA", "JPN", "DEU", "FRA"], "b": [2.0, 2.6, 4.1, 6.3, 7.9], "se": 0.01})

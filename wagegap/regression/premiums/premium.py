@@ -94,7 +94,10 @@ class Premiums(Result):
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def per_cent(self, correction: Correction = "none") -> Premiums:
-        """Return the premiums in per cent, 100 (exp(b) - 1).
+        """Return the premiums in per cent of one more unit, 100 (exp(b) - 1).
+
+        Errors and intervals are by the delta method, symmetric about the per cent; a test of no premium is that of the
+        logs, which does not depend on the scale.
 
         Parameters
         ----------

@@ -39,6 +39,7 @@ from wagegap.errors import (
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
+from wagegap.estimation.units import check_one_unit
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
 from wagegap.regression.link.fitted import Answer, t_test
@@ -209,6 +210,8 @@ def specification_curve(  # noqa: PLR0913
     Raises
     ------
     ColumnError, OptionError, FormulaError, DataError
+    UnitError
+        Where sources are in several units, so that their slopes are for several steps.
     EmptyDataError
         When no specification can be estimated.
 
@@ -236,6 +239,10 @@ def specification_curve(  # noqa: PLR0913
         raise OptionError("samples must be a dict of name -> countries left out.")
     rates = estimates_of(rates, "rates")
     _check_outcome(outcome, rates)
+    check_one_unit(
+        [unit for name, given in premiums.items() for unit in estimates_of(given, name).labels["unit"]],
+        "the sources of premiums",
+    )
     _check_samples(samples or {}, rates, on)
     check_count("reps", reps)
     data = None if data is None else as_pandas(data)
