@@ -76,6 +76,23 @@ def test_every_door_that_asks_for_a_logarithm_reads_the_declared_unit(workers, d
     assert door(workers, "lpay ~ exper").estimates.labels["unit"].iloc[0] == "none"
 
 
+@pytest.mark.filterwarnings("ignore::wagegap.errors.WagegapWarning")
+def test_selection_and_roy_read_the_declared_unit(workers):
+    seen = (np.arange(len(workers)) % 4 > 0) * 1
+    rows = workers.assign(seen=seen, leaves=(np.arange(len(workers)) % 7 == 0) * 1)
+    rows.loc[seen == 0, ["lpay", "hourly_wage"]] = np.nan
+    panel = wg.read_panel(rows, units={"lpay": "log"})
+    for right in ("lpay", "log(hourly_wage)"):
+        found = wg.fit_selection(panel, f"{right} ~ exper", selection="seen ~ exper + female + ai")
+        assert found.premium("exper").unit == "log"
+        gap = wg.oaxaca_selection(
+            panel, f"{right} ~ exper", group="female", groups=(0, 1), selection={1: "seen ~ exper + ai"}
+        )
+        assert gap.unit == "log"
+        assert wg.fit_roy(panel, right, leave="leaves", reps=9).estimates.labels["unit"].iloc[0] == "log"
+        assert wg.fit_premiums(panel, f"{right} ~ ai + exper", premium="ai", by=()).per_cent().unit == "per cent"
+
+
 def test_a_declared_unit_of_another_kind_is_that_of_differences(workers):
     panel = wg.read_panel(
         workers.assign(share=0.2, rate=20.0 + workers["exper"] / 10),
