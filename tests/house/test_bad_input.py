@@ -576,6 +576,7 @@ def test_what_is_missing_is_named_in_the_words_of_the_call():
     assert [loss.reason for loss in keyless.ledger.losses] == ["missing iso3"]
 
 
+@pytest.mark.filterwarnings("ignore:rho, a correlation:wagegap.errors.IdentificationWarning")
 def test_columns_named_as_ours_are_the_users():
     frame = workers(selected=workers()["exper"], exit=workers()["exper"], selection_code=0.0)
     frame["pay"] = frame["pay"].where(frame["leaves"] == 1)

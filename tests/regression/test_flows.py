@@ -251,7 +251,8 @@ def fit_all_columns(data):
     formula = "y ~ " + " + ".join(c for c in data if c.startswith("x"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", errors.IdentificationWarning)
-        return wg.fit_flows(data, f"{formula} | {' + '.join(effects)}" if effects else formula, cov="HC1")
+        whole = f"{formula} | {' + '.join(effects)}" if effects else formula
+        return wg.fit_flows(data, whole, cov="HC1", singletons="keep")
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 6, 7, 8, 9, 10, 12, 13, 14, 16, 17, 18])

@@ -111,6 +111,13 @@ def test_the_joint_test_holds_its_size_where_wald_does_not():
     assert wald > 0.09
 
 
+def test_an_outcome_that_does_not_vary_is_refused(grunfeld):
+    """Its errors of zero were printed as if they were known."""
+    for formula in (FORMULA, f"{FORMULA} | firm", "inv ~ 1"):
+        with pytest.raises(errors.DataError, match=r"'inv' is 3 in all 200 rows: there is nothing to explain"):
+            wg.fit_linear(grunfeld.assign(inv=3.0), formula)
+
+
 def test_hausman_of_plm(grunfeld, reference):
     fits = [
         wg.fit_linear(grunfeld, f"{FORMULA} | firm", cov="iid"),

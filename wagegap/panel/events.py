@@ -72,6 +72,12 @@ def event_values(panel: Panel, name: str, column: str) -> FloatArray:
     values = number_or_nan(raw)
     text = np.isnan(values) & raw.notna().to_numpy()
     refuse_rows(text, UnitError, f"event {name!r} ({column}) is text in ", " rows: make it 0/1.")
+    codes = np.unique(values[~np.isnan(values)])
+    if len(codes) == 2 and codes[1] > 1:
+        raise UnitError(
+            f"event {name!r} ({column}) has two values, {codes[0]:g} and {codes[1]:g}, and an event is 0 or 1: say "
+            f"which is the event, such as '{column} == {codes[1]:g}'."
+        )
     check_share(values, "share", f"event {name!r}")
     return values
 

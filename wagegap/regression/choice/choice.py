@@ -258,7 +258,7 @@ def fit_choice(  # noqa: PLR0913
     chosen : str, optional
         Column that is 1 (or true) in the row taken, or holds the alternative taken in every row of the chooser.
     nests : dict of name -> alternatives, optional
-        Nested logit. Alternatives in no nest stand alone, and a nest of one has no dissimilarity.
+        Nested logit. Every alternative is in one nest; a nest of one, which has no dissimilarity, stands alone.
     common_dissimilarity : bool
         One dissimilarity for all nests.
     scaled : bool
@@ -316,7 +316,9 @@ def _fit(choices: Choices, weights: FloatArray | None) -> ChoiceFit:
     rows, names = choices.rows, choices.model.names
     if rows.nests is None or not choices.dissimilarities:
         return fit_conditional_logit(rows.x, rows.sets, choices.chosen, weights, names=names)
-    return fit_nested_logit(rows.x, rows.sets, choices.chosen, rows.nests, weights, names=names)
+    return fit_nested_logit(
+        rows.x, rows.sets, choices.chosen, rows.nests, weights, names=names, dissimilarities=choices.dissimilarities
+    )
 
 
 def _result(choices: Choices, fit: ChoiceFit) -> Choice:

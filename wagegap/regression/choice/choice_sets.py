@@ -114,7 +114,7 @@ class NestTree:
         if self.nests is None:
             return None, []
         nest_of = self._named(levels)
-        members = [nest_of.get(level, str(level)) for level in levels]
+        members = [nest_of[level] for level in levels]
         nests, asked = list(dict.fromkeys(members)), set(nest_of.values())
         estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
         numbered = np.where(estimated, 0 if self.common else np.cumsum(estimated) - 1, -1).astype(np.intp)
@@ -138,6 +138,13 @@ class NestTree:
                 if member in nest_of:
                     raise OptionError(f"{member!r} is in two nests, {nest_of[member]!r} and {name!r}.")
                 nest_of[member] = str(name)
+        absent = [level for level in levels if level not in nest_of]
+        if absent:
+            alone = ", ".join(f"{str(level)!r}: [{level!r}]" for level in absent[:3])
+            raise OptionError(
+                f"{listing(repr(level) for level in absent)} {'is' if len(absent) == 1 else 'are'} in no nest: put "
+                f"{'it' if len(absent) == 1 else 'each'} in one; what stands alone is a nest of its own, {{{alone}}}."
+            )
         return nest_of
 
 

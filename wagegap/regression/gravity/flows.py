@@ -300,7 +300,8 @@ def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
 def _generalised(flow: FlowRows, chosen: FlowCall) -> Flows:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
     flow, separated, lost = _without_separated(flow, chosen)
-    flow = flow.without_singletons(chosen.singletons)  # after separated rows, which may leave others alone
+    if flow.rows.design.x.shape[1]:  # after separated rows, which may leave others alone
+        flow = flow.without_singletons(chosen.singletons)
     rows, design, bias = flow.rows, flow.rows.design, None
     notes = _notes(rows, separated, lost, chosen)
     fit = fit_irls(

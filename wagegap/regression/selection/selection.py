@@ -266,6 +266,7 @@ def fit_selection(  # noqa: PLR0913
     if rows.cov.model_based and not binary:
         raise CovarianceError(f"cov='iid' is not defined for method={method!r}: use HC0, HC1 or a cluster.")
     estimates = _of_cells(task, _fit_normal if binary else _fit_places, "corrected for selection")
+    estimates = _with_bounds_said(estimates) if binary else estimates
     uncorrected = _of_cells(task, _fit_plain, "not corrected for selection")
     if binary:
         uncorrected = replace(uncorrected, labels=uncorrected.labels.drop(columns="equation"))
@@ -390,6 +391,23 @@ def _places_of(task: _Task, places: str | Sequence[str], option: str) -> tuple[i
                 f"{option}: {name!r} is no place.{did_you_mean(name, task.levels)} Places: {listing(task.levels, 20)}."
             )
     return tuple(task.levels.index(name) for name in named)
+
+
+def _with_bounds_said(estimates: Estimates) -> Estimates:
+    """Say, in a warning and a note, where two steps give a correlation that is none."""
+    is_rho = ((estimates.labels["equation"] == "error") & (estimates.labels["term"] == "rho")).to_numpy()
+    beyond = np.flatnonzero(is_rho & (np.abs(estimates.values) >= 1))
+    if not len(beyond):
+        return estimates
+    keys = [name for name in estimates.by if name != "equation"]
+    cells = estimates.labels.loc[beyond, keys].astype(str).agg(" ".join, axis=1) if keys else ["the data"] * len(beyond)
+    stood = listing(f"{value:.3g} in {cell}" for value, cell in zip(estimates.values[beyond], cells, strict=True))
+    words = (
+        f"rho, a correlation, is {stood}: the coefficient of lambda is larger than the spread of the outcome allows "
+        "under normal errors, and rho's error and test mean nothing."
+    )
+    warn(words + " Add a regressor that moves selection alone, or fit method='ml'.", IdentificationWarning)
+    return replace(estimates, notes=(*estimates.notes, words))
 
 
 # fits ----------------------------------------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ def few_countries(
             raise OptionError(f"{name}={value!r} must lie between 0 and 1.")
     check_count("reps", reps)
     link.check_premium("few_countries")
+    link.check_deviations("few_countries")
     setup = link.setup
     rows = [*_robust(setup, alpha), _permutation(setup, reps, rng), *_wild(setup, reps, rng), _jackknife(setup, alpha)]
     frame = influence(setup.problem.y, setup.problem.x, setup.problem.estimated[0], link.cells.names)
