@@ -315,7 +315,8 @@ def _permuted(
 ) -> _Permuted | None:
     """Permute the rates of a sample; a country has the same random numbers in every specification."""
     absent = {left_out} if isinstance(left_out, str) else {str(name) for name in left_out}
-    rows = np.flatnonzero([not {name, *name.split(" ")} & absent for name in cells.names])
+    keyed = zip(cells.names, cells.keys.astype(str).itertuples(index=False), strict=True)
+    rows = np.flatnonzero([not {name, *keys_of_cell} & absent for name, keys_of_cell in keyed])
     for i in rows:
         keys.setdefault(cells.names[i], rng.random(reps))
     p, z = cells.p[rows, 0], np.delete(cells.design.x[rows], cells.design.columns_of(cells.premiums[0]), axis=1)
