@@ -149,6 +149,8 @@ def test_declared_units_are_held_against_the_columns(workers):
     with pytest.raises(ColumnError, match="Did you mean 'lpay'"):
         wg.read_panel(workers, units={"lpya": "log"})
     with pytest.raises(UnitError, match="declared as 'log'"):
+        wg.read_panel(workers, wage="lpay", units={"lpay": "log points"})
+    with pytest.warns(UnitWarning, match="declared as 'log'"):
         wg.read_panel(workers, units={"lpay": "log points"})
     with pytest.raises(UnitError, match="declared as 'log points'"):
         wg.read_panel(workers, units={"points": "log"})
