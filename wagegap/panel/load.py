@@ -285,7 +285,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
             refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
             if unit in PER_ONE:
                 check_share(values, unit, column)
-            check_level_of_logs(values, unit, column)
+            check_level_of_logs(values, unit, column, wages=column == roles.wage)
     if roles.worker is not None and duplicates == "raise":
         _check_duplicates(frame, roles)
 
