@@ -49,14 +49,8 @@ def test_keys_of_covariates_instruments_traits_and_other_sources_too():
         lambda: link(formula="emigration ~ premium + age", data=lower),
         lambda: fitted.moderate("age", data=lower),
         lambda: fitted.swap(other),
-        lambda: wg.specification_curve("emigration", table(Y, ISO, "emigration"), {"a": other}, reps=9),
-        lambda: wg.fit_link(
-            "emigration ~ premium",
-            table(Y, ISO, "emigration"),
-            table(P, ISO, "premium"),
-            method="iv",
-            instruments=other,
-        ),
+        lambda: wg.specification_curve("emigration", rates, {"a": other}, reps=9),
+        lambda: wg.fit_link("emigration ~ premium", rates, premiums, method="iv", instruments=other),
     ):
         with pytest.raises(DataError, match="read like"):
             ask()
