@@ -11,6 +11,7 @@ import functools
 import inspect
 import itertools
 import numbers
+import re
 import sys
 import traceback
 import warnings
@@ -23,6 +24,7 @@ __all__ = [
     "ColumnError",
     "CountryError",
     "CovarianceError",
+    "CovarianceWarning",
     "DataError",
     "DataWarning",
     "DownloadError",
@@ -51,11 +53,12 @@ __all__ = [
     "check_alpha",
     "check_column",
     "check_count",
+    "check_keys_meet",
     "check_known",
+    "check_one_type",
     "check_option",
     "check_options",
     "check_rng",
-    "check_same_keys",
     "did_you_mean",
     "listing",
     "no_column",
@@ -66,6 +69,7 @@ __all__ = [
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")
 _SIGNS = {"VAR_POSITIONAL": "*{}", "VAR_KEYWORD": "**{}", "KEYWORD_ONLY": "{}="}
 """How a parameter is written: `name=` where it is given by name only, `*names`, `**options` where several may be."""
 
@@ -189,6 +193,10 @@ class FewClustersWarning(WagegapWarning):
     """Too few clusters for the usual approximations."""
 
 
+class CovarianceWarning(WagegapWarning):
+    """A covariance that had to be repaired, or is not defined for some parameters."""
+
+
 class ReliabilityWarning(WagegapWarning):
     """The premium is measured with much error."""
 
@@ -203,33 +211,6 @@ def listing(items: Iterable[object], limit: int = 8) -> str:
     if len(texts) <= limit:
         return ", ".join(texts)
     return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
-
-
-def check_same_keys(first: Iterable[Hashable], second: Iterable[Hashable], where: str) -> None:
-    """Refuse keys of two sides that would never meet, though they read the same: 1 and "1", KOR and kor.
-
-    A key counts where the other side does not have it, and has one that differs in type, case, or blanks around it.
-
-    >>> check_same_keys(["KOR", "USA"], ["USA", "JPN"], "iso3")
-    >>> check_same_keys([1, 2], ["1", "2"], "from, to")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    wagegap.errors.DataError: from, to: 2 keys of one side read like keys of the other, such as 1 and '1', and are...
-    """
-    left, right = dict.fromkeys(first), dict.fromkeys(second)
-    alike = {_reading(key): key for key in right if key not in left}
-    pairs = [(key, alike[_reading(key)]) for key in left if key not in right and _reading(key) in alike]
-    if pairs:
-        one, other = pairs[0]
-        raise DataError(
-            f"{where}: {len(pairs)} keys of one side read like keys of the other, such as {one!r} and {other!r}, and "
-            "are not equal: give both sides one type and one case."
-        )
-
-
-def _reading(key: Hashable) -> str:
-    """How a key reads, whatever its type: whole numbers without a point, text without case and blanks around it."""
-    text = str(key).strip().casefold()
-    return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdigit() else text
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:
@@ -335,6 +316,82 @@ def check_count(name: str, value: object, least: int = 1) -> None:
     """Raise unless a number is a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise OptionError(f"{name}={value!r} must be a whole number, at least {least}.")
+
+
+def check_keys_meet(
+    first: Iterable[object], second: Iterable[object], what: str, names: tuple[str, str] = ("one side", "the other")
+) -> None:
+    """Raise `DataError` where keys of two sides do not meet, and would but for their type, capitals or spaces.
+
+    Keys that are equal in Python meet, such as 2020 and 2020.0; keys without a counterpart may stand on one side.
+
+    Parameters
+    ----------
+    first, second : iterables of keys
+        None of them missing; repeated ones count once.
+    what : str
+        What the keys are of, for messages.
+    names : (str, str)
+        What the sides are called.
+
+    Examples
+    --------
+    >>> check_keys_meet([2020, 2021], [2020.0, 2022.0], "key 'year'")
+    >>> check_keys_meet(["KOR", "usa"], ["KOR", "USA"], "key 'iso3'", ("rates", "premiums"))
+    Traceback (most recent call last):
+    ...
+    wagegap.errors.DataError: key 'iso3': 1 of 2 values of rates would meet one of premiums but for their type, ...
+    """
+    one, two = dict.fromkeys(first), dict.fromkeys(second)
+    unlike = {isinstance(key, str) for key in one} != {isinstance(key, str) for key in two}
+    for (keys, others), (own, other) in (((one, two), names), ((two, one), names[::-1])):
+        lonely = {_plain_key(key, zeros=not unlike): key for key in keys if key not in others}
+        near = {_plain_key(key, zeros=not unlike): key for key in others} if lonely else {}
+        pairs = [(key, near[plain]) for plain, key in lonely.items() if plain in near]
+        if pairs:
+            shown = listing((f"{_shown(key)} and {_shown(match)}" for key, match in pairs), 3)
+            raise DataError(
+                f"{what}: {len(pairs):,} of {len(keys):,} values of {own} would meet one of {other} but for their "
+                f"type, capitals or spaces: {shown}. Make them alike, with .astype(int), .astype(str), .str.upper() "
+                "or .str.strip()."
+            )
+
+
+def check_one_type(values: Iterable[object], what: str) -> None:
+    """Raise `DataError` where one key is written in two types, such as 1 and '1'.
+
+    >>> check_one_type([1, "1", "2"], "'pid'")
+    Traceback (most recent call last):
+    ...
+    wagegap.errors.DataError: 'pid' has 1 value in two types, such as 1 and '1', which would count as two: ...
+    """
+    seen: dict[str, object] = {}
+    pairs = []
+    for value in dict.fromkeys(values):
+        known = seen.setdefault(_plain_key(value), value)
+        if isinstance(known, str) != isinstance(value, str):
+            pairs.append(f"{_shown(known)} and {_shown(value)}")
+    if pairs:
+        many = "1 value" if len(pairs) == 1 else f"{len(pairs):,} values"
+        raise DataError(
+            f"{what} has {many} in two types, such as {pairs[0]}, which would count as two: make the column one type, "
+            "with .astype(str) or pandas.to_numeric."
+        )
+
+
+def _plain_key(key: object, *, zeros: bool = False) -> str:
+    """A key without its type, capitals and spaces, '1' of 1, 1.0 and ' 1', and unless kept without leading zeros."""
+    text = str(key).strip().casefold().removesuffix(" 00:00:00").removesuffix("t00:00:00.000000000")
+    number = _WHOLE.fullmatch(text)
+    if number is None:
+        return text
+    return number[1] if zeros else number[1].lstrip("0") or "0"
+
+
+def _shown(key: object) -> str:
+    """A key as it is written in Python, of numpy's numbers and text the plain one."""
+    plain = key.item() if hasattr(key, "item") and not hasattr(key, "__len__") else key
+    return repr(str(plain)) if isinstance(plain, str) else repr(plain)
 
 
 def check_known(names: Iterable[object], known: Iterable[object], error: Callable[[object, str], WagegapError]) -> None:

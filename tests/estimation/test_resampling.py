@@ -360,10 +360,10 @@ def test_roots_of_refits_and_of_moments_are_the_same_on_any_threads():
         return solve_replicates(*_normal(by_rows(z, weights[None])))
 
     estimate = refit(np.ones(n))
-    one, three = (replicate_source(estimate, refit, replace(replicates, workers=w), [""]) for w in (1, 3))
+    one, three = (replicate_source(estimate, refit, replace(replicates, workers=w), [""], [units]) for w in (1, 3))
     np.testing.assert_array_equal(one.deviations, three.deviations)
     values = solve_replicates(*_normal(unpack_moments(replicates.moments(z))))
-    batched = source_of_values(estimate, values[:, None, :], replicates, [""])
+    batched = source_of_values(estimate, values[:, None, :], replicates, [""], [units])
     np.testing.assert_allclose(batched.deviations, one.deviations, rtol=1e-9, atol=1e-13)
     assert batched.relates(one)
     assert batched.keys == one.keys
@@ -379,7 +379,7 @@ def test_a_replicate_that_leaves_a_cell_undetermined_is_named():
     values = np.ones((4, 3, 2))
     values[2, 1, 0] = np.nan
     with pytest.raises(CovarianceError, match=r"replicate 3 of 4 cannot be fitted in 1 of 3 cells \(numbers 1\)"):
-        source_of_values(np.ones((3, 2)), values, replicates, ["", "", ""])
+        source_of_values(np.ones((3, 2)), values, replicates, ["", "", ""], [units, units, units])
 
 
 def test_results_of_one_bootstrap_are_joined():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 
 import wagegap as wg
 from wagegap.errors import ColumnError, CovarianceError, IdentificationError, MissingValueError, OptionError
@@ -308,6 +308,16 @@ def test_populations_that_cannot_be(sample, population, error, words):
 def test_designs_that_would_not_be_obeyed_are_refused(options, words):
     with pytest.raises(OptionError, match=words):
         Survey(**options)
+
+
+def test_multipliers_vary_as_the_design_says(sample):
+    """Sums of scores times multipliers have the variance of the quadratic form: 20,000 draws, within 4 %."""
+    for part in (declared(sample), declared(sample).filter("domain == 1")):
+        scores = np.cos(np.arange(len(part)))[:, None]
+        design = Survey("psu", "stratum").pair_weights(part, np.arange(len(part)))["Survey(stratum/psu)"]
+        generator = np.random.default_rng(1)
+        draws = np.array([design.multipliers(generator) @ scores[:, 0] for _ in range(20_000)])
+        assert draws.var() == pytest.approx(design.quadratic(sparse.csr_array(scores))[0, 0], rel=0.04)
 
 
 # joint tests -------------------------------------------------------------------------------------------------------

@@ -257,4 +257,4 @@ def test_axes_say_the_unit_of_their_numbers():
     logs = links("log", 1)
     assert logs.plot().get_xlabel() == "premium (log)"
     assert links("log points", 100).plot().get_xlabel() == "premium (log points)"
-    assert wg.figures.plot_forest(wg.datasets.country_premiums("piaac")).get_xlabel().startswith("log, ")
+    assert wg.figures.plot_forest(wg.datasets.country_premiums("piaac")).get_xlabel().startswith("difference of logs, ")

@@ -24,7 +24,7 @@ _spec.loader.exec_module(house)
 
 TREES = house.trees()
 ROOMS = ("regression", "decomposition")
-FROM_ROWS = {"prepare", "cell_keys"}
+FROM_ROWS = {"prepare", "cell_keys", "domain_of"}
 ASKED_OF_THE_PANEL = {"groupings", "weights", "numbers", "ids"}
 
 # Modules of the rooms that may do more than `prepare`, and why.

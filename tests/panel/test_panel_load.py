@@ -190,7 +190,7 @@ WORDS = [
     (dict(rows=dict(pid=[1, 2, 1, 3]), worker_scope="global"), DuplicateKeyError, "1 of 4"),
     (dict(rows=dict(rate=[0.1, 1.3, 0, 1]), units={"rate": "share"}), UnitError, "per cent"),
     (dict(rows=dict(rate=[0.1, -0.3, 0, 1]), units={"rate": "share"}), UnitError, "rate: 1 of 4"),
-    (dict(rows=dict(rate=["a", "0.3", "0", "1"]), units={"rate": "share"}), UnitError, "text in 1 of 4"),
+    (dict(rows=dict(rate=["a", "0.3", "0", "1"]), units={"rate": "share"}), UnitError, "text in 4 of 4"),
     (dict(units={"pay": "shaer"}), UnitError, "Did you mean 'share'"),
     (dict(weight="pay", weight_kind="smapling"), OptionError, "Did you mean 'sampling'"),
     (dict(weight_kind="sampling"), OptionError, "without weight"),

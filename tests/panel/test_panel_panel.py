@@ -110,7 +110,7 @@ def test_a_misspelt_cluster_is_an_error():
     ("values", "kind", "words"),
     [
         ([1, np.nan, 2, np.nan, 3, 4], MissingValueError, "missing or text in 2 of 6"),
-        (["1", "x", "2", "3", "4", "5"], MissingValueError, "missing or text in 1 of 6"),
+        (["1", "x", "2", "3", "4", "5"], MissingValueError, "missing or text in 6 of 6"),
         ([1, -1, np.inf, -np.inf, 0, 1], DataError, "negative in 1 and infinite in 2 of 6"),
         ([0] * 6, DataError, "zero in all 6"),
         ([1, 2, 2.5, 3, 0.5, 1], DataError, "whole numbers; 2 of 6"),

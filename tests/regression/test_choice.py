@@ -284,7 +284,7 @@ def test_shares_of_the_sample_and_of_other_pay():
     np.testing.assert_allclose(fitted.shares(sets).covariance, fitted.shares().covariance, atol=1e-14)
 
 
-@pytest.mark.parametrize("nests", [None, {"abroad": ["near", "far", "sea"]}])
+@pytest.mark.parametrize("nests", [None, {"abroad": ["near", "far", "sea"], "home": ["home"]}])
 def test_elasticities_by_differences_and_substitution_adds_up(nests):
     sets = make_choices(400, 4).assign(wage=lambda f: np.exp(f["pay"]))
     with warnings.catch_warnings():
@@ -426,6 +426,54 @@ def test_missing_rows_take_the_chooser_with_them():
     np.testing.assert_allclose(fitted.params, fit(sets[sets["who"] != 1]).params, rtol=1e-10)
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("seed", [0, 5, 10])
+def test_a_dissimilarity_that_goes_to_zero_is_refused_in_words(seed, scaled):
+    """Alternatives of a nest that share all but a small part of their utility."""
+    rng = np.random.default_rng(seed)
+    sets = make_choices(120, 4, seed=seed)
+    shared = np.where(sets["place"].isin(["near", "far"]), np.repeat(rng.normal(size=120), 4) * 50, 0.0)
+    utility = (5 * sets["pay"] + shared + 1e-6 * rng.gumbel(size=480)).to_numpy().reshape(-1, 4)
+    sets["took"] = (utility == utility.max(axis=1, keepdims=True)).ravel().astype(int)
+    nests = {"abroad": ["near", "far"], "other": ["home", "sea"]}
+    with pytest.raises(errors.IdentificationError, match=r"dissimilarity\[.*to zero.*|predicted perfectly"):
+        fit(sets, "pay + dist", nests=nests, scaled=scaled)
+
+
+def test_a_dissimilarity_that_choices_do_not_identify_is_refused():
+    """Its likelihood is flat, and what came out was the value to start from with a small error."""
+    sets = make_choices(200)
+    unknown = r"do not identify dissimilarity\[.*A nest of all alternatives"
+    for nests, scaled in (
+        ({"all": ["home", "near", "far"]}, True),
+        ({"all": ["home", "near", "far"]}, False),
+        ({"h": ["home"], "n": ["near"], "f": ["far"]}, False),
+    ):
+        with pytest.raises(errors.IdentificationError, match=unknown):
+            fit(sets, "pay + place", nests=nests, scaled=scaled)
+    apart = sets[~((sets["who"] % 2 == 0) & (sets["place"] == "near"))]
+    apart = apart[~((apart["who"] % 2 == 1) & (apart["place"] == "far"))]
+    apart = apart[apart.groupby("who")["took"].transform("sum") == 1]
+    with pytest.raises(errors.IdentificationError, match=unknown):
+        fit(apart, "pay", nests={"abroad": ["near", "far"], "home": ["home"]})
+    plain, alone = fit(sets, "pay + place"), fit(sets, "pay + place", nests={p: [p] for p in ("home", "near", "far")})
+    np.testing.assert_allclose(alone.bse, plain.bse, rtol=1e-9)
+
+
+def test_population_shares_weigh_each_of_repeated_choosers():
+    """Frequencies stay how often a chooser stands; the population's shares are weights beside them."""
+    sets = make_choices(120)
+    sets["times"] = np.repeat(1 + np.arange(120) % 3, 3)
+    copies = [sets[sets["times"] > k].assign(who=lambda f, k=k: f["who"] * 10 + k) for k in range(3)]
+    population = {"home": 0.5, "near": 0.3, "far": 0.2}
+    for cov in ("HC0", "HC1"):
+        weighted = fit(sets, population=population, weights="times", weight_kind="frequency", cov=cov)
+        repeated = fit(pd.concat(copies, ignore_index=True), population=population, cov=cov)
+        np.testing.assert_allclose(weighted.params, repeated.params, rtol=1e-9)
+        np.testing.assert_allclose(weighted.bse, repeated.bse, rtol=1e-9)
+        assert weighted.df_resid == repeated.df_resid
+
+
 def test_bad_options_are_refused():
     sets = make_choices(40)
     for options, words in (
@@ -433,6 +481,9 @@ def test_bad_options_are_refused():
         (dict(chosen=None), "who took what"),
         (dict(nests={"abroad": ["near", "fra"]}), "Did you mean 'far'"),
         (dict(nests={"a": ["near", "far"], "b": ["far"]}), "in two nests"),
+        (dict(nests={"abroad": ["near", "far"]}), r"'home' is in no nest.*\{'home': \['home'\]\}"),
+        (dict(nests={"home": ["near", "far"]}), "'home' is in no nest"),
+        (dict(nests={"abroad": ["near"]}), "'home', 'far' are in no nest"),
         (dict(choser="who"), "Did you mean 'chooser'"),
     ):
         with pytest.raises(errors.OptionError, match=words):

@@ -568,6 +568,8 @@ def test_bad_input():
         (IdentificationError, "single outcome", dict(formula="how ~ pay", data=frame.assign(how="stay"),
                                                      model="multinomial")),
         (UnitError, "outside 0 to 1", dict(formula="abroad ~ pay", data=frame.assign(abroad=frame["pay"]))),
+        (UnitError, "two values, 1 and 2.*'abroad == 2'", dict(formula="abroad ~ pay",
+                                                              data=frame.assign(abroad=frame["abroad"] + 1))),
         (OptionError, "compete", dict(formula="~ pay", exit={"a": "abroad", "b": "field"}, model="logit")),
         (OptionError, "no left side", dict(formula="~ pay")),
         (OptionError, "leave one out", dict(formula="abroad ~ pay", exit="field")),

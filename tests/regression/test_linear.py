@@ -111,6 +111,13 @@ def test_the_joint_test_holds_its_size_where_wald_does_not():
     assert wald > 0.09
 
 
+def test_an_outcome_that_does_not_vary_is_refused(grunfeld):
+    """Its errors of zero were printed as if they were known."""
+    for formula in (FORMULA, f"{FORMULA} | firm", "inv ~ 1"):
+        with pytest.raises(errors.DataError, match=r"'inv' is 3 in all 200 rows: there is nothing to explain"):
+            wg.fit_linear(grunfeld.assign(inv=3.0), formula)
+
+
 def test_hausman_of_plm(grunfeld, reference):
     fits = [
         wg.fit_linear(grunfeld, f"{FORMULA} | firm", cov="iid"),
@@ -230,6 +237,7 @@ def test_instrumented_by_itself_is_least_squares():
     np.testing.assert_allclose(both.bse, plain.bse, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:CR2.unit is not defined for 12 of 14 coefficients:wagegap.errors.CovarianceWarning")
 @pytest.mark.parametrize("cov", ["iid", "HC1", "HC3", "CR2:unit"])
 def test_absorbed_effects_are_dummies_with_instruments(cov):
     rows = panel(12)

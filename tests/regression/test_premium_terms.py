@@ -79,6 +79,8 @@ def test_a_coefficient_beside_a_product_says_where_it_is_the_premium(workers):
         ("field * female", "field", "female = 0"),
         ("C(ai) * female", "ai", "female = 0"),
         ("ai * female * educ", "ai", "female = 0, educ = college"),
+        ("ai * C(educ, contr.treatment('master'))", "ai", "educ = master"),
+        ("ai * C(educ, contr.sum)", "ai", "educ, as it is coded, = 0"),
     ],
 )
 def test_every_kind_of_product_is_said(workers, right, premium, said):
@@ -206,6 +208,8 @@ def test_products_with_a_factor_and_with_an_amount(workers):
     levels = fit(workers, "ai * educ", "ai:educ")
     assert levels.estimates.labels["term"].unique().tolist() == ["ai:educ[T.master]", "ai:educ[T.school]"]
     assert set(levels.estimates.labels["comparison"]) == {"premium of ai at educ = college"}
+    of_factor = fit(workers, "C(ai) * female", "C(ai):female")
+    assert set(of_factor.estimates.labels["comparison"]) == {"premium of ai at female = 0"}
     amount = fit(workers, "ai * exper", "ai:exper")
     assert set(amount.estimates.labels["comparison"]) == {"premium of ai at exper one lower"}
 
@@ -243,7 +247,7 @@ def test_several_premiums_are_joint(workers, premium, method):
 
 def test_several_premiums_make_one_table_and_go_on(workers):
     found = fit(workers, "ai * female + cloud", ["ai", "cloud"])
-    assert found.title == "Premiums of ai at female = 0, cloud"
+    assert found.title == "Premiums of ai (female = 0), cloud"
     assert found.premium == "ai, cloud"
     assert "USA cloud" in found.summary()
     assert found.test("KOR ai = KOR cloud").df_denom > 0

@@ -245,6 +245,20 @@ def test_a_likelihood_that_rises_to_the_edge_is_refused():
         fit_selection(frame_of(2000, rho=1.0), "pay ~ x", selection="works ~ x + z", method="ml")
 
 
+def test_a_correlation_beyond_one_is_said():
+    """Lambda's coefficient is three standard deviations of what is left of pay."""
+    data = frame_of(3000, rho=0.0).assign(cell=lambda f: np.arange(len(f)) % 2)
+    works = data["works"] == 1
+    rng = np.random.default_rng(1)
+    index = data["z"] + 0.5 * data["x"]
+    lifted = np.where((data["cell"] == 1) & works, 3 * np.exp(-index) + 0.05 * rng.normal(size=len(data)), data["pay"])
+    with pytest.warns(
+        IdentificationWarning, match=r"rho, a correlation, is 1\.\d+ in 1: .*means? nothing.*method='ml'"
+    ):
+        found = fit_selection(data.assign(pay=lifted), "pay ~ 1", selection="works ~ x + z", by="cell")
+    assert any("rho, a correlation" in note for note in found.notes)
+
+
 def test_many_places_recover_the_slope():
     data = movers(30_000)
     for method in ("lee", "dubin-mcfadden", "dahl"):
@@ -255,6 +269,7 @@ def test_many_places_recover_the_slope():
         assert abs(plain.values[0] - 0.5) > 4 * plain.bse.iloc[0]
 
 
+@pytest.mark.filterwarnings("ignore:rho, a correlation:wagegap.errors.IdentificationWarning")
 def test_intervals_cover_with_both_steps():
     """150 draws, .95 within three Monte Carlo errors (.053)."""
     hits = []
@@ -282,6 +297,15 @@ def test_errors_are_those_of_the_bootstrap():
 
 
 # the waist -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_premium_beside_a_product_says_where_it_is():
+    data = frame_of(400, 1).assign(w=np.arange(400) % 2)
+    found = fit_selection(data, "pay ~ x * w", selection="works ~ x + z + w")
+    assert found.premium("x").title == "Premium of x at w = 0, selection corrected"
+    assert fit_selection(data, "pay ~ x + w", selection="works ~ x + z + w").premium("x").title == (
+        "Premium of x, selection corrected"
+    )
 
 
 def test_cells_join_and_reach_the_link():

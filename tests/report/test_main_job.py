@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 
 from wagegap.__main__ import main
-from wagegap.errors import OutputError, StudyError
+from wagegap.errors import DuplicateKeyError, OutputError, StudyError
 from wagegap.estimation.estimates import Estimates
 from wagegap.panel.simulate import simulate_panel
+from wagegap.regression.link.fit import fit_link
 from wagegap.report.caution import examine
+from wagegap.report.figures import plot_forest
 from wagegap.report.page import save_study
 from wagegap.report.study import study
 
@@ -46,12 +48,134 @@ def test_the_verdict_of_the_caution_is_computed():
     flows = pd.DataFrame({"iso3": codes * 2, "year": [2018] * 5 + [2019] * 5, "net": [*both[:, 1], *both[::-1, 1]]})
     text = examine(premiums, flows, year=2018, without="KOR").in_words()
     assert text.startswith("Premiums against net migration of 2018, 5 countries: r = 1.00, permutation p = ")
-    assert "Without KOR the association of 2018 keeps at least half of its size" in text
+    assert "Without KOR the association of 2018 stays as it is (1.00)" in text
     assert "the test rejects at 5 % in 2 of 2 years" in text
     alone = flows.assign(net=np.where(flows["iso3"] == "KOR", 10.0, flows["net"] * ([1, -1, 1, -1, 1] * 2)))
     text = examine(premiums, alone, year=2018, without="KOR", label="Mine").in_words()
     assert text.startswith('Premiums of "Mine" against')
-    assert "Without KOR the association of 2018 changes its sign" in text
+    assert "Without KOR the association of 2018 changes its sign (" in text
+
+
+CODES = ["AUS", "CAN", "DEU", "FRA", "GBR", "JPN", "KOR", "USA"]
+
+
+def examined(nets, values=None, **options):
+    """The caution of eight countries; a list of rates for each year from 2017 on."""
+    n = len(nets[0])
+    b = np.arange(n, dtype=float) if values is None else values
+    premiums = Estimates.from_table(pd.DataFrame({"iso3": CODES[:n], "b": b}), std_error=None, term="premium")
+    flows = pd.concat([
+        pd.DataFrame({"iso3": CODES[:n], "year": 2017 + i, "net": net}) for i, net in enumerate(nets)
+    ])  # fmt: skip
+    return examine(premiums, flows, **{"year": 2017, "without": "KOR" if n > 6 else "CAN", **options})
+
+
+@pytest.mark.public_case("caution")
+def test_a_perfect_association_in_all_years_is_no_caution():
+    text = examined([np.arange(8.0), 2.0 * np.arange(8), 5.0 + np.arange(8)]).in_words()
+    assert "r = 1.00, permutation p = .00 of 40320 orders, ties counted; without KOR r = 1.00." in text
+    assert "Other years: 1.00 (2018), 1.00 (2019); mean of years 1.00." in text
+    assert "Without KOR the association of 2017 stays as it is (1.00); the test rejects at 5 % in 3 of 3 years." in text
+    assert "carry" not in text
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        ([1, 3, 2, 3, 1, 2, 40, 2.4], "loses more than half of its size"),
+        ([0, 4, 1, 5, 2, 3, 30, 4], "keeps at least half of its size"),
+        ([0, 1, 2, 3, 4, 5, -3, 7], "is larger"),
+        ([3, 2, 2, 1, 1, 0, 40, 0], "changes its sign"),
+    ],
+)
+def test_the_caution_says_what_becomes_of_the_association(net, said):
+    premium, rates = np.arange(8.0), np.array(net, dtype=float)
+    with_korea, without = np.corrcoef(premium, rates)[0, 1], np.corrcoef(*np.delete([premium, rates], 6, axis=1))[0, 1]
+    ends = " to ".join(f"{r:.2f}".replace("0.", ".") for r in (with_korea, without))
+    assert f"Without KOR the association of 2017 {said} ({ends})" in examined([rates]).in_words()
+
+
+def test_the_caution_of_one_year_names_no_others():
+    text = examined([np.arange(8.0)]).in_words()
+    assert "Other years" not in text
+    assert text.endswith("in 1 of 1 years.")
+
+
+def test_rates_that_do_not_vary_have_no_association():
+    text = examined([np.arange(8.0), np.ones(8)], year=2018).in_words()
+    assert "2018, 8 countries: r = undefined" in text
+    assert "cannot be told" in text
+    assert "the test rejects at 5 % in 1 of 2 years, and is not defined in 1" in text
+
+
+def test_the_caution_names_what_it_is_of_and_what_it_left_out():
+    short = [1.0, 2.0, 3.0, 4.0, 5.0, np.nan]
+    text = examined([short, short], label="Law", outcome="departures").in_words()
+    assert text.startswith('Premiums of "Law" against departures of 2017, 5 countries')
+    assert text.endswith("Left out, without a number in every year: JPN.")
+    twice = Estimates.from_table(
+        pd.DataFrame({"iso3": CODES * 2, "b": 1.0, "field": ["a"] * 8 + ["b"] * 8}),
+        by=["iso3", "field"],
+        std_error=None,
+    )
+    flows = pd.DataFrame({"iso3": CODES, "year": 2017, "net": np.arange(8.0)})
+    with pytest.raises(DuplicateKeyError, match="one number of each iso3: 8 premiums"):
+        examine(twice, flows, year=2017, without="KOR")
+    with pytest.raises(DuplicateKeyError, match="one number of each iso3 and year"):
+        examine(twice.select(field="a"), pd.concat([flows, flows]), year=2017, without="KOR")
+
+
+def test_findings_name_the_cells_of_the_study(tmp_path):
+    panel = simulate_panel(countries=3, workers=600, rng=2).panel
+    panel.frame.assign(pay=panel.frame["hourly_wage"]).to_csv(tmp_path / "workers.csv", index=False)
+    made = study({
+        "title": "Fields", "watch": ["KOR"],
+        "panels": {"w": {"path": str(tmp_path / "workers.csv"), "worker": "pid", "period": "year", "country": "iso3"}},
+        "premiums": {
+            "by_field": {
+                "label": "AI by field", "panel": "w", "formula": "pay ~ ai * female", "premium": ["ai", "ai:female"],
+                "by": ["field"],
+            },
+        },
+    })  # fmt: skip
+    about = [finding.about for finding in made.findings]
+    assert about == ["AI by field: ai", "AI by field: ai:female"]
+    assert all(re.match(r"\d+ cells by field, mean -?[\d.]+ \([\d.]+\); ", finding.text) for finding in made.findings)
+    assert list(made.figures) == ["premiums_by_field_ai", "premiums_by_field_ai_female"]
+    assert "estimates by field with 95 % intervals" in made.figures["premiums_by_field_ai"][1]
+    assert not any("countries" in alt or "(none)" in alt for _, alt in made.figures.values())
+    made.save(tmp_path / "report")
+
+
+def test_sentences_and_figures_name_cells_that_are_no_countries():
+    names = ["law", "CHE", "engineering", "medicine", "arts", "education"]  # CHE is chemistry here
+    frame = pd.DataFrame({"field": names, "b": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "se": 0.02})
+    premiums = Estimates.from_table(frame, by=["field"], term="ai", unit="log")
+    rates = Estimates.from_table(
+        frame.assign(b=[0.5, 0.4, 0.45, 0.3, 0.2, 0.25]), by=["field"], term="out", unit="share"
+    )
+    link = fit_link("out ~ premium", rates, premiums, method="ols")
+    said = [
+        link.few_countries(reps=99).in_words(), link.predict(country="CHE", premium=0.3).in_words(),
+        link.outlier("law").in_words(), link.pool().in_words(),
+    ]  # fmt: skip
+    assert not any("countr" in text or "Switzerland" in text for text in said)
+    assert "With 6 cells" in said[0]
+    assert "across 6 cells were causal and CHE's premium" in said[1]
+    assert "From the 5 other cells" in said[2]
+    assert "CHE" in [text.get_text() for text in plot_forest(premiums).get_yticklabels()]
+    countries = rates.map(np.eye(6), labels=rates.labels.rename(columns={"field": "land"}).assign(
+        land=["KOR", "USA", "JPN", "DEU", "FRA", "CHE"]))  # fmt: skip
+    assert "Switzerland" in [text.get_text() for text in plot_forest(countries).get_yticklabels()]
+
+
+def test_every_slope_of_a_finding_is_for_one_step(done):
+    text = next(f.text for f in done.findings if f.about == "Link, developers")
+    link = done.links["developers"]
+    assert "10 log points more premium go with -366 per 10,000" in text
+    assert f"Naive slope, for the same step: {link.naive().slope / 10:.2f}" in text
+    slopes = link.leave_one_out["slope"].dropna() / 10
+    assert f"is between {slopes.min():.1f} (without" in text
 
 
 def test_refusals_and_absences_are_findings(done):

@@ -17,7 +17,8 @@ from wagegap._typing import AnyArray
 from wagegap.datasets.local import PathLike, indicator, local_file, whole_table, zero_one
 from wagegap.datasets.stack_overflow import join_years
 from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public, refuse_rows
-from wagegap.panel.load import read_file, read_panel
+from wagegap.panel.files import read_file
+from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
 __all__ = [

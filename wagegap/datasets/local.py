@@ -23,7 +23,7 @@ from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, did_you_mean, listing
 from wagegap.estimation.ledger import Ledger
 from wagegap.panel.countries import country_code
-from wagegap.panel.load import read_file
+from wagegap.panel.files import read_file
 
 __all__ = [
     "PathLike",

@@ -41,6 +41,7 @@ from wagegap.estimation.design import Design
 from wagegap.estimation.formula import Column
 from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
+from wagegap.estimation.named import by_name
 
 __all__ = [
     "REFERENCES",
@@ -328,7 +329,7 @@ def reference_matrix(grouped: GroupedSample, reference: Reference) -> tuple[Floa
         sizes = np.array([[grouped.weights(rows).sum() for rows in grouped.rows(c)] for c in grouped.comparisons])
         share_of_first = {"A": 1.0, "B": 0.0, "reimers": 0.5, "cotton": sizes[:, 0] / sizes.sum(axis=1)}
         return np.broadcast_to(share_of_first[reference], count)[:, None, None] * np.eye(k), REFERENCES[reference]
-    matrix = _numbers(reference)
+    matrix = _numbers(by_name(reference, [grouped.design.names], "reference"))
     if matrix.ndim == 0 and np.isfinite(matrix):
         words = f"{float(matrix):g} of the first group's coefficients, {1 - float(matrix):g} of the second's"
         return np.tile(matrix * np.eye(k), (count, 1, 1)), words

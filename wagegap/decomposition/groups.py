@@ -35,6 +35,7 @@ from wagegap.estimation.covariance.options import Covariance, CovLike
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.sample import Sample
+from wagegap.estimation.scores import check_units
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import cell_keys, prepare
@@ -386,8 +387,10 @@ def _check_outcome(outcome: str, sample: Sample, comparisons: Sequence[Compariso
 
 
 def _check_clusters(sample: Sample, cov: Covariance) -> None:
-    """Refuse a sample within a single cluster, whose scores add up to nothing, and warn of few."""
+    """Refuse a sample within a single independent unit, whose scores add up to nothing, and warn of few clusters."""
     few = []
+    if not (cov.replicated or cov.clusters):
+        check_units(cov, sample.groupings, sample.cells, sample.cell_names)
     for name in cov.clusters:
         grouping = sample.groupings[name]
         assert isinstance(grouping, Grouping)

@@ -24,7 +24,7 @@ from wagegap._typing import FloatArray, IntArray, SmallSample
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows
 from wagegap.decomposition.result import TOTAL, Decomposition
 from wagegap.errors import DataError, IdentificationError
-from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.replication import ReplicateWeights, check_replicates
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, source_of_values
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.sample import CellFit
@@ -140,8 +140,9 @@ def joint_estimates(
     title: str,
 ) -> Estimates:
     """Estimates of all comparisons: `labels` are those of one, `matrix` maps the source's columns to the values."""
+    image = np.eye(len(values)) if matrix is None else matrix
     return Estimates(
-        grouped.label_all(labels), values, (source,), (np.eye(len(values)) if matrix is None else matrix,),
+        grouped.label_all(labels), values, (source.reported(image),), (image,),
         title=title, ledger=grouped.design.ledger, notes=grouped.notes,
     )  # fmt: skip
 
@@ -166,9 +167,9 @@ def estimates_from_influence(
     labels = [
         grouped.label(one.comparison, one.labels.assign(comparison=one.comparison.direction)) for one in estimated
     ]
-    values = np.concatenate([one.values for one in estimated])
+    values, image = np.concatenate([one.values for one in estimated]), np.eye(source.size)
     return Estimates(
-        pd.concat(labels, ignore_index=True), values, (source,), (np.eye(len(values)),), title=title,
+        pd.concat(labels, ignore_index=True), values, (source.reported(image),), (image,), title=title,
         ledger=grouped.design.ledger, notes=grouped.notes,
     )  # fmt: skip
 
@@ -206,6 +207,8 @@ def replicate_values(
     estimate: FloatArray,
     values_of: Callable[[ReplicateWeights], FloatArray],
     members: Sequence[IntArray],
+    *,
+    signed: bool = False,
 ) -> ReplicateSource:
     """Source of estimates whose values under all replicates a function gives at once.
 
@@ -219,6 +222,9 @@ def replicate_values(
         From the replicates' weights to estimates (R, C, q).
     members : sequence of ndarray of int, length C
         Rows of the sample that each comparison stands on; where they are of one country its replicates are its own.
+    signed : bool
+        Whether the function takes weights below zero.
     """
-    replicates = grouped.data.replicate_weights()
-    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members))
+    replicates = grouped.data.replicate_weights(signed=signed)
+    check_replicates(replicates, grouped.sample.rows_by_cell(), grouped.sample.cell_names)
+    return source_of_values(estimate, values_of(replicates), replicates, grouped.data.scopes(members), members)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
+    CovarianceError,
     DataError,
     DataWarning,
     IdentificationError,
@@ -29,7 +30,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Bootstrap, Covariance, CovLike, Replicates
-from wagegap.estimation.covariance.replication import ReplicateWeights
+from wagegap.estimation.covariance.replication import ReplicateWeights, check_replicates
 from wagegap.estimation.covariance.sources import ErrorSource, ReplicateSource, replicate_source
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -255,10 +256,22 @@ class Rows:
         assert isinstance(group, Grouping)
         return group.codes
 
-    def replicate_weights(self) -> ReplicateWeights:
-        """Weights of the rows in every replicate of a replicated covariance."""
+    def replicate_weights(self, *, signed: bool = False) -> ReplicateWeights:
+        """Weights of the rows in every replicate of a replicated covariance.
+
+        Raises
+        ------
+        CovarianceError
+            Where some are below zero, as under successive differences, and the estimator is not `signed`.
+        """
         assert self.cov.replicated
-        return self.access.replicates(self.cov, self.design.rows, self.weights)
+        replicates = self.access.replicates(self.cov, self.design.rows, self.weights)
+        if replicates.signed and not signed:
+            raise CovarianceError(
+                "some replicate weights are negative, under which this model has no fit: fit_linear, fit_premiums "
+                "(method='separate'), fit_rates and oaxaca take them, without absorbed effects (write these as C(...))."
+            )
+        return replicates
 
     def scopes(self, members: Sequence[IntArray]) -> list[str]:
         """Whose replicates the estimates from each set of rows have: those of a country, or everyone's."""
@@ -394,9 +407,29 @@ def fit_cells(rows: Rows, fit_cell: FitCell[F]) -> list[F]:
     return fits
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LeastSquaresRefit:
+    """Coefficients of a cell under a replicate's weights, which may be below zero.
+
+    Attributes
+    ----------
+    sample : Sample
+        The rows.
+    reported : sequence of int
+        Regressors whose coefficients are wanted.
+    """
+
+    sample: Sample
+    reported: Sequence[int]
+
+    def __call__(self, cell: Cell) -> FloatArray:
+        """Coefficients, shape (r,)."""
+        return least_squares_values(cell, self.sample, self.reported)
+
+
 def least_squares(
     rows: Rows, columns: Sequence[int] | None = None, wanted: BoolArray | None = None
-) -> tuple[list[LinearFit], Callable[[Cell], FloatArray]]:
+) -> tuple[list[LinearFit], LeastSquaresRefit]:
     """Least squares of every cell, and what a replicate needs to fit one again.
 
     Parameters
@@ -411,7 +444,7 @@ def least_squares(
     sample = rows.sample
     at = range(sample.x.shape[1]) if columns is None else columns
     fits = fit_cells(rows, lambda cell: fit_least_squares(cell, sample, at, rows.cov, wanted))
-    return fits, lambda cell: least_squares_values(cell, sample, at)
+    return fits, LeastSquaresRefit(sample, at)
 
 
 def say_collinear(found: Sequence[tuple[str, str]]) -> None:
@@ -453,8 +486,9 @@ def relate(
         raise IdentificationError(f"{title}: no finite estimate in {len(lost)} of {len(fits)} cells ({listing(lost)}).")
     source = error_source(rows, fits, refit, wanted)
     frame = cell_labels(rows.cells, labels, len(values))
+    matrix = np.eye(len(values))[keep]
     return Estimates(
-        frame[keep].reset_index(drop=True), values[keep], (source,), (np.eye(len(values))[keep],), title=title,
+        frame[keep].reset_index(drop=True), values[keep], (source.reported(matrix),), (matrix,), title=title,
         ledger=rows.design.ledger, notes=tuple(notes),
     )  # fmt: skip
 
@@ -479,7 +513,8 @@ def error_source(
         found = np.array([_again(cell, refit, weights, full.shape[1]) for cell in cells])
         return np.where(known, found, 0.0)
 
-    source_of_replicates = replicated_source(rows, np.where(known, full, 0.0), again)
+    signed = isinstance(refit, LeastSquaresRefit) and not sample.effects
+    source_of_replicates = replicated_source(rows, np.where(known, full, 0.0), again, signed=signed)
     if not source_of_replicates.deviations.any():
         warn(
             "every replicate gives the estimates of the full sample, and so errors of zero: the outcome does not vary, "
@@ -489,10 +524,18 @@ def error_source(
     return source_of_replicates
 
 
-def replicated_source(rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray]) -> ReplicateSource:
-    """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,)."""
-    scopes = rows.scopes(rows.sample.rows_by_cell()[: len(values)])
-    return replicate_source(values, refit, rows.replicate_weights(), scopes, rows.cells.names[: len(values)])
+def replicated_source(
+    rows: Rows, values: FloatArray, refit: Callable[[FloatArray], FloatArray], *, signed: bool = False
+) -> ReplicateSource:
+    """Source of error of values, shape (C, q), that a function gives under a replicate's weights, shape (n,).
+
+    `signed` says that the function takes weights below zero.
+    """
+    members, names = rows.sample.rows_by_cell(), rows.cells.names
+    replicates = rows.replicate_weights(signed=signed)
+    check_replicates(replicates, members, names)
+    members, names = members[: len(values)], names[: len(values)]
+    return replicate_source(values, refit, replicates, rows.scopes(members), members, names)
 
 
 def cell_labels(cells: CellIndex, labels: pd.DataFrame | Sequence[str], size: int) -> pd.DataFrame:

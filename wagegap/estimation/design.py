@@ -23,10 +23,13 @@ from wagegap.errors import (
     IdentificationWarning,
     WageError,
     check_column,
+    check_keys_meet,
+    check_one_type,
     listing,
     warn,
 )
-from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns
+from wagegap.estimation.column_types import fault_of, held_by, mostly_digits, number_or_nan
+from wagegap.estimation.formula import Column, FormulaParts, Matrix, design_matrix, factors_of, required_columns
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.units import unit_of_outcome
@@ -34,9 +37,13 @@ from wagegap.estimation.units import unit_of_outcome
 __all__ = [
     "Design",
     "build_design",
+    "check_columns_meet",
     "check_keys",
     "free_name",
 ]
+
+_COMPARED = re.compile(r"[=<>'\"]")
+_CATEGORICAL = re.compile(r"C\(")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,14 +172,15 @@ def build_design(
     if rows.size == 0:
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
-    _check_numbers(used, outcome_columns, WageError, text=not re.search(r"[=<>'\"]", parts.outcome))
-    _check_numbers(used, regressor_columns, DataError, text=False)
+    _check_outcome_types(used, outcome_columns, parts.outcome)
+    _check_regressor_types(used, regressor_columns, parts.regressors)
     y = design_matrix(used, f"{parts.outcome} - 1").values if parts.values is None else parts.values[rows, None]
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
     _check_finite(y[:, 0], parts.outcome, used, outcome_columns, WageError)
     matrix = design_matrix(used, parts.regressors)
     x, names = matrix.values, matrix.names
+    _refuse_outcome(parts, y[:, 0], matrix)
     _warn_one_level(used, regressor_columns, names)
     for j, name in enumerate(names):
         inside = [c for c in regressor_columns if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", name)]
@@ -182,6 +190,20 @@ def build_design(
     return Design(
         parts.outcome, y[:, 0], x, matrix.columns, matrix.factors, effects, parts.effects, rows, ledger, unit
     )  # fmt: skip
+
+
+def _refuse_outcome(parts: FormulaParts, y: FloatArray, matrix: Matrix) -> None:
+    """Raise where the outcome, as it is written or under another name, stands among its own regressors."""
+    varies = bool((y != y[0]).any())
+    for j, column in enumerate(matrix.columns):
+        written = parts.values is None and parts.outcome.strip("`") in (column.term, *column.parts)
+        if written or (varies and np.array_equal(matrix.values[:, j], y)):
+            raise FormulaError(
+                f"{parts.outcome!r} stands on both sides of the formula: the regressor {column.name!r} is the outcome "
+                "itself, or made of it. Leave it out."
+            )
+    if parts.values is None and parts.outcome.strip("`") in parts.effect_columns:
+        raise FormulaError(f"{parts.outcome!r} stands on both sides of the formula: its own effects are absorbed.")
 
 
 def free_name(frame: pd.DataFrame, name: str) -> str:
@@ -196,38 +218,79 @@ def free_name(frame: pd.DataFrame, name: str) -> str:
 
 
 def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise where a column holds lists, dicts or arrays, by which no row can be told from another.
+    """Raise where a column holds lists, dicts or arrays, by which no row can be told from another, or 1 beside '1'.
 
     >>> check_keys(pd.DataFrame({"iso3": ["KOR", "USA"]}), ["iso3"])
     """
     for name in names:
         column = frame[name]
-        if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) != "mixed":
+        held = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else ""
+        if held not in ("mixed", "mixed-integer"):
             continue
         odd = [value for value in column if isinstance(value, list | dict | set | np.ndarray)]
-        if odd:
+        if not odd:
+            check_one_type(column.dropna().unique().tolist(), repr(name))
+        else:
             raise DataError(
                 f"{name!r} holds a {type(odd[0]).__name__} in {len(odd):,} of {len(column):,} rows, such as "
                 f"{str(odd[0])[:40]}: they cannot be keys by which rows are told apart. Use numbers or text."
             )
 
 
-def _check_numbers(frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError], *, text: bool) -> None:
-    """Raise where a column mixes numbers and text, or, if asked, holds text at all."""
+def check_columns_meet(
+    first: pd.Series[Any], second: pd.Series[Any], what: str, names: tuple[str, str] = ("one side", "the other")
+) -> None:
+    """Raise where keys of two columns do not meet, and would but for their type, capitals or spaces.
+
+    >>> check_columns_meet(pd.Series(["KOR"]), pd.Series(["KOR", "USA"]), "key 'iso3'")
+    """
+    check_keys_meet(first.dropna().unique().tolist(), second.dropna().unique().tolist(), what, names)
+
+
+def _check_outcome_types(frame: pd.DataFrame, columns: Sequence[str], expression: str) -> None:
+    """Raise where a column of the outcome holds no numbers, unless it is compared with something."""
+    compared = _COMPARED.search(expression)
     for name in columns:
-        column = frame[name]
-        found = pd.api.types.infer_dtype(column, skipna=True)
-        if isinstance(column.dtype, pd.CategoricalDtype) or found not in ("string", "mixed", "mixed-integer"):
+        held = held_by(frame[name])
+        if held == "category":
+            fault = "is a category, not a number" if expression == name else ""
+        elif held in ("text", "dates", "durations", "objects") and compared:
             continue
-        words = (
-            np.array([isinstance(value, str) for value in column]) if found != "string" else np.ones(len(frame), bool)
+        else:
+            fault = fault_of(frame[name])
+        if fault:
+            advice = f". \"I({name} == 'x')\" is 1 where it is x" if held in ("category", "text") else ""
+            raise WageError(f"{name!r} {fault}{advice}.")
+
+
+def _check_regressor_types(frame: pd.DataFrame, columns: Sequence[str], expression: str) -> None:
+    """Raise where a column mixes numbers and text, or holds numbers as text, dates, durations or complex numbers.
+
+    Text is a factor, and so is whatever stands in `C(...)`; dates may be compared with one another.
+    """
+    odd = {name: held for name in columns if (held := held_by(frame[name])) not in ("numbers", "category")}
+    written = factors_of(expression) if odd else set()
+    for name, held in odd.items():
+        uses = [factor for factor in written if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", factor)]
+        as_number = [use for use in uses if not (_CATEGORICAL.match(use) or _COMPARED.search(use))]
+        if held == "text" and name in as_number:
+            _check_digits(frame[name])
+        elif held in ("mixed", "complex") or (held in ("dates", "durations") and as_number):
+            advice = f". Where its values are levels of a factor write C({name})"
+            advice = ", or make the column a category where that is what it is" if held == "mixed" else advice
+            raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held != 'complex' else ''}.")
+
+
+def _check_digits(column: pd.Series[Any]) -> None:
+    """Raise where text is mostly numbers, of which each would silently be a level of its own."""
+    digits = mostly_digits(column)
+    if digits:
+        name, levels = column.name, column.dropna().nunique()
+        raise DataError(
+            f"{name!r} is text in {len(column):,} of {len(column):,} rows, of which {digits:,} hold digits, first "
+            f"{column.dropna().iloc[0]!r}: turn it into numbers with pandas.to_numeric, or write C({name}) where its "
+            f"{levels:,} values are levels of a factor."
         )
-        if words.any() and (text or not words.all()):
-            raise kind(
-                f"{name!r} is text in {int(words.sum()):,} of {len(column):,} rows, first "
-                f"{column[words].iloc[0]!r}: turn it into numbers with pandas.to_numeric, filter these rows out, or "
-                "make the column a category where that is what it is."
-            )
 
 
 def _check_finite(
@@ -240,7 +303,7 @@ def _check_finite(
     source = frame.loc[bad, [c for c in columns if c in frame]].head(3).to_dict("records")
     kinds = []
     for column in columns:
-        numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)[bad]
+        numbers = number_or_nan(frame[column])[bad]
         counts = {"zero": (numbers == 0).sum(), "negative": (numbers < 0).sum(), "infinite": np.isinf(numbers).sum()}
         kinds += [f"{column} {kind} in {count}" for kind, count in counts.items() if count]
     raise kind(

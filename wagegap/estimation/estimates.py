@@ -37,16 +37,19 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_alpha,
+    check_keys_meet,
     check_option,
     listing,
     no_column,
     public,
     refuse_rows,
 )
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import by_name, with_index_columns
 from wagegap.estimation.spec import Spec
 from wagegap.estimation.units import (
     check_not_mixed,
@@ -57,7 +60,7 @@ from wagegap.estimation.units import (
     unit_in_heading,
 )
 
-__all__ = ["LABELS", "Estimates", "join"]
+__all__ = ["LABELS", "Estimates", "join", "join_estimates"]
 
 LABELS = ("term", "unit", "comparison")
 """Label columns that every parameter has, behind its cell keys."""
@@ -157,7 +160,7 @@ class Estimates:
         """Covariance of the parameters, shape (p, p); NaN where an error is unknown."""
         # V = sum over sources of B V_r B'
         parts = zip(self.sources, self.maps, strict=True)
-        return np.asarray(sum(_sandwich(matrix, source.covariance()) for source, matrix in parts))
+        return np.asarray(sum(_sandwich(matrix, source) for source, matrix in parts))
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance with names."""
@@ -167,12 +170,14 @@ class Estimates:
     def variances(self) -> FloatArray:
         """Variances of the parameters, shape (p,), without their covariances; NaN where unknown."""
         parts = zip(self.sources, self.maps, strict=True)
-        return np.asarray(sum(_sandwich_diagonal(matrix, source.covariance()) for source, matrix in parts))
+        return np.asarray(sum(_sandwich_diagonal(matrix, source) for source, matrix in parts))
 
     @property
     def bse(self) -> pd.Series[float]:
-        """Standard errors; NaN where unknown."""
-        return pd.Series(np.sqrt(np.maximum(self.variances, 0.0)), index=self.names, name="std_error")
+        """Standard errors; NaN where unknown, or where a variance is negative."""
+        variances = self.variances
+        known = np.where(variances < 0, np.nan, variances) if (variances < 0).any() else variances
+        return pd.Series(np.sqrt(known), index=self.names, name="std_error")
 
     @cached_property
     def df(self) -> FloatArray:
@@ -236,16 +241,29 @@ class Estimates:
         -------
         TestResult
             A t test for one row, an F test for several; under CR2 and CR3 an approximate Hotelling test with degrees
-            of its own (Pustejovsky and Tipton's HTZ).
+            of its own (Pustejovsky and Tipton's HTZ); under a survey's design or replicates of d degrees an adjusted
+            Wald test, F(q, d - q + 1) = (d - q + 1)/(d q) W.
+
+        Raises
+        ------
+        OptionError
+            For names that are none of the parameters'.
+        CovarianceError
+            For a contrast that has no variance left.
+        IdentificationError
+            For hypotheses whose covariance is singular; the message says its rank.
         """
         rows, right, text = parse_hypothesis(hypothesis, value, self.names)
         self._check_contrasts(rows, text)
         df = min(self.degrees(row) for row in rows)
         images = [(source, rows @ matrix) for source, matrix in zip(self.sources, self.maps, strict=True)]
         used = [(source, image) for source, image in images if image.any()]
+        _check_varies(used, len(rows), text)
         # the one source that several contrasts stand on may have degrees of its own for them
         joint = used[0][0].joint_degrees(used[0][1]) if len(rows) > 1 and len(used) == 1 else None
-        return wald_test(rows @ self.values - right, rows @ self.covariance @ rows.T, df, text, joint=joint)
+        zero = np.zeros((len(rows), len(rows)))
+        covariance = np.asarray(sum((_sandwich(image, source) for source, image in used), start=zero))
+        return wald_test(rows @ self.values - right, covariance, df, text, joint=joint)
 
     def _check_contrasts(self, rows: FloatArray, text: str) -> None:
         """Raise where parameters of units that differ by a factor alone are set side by side without it."""
@@ -290,7 +308,12 @@ class Estimates:
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
             values = [wanted] if np.isscalar(wanted) else list(wanted)
+            if not self.labels[name].isin(values).all():
+                known = self.labels[name].dropna().unique().tolist()
+                check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
+        if isinstance(rows, pd.Series) and rows.dtype == bool:
+            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
@@ -326,6 +349,7 @@ class Estimates:
             values = np.atleast_1d(np.asarray(transform(self.values), dtype=float))
             matrix = jacobian(self.values) if jacobian else _numerical_jacobian(transform, self.values)
         else:
+            transform = by_name(transform, [self.names], "the map")
             try:
                 matrix = np.atleast_2d(np.asarray(transform, dtype=float))
             except (TypeError, ValueError) as error:
@@ -355,7 +379,14 @@ class Estimates:
         parsed = parse_cov(cov)
         if small_sample is not None:
             check_option("small_sample", small_sample, SMALL_SAMPLE)
-        return replace(self, sources=tuple(source.with_cov(parsed, small_sample) for source in self.sources))
+        sources = tuple(source.with_cov(parsed, small_sample) for source in self.sources)
+        return replace(self, sources=sources).announced()
+
+    def announced(self) -> Estimates:
+        """Warn, once, of errors that were repaired or are undefined, and return the estimates themselves."""
+        for source in self.sources:
+            source.announce()
+        return self
 
     @public
     def in_unit(self, unit: str) -> Estimates:
@@ -372,8 +403,9 @@ class Estimates:
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""
         source = StatedSource(
-            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe()
-        )
+            "; ".join(source.origin for source in self.sources), self.covariance, self.df, self.describe(),
+            len(self.sources) == 1 and self.sources[0].adjusts_wald,
+        )  # fmt: skip
         return replace(self, sources=(source,), maps=(np.eye(len(self.values)),))
 
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
@@ -411,8 +443,8 @@ class Estimates:
         term, unit, comparison : str, optional
             A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are
             a hundred of them (11.0).
-        vcov : array of shape (n, n), optional
-            Full covariance, instead of standard errors.
+        vcov : array or DataFrame of shape (n, n), optional
+            Full covariance, instead of standard errors; with names, those of the rows' index or keys, in their order.
         source : str
             Who states the figures.
         as_stated : bool
@@ -445,12 +477,15 @@ class Estimates:
             labels[name] = frame[value].to_numpy() if value in frame else (value or default)
         for name in labels["unit"].unique():
             check_unit(str(name))
-        values = _numbers(frame, estimate)
+        values = as_numbers(frame[estimate], repr(estimate))
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
         labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
+        cells = labels[by].astype(str).agg(" ".join, axis=1).tolist() if by else []
+        terms = [" ".join(pair) for pair in zip(cells, labels["term"].astype(str), strict=True)] if by else []
+        vcov = by_name(vcov, [frame.index.tolist(), cells, terms or labels["term"].tolist()], "vcov")
         matrix = _stated_covariance(frame, std_error, vcov)
         return cls(labels, values, (StatedSource(source, matrix),), (np.eye(len(values)),), title=source)
 
@@ -527,6 +562,11 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
     >>> both.labels["term"].tolist(), both.covariance.shape
     (['ai', 'ai', 'emigration', 'emigration'], (4, 4))
     """
+    return join_estimates(first, *others, independent=independent, title=title).announced()
+
+
+def join_estimates(first: Any, *others: Any, independent: bool = False, title: str | None = None) -> Estimates:
+    """Join as `join` does, within a stage that says itself what its errors lack."""
     parts = [_own(first), *map(_own, others)]
     words = title or "; ".join(dict.fromkeys(part.title for part in parts))
     return replace(_join_all(parts, independent=independent), title=words)
@@ -574,23 +614,37 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
     )
 
 
-def _sandwich(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+def _sandwich(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     """A V A', in which an unknown variance spoils only what depends on it."""
+    covariance = source.covariance()
     unknown = np.isnan(np.diag(covariance))
-    if not unknown.any():
-        return matrix @ covariance @ matrix.T
-    out = matrix @ np.nan_to_num(covariance) @ matrix.T
-    spoilt = (matrix[:, unknown] != 0).any(axis=1)
-    out[np.ix_(spoilt, spoilt)] = np.where(np.eye(int(spoilt.sum())) > 0, np.nan, out[np.ix_(spoilt, spoilt)])
-    return out
+    spoilt = (matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix)
+    known = np.nan_to_num(covariance) if unknown.any() else covariance
+    out = matrix @ known @ matrix.T
+    out[spoilt, spoilt] = np.nan
+    return np.asarray(out)
 
 
-def _sandwich_diagonal(matrix: FloatArray, covariance: FloatArray) -> FloatArray:
+def _sandwich_diagonal(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     """Diagonal of A V A', in which an unknown variance spoils only what depends on it."""
+    covariance = source.covariance()
     unknown = np.isnan(np.diag(covariance))
     known = np.nan_to_num(covariance) if unknown.any() else covariance
     out = np.einsum("ij,ij->i", matrix @ known, matrix)
-    return np.where((matrix[:, unknown] != 0).any(axis=1), np.nan, out)
+    return np.where((matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix), np.nan, out)
+
+
+def _check_varies(images: Sequence[tuple[ErrorSource, FloatArray]], m: int, text: str) -> None:
+    """Refuse contrasts whose variance was negative and is zero after the repair."""
+    gone = np.zeros(m, dtype=bool)
+    for source, image in images:
+        gone |= source.vanishing(image)
+    if gone.any():
+        raise CovarianceError(
+            f"{text}: {int(gone.sum())} of {m} contrasts had a negative variance, and after the repair of the "
+            f"covariance none: its rank here is {m - int(gone.sum())} of {m}. Use fewer terms or one cluster, "
+            "with_cov(...)."
+        )
 
 
 def _numerical_jacobian(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:
@@ -631,7 +685,7 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
         return matrix
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
-    errors = _numbers(frame, std_error)
+    errors = as_numbers(frame[std_error], repr(std_error))
     unusable = f" values of {std_error!r} are negative or infinite; leave empty what is unknown."
     refuse_rows((errors < 0) | np.isinf(errors), CovarianceError, "", unusable)
     return np.diag(errors**2)
@@ -648,15 +702,7 @@ def _as_frame(table: Any) -> pd.DataFrame:
         raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
-    return table
-
-
-def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
-    """Values of a column as floats; text is an error, missing is NaN."""
-    values = np.asarray(pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan))
-    text = np.isnan(values) & frame[name].notna().to_numpy()
-    refuse_rows(text, DataError, f"{name!r} is text in ", " rows: turn it into numbers.")
-    return values
+    return with_index_columns(table)
 
 
 def _own(result: Any) -> Estimates:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
+from wagegap.estimation.column_types import held_by, number_or_nan
 
 __all__ = [
     "Column",
@@ -26,6 +27,7 @@ __all__ = [
     "Matrix",
     "changed_matrices",
     "design_matrix",
+    "factors_of",
     "required_columns",
     "split_formula",
     "split_offset",
@@ -182,6 +184,18 @@ def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
             f"columns.{hints} There are: {listing(frame.columns, 12)}."
         )
     return names
+
+
+def factors_of(expression: str) -> set[str]:
+    """Return the factors of an expression's terms as they are written, names without backticks.
+
+    >>> sorted(factors_of("ai*C(educ) + `a b`"))
+    ['C(educ)', 'a b', 'ai']
+    """
+    import formulaic
+
+    factors = {str(factor.expr).strip("`") for term in formulaic.Formula(expression) for factor in term.factors}
+    return factors - {"1"}
 
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
@@ -383,11 +397,10 @@ def _plain_column(column: pd.Series[Any]) -> pd.Series[Any]:
     """Booleans as 0 and 1, nullable numbers as numpy's, text of any kind as objects, unused categories dropped."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.remove_unused_categories()
-    if pd.api.types.is_complex_dtype(column):
-        raise DataError(f"{column.name!r} holds complex numbers: take their real part.")
     if column.dtype == object:
-        decimal = pd.api.types.infer_dtype(column, skipna=True) == "decimal"
-        return column.astype(float) if decimal else column
+        if held_by(column) != "numbers":
+            return column
+        return pd.Series(number_or_nan(column), index=column.index, name=column.name)
     if pd.api.types.is_string_dtype(column):
         return column.astype(object)
     number = pd.api.types.is_numeric_dtype(column) and column.dtype != np.float64

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from wagegap.errors import IdentificationError, OptionError, did_you_mean, listi
 
 __all__ = ["TestResult", "parse_hypothesis", "wald_test"]
 
+_SINGULAR = 1e-13  # eigenvalue of a correlation matrix, relative to the largest, that is rounding
 _NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
 
 
@@ -80,22 +80,34 @@ def wald_test(
     gap: FloatArray, covariance: FloatArray, df: float, text: str, *, joint: float | None = None
 ) -> TestResult:
     """Test that a vector of estimates is zero; `joint` is eta of an approximate Hotelling T-squared."""
-    errors = tuple(float(e) for e in np.sqrt(np.maximum(np.diag(covariance), 0.0)))
+    variances = np.diag(covariance)
+    errors = tuple(float(e) for e in np.sqrt(np.where(variances < 0, np.nan, variances)))
     estimate = tuple(float(g) for g in gap)
     if len(gap) == 1:
         t = float(gap[0] / errors[0]) if errors[0] > 0 else np.nan
         return TestResult(text, estimate, errors, t, 1, df, float(2 * stats.t.sf(abs(t), df)))
     shrunk, df = (1.0, df) if joint is None else _hotelling(len(gap), joint)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", linalg.LinAlgWarning)
-            statistic = shrunk * float(gap @ linalg.solve(covariance, gap, assume_a="pos")) / len(gap)
-    except (linalg.LinAlgError, linalg.LinAlgWarning, ValueError) as error:
-        raise IdentificationError(
-            f"the {len(gap)} hypotheses are not independent, their clusters are too few, or an error is unknown."
-        ) from error
+    statistic = shrunk * _quadratic(gap, covariance) / len(gap)
     p = stats.chi2.sf(statistic * len(gap), len(gap)) if np.isinf(df) else stats.f.sf(statistic, len(gap), df)
     return TestResult(text, estimate, errors, statistic, len(gap), df, float(p))
+
+
+def _quadratic(gap: FloatArray, covariance: FloatArray) -> float:
+    """d'V^-1 d, of a covariance that has full rank in the units of its own errors."""
+    size = np.sqrt(np.diag(covariance))
+    if not (np.isfinite(size) & (size > 0)).all():
+        raise IdentificationError(
+            f"{int((~(size > 0)).sum())} of the {len(gap)} hypotheses have an error that is unknown or zero: test the "
+            "others."
+        )
+    values, vectors = linalg.eigh(covariance / np.outer(size, size))
+    rank = int((values > _SINGULAR * values[-1]).sum())
+    if rank < len(gap):
+        raise IdentificationError(
+            f"the covariance of the {len(gap)} hypotheses has rank {rank}: they are not independent, or their clusters "
+            "are too few. Test fewer."
+        )
+    return float(np.sum((vectors.T @ (gap / size)) ** 2 / values))
 
 
 def _hotelling(q: int, eta: float) -> tuple[float, float]:
@@ -103,8 +115,8 @@ def _hotelling(q: int, eta: float) -> tuple[float, float]:
     left = eta - q + 1
     if not left > 0:
         raise IdentificationError(
-            f"{q} hypotheses at once are too many for these clusters, whose covariance has {eta:.1f} degrees of "
-            "freedom: test fewer, or use wild_bootstrap."
+            f"{q} hypotheses at once are too many for these clusters, units or replicates, whose covariance has "
+            f"{eta:.1f} degrees of freedom: test fewer, or, of clusters, use wild_bootstrap."
         )
     return left / eta, left
 

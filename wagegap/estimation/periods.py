@@ -116,26 +116,23 @@ def order_periods(column: pd.Series[Any]) -> Periods:
 
 
 def natural_order(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return what text stands for, by which it is shown in order, or the column itself where that is not known.
+    """Return the places of texts in order: of what they stand for where that is known, else of their letters.
 
-    Texts of one meaning, such as '1' and '01', keep the order of their letters.
+    Texts of one meaning, such as '1' and '01', keep the order of their letters. What is no text is returned as it is.
 
     >>> natural_order(pd.Series(["wave10", "wave8"])).tolist()
     [1, 0]
     """
-    if isinstance(column.dtype, pd.CategoricalDtype) or not (
-        column.dtype == object or pd.api.types.is_string_dtype(column)
-    ):
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype) or not (column.dtype == object or pd.api.types.is_string_dtype(kind)):
         return column
     codes, levels = pd.factorize(column)
-    labels = pd.Series(levels, dtype=object)
-    if not len(labels) or not all(isinstance(label, str) for label in labels):
+    texts = np.asarray(levels, dtype=object).tolist()
+    if not texts or (codes < 0).any() or not all(isinstance(text, str) for text in texts):
         return column
-    found = _read_text(labels.tolist())
-    if found is None:
-        return column
-    rank = np.empty(len(labels), dtype=np.intp)
-    rank[np.lexsort((labels.rank().to_numpy(), found))] = np.arange(len(labels))
+    by_letters = np.argsort(np.argsort(np.array(texts, dtype=object)))
+    found = _read_text(texts)
+    rank = by_letters if found is None else np.argsort(np.lexsort((by_letters, found)))
     return pd.Series(rank[codes], index=column.index, name=column.name)
 
 

@@ -170,6 +170,8 @@ class CellFit:
         Leverage of an observation of each row, for HC2 and HC3.
     clusters : tuple of (scores, degrees), optional
         Adjusted scores of clusters in place of those of rows, for CR2 and CR3.
+    undefined : ndarray of bool, shape (q,), optional
+        Estimates that a row of leverage one decides, whose variance HC2 and HC3 leave undefined.
     """
 
     values: FloatArray
@@ -180,6 +182,7 @@ class CellFit:
     collinear: tuple[str, ...] = ()
     leverage: FloatArray | None = None
     clusters: tuple[FloatArray, DegreesMatrices] | None = None
+    undefined: BoolArray | None = None
 
     def __post_init__(self) -> None:
         values, influence = np.shape(self.values), None if self.influence is None else np.shape(self.influence)

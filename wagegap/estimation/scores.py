@@ -7,20 +7,20 @@ K_k, whatever the estimator: least squares, maximum likelihood, two steps, avera
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
 
-from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, FewClustersWarning, listing, warn
-from wagegap.estimation.covariance.groupings import Grouping
+from wagegap.estimation.covariance.groupings import Grouping, PairWeights, inside_one_unit
 from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.sample import Cell, CellFit, Sample
 
-__all__ = ["check_clusters", "score_source"]
+__all__ = ["check_clusters", "check_units", "score_source"]
 
 _FEW_CLUSTERS = 10
 
@@ -71,14 +71,17 @@ def score_source(
         leverage = np.empty(len(part.y))
         leverage[rows] = np.concatenate(leverages)
     return ScoreSource(
-        part.source, scores, columns, row_block, blocks, part.groupings, cov, rule, leverage, part.repeats
+        part.source, scores, columns, row_block, blocks, part.groupings, cov, rule, leverage, part.repeats,
+        undefined=None if leverage is None else _undefined([fit.undefined for fit in fits], sizes),
     )  # fmt: skip
 
 
 def check_clusters(source: ScoreSource) -> None:
-    """Refuse cells of a single cluster, whose scores add up to nothing, and warn of cells with few."""
+    """Refuse cells inside one independent unit, whose scores add up to nothing, and warn of cells with few clusters."""
     few: dict[str, list[str]] = {}
     labels = [block.label or "the data" for block in source.blocks]
+    if not source.cov.clusters:
+        check_units(source.cov, source.groupings, source.row_block, labels)
     for name in source.cov.clusters:
         group = source.groupings[name]
         assert isinstance(group, Grouping)
@@ -95,9 +98,31 @@ def check_clusters(source: ScoreSource) -> None:
         words = "; ".join(f"{name}: {listing(cells, 4)}" for name, cells in few.items() if cells)
         first = next(name for name in few if few[name])
         better = f"CR2 has degrees of freedom of its own: cov='CR2:{first}'."
-        if source.leverage is None:  # no linear model, for which alone CR2 is defined
+        linear = source.leverage is not None or any(block.absorbed for block in source.blocks)
+        if not linear:  # for linear models alone CR2 is defined
             better = f"compare them with a bootstrap of clusters: cov=wg.cov.Bootstrap(999, cluster={first!r}, rng=1)."
         warn(f"few clusters ({words}): {source.cov.kind} errors are too small; {better}", FewClustersWarning)
+
+
+def check_units(
+    cov: Analytic, groupings: Mapping[str, PairWeights], cells: IntArray | CodeArray, names: Sequence[str]
+) -> None:
+    """Refuse cells, by the code of each row, that lie inside one sampling unit, place, period or member of dyads.
+
+    Raises
+    ------
+    CovarianceError
+    """
+    if cov.independent:
+        return
+    single = np.logical_or.reduce([inside_one_unit(unit, cells, len(names)) for unit in cov.units(groupings)])
+    if single.any():
+        where = listing((name or "the data" for name, alone in zip(names, single, strict=True) if alone), 4)
+        raise CovarianceError(
+            f"{int(single.sum())} of {len(names)} cells lie inside a single independent unit of {cov} ({where}), and "
+            "so have no variance between units: use a covariance of finer units, pool these cells with others, or "
+            "leave them out."
+        )
 
 
 def _check_defined(cov: Analytic, cells: Sequence[Cell], fits: Sequence[CellFit]) -> None:
@@ -153,4 +178,11 @@ def _clustered_source(
     return ScoreSource(
         sample.source, scores, columns, row_block, blocks, {cov.clusters[0]: replace(group, codes=codes)}, cov, rule,
         cluster_degrees=tuple(degrees for _, degrees in adjusted),
+        undefined=np.concatenate([degrees.undefined for _, degrees in adjusted]),
     )  # fmt: skip
+
+
+def _undefined(found: Sequence[BoolArray | None], sizes: Sequence[int]) -> BoolArray:
+    """Columns whose variance a row of leverage one leaves undefined, fit after fit."""
+    parts = [np.zeros(size, dtype=bool) if one is None else one for one, size in zip(found, sizes, strict=True)]
+    return np.concatenate(parts)

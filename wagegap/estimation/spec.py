@@ -92,7 +92,7 @@ class Spec:
 
 
 def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Make a stage public, and let its result remember the call, but for the data, its first argument.
+    """Make a stage public, let its result remember the call, but for the data, and say what its errors lack.
 
     The result holds `estimates`, whose keys are those of the cells. Where the cells were left to the panel's roles
     they are remembered by name, so that the call can be made again on a plain frame.
@@ -107,10 +107,11 @@ def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
         arguments = dict(list(bound.arguments.items())[1:])
         if "group" not in arguments and arguments.get("by", "") is None:
             arguments["by"] = list(done.estimates.by)
-        if "weights" in arguments:
-            arguments["weights"] = kept("weights", arguments["weights"])
+        for name in ("weights", "subpop"):
+            if name in arguments:
+                arguments[name] = kept(name, arguments[name])
         spec = Spec(shown, tuple(arguments.items()))
-        made: _R = replace(done, estimates=replace(done.estimates, spec=spec))
+        made: _R = replace(done, estimates=replace(done.estimates, spec=spec).announced())
         return made
 
     shown = public(remembering)

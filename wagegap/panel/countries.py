@@ -19,7 +19,7 @@ from wagegap._typing import AnyArray
 from wagegap.errors import CountryError, DataWarning, MissingValueError, listing, refuse_rows, warn
 from wagegap.panel.country_spellings import code_of, names, near_name, no_country, numeric_codes, numeric_no_country
 
-__all__ = ["country_code", "country_name", "normalise_countries", "read_countries"]
+__all__ = ["country_code", "country_name", "hold_countries", "normalise_countries", "read_countries"]
 
 _NAMED = 8
 
@@ -94,6 +94,18 @@ def country_name(iso3: str) -> str:
     'South Korea'
     """
     return names().get(iso3, iso3)
+
+
+def hold_countries(keys: pd.DataFrame) -> bool:
+    """Say whether cells are countries: they have one key, called so or with nothing but codes of countries.
+
+    >>> hold_countries(pd.DataFrame({"where": ["KOR", "USA"]})), hold_countries(pd.DataFrame({"field": ["law", "CHE"]}))
+    (True, False)
+    """
+    if keys.shape[1] != 1:
+        return False
+    known = names()
+    return keys.columns[0] in ("iso3", "country") or all(str(value) in known for value in keys.iloc[:, 0])
 
 
 def _figure(value: Any) -> int | None:

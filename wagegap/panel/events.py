@@ -13,25 +13,12 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, OptionError, UnitError, check_column, no_column, refuse_rows
+from wagegap.estimation.column_types import as_numbers, fault_of, held_by, number_or_nan
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
 
-__all__ = ["column_of", "event_values", "known_numbers", "numbers"]
-
-
-def numbers(column: pd.Series[Any]) -> FloatArray:
-    """Return values as floats, booleans as 0 and 1; missing and text become NaN.
-
-    Raises
-    ------
-    DataError
-        For complex numbers.
-    """
-    if pd.api.types.is_complex_dtype(column):
-        raise DataError(f"{column.name!r} holds complex numbers: take their real part.")
-    plain = column.astype(object).where(column.notna(), np.nan) if column.dtype == object else column
-    return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+__all__ = ["column_of", "event_values", "known_numbers"]
 
 
 def column_of(panel: Panel, name: str, purpose: str) -> pd.Series[Any]:
@@ -65,20 +52,8 @@ def known_numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     >>> known_numbers(pd.DataFrame({"flow": pd.array([3, None], dtype="Int64")}), "flow").tolist()
     [3.0, nan]
     """
-    column = frame[name]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype if not column.isna().any() else object)
-    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
-        raise DataError(f"{name!r} holds dates ({column.dtype}), not numbers.")
     check_keys(frame, [name])
-    values = numbers(column)
-    text = np.isnan(values) & column.notna().to_numpy()
-    if text.any():
-        raise DataError(
-            f"{name!r} is text in {int(text.sum()):,} of {len(text):,} rows, first {column[text].iloc[0]!r}: turn it "
-            "into numbers with pandas.to_numeric, or filter these rows out."
-        )
-    return values
+    return as_numbers(frame[name], repr(name))
 
 
 def event_values(panel: Panel, name: str, column: str) -> FloatArray:
@@ -91,9 +66,18 @@ def event_values(panel: Panel, name: str, column: str) -> FloatArray:
         raise no_column(column, panel.frame.columns, f"for event {name!r}")
     else:
         raw = _evaluated(panel.frame, name, column)
-    values = numbers(raw)
+    held = held_by(raw)
+    if held in ("dates", "durations", "complex"):
+        raise DataError(f"{column!r} {fault_of(raw)}.")
+    values = number_or_nan(raw)
     text = np.isnan(values) & raw.notna().to_numpy()
     refuse_rows(text, UnitError, f"event {name!r} ({column}) is text in ", " rows: make it 0/1.")
+    codes = np.unique(values[~np.isnan(values)])
+    if len(codes) == 2 and codes[1] > 1:
+        raise UnitError(
+            f"event {name!r} ({column}) has two values, {codes[0]:g} and {codes[1]:g}, and an event is 0 or 1: say "
+            f"which is the event, such as '{column} == {codes[1]:g}'."
+        )
     check_share(values, "share", f"event {name!r}")
     return values
 

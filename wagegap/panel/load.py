@@ -9,23 +9,22 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from wagegap._progress import track
-from wagegap._typing import FloatArray, IntArray, ReplicateKind, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, ReplicateKind, WeightKind
 from wagegap.errors import (
     ColumnError,
     DataError,
+    DataWarning,
     DuplicateKeyError,
-    EmptyDataError,
-    ExtraMissingError,
     MissingValueError,
     OptionError,
     UnitError,
@@ -35,22 +34,25 @@ from wagegap.errors import (
     listing,
     public,
     refuse_rows,
+    warn,
 )
+from wagegap.estimation.column_types import held_by, number_or_nan
+from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
 from wagegap.panel.countries import read_countries
-from wagegap.panel.events import numbers
+from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice
+from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
+from wagegap.panel.value_labels import LabelUse, apply_labels
 
-__all__ = ["read_file", "read_panel"]
+__all__ = ["read_panel"]
 
 _NO_WAGES = (
     pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype, pd.api.types.is_bool_dtype,
     pd.api.types.is_complex_dtype,
 )  # fmt: skip
-_Wanted: TypeAlias = Callable[[str], bool]
-"""Whether to read a column."""
 
 
 @public
@@ -77,6 +79,12 @@ def read_panel(  # noqa: PLR0913
     country_names: Literal["normalise", "keep"] = "normalise",
     duplicates: Literal["raise", "keep"] = "raise",
     columns: Sequence[str] | None = None,
+    value_labels: LabelUse = "auto",
+    encoding: str | None = None,
+    sep: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    sheet: str | int | None = None,
     progress: bool = False,
 ) -> Panel:
     """Read workers and say what the columns mean.
@@ -84,8 +92,8 @@ def read_panel(  # noqa: PLR0913
     Parameters
     ----------
     source : data frame, path or glob
-        A frame (pandas, polars, Arrow, anything with an Arrow stream or `to_pandas`), or files: csv, csv.gz, parquet,
-        dta, and, with the extra `data`, sav and xlsx.
+        A frame (pandas, polars, Arrow, anything with an Arrow stream or `to_pandas`), or files: csv, csv.gz, tsv,
+        parquet, dta, and, with the extra `data`, sav and xlsx.
     worker, country, period, wage, field, occupation, weight, strata : str, optional
         Columns.
     weight_kind : {"sampling", "analytic", "frequency"}, optional
@@ -95,10 +103,10 @@ def read_panel(  # noqa: PLR0913
     replicate_weights : sequence of str, or str, optional
         Columns of replicate weights, or a regular expression that their beginnings match (such as "SPFWT"); the column
         `weight` is never one of them.
-    replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
-        How they were made.
+    replicate_kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap", "SDR"}, optional
+        How they were made; SDR are the successive differences of ACS and CPS.
     fay : float
-        Fay's factor.
+        Fay's factor, which kind Fay needs and no other has.
     worker_scope : {"country", "global"}
         Whether a worker's id means the same person in every country; survey ids do not.
     units : mapping of column to unit, optional
@@ -115,6 +123,16 @@ def read_panel(  # noqa: PLR0913
     columns : sequence of str, optional
         Columns to read besides those with a role or a unit; all where absent. Files are read by column where their
         format allows.
+    value_labels : {"auto", "labels", "codes"}
+        Of dta and sav: countries, fields and occupations take their labels, and codes labelled as refused or missing
+        are missing, always. "auto" gives labels to every other column too of which each value has one, but for codes 0
+        and 1, and for columns whose role is numbers or ids; "labels" to those of 0 and 1 as well; "codes" to none.
+    encoding, sep, decimal, thousands : str, optional
+        Of text files: encoding ("utf-8" where absent and no byte order mark says otherwise), separator of columns
+        (","; a tab for tsv), decimal mark ("." or ","), mark between groups of three digits. Nothing is guessed; where
+        the file shows that it is written otherwise, the error says how.
+    sheet : str or int, optional
+        Of xlsx: name or number (from 0) of the sheet; the first where absent, which the ledger says.
     progress : bool
         Say on stderr how many files are read.
 
@@ -135,10 +153,15 @@ def read_panel(  # noqa: PLR0913
     >>> rows = pd.DataFrame({"who": [1, 2], "where": ["Korea, Rep.", "USA"], "pay": [20.0, 30.0]})
     >>> read_panel(rows, worker="who", country="where", wage="pay", source_name="example")
     <Panel: example; 2 rows; worker who, country where, wage pay>
+
+    A European text file: `read_panel("workers.csv", wage="pay", sep=";", decimal=",", encoding="cp1252")`.
     """
     check_option("invalid_wage", invalid_wage, ("raise", "missing", "drop"))
     check_option("country_names", country_names, ("normalise", "keep"))
     check_option("duplicates", duplicates, ("raise", "keep"))
+    check_option("value_labels", value_labels, get_args(LabelUse))
+    options = FileOptions(CsvDialect(encoding, sep, decimal, thousands), sheet)
+    check_dialect(options.csv)
     _check_given(
         dict(worker=worker, country=country, period=period, wage=wage, field=field, occupation=occupation,
              weight=weight, strata=strata),
@@ -155,10 +178,11 @@ def read_panel(  # noqa: PLR0913
     named = [name for name in (worker, country, period, wage, field, occupation, weight, strata) if name is not None]
     needed = [*named, *roles.cluster, *roles.replicate_weights, *(units or ()), *(columns or ())]
     wanted = None if columns is None else partial(_is_wanted, frozenset(needed), pattern)
-    frame, file_name = _read(source, wanted, progress)
+    files, file_name = _read(source, wanted, options, progress)
     name = source_name or file_name
+    read = apply_labels(files, roles, pattern, value_labels)
+    frame, notes = read.frame, read.notes
     check_columns(frame, name)
-    notes: tuple[str, ...] = ()
     for column in needed:
         if column not in frame:
             hint = f"{did_you_mean(column, frame.columns)} There are: {listing(frame.columns, 12)}."
@@ -169,7 +193,8 @@ def read_panel(  # noqa: PLR0913
         codes, said = read_countries(frame[country])
         frame, notes = frame.assign(**{country: codes}), (*notes, *said)
     _check_declared(frame, roles, duplicates)
-    panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage)
+    _check_numbers(frame, roles, decimal)
+    panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage, read.wages)
     return replace(panel, ledger=panel.ledger.note(*notes)) if notes else panel
 
 
@@ -204,8 +229,11 @@ def _check_options(roles: Roles, pattern: str | None) -> None:
             f"replicate_weights and replicate_kind go together: one of {listing(get_args(ReplicateKind))} with the "
             "columns, or neither."
         )
-    if not 0 <= roles.fay < 1:
-        raise OptionError(f"fay={roles.fay!r} must be in [0, 1).")
+    check_fay(roles.fay, roles.replicate_kind)
+    if roles.fay and roles.replicate_kind is None:
+        raise OptionError(f"fay={roles.fay:g} is given without replicate weights of kind 'Fay'.")
+    if roles.replicate_kind == "Fay" and not roles.fay:
+        raise OptionError("replicate_kind='Fay' needs Fay's factor: fay=0.5, say; 'BRR' is without.")
     if pattern is not None:
         try:
             re.compile(pattern)
@@ -213,66 +241,21 @@ def _check_options(roles: Roles, pattern: str | None) -> None:
             raise OptionError(f"replicate_weights={pattern!r} is no regular expression: {error}.") from error
 
 
-def _read(source: Any, wanted: _Wanted | None, progress: bool) -> tuple[pd.DataFrame, str]:
+def _read(source: Any, wanted: Wanted | None, options: FileOptions, progress: bool) -> tuple[list[FileRows], str]:
     if not isinstance(source, str | os.PathLike):
+        if options != FileOptions():
+            raise OptionError("encoding, sep, decimal, thousands and sheet say how a file is read; source is a frame.")
         frame = as_pandas(source)
         if wanted is not None:
             frame = frame[[name for name in frame.columns.unique() if wanted(name)]]
-        return frame, "data"
+        return [FileRows(frame)], "data"
     text = os.fspath(source)
     paths = [text] if os.path.exists(text) else sorted(glob.glob(text))
     if not paths:
         beside = Path(text).parent
         near = [str(path) for path in beside.iterdir()] if beside.is_dir() else []
         raise DataError(f"no file {text!r}.{did_you_mean(text, near)}")
-    frames = [read_file(path, wanted) for path in track(paths, "files read", progress)]
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    return frame, Path(text).name
-
-
-def read_file(path: str, wanted: _Wanted | None = None) -> pd.DataFrame:
-    """Read a file by what its name ends with: csv, csv.gz, parquet, dta, sav, xlsx; all columns, or those wanted."""
-    suffix = next((s for s in sorted(_READERS, key=len, reverse=True) if path.lower().endswith(s)), None)
-    if suffix is None or not os.path.isfile(path):
-        raise DataError(f"{path!r} is no file of a kind that is read. Known: {listing(_READERS)}.")
-    try:
-        return pd.DataFrame(_READERS[suffix](path, usecols=wanted))
-    except pd.errors.EmptyDataError as error:
-        raise EmptyDataError(f"{path!r} has no rows.") from error
-    except ImportError as error:
-        raise ExtraMissingError(f"reading {suffix} needs the extra 'data': pip install 'wagegap[data]'.") from error
-    except Exception as error:  # readers of six formats, each with errors of its own
-        raise DataError(f"{path!r} cannot be read as {suffix}: {error}") from error
-
-
-def _read_parquet(path: str, usecols: _Wanted | None) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    return pd.read_parquet(path, columns=list(filter(usecols, pq.read_schema(path).names)) if usecols else None)
-
-
-def _read_stata(path: str, usecols: _Wanted | None) -> pd.DataFrame:
-    with pd.read_stata(path, iterator=True) as reader:
-        columns = list(filter(usecols, reader.variable_labels())) if usecols else None
-    return pd.read_stata(path, columns=columns, convert_categoricals=False)
-
-
-def _read_spss(path: str, usecols: _Wanted | None) -> pd.DataFrame:
-    import pyreadstat
-
-    _, meta = pyreadstat.read_sav(path, metadataonly=True)
-    columns = list(filter(usecols, meta.column_names)) if usecols else None
-    return pd.DataFrame(pyreadstat.read_sav(path, usecols=columns)[0])
-
-
-_READERS: dict[str, Callable[..., Any]] = {
-    ".csv": partial(pd.read_csv, low_memory=False),
-    ".csv.gz": partial(pd.read_csv, low_memory=False),
-    ".parquet": _read_parquet,
-    ".dta": _read_stata,
-    ".sav": _read_spss,
-    ".xlsx": partial(pd.read_excel, engine="openpyxl"),
-}
+    return [read_rows(path, wanted, options) for path in track(paths, "files read", progress)], Path(text).name
 
 
 def _matching(frame: pd.DataFrame, pattern: str, weight: str | None) -> tuple[str, ...]:
@@ -293,7 +276,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
             )  # fmt: skip
     for column, unit in roles.units:
         if unit in PER_ONE or unit in PER_LOG:
-            values = numbers(frame[column])
+            values = number_or_nan(frame[column])
             text = np.isnan(values) & frame[column].notna().to_numpy()
             refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
             if unit in PER_ONE:
@@ -318,7 +301,20 @@ def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
         )
 
 
-def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
+def _check_numbers(frame: pd.DataFrame, roles: Roles, decimal: str | None) -> None:
+    """Raise where amounts or weights are text, as numbers of other countries are when read; warn of it elsewhere."""
+    numeric = {roles.wage, roles.weight, *roles.replicate_weights, *(column for column, _ in roles.units)}
+    ids = {roles.worker, roles.country, roles.period, roles.strata, *roles.cluster}
+    texts = {str(name): number_advice(frame[name], decimal or ".") for name in frame if name not in ids}
+    said = {name: f"{name!r} is text, {advice}" for name, advice in texts.items() if advice is not None}
+    refused = [words for name, words in said.items() if name in numeric]
+    if refused:
+        raise DataError(f"{listing(refused, 4)}; or turn it into numbers before reading.")
+    if said:
+        warn(f"{listing(said.values(), 4)}. As text it is a factor in a formula.", DataWarning)
+
+
+def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[str, BoolArray]) -> Panel:
     """Hold the wages against what a wage can be, and do with the others as told."""
     if wage is None:
         return panel
@@ -328,15 +324,21 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
             f"{wage!r} holds {column.dtype} in {len(column):,} of {len(column):,} rows, which is no amount of pay: "
             "declare the column that holds wages as numbers."
         )
-    pay = numbers(column)
-    kinds = _invalid_wages(column, pay, logs=dict(panel.roles.units).get(wage) in PER_LOG)
+    pay, from_text = _pay(column)
+    if from_text:
+        said = f"{wage} is read from text in {from_text:,} of {len(panel):,} rows"
+        panel = replace(panel, ledger=panel.ledger.note(said))
+    logs = dict(panel.roles.units).get(wage) in PER_LOG
+    kinds = _invalid_wages(column, pay, labelled, logs=logs)
     if not kinds:
         return panel.with_columns(**{wage: pay})
     bad = np.isin(np.arange(len(pay)), np.concatenate(list(kinds.values())))
     counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
         places = np.flatnonzero(bad)[:3]
-        first = [f"row {i}: {v!r}" for i, v in zip(places, column.iloc[places].tolist(), strict=True)]
+        coded = {int(i): label for label, rows in labelled.items() for i in np.flatnonzero(rows)[:3]}
+        values = zip(places.tolist(), column.iloc[places].tolist(), strict=True)
+        first = [f"row {i}: {coded.get(i, repr(value))}" for i, value in values]
         raise WageError(
             f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
             f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
@@ -350,12 +352,26 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str) -> Panel:
     return panel
 
 
-def _invalid_wages(column: pd.Series[Any], pay: FloatArray, *, logs: bool) -> dict[str, IntArray]:
+def _pay(column: pd.Series[Any]) -> tuple[FloatArray, int]:
+    """Wages as numbers, NaN where they are none, and how many of them are digits in text."""
+    pay = number_or_nan(column)
+    if held_by(column) not in ("text", "mixed"):
+        return pay, 0
+    read = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    from_text = np.isnan(pay) & ~np.isnan(read)
+    return np.where(from_text, read, pay), int(from_text.sum())
+
+
+def _invalid_wages(
+    column: pd.Series[Any], pay: FloatArray, labelled: Mapping[str, BoolArray], *, logs: bool
+) -> dict[str, IntArray]:
     """Rows whose wage is none, by what is wrong with it; logarithms of wages may be zero or negative."""
     missing = column.isna().to_numpy()
+    coded = np.logical_or.reduce([np.zeros(len(pay), dtype=bool), *labelled.values()])
     kinds = {
+        **{f"labelled {label}": mask for label, mask in labelled.items()},
         "text": np.isnan(pay) & ~missing,
-        "missing": missing,
+        "missing": missing & ~coded,
         "infinite": np.isinf(pay),
         "zero": (pay == 0) & (not logs),
         "negative": (pay < 0) & ~np.isinf(pay) & (not logs),

@@ -31,9 +31,11 @@ from wagegap.errors import (
     public,
     refuse_rows,
 )
+from wagegap.estimation.column_types import fault_of, held_by, number_or_nan
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import with_index_columns
 from wagegap.estimation.periods import order_periods
 from wagegap.panel.alignment import align
 from wagegap.panel.roles import Roles
@@ -122,7 +124,7 @@ class Panel:
         mask = self._mask(condition)
         words = reason or (f"not {condition}" if isinstance(condition, str) else "filtered out")
         name = self.roles.weight
-        weight = None if name is None else _total(_numbers(self.frame[name])[~mask])
+        weight = None if name is None else _total(number_or_nan(self.frame[name])[~mask])
         ledger = self.ledger.lose(words, int((~mask).sum()), weight)
         if not mask.any():
             said = f"no row has {condition}" if isinstance(condition, str) else f"no row is left: all are {words}"
@@ -237,10 +239,14 @@ class Panel:
         name = self.roles.weight
         if name is None:
             return None
-        values = _numbers(self.frame[name])[rows]
+        column = self.frame[name].iloc[rows]
+        if held_by(column) in ("dates", "durations", "complex"):
+            raise DataError(f"weights: {name!r} {fault_of(column)}.")
+        values = number_or_nan(column)
+        cure = "turn text into numbers with pandas.to_numeric; " if column[np.isnan(values)].notna().any() else ""
         refuse_rows(
             np.isnan(values), MissingValueError, f"weights {name!r} are missing or text in ",
-            f" rows: filter them out with panel.filter('{name}.notna()'), or fill them in.",
+            f" rows: {cure}filter them out with panel.filter('{name}.notna()'), or fill them in.",
         )  # fmt: skip
         infinite, negative = int(np.isinf(values).sum()), int(((values < 0) & ~np.isinf(values)).sum())
         if negative or infinite:
@@ -316,7 +322,8 @@ class Panel:
                 )
         counted = np.array(whole[names].notna().all(axis=1))
         counted[self.row_ids] = True
-        sample = replace(self, frame=whole[counted].reset_index(drop=True), row_ids=np.flatnonzero(counted))
+        frame = whole[counted].reset_index(drop=True)
+        sample = replace(self, frame=frame, row_ids=np.flatnonzero(counted), index=None)
         return sample, np.searchsorted(sample.row_ids, self.row_ids)
 
     def _row_grouping(self, rows: IntArray, scope: AnyArray) -> Grouping:
@@ -365,7 +372,7 @@ class Panel:
         ColumnError
         """
         check_column(name, self.frame.columns)
-        return _numbers(self.frame[name].iloc[rows])
+        return number_or_nan(self.frame[name].iloc[rows])
 
     def _mask(self, condition: str | BoolArray | pd.Series[bool]) -> BoolArray:
         mask = self._evaluated(condition) if isinstance(condition, str) else condition
@@ -434,7 +441,7 @@ def make_panel(frame: pd.DataFrame, roles: Roles, source: str, ledger: Ledger | 
     n = len(frame)
     index = None if frame.index.equals(pd.RangeIndex(n)) else frame.index
     frame = frame.reset_index(drop=True)
-    total = float(n) if roles.weight is None else _total(_numbers(frame[roles.weight]))
+    total = float(n) if roles.weight is None else _total(number_or_nan(frame[roles.weight]))
     opened = ledger or Ledger(n, total)
     keyed = _is_keyed(frame, roles)
     return Panel(frame, roles, opened, source, _fingerprint(frame), np.arange(n), keyed, index)
@@ -456,11 +463,6 @@ def _is_keyed(frame: pd.DataFrame, roles: Roles) -> bool:
     return roles.worker is not None and not frame.duplicated(keys).any()
 
 
-def _numbers(column: pd.Series[Any]) -> FloatArray:
-    """Values of a column as floats; missing and text become NaN."""
-    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
-
-
 def _total(weights: FloatArray) -> float:
     """Sum of the weights that are numbers; whoever uses the others is told."""
     return float(weights[np.isfinite(weights)].sum())
@@ -470,7 +472,7 @@ def as_pandas(data: Any) -> pd.DataFrame:
     """Turn any data frame into pandas: pandas, polars, Arrow, or whatever offers `to_pandas` or an Arrow stream.
 
     Columns of Python's objects that hold numbers and nothing else become numbers, so that no formula takes them for
-    levels of a factor.
+    levels of a factor; levels of an index that have names become columns.
 
     >>> as_pandas({"age": pd.Series([30, 41, None], dtype=object)})["age"].dtype
     Int64Dtype()
@@ -480,7 +482,7 @@ def as_pandas(data: Any) -> pd.DataFrame:
     except (TypeError, ValueError) as error:
         raise DataError(f"{type(data).__name__} cannot be made a data frame: {error}.") from error
     if isinstance(frame, pd.DataFrame):
-        return _with_numbers(frame)
+        return _with_numbers(with_index_columns(frame))
     hint = "; simulate_panel(...).panel is the panel" if hasattr(data, "panel") else ""
     hint = "; give data.collect()" if hasattr(data, "collect") else hint
     raise DataError(

@@ -39,7 +39,7 @@ from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.panel.panel import Panel, as_panel
 
-__all__ = ["PanelAccess", "cell_keys", "prepare", "with_weights"]
+__all__ = ["PanelAccess", "cell_keys", "domain_of", "prepare", "with_weights"]
 
 _TAKEN = (
     *("term", "unit", "comparison", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"),
@@ -243,6 +243,21 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
     else:
         panel = panel.with_columns(**{name: _weight_values(panel, weights)})
     return replace(panel, roles=replace(panel.roles, weight=name, weight_kind=kind))
+
+
+def domain_of(
+    data: Any, subpop: str | BoolArray | None, weights: Any = None, weight_kind: WeightKind | None = None
+) -> tuple[Any, Any, WeightKind | None]:
+    """Return the rows of a subpopulation, which keep the design of the sample, and the weights still to be declared.
+
+    Raises
+    ------
+    OptionError, ColumnError, FormulaError, DataError, EmptyDataError
+    """
+    if subpop is None:
+        return data, weights, weight_kind
+    reason = None if isinstance(subpop, str) else "not of the subpopulation"
+    return with_weights(as_panel(data), weights, weight_kind).filter(subpop, reason=reason), None, None
 
 
 def _weight_values(panel: Panel, weights: Any) -> FloatArray:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
 from wagegap._display.labels import put_caption, write_beside
-from wagegap._display.numbers import format_number, spaced
+from wagegap._display.numbers import format_key, format_number, spaced
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import (
     DataError,
@@ -23,6 +23,7 @@ from wagegap.errors import (
     OptionError,
     check_column,
     check_count,
+    check_keys_meet,
     check_known,
     listing,
     public,
@@ -136,7 +137,9 @@ def _corridors(
     if origin == destination:
         raise OptionError(f"origin and destination are both {origin!r}: name two columns.")
     values = _checked(frame, origin, destination, flow)
-    table = frame[[origin, destination]].astype(str).set_axis(["a", "b"], axis=1).assign(flow=values)[values > 0]
+    places = {side: frame[name].map(format_key) for side, name in zip("ab", (origin, destination), strict=True)}
+    table = pd.DataFrame(places).assign(flow=values)[values > 0]
+    check_keys_meet(table["a"].unique(), table["b"].unique(), "places", (repr(origin), repr(destination)))
     within = table["a"] == table["b"]
     if within.all():
         raise EmptyDataError(f"{flow!r} has no flow above zero between two places, in {len(frame):,} rows.")

@@ -13,7 +13,7 @@ from wagegap._display.axes import figure_of, new_axes
 from wagegap.errors import DataError, OptionError, check_count, check_option, listing, public
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.panel.countries import country_name
+from wagegap.panel.countries import country_name, hold_countries
 from wagegap.regression.exits.exits import Exits, band_words
 from wagegap.regression.exits.figures import draw_incidence
 from wagegap.regression.figures import draw_effects, draw_intervals
@@ -32,7 +32,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 def plot_forest(
     results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: int = 60, keep: Sequence[str] = ()
 ) -> Any:
-    """Draw estimates by country with their intervals, largest first: a forest plot.
+    """Draw estimates by cell with their intervals, largest first: a forest plot.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def plot_forest(
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
-    unit = "" if units[0] == "none" else f"{units[0]}, "
+    unit = {"none": "", "log": "difference of logs, "}.get(units[0], f"{units[0]}, ")
     ax.set_xlabel(f"{unit}{errors}{choice}")
     return ax
 
@@ -313,7 +313,8 @@ def _rows(group: str, result: Any, alpha: float) -> pd.DataFrame:
     estimates = result.estimates if isinstance(result, Result) else result
     if not isinstance(estimates, Estimates):
         raise DataError(f"a forest plot needs results or Estimates, not {type(result).__name__}.")
-    names = [country_name(name) for name in estimates.names]
+    of_countries = len(estimates.by) != 1 or hold_countries(estimates.labels[estimates.by])
+    names = [country_name(name) if of_countries else name for name in estimates.names]
     interval = estimates.conf_int(alpha).reset_index(drop=True)
     unit = estimates.labels["unit"].astype(str).to_numpy()
     return interval.assign(name=names, group=group, unit=unit, estimate=estimates.values)

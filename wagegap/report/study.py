@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import re
 import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,6 +40,7 @@ from wagegap.errors import (
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
+from wagegap.estimation.units import unit_in_heading
 from wagegap.panel.countries import country_name, normalise_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
@@ -252,34 +254,65 @@ def _shipped(where: str, spec: str) -> Any:
 
 
 def _premiums_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
-    findings = [Finding(label, _premiums_in_words(_estimates(result), watch))]
+    parts = _by_term(_estimates(result), label)
+    findings = [Finding(about, _premiums_in_words(part, watch)) for about, part in parts]
     if isinstance(result, Premiums) and "iso3" in result.absent:
-        absent = result.absent.set_index("iso3")[["n_treated", "n", "reason"]]
+        wanted = result.absent[result.absent["iso3"].isin(watch)].sort_values(
+            "iso3", key=lambda column: column.map({iso3: i for i, iso3 in enumerate(watch)}), kind="stable"
+        )
+        keys = [name for name in _estimates(result).by if name != "iso3"]
         findings += [
-            Finding(label, f"{country_name(iso3)} is absent: {treated} holders among {n} ({reason}).", "absent")
-            for iso3 in watch
-            for treated, n, reason in absent[absent.index == iso3].to_numpy()
+            Finding(label, _absence({str(name): value for name, value in row.items()}, keys), "absent")
+            for row in wanted.to_dict("records")
         ]
     return _shown(f"premiums_{name}", label, result, findings, watch)
 
 
 def _rates_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
     estimates = _estimates(result)
-    low, high = (format_number(float(end)) for end in (estimates.values.min(), estimates.values.max()))
-    text = f"{len(estimates.values)} rates from {low} to {high} ({estimates.unit}){_watched(estimates, watch)}."
-    return _shown(f"rates_{name}", label, result, [Finding(label, text)], watch)
+    findings = []
+    for about, part in _by_term(estimates, label):
+        low, high = (format_number(float(end)) for end in (part.values.min(), part.values.max()))
+        text = f"{len(part.values)} rates from {low} to {high}{unit_in_heading(part.unit)}{_watched(part, watch)}."
+        findings.append(Finding(about, text))
+    return _shown(f"rates_{name}", label, result, findings, watch)
 
 
 def _shown(name: str, label: str, result: Any, findings: list[Finding], watch: list[str]) -> _Part:
     """Findings, with a table and a forest plot of each term."""
-    estimates = _estimates(result)
-    terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
-    figures = {}
-    for term in terms:
-        key, title = (name, label) if len(terms) == 1 else (f"{name}_{term}", f"{label}: {term}")
-        figure = figure_of(add_title(plot_forest(estimates.select(term=term), keep=watch), title))
-        figures[key] = (figure, f"{title}: estimates by country with 95 % intervals, largest first.")
+    figures, parts = {}, _by_term(_estimates(result), label)
+    for title, part in parts:
+        key = name if len(parts) == 1 else f"{name}_{_file_name(part.labels['term'].iloc[0])}"
+        figure = figure_of(add_title(plot_forest(part, keep=watch), title))
+        errors = "without intervals, as errors are unknown" if part.bse.isna().all() else "with 95 % intervals"
+        by = listing("country" if key == "iso3" else spaced(key) for key in part.by) or "estimate"
+        figures[key] = (figure, f"{title}: estimates by {by} {errors}, largest first.")
     return _Part(findings, {name: table(result, title=label, layout="long")}, figures)
+
+
+def _by_term(estimates: Estimates, label: str) -> list[tuple[str, Estimates]]:
+    """Estimates of each term, called by it where there are several."""
+    terms = list(dict.fromkeys(estimates.labels["term"].astype(str)))
+    if len(terms) == 1:
+        return [(label, estimates)]
+    return [(f"{label}: {term}", estimates.select(term=term)) for term in terms]
+
+
+def _file_name(term: object) -> str:
+    """A term as part of the name of a file.
+
+    >>> _file_name("field[T.law]:ai"), _file_name("net_migration")
+    ('field_T.law_ai', 'net_migration')
+    """
+    return re.sub(r"[^\w.-]+", "_", str(term)).strip("_")
+
+
+def _absence(row: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Which premium a country lacks, and why."""
+    where = " ".join([country_name(row["iso3"]), *(str(row[key]) for key in keys)])
+    term = row.get("term")
+    said = f"{where} is absent" if not isinstance(term, str) else f"{where} has no premium of {term}"
+    return f"{said}: {row['n_treated']} holders among {row['n']} ({row['reason']})."
 
 
 def _link_parts(entries: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], seed: int) -> Iterable[_Part]:
@@ -317,7 +350,9 @@ def _link_part(
         finding = Finding(label, f"No corrected interval is given: {error}", "refused")
         shown, title = [link], f"{label}: naive fit, correction refused"
     columns = {"naive" if one.method == "ols" else one.method: one for one in shown}
-    alt = f"{title}: rates against premiums with 95 % error ellipses, fitted line and band; {link.cells.n} countries."
+    known = link.cells.premiums_known and link.cells.known(0)
+    cells = _counted(link.cells.n, list(link.cells.keys.columns))
+    alt = f"{title}: rates against premiums{' with 95 % error ellipses' if known else ''}, line and band; {cells}."
     figures = {f"link_{name}": (figure_of(add_title(plot_link(link), title)), alt)}
     return _Part([finding], {f"link_{name}": table(columns, title=title)}, figures, {name: link})
 
@@ -337,9 +372,8 @@ def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _P
         without=str(options["without"]), label=str(content["premiums"][name].get("label", name)),
     )  # fmt: skip
     rows = caution.table.assign(term="r " + caution.table["year"], estimate=caution.table["r"])
-    shown = table(
-        rows[["term", "estimate", "p_value"]], title="Premiums against net migration, year by year", layout="long"
-    )
+    title = f"{caution.label} against {caution.outcome}, year by year"
+    shown = table(rows[["term", "estimate", "p_value"]], title=title, layout="long")
     return _Part([Finding("Caution", caution.in_words(), "caution")], {"caution": shown})
 
 
@@ -353,17 +387,37 @@ def _estimates(result: Any) -> Estimates:
 
 def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     """Mean and spread by random effects, and the countries watched."""
-    n = len(estimates.values)
-    watched = _watched(estimates, watch)
-    if estimates.bse.isna().any():
-        return f"{n} countries, standard errors unknown{watched}."
+    cells, watched = _counted(len(estimates.values), estimates.by), _watched(estimates, watch)
+    unknown = int(estimates.bse.isna().sum())
+    if unknown:
+        of = "" if unknown == len(estimates.values) else f" of {unknown}"
+        return f"{cells}, standard errors{of} unknown{watched}."
+    if len(estimates.values) < 2:
+        return f"{cells}: {format_number(float(estimates.values[0]))}{_unit(estimates)}{watched}."
     pooled = fit_link(f"{estimates.labels['term'].iloc[0]} ~ 1", estimates, None, method="meta")
     figures = (pooled.params.iloc[0], pooled.bse.iloc[0], np.sqrt(pooled.tau2 or 0.0), estimates.bse.median())
     mean, error, tau, typical = (format_number(float(figure)) for figure in figures)
     return (
-        f"{n} countries, mean {mean} ({error}) {estimates.unit}; true premiums differ by a standard deviation of "
+        f"{cells}, mean {mean} ({error}){_unit(estimates)}; true premiums differ by a standard deviation of "
         f"{tau}, against a median standard error of {typical}{watched}."
     )
+
+
+def _counted(n: int, keys: Sequence[str]) -> str:
+    """How many cells there are, by what tells them apart.
+
+    >>> _counted(6, ["iso3"]), _counted(12, ["field", "year"])
+    ('6 countries', '12 cells by field and year')
+    """
+    if list(keys) == ["iso3"]:
+        return f"{n} {'country' if n == 1 else 'countries'}"
+    by = " and ".join("country" if key == "iso3" else spaced(key) for key in keys)
+    return f"{n} {'cell' if n == 1 else 'cells'}{f' by {by}' if by else ''}"
+
+
+def _unit(estimates: Estimates) -> str:
+    """The unit as it follows a number."""
+    return "" if estimates.unit == "none" else f" {estimates.unit}"
 
 
 def _watched(estimates: Estimates, watch: list[str]) -> str:

@@ -44,7 +44,6 @@ def test_keys_that_read_alike_and_never_meet_are_refused(first, second):
 def test_keys_of_covariates_instruments_traits_and_other_sources_too():
     lower = pd.DataFrame({"iso3": [name.lower() for name in ISO], "age": np.sin(np.arange(8.0))})
     fitted, other = link(), table(P, lower["iso3"], "premium")
-    rates, premiums = table(Y, ISO, "emigration"), table(P, ISO, "premium")
     for ask in (
         lambda: link(formula="emigration ~ premium + age", data=lower),
         lambda: fitted.moderate("age", data=lower),

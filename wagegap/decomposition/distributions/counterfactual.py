@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import FloatArray, IntArray, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
 from wagegap.decomposition.distributions.conditional import MODELS, Conditional, Model, Process, fit_conditional
 from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical, zero_test
 from wagegap.decomposition.distributions.mass_points import ALL_AGREE, drop_errors
@@ -65,6 +65,7 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import unit_in_heading
+from wagegap.panel.rows import domain_of
 
 __all__ = ["CounterfactualGap", "counterfactual"]
 
@@ -239,6 +240,7 @@ def counterfactual(  # noqa: PLR0913
     cov: CovLike | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> CounterfactualGap:
     """Decompose the gap of the quantiles of pay into composition and structure, by a model of pay given regressors.
 
@@ -274,6 +276,8 @@ def counterfactual(  # noqa: PLR0913
         where it declares them; draws of clusters within strata where it declares both), seed 0.
     weights, weight_kind
         As in `fit_premiums`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -307,6 +311,7 @@ def counterfactual(  # noqa: PLR0913
     >>> gap.tidy()["component"].unique().tolist()
     ['difference', 'explained', 'unexplained']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_options(
         model=(model, MODELS),
         reference=(reference, ("A", "B")),

@@ -75,6 +75,7 @@ from wagegap.estimation.formula import required_columns
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_LOG
+from wagegap.panel.rows import domain_of
 
 __all__ = ["ReweightedGap", "dfl"]
 
@@ -154,6 +155,7 @@ def dfl(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> ReweightedGap:
     """Decompose the gap of any statistic into composition and structure, by reweighting.
@@ -189,6 +191,8 @@ def dfl(  # noqa: PLR0913
     keep_units : bool, optional
         Keep the scores and weights of all rows, so that the result can be joined with others; by itself unless they
         are many.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -208,6 +212,7 @@ def dfl(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_options(reference=(reference, ("A", "B")), reweight=(reweight, MODELS))
     chosen, rule, trimming = parse_statistics(statistics, probs), density_rule(density), parse_trim(trim)
     grouped = group_samples(

@@ -76,6 +76,7 @@ from wagegap.estimation.formula import design_matrix, required_columns
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
+from wagegap.panel.rows import domain_of
 
 __all__ = ["RifDecomposition", "rif_oaxaca"]
 
@@ -126,6 +127,7 @@ def rif_oaxaca(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> RifDecomposition:
     """Decompose the gap of quantiles, inequality measures or other statistics between two groups, in detail.
@@ -173,6 +175,8 @@ def rif_oaxaca(  # noqa: PLR0913
         and propensity are estimated again every time.
     small_sample, weights, weight_kind, keep_units
         As in `oaxaca`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -204,6 +208,7 @@ def rif_oaxaca(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_options(convention=(convention, ("full", "stata", "none")), mass_points=(mass_points, ("recentred", "peers")))
     if convention == "none" and cov is not None:
         raise OptionError(f"convention='none' gives no standard errors, and cov={str(cov)!r} asks for them.")

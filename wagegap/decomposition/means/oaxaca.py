@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import decomposition, joint_estimates, replicate_values
@@ -39,6 +39,7 @@ from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
 from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.spec import refittable
+from wagegap.panel.rows import domain_of
 
 __all__ = ["Convention", "Plan", "Threefold", "oaxaca", "plan"]
 
@@ -65,6 +66,7 @@ def oaxaca(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> Decomposition:
     """Decompose the gap of means between two groups, or many pairs of groups at once.
@@ -110,6 +112,8 @@ def oaxaca(  # noqa: PLR0913
         As in `fit_premiums`.
     keep_units : bool, optional
         Keep the scores of all rows, so that the result can be joined with others; by default unless they are many.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -128,6 +132,7 @@ def oaxaca(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_options(
         convention=(convention, ("full", "stata", "ddecompose")),
         absent_levels=(absent_levels, ("raise", "base")),
@@ -261,7 +266,7 @@ def _decomposition(
         def values_of(replicates: ReplicateWeights) -> FloatArray:
             return _evaluate(scheme, images, replicate_fits(grouped.sample, fits, scheme.poolings, replicates))
 
-        source, matrix = replicate_values(grouped, values, values_of, members), np.eye(values.size)
+        source, matrix = replicate_values(grouped, values, values_of, members, signed=True), np.eye(values.size)
     else:
         matrix = np.vstack([_jacobian(scheme, image, fits.values) for image in images]) @ fits.matrix
     outcome = grouped.design.outcome
@@ -275,7 +280,7 @@ def _with_products(
 ) -> Decomposition:
     """Add the variance of the products of errors of means and coefficients to that of the components."""
     assert fits.source is not None
-    v = fits.matrix @ fits.source.covariance() @ fits.matrix.T
+    v = fits.matrix @ done.estimates.sources[0].covariance() @ fits.matrix.T
     covariances = []
     for image in images:
         local = (image @ v @ image.T).reshape(5, fits.k, 5, fits.k)

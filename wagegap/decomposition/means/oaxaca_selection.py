@@ -38,14 +38,14 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import numbers
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import with_weights
+from wagegap.panel.rows import domain_of, with_weights
 
 __all__ = ["oaxaca_offers", "oaxaca_selection"]
 
@@ -69,6 +69,7 @@ def oaxaca_selection(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of means at coefficients corrected for selection.
 
@@ -85,6 +86,8 @@ def oaxaca_selection(  # noqa: PLR0913
         squares on those who are paid.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -109,6 +112,7 @@ def oaxaca_selection(  # noqa: PLR0913
     >>> gap.components
     ('difference', 'explained', 'unexplained')
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     if isinstance(reference, str) and reference in ("pooled", "neumark"):
         raise OptionError(
             f"reference={reference!r}: coefficients corrected in one group cannot be pooled; use 'A' or 'B'."
@@ -178,7 +182,7 @@ def _filled(
     unselected, incomplete = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()
-        selected = numbers(frame[equation.outcome])
+        selected = number_or_nan(frame[equation.outcome])
         bad = ~np.isin(selected[of_group], (0.0, 1.0))
         refuse_rows(bad, DataError, f"selection into {equation.outcome!r} must be 0/1; ", " rows are not.")
         unselected |= of_group & (selected == 0)

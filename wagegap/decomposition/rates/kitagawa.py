@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import component_labels, decomposition, estimate_comparisons, joint_estimates
 from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
@@ -34,7 +34,7 @@ from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import with_weights
+from wagegap.panel.rows import domain_of, with_weights
 
 __all__ = ["kitagawa"]
 
@@ -57,6 +57,7 @@ def kitagawa(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate into composition over cells and rates within cells (Kitagawa, Das Gupta).
 
@@ -78,6 +79,8 @@ def kitagawa(  # noqa: PLR0913
         Composition by factor; rates by cell as well; or neither.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`, for workers.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -104,6 +107,7 @@ def kitagawa(  # noqa: PLR0913
     if size is not None and (weights is not None or cov is not None):
         raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")
     panel = with_weights(as_panel(data), size or weights, "analytic" if size else weight_kind)
+    panel, *_ = domain_of(panel, subpop)
     panel, cells, levels = _number_cells(panel, names)
     grouped = group_samples(panel, f"{outcome} ~ {_CELL} - 1", group=group, groups=groups, by=by, cov=cov)
     check_shares(grouped)

@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import FloatArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, RngLike, SmallSample, WeightKind
 from wagegap.decomposition.columns import REFERENCES, Columns, Detail, detail_rows, reported_columns
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimator, component_labels, decomposition, estimate_comparisons
@@ -54,6 +54,7 @@ from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, LinkFunction, fit_binary, probability, slope
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
+from wagegap.panel.rows import domain_of
 
 __all__ = ["check_shares", "fairlie", "yun"]
 
@@ -83,6 +84,7 @@ def fairlie(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate by switching the regressors of matched rows (Fairlie).
 
@@ -116,6 +118,8 @@ def fairlie(  # noqa: PLR0913
         published, which understate those of regressors that are unevenly spread.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -134,6 +138,7 @@ def fairlie(  # noqa: PLR0913
     >>> gap.detail("explained").estimates.labels["term"].tolist()
     ['ai', 'female', 'exper']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_options(
         model=(model, LINKS),
         reference=(reference, ("A", "B", "pooled", "neumark")),
@@ -172,6 +177,7 @@ def yun(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate in proportion to the parts of the index (Yun).
 
@@ -194,6 +200,8 @@ def yun(  # noqa: PLR0913
         Coefficients at which regressors are valued: those of the first group, or of the second.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -212,6 +220,7 @@ def yun(  # noqa: PLR0913
     >>> gap.totals().labels["component"].tolist()
     ['difference', 'explained', 'unexplained']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_options(model=(model, LINKS), reference=(reference, ("A", "B")))
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     columns = reported_columns(grouped, normalize)

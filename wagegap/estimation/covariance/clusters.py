@@ -21,9 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import CodeArray, FloatArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray
 
-__all__ = ["DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
+__all__ = ["LEVERAGE_ONE", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
+
+LEVERAGE_ONE = 1e-10
+"""How near to one a leverage is taken for one: there the residual is rounding."""
+
+_SHARE = 1e-10  # share of a parameter's variance that counts as something
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,10 @@ class DegreesMatrices:
         (X'WX)^-1 X_i' A_i' W_i X_i R'.
     middle : ndarray, shape (k, k)
         X'W^2 X.
+    singular : ndarray of bool, shape (m,)
+        Clusters that alone decide a reported parameter: its residuals there are zero whatever the errors are.
+    undefined : ndarray of bool, shape (r,)
+        Parameters that such clusters decide.
     """
 
     groups: CodeArray
@@ -49,6 +58,8 @@ class DegreesMatrices:
     left: FloatArray
     right: FloatArray
     middle: FloatArray
+    singular: BoolArray
+    undefined: BoolArray
 
     def pairs(self, contrast: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Covariance of what each cluster adds to one contrast and to another (or the same), shape (m, m)."""
@@ -107,15 +118,22 @@ def adjust_clusters(
     m, (r, k) = len(groups), reported.shape
     scores, own = np.empty((m, r)), np.empty((m, r, r))
     left, right = np.empty((m, r, k)), np.empty((m, k, r))
+    decided = np.zeros((m, r), dtype=bool)
+    size = np.einsum("rk,kl,rl->r", reported, x.T @ wx, reported)
     for g, rows in enumerate(np.split(order, starts[1:])):
         xg, wxg = x[rows], wx[rows]
-        adjusted = _adjusted_wx(xg, wxg, bread, middle, kind, equal=weights is None)
+        adjusted, blind = _adjusted_wx(xg, wxg, bread, middle, kind, weights=None if weights is None else w[rows])
         influence = adjusted @ reported.T
+        # share of b_j's variance, M_jj, in errors along u, which leave no residual: (u'W_i X_i M e_j)^2, u'W_i u = 1
+        decided[g] = ((blind @ reported.T) ** 2 > _SHARE * size).any(axis=0)
         scores[g] = influence.T @ residuals[rows]
         own[g] = influence.T @ influence
         left[g] = influence.T @ wxg
         right[g] = bread @ (xg.T @ influence)
-    return scores, DegreesMatrices(groups.astype(np.int32), own, left, right, middle)
+    return scores, DegreesMatrices(
+        groups.astype(np.int32), own, left, right, middle, np.asarray(decided.any(axis=1)),
+        np.asarray(decided.any(axis=0)),
+    )  # fmt: skip
 
 
 def satterthwaite(pairs: FloatArray) -> float:
@@ -156,21 +174,38 @@ def hotelling(pairs: Callable[[FloatArray, FloatArray], FloatArray], contrasts: 
 
 
 def _adjusted_wx(
-    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: str, *, equal: bool
-) -> FloatArray:
-    """A_i' W_i X_i of one cluster, shape (n_i, k)."""
+    x: FloatArray, wx: FloatArray, bread: FloatArray, middle: FloatArray, kind: str, *, weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """A_i'W_i X_i of one cluster, shape (n_i, k), and u'W_i X_i of errors u that leave it no residual, shape (d, k)."""
     if kind in ("CR0", "CR1"):
-        return wx
+        return wx, np.zeros((0, x.shape[1]))
     if kind == "CR3":
         # (I - X M X'W)^-1 has a transpose that maps WX to WX (I - M X'WX)^-1.
-        return wx @ linalg.pinv(np.eye(x.shape[1]) - bread @ (x.T @ wx))
+        gram = x.T @ wx
+        left = np.eye(x.shape[1]) - bread @ gram
+        inverse = linalg.pinv(left)
+        regular = np.abs(inverse @ left - np.eye(x.shape[1])).max(initial=0.0) < 1e-6
+        return wx @ inverse, np.zeros((0, x.shape[1])) if regular else _alone(left, gram)
     # B_i = I - X_i M X_i'W_i - W_i X_i M X_i' + X_i M X'W^2 X M X_i', the residuals' variance, M = (X'WX)^-1;
     # A_i = B_i^(-1/2) = I + Q [(Q'B_i Q)^(-1/2) - I] Q', Q an orthonormal basis of [X_i, W_i X_i].
-    basis = linalg.qr(x if equal else np.hstack([x, wx]), mode="economic", pivoting=True)[0]
+    basis = linalg.qr(x if weights is None else np.hstack([x, wx]), mode="economic", pivoting=True)[0]
     bx, bwx = basis.T @ x, basis.T @ wx
     hat = bx @ bread @ bwx.T
     inside = np.eye(basis.shape[1]) - hat - hat.T + bx @ bread @ middle @ bread @ bx.T
     values, vectors = linalg.eigh((inside + inside.T) / 2)
     positive = values > 1e-12
     root = np.where(positive, 1 / np.sqrt(np.where(positive, values, 1.0)), 0.0)
-    return wx + basis @ (((vectors * (root - 1.0)) @ vectors.T) @ bwx)
+    adjusted = wx + basis @ (((vectors * (root - 1.0)) @ vectors.T) @ bwx)
+    # (I - H_i')v = 0 for v = W_i u
+    null = vectors[:, ~positive]
+    squares = (basis @ null) ** 2
+    length = np.sqrt((squares if weights is None else squares / weights[:, None]).sum(axis=0))
+    return adjusted, (null / length).T @ bx
+
+
+def _alone(left: FloatArray, gram: FloatArray) -> FloatArray:
+    """Z'X_i'W_i X_i, Z the coefficients that without the cluster are not identified, scaled to Z'X_i'W_i X_i Z = I."""
+    # M X_i'WX_i z = z, so that the rest of the rows have z'(X'WX - X_i'WX_i)z = 0
+    null = linalg.null_space(left, rcond=1e-8)
+    size = linalg.cholesky(null.T @ gram @ null, lower=True)
+    return np.asarray(linalg.solve_triangular(size, null.T @ gram, lower=True))

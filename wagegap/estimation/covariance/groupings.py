@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
 
-__all__ = ["Grouping", "PairWeights", "factorize", "group_sums"]
+__all__ = ["Grouping", "PairWeights", "factorize", "group_sums", "inside_one_unit"]
 
 _MOSTLY, _ROWS = 0.3, 8_192
 _TABLE = 16  # possible keys per row up to which a table of them is faster than a sort
@@ -37,6 +37,9 @@ class PairWeights(Protocol):
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q)."""
+
+    def metric(self, scores: sparse.csr_array) -> FloatArray | None:
+        """Return what a negative S'KS is repaired in, shape (q, q); None where K is positive semidefinite."""
 
     def take(self, rows: IntArray) -> PairWeights:
         """Return the weights among the given rows."""
@@ -98,6 +101,9 @@ class Grouping:
         alone = self.n_groups == len(self.codes) and len(np.unique(self.codes)) == self.n_groups
         return _squared(scores if alone else self.sums(scores))
 
+    def metric(self, scores: sparse.csr_array) -> None:
+        """K = GG' is positive semidefinite."""
+
     def take(self, rows: IntArray) -> Grouping:
         """Keep the given rows; labels that no row has any more are dropped."""
         kept, codes = np.unique(self.codes[rows], return_inverse=True)
@@ -121,6 +127,45 @@ class Grouping:
         ours, theirs = crossed.labels
         labels = (*(part[ours] for part in self.labels), *(part[theirs] for part in other.labels))
         return Grouping(crossed.name, self.source, crossed.codes, labels)
+
+
+def inside_one_unit(pairs: PairWeights, cells: IntArray | CodeArray, n_cells: int) -> BoolArray:
+    """Say which cells have rows that are all fully related to one another, and so no variance between units.
+
+    Scores of a fit add up to zero over its rows, and so does everything summed over a single unit: errors would be
+    rounding. A single cluster, sampling unit, place or period is such a unit, and so are flows that all start in one
+    country, and places that are all nearer to each other than a kernel reaches.
+
+    Parameters
+    ----------
+    pairs : PairWeights
+        Which rows are related.
+    cells : ndarray of int, shape (n,)
+        Cell of each row.
+    n_cells : int
+        Number of cells C.
+
+    Returns
+    -------
+    ndarray of bool, shape (C,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> places = Grouping.from_keys("place", "data", np.array(["a", "a", "b", "c"]))
+    >>> inside_one_unit(places, np.array([0, 0, 1, 1]), 2).tolist()
+    [True, False]
+    """
+    # K_ij = 1 for all rows of a cell of n rows where 1'K1 = n^2
+    n = len(cells)
+    members = sparse.csr_array((np.ones(n), (np.arange(n), cells)), shape=(n, n_cells))
+    total = np.diag(pairs.quadratic(members))
+    alone = total >= np.bincount(cells, minlength=n_cells).astype(float) ** 2 * (1 - 1e-12)
+    if isinstance(pairs, Grouping):
+        return np.asarray(alone)
+    order = np.argsort(cells, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(cells, minlength=n_cells))[:-1])
+    return np.asarray(alone | np.array([pairs.degrees(rows) < 1 for rows in parts]))
 
 
 def factorize(values: AnyArray) -> tuple[CodeArray, AnyArray]:

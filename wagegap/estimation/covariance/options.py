@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import combinations
-from typing import ClassVar, Literal, Protocol, Self, TypeAlias
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
 import numpy as np
 
 from wagegap._typing import (
     AnyArray,
     CodeArray,
+    CovarianceRepair,
     FloatArray,
     IntArray,
     ReplicateKind,
@@ -35,6 +36,7 @@ from wagegap.errors import (
     CovarianceError,
     OptionError,
     check_count,
+    check_keys_meet,
     check_option,
     check_rng,
     did_you_mean,
@@ -44,8 +46,10 @@ from wagegap.errors import (
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.pairs import Dyads, Places, Spells, check_kernel
 from wagegap.estimation.covariance.replication import (
+    Centre,
     ReplicateWeights,
     bootstrap_weights,
+    check_whole,
     replicate_scale,
 )
 from wagegap.estimation.covariance.resampling import GivenWeights
@@ -70,6 +74,7 @@ __all__ = [
     "Replicates",
     "Robust",
     "Survey",
+    "check_fay",
     "parse_cov",
     "replicate_scale",
 ]
@@ -81,7 +86,7 @@ _LONELY_ALIASES: dict[str, Lonely] = {
     "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average"
 }  # fmt: skip
 """Names of R's survey.lonely.psu and of Stata's singleunit()."""
-_REPLICATE_KINDS = ("BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap")
+_REPAIRS = ("metric", "eigenvalue", "none")
 _SPELLINGS = ("iid", *_HC, "CR0:cluster", "CR1:cluster", "CR2:cluster", "CR3:cluster", "CR1:first+second")
 
 
@@ -154,6 +159,16 @@ class _Option:
         """Whether residuals are adjusted by the hat matrices of clusters: CR2 and CR3."""
         return self.kind in ("CR2", "CR3")
 
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: a signed sum, or a kernel that cuts off."""
+        return False
+
+    @property
+    def repair(self) -> CovarianceRepair:
+        """What is done with negative variances."""
+        return "metric"
+
     def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
         """Fill in the replicates that a panel declares, where they are meant."""
         return self
@@ -180,6 +195,8 @@ class _Analytic(_Option):
 
     __slots__ = ()
     replicated: ClassVar[Literal[False]] = False
+    adjusts_wald: ClassVar[bool] = False
+    """Whether tests of several hypotheses are adjusted Wald tests, F(q, d - q + 1) = (d - q + 1)/(d q) W."""
 
     @property
     def kind(self) -> str:
@@ -211,10 +228,6 @@ class _Analytic(_Option):
         """Return the degrees of freedom of a contrast, `degrees` being the units less one."""
         return degrees
 
-    def joint_degrees(self, degrees: float) -> float | None:
-        """Return the degrees of a test of several contrasts of these degrees, where it is no F test with them."""
-        return None
-
 
 class _Replicated(_Option):
     """A covariance of estimates refitted with other weights."""
@@ -233,13 +246,26 @@ class Robust(_Analytic):
         `"iid"`, `"HC0"` to `"HC3"`, `"CR0"` to `"CR3"`.
     clusters : tuple of str
         Columns (or `"worker"`) within whose values errors may be correlated.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
+        positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
+        and Miller (2011) propose; or nothing, and a negative variance has no error.
     """
 
     kind: str = field()
     clusters: tuple[str, ...] = ()
+    repair: CovarianceRepair = field(default="metric")
+
+    def __post_init__(self) -> None:
+        check_option("repair", self.repair, _REPAIRS)
 
     def __str__(self) -> str:
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether there are several clusters."""
+        return len(self.clusters) > 1
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -328,6 +354,8 @@ class Survey(_Analytic):
     'Survey(stratum/psu, lonely adjust)'
     """
 
+    adjusts_wald: ClassVar[bool] = True
+
     psu: str | tuple[str, ...]
     strata: str | None = None
     lonely: Lonely = "raise"
@@ -364,10 +392,6 @@ class Survey(_Analytic):
     def needs(self) -> tuple[str, ...]:
         """Names of the groupings that two joined results must have in common."""
         return ("row", str(self))
-
-    def joint_degrees(self, degrees: float) -> float:
-        """Return the degrees of a test of several hypotheses: adjusted Wald, as Stata's `test` after `svy`."""
-        return degrees
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the design of the rows, with the units of every stratum counted over the whole sample."""
@@ -419,18 +443,32 @@ class Dyadic(_Analytic):
     ----------
     origin, destination : str
         Columns of the two members.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
+        positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
+        and Miller (2011) propose; or nothing, and a negative variance has no error.
     """
 
     origin: str
     destination: str
+    repair: CovarianceRepair = field(default="metric")
+
+    def __post_init__(self) -> None:
+        check_option("repair", self.repair, _REPAIRS)
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: yes."""
+        return True
 
     def __str__(self) -> str:
         return f"Dyadic({self.origin}~{self.destination})"
 
     def pair_weights(self, panel: RowLabels, rows: IntArray) -> dict[str, PairWeights]:
         """Return the dyads of some rows."""
-        members = (panel.ids(column, rows) for column in (self.origin, self.destination))
-        return {str(self): Dyads.from_keys(str(self), panel.source, *members)}
+        first, second = (panel.ids(column, rows) for column in (self.origin, self.destination))
+        check_keys_meet(first.tolist(), second.tolist(), f"cov={self}", (repr(self.origin), repr(self.destination)))
+        return {str(self): Dyads.from_keys(str(self), panel.source, first, second)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,15 +483,26 @@ class Conley(_Analytic):
         Distance from which on rows are uncorrelated.
     kernel : {"uniform", "bartlett"}
         Weight of nearer pairs.
+    repair : {"metric", "eigenvalue", "none"}
+        What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of
+        the covariance of uncorrelated places, whatever the units and the coding of regressors; negative eigenvalues
+        are; or nothing, and a negative variance has no error.
     """
 
     lat: str
     lon: str
     km: float
     kernel: Literal["uniform", "bartlett"] = "uniform"
+    repair: CovarianceRepair = field(default="metric")
 
     def __post_init__(self) -> None:
         check_kernel(self.km, self.kernel)
+        check_option("repair", self.repair, _REPAIRS)
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether a variance may come out negative: yes."""
+        return True
 
     def __str__(self) -> str:
         return f"Conley({self.lat}~{self.lon}, {self.km:g} km, {self.kernel})"
@@ -539,18 +588,29 @@ class BeckKatz:
 
 @dataclass(frozen=True, slots=True)
 class Replicates(_Replicated):
-    """Replicate weights that the survey supplies.
+    """Replicate weights that the survey supplies: V = sum_r c_r (b_r - b)(b_r - b)'.
+
+    Degrees of freedom are the rank of the replicate weights, of the rows of a domain or cell, less one (R's `degf`): of
+    JKn the units less the strata, of BRR the strata. Tests of several hypotheses are adjusted Wald tests.
 
     Attributes
     ----------
     columns : tuple of str
         Replicate weight columns, whole-sample scale; empty for those the panel declares.
-    kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap"}, optional
-        How they were made; the panel's kind where absent.
+    kind : {"BRR", "Fay", "JK1", "JK2", "JKn", "bootstrap", "SDR"}, optional
+        How they were made, which says c_r: 1/R, 1/(R (1 - fay)^2), (R - 1)/R, 1, `scales`, 1/(R - 1), 4/R; SDR are
+        the successive differences of ACS and CPS, whose weights may be negative. The panel's kind where absent.
     fay : float
-        Fay's factor, for kind Fay.
+        Fay's factor, for kind Fay, which needs it.
     scales : tuple of float, optional
-        A scale per replicate, for JKn; (n_h - 1)/n_h of the stratum of each replicate.
+        c_r of each replicate, in place of the kind's (R's `rscales`); JKn needs them: (n_h - 1)/n_h of its stratum.
+    scale : float, optional
+        One c for all, or a factor of `scales` (R's `scale`).
+    centre : {"full", "mean"}
+        What replicates deviate from: the estimate of the full sample (R's `mse = TRUE`, Stata's `mse`), or their own
+        mean, over those whose scale is positive.
+    multiplies : bool
+        Whether the columns are factors of the weights (R's `combined.weights = FALSE`).
     """
 
     by_country: ClassVar[bool] = True
@@ -559,15 +619,27 @@ class Replicates(_Replicated):
     kind: ReplicateKind | None = None
     fay: float = 0.0
     scales: tuple[float, ...] | None = None
+    scale: float | None = None
+    centre: Centre = "full"
+    multiplies: bool = False
 
     def __post_init__(self) -> None:
         given: str | tuple[str, ...] = self.columns
         names = (given,) if isinstance(given, str) else tuple(given)
         object.__setattr__(self, "columns", names)
         if self.kind is not None:
-            check_option("kind", self.kind, _REPLICATE_KINDS)
-        if not 0 <= self.fay < 1:
-            raise OptionError(f"fay={self.fay!r} must be in [0, 1).")
+            check_option("kind", self.kind, get_args(ReplicateKind))
+        check_option("centre", self.centre, get_args(Centre))
+        check_fay(self.fay, self.kind)
+        if self.scales is not None:
+            object.__setattr__(self, "scales", tuple(self.scales))
+        factors = np.array([*(self.scales or ()), *([] if self.scale is None else [self.scale])], dtype=float)
+        if not (np.isfinite(factors).all() and (factors >= 0).all()) or self.scale == 0:
+            raise OptionError("scales and scale must be numbers that are not negative.")
+        if self.scales is not None and names and len(self.scales) != len(names):
+            raise OptionError(f"scales has {len(self.scales)} numbers for {len(names)} replicates: one for each.")
+        if self.fay and factors.size:
+            raise OptionError("scales and scale hold Fay's factor already: give them, or fay.")
 
     def __str__(self) -> str:
         count = f", {len(self.columns)} replicates" if self.columns else ""
@@ -575,7 +647,16 @@ class Replicates(_Replicated):
 
     def declared(self, columns: Sequence[str], kind: ReplicateKind | None, fay: float) -> Self:
         """Fill in what a panel declares."""
-        known = replace(self, columns=self.columns or tuple(columns), kind=self.kind or kind, fay=self.fay or fay)
+        same = not self.columns or self.columns == tuple(columns)
+        if same and kind is not None and (self.kind not in (None, kind) or (self.fay and fay and self.fay != fay)):
+            theirs, ours = f"{kind}, fay={fay:g}", f"{self.kind or kind}, fay={self.fay:g}"
+            raise OptionError(
+                f"the panel declares these replicate weights ({theirs}) and cov others ({ours}): say one."
+            )
+        chosen = self.kind or kind
+        scaled = self.scales is not None or self.scale is not None
+        own = self.fay or (fay if chosen == "Fay" and same and not scaled else 0.0)
+        known = replace(self, columns=self.columns or tuple(columns), kind=chosen, fay=own)
         if not known.columns or known.kind is None:
             raise CovarianceError(
                 "replicates need columns and a kind: read_panel(..., replicate_weights=[...], replicate_kind='JK2') or "
@@ -591,14 +672,22 @@ class Replicates(_Replicated):
                 "read_panel(..., weight=) or weights= (ones, where the sample is not weighted)."
             )
         assert self.kind is not None
+        scale = replicate_scale(self.kind, len(self.columns), self.fay, self.scales, self.scale)
         matrix = np.column_stack([panel.numbers(name, rows) for name in self.columns])
+        if self.kind == "SDR":
+            bad, words = ~np.isfinite(matrix), "missing, text or infinite"
+        else:
+            bad, words = ~(np.isfinite(matrix) & (matrix >= 0)), "missing, text or negative (which kind='SDR' allows)"
         refuse_rows(
-            ~(np.isfinite(matrix) & (matrix >= 0)).all(axis=1), CovarianceError,
-            "replicate weights are missing, text or negative in ",
+            bad.any(axis=1), CovarianceError, f"replicate weights are {words} in ",
             " rows: keep the cells that have them (countries without replicates need a covariance of their own).",
         )  # fmt: skip
-        scale = replicate_scale(self.kind, len(self.columns), self.fay, self.scales)
-        return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, f"{panel.source}|{self.kind}")
+        if self.multiplies:
+            matrix = matrix * weights[:, None]
+        check_whole(matrix, weights, multiplied=self.multiplies)
+        made = hashlib.sha256("|".join([*self.columns, self.centre, str(self.multiplies)]).encode() + scale.tobytes())
+        design = f"{panel.source}|{self.kind}|{made.hexdigest()[:16]}"
+        return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, design, centre=self.centre)
 
 
 @dataclass(frozen=True, slots=True)
@@ -670,7 +759,7 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     """Say what a `cov` option means.
 
     >>> parse_cov("CR1:firm+year")
-    Robust(kind='CR1', clusters=('firm', 'year'))
+    Robust(kind='CR1', clusters=('firm', 'year'), repair='metric')
     """
     if not isinstance(cov, str):
         if isinstance(cov, Covariance):
@@ -692,6 +781,17 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     if len(names) > 1 and kind in ("CR2", "CR3"):
         raise OptionError(f"cov={cov!r}: {kind} is defined for one cluster; use CR1:{'+'.join(names)}.")
     return Robust(kind, names)
+
+
+def check_fay(fay: float, kind: ReplicateKind | None) -> None:
+    """Raise unless Fay's factor is one, and goes with the kind of replicates.
+
+    >>> check_fay(0.5, "Fay")
+    """
+    if not isinstance(fay, int | float) or not 0 <= fay < 1:
+        raise OptionError(f"fay={fay!r} must be in [0, 1).")
+    if fay and kind not in (None, "Fay"):
+        raise OptionError(f"fay={fay:g} is Fay's factor, which {kind} replicates do not have: kind='Fay'.")
 
 
 def _refuse_single(stages: Sequence[StratifiedGrouping]) -> None:

@@ -84,6 +84,16 @@ class Dyads:
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q): rows that share a member, those that share both counted once."""
+        members, pairs = self._squares(scores)
+        return members - pairs
+
+    def metric(self, scores: sparse.csr_array) -> FloatArray:
+        """Squares by member and by pair, added: what is subtracted from one another in S'KS."""
+        members, pairs = self._squares(scores)
+        return members + pairs
+
+    def _squares(self, scores: sparse.csr_array) -> tuple[FloatArray, FloatArray]:
+        """Squares of sums by member and by pair, each of shape (q, q)."""
         # S'KS = sum_m (sum over rows i of member m of s_i)(...)' - sum_p (sum over rows i of pair p of s_i)(...)'
         n, m = len(self.first), len(self.labels)
         rows = np.arange(n)
@@ -93,7 +103,7 @@ class Dyads:
         low, high = np.minimum(self.first, self.second), np.maximum(self.first, self.second)
         pair = np.unique(low[apart].astype(np.int64) * m + high[apart], return_inverse=True)[1]
         pairs = group_sums(pair, rows[apart], int(pair.max(initial=-1)) + 1, scores)
-        return np.asarray((members.T @ members).toarray() - (pairs.T @ pairs).toarray())
+        return (members.T @ members).toarray(), (pairs.T @ pairs).toarray()
 
     def take(self, rows: IntArray) -> Dyads:
         """Keep the given rows."""
@@ -156,9 +166,18 @@ class Places:
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS = P'KP, P the sums of scores by place, shape (q, q)."""
-        codes, points = self._places()
-        sums = group_sums(codes, np.arange(len(codes)), len(points), scores)
+        sums, points = self._sums(scores)
         return np.asarray((sums.T @ (self._kernel(points) @ sums)).toarray())
+
+    def metric(self, scores: sparse.csr_array) -> FloatArray:
+        """P'P, the covariance if places were uncorrelated."""
+        sums, _ = self._sums(scores)
+        return np.asarray((sums.T @ sums).toarray())
+
+    def _sums(self, scores: sparse.csr_array) -> tuple[sparse.csr_array, FloatArray]:
+        """Sums of scores by place, and the places' points."""
+        codes, points = self._places()
+        return group_sums(codes, np.arange(len(codes)), len(points), scores), points
 
     def take(self, rows: IntArray) -> Places:
         """Keep the given rows."""
@@ -231,8 +250,9 @@ class Spells:
         refuse_rows(missing, DataError, f"{self.name}: the period is missing in ", " rows.")
 
     def degrees(self, rows: IntArray) -> float:
-        """Periods of the given rows, or units where there are any, less one."""
-        return _less_one(len(np.unique((self.periods if self.units is None else self.units.codes)[rows])))
+        """Units of the given rows less one; periods less one where there are none, or one."""
+        units = 1 if self.units is None else len(np.unique(self.units.codes[rows]))
+        return _less_one(units if units > 1 else len(np.unique(self.periods[rows])))
 
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return S'KS, shape (q, q)."""
@@ -250,6 +270,9 @@ class Spells:
             crossed = np.asarray((sums[later[found]].T @ sums[np.flatnonzero(found)]).toarray())
             total += (1 - lag / (self.lags + 1)) * (crossed + crossed.T)
         return total
+
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Bartlett's weights are positive semidefinite."""
 
     @property
     def _identity(self) -> tuple[str, str, int, bool]:
@@ -275,4 +298,4 @@ def check_kernel(km: float, kernel: Kernel) -> None:
 
 
 def _less_one(n: int) -> float:
-    return float(max(n - 1, 1))
+    return float(n - 1)

@@ -11,14 +11,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import linalg, sparse
 
 from wagegap._progress import track
-from wagegap._typing import CodeArray, FloatArray, IntArray, SmallSample
-from wagegap.errors import CovarianceError, JoinError, listing
-from wagegap.estimation.covariance.clusters import DegreesMatrices, hotelling, satterthwaite
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
+from wagegap.errors import CovarianceError, CovarianceWarning, JoinError, listing, warn
+from wagegap.estimation.covariance.clusters import LEVERAGE_ONE, DegreesMatrices, hotelling, satterthwaite
+from wagegap.estimation.covariance.definite import Repaired, repair_covariance, repair_eigenvalues
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
 from wagegap.estimation.covariance.options import Analytic, Covariance
 from wagegap.estimation.covariance.replication import ReplicateWeights
@@ -36,6 +39,8 @@ __all__ = [
     "source_of_values",
     "welch",
 ]
+
+_Kept = TypeVar("_Kept", FloatArray, BoolArray)
 
 
 class ErrorSource(ABC):
@@ -71,6 +76,17 @@ class ErrorSource(ABC):
     def describe(self) -> str:
         """Say the covariance in one phrase."""
 
+    def vanishing(self, contrasts: FloatArray) -> BoolArray:
+        """Say which contrasts, shape (m, q), have no variance left after a repair, and so no known error."""
+        return np.zeros(len(contrasts), dtype=bool)
+
+    def reported(self, matrix: FloatArray) -> ErrorSource:
+        """Say what is made of the columns, by a map of shape (p, q)."""
+        return self
+
+    def announce(self) -> None:  # noqa: B027 most sources have nothing to say
+        """Warn, once, of what the covariance repairs or leaves undefined."""
+
     def relates(self, other: ErrorSource) -> bool:
         """Say whether the errors of two sources can be related."""
         return False
@@ -82,6 +98,11 @@ class ErrorSource(ABC):
     def joint_degrees(self, contrasts: FloatArray) -> float | None:
         """Return the degrees of a test of several contrasts, shape (m, q), where they are not those of each."""
         return None
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Whether tests of several contrasts are adjusted Wald tests, with the degrees of each: a survey's design."""
+        return False
 
     def with_cov(self, cov: Covariance, rule: SmallSample | None) -> ErrorSource:
         """Return the same source under another covariance, where it allows it."""
@@ -148,7 +169,7 @@ class Block:
         return self.n_params + sum(effect.levels or effect.rank for effect in apart) - (len(apart) - 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ScoreSource(ErrorSource):
     """Influence of sampled units on fitted columns.
 
@@ -176,6 +197,10 @@ class ScoreSource(ErrorSource):
         How many observations a row stands for, under frequency weights.
     cluster_degrees : tuple of DegreesMatrices, optional
         One for each block, for CR2 and CR3, whose rows are clusters within blocks.
+    undefined : ndarray of bool, shape (q,), optional
+        Columns whose variance HC2, HC3, CR2 or CR3 leave undefined: a row, or cluster, of leverage one decides them.
+    image : ndarray, shape (p, q), optional
+        What is reported of the columns; the columns themselves where absent.
     """
 
     origin: str
@@ -189,6 +214,11 @@ class ScoreSource(ErrorSource):
     leverage: FloatArray | None = None
     repeats: FloatArray | None = None
     cluster_degrees: tuple[DegreesMatrices, ...] | None = None
+    undefined: BoolArray | None = None
+    image: FloatArray | None = None
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @property
     def size(self) -> int:
@@ -196,13 +226,44 @@ class ScoreSource(ErrorSource):
         return int(self.scores.shape[1])
 
     def covariance(self) -> FloatArray:
-        """Signed sum of quadratic forms, times the blocks' factors."""
+        """Signed sum of quadratic forms, times the blocks' factors; repaired where it is not positive semidefinite."""
+        return self._repaired.matrix
+
+    def vanishing(self, contrasts: FloatArray) -> BoolArray:
+        """Contrasts whose variance was negative, and nothing else."""
+        return self._repaired.vanishing(contrasts)
+
+    @cached_property
+    def _repaired(self) -> Repaired:
         if self.cov.model_based:
-            return self._iid()
+            return Repaired(self._iid())
         # V_jl = sqrt(c_b(j) c_b(l)) sum_k s_k (S'K_k S)_jl, c_b the small-sample factor of block b
         scale, scores = np.sqrt(self._factors())[self.column_block], self._adjusted()
-        meat = sum(sign * pairs.quadratic(scores) for sign, pairs in self.cov.terms(self.groupings))
-        return np.asarray(np.asarray(meat) * np.outer(scale, scale))
+        terms = self.cov.terms(self.groupings)
+        forms = [pairs.quadratic(scores) for _, pairs in terms]
+        factor = np.outer(scale, scale)
+        whole = np.asarray(sum(sign * form for (sign, _), form in zip(terms, forms, strict=True))) * factor
+        if self._leaves_undefined:
+            assert self.undefined is not None
+            whole[self.undefined] = whole[:, self.undefined] = np.nan
+        if self.cov.repair == "eigenvalue":
+            return repair_eigenvalues(whole)
+        metric = sum(forms) if len(terms) > 1 else terms[0][1].metric(scores)
+        if metric is None or self.cov.repair == "none":
+            return Repaired(whole)
+        metric = np.asarray(metric) * factor
+        repaired = repair_covariance(whole, metric)
+        if repaired.metric is not None and self.image is not None:
+            of_image = (self.image @ matrix @ self.image.T for matrix in (whole, metric))
+            if repair_covariance(*of_image).metric is None:
+                return Repaired(whole)
+        return repaired
+
+    @property
+    def _leaves_undefined(self) -> bool:
+        """Whether leverages of one matter to the covariance, and some are."""
+        adjusted = self.cov.leverages or self.cov.adjusts_clusters
+        return adjusted and self.undefined is not None and bool(self.undefined.any())
 
     def degrees(self, contrast: FloatArray) -> float:
         """t(n - k) for iid and HC, t(G - 1) for CR0 and CR1, units less strata, Satterthwaite for CR2 and CR3."""
@@ -220,7 +281,12 @@ class ScoreSource(ErrorSource):
         """Degrees of an approximate Hotelling T-squared of contrasts, shape (m, q): CR2, CR3, and survey designs."""
         if self.cluster_degrees is not None:
             return hotelling(self._cluster_pairs, contrasts)
-        return self.cov.joint_degrees(min(self.degrees(contrast) for contrast in contrasts))
+        return min(self.degrees(contrast) for contrast in contrasts) if self.adjusts_wald else None
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Whether the covariance is of a survey's design."""
+        return self.cov.adjusts_wald
 
     def relates(self, other: ErrorSource) -> bool:
         """Scores of one panel."""
@@ -241,6 +307,8 @@ class ScoreSource(ErrorSource):
             blocks=self.blocks + other.blocks,
             groupings=groupings,
             leverage=_stacked(self.leverage, other.leverage),
+            undefined=_stacked(self.undefined, other.undefined),
+            image=self._joined_image(other),
             repeats=_stacked(self.repeats, other.repeats),
             cluster_degrees=self.cluster_degrees and self.cluster_degrees + (other.cluster_degrees or ()),
         )
@@ -270,6 +338,72 @@ class ScoreSource(ErrorSource):
             cov.units(self.groupings)
             changed._adjusted()
         return changed
+
+    def reported(self, matrix: FloatArray) -> ScoreSource:
+        """Of a map, shape (p, q), that makes of the columns all that is reported: repair nothing else for its own sake.
+
+        Where the covariance of what is reported has no negative variance, none of what is made of it has.
+        """
+        plain = matrix.shape == (self.size, self.size) and bool((matrix == np.eye(self.size)).all())
+        return replace(self, image=None if plain else matrix)
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether variances were negative."""
+        return self.cov.indefinite and self._repaired.metric is not None
+
+    def announce(self) -> None:
+        """Warn, once, of what the covariance repairs or leaves undefined."""
+        self._say_repair()
+        self._say_undefined()
+
+    def _say_repair(self) -> None:
+        if not self.is_repaired:
+            return
+        repaired = self._repaired
+        how = {"metric": "in the metric of its positive terms", "eigenvalue": "by its plain eigenvalues"}
+        negative = f", {repaired.n_negative} of them of negative variance," if repaired.n_negative else ""
+        warn(
+            f"{self.cov}: the covariance of {self.size} coefficients{negative} is not positive semidefinite (smallest "
+            f"eigenvalue {repaired.lowest:.2g} of the size of its terms, negative in {repaired.n_directions} of "
+            f"{self.size} directions): it is repaired {how[self.cov.repair]}, and errors are larger than the sum says. "
+            "A contrast without variance has no error. Fewer terms, or one cluster, need no repair.",
+            CovarianceWarning,
+        )
+
+    def _say_undefined(self) -> None:
+        if self.undefined is None or not (self.cov.independent or self._leaves_undefined):
+            return
+        of_image = self.undefined if self.image is None else (self.image[:, self.undefined] != 0).any(axis=1)
+        if not of_image.any():
+            return
+        count, decisive = f"{int(of_image.sum())} of {len(of_image)} coefficients", self._decisive()
+        units = "clusters" if self.cov.adjusts_clusters else "rows"
+        if self._leaves_undefined:
+            result = f"{self.cov} is not defined for {count}, whose errors are unknown"
+        elif self.cov.model_based:
+            return
+        else:
+            result = f"{self.cov} errors of {count} are far too small"
+        warn(
+            f"{result}: the residuals of {len(decisive)} {units} of leverage one ({listing(decisive, 6)}) are zero "
+            "whatever the errors are. Leave out the regressor that is theirs alone, pool its level with another, or "
+            "use cov='iid'.",
+            CovarianceWarning,
+        )
+
+    def _decisive(self) -> list[str]:
+        """Labels of the rows, or clusters, of leverage one."""
+        if self.cluster_degrees is not None:
+            group = self.groupings[self.cov.clusters[0]]
+            codes = np.concatenate([matrices.groups[matrices.singular] for matrices in self.cluster_degrees])
+        else:
+            assert self.leverage is not None
+            group, codes = self.groupings["row"], np.flatnonzero(self.leverage > 1 - LEVERAGE_ONE)
+            codes = group.codes[codes] if isinstance(group, Grouping) else codes
+        assert isinstance(group, Grouping)
+        labels = (" ".join(str(part[code]) for part in group.labels) for code in np.unique(codes))
+        return [f"{group.name} {label.strip()}" for label in labels]
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Multiplier bootstrap: Mammen's two-point weights of clusters (or rows) times their scores."""
@@ -304,7 +438,9 @@ class ScoreSource(ErrorSource):
                 raise CovarianceError(
                     f"{self.cov} needs the leverages, which were not kept: refit with cov={str(self.cov)!r}."
                 )
-            scale *= np.maximum(1 - self.leverage, 1e-12) ** (-0.5 if self.cov.kind == "HC2" else -1.0)
+            # a row of leverage one has no residual, and what it decides is undefined
+            left = np.where(self.leverage > 1 - LEVERAGE_ONE, 1.0, 1 - self.leverage)
+            scale *= left ** (-0.5 if self.cov.kind == "HC2" else -1.0)
         return sparse.csr_array(self.scores.multiply(scale[:, None]))
 
     def _factors(self) -> FloatArray:
@@ -359,6 +495,13 @@ class ScoreSource(ErrorSource):
         out[np.ix_(order, order)] = linalg.block_diag(*parts)
         return out
 
+    def _joined_image(self, other: ScoreSource) -> FloatArray | None:
+        """What both report of their columns."""
+        if self.image is None and other.image is None:
+            return None
+        images = (np.eye(one.size) if one.image is None else one.image for one in (self, other))
+        return np.asarray(linalg.block_diag(*images))
+
     def _check_joinable(self, other: ScoreSource) -> None:
         if (self.cov, self.rule) != (other.cov, other.rule):
             raise JoinError(
@@ -394,12 +537,15 @@ class ReplicateSource(ErrorSource):
         Scope (a country, where countries have designs of their own) and number of each replicate.
     kind : str
         How the replicates were made.
+    ranks : ndarray, shape (q,)
+        Independent replicates among the rows that each column stands on.
     """
 
     origin: str
     deviations: FloatArray
     keys: tuple[tuple[str, int], ...]
     kind: str
+    ranks: FloatArray
 
     @property
     def size(self) -> int:
@@ -411,9 +557,18 @@ class ReplicateSource(ErrorSource):
         return self.deviations.T @ self.deviations
 
     def degrees(self, contrast: FloatArray) -> float:
-        """Replicates (of the scopes that the contrast touches) less one."""
-        touched = (self.deviations != 0)[:, contrast != 0].any(axis=1)
-        return float(max(min(self._reps, touched.sum()) - 1, 1))
+        """Rank of the replicates less one, the smallest among the columns that the contrast touches."""
+        used = self.ranks[contrast != 0]
+        return float(used.min() - 1) if used.size else np.inf
+
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an adjusted Wald test."""
+        return min(self.degrees(contrast) for contrast in contrasts)
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Always."""
+        return True
 
     def relates(self, other: ErrorSource) -> bool:
         """Replicates of one design."""
@@ -428,7 +583,7 @@ class ReplicateSource(ErrorSource):
         out = np.zeros((len(keys), self.size + other.size))
         out[[place[key] for key in self.keys], : self.size] = self.deviations
         out[[place[key] for key in other.keys], self.size :] = other.deviations
-        return replace(self, deviations=out, keys=keys)
+        return replace(self, deviations=out, keys=keys, ranks=np.concatenate([self.ranks, other.ranks]))
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal weights of the replicates times their deviations."""
@@ -457,12 +612,15 @@ class StatedSource(ErrorSource):
         Degrees of freedom, of each column where they differ.
     phrase : str
         What it is, for notes.
+    adjusted : bool
+        Whether tests of several contrasts are adjusted Wald tests, as those of the survey's design that it is of.
     """
 
     origin: str
     matrix: FloatArray
     df: float | FloatArray = np.inf
     phrase: str = "stated covariance"
+    adjusted: bool = False
 
     @property
     def size(self) -> int:
@@ -480,6 +638,15 @@ class StatedSource(ErrorSource):
         if np.unique(df[used]).size <= 1:
             return float(df[used][0]) if used.any() else np.inf
         return welch(contrast[used] ** 2 * np.nan_to_num(np.diag(self.matrix))[used], df[used])
+
+    def joint_degrees(self, contrasts: FloatArray) -> float | None:
+        """Degrees of an adjusted Wald test, where the covariance is of a design."""
+        return min(self.degrees(contrast) for contrast in contrasts) if self.adjusted else None
+
+    @property
+    def adjusts_wald(self) -> bool:
+        """Whether the covariance is of a survey's design."""
+        return self.adjusted
 
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Normal draws with the covariance."""
@@ -539,6 +706,7 @@ def replicate_source(
     refit: Callable[[FloatArray], FloatArray],
     replicates: ReplicateWeights,
     scopes: Sequence[str],
+    members: Sequence[IntArray],
     names: Sequence[str] = (),
 ) -> ReplicateSource:
     """Refit with each replicate's weights.
@@ -553,6 +721,8 @@ def replicate_source(
         The weights.
     scopes : sequence of str, length C
         Scope of each cell's design.
+    members : sequence of ndarray of int, length C
+        Rows of each cell.
     names : sequence of str, length C, optional
         What messages call the cells; their numbers where absent.
     """
@@ -561,7 +731,7 @@ def replicate_source(
     for i, fitted in enumerate(track(fits, "replicates", replicates.progress, total=len(replicates))):
         _check_fitted(fitted, i, len(replicates), names)
         values[i] = fitted
-    return source_of_values(estimate, values, replicates, scopes)
+    return source_of_values(estimate, values, replicates, scopes, members)
 
 
 def source_of_values(
@@ -569,19 +739,33 @@ def source_of_values(
     values: FloatArray,
     replicates: ReplicateWeights,
     scopes: Sequence[str],
+    members: Sequence[IntArray],
 ) -> ReplicateSource:
-    """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r)."""
+    """Scaled deviations of the replicates' estimates, shape (R, C, r), from those of the full sample, shape (C, r).
+
+    Raises
+    ------
+    CovarianceError
+        Where a replicate cannot be fitted, or all replicates weight the rows of a cell alike, and so say nothing of it.
+    """
     number, n_cells, r = values.shape
     names = tuple(dict.fromkeys(scopes))
-    gaps = (values - estimate) * np.sqrt(replicates.scale)[:, None, None]
+    centre = estimate if replicates.centre == "full" else values[replicates.scale > 0].mean(axis=0)
+    gaps = (values - centre) * np.sqrt(replicates.scale)[:, None, None]
     for i in range(number):
         _check_fitted(gaps[i], i, number)
     deviations = np.zeros((len(names), number, n_cells, r))
     for c, scope in enumerate(scopes):
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
+    ranks = np.array([replicates.rank(rows) for rows in members], dtype=float)
+    if (ranks < 2).any():
+        raise CovarianceError(
+            f"in {int((ranks < 2).sum())} of {n_cells} cells every replicate weights all rows alike, as where they are "
+            "of one sampling unit: there is no variance between units. Pool cells, or leave these out."
+        )
     flat = deviations.reshape(len(names) * number, n_cells * r)
-    return ReplicateSource(replicates.design, flat, keys, replicates.kind)
+    return ReplicateSource(replicates.design, flat, keys, replicates.kind, np.repeat(ranks, r))
 
 
 def _check_fitted(found: FloatArray, i: int, number: int, names: Sequence[str] = ()) -> None:
@@ -604,7 +788,7 @@ def welch(variances: FloatArray, df: FloatArray) -> float:
     return float(variances.sum() ** 2 / total) if total > 0 else np.inf
 
 
-def _stacked(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+def _stacked(first: _Kept | None, second: _Kept | None) -> _Kept | None:
     return None if first is None or second is None else np.concatenate([first, second])
 
 

@@ -123,6 +123,24 @@ class StratifiedGrouping:
         ratio = np.sqrt(self._strata_per_averaged(scores, lonely))
         return np.asarray(total * np.outer(ratio, ratio))
 
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Squares of deviations are positive."""
+
+    def multipliers(self, generator: np.random.Generator) -> FloatArray:
+        """Draw a normal multiplier for each row, shape (n,), under which sums of scores vary as the design says."""
+        # m_hi = sqrt(c_h n_h/(n_h - 1)) (g_hi - mean of the n_h draws of h): Var sum m_hi s_hi is the quadratic form
+        counts, of_unit = self.counts, self._stratum_of_unit()
+        below = np.where(counts > 1, 1.0 / np.maximum(counts - 1, 1), 0.0)
+        draws = generator.standard_normal(self.units.n_groups)
+        present = np.bincount(of_unit, minlength=len(counts))
+        absent = np.sqrt(np.maximum(counts - present, 0)) * generator.standard_normal(len(counts))
+        means = (np.bincount(of_unit, weights=draws, minlength=len(counts)) + absent) / counts
+        centred = np.where(counts > 1, means, 0.0)
+        size = np.where(counts > 1, counts * below, float(self.lonely == "adjust")) * self._shares()
+        if self.lonely == "average":
+            size = size * len(counts) / max(int((counts > 1).sum()), 1)
+        return np.asarray((np.sqrt(size)[of_unit] * (draws - centred[of_unit]))[self.units.codes])
+
     def take(self, rows: IntArray) -> StratifiedGrouping:
         """Keep the given rows; the counts of sampled units stay."""
         return replace(self, units=self.units.take(rows), strata=self.strata.take(rows))
@@ -191,6 +209,9 @@ class MultistageGrouping:
     def quadratic(self, scores: sparse.csr_array) -> FloatArray:
         """Return the sum over stages, shape (q, q)."""
         return np.asarray(sum(stage.quadratic(scores) for stage in self.stages))
+
+    def metric(self, scores: sparse.csr_array) -> None:
+        """Squares of deviations are positive."""
 
     def take(self, rows: IntArray) -> MultistageGrouping:
         """Keep the given rows; the counts of sampled units stay."""

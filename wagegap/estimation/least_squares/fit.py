@@ -14,17 +14,24 @@ import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import CovarianceError, IdentificationError, listing
-from wagegap.estimation.covariance.clusters import DegreesMatrices, adjust_clusters
+from wagegap.estimation.covariance.clusters import LEVERAGE_ONE, DegreesMatrices, adjust_clusters
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance
 from wagegap.estimation.covariance.sources import AbsorbedCount
 from wagegap.estimation.least_squares.absorb import absorb_regression, effects_rank, is_nested, recode
-from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
+from wagegap.estimation.least_squares.lstsq import (
+    Collinear,
+    LstsqFit,
+    fit_lstsq,
+    fit_signed,
+    weighted_sum_of_squares,
+)
 from wagegap.estimation.sample import Cell, CellFit, Sample
 
 __all__ = [
     "LinearFit",
     "combination_in_words",
+    "decided_alone",
     "describe_collinear",
     "fit_least_squares",
     "least_squares_values",
@@ -93,6 +100,8 @@ def fit_least_squares(
         )
     variance = weighted_sum_of_squares(block.fit.residuals, cell.weights) / df
     scaled = block.fit.residuals if cell.weights is None else cell.weights * block.fit.residuals
+    leverage = block.fit.leverage if cell.repeats is None else block.fit.leverage / cell.repeats
+    undefined = decided_alone(block.x, block.fit.bread[at], np.diag(block.fit.bread)[at], leverage, cell.weights)
     return LinearFit(
         values=block.fit.params[at],
         influence=(block.x @ block.fit.bread[at].T) * scaled[:, None],
@@ -105,22 +114,54 @@ def fit_least_squares(
             for found in block.fit.collinear
             if found.column < len(sample.names) and found.made_of
         ),
-        leverage=block.fit.leverage if cell.repeats is None else block.fit.leverage / cell.repeats,
+        leverage=None if block.absorbed else leverage,  # absorbed effects have leverage too
+        undefined=None if block.absorbed else undefined,
         clusters=_clustered(cell, sample, block, at, cov) if cov.adjusts_clusters else None,
         sigma=float(np.sqrt(variance)),
     )
 
 
 def least_squares_values(cell: Cell, sample: Sample, reported: Sequence[int]) -> FloatArray:
-    """Coefficients alone, shape (r,): what each replicate needs; rows that it gives no weight are left out."""
+    """Coefficients alone, shape (r,): what each replicate needs; rows that it gives no weight are left out.
+
+    Weights may be below zero where no effects are absorbed.
+    """
     if cell.weights is not None:
-        weighted = np.flatnonzero(cell.weights > 0)
+        if (cell.weights < 0).any():
+            return fit_signed(cell.y, cell.x, cell.weights)[list(reported)]
+        weighted = np.flatnonzero(cell.weights)
         if not weighted.size:
             return np.full(len(reported), np.nan)
         cell = replace(
             cell, rows=cell.rows[weighted], y=cell.y[weighted], x=cell.x[weighted], weights=cell.weights[weighted]
         )
     return fit_block(cell, sample).fit.params[list(reported)]
+
+
+def decided_alone(
+    x: FloatArray, reported: FloatArray, size: FloatArray, leverage: FloatArray, weights: FloatArray | None
+) -> BoolArray:
+    """Say which coefficients rows of leverage one have a part in, whose residuals are zero whatever the errors are.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, k)
+        Regressors.
+    reported : ndarray, shape (r, k)
+        Rows of the bread M.
+    size : ndarray, shape (r,)
+        M_jj.
+    leverage, weights : ndarray, shape (n,)
+        Leverage of an observation of each row, and weights.
+    """
+    # share of row i in the variance of b_j under equal variances: w_i (M x_i)_j^2 / M_jj
+    alone = leverage > 1 - LEVERAGE_ONE
+    if not alone.any():
+        return np.zeros(len(reported), dtype=bool)
+    part = (reported @ x[alone].T) ** 2
+    if weights is not None:
+        part = part * weights[alone]
+    return np.asarray((part > 1e-10 * size[:, None]).any(axis=1))
 
 
 def fit_block(cell: Cell, sample: Sample, *, dummies: bool = False) -> BlockFit:

@@ -18,7 +18,9 @@ from scipy import linalg
 
 from wagegap._typing import BoolArray, FloatArray
 
-__all__ = ["Collinear", "LstsqFit", "fit_lstsq", "weighted_sum_of_squares"]
+__all__ = ["Collinear", "LstsqFit", "fit_lstsq", "fit_signed", "weighted_sum_of_squares"]
+
+_SINGULAR = 1e-6  # share of its digits beyond which a system is taken as singular
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,36 @@ def fit_lstsq(y: FloatArray, x: FloatArray, weights: FloatArray | None = None) -
     bread[np.ix_(kept, kept)] = (inverse @ inverse.T) / np.outer(scale[kept], scale[kept])
     residuals = y - (x[:, kept] / scale[kept]) @ coef
     return LstsqFit(params, bread, residuals, np.einsum("ij,ij->i", q, q), kept, collinear)
+
+
+def fit_signed(y: FloatArray, x: FloatArray, weights: FloatArray) -> FloatArray:
+    """Solve X'WXb = X'Wy where some weights are below zero, as those of successive difference replicates.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        Coefficients; NaN for a column left out, and throughout where X'WX is singular.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fit_signed(np.array([1.0, 2.0, 6.0]), np.ones((3, 1)), np.array([2.0, 2.0, -1.0])).round(12)
+    array([0.])
+    """
+    # b_0 the fit with |W|, e its residuals, B = (X'|W|X)^-1, N the rows below zero:  X'WX = B^-1 - 2 X_N'|W|X_N, so
+    #   b = b_0 - 2 (I - 2 B X_N'|W|X_N)^-1 B X_N'|W| e_N,   in columns scaled by the roots of B's diagonal
+    fit = fit_lstsq(y, x, np.abs(weights))
+    kept, below = fit.kept, weights < 0
+    scale = np.sqrt(np.diag(fit.bread)[kept])
+    bread = fit.bread[np.ix_(kept, kept)] / np.outer(scale, scale)
+    columns, size = x[np.ix_(below, kept)] * scale, -weights[below]
+    left = np.eye(len(scale)) - 2 * bread @ (columns.T @ (columns * size[:, None]))
+    right = 2 * bread @ (columns.T @ (size * fit.residuals[below]))
+    params = fit.params.copy()
+    if np.linalg.cond(left) * np.finfo(float).eps > _SINGULAR:
+        return np.full(len(params), np.nan)
+    params[kept] -= scale * linalg.solve(left, right)
+    return params
 
 
 def weighted_sum_of_squares(residuals: FloatArray, weights: FloatArray | None) -> float:

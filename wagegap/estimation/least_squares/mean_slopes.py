@@ -151,9 +151,11 @@ def fit_samples(
         source: ErrorSource = _score_source(sample, blocks, done.size, cov, own_rule)
     else:
         source = _lean_source(sample, blocks, done.size, cov, own_rule)
-    if isinstance(source, ScoreSource) and keep_units is False:
+    # a covariance that may be repaired depends on what is reported, which is not known here
+    if isinstance(source, ScoreSource) and keep_units is False and not cov.indefinite:
         df = source.degrees(np.ones(source.size))
-        source = StatedSource(source.origin, source.covariance(), df, f"{source.describe()}, units not kept")
+        phrase = f"{source.describe()}, units not kept"
+        source = StatedSource(source.origin, source.covariance(), df, phrase, source.adjusts_wald)
     done = replace(done, source=source)
     return _separated(sample, done, cov, rule) if separate else done
 
@@ -358,5 +360,6 @@ def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSa
     covariance[np.ix_(~is_mean, is_mean)] = 0.0
     covariance *= np.sqrt(np.outer(scale, scale))
     df = done.source.degrees(np.ones(done.source.size))
-    source = StatedSource(done.source.origin, covariance, df, f"{cov}, means apart from coefficients")
+    phrase = f"{cov}, means apart from coefficients"
+    source = StatedSource(done.source.origin, covariance, df, phrase, done.source.adjusts_wald)
     return replace(done, source=source, matrix=np.eye(len(covariance)))

@@ -18,7 +18,12 @@ from wagegap._typing import BoolArray, FloatArray, SmallSample
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
-from wagegap.estimation.least_squares.fit import combination_in_words, fit_least_squares, least_squares_values
+from wagegap.estimation.least_squares.fit import (
+    combination_in_words,
+    decided_alone,
+    fit_least_squares,
+    least_squares_values,
+)
 from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq, weighted_sum_of_squares
 from wagegap.estimation.sample import Cell, Sample
 from wagegap.estimation.scores import score_source
@@ -158,10 +163,10 @@ def _fit_sparse(
     r, n_cells = len(reported), len(parts)
     values = np.array([(part.projection[:, 0] - part.projection[:, 1:] @ gamma)[-r:] for part in parts])
     block, sigma = _stacked_block(sample, shared, parts, r)
-    scores, leverage = _stacked_scores(sample, shared, parts, r, out_x)
+    scores, leverage, undefined = _stacked_scores(sample, shared, parts, r, out_x)
     source = ScoreSource(
         sample.source, scores, np.zeros(scores.shape[1], dtype=np.intp), np.zeros(len(sample.y), dtype=np.int32),
-        (block,), sample.groupings, cov, rule, leverage, sample.repeats,
+        (block,), sample.groupings, cov, rule, leverage, sample.repeats, undefined=undefined,
     )  # fmt: skip
     matrix = np.hstack([np.eye(n_cells * r), -np.vstack([part.projection[-r:, 1:] for part in parts])])
     names = [sample.names[j] for j in common]
@@ -233,8 +238,8 @@ def _stacked_block(sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], 
 
 def _stacked_scores(
     sample: Sample, shared: LstsqFit, parts: Sequence[_OwnPart], r: int, out_x: FloatArray
-) -> tuple[sparse.csr_array, FloatArray]:
-    """Influence of each row on its cell's own columns and on the common slopes, and its leverage."""
+) -> tuple[sparse.csr_array, FloatArray, BoolArray]:
+    """Influence of each row on its cell's own columns and on the common slopes, its leverage, and what it decides."""
     weights = np.ones(len(sample.y)) if sample.weights is None else sample.weights
     scaled = weights * shared.residuals
     n, k = out_x.shape
@@ -249,6 +254,10 @@ def _stacked_scores(
         leverage[rows] += part.leverage
     if sample.repeats is not None:
         leverage = leverage / sample.repeats
+    undefined = [decided_alone(out_x, shared.bread, np.diag(shared.bread), leverage, sample.weights)]
+    for part in reversed(parts):
+        rows, bread = part.cell.rows, part.bread[-r:]
+        undefined.insert(0, decided_alone(part.own, bread, np.diag(part.bread)[-r:], leverage[rows], part.cell.weights))
     pointers = np.arange(0, n * (r + k) + 1, r + k)
     matrix = sparse.csr_array((data.ravel(), places.ravel().astype(np.int64), pointers), shape=(n, len(parts) * r + k))
-    return matrix, leverage
+    return matrix, leverage, np.concatenate(undefined)

@@ -40,7 +40,7 @@ from scipy import sparse
 from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike
 from wagegap.errors import IdentificationError, check_option
 from wagegap.estimation.least_squares.absorb import absorb, absorb_regression, is_nested
-from wagegap.estimation.least_squares.lstsq import LstsqFit, fit_lstsq
+from wagegap.estimation.least_squares.lstsq import Collinear, LstsqFit, fit_lstsq
 
 __all__ = ["MULTIPLIERS", "Multipliers", "WildBase", "WildDraws", "WildProblem", "draw_wild", "pose", "pose_sums"]
 
@@ -99,6 +99,8 @@ class WildProblem:
         Of the residuals that are multiplied.
     tilt : WildBase or None
         What a null that is higher by one adds to it; None where the null is not imposed.
+    collinear : tuple of Collinear
+        Columns left out, none of which has a part in the hypothesis.
     """
 
     rank: int
@@ -106,6 +108,7 @@ class WildProblem:
     own: FloatArray
     base: WildBase
     tilt: WildBase | None
+    collinear: tuple[Collinear, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,7 +270,7 @@ def pose(
     if effects:
         y, x = absorb_regression(y, x, effects, weights)
     fit = fit_lstsq(y, x, weights)
-    if np.any(row[~fit.kept] != 0) or row @ fit.bread @ row <= 0:
+    if any(_decides(found, row) for found in fit.collinear) or row @ fit.bread @ row <= 0:
         raise IdentificationError("the hypothesis is on coefficients that the data do not identify.")
     b = np.where(fit.kept, fit.params, 0.0)
     # a = A R',   u_g = a'X_g'W_g e_g;   under the null e = y - X b + X a (R b - r) / (R a), which falls by X a / (R a)
@@ -284,7 +287,14 @@ def pose(
         member = sparse.csr_array((np.ones(len(y)), (groups, np.arange(len(y)))), shape=(n_groups, len(y)))
         turned = np.asarray(member @ (x * direction[:, None]))
         bases = [_nested(np.asarray(member @ (x * (w * base)[:, None])), turned, fit.bread, a) for base in residuals]
-    return WildProblem(fit.rank, gap, own, bases[0], bases[1] if restricted else None)
+    return WildProblem(fit.rank, gap, own, bases[0], bases[1] if restricted else None, fit.collinear)
+
+
+def _decides(found: Collinear, row: FloatArray) -> bool:
+    """Whether R b depends on which column of a collinear combination is left out."""
+    # x_c = sum_j a_j x_j leaves R b alone only where R_c = sum_j a_j R_j
+    parts = np.array([row[found.column], *(-a * row[j] for j, a in found.made_of)])
+    return bool(abs(parts.sum()) > 1e-8 * np.abs(parts).sum())
 
 
 def pose_sums(xx: FloatArray, xy: FloatArray, row: FloatArray, *, null: float = 0.0) -> WildProblem:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
 from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, public, warn
 from wagegap.estimation.cellwise import relate
 from wagegap.estimation.covariance.options import CovLike, parse_cov
@@ -37,6 +37,7 @@ from wagegap.estimation.result import Result
 from wagegap.estimation.sample import CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import domain_of
 from wagegap.regression.choice.choice_sets import (
     ChoiceColumns,
     ChoiceModel,
@@ -240,6 +241,7 @@ def fit_choice(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Choice:
     """Fit the choice of one alternative out of a set.
@@ -256,7 +258,7 @@ def fit_choice(  # noqa: PLR0913
     chosen : str, optional
         Column that is 1 (or true) in the row taken, or holds the alternative taken in every row of the chooser.
     nests : dict of name -> alternatives, optional
-        Nested logit. Alternatives in no nest stand alone, and a nest of one has no dissimilarity.
+        Nested logit. Every alternative is in one nest; a nest of one, which has no dissimilarity, stands alone.
     common_dissimilarity : bool
         One dissimilarity for all nests.
     scaled : bool
@@ -275,6 +277,8 @@ def fit_choice(  # noqa: PLR0913
         Weights of choosers: a column, or values for the rows, the same in all rows of a chooser.
     keep_units : bool
         Keep the scores, so that results can be joined.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -297,6 +301,7 @@ def fit_choice(  # noqa: PLR0913
     >>> fitted.params.index.tolist()
     ['pay', 'place[T.far]', 'place[T.near]']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     columns = ChoiceColumns.of(formula, chooser, alternative, chosen)
     tree = NestTree(nests, common_dissimilarity, scaled)
     asked = None if cov is None else parse_cov(cov).drawn_by(chooser)
@@ -311,7 +316,9 @@ def _fit(choices: Choices, weights: FloatArray | None) -> ChoiceFit:
     rows, names = choices.rows, choices.model.names
     if rows.nests is None or not choices.dissimilarities:
         return fit_conditional_logit(rows.x, rows.sets, choices.chosen, weights, names=names)
-    return fit_nested_logit(rows.x, rows.sets, choices.chosen, rows.nests, weights, names=names)
+    return fit_nested_logit(
+        rows.x, rows.sets, choices.chosen, rows.nests, weights, names=names, dissimilarities=choices.dissimilarities
+    )
 
 
 def _result(choices: Choices, fit: ChoiceFit) -> Choice:

@@ -32,9 +32,10 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.design import Design, check_keys
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
-from wagegap.panel.events import column_of, numbers
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel
 from wagegap.panel.rows import prepare
 from wagegap.regression.choice.likelihood import ChoiceSets, Nests, choice_sets, respond
@@ -113,7 +114,7 @@ class NestTree:
         if self.nests is None:
             return None, []
         nest_of = self._named(levels)
-        members = [nest_of.get(level, str(level)) for level in levels]
+        members = [nest_of[level] for level in levels]
         nests, asked = list(dict.fromkeys(members)), set(nest_of.values())
         estimated = [nest in asked and (members.count(nest) > 1 or not self.scaled) for nest in nests]
         numbered = np.where(estimated, 0 if self.common else np.cumsum(estimated) - 1, -1).astype(np.intp)
@@ -137,6 +138,13 @@ class NestTree:
                 if member in nest_of:
                     raise OptionError(f"{member!r} is in two nests, {nest_of[member]!r} and {name!r}.")
                 nest_of[member] = str(name)
+        absent = [level for level in levels if level not in nest_of]
+        if absent:
+            alone = ", ".join(f"{str(level)!r}: [{level!r}]" for level in absent[:3])
+            raise OptionError(
+                f"{listing(repr(level) for level in absent)} {'is' if len(absent) == 1 else 'are'} in no nest: put "
+                f"{'it' if len(absent) == 1 else 'each'} in one; what stands alone is a nest of its own, {{{alone}}}."
+            )
         return nest_of
 
 
@@ -434,7 +442,7 @@ def _taken(frame: pd.DataFrame, columns: ChoiceColumns, outcome: str) -> AnyArra
     """0/1 of what is taken, from numbers, truth values, or the alternative's name."""
     column = frame[outcome]
     if pd.api.types.is_numeric_dtype(column) and not isinstance(column.dtype, pd.CategoricalDtype):
-        return numbers(column)
+        return number_or_nan(column)
     check_keys(frame, [outcome])
     said = column.astype(object)
     levels = set(frame[columns.alternative].cat.categories)

@@ -55,6 +55,8 @@ _TOLERANCE = 1e-12  # squared distance to the maximum, in standard errors at uni
 _STEPS = 100
 _SUSPECT = 15  # steps after which separation is looked for
 _PIVOT = 1e-7
+_FLAT = 1e-9  # information on a dissimilarity, or relative to that of scaled parameters, that counts as none
+_VANISHING = 1e-3  # a dissimilarity that goes to zero
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,6 +220,7 @@ def fit_nested_logit(
     *,
     start: FloatArray | None = None,
     names: Sequence[str] | None = None,
+    dissimilarities: Sequence[str] | None = None,
 ) -> ChoiceFit:
     """Fit a nested logit, from the conditional logit or the values given.
 
@@ -229,11 +232,13 @@ def fit_nested_logit(
         Nest of each row.
     start : ndarray, shape (k + L,), optional
         Coefficients and dissimilarities to start from.
+    dissimilarities : sequence of str, optional
+        Names of the dissimilarities, for messages.
 
     Raises
     ------
     IdentificationError
-        Where the steps do not settle.
+        Where the steps do not settle, or a dissimilarity goes to zero.
     """
     w = np.ones(len(sets.starts)) if weights is None else weights
     if start is None:
@@ -241,12 +246,42 @@ def fit_nested_logit(
         start = np.concatenate([plain, np.ones(nests.count)])
     tree = _Tree.of(x, sets, chosen, nests, w)
     ascent = _ascend(tree, start, _STEPS)
-    if not ascent.converged[0]:
+    last = ascent.params[0, x.shape[1] :]
+    labels = [f"dissimilarity {j}" for j in range(1, nests.count + 1)] if dissimilarities is None else dissimilarities
+    vanishing = [name for name, value in zip(labels, last, strict=True) if not value > _VANISHING]
+    if vanishing:
+        verb = "goes" if len(vanishing) == 1 else "go"
         raise IdentificationError(
-            f"the nested logit did not converge in {_STEPS} steps; its dissimilarities stood at "
-            f"{np.round(ascent.params[0, x.shape[1] :], 3).tolist()}: merge nests, or give them a common dissimilarity."
+            f"the likelihood of the nested logit rises as {listing(vanishing)} {verb} to zero, where a nest's "
+            "alternatives are perfect substitutes and no estimate exists: give the nests a common dissimilarity, merge "
+            "them, or leave nests out."
         )
-    return _finish(ascent.params[0], tree.at(ascent.params[0]), ascent.steps)
+    if not ascent.converged[0]:
+        stood = listing(f"{name} {value:.3g}" for name, value in zip(labels, last, strict=True))
+        raise IdentificationError(
+            f"the nested logit did not converge in {_STEPS} steps, where it stood at {stood}: merge nests, give them a "
+            "common dissimilarity, or leave them out."
+        )
+    state = tree.at(ascent.params[0])
+    _check_told_apart(state.information / w.sum(), [*map(str, names or range(x.shape[1])), *labels], labels)
+    return _finish(ascent.params[0], state, ascent.steps)
+
+
+def _check_told_apart(information: FloatArray, names: Sequence[str], dissimilarities: Sequence[str]) -> None:
+    """Raise where the likelihood does not change along some direction of the parameters."""
+    of_each = np.diag(information)[len(names) - len(dissimilarities) :]  # dissimilarities have no unit
+    moving = [name for name, known in zip(dissimilarities, of_each, strict=True) if known <= _FLAT]
+    if not moving:
+        size = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+        values, vectors = linalg.eigh(information / np.outer(size, size), check_finite=False)
+        moving = [] if values[0] > _FLAT else [names[int(j)] for j in np.flatnonzero(np.abs(vectors[:, 0]) > 0.05)]
+    if moving:
+        unknown = listing(name for name in dissimilarities if name in moving) or "the parameters"
+        raise IdentificationError(
+            f"the choices do not identify {unknown}: the likelihood is the same along a combination of "
+            f"{listing(moving)}. A nest of all alternatives, of those that no chooser has together, or nests of one "
+            "whose utilities are not scaled, have no dissimilarity."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -393,7 +428,8 @@ class _Tree:
             return _State(-np.inf, np.zeros((0, size)), np.eye(size), np.empty(0))
         parts = self._parts(params)
         # L = sum_i w_i log(q_j Q_m),   j the alternative and m the nest taken; the scores as in `respond`
-        loglik = float(self.w @ np.log(parts.q[self.chosen] * parts.share[self.taken]))
+        with np.errstate(divide="ignore"):  # a step too far, which is halved
+            loglik = float(self.w @ np.log(parts.q[self.chosen] * parts.share[self.taken]))
         slopes = parts.rows[self.chosen] + (parts.nest - parts.within)[self.taken] - parts.centre
         probabilities = parts.q * self.segments.spread(parts.share)
         return _State(

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Information, RngLike, SmallSample, WeightKind
 from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options, check_rng
 from wagegap.estimation.cellwise import fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
@@ -39,6 +39,7 @@ from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import domain_of
 from wagegap.regression.exits.hazards import HazardTask, fit_hazard
 from wagegap.regression.exits.margins import ExitLink
 from wagegap.regression.exits.person_periods import ExitCall, ExitLike, as_estimates, rows_at_risk
@@ -328,6 +329,7 @@ def fit_exits(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Exits:
     """Estimate who leaves, and how, from rows of workers and periods.
@@ -376,6 +378,8 @@ def fit_exits(  # noqa: PLR0913
         R's glm has it. They differ under probit and cloglog alone.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -395,6 +399,7 @@ def fit_exits(  # noqa: PLR0913
     >>> exits.effects.names
     ['abroad ai', 'field ai', 'abroad exper', 'field exper']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     if model is not None:
         check_option("model", model, _MODELS)
     check_options(gaps=(gaps, ("raise", "keep")), information=(information, INFORMATION))

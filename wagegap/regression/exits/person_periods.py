@@ -34,12 +34,13 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.cellwise import Rows
-from wagegap.estimation.design import Design
+from wagegap.estimation.column_types import number_or_nan
+from wagegap.estimation.design import Design, check_columns_meet
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.periods import order_periods
 from wagegap.estimation.result import Result
-from wagegap.panel.events import event_values, numbers
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel
 from wagegap.panel.rows import prepare
 
@@ -170,6 +171,8 @@ def mentions(column: Column, name: str) -> bool:
 
 def cells_of_rows(premium: Estimates, frame: pd.DataFrame) -> IntArray:
     """Return which parameter of a premium each row of a frame has, by its cell; -1 where the cell has none."""
+    for key in premium.by:
+        check_columns_meet(frame[key], premium.labels[key], f"key {key!r}", ("the data", "the premiums"))
     cells = pd.MultiIndex.from_frame(premium.labels[premium.by].astype(object))
     return np.asarray(cells.get_indexer(pd.MultiIndex.from_frame(frame[premium.by].astype(object))))
 
@@ -227,7 +230,7 @@ def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates]
     rows = _varying(rows) if len(exits) == 1 else rows
     rows, width, n_reported = _with_means_and_dummies(rows, parts.also, call.time)
     frame = rows.columns(required_columns(parts.regressors, panel.frame))
-    plain = {name: numbers(one) if pd.api.types.is_numeric_dtype(one) else one for name, one in frame.items()}
+    plain = {name: number_or_nan(one) if pd.api.types.is_numeric_dtype(one) else one for name, one in frame.items()}
     evaluator = Evaluator(pd.DataFrame(plain), parts.regressors, rows.design, width)
     notes = (*of_periods, *notes, *_repeated(rows, call.time))
     return AtRisk(rows, evaluator, exits, stay, n_reported, call.time, notes)
@@ -442,7 +445,7 @@ def _means(rows: Rows, names: Sequence[str]) -> FloatArray:
     """Means of columns over each worker's rows in use."""
     if not names:
         return np.zeros((len(rows), 0))
-    columns = pd.DataFrame({name: numbers(column) for name, column in rows.columns(names).items()})
+    columns = pd.DataFrame({name: number_or_nan(column) for name, column in rows.columns(names).items()})
     return columns.groupby(rows.workers).transform("mean").to_numpy()
 
 

@@ -32,7 +32,7 @@ from wagegap._typing import FloatArray, RngLike
 from wagegap.errors import DataError, IdentificationError, ReliabilityWarning, listing, warn
 from wagegap.estimation.cellwise import fit_named
 from wagegap.estimation.covariance.sources import ScoreSource
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.likelihood.simex import GRID, extrapolate, extrapolation_slopes, paired_draws
 from wagegap.estimation.reliability import WARNED_BELOW, reliability_of_rows
 from wagegap.regression.exits.hazards import HazardFit, HazardTask, fit_hazard
@@ -131,7 +131,7 @@ def with_errors_of(premium: Estimates, name: str, estimates: Estimates, slopes: 
     """Add the errors of premiums: values stay, their errors gain `slopes`, (q, P), times those of the premiums."""
     origins = {source.origin for source in estimates.sources if isinstance(source, ScoreSource)}
     foreign = bool(origins) and not any(source.origin in origins for source in premium.sources)
-    joint = join(_numbered(estimates, "value"), _numbered(premium, name), independent=foreign)
+    joint = join_estimates(_numbered(estimates, "value"), _numbered(premium, name), independent=foreign)
     # V = [I D] V_joint [I D]'
     matrix = np.hstack([np.eye(len(estimates.values)), np.nan_to_num(slopes)])
     note = (
@@ -150,7 +150,7 @@ def _numbered(estimates: Estimates, word: str) -> Estimates:
 
 def _pseudo_errors(premiums: Mapping[str, Estimates], how: Simulated) -> FloatArray:
     """Errors of all premiums' parameters, shape (draws, P), with their joint covariance."""
-    cov = join(*(_numbered(premium, name) for name, premium in premiums.items()), independent=True).covariance
+    cov = join_estimates(*(_numbered(premium, name) for name, premium in premiums.items()), independent=True).covariance
     if not np.isfinite(cov).all():
         raise DataError(
             f"correction='simex' needs the covariance of the premiums, which is unknown for "

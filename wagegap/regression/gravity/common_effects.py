@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -43,14 +43,14 @@ from wagegap.estimation.formula import split_formula
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.gravity.flows import Flows
 
 __all__ = ["common_correlated_effects"]
 
 
 @refittable
-def common_correlated_effects(
+def common_correlated_effects(  # noqa: PLR0913
     data: Any,
     formula: str,
     *,
@@ -60,6 +60,7 @@ def common_correlated_effects(
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Flows:
     """Fit common slopes beside unit-specific loadings on cross-section means.
 
@@ -75,6 +76,8 @@ def common_correlated_effects(
         HC0, HC1, CR0, CR1, dyads, places or periods; clusters of units (CR1) where absent.
     small_sample, weights, weight_kind
         As for `fit_flows`; weights enter the cross-section means as well.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -97,6 +100,7 @@ def common_correlated_effects(
     >>> common_correlated_effects(rows, "flow ~ gdp", unit="o", period="t").params.round(1).to_dict()
     {'gdp': 0.5}
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     cov = Robust("CR1", (unit,)) if cov is None else cov
     rows = _rows(
         data, formula, unit, period, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind

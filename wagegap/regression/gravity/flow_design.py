@@ -25,6 +25,7 @@ from wagegap.errors import (
     refuse_rows,
 )
 from wagegap.estimation.cellwise import SINGLETONS, Rows
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.design import Design
@@ -192,7 +193,7 @@ def _offset(rows: Rows, expression: str) -> FloatArray:
 
 
 def _at_risk(rows: Rows, trials: str) -> FloatArray:
-    values = pd.to_numeric(rows.columns([trials])[trials], errors="coerce").to_numpy(dtype=float)
+    values = as_numbers(rows.columns([trials])[trials], f"trials {trials!r}")
     refuse_rows(
         ~((values > 0) & np.isfinite(values)), DataError, f"trials {trials!r} are not positive numbers in ", " rows."
     )

@@ -60,6 +60,7 @@ from wagegap.estimation.likelihood.binary import curvature, score, slope
 from wagegap.estimation.likelihood.separation import find_separated
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
+from wagegap.panel.rows import domain_of
 from wagegap.regression.gravity.flow_design import (
     FlowCall,
     FlowFamily,
@@ -138,7 +139,7 @@ class Flows(Result):
             lambda b: self.slopes[0] * b[is_slope],
             jacobian=lambda _: jacobian,
             labels=self.estimates.labels[is_slope].assign(
-                unit="none" if self.family in ("poisson", "gaussian") else "share"
+                **({} if self.family == "gaussian" else {"unit": "none" if self.family == "poisson" else "share"})
             ),
             title="Average marginal effects",
         )
@@ -181,6 +182,7 @@ def fit_flows(  # noqa: PLR0913
     bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     engine: Engine = "auto",
     keep_units: bool = True,
 ) -> Flows:
@@ -227,6 +229,8 @@ def fit_flows(  # noqa: PLR0913
         What takes effects out; the same numbers.
     keep_units : bool
         Keep the scores, so that results can be joined.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -253,6 +257,7 @@ def fit_flows(  # noqa: PLR0913
     >>> gravity.params.round(2).to_dict()
     {'log(dist)': -1.01}
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     chosen = FlowCall(family, link, trials, method, engine, bias, information, singletons)
     flow = flow_rows(
         data, formula, chosen, cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind
@@ -295,7 +300,8 @@ def _known_variance(source: ScoreSource, sigma: float) -> ScoreSource:
 def _generalised(flow: FlowRows, chosen: FlowCall) -> Flows:
     """Counts and shares: drop separated rows, fit, and read the covariance off the last weighted least squares."""
     flow, separated, lost = _without_separated(flow, chosen)
-    flow = flow.without_singletons(chosen.singletons)  # after separated rows, which may leave others alone
+    if flow.rows.design.x.shape[1]:  # after separated rows, which may leave others alone
+        flow = flow.without_singletons(chosen.singletons)
     rows, design, bias = flow.rows, flow.rows.design, None
     notes = _notes(rows, separated, lost, chosen)
     fit = fit_irls(
@@ -468,7 +474,8 @@ def _flows(
     }[chosen.family]
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effect_names else []
     estimates = Estimates(
-        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values, (source,), (np.eye(k),),
+        pd.DataFrame({"term": list(design.names), "unit": unit, "comparison": ""}), values,
+        (source.reported(np.eye(k)),), (np.eye(k),),
         title="Log odds, Berkson" if chosen.method == "berkson" else title, ledger=design.ledger,
         notes=(*absorbed, *notes),
     )  # fmt: skip

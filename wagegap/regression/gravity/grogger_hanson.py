@@ -29,7 +29,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._typing import BoolArray
 from wagegap.errors import (
+    CovarianceWarning,
     DataError,
     DuplicateKeyError,
     EmptyDataError,
@@ -43,13 +45,14 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.options import Covariance, CovLike, Robust, parse_cov
 from wagegap.estimation.design import check_keys
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import domain_of
 from wagegap.regression.gravity.flows import fit_flows
 
 __all__ = ["GroggerHanson", "grogger_hanson", "simulate_migrants"]
@@ -117,6 +120,7 @@ def grogger_hanson(  # noqa: PLR0913
     destination_wages: Sequence[str],
     costs: str = "",
     cov: CovLike | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> GroggerHanson:
     """Fit scale, selection and sorting of migrants, with pay in levels and in logarithms side by side.
 
@@ -133,6 +137,8 @@ def grogger_hanson(  # noqa: PLR0913
         Further regressors, such as `log(dist) + contig`.
     cov : str or object of `wagegap.cov`, optional
         Covariance by clusters, dyads or places; clusters of destinations (CR1) where absent.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -154,6 +160,7 @@ def grogger_hanson(  # noqa: PLR0913
     >>> fitted.side_by_side()["linear"].round(2).to_dict()
     {'scale': 0.05, 'selection': 0.05, 'sorting': 0.05}
     """
+    data, *_ = domain_of(data, subpop)
     columns = dict(movers=movers, stayers=stayers, origin_wages=origin_wages, destination_wages=destination_wages)
     parsed = parse_cov(Robust("CR1", (destination,)) if cov is None else cov)
     if parsed.replicated or parsed.independent:
@@ -164,7 +171,7 @@ def grogger_hanson(  # noqa: PLR0913
     panel = as_panel(data)
     _check_costs(panel.frame, costs)
     frame, ledger = _pairs(panel.frame, panel.ledger, (origin, destination), columns)
-    estimates = join(*_fits(frame, columns, costs, origin, parsed), title="Scale, selection and sorting")
+    estimates = join_estimates(*_fits(frame, columns, costs, origin, parsed), title="Scale, selection and sorting")
     # mean of (W_1d - W_2d) - (W_1o - W_2o)
     gap = {wages: float(_equation(frame, columns, "selection", wages)["wage_gap"].mean()) for wages in _WAGES}
     notes = tuple(f"Mean gap of gaps, {wages} wages: {value:.3f}." for wages, value in gap.items())
@@ -260,6 +267,7 @@ def _fits(
     fits = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", CovarianceWarning)  # of the equations together it is said at the end
         for wages, equation in product(_WAGES, _EQUATIONS):
             rows, formula = _equation(frame, columns, equation, wages), f"log_odds ~ wage_gap{endings[equation]}"
             estimates = fit_flows(rows, formula, family="gaussian", cov=cov).estimates

@@ -33,11 +33,12 @@ from wagegap.errors import (
     refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike, Robust
-from wagegap.estimation.design import check_keys
+from wagegap.estimation.design import check_columns_meet, check_keys
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import Panel, as_panel
+from wagegap.panel.rows import domain_of
 from wagegap.regression.gravity.flows import Flows, fit_flows
 
 __all__ = ["occupation_gravity"]
@@ -53,6 +54,7 @@ def occupation_gravity(
     flow: str,
     family: Literal["poisson", "gaussian"] = "poisson",
     cov: CovLike | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Flows:
     """Fit flows between occupations over stayers on the distance of their tasks.
 
@@ -68,6 +70,8 @@ def occupation_gravity(
         The ratio with its zeros, or its logarithm without them.
     cov : str or object of `wagegap.cov`, optional
         Covariance; clusters of origin and target (CR1) where absent.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -88,6 +92,7 @@ def occupation_gravity(
     >>> fitted.params.round(1).to_dict()
     {'task_distance': -1.0}
     """
+    data, *_ = domain_of(data, subpop)
     check_option("family", family, ("poisson", "gaussian"))
     panel = as_panel(data)
     for name, purpose in ((origin, "for origin"), (target, "for target"), (flow, "for flow")):
@@ -115,6 +120,7 @@ def occupation_gravity(
 def _known_pairs(panel: Panel, origin: str, target: str, flow: str) -> Panel:
     """Pairs whose occupations and flow are known, the flow as a number that is not negative."""
     check_keys(panel.frame, [origin, target])
+    check_columns_meet(panel.frame[origin], panel.frame[target], "occupations", (repr(origin), repr(target)))
     flows = known_numbers(panel.frame, flow)
     refuse_rows((flows < 0) | np.isinf(flows), DataError, f"{flow!r} is negative or infinite in ", " rows: it counts.")
     panel = panel.with_columns(**{flow: flows})

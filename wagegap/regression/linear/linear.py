@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from wagegap._typing import FloatArray, Singletons, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -50,6 +50,7 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
+from wagegap.panel.rows import domain_of
 from wagegap.regression.linear.linear_design import (
     Instrumented,
     changed_rows,
@@ -119,6 +120,7 @@ def fit_linear(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Linear:
     """Fit a linear model to a panel, by least squares or with instruments.
@@ -150,6 +152,8 @@ def fit_linear(  # noqa: PLR0913
         "pooled" only.
     keep_units : bool
         Keep the scores, so that results can be joined.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -176,6 +180,7 @@ def fit_linear(  # noqa: PLR0913
     >>> float(wg.fit_linear(rows, "pay ~ moved", instruments="moved ~ offer").params["moved"].round(1))
     0.5
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_option("model", model, tuple(_MODELS))
     panel = as_panel(data)
     unit, period = unit or panel.roles.worker, period or panel.roles.period
@@ -329,7 +334,7 @@ def _labelled(
     absorbed = [f"Absorbed: {', '.join(design.effect_names)}."] if design.effects else []
     estimates = Estimates(
         pd.DataFrame({"term": list(design.names), "unit": design.unit, "comparison": ""}), values,
-        (source,), (np.eye(len(values)),), ledger=design.ledger,
+        (source.reported(np.eye(len(values))),), (np.eye(len(values)),), ledger=design.ledger,
         title=f"{name}, {'fixed effects' if design.effects else model}", notes=(*absorbed, *notes),
     )  # fmt: skip
     return Linear(estimates, effects=design.effect_names)
@@ -385,8 +390,9 @@ def _wald(rows: Rows, y: FloatArray, x: FloatArray, more: FloatArray) -> tuple[f
     columns = np.column_stack([x, more])
     names = [f"column {j}" for j in range(columns.shape[1])]
     longer = rows.with_design(y=y, x=columns, columns=tuple(Column(name, name) for name in names))
-    hypothesis = np.eye(len(names))[x.shape[1] :]
-    return _f_test(relate(longer, *least_squares(longer), names, title="").test(hypothesis))
+    wanted = np.arange(len(names))[None] >= x.shape[1]
+    added = relate(longer, *least_squares(longer), names, title="", wanted=wanted)
+    return _f_test(added.test(np.eye(len(added.values))))
 
 
 def _warn_weak(first_stages: pd.DataFrame) -> None:

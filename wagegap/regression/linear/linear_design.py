@@ -10,6 +10,7 @@ import numpy as np
 
 from wagegap._typing import BoolArray, CodeArray, FloatArray, Singletons
 from wagegap.errors import (
+    DataError,
     DuplicateKeyError,
     EmptyDataError,
     FormulaError,
@@ -83,6 +84,10 @@ def linear_rows(
         raise FormulaError(f"formula {formula!r} has no regressor.")
     rows, instrumented = (rows, None) if sides is None else _split(rows, parts, sides)
     check_identified(rows.design)
+    if len(rows) > 1 and np.ptp(rows.design.y) == 0:
+        raise DataError(
+            f"{rows.design.outcome!r} is {rows.design.y[0]:g} in all {len(rows):,} rows: there is nothing to explain."
+        )
     return rows, instrumented
 
 

@@ -39,10 +39,12 @@ from wagegap.errors import (
     public,
     warn,
 )
-from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.cellwise import Rows, say_collinear
 from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.hypothesis import parse_hypothesis
+from wagegap.estimation.identification import check_identified
 from wagegap.estimation.least_squares.absorb import effects_rank
+from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.likelihood.wild import MULTIPLIERS, Multipliers, WildDraws, WildProblem, draw_wild, pose
 from wagegap.panel.panel import as_panel
@@ -277,10 +279,15 @@ def wild_bootstrap(  # noqa: PLR0913
             f"{design.outcome!r} is {design.y[0]:g} in all {len(design.y):,} rows: there is nothing to explain."
         )
     row, null, text = _restriction(hypothesis, value, design.names)
-    problem = pose(
-        design.y, design.x, row, rows.cluster_codes(cluster), null=null, restricted=restricted, weights=rows.weights,
-        effects=design.effects,
-    )  # fmt: skip
+    try:
+        problem = pose(
+            design.y, design.x, row, rows.cluster_codes(cluster), null=null, restricted=restricted,
+            weights=rows.weights, effects=design.effects,
+        )  # fmt: skip
+    except IdentificationError:
+        check_identified(design)  # says which column, and why
+        raise
+    say_collinear([("", combination_in_words(one, design.names)) for one in problem.collinear if one.made_of])
     draws = draw_wild(problem, multipliers=multipliers, reps=reps, rng=rng)
     if draws.smallest > _COARSE and draws.enumerated:
         warn(

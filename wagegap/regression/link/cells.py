@@ -20,22 +20,21 @@ from wagegap.errors import (
     FormulaError,
     OptionError,
     check_column,
-    check_same_keys,
     did_you_mean,
     listing,
 )
-from wagegap.estimation.design import Design, build_design
+from wagegap.estimation.design import Design, build_design, check_columns_meet
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit
+from wagegap.estimation.units import check_one_unit, unit_in_heading
+from wagegap.panel.countries import country_name, hold_countries
 
 __all__ = [
     "LinkCells",
     "are_related",
     "cell_matcher",
-    "check_keys_meet",
     "estimates_of",
     "joined",
     "match_cells",
@@ -121,10 +120,24 @@ class LinkCells:
         """The outcome as it stands in a sentence."""
         return spaced(self.outcome)
 
+    @property
+    def noun(self) -> str:
+        """What a cell is, in a sentence."""
+        return "country" if hold_countries(self.keys) else "cell"
+
+    def counted(self, n: int | None = None, of: str = "") -> str:
+        """So many cells, all where none are counted: countries, where they are that."""
+        plural = "countries" if self.noun == "country" else "cells"
+        return " ".join(word for word in (str(self.n if n is None else n), of, plural) if word)
+
+    def name_of(self, cell: str) -> str:
+        """A cell as it stands in a sentence: a country by its name."""
+        return country_name(cell) if self.noun == "country" else cell
+
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
-        ax.set_xlabel(f"premium ({self.units[1]})")
-        ax.set_ylabel(f"{self.outcome_in_words} ({self.units[0]})")
+        ax.set_xlabel(f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}")
+        ax.set_ylabel(f"{self.outcome_in_words}{unit_in_heading(self.units[0])}")
         return ax
 
 
@@ -143,22 +156,19 @@ def single_premium(premiums: Any) -> Any:
     return next(iter(premiums.values())) if isinstance(premiums, Mapping) and len(premiums) == 1 else premiums
 
 
-def check_keys_meet(keys: pd.DataFrame, labels: pd.DataFrame) -> None:
-    """Refuse keys of cells that read like those of labels and are not equal."""
-    for key in keys.columns:
-        check_same_keys(keys[key].dropna().tolist(), labels[key].dropna().tolist(), str(key))
+def positions(keys: pd.DataFrame, labels: pd.DataFrame, names: tuple[str, str] = ("cells", "labels")) -> IntArray:
+    """Where each cell stands among labels, -1 where it is none of them; `names` are what both are called.
 
-
-def positions(keys: pd.DataFrame, labels: pd.DataFrame) -> IntArray:
-    """Where each cell stands among labels, -1 where it is none of them; refused where keys read alike and never meet.
+    Refused where keys read alike and never meet.
 
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
     """
-    check_keys_meet(keys, labels)
     index = pd.MultiIndex.from_frame(labels[list(keys.columns)])
     if not index.is_unique:
         raise DuplicateKeyError(f"keys {list(keys.columns)} occur more than once: one row per cell.")
+    for key in keys:
+        check_columns_meet(keys[key], labels[key], f"key {str(key)!r}", names)
     return np.asarray(index.get_indexer(pd.MultiIndex.from_frame(keys)), dtype=np.intp)
 
 
@@ -273,14 +283,16 @@ def _matched(
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
         sides["data"] = data
     for name, side in sides.items():
-        gone, extra = frame[positions(frame[keys], side) < 0], side[positions(side[keys], frame) < 0]
+        at = positions(frame[keys], side, ("rates", name))
+        gone, extra = frame[at < 0], side.iloc[np.setdiff1d(np.arange(len(side)), at)]
         if len(gone):
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
         if len(gone) == len(frame):
             raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}).\n{ledger}")
-        frame = frame.merge(side, on=keys, how="inner")
+        there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
+        frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
     for (name, est), at in zip(named.items(), rows[1:], strict=True):
         if data is not None and name in data:

@@ -219,9 +219,10 @@ def _labelled(setup: Setup, fit: LinkFit) -> Estimates:
     unknown = fit.unit is None and bool(np.isnan(np.diag(source.covariance())).any())
     exact = (_about_exact(setup, fit),) if unknown and lies_on_line(cells.y, setup.problem.x) else ()
     notes = (*exact, *(note for note, holds in about_errors.items() if holds), *fit.notes)
+    image = np.eye(len(at))
     return Estimates(
-        labels, fit.params[at], (source,), (np.eye(len(at)),), title=title, ledger=cells.ledger, notes=notes
-    )  # fmt: skip
+        labels, fit.params[at], (source.reported(image),), (image,), title=title, ledger=cells.ledger, notes=notes
+    ).announced()  # fmt: skip
 
 
 def _source(setup: Setup, fit: LinkFit) -> ErrorSource:

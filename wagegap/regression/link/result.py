@@ -17,7 +17,7 @@ from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError, listing, public
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink, level_of, slope_scale
+from wagegap.regression.link.fitted import FittedLink, Scale, level_of, slope_scale
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
 from wagegap.regression.link.questions.one_step import OneStep, one_step
@@ -114,7 +114,7 @@ class Link(FittedLink):
     def slope_in_words(self) -> str:
         """Say the slope in units: what ten log points (or percentage points) of premium go with."""
         self.check_premium("slope_in_words")
-        scale = slope_scale(self.cells, ESTIMATORS[self.method].scale)
+        scale = _slope_scale(self)
         low, high = self.slope_interval()
         if np.isnan(low) or np.isnan(high):
             change = scale.signed(self.slope)
@@ -174,7 +174,7 @@ class Link(FittedLink):
         )
         lines = [f"Reliability of the premiums given the controls: {share}."]
         if self.plain is not None:
-            lines.append(f"Naive slope {_slope_and_error(self.plain)}.")
+            lines.append(f"Naive slope, for the same step: {_slope_and_error(self.plain)}.")
         if self.beside is not None:
             lines.append(f"Beside it, {ESTIMATORS[self.beside.method].title}: {_slope_and_error(self.beside)}.")
             (low, high), (least, most) = self.slope_interval(), self.beside.slope_interval()
@@ -199,9 +199,10 @@ class Link(FittedLink):
         slopes = slopes.dropna(subset="slope").sort_values("slope")
         if len(slopes):
             low, high = slopes.iloc[0], slopes.iloc[-1]
+            least, most = (format_number(_slope_scale(self).factor * end["slope"]) for end in (low, high))
             lines.append(
-                f"Without {'another' if lines else 'one'} cell the slope is between {format_number(low['slope'])} "
-                f"(without {low['cell']}) and {format_number(high['slope'])} (without {high['cell']})."
+                f"Without {'another' if lines else 'one'} cell the slope, for the same step, is between {least} "
+                f"(without {low['cell']}) and {most} (without {high['cell']})."
             )
         return lines
 
@@ -278,5 +279,11 @@ def _limits(values: FloatArray) -> tuple[float, float]:
     return float(values.min()) - room, float(values.max()) + room
 
 
+def _slope_scale(link: FittedLink) -> Scale:
+    """Scale on which every slope of a sentence is said."""
+    return slope_scale(link.cells, ESTIMATORS[link.method].scale)
+
+
 def _slope_and_error(link: FittedLink) -> str:
-    return f"{format_number(link.slope)} ({format_number(link.slope_error)})"
+    factor = _slope_scale(link).factor
+    return f"{format_number(factor * link.slope)} ({format_number(factor * link.slope_error)})"

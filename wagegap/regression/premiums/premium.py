@@ -48,6 +48,7 @@ from wagegap.estimation.cross_products import CrossProducts, solve_products
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import split_formula
+from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
@@ -56,7 +57,7 @@ from wagegap.estimation.scores import check_clusters
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.premiums.terms import (
     At,
     PremiumTerm,
@@ -171,6 +172,7 @@ def fit_premiums(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_treated: int = 20,
     min_comparison: int = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
@@ -216,6 +218,8 @@ def fit_premiums(  # noqa: PLR0913
         Keep the scores, so that results can be joined; without them the result is small.
     comparison : str, optional
         Who the premium compares with, in words.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -243,6 +247,7 @@ def fit_premiums(  # noqa: PLR0913
     >>> wg.fit_premiums(data, "log(hourly_wage) ~ ai * female", premium="ai", at="mean").title
     'Premium of ai, averaged over female'
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_option("empty_cells", empty_cells, ("raise", "exclude"))
     check_option("method", method, ("separate", "stacked"))
     check_count("min_treated", min_treated)
@@ -304,13 +309,12 @@ class _Asked:
     @property
     def title(self) -> str:
         """What is estimated."""
-        said = [
-            term.holder + (f"{', ' if value.startswith('averaged') else ' at '}{value}" if value else "")
-            for term, value in zip(self.terms, self.values, strict=True)
-        ]
-        if len(said) > 1:
-            return f"Premiums of {listing(said, 4)}"
-        return f"{'Difference of premiums,' if self.terms[0].kind == 'product' else 'Premium of'} {said[0]}"
+        if len(self.terms) > 1:
+            each = zip(self.terms, self.values, strict=True)
+            return f"Premiums of {listing((term.holder + (f' ({at})' if at else '') for term, at in each), 4)}"
+        (term,), (value,) = self.terms, self.values
+        of = f"{'Difference of premiums,' if term.kind == 'product' else 'Premium of'} {term.holder}"
+        return of + (f"{', ' if value.startswith('averaged') else ' at '}{value}" if value else "")
 
     def labels(self, design: Design, comparison: str | None) -> pd.DataFrame:
         """Term, unit and comparison of each column."""
@@ -346,9 +350,26 @@ def _fitted(
     """Premiums of all cells, and the deviation of the residuals."""
     if method == "stacked":
         return _stacked(rows, columns, labels, wanted, title)
-    fits, refit = least_squares(rows, columns, wanted)
-    estimates = relate(rows, fits, refit, labels, title=title, wanted=wanted)
+    estimates, fits = _separate(rows, columns, labels, wanted, title)
     return estimates, np.array([fit.sigma for fit in fits])
+
+
+def _separate(
+    rows: Rows, columns: list[int], labels: pd.DataFrame, wanted: BoolArray, title: str
+) -> tuple[Estimates, list[LinearFit]]:
+    """Premiums of cells with slopes of their own; all coefficients are related where a variance may be negative."""
+    if rows.cov.replicated or not rows.cov.indefinite:
+        fits, refit = least_squares(rows, columns, wanted)
+        return relate(rows, fits, refit, labels, title=title, wanted=wanted), fits
+    names = list(rows.design.names)
+    every = pd.DataFrame({"term": names, "unit": "none", "comparison": ""})
+    every.loc[columns, labels.columns] = labels.to_numpy()
+    asked = np.zeros((len(wanted), len(names)), dtype=bool)
+    asked[:, columns] = wanted
+    fits, refit = least_squares(rows, None, asked)
+    estimates = relate(rows, fits, refit, every, title=title, wanted=asked)
+    place = np.cumsum(asked.ravel()).reshape(asked.shape) - 1
+    return estimates.select(place[:, columns][wanted]), fits
 
 
 def _stacked(
@@ -369,9 +390,10 @@ def _stacked(
     else:
         check_clusters(fits.source)
     keep = wanted.ravel()
+    matrix = matrix[keep]
     estimates = Estimates(
-        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep], (source,),
-        (matrix[keep],), title=title, ledger=rows.design.ledger,
+        cell_labels(rows.cells, labels, len(keep))[keep].reset_index(drop=True), fits.values.ravel()[keep],
+        (source.reported(matrix),), (matrix,), title=title, ledger=rows.design.ledger,
     )  # fmt: skip
     return estimates, fits.sigma
 

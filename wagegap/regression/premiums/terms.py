@@ -153,15 +153,25 @@ def _number(name: str, columns: tuple[int, ...], values: FloatArray) -> PremiumT
 
 def _product(design: Design, name: str, columns: tuple[int, ...], shown: Column, values: FloatArray) -> PremiumTerm:
     """A product: how much the premium of its first part differs with the others."""
-    of = name.split(":")[0].strip()
-    others = [part for part in shown.parts if part != of]
+    first = name.split(":")[0].strip()
+    of = next((part for part in shown.parts if first in (part, f"C({part})")), shown.parts[0])
     at = listing(
-        f"{part} = {design.factors[part][0]}" if part in design.factors
-        else f"{part} = 0" if _is_dummy(design, part) else f"{part} one lower"
-        for part in others
-    )  # fmt: skip
+        _zero_of(design, part) if part in design.factors or _is_dummy(design, part) else f"{part} one lower"
+        for part in shown.parts
+        if part != of
+    )
     held = 1.0 if np.isin(values, (0, 1)).all() else None
     return PremiumTerm(name, columns, "product", held, name, f"premium of {of} at {at}")
+
+
+def _zero_of(design: Design, part: str) -> str:
+    """Where the columns of a part of a product are all zero: at the base of a factor, or at zero."""
+    if part not in design.factors:
+        return f"{part} = 0"
+    shown = {level for one in design.columns for factor, level in one.levels if factor == part}
+    absent = [level for level in design.factors[part] if level not in shown]
+    by_contrasts = any(one.parts == (part,) for one in design.columns) and not _is_dummy(design, part)
+    return f"{part}, as it is coded, = 0" if by_contrasts or len(absent) != 1 else f"{part} = {absent[0]}"
 
 
 def _is_dummy(design: Design, part: str) -> bool:
@@ -188,11 +198,9 @@ def values_held(design: Design, term: PremiumTerm) -> list[str]:
     said = []
     for j in _crossed(design, term):
         for part in design.columns[j].parts:
-            if part in design.factors:
-                said += [f"{part} = {design.factors[part][0]}"] if part != term.name else []
-            elif part != term.name:
+            if part != term.name:
                 variables = set(re.findall(r"[^\W\d]\w*", part)) - {"I", "np"}
-                said.append(f"{term.name if variables == {term.name} else part} = 0")
+                said.append(_zero_of(design, term.name if variables == {term.name} else part))
     return list(dict.fromkeys(said))
 
 

@@ -44,15 +44,16 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
+from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE
-from wagegap.panel.events import event_values, numbers
+from wagegap.estimation.units import PER_ONE, unit_in_heading
+from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.rates.same import same_unknown
 from wagegap.regression.rates.standardise import standardised
 
@@ -207,7 +208,7 @@ class Rates(Result):
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        return draw_estimates(rates, ax, alpha, f"{event} ({self.unit})", row_height=0.2)
+        return draw_estimates(rates, ax, alpha, f"{event}{unit_in_heading(self.unit)}", row_height=0.2)
 
 
 @refittable
@@ -221,6 +222,7 @@ def fit_rates(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_rows: int = 30,
     keep_units: bool = True,
 ) -> Rates:
@@ -241,6 +243,8 @@ def fit_rates(  # noqa: PLR0913
         As in `fit_premiums`.
     min_rows : int
         Cells with fewer rows are left out and listed in `absent`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -259,6 +263,7 @@ def fit_rates(  # noqa: PLR0913
     >>> rates.estimates.labels["term"].unique().tolist()
     ['emigration']
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
@@ -298,7 +303,7 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
     notes = [f"Among: {among}.", *notes] if among else notes
-    joined = same_unknown(replace(join(*estimates, title="Rates"), notes=tuple(notes)))
+    joined = same_unknown(replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes)))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
@@ -339,7 +344,7 @@ def _among(panel: Panel, among: str) -> BoolArray:
         raise OptionError(f"among={among!r} must be a column's name or an expression.")
     if among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
-    values = numbers(panel.frame[among])
+    values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():
         raise DataError(
             f"among={among!r} must be 0/1; to name a level write an expression, such as \"{among} == 'x'\"."

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     IdentificationError,
     OptionError,
     check_count,
+    check_keys_meet,
     listing,
     no_column,
 )
@@ -32,7 +33,7 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import cell_keys
+from wagegap.panel.rows import cell_keys, domain_of
 from wagegap.regression.rates.mobility import rates_of
 from wagegap.regression.rates.same import linearised, same_unknown
 
@@ -156,6 +157,7 @@ def fit_transitions(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     min_rows: int = 10,
 ) -> Transitions:
     """Estimate the shares of each origin that are in each destination next.
@@ -170,6 +172,8 @@ def fit_transitions(  # noqa: PLR0913
         As in `fit_rates`; a single matrix by default.
     min_rows : int
         Origins with fewer rows are left out, with a warning.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -187,11 +191,14 @@ def fit_transitions(  # noqa: PLR0913
     >>> moves.matrix().sum(axis=1).round(12).unique().tolist()
     [1.0]
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_count("min_rows", min_rows)
     panel = as_panel(data)
     keys = _keys_of_moves(panel, origin, destination, by)
     check_keys(panel.frame, [origin, destination])
     column = panel.frame[destination]
+    now, following = (list(map(_name_of, panel.frame[name].dropna().unique())) for name in (origin, destination))
+    check_keys_meet(now, following, "moves", (repr(origin), repr(destination)))
     levels = sorted(column.dropna().unique().tolist(), key=str)
     if len(levels) < 2:
         raise DataError(f"{destination!r} has fewer than two values: there are no moves to count.")

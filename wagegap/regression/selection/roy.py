@@ -28,6 +28,7 @@ import pandas as pd
 
 from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
 from wagegap.errors import (
+    CovarianceError,
     DataError,
     EmptyDataError,
     FormulaError,
@@ -41,6 +42,7 @@ from wagegap.errors import (
 from wagegap.estimation.cellwise import Rows, relate
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.covariance.survey_design import StratifiedGrouping
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -49,7 +51,7 @@ from wagegap.estimation.sample import CellFit
 from wagegap.estimation.spec import refittable
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 
 __all__ = ["Roy", "fit_roy"]
 
@@ -129,6 +131,7 @@ def fit_roy(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
 ) -> Roy:
     """Compare the pay of those who will leave with that of those who will stay.
 
@@ -150,7 +153,9 @@ def fit_roy(  # noqa: PLR0913
     rng : Generator, int or None
         Their source of randomness.
     cov, small_sample, weights, weight_kind
-        As in `fit_premiums`; the tests take the panel's clusters of workers or cov's single cluster as units.
+        As in `fit_premiums`; the tests draw rows, the single cluster of cov, or the units of a survey's design.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -170,6 +175,7 @@ def fit_roy(  # noqa: PLR0913
     >>> roy.verdict()
     'positive'
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_count("parts", parts)
     check_count("reps", reps)
     orders = [orders] if isinstance(orders, int) else list(orders)
@@ -266,12 +272,22 @@ def _integrated(rows: _Rows, share: FloatArray, grid: FloatArray) -> FloatArray:
 
 
 def _multipliers(rows: _Rows, generator: np.random.Generator) -> FloatArray:
-    """Normal multipliers, one for each cluster, or for each observation: their mean in repeated rows."""
-    clusters = rows.rows.cov.clusters
-    group = rows.rows.sample.groupings[clusters[0]] if len(clusters) == 1 else None
-    if isinstance(group, Grouping):
-        return np.asarray(generator.standard_normal(int(group.codes.max()) + 1)[group.codes])
-    return np.asarray(generator.standard_normal(len(rows.y)) / np.sqrt(rows.repeats))
+    """Normal multipliers of the rows: one for each cluster, those of the design's units, or one for each observation.
+
+    That of a row that stands for several observations is the mean of theirs.
+    """
+    cov, groupings = rows.rows.cov, rows.rows.sample.groupings
+    if cov.replicated or cov.independent:
+        return np.asarray(generator.standard_normal(len(rows.y)) / np.sqrt(rows.repeats))
+    units = cov.units(groupings)
+    if len(units) == 1 and isinstance(units[0], Grouping):
+        return np.asarray(generator.standard_normal(units[0].n_groups)[units[0].codes])
+    if len(units) == 1 and isinstance(units[0], StratifiedGrouping):
+        return units[0].multipliers(generator)
+    raise CovarianceError(
+        f"cov={cov}: the tests of dominance draw rows, the clusters of one column, or the sampling units of one stage: "
+        "'HC1', 'CR1:column' or wagegap.cov.Survey(psu, strata)."
+    )
 
 
 def _values(y: FloatArray, leaves: BoolArray, w: FloatArray, parts: int) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -44,6 +44,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows, fit_cells, relate
+from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
@@ -54,9 +55,9 @@ from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import Cell, CellFit
 from wagegap.estimation.spec import refittable
-from wagegap.panel.events import column_of, numbers
+from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
-from wagegap.panel.rows import prepare
+from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mcfadden_terms, lee_terms
 
 __all__ = ["Selection", "fit_selection"]
@@ -110,7 +111,9 @@ class Selection(Result):
             check_option("place", place, self.places)
         outcome = self.estimates.select(equation="outcome" if place is None else f"outcome of {place}")
         check_option("term", term, outcome.labels["term"].tolist())
-        chosen, title = outcome.select(term=term), f"Premium of {term}, selection corrected"
+        others = [part for name in outcome.labels["term"].unique() for part in _crossed_with(term, str(name))]
+        at = f" at {listing(f'{part} = 0' for part in dict.fromkeys(others))}" if others else ""
+        chosen, title = outcome.select(term=term), f"Premium of {term}{at}, selection corrected"
         return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
     def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
@@ -187,6 +190,7 @@ def fit_selection(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
+    subpop: str | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Selection:
     """Fit an outcome that is observed for some, corrected for who they are.
@@ -216,6 +220,8 @@ def fit_selection(  # noqa: PLR0913
         model also iid, its classical covariance. What the panel declares, else HC1.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
+    subpop : str, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
 
     Returns
     -------
@@ -238,6 +244,7 @@ def fit_selection(  # noqa: PLR0913
     >>> [float(b.round(1)) for b in (found.premium("x").values[0], found.uncorrected.params["x"])]
     [0.5, 0.3]
     """
+    data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     check_option("method", method, _METHODS)
     check_count("degree", degree)
     task = _task(
@@ -259,6 +266,7 @@ def fit_selection(  # noqa: PLR0913
     if rows.cov.model_based and not binary:
         raise CovarianceError(f"cov='iid' is not defined for method={method!r}: use HC0, HC1 or a cluster.")
     estimates = _of_cells(task, _fit_normal if binary else _fit_places, "corrected for selection")
+    estimates = _with_bounds_said(estimates) if binary else estimates
     uncorrected = _of_cells(task, _fit_plain, "not corrected for selection")
     if binary:
         uncorrected = replace(uncorrected, labels=uncorrected.labels.drop(columns="equation"))
@@ -363,7 +371,7 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
         return False, np.full(len(panel), np.nan), ("out", "in")
     column = column_of(panel, first.outcome, "for selection")
     if binary:
-        values = numbers(column)
+        values = as_numbers(column, repr(first.outcome))
         if not (np.isin(values, (0.0, 1.0)) | column.isna().to_numpy()).all():
             raise DataError(f"selection into {first.outcome!r} must be 0/1; for many places choose method='dahl'.")
         return True, values, ("out", "in")
@@ -383,6 +391,23 @@ def _places_of(task: _Task, places: str | Sequence[str], option: str) -> tuple[i
                 f"{option}: {name!r} is no place.{did_you_mean(name, task.levels)} Places: {listing(task.levels, 20)}."
             )
     return tuple(task.levels.index(name) for name in named)
+
+
+def _with_bounds_said(estimates: Estimates) -> Estimates:
+    """Say, in a warning and a note, where two steps give a correlation that is none."""
+    is_rho = ((estimates.labels["equation"] == "error") & (estimates.labels["term"] == "rho")).to_numpy()
+    beyond = np.flatnonzero(is_rho & (np.abs(estimates.values) >= 1))
+    if not len(beyond):
+        return estimates
+    keys = [name for name in estimates.by if name != "equation"]
+    cells = estimates.labels.loc[beyond, keys].astype(str).agg(" ".join, axis=1) if keys else ["the data"] * len(beyond)
+    stood = listing(f"{value:.3g} in {cell}" for value, cell in zip(estimates.values[beyond], cells, strict=True))
+    words = (
+        f"rho, a correlation, is {stood}: the coefficient of lambda is larger than the spread of the outcome allows "
+        "under normal errors, and rho's error and test mean nothing."
+    )
+    warn(words + " Add a regressor that moves selection alone, or fit method='ml'.", IdentificationWarning)
+    return replace(estimates, notes=(*estimates.notes, words))
 
 
 # fits ----------------------------------------------------------------------------------------------------------------
@@ -467,6 +492,16 @@ def _terms(task: _Task, probabilities: FloatArray, m: int) -> Terms:
     if task.method == "dubin-mcfadden":
         return dubin_mcfadden_terms(probabilities, m, task.levels)
     return dahl_terms(probabilities, [m, *(place for place in task.more if place != m)], task.degree, task.levels)
+
+
+def _crossed_with(term: str, product: str) -> list[str]:
+    """What a regressor is multiplied with in a product.
+
+    >>> _crossed_with("ai", "ai:female"), _crossed_with("ai", "female")
+    (['female'], [])
+    """
+    parts = product.split(":")
+    return [part for part in parts if part != term] if term in parts and len(parts) > 1 else []
 
 
 # from fits to results ------------------------------------------------------------------------------------------------

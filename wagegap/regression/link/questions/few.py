@@ -31,7 +31,6 @@ from wagegap._typing import AnyArray, CodeArray, FloatArray, RngLike
 from wagegap.errors import OptionError, check_count, public
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
 from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
-from wagegap.panel.countries import country_name
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.estimators.ols import least_squares_without
@@ -79,11 +78,11 @@ class FewCountries(Answer):
         worst = self.influence.iloc[int(np.nanargmax(self.influence["change"].abs()))]
         size = f"{format_number(abs(scale.factor * self.detectable))}{scale.tail}"
         return (
-            f"With {self.cells.n} countries, {(p < self.alpha).sum()} of {len(p)} tests reject a slope of zero at "
+            f"With {self.cells.counted()}, {(p < self.alpha).sum()} of {len(p)} tests reject a slope of zero at "
             f"{100 * self.alpha:g} % (p from {format_p(p.min())} to {format_p(p.max())}); leaving out "
-            f"{country_name(worst['cell'])} moves the slope by {abs(worst['change']):.1f} standard errors, and only an "
-            f"association of {size} or more per {scale.step} of premium would have been found {100 * self.power:g} "
-            "times in a hundred."
+            f"{self.cells.name_of(worst['cell'])} moves the slope by {abs(worst['change']):.1f} standard errors, and "
+            f"only an association of {size} or more per {scale.step} of premium would have been found "
+            f"{100 * self.power:g} times in a hundred."
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -95,7 +94,7 @@ class FewCountries(Answer):
         names = [f"without {name}" for name in shown["cell"]]
         ax = intervals(ax, names, b, np.minimum(b, every), np.maximum(b, every), sizes="equal")
         ax.axvline(every, linewidth=1.0, linestyle="--", color="#8A8A8A")
-        ax.set_xlabel("slope without one country (dashed: all countries)")
+        ax.set_xlabel(f"slope without one {self.cells.noun} (dashed: all)")
         return ax
 
 

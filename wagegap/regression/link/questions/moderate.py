@@ -34,6 +34,7 @@ from wagegap.errors import (
     listing,
     public,
 )
+from wagegap.estimation.design import check_columns_meet
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     annihilator,
@@ -42,7 +43,6 @@ from wagegap.estimation.reliability import (
     reliability_in_words,
 )
 from wagegap.panel.panel import as_pandas
-from wagegap.regression.link.cells import check_keys_meet
 from wagegap.regression.link.estimators.eiv import fit_eiv
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -116,7 +116,7 @@ class Moderation(Answer):
             f"Per {scale.step} of premium, {cells.outcome_in_words} differs by {scale.signed(self.slopes[0])} where "
             f"{self.trait} is {self.at[0]:.3g} and by {scale.signed(self.slopes[1])} where it is {self.at[1]:.3g}; the "
             f"difference is {scale.factor * self.difference:+.3g} ({100 * (1 - self.alpha):g} % interval "
-            f"{scale.between(self.low, self.high)}, {cells.n} countries): {settled}.{exact}"
+            f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -210,7 +210,8 @@ def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArra
         )
     for name in (trait, *keys):
         check_column(name, frame.columns, "in data")
-    check_keys_meet(link.cells.keys, frame)
+    for key in keys:
+        check_columns_meet(link.cells.keys[key], frame[key], f"key {key!r}", ("the link", "data"))
     values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
     if len(values) != link.cells.n:
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")

@@ -27,7 +27,6 @@ from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option, public
-from wagegap.panel.countries import country_name
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -82,18 +81,19 @@ class Outlier(Answer):
 
     def in_words(self) -> str:
         """Say where the country is, and whether that is more than the others' own scatter."""
-        scale = level_of(self.link.cells.units[0])
+        cells = self.link.cells
+        scale = level_of(cells.units[0])
         said = (
             "which is inside: these data do not show it to be an exception"
             if self.low <= self.rate <= self.high
             else "which is outside: it does not follow the pattern of the others"
         )
         return (
-            f"From the {self.link.cells.n - 1} other countries one would expect {country_name(self.country)}'s "
-            f"{self.link.cells.outcome_in_words} between {scale.between(self.low, self.high, 'and')}; it is "
+            f"From the {cells.counted(cells.n - 1, 'other')} one would expect {cells.name_of(self.country)}'s "
+            f"{cells.outcome_in_words} between {scale.between(self.low, self.high, 'and')}; it is "
             f"{scale.factor * self.rate:.4g}, {said} "
-            f"(p = {self.p_value:.2f} if the country was named in advance, {self.p_if_picked:.2f} if it was picked for "
-            "looking odd)."
+            f"(p = {self.p_value:.2f} if the {cells.noun} was named in advance, {self.p_if_picked:.2f} if it was "
+            "picked for looking odd)."
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -103,7 +103,7 @@ class Outlier(Answer):
         i = cells.names.index(self.country)
         order = [*np.delete(np.arange(cells.n), i), i]
         p, y = cells.p[order, 0], cells.y[order]
-        groups = ["others"] * (cells.n - 1) + ["this country"]
+        groups = ["others"] * (cells.n - 1) + [f"this {cells.noun}"]
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), [cells.names[k] for k in order], groups=groups)
         at = np.array([p.min(), p.max()])
         ax.plot(at, self.expected + self.slope * (at - cells.p[i, 0]), color=PALETTE[3], linewidth=1.2)

@@ -22,7 +22,7 @@ from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, public
-from wagegap.panel.countries import country_name
+from wagegap.estimation.units import unit_in_heading
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink
 from wagegap.regression.link.problem import LinkProblem
@@ -59,10 +59,10 @@ class Pooled(Answer):
         before, after = f["premium"].std(), f["pooled_premium"].std()
         most = f.iloc[int(np.argmax(np.abs(f["pooled_premium"] - f["premium"])))]
         return (
-            f"Seen together, the premiums of {len(f)} countries spread {100 * (1 - after / before):.0f} % less than "
-            f"each seen alone; {country_name(most['cell'])} moves most, from {most['premium']:.3g} to "
-            f"{most['pooled_premium']:.3g} ({self.link.cells.units[1]}). Pooled figures are for looking at, not for "
-            "regressions."
+            f"Seen together, the premiums of {self.link.cells.counted()} spread {100 * (1 - after / before):.0f} % "
+            f"less than each seen alone; {self.link.cells.name_of(most['cell'])} moves most, from "
+            f"{most['premium']:.3g} to {most['pooled_premium']:.3g}{unit_in_heading(self.link.cells.units[1])}. "
+            "Pooled figures are for looking at, not for regressions."
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -91,7 +91,7 @@ class Pooled(Answer):
         half = stats.norm.isf(self.alpha / 2) * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
         names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
         ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
-        ax.set_xlabel(f"premium ({self.link.cells.units[1]}), {100 * (1 - self.alpha):g} % intervals")
+        ax.set_xlabel(f"premium{unit_in_heading(self.link.cells.units[1])}, {100 * (1 - self.alpha):g} % intervals")
         return ax
 
 

@@ -25,7 +25,6 @@ from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, public
-from wagegap.panel.countries import country_name
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
 
 __all__ = ["Prediction", "predict"]
@@ -78,7 +77,8 @@ class Prediction(Answer):
 
     def in_words(self) -> str:
         """Say what would change, how little is known of it, and that it is an association."""
-        cells, country = self.link.cells, country_name(self.country)
+        cells = self.link.cells
+        country = cells.name_of(self.country)
         level = level_of(cells.units[1])
         supposed, estimated = (level.said(value) for value in (self.premium, self.own_premium))
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
@@ -92,7 +92,7 @@ class Prediction(Answer):
         outside = " The premium is outside those observed." if self.extrapolates else ""
         unknown = "" if self.known else " The error of the premiums is unknown and not in the interval."
         return (
-            f"If the association across {cells.n} countries were causal and {country}'s premium were {supposed} "
+            f"If the association across {cells.counted()} were causal and {country}'s premium were {supposed} "
             f"instead of {estimated}, its {cells.outcome_in_words} would change by {scale.signed(self.change)} "
             f"({100 * (1 - self.alpha):g} % interval {scale.between(self.change_low, self.change_high)}): "
             f"{known}.{outside}{unknown}"

@@ -69,7 +69,7 @@ class Swap(Answer):
         low, high = (format_number(scale.factor * end) for end in (self.low, self.high))
         agree = "the two do not differ significantly" if self.low <= 0 <= self.high else "the two differ significantly"
         return (
-            f"On the {cells.n} countries that both sources have (their premiums correlate {self.correlation:.2f}), "
+            f"On the {cells.counted()} that both sources have (their premiums correlate {self.correlation:.2f}), "
             f"{scale.step} more premium go with {scale.signed(self.first.slope)} according to {self.names[0]} and "
             f"{scale.signed(self.second.slope)} according to {self.names[1]}: {agree} (difference {low} to {high})."
         )

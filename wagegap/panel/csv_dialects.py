@@ -1,0 +1,290 @@
+"""Text files of rows in the dialects of many countries: encodings, separators, decimal commas, marks of thousands.
+
+What a file is written in is not guessed. Only a byte order mark, which says so itself, is obeyed; everything else is
+comma-separated UTF-8 with decimal points until told otherwise, and where the file shows that it is not, the error says
+what was seen and which option reads it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import pandas as pd
+
+from wagegap.errors import ColumnError, DataError, DataWarning, EmptyDataError, OptionError, listing, warn
+
+__all__ = ["CsvDialect", "check_dialect", "check_names", "number_advice", "read_csv"]
+
+_SEPARATORS = {",": "','", ";": "';'", "\t": r"'\t' (a tab)", "|": "'|'"}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+_SEEN = 64_000
+"""So many bytes from the beginning are looked at."""
+_SHOWN = 30
+_SAMPLE = 50
+_FEW = 3
+_GROUPS = (".", ",", "'", " ", "\u00a0", "\u202f")
+_READINGS = [(decimal, mark) for mark in (None, *_GROUPS) for decimal in ",." if decimal != mark]
+
+
+@dataclass(frozen=True, slots=True)
+class CsvDialect:
+    """How a text file is written; what is None has not been said.
+
+    Attributes
+    ----------
+    encoding, sep, decimal, thousands : str, optional
+        Encoding; separator of columns; decimal mark; mark between groups of three digits.
+    """
+
+    encoding: str | None = None
+    sep: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+
+    @property
+    def said(self) -> bool:
+        """Whether anything has been said."""
+        return any(getattr(self, name) is not None for name in ("encoding", "sep", "decimal", "thousands"))
+
+
+def check_dialect(dialect: CsvDialect) -> None:
+    """Raise `OptionError` for an encoding that Python does not know, or marks that cannot be."""
+    if dialect.encoding is not None:
+        try:
+            codecs.lookup(dialect.encoding)
+        except (LookupError, TypeError) as error:
+            raise OptionError(
+                f"encoding={dialect.encoding!r} is not known: 'utf-8', 'cp1252' (Windows, Western Europe), 'cp949' "
+                "(Korean), 'utf-16' are."
+            ) from error
+    for name in ("sep", "decimal", "thousands"):
+        mark = getattr(dialect, name)
+        if mark is not None and (not isinstance(mark, str) or len(mark) != 1):
+            raise OptionError(f"{name}={mark!r} must be one character.")
+    if dialect.decimal not in (None, ".", ","):
+        raise OptionError(f"decimal={dialect.decimal!r} must be '.' or ','.")
+    if dialect.thousands == (dialect.decimal or "."):
+        raise OptionError(
+            f"thousands={dialect.thousands!r} is the decimal mark: say which it is by decimal= beside it."
+        )
+
+
+def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDialect) -> tuple[pd.DataFrame, list[str]]:
+    """Read a text file, and say what was done to its headings.
+
+    Raises
+    ------
+    EmptyDataError, DataError, ColumnError
+    """
+    encoding = dialect.encoding or _mark(path) or "utf-8"
+    sep = dialect.sep or ("\t" if path.lower().endswith((".tsv", ".tsv.gz")) else ",")
+    try:
+        text = _beginning(path, encoding)
+        header, *rows = _split(text, sep) or [[]]
+        if dialect.sep is None:
+            _check_separator(path, text, sep)
+        _check_width(path, header, rows)
+        check_names(path, [name for name in header if usecols is None or usecols(name.strip())])
+        if sep != "," and dialect.decimal is None and dialect.thousands is None:
+            _warn_of_points(path, header, rows)
+        frame = pd.read_csv(
+            path, low_memory=False, encoding=encoding, sep=sep, decimal=dialect.decimal or ".", index_col=False,
+            usecols=None if usecols is None else lambda name: usecols(str(name).strip()),
+        )  # fmt: skip
+    except UnicodeError as error:
+        raise _not_encoded(path, encoding, dialect.encoding is not None) from error
+    except pd.errors.ParserError as error:
+        raise DataError(
+            f"{path!r} cannot be read as .csv: {str(error).strip()}. Text that holds the separator {sep!r} must "
+            "stand in quotes; another separator is given by sep=."
+        ) from error
+    blanks = [name for name in frame.columns if str(name) != str(name).strip()]
+    frame = frame.rename(columns={name: str(name).strip() for name in blanks})
+    notes = [f"blanks around the names of columns were left out: {listing(map(repr, blanks))}"] if blanks else []
+    return _with_groups(frame, dialect), notes
+
+
+def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:
+    """Return which options read a column of text as numbers, None where it is no such text.
+
+    Text such as "10.5" is a number as it stands, unless a decimal comma has been said.
+
+    >>> number_advice(pd.Series(["10,5", "8", None]))
+    "numbers such as '10,5': pass decimal=','"
+    >>> number_advice(pd.Series(["1.200,50", "900,00"]))
+    "numbers such as '1.200,50': pass decimal=',' and thousands='.'"
+    >>> number_advice(pd.Series(["1,200", "900"]))
+    "numbers such as '1,200': pass decimal=',' (1.2), or thousands=',' (1200)"
+    """
+    if not (column.dtype == object or pd.api.types.is_string_dtype(column)):
+        return None
+    texts = column.dropna()
+    for some in (texts.iloc[:_SAMPLE], texts):  # a few tell of most columns that they are words
+        words = some.astype(str).str.strip()
+        if not len(words) or not words.str.fullmatch(rf"[-+]?\d[\d{''.join(_GROUPS)}]*").all():
+            return None
+    marked = words[~words.str.fullmatch(r"[-+]?\d+")]
+    if not len(marked) or (decimal == "." and marked.str.fullmatch(_pattern(".", None)).all()):
+        return None
+    fitting = [pair for pair in _READINGS if _fits(marked, *pair)]
+    values = [f" ({_value(marked.iloc[0], *pair)})" if len(fitting) > 1 else "" for pair in fitting]
+    ways = [f"{_option(*pair)}{value}" for pair, value in zip(fitting, values, strict=True)]
+    return f"numbers such as {marked.iloc[0]!r}: pass {', or '.join(ways)}" if ways else None
+
+
+def _fits(marked: pd.Series[str], decimal: str, thousands: str | None) -> bool:
+    """Whether all numbers can be so, and some of them have a mark of thousands where there is one."""
+    used = thousands is None or marked.str.contains(thousands, regex=False).any()
+    return bool(used and marked.str.fullmatch(_pattern(decimal, thousands)).all())
+
+
+def _pattern(decimal: str, thousands: str | None) -> str:
+    """Pattern of a number, in groups of three digits where there is a mark between them."""
+    groups = "" if thousands is None else rf"|[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+"
+    return rf"[-+]?(?:\d+{groups})(?:\{decimal}\d*)?"
+
+
+def _value(text: str, decimal: str, thousands: str | None) -> str:
+    return f"{float(text.replace(thousands or ' ', '').replace(decimal, '.')):g}"
+
+
+def _option(decimal: str, thousands: str | None) -> str:
+    said = ["decimal=','"] if decimal == "," else ["decimal='.'"] if thousands is None else []
+    return " and ".join([*said, *([] if thousands is None else [f"thousands={thousands!r}"])])
+
+
+def _open(path: str) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path, "rb") if path.lower().endswith(".gz") else open(path, "rb"))
+
+
+def _mark(path: str) -> str | None:
+    """Encoding that a byte order mark names."""
+    with _open(path) as file:
+        start = file.read(4)
+    return next(
+        (name for mark, name in sorted(_MARKS.items(), key=lambda m: -len(m[0])) if start.startswith(mark)), None
+    )
+
+
+def _beginning(path: str, encoding: str) -> str:
+    """Text of the beginning."""
+    with _open(path) as file:
+        start = file.read(_SEEN)
+    if not start.strip():
+        raise EmptyDataError(f"{path!r} has no rows.")
+    if b"\0" in start and "16" not in encoding and "32" not in encoding:
+        raise DataError(f"{path!r} holds zero bytes, as UTF-16 has: pass encoding='utf-16-le' or 'utf-16-be'.")
+    return codecs.getincrementaldecoder(encoding)().decode(start)
+
+
+def _split(text: str, sep: str) -> list[list[str]]:
+    """Rows of text that are not blank."""
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=sep) if any(map(str.strip, row))]
+
+
+def _columns(rows: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, ...]]:
+    """Values by column, of the rows that have so many."""
+    return zip(*(row for row in rows if len(row) == width), strict=True)
+
+
+def _check_width(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Raise where the first row has more values than there are names: pandas would leave some out."""
+    if rows and any(map(str.strip, rows[0][len(header) :])):
+        raise DataError(
+            f"{path!r} has {len(rows[0]):,} values in its first row and {len(header):,} names above them: give each "
+            "column a name, or pass sep= where the separator is another (a decimal comma makes two values of one)."
+        )
+
+
+def _check_separator(path: str, text: str, sep: str) -> None:
+    """Raise where the first line has more columns by another separator."""
+    split = {mark: _split(text, mark) for mark in (sep, *_SEPARATORS)}
+    counts = {mark: len(rows[0]) if rows else 0 for mark, rows in split.items()}
+    best = max(counts, key=lambda mark: counts[mark])
+    if best == sep or counts[best] < 2:
+        return
+    columns = (pd.Series(values, dtype=object) for values in _columns(split[best][1:], counts[best]))
+    advice = next(filter(None, map(number_advice, columns)), "")
+    first = sep.join(split[sep][0])
+    seen = f"one column, named {_short(first)}" if counts[sep] == 1 else f"{counts[sep]} columns by {sep!r}"
+    further = f". It also holds {advice}." if advice else f", or sep={sep!r} if it is to be read so."
+    shown = _SEPARATORS.get(best, repr(best))
+    raise DataError(f"{path!r} has {seen}, and {counts[best]} by {shown}: pass sep={shown.split(' ')[0]}{further}")
+
+
+def _warn_of_points(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Warn of columns whose points may all stand between thousands, in a file that is not separated by commas."""
+    odd = {}
+    for name, values in zip(header, _columns(rows, len(header)), strict=False):
+        pointed = [value.strip() for value in values if "." in value]
+        if len(pointed) >= _FEW and all(re.fullmatch(r"[-+]?[1-9]\d{0,2}(\.\d{3})+", value) for value in pointed):
+            odd[name] = pointed[0]
+    if odd:
+        shown = listing([f"{name!r} ({value})" for name, value in odd.items()], 4)
+        warn(
+            f"{path!r} has three digits behind each point of {shown}: they were read as decimals. Pass decimal=',' and "
+            "thousands='.' if they are thousands, or decimal='.' if they are not.",
+            DataWarning,
+        )
+
+
+def check_names(path: str, header: Sequence[str]) -> None:
+    """Raise where several columns have one name, which pandas would tell apart by numbers of its own."""
+    plain = [name.strip() for name in header]
+    twice = sorted({name for name in plain if name and plain.count(name) > 1})
+    if twice:
+        raise ColumnError(
+            f"{path!r} has {len(twice)} name{'s' if len(twice) > 1 else ''} that several columns share: "
+            f"{listing(map(repr, twice))}. Rename them."
+        )
+
+
+def _not_encoded(path: str, encoding: str, said: bool) -> DataError:
+    """The error for bytes that an encoding has not, with the first of them."""
+    with _open(path) as file:
+        content = file.read()
+    try:
+        content.decode(encoding)
+        at = 0
+    except UnicodeDecodeError as error:
+        at = error.start
+    line = content.count(b"\n", 0, at) + 1
+    around = re.split(rb"[\r\n,;\t|\"]", content[:at])[-1] + re.split(rb"[\r\n,;\t|\"]", content[at:])[0]
+    western = around[:_SHOWN].decode("cp1252", errors="replace")
+    other = "another encoding" if said else f"encoding='cp1252' (Windows, Western Europe: it reads {western!r})"
+    further = "" if said else ", 'cp949' (Korean), or the one it was saved in"
+    return DataError(
+        f"{path!r} cannot be read as .csv in {encoding}: line {line:,} has the byte 0x{content[at]:02x}. Pass "
+        f"{other}{further}."
+    )
+
+
+def _with_groups(frame: pd.DataFrame, dialect: CsvDialect) -> pd.DataFrame:
+    """Columns of text that are numbers in groups of three digits, all of them, as numbers."""
+    if dialect.thousands is None:
+        return frame
+    decimal = dialect.decimal or "."
+    pattern = rf"\s*{_pattern(decimal, dialect.thousands)}\s*"
+    changed = {}
+    for name, column in frame.items():
+        texts = column.dropna()
+        if (column.dtype == object or pd.api.types.is_string_dtype(column)) and len(texts):
+            words = texts.astype(str)
+            if words.str.fullmatch(pattern).all():
+                plain = words.str.replace(dialect.thousands, "", regex=False).str.replace(decimal, ".", regex=False)
+                changed[str(name)] = pd.to_numeric(plain).reindex(column.index)
+    return frame.assign(**changed)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
