@@ -308,3 +308,32 @@ def test_an_information_that_is_not_known_is_refused(swiss):
     for fit, options in ((wg.fit_exits, {}), (wg.fit_flows, {"family": "fractional"})):
         with pytest.raises(errors.OptionError, match="Did you mean 'observed'"):
             fit(swiss, WORKS, information="observd", **options)
+
+
+@pytest.mark.parametrize("model", ["logit", "probit", "cloglog"])
+def test_decompositions_of_rates_have_both_informations(swiss, model):
+    """Given the regressors, the errors of Fairlie's parts are quadratic forms in the covariance of the coefficients."""
+    formula = "works ~ age + education + youngkids"
+    call = dict(group="foreign", groups=("no", "yes"), model=model, cov="HC0", small_sample="none")
+    for fit in (wg.yun, wg.fairlie):
+        observed, expected = (fit(swiss, formula, **call, information=i).bse for i in ("observed", "expected"))
+        assert np.allclose(observed, expected, rtol=1e-12) == (model == "logit")
+        np.testing.assert_allclose(observed, expected, rtol=0.2)
+        with pytest.raises(errors.OptionError, match="Did you mean 'observed'"):
+            fit(swiss, formula, **call, information="observd")
+
+
+def test_the_probit_of_two_steps_has_both_informations(swiss):
+    sm = pytest.importorskip("statsmodels.api")
+    data = swiss.assign(pay=np.where(swiss["works"] == 1, swiss["income"] + swiss["age"] / 10, np.nan))
+    for information in ("observed", "expected"):
+        found = wg.fit_selection(
+            data, "pay ~ education", selection="works ~ age + youngkids + education", cov="iid", information=information
+        )
+        x = sm.add_constant(swiss[["age", "youngkids", "education"]])
+        peer = sm.GLM(swiss["works"], x, sm.families.Binomial(sm.families.links.Probit())).fit(tol=1e-14)
+        bread = np.linalg.inv(-peer.model.hessian(peer.params, observed=information == "observed"))
+        errors_of = found.estimates.select(equation="selection").bse
+        np.testing.assert_allclose(errors_of, np.sqrt(np.diag(bread)), rtol=1e-6)
+    with pytest.raises(errors.OptionError, match="observed information alone"):
+        wg.fit_selection(data, "pay ~ education", selection="works ~ age", method="ml", information="expected")
