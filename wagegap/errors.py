@@ -59,7 +59,6 @@ __all__ = [
     "check_option",
     "check_options",
     "check_rng",
-    "check_same_keys",
     "did_you_mean",
     "listing",
     "no_column",
@@ -212,33 +211,6 @@ def listing(items: Iterable[object], limit: int = 8) -> str:
     if len(texts) <= limit:
         return ", ".join(texts)
     return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
-
-
-def check_same_keys(first: Iterable[Hashable], second: Iterable[Hashable], where: str) -> None:
-    """Refuse keys of two sides that would never meet, though they read the same: 1 and "1", KOR and kor.
-
-    A key counts where the other side does not have it, and has one that differs in type, case, or blanks around it.
-
-    >>> check_same_keys(["KOR", "USA"], ["USA", "JPN"], "iso3")
-    >>> check_same_keys([1, 2], ["1", "2"], "from, to")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    wagegap.errors.DataError: from, to: 2 keys of one side read like keys of the other, such as 1 and '1', and are...
-    """
-    left, right = dict.fromkeys(first), dict.fromkeys(second)
-    alike = {_reading(key): key for key in right if key not in left}
-    pairs = [(key, alike[_reading(key)]) for key in left if key not in right and _reading(key) in alike]
-    if pairs:
-        one, other = pairs[0]
-        raise DataError(
-            f"{where}: {len(pairs)} keys of one side read like keys of the other, such as {one!r} and {other!r}, and "
-            "are not equal: give both sides one type and one case."
-        )
-
-
-def _reading(key: Hashable) -> str:
-    """How a key reads, whatever its type: whole numbers without a point, text without case and blanks around it."""
-    text = str(key).strip().casefold()
-    return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdigit() else text
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:

@@ -124,6 +124,7 @@ def test_bad_standards():
 # intervals, net rates, stocks ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:in . of . cells everybody did the same")
 def test_jeffreys_intervals_of_counts():
     data = workers(600)
     found = fit_rates(data, "left", by="iso3", cov="HC0")
@@ -272,3 +273,72 @@ def test_switching_with_the_surveys_replicates(graduates, data_folder):
     assert f"{100 * errors['KOR switching']:.1f}" == "1.9"
     assert f"{100 * rates['KOR health']:.1f}" == "2.5"
     assert f"{100 * rates['USA health']:.1f}" == "6.8"
+
+
+# everybody did the same ----------------------------------------------------------------------------------------------
+
+
+def some_did_alike():
+    """Nobody left A, everybody B, half of C; among the young of C nobody."""
+    left = [0] * 50 + [1] * 50 + [0] * 25 + [0, 1] * 25
+    return pd.DataFrame(
+        {"iso3": ["A"] * 50 + ["B"] * 50 + ["C"] * 75, "left": left, "young": ([1] * 25 + [0] * 25) * 3 + [0] * 25}
+    )
+
+
+@pytest.mark.public_case("link_zero_variance")
+def test_a_rate_of_nobody_has_no_standard_error_of_zero():
+    with pytest.warns(SmallCellWarning, match=r"2 of 3 cells .*A 0 of 50, B 1 of 50.*wilson"):
+        rates = fit_rates(some_did_alike(), "left", by="iso3", cov="HC0")
+    assert np.isnan(rates.bse[["A", "B"]]).all()
+    assert rates.pvalues[["A", "B"]].isna().all()
+    # the other cell is as it was: p (1 - p) / n
+    assert rates.bse["C"] == pytest.approx(np.sqrt(25 / 75 * 50 / 75 / 75), rel=1e-12)
+    assert "unknown" in str(rates)
+    # Wilson's upper end of nobody in 50: z^2 / (n + z^2)
+    z2 = stats.norm.isf(0.025) ** 2
+    assert rates.wilson().loc["A", "conf_high"] == pytest.approx(z2 / (50 + z2), rel=1e-10)
+
+
+@pytest.mark.parametrize("cov", ["iid", "HC1", "HC3", "CR1:psu", wg.cov.Bootstrap(50, rng=1)])
+def test_nobody_has_no_error_under_any_covariance(cov):
+    data = some_did_alike().assign(psu=np.arange(175) // 5)
+    with pytest.warns(SmallCellWarning, match="everybody did the same"):
+        rates = fit_rates(data, "left", by="iso3", cov=cov)
+    assert np.isnan(rates.bse[["A", "B"]]).all()
+    assert rates.bse["C"] > 0
+
+
+def test_a_difference_from_nobody_has_no_known_error_and_a_standardised_rate_has():
+    with pytest.warns(SmallCellWarning, match="everybody did the same"):
+        rates = fit_rates(some_did_alike(), "left", by=["iso3", "young"], cov="HC0", min_rows=10)
+    standard = rates.standardise("young", standard={0: 0.5, 1: 0.5})
+    old = rates.estimates.labels.eval("iso3 == 'C' and young == 0").to_numpy()
+    assert np.isnan(standard.bse[["A", "B"]]).all()
+    assert standard.bse["C"] == pytest.approx(0.5 * rates.bse.to_numpy()[old][0], rel=1e-12)
+
+
+def test_premiums_join_rates_of_nobody():
+    data = some_did_alike().assign(ai=np.arange(175) % 2, pay=np.exp(np.sin(np.arange(175.0))))
+    with pytest.warns(SmallCellWarning, match="everybody did the same"):
+        rates = fit_rates(data, "left", by="iso3", cov="HC1")
+    premiums = wg.fit_premiums(
+        data, "log(pay) ~ ai", premium="ai", by="iso3", cov="HC1", min_treated=5, min_comparison=5
+    )
+    for joined in (wg.join(premiums, rates), wg.join(rates, premiums)):
+        unknown = np.isnan(joined.variances)
+        assert joined.labels["term"][unknown].tolist() == ["left", "left"]
+        assert np.isfinite(joined.variances[~unknown]).all()
+    assert np.isnan(rates.with_cov("HC0").bse[["A", "B"]]).all()
+
+
+def test_moves_that_nobody_made_have_no_error_and_mobility_has():
+    data = pd.DataFrame({"now": ["a", "b"] * 40, "next": ["a", "b"] * 30 + ["a", "a"] * 10})
+    moves = wg.fit_transitions(data, "now", "next", cov="HC0")
+    frame = moves.tidy().set_index(["now", "term"])["std_error"]
+    assert np.isnan(frame[("a", "a")])
+    assert np.isnan(frame[("a", "b")])
+    # 10 of 40 left b, and nobody a: trace P = 1 + 3/4, whose error is that of the second
+    error = np.sqrt(0.25 * 0.75 / 40)
+    assert frame[("b", "a")] == pytest.approx(error, rel=1e-12)
+    assert moves.mobility().bse.tolist() == pytest.approx([error, error / 2], rel=1e-12)

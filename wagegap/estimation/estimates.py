@@ -46,7 +46,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
-from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, welch
+from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.named import by_name, with_index_columns
@@ -592,7 +592,7 @@ def _join_two(a: Estimates, b: Estimates, *, independent: bool) -> Estimates:
         elif match is not None:
             sources[match] = sources[match].join(source)
             maps[match] = np.hstack([maps[match], below])
-        elif independent:
+        elif independent or isinstance(source, UnknownSource):
             sources.append(source)
             maps.append(below)
         else:

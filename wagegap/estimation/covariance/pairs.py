@@ -25,7 +25,7 @@ import numpy as np
 from scipy import sparse, spatial
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
-from wagegap.errors import DataError, OptionError, check_count, check_option, check_same_keys, refuse_rows
+from wagegap.errors import DataError, OptionError, check_count, check_option, refuse_rows
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, factorize, group_sums
 
 __all__ = ["Dyads", "Kernel", "Places", "Spells", "check_kernel"]
@@ -70,7 +70,6 @@ class Dyads:
     @classmethod
     def from_keys(cls, name: str, source: str, first: AnyArray, second: AnyArray) -> Dyads:
         """Name the members of rows by two columns of one kind of labels, each of shape (n,)."""
-        check_same_keys(np.asarray(first).tolist(), np.asarray(second).tolist(), name)
         both = np.concatenate([np.asarray(first, dtype=object), np.asarray(second, dtype=object)])
         codes, labels = factorize(both)
         missing = np.isin(codes, [i for i, label in enumerate(labels) if label is None or label != label])

@@ -34,6 +34,7 @@ __all__ = [
     "ReplicateSource",
     "ScoreSource",
     "StatedSource",
+    "UnknownSource",
     "replicate_source",
     "source_of_values",
     "welch",
@@ -654,6 +655,50 @@ class StatedSource(ErrorSource):
     def describe(self) -> str:
         """Return the phrase."""
         return self.phrase
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownSource(ErrorSource):
+    """Errors of which nothing is known but that they are not zero.
+
+    Attributes
+    ----------
+    origin : str
+        What the columns are of.
+    n_columns : int
+        Number of columns.
+    phrase : str
+        Why nothing is known, for notes.
+    """
+
+    origin: str
+    n_columns: int
+    phrase: str
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return self.n_columns
+
+    def covariance(self) -> FloatArray:
+        """NaN variances, and no covariances."""
+        return np.where(np.eye(self.n_columns) > 0, np.nan, 0.0)
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """No degrees of freedom are taken."""
+        return np.inf
+
+    def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
+        """No deviations, as none are known."""
+        return np.zeros((reps, self.n_columns))
+
+    def describe(self) -> str:
+        """Return the phrase."""
+        return self.phrase
+
+    def with_cov(self, cov: Covariance, rule: SmallSample | None) -> UnknownSource:
+        """Unknown under every covariance."""
+        return self
 
 
 def replicate_source(

@@ -102,6 +102,14 @@ class LinkCells:
         """Whether the errors of a variable are known."""
         return not np.isnan(np.diag(self.block(i, i))).any()
 
+    def unknown_in_words(self, i: int) -> str:
+        """Where the errors of a variable are unknown, to follow the word: nothing where it is everywhere."""
+        unknown = np.isnan(np.diag(self.block(i, i)))
+        if unknown.all() or not unknown.any():
+            return ""
+        names = [name for name, is_unknown in zip(self.names, unknown, strict=True) if is_unknown]
+        return f" in {len(names)} of {self.n} cells ({listing(names)})"
+
     @property
     def premiums_known(self) -> bool:
         """Whether the errors of all premiums are known."""
@@ -150,6 +158,8 @@ def single_premium(premiums: Any) -> Any:
 
 def positions(keys: pd.DataFrame, labels: pd.DataFrame, names: tuple[str, str] = ("cells", "labels")) -> IntArray:
     """Where each cell stands among labels, -1 where it is none of them; `names` are what both are called.
+
+    Refused where keys read alike and never meet.
 
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
@@ -279,10 +289,10 @@ def _matched(
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
+        if len(gone) == len(frame):
+            raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}).\n{ledger}")
         there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
         frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
-    if frame.empty:
-        raise EmptyDataError(f"no cell has both rates and premiums (keys {keys}).\n{ledger}")
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
     for (name, est), at in zip(named.items(), rows[1:], strict=True):
         if data is not None and name in data:

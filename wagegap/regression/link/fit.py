@@ -36,7 +36,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import parse_cov
-from wagegap.estimation.covariance.sources import ScoreSource, StatedSource
+from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource, StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.fit import fit_least_squares
 from wagegap.estimation.reliability import (
@@ -51,6 +51,7 @@ from wagegap.estimation.scores import score_source
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.exact import lies_on_line, rounding_of, unknown_below, without_rounding
 from wagegap.regression.link.estimators.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.estimators.split import in_every_half
 from wagegap.regression.link.estimators.table import ESTIMATORS, METHODS, Method
@@ -58,7 +59,7 @@ from wagegap.regression.link.fitted import LinkCall
 from wagegap.regression.link.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.result import Link
-from wagegap.regression.link.setup import Setup, build_setup
+from wagegap.regression.link.setup import Setup, build_setup, is_constant
 from wagegap.regression.link.stages import resampled, split_halves
 
 __all__ = ["fit_link"]
@@ -162,6 +163,10 @@ def fit_link(  # noqa: PLR0913
         # Of the first premium, given every other column
         share = reliability(first, cells.block(1, 1), problem.others) if cells.premiums_known else None
         permutation = permute_slope(problem.y, first, problem.others, rng=rng)
+    elif _regressors(setup):
+        # Of the first regressor of a plain meta-regression
+        j = setup.shown[setup.terms.index(_regressors(setup)[0])]
+        permutation = permute_slope(problem.y, problem.x[:, j], np.delete(problem.x, j, axis=1), rng=rng)
     build = partial(_link, setup, share, permutation)
     naive = build("ols", ESTIMATORS["ols"].fit(setup.problem, options), call)
     _check_reliability(naive, chosen, force=force)
@@ -172,6 +177,11 @@ def fit_link(  # noqa: PLR0913
     fit = replace(fit, notes=(*fit.notes, *notes))
     plain = replace(naive, call=call.by("ols")) if fit.naive is None else build(chosen, fit.naive, call)
     return build(chosen, fit, call, plain=plain, beside=_beside(chosen, problem, options, plain, build))
+
+
+def _regressors(setup: Setup) -> list[str]:
+    """Terms other than the constant."""
+    return [name for name in setup.terms if name != "Intercept"]
 
 
 def _link(
@@ -185,30 +195,62 @@ def _link(
     beside: Link | None = None,
 ) -> Link:
     """Make a link: the one place that does."""
+    problem = setup.problem
+    if fit.unit is None:
+        fit = without_rounding(fit, problem.y, problem.x, problem.estimated[0] if problem.estimated else None)
     return Link(_labelled(setup, fit), method, setup, fit, call, share, permutation, plain, beside)
 
 
 def _labelled(setup: Setup, fit: LinkFit) -> Estimates:
     """Label the coefficients that are reported, with the covariance that the estimator states, or a robust one."""
     cells, at = setup.cells, list(setup.shown)
-    df = setup.df if fit.df is None else fit.df
-    source = (
-        _robust(setup, fit) if fit.cov is None else StatedSource("link", fit.cov[np.ix_(at, at)], df, fit.covariance)
-    )
+    source = _source(setup, fit)
     labels = pd.DataFrame({"term": setup.terms, "unit": fit.unit or cells.units[0], "comparison": ""})
-    right = ", ".join(name for name in setup.terms if name != "Intercept")
+    right = ", ".join(_regressors(setup))
     title = f"{cells.outcome} on {right}" if right else cells.outcome
     about_errors = {
-        "Errors of the rates are unknown; the spread of the residuals holds them.": not cells.known(0),
+        f"Errors of the rates are unknown{cells.unknown_in_words(0)}; the spread of the residuals holds them.": (
+            not cells.known(0)
+        ),
         "Errors of rates and premiums come from different data and are taken as independent.": (
             cells.premiums and not cells.related
         ),
     }
-    notes = (*(note for note, holds in about_errors.items() if holds), *fit.notes)
+    unknown = fit.unit is None and bool(np.isnan(np.diag(source.covariance())).any())
+    exact = (_about_exact(setup, fit),) if unknown and lies_on_line(cells.y, setup.problem.x) else ()
+    notes = (*exact, *(note for note, holds in about_errors.items() if holds), *fit.notes)
     image = np.eye(len(at))
     return Estimates(
         labels, fit.params[at], (source.reported(image),), (image,), title=title, ledger=cells.ledger, notes=notes
     ).announced()  # fmt: skip
+
+
+def _source(setup: Setup, fit: LinkFit) -> ErrorSource:
+    """Source of error of the coefficients that are reported; errors that are rounding of zero are unknown."""
+    at, df = list(setup.shown), setup.df if fit.df is None else fit.df
+    if fit.cov is not None:
+        return StatedSource("link", fit.cov[np.ix_(at, at)], df, fit.covariance)
+    source = _robust(setup, fit)
+    cov = unknown_below(source.covariance(), rounding_of(setup.problem.y, setup.problem.x)[at])
+    return StatedSource("link", cov, df, source.describe()) if np.isnan(cov).any() else source
+
+
+def _about_exact(setup: Setup, fit: LinkFit) -> str:
+    """Why there is no standard error where no cell is off the line."""
+    cells, problem = setup.cells, setup.problem
+    exact = list(problem.exact)
+    sampling = (
+        " test='z' takes the error from the sampling errors alone."
+        if fit.tau2 is not None and fit.df != np.inf and problem.v_y.any()
+        else ""
+    )
+    if is_constant(cells.y):
+        said = f"{cells.outcome} is {cells.y[0]:.6g} in all {cells.n} cells: slopes are zero, and"
+    elif exact and lies_on_line(cells.y, problem.x[:, exact]):
+        said = f"The controls make up {cells.outcome} exactly: slopes of premiums are zero, and"
+    else:
+        said = f"All {cells.n} cells lie on the line exactly:"
+    return f"{said} no deviation is left from which a standard error could be estimated.{sampling}"
 
 
 def _robust(setup: Setup, fit: LinkFit) -> ScoreSource:
@@ -258,13 +300,16 @@ def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
         (
             estimator is not None and estimator.corrects and not cells.premiums_known,
             CovarianceError(
-                f"method={method!r} needs the premiums' errors, which are unknown: unknown is not zero. method='ols' "
-                "gives the naive slope with an exact permutation test."
+                f"method={method!r} needs the premiums' errors, which are unknown{cells.unknown_in_words(1)}: unknown "
+                "is not zero. method='ols' gives the naive slope with an exact permutation test."
             ),
         ),
         (
-            method == "meta" and not cells.known(0),
-            CovarianceError("method='meta' needs the errors of the rates, which are unknown: use method='ols'."),
+            method in ("meta", "york") and not cells.known(0),
+            CovarianceError(
+                f"method={method!r} needs the errors of the rates, which are unknown{cells.unknown_in_words(0)}: "
+                "unknown is not zero. Leave those cells out, or use method='ols'."
+            ),
         ),
     )
     for holds, error in refused:

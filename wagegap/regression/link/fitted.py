@@ -19,11 +19,12 @@ from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap._typing import FloatArray
-from wagegap.errors import DataError, OptionError, did_you_mean, listing
+from wagegap.errors import DataError, OptionError, check_alpha, did_you_mean, listing, no_column
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import LinkFit
+from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.permutation import PermutationTest
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.setup import Setup
@@ -114,11 +115,13 @@ class FittedLink(Result):
     @property
     def slope(self) -> float:
         """Coefficient of the first premium."""
+        self.check_premium("slope")
         return float(self.params[self.cells.premiums[0]])
 
     @property
     def slope_error(self) -> float:
         """Standard error of the slope."""
+        self.check_premium("slope_error")
         return float(self.bse[self.cells.premiums[0]])
 
     @property
@@ -169,6 +172,7 @@ class FittedLink(Result):
 
     def slope_interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Return the interval of the slope."""
+        self.check_premium("slope_interval")
         if self.fit.interval is not None and self.fit.interval_at is not None:
             return self.fit.interval if alpha == 0.05 else self.fit.interval_at(alpha=alpha)
         low, high = super().conf_int(alpha).loc[self.cells.premiums[0]].to_numpy(dtype=float)
@@ -196,12 +200,72 @@ class FittedLink(Result):
         row: dict[str, Any] = {
             "method": self.method, "nobs": self.cells.n, "reliability": self.reliability,
             "tau": None if self.tau2 is None else float(np.sqrt(self.tau2)),
-            "naive_slope": None if self.plain is None else self.plain.slope,
+            "naive_slope": self.plain.slope if self.plain is not None and self.cells.premiums else None,
             "permutation_p": None if self.permutation is None else self.permutation.p_value,
             "slope_min_without_one": None if slopes is None else slopes.min(),
             "slope_max_without_one": None if slopes is None else slopes.max(),
+            **self.fit.statistics,
+            **self._predicted(),
+            "boundary": "; ".join(self.fit.boundary) or None,
         }  # fmt: skip
         return pd.DataFrame([{name: value for name, value in row.items() if value is not None}])
+
+    def _predicted(self) -> dict[str, float]:
+        """Prediction interval of a plain meta-regression at the means of its regressors; nothing of other links."""
+        if self.method != "meta" or self.cells.premiums or self.cells.design.effects:
+            return {}
+        row = self.prediction_interval().iloc[0]
+        return {"prediction_low": float(row["prediction_low"]), "prediction_high": float(row["prediction_high"])}
+
+    def prediction_interval(self, at: Mapping[str, float] | None = None, *, alpha: float = 0.05) -> pd.DataFrame:
+        """Return the rate that a meta-regression expects, and the interval of the true rate of a further cell.
+
+        x'b -+ t (x'Vx + tau^2)^(1/2), with t of the test in force (Higgins, Thompson and Spiegelhalter 2009).
+
+        Parameters
+        ----------
+        at : mapping of str to float, optional
+            Values of regressors by term; those of the others are their means, and so are all where absent.
+        alpha : float
+            One minus the coverage of intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row: estimate, std_error, conf_low, conf_high, prediction_low, prediction_high.
+
+        Raises
+        ------
+        OptionError
+            For another method, or a name that is no term.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import wagegap as wg
+        >>> frame = pd.DataFrame({"iso3": list("ABCDE"), "b": [1.0, 2.0, 3.0, 4.0, 5.0], "se": 0.5})
+        >>> link = wg.fit_link("rate ~ 1", wg.Estimates.from_table(frame, term="rate"), None, method="meta")
+        >>> link.prediction_interval().round(2).iloc[0].tolist()
+        [3.0, 0.71, 1.04, 4.96, -1.35, 7.35]
+        """
+        check_alpha(alpha)
+        if self.method != "meta" or self.tau2 is None:
+            raise OptionError(f"a prediction interval is of a meta-regression, not {self.method!r}: method='meta'.")
+        if self.cells.design.effects:
+            raise OptionError("a prediction interval needs a line without absorbed effects: a further cell has none.")
+        estimates, x = self.estimates, self.setup.problem.x
+        terms = self.setup.terms
+        row = x[:, list(self.setup.shown)].mean(axis=0)
+        for name, value in (at or {}).items():
+            if name not in terms or name == "Intercept":
+                raise no_column(name, [term for term in terms if term != "Intercept"], "among the regressors")
+            row[terms.index(name)] = float(value)
+        expected, variance = float(row @ estimates.values), float(row @ estimates.covariance @ row)
+        df = float(estimates.df_resid)
+        low, high, _ = t_test(expected, float(np.sqrt(variance)), df, alpha)
+        least, most, _ = t_test(expected, float(np.sqrt(variance + self.tau2)), df, alpha)
+        columns = ["estimate", "std_error", "conf_low", "conf_high", "prediction_low", "prediction_high"]
+        return pd.DataFrame([(expected, np.sqrt(variance), low, high, least, most)], columns=columns)
 
     def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the fitted rates at some premiums, controls at their means, with a pointwise band."""
@@ -234,6 +298,14 @@ class FittedLink(Result):
         for message, holds in refused.items():
             if holds:
                 raise OptionError(message)
+
+    def check_deviations(self, question: str) -> None:
+        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by."""
+        if lies_on_line(self.setup.problem.y, self.setup.problem.x):
+            raise DataError(
+                f"{question} weighs the cells' deviations from the line, and there are none: all {self.cells.n} lie on "
+                "the line exactly."
+            )
 
     def cell_at(self, country: str) -> int:
         """Position of a cell by its name, or by the one key that says it."""
@@ -341,14 +413,14 @@ def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:
 
 
 def t_test(estimate: float, error: float, df: float, alpha: float) -> tuple[float, float, float]:
-    """Interval and two-sided p-value of an estimate.
+    """Interval and two-sided p-value of an estimate; no p-value without a positive error.
 
     >>> low, high, p = t_test(2.0, 1.0, 30.0, 0.05)
     >>> round(low, 2), round(high, 2), round(p, 3)
     (-0.04, 4.04, 0.055)
     """
     half = float(stats.t.isf(alpha / 2, df)) * error
-    p = float(2 * stats.t.sf(abs(estimate) / error, df)) if error > 0 else 0.0
+    p = float(2 * stats.t.sf(abs(estimate) / error, df)) if error > 0 else np.nan
     return estimate - half, estimate + half, p
 
 

@@ -2,7 +2,8 @@
 
 All orders are enumerated where there are at most eight rows, and counted with ties; otherwise seeded random orders with
 the +1 rule. With further regressors the residuals of the null model are shuffled (Freedman and Lane), which is
-approximate.
+approximate. Two statistics tie where they differ by no more than rounding, so that an outcome that does not vary ties
+in every order, p = 1.
 
 References
 ----------
@@ -14,7 +15,7 @@ Molecular Biology 9, 39.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -29,7 +30,8 @@ __all__ = ["ENUMERATED_ROWS", "PermutationTest", "correlation", "permute", "perm
 ENUMERATED_ROWS = 8
 """Rows up to which every order is tried."""
 
-_TIE = 1e-9
+_TIE = 1e-9  # relative difference of two statistics that counts as none
+_NOTHING = 1e-12  # size, relative to its parts, that rounding leaves of zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,26 @@ def permute(statistic: Callable[[IntArray], float], n: int, *, reps: int = 9_999
         Random orders, where there are too many to enumerate.
     rng : Generator, int or None
         Source of random orders.
+
+    Returns
+    -------
+    PermutationTest
+        Without a p-value where the statistic is undefined.
     """
     observed = float(statistic(np.arange(n)))
-    reach: float = abs(observed) * (1 - _TIE) - 1e-14
-    beyond = [abs(statistic(order)) >= reach for order in _orders(n, reps, rng)]
+    sizes = np.abs([statistic(order) for order in _orders(n, reps, rng)])
+    if np.isnan(observed):
+        return PermutationTest(observed, np.nan, len(sizes), n <= ENUMERATED_ROWS, n <= ENUMERATED_ROWS)
+    beyond = _as_large(sizes, abs(observed), float(np.nanmax(sizes)))
     return _counted(observed, beyond, n <= ENUMERATED_ROWS, n <= ENUMERATED_ROWS)
 
 
-def _counted(observed: float, beyond: Sequence[bool] | BoolArray, enumerated: bool, exact: bool) -> PermutationTest:
+def _as_large(sizes: FloatArray, observed: float, scale: float) -> BoolArray:
+    """Orders whose statistic is as large as the data's, ties within rounding among them."""
+    return np.asarray(sizes >= observed * (1 - _TIE) - _NOTHING * scale)
+
+
+def _counted(observed: float, beyond: BoolArray, enumerated: bool, exact: bool) -> PermutationTest:
     """Share of orders beyond the statistic; of random ones the data's own counts as one more."""
     count, orders = int(np.sum(beyond)), len(beyond)
     p = count / orders if enumerated else (1 + count) / (1 + orders)
@@ -95,17 +109,16 @@ def _counted(observed: float, beyond: Sequence[bool] | BoolArray, enumerated: bo
 
 
 def correlation(x: FloatArray, y: FloatArray) -> float:
-    """Correlation of two variables.
+    """Correlation of two variables; NaN where one does not vary, up to rounding.
 
     >>> import numpy as np
     >>> round(correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0])), 3)
     0.866
     """
     dx, dy = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((dx @ dx) * (dy @ dy)))
-    if scale == 0:
-        raise DataError("a correlation needs two variables that vary.")
-    return float(dx @ dy) / scale
+    if any(np.linalg.norm(d) <= _NOTHING * np.linalg.norm(v) for d, v in ((dx, x), (dy, y))):
+        return np.nan
+    return float(dx @ dy) / float(np.sqrt((dx @ dx) * (dy @ dy)))
 
 
 def permute_slope(
@@ -125,19 +138,23 @@ def permute_slope(
     """
     n, m = len(y), annihilator(controls)
     mx, residuals = m @ x, m @ y
-    spread = float(mx @ mx)
-    enumerated = n <= ENUMERATED_ROWS
-    if spread == 0:
+    spread, enumerated = float(mx @ mx), n <= ENUMERATED_ROWS
+    if np.sqrt(spread) <= _NOTHING * np.linalg.norm(x):
         raise DataError("the regressor does not vary given the controls.")
+    if np.linalg.norm(residuals) <= _NOTHING * np.linalg.norm(y):
+        residuals = np.zeros(n)  # the controls alone make up the outcome
     shuffled = residuals[np.vstack([np.arange(n), _orders(n, reps, rng)])]
-    # b = r'M x / x'M x and t^2 = b^2 x'M x / (r'M r - b^2 x'M x), r'M r = r'r - |Q'r|^2 with I - M = Q Q'
+    # r = b |M x| / |M e|, in which t^2 = (n - k) r^2 / (1 - r^2) rises; |M e|^2 = e'e - |Q'e|^2 with I - M = Q Q'
     slope = shuffled @ mx / spread
     values, vectors = np.linalg.eigh(np.eye(n) - m)
-    squares = np.sum(shuffled**2, axis=1) - np.sum((shuffled @ vectors[:, values > 0.5]) ** 2, axis=1)
-    t = np.abs(slope) / np.sqrt(np.maximum(squares - slope**2 * spread, 1e-300) / spread)
+    squares = np.sum(shuffled**2, axis=1)
+    within = squares - np.sum((shuffled @ vectors[:, values > 0.5]) ** 2, axis=1)
+    partial = np.zeros(len(slope))
+    varies = within > _NOTHING * squares
+    partial[varies] = np.abs(slope[varies]) * np.sqrt(spread / within[varies])
     only_constant = controls.shape[1] == 1 and np.ptp(controls[:, 0]) == 0
-    beyond = t[1:] >= t[0] * (1 - _TIE) - 1e-14
-    return _counted(float(mx @ y) / spread, beyond, enumerated, enumerated and bool(only_constant))
+    beyond = _as_large(partial[1:], float(partial[0]), 1.0)
+    return _counted(float(slope[0]), beyond, enumerated, enumerated and bool(only_constant))
 
 
 def _orders(n: int, reps: int, rng: RngLike) -> IntArray:

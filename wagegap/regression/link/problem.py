@@ -57,6 +57,8 @@ class LinkProblem:
         `v_xy[j][a, b]` is the covariance of the error of regressor j in row a with that of the outcome in row b.
     names : tuple of str, length k
         Names of the columns of `x`.
+    cells : tuple of str, length n
+        Names of the rows; none where they are not known.
     """
 
     y: FloatArray
@@ -66,6 +68,7 @@ class LinkProblem:
     v_x: FloatArray
     v_xy: FloatArray
     names: tuple[str, ...]
+    cells: tuple[str, ...] = ()
 
     @classmethod
     def build(
@@ -181,12 +184,17 @@ class LinkProblem:
         first = [self.v_y, *(block.T for block in self.v_xy)]
         return np.block([first, *([cross, *row] for cross, row in zip(self.v_xy, self.v_x, strict=True))])
 
+    def named(self, rows: IntArray) -> str:
+        """Names of some rows for a message, or their numbers."""
+        return listing([self.cells[i] for i in rows] if self.cells else rows)
+
     def take(self, rows: IntArray) -> LinkProblem:
         """Keep the given rows, and check that their columns are still not collinear."""
         a, b = np.ix_(rows, rows)
         part = replace(
-            self, y=self.y[rows], x=self.x[rows], v_y=self.v_y[a, b], v_x=self.v_x[:, :, a, b], v_xy=self.v_xy[:, a, b]
-        )
+            self, y=self.y[rows], x=self.x[rows], v_y=self.v_y[a, b], v_x=self.v_x[:, :, a, b],
+            v_xy=self.v_xy[:, a, b], cells=tuple(self.cells[i] for i in rows) if self.cells else (),
+        )  # fmt: skip
         _check_design(part)
         return part
 
@@ -277,7 +285,7 @@ def _check_values(problem: LinkProblem) -> None:
     for name, values in columns:
         rows = np.flatnonzero(~np.isfinite(values))
         if len(rows):
-            raise MissingValueError(f"{name} is missing in {len(rows)} rows ({listing(rows)}): drop them first.")
+            raise MissingValueError(f"{name} is missing in {len(rows)} rows ({problem.named(rows)}): drop them first.")
     for block, name in ((problem.v_y, "v_y"), (problem.v_x, "v_x"), (problem.v_xy, "v_xy")):
         if not np.isfinite(block).all():
             raise CovarianceError(
@@ -312,7 +320,7 @@ def _check_covariance(problem: LinkProblem) -> None:
     negative = np.flatnonzero(np.diag(joint) < 0)
     if len(negative):
         raise CovarianceError(
-            f"{len(negative)} sampling variances are negative (rows {listing(negative % problem.n)})."
+            f"{len(negative)} sampling variances are negative (rows {problem.named(negative % problem.n)})."
         )
     # |V_ab| <= (V_aa V_bb)^(1/2)
     beyond = int(np.sum(np.abs(joint) > (1 + 1e-8) * scale))

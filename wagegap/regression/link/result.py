@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from wagegap._display.axes import PALETTE, new_axes
-from wagegap._display.numbers import format_number
+from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.intervals import intervals
+from wagegap._display.numbers import format_number, format_p
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import FloatArray
 from wagegap.errors import IdentificationError, listing, public
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink, Scale, slope_scale
+from wagegap.regression.link.fitted import FittedLink, Scale, level_of, slope_scale
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
 from wagegap.regression.link.questions.one_step import OneStep, one_step
@@ -111,12 +113,17 @@ class Link(FittedLink):
 
     def slope_in_words(self) -> str:
         """Say the slope in units: what ten log points (or percentage points) of premium go with."""
+        self.check_premium("slope_in_words")
         scale = _slope_scale(self)
         low, high = self.slope_interval()
+        if np.isnan(low) or np.isnan(high):
+            change = scale.signed(self.slope)
+            return f"{scale.step} more premium go with {change} of {self.cells.outcome_in_words} (error unknown)"
         if not (np.isfinite(low) or np.isfinite(high)):
+            because = ", because the true premiums might all be equal" if self.method == "ml" else ""
             return (
                 f"{scale.step} more premium could go with any change of {self.cells.outcome_in_words}: the 95 % "
-                "interval is the whole line, because the true premiums might all be equal"
+                f"interval is the whole line{because}"
             )
         return (
             f"{scale.step} more premium go with {scale.signed(self.slope)} of {self.cells.outcome_in_words} (95 % "
@@ -128,14 +135,34 @@ class Link(FittedLink):
         lines = [f"Method: {ESTIMATORS[self.method].title}; {self.cells.n} cells."]
         if self.cells.premiums:
             lines = [f"{self.slope_in_words()}.", *lines, *self._about_errors()]
-        if self.tau2 is not None:
-            ends = "" if self.tau2_interval is None else " ({:.3g} to {:.3g})".format(*np.sqrt(self.tau2_interval))
-            said = "Spread of rates beyond premium, controls and sampling error"
-            lines.append(f"{said}: tau {np.sqrt(self.tau2):.3g}{ends}.")
+        lines += self._about_spread()
         if self.permutation is not None:
             least = 1 / (self.permutation.orders + (0 if self.permutation.exact else 1))
-            lines.append(f"Naive slope: {self.permutation}; the smallest attainable is {least:.2g}.")
+            of = "" if self.cells.premiums else f" of {self.title.partition(' on ')[2].partition(', ')[0]}"
+            lines.append(f"Naive slope{of}: {self.permutation}; the smallest attainable is {least:.2g}.")
         return (*lines, *self._without_one())
+
+    def _about_spread(self) -> list[str]:
+        """Spread beyond sampling error, how much of the whole that is, and what is estimated on its boundary."""
+        lines = []
+        if self.tau2 is not None:
+            known = self.tau2_interval is not None and self.tau2_interval != (0.0, 0.0)
+            ends = " ({:.3g} to {:.3g})".format(*np.sqrt(self.tau2_interval)) if known and self.tau2_interval else ""
+            beyond = "premium, controls and sampling error" if self.cells.premiums else "controls and sampling error"
+            lines.append(f"Spread of rates beyond {beyond}: tau {np.sqrt(self.tau2):.3g}{ends}.")
+        statistics = self.fit.statistics
+        if np.isfinite(statistics.get("q", np.nan)):
+            lines.append(
+                f"Q({statistics['q_df']:.0f}) = {statistics['q']:.2f}, p {format_p(statistics['q_p_value'])}; I2 "
+                f"{100 * statistics['i2']:.1f} %."
+            )
+        predicted = self._predicted()
+        if predicted and np.isfinite(predicted["prediction_low"]):
+            scale = level_of(self.cells.units[0])
+            where = " at the means of the regressors" if len(self.estimates.values) > 1 else ""
+            between = scale.between(predicted["prediction_low"], predicted["prediction_high"])
+            lines.append(f"95 % prediction interval of a further cell's true rate{where}: {between}.")
+        return lines + [f"On the boundary, {name}: {meaning}." for name, meaning in self.fit.boundary.items()]
 
     def _about_errors(self) -> list[str]:
         if self.reliability is None:
@@ -210,8 +237,11 @@ class Link(FittedLink):
     def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
         """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
 
-        Beside a corrected line the naive one is dashed.
+        Beside a corrected line the naive one is dashed. Without a premium the rates are drawn with their intervals, and
+        dashed the rate expected at the means of the regressors.
         """
+        if not self.cells.premiums:
+            return self._plot_rates(ax, alpha)
         ax = new_axes(6.3, 4.6) if ax is None else ax
         cells = self.cells
         p = cells.p[:, 0]
@@ -228,6 +258,19 @@ class Link(FittedLink):
         ax.set_xlim(*_limits(p))
         ax.set_ylim(*_limits(cells.y))
         return cells.label_axes(ax)
+
+    def _plot_rates(self, ax: Any, alpha: float) -> Any:
+        """Draw the rates with their sampling intervals, largest first, and the rate that is expected."""
+        cells = self.cells
+        order = np.argsort(-cells.y, kind="stable")
+        ax = new_axes(6.3, 0.9 + 0.2 * cells.n) if ax is None else ax
+        half = float(stats.norm.isf(alpha / 2)) * np.sqrt(np.diag(cells.block(0, 0)))[order]
+        y = cells.y[order]
+        ax = intervals(ax, [cells.names[i] for i in order], y, y - half, y + half)
+        mean = self.setup.problem.x[:, list(self.setup.shown)].mean(axis=0)
+        ax.axvline(float(mean @ self.estimates.values), linewidth=1.0, linestyle="--", color=FAINT)
+        ax.set_xlabel(f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
+        return ax
 
 
 def _limits(values: FloatArray) -> tuple[float, float]:

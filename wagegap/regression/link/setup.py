@@ -22,7 +22,7 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.problem import LinkProblem
 
-__all__ = ["Setup", "build_setup"]
+__all__ = ["Setup", "build_setup", "is_constant"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ def build_setup(
     v = cells.v.reshape(size, cells.n, size, cells.n).swapaxes(1, 2)
     estimated = tuple(names.index(name) for name in cells.premiums)
     problem = LinkProblem(
-        cells.y, x[:, kept], estimated, np.nan_to_num(v[0, 0]), v[1:, 1:], np.nan_to_num(v[1:, 0]), names
+        cells.y, x[:, kept], estimated, np.nan_to_num(v[0, 0]), v[1:, 1:], np.nan_to_num(v[1:, 0]), names, cells.names
     )
     return Setup(cells, problem, shown, groups, robust if cov is None else cov)
 
@@ -104,7 +104,7 @@ def build_setup(
 def _check_premiums(cells: LinkCells, names: tuple[str, ...]) -> None:
     """Raise where a premium is not among the columns kept."""
     for name, values in zip(cells.premiums, cells.p.T, strict=True):
-        if name not in names and _is_constant(values):
+        if name not in names and is_constant(values):
             raise IdentificationError(
                 f"{name!r} is {values[0]:g} in all {cells.n} cells: a slope needs premiums that differ."
             )
@@ -112,7 +112,8 @@ def _check_premiums(cells: LinkCells, names: tuple[str, ...]) -> None:
             raise OptionError(f"{name!r} is collinear with the controls and effects: leave some of them out.")
 
 
-def _is_constant(values: FloatArray) -> bool:
+def is_constant(values: FloatArray) -> bool:
+    """Say whether values are one and the same, as far as rounding tells."""
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
 
@@ -122,7 +123,7 @@ def _warn_left_out(cells: LinkCells, lost: list[int]) -> None:
     others = " or ".join(["the other columns", *design.effect_names])
     reasons = [
         f"{design.names[j]} is {design.x[0, j]:g} in all {cells.n} cells"
-        if _is_constant(design.x[:, j])
+        if is_constant(design.x[:, j])
         else f"{design.names[j]} is collinear with {others}"
         for j in lost
         if design.names[j] != "Intercept" or not design.effects

@@ -54,6 +54,7 @@ from wagegap.estimation.units import PER_ONE, unit_in_heading
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
+from wagegap.regression.rates.same import same_unknown
 from wagegap.regression.rates.standardise import standardised
 
 __all__ = ["Rates", "fit_rates", "rates_of"]
@@ -270,6 +271,7 @@ def fit_rates(  # noqa: PLR0913
         panel, values, among=among, min_rows=min_rows, by=by, cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,
     )  # fmt: skip
+    _warn_same(rates)
     return rates if keep_units else rates.without_units()
 
 
@@ -301,8 +303,30 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
     notes = [f"Among: {among}.", *notes] if among else notes
-    joined = replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes))
+    joined = same_unknown(replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes)))
     return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
+
+
+def _warn_same(rates: Rates) -> None:
+    """Say in which cells everybody did the same, so that the error is unknown."""
+    estimates = rates.estimates
+    same = np.isnan(estimates.variances)
+    if not same.any():
+        return
+    sizes = rates.cells.rename(columns={"event": "term"})
+    on = [*estimates.by, "term"]
+    merged = estimates.labels[same][on].merge(sizes[[*on, "n"]], how="left", on=on)["n"]
+    named = [
+        f"{name} {share:g} of {n:,.0f}"
+        for name, share, n in zip(
+            np.array(estimates.names)[same], np.round(estimates.values[same], 6) + 0.0, merged, strict=True
+        )
+    ]
+    warn(
+        f"in {len(named)} of {len(same)} cells everybody did the same, so that the linearised variance is zero, which "
+        f"is no error of zero: it is unknown ({listing(named)}). wilson() and jeffreys() give intervals there.",
+        SmallCellWarning,
+    )
 
 
 def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:

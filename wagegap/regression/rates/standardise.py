@@ -31,6 +31,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.estimates import Estimates
+from wagegap.regression.rates.same import linearised, same_unknown
 
 __all__ = ["standardised"]
 
@@ -69,14 +70,14 @@ def standardised(
     else:
         values, jacobian = _indirect(table, shares, is_standard, rates.values, ~lacking)
     labels = pd.DataFrame(list(compress(table.cells, ~lacking)), columns=[*keys, "term"])
-    mapped = rates.map(
+    mapped = linearised(rates).map(
         lambda _: values[~lacking],
         labels=labels.assign(unit=rates.labels["unit"].iloc[0], comparison=""),
         jacobian=lambda _: jacobian[~lacking],
         title=f"Rates, {method}ly standardised over {', '.join(over)}",
     )
     cells = sizes.groupby([*keys, "event"], sort=False, as_index=False)[["n", "happened", "weight"]].sum()
-    return replace(mapped, notes=(*rates.notes, "Composition is taken as given."), spec=None), cells
+    return replace(same_unknown(mapped), notes=(*rates.notes, "Composition is taken as given."), spec=None), cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,7 @@ from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import cell_keys, domain_of
 from wagegap.regression.rates.mobility import rates_of
+from wagegap.regression.rates.same import linearised, same_unknown
 
 __all__ = ["Transitions", "fit_transitions"]
 
@@ -138,7 +139,10 @@ class Transitions(Result):
                 indices.append((*cell, index))
         matrix = np.array(rows)
         frame = pd.DataFrame(indices, columns=[*keys, "term"]).assign(unit="index", comparison="")
-        return shares.map(lambda p: matrix @ p + shift, labels=frame, jacobian=lambda _: matrix, title="Mobility")
+        indices_of = linearised(shares).map(
+            lambda p: matrix @ p + shift, labels=frame, jacobian=lambda _: matrix, title="Mobility"
+        )
+        return same_unknown(indices_of)
 
 
 @refittable

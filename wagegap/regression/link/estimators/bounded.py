@@ -22,6 +22,7 @@ from scipy import special
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, IdentificationError
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.exact import rounding_of, unknown_below
 from wagegap.regression.link.estimators.simex import Naive, extrapolated
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
@@ -52,6 +53,7 @@ def _estimate(problem: LinkProblem, options: Options, family: Family) -> LinkFit
     """Quasi-likelihood, by simulation and extrapolation where the errors of the premiums are known."""
     fit = quasi_likelihood(family)
     (b,), (v,) = fit(problem.y[None], problem.x[None])
+    v = unknown_below(v, rounding_of(1 + np.abs(problem.x @ b), problem.x))
     without = delete_groups(problem, lambda part, _: fit(part.y[None], part.x[None])[0][0])
     naive = LinkFit(b, v, "sandwich", without=without[:, problem.estimated[0]], unit="none")
     unknown = np.isnan(np.einsum("jjaa->ja", problem.v_x)).any()
@@ -76,13 +78,16 @@ def quasi_likelihood(family: Family) -> Naive:
             # (X'WX) d = X'(y - m), W = m'(Xb), for every data set r
             mean, weight = _mean(np.einsum("rnk,rk->rn", x, b), family)
             score = np.einsum("rnk,rn->rk", x, y - mean)[..., None]
-            step = np.linalg.solve(np.einsum("rnk,rn,rnl->rkl", x, weight, x), score)[..., 0]
+            try:
+                step = np.linalg.solve(np.einsum("rnk,rn,rnl->rkl", x, weight, x), score)[..., 0]
+            except np.linalg.LinAlgError:
+                raise IdentificationError(_no_fit(family)) from None
             long = np.maximum(np.abs(np.einsum("rnk,rk->rn", x, step)).max(axis=1) / 4.0, 1.0)
             b = b + step / long[:, None]
             if np.abs(step).max() <= 1e-12 * (1 + np.abs(b).max()):
                 break
         else:
-            raise IdentificationError(f"the {family} fit does not converge: outcomes are all at a bound, or separated.")
+            raise IdentificationError(_no_fit(family))
         # V = n / (n - k) B sum_i s_i s_i' B, B = (X'WX)^-1, s = x (y - m)
         n, k = x.shape[1:]
         mean, weight = _mean(np.einsum("rnk,rk->rn", x, b), family)
@@ -91,6 +96,13 @@ def quasi_likelihood(family: Family) -> Naive:
         return b, bread @ (np.swapaxes(scores, 1, 2) @ scores) @ bread * (n / (n - k))
 
     return fit
+
+
+def _no_fit(family: Family) -> str:
+    return (
+        f"the {family} fit does not converge: outcomes are all at a bound, or separated, in the data or once errors as "
+        "large as theirs are added."
+    )
 
 
 def _start(y: FloatArray, x: FloatArray, family: Family) -> FloatArray:

@@ -6,8 +6,8 @@ file beside this one and a line in `table.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -84,6 +84,10 @@ class LinkFit:
         The fit that takes premiums as exact, where that is not least squares.
     unit : str or None
         Unit of the coefficients, where it is not that of the rates.
+    statistics : mapping of str to float
+        What else `glance` shows.
+    boundary : mapping of str to str
+        Parameters that are estimated on the boundary of what they can be, such as "tau = 0": what that means, in words.
     """
 
     params: FloatArray
@@ -102,6 +106,8 @@ class LinkFit:
     half_weight: FloatArray | None = None
     naive: LinkFit | None = None
     unit: str | None = None
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    boundary: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,21 +17,26 @@ Viechtbauer, W. (2007). Confidence intervals for the amount of heterogeneity in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy import optimize, stats
 
-from wagegap._typing import FloatArray, MetaTest, Tau2Method
-from wagegap.errors import DataError, OptionError, check_option
+from wagegap._typing import FloatArray, IntArray, MetaTest, Tau2Method
+from wagegap.errors import DataError, OptionError, check_option, listing
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
 __all__ = ["META_TESTS", "TAU2_METHODS", "MetaFit", "estimate", "fit_meta", "q_profile"]
 
 TAU2_METHODS: tuple[Tau2Method, ...] = ("EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
+_POSITIVE: tuple[Tau2Method, ...] = ("REML", "PM", "HE", "SJ")  # of which one may do with errors of zero
 META_TESTS: tuple[MetaTest, ...] = ("z", "t", "knha")
+_NO_SPREAD = "the rates spread no more than their sampling errors would spread them"
+_SINGULAR = 1e-14  # eigenvalue of V, relative to its largest, that is zero
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +58,9 @@ class MetaFit:
     tau2_interval : tuple of float
         Q-profile interval, 95 %.
     q, q_pvalue : float
-        Cochran's test that tau^2 is zero.
+        Cochran's test that tau^2 is zero; Q is infinite without sampling errors, NaN where some are zero.
     i2 : float
-        Share of the spread that is not sampling error.
+        Share of the spread that is not sampling error; NaN where some sampling errors are zero.
     h2 : float
         Total spread over sampling error.
     weight : ndarray, shape (n, n)
@@ -100,6 +105,11 @@ class _Rotated:
         return bool((self.v > 0).all())
 
     @property
+    def errorless(self) -> bool:
+        """Whether there is no sampling error at all."""
+        return not self.v.any()
+
+    @property
     def floor(self) -> float:
         """Smallest tau^2 at which all weights are finite."""
         return 0.0 if self.positive else 1e-12 * max(float(np.var(self.y)), 1e-300)
@@ -117,7 +127,8 @@ class _Rotated:
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Meta-regression as an estimator of the link; with clusters, the robust covariance at its weights."""
-    fit = fit_meta(problem.y, problem.x, problem.v_y, tau2=options.tau2, test=options.test)
+    names = problem.cells
+    fit = fit_meta(problem.y, problem.x, problem.v_y, tau2=options.tau2, test=options.test, cells=names)
     clustered = options.groups is not None
     half = np.asarray(np.linalg.cholesky(fit.weight).T, dtype=np.float64) if clustered else None
     refit = partial(fit_meta, tau2=options.tau2, test="z")
@@ -125,14 +136,22 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     if problem.estimated:
         parts = delete_groups(problem, lambda part, _: refit(part.y, part.x, part.v_y).params)
         without = parts[:, problem.estimated[0]]
+    statistics = {"q": fit.q, "q_df": float(problem.n - problem.k), "q_p_value": fit.q_pvalue, "i2": fit.i2}
     return LinkFit(
         fit.params, None if clustered else fit.cov, f"tau2 by {options.tau2}, {options.test}", df=fit.df, tau2=fit.tau2,
-        tau2_interval=fit.tau2_interval, half_weight=half, without=without,
+        tau2_interval=fit.tau2_interval, half_weight=half, without=without, statistics=statistics,
+        boundary={"tau = 0": _NO_SPREAD} if fit.tau2 == 0 and options.tau2 != "EE" and problem.v_y.any() else {},
     )  # fmt: skip
 
 
 def fit_meta(
-    y: FloatArray, x: FloatArray, v: FloatArray, *, tau2: Tau2Method = "REML", test: MetaTest = "knha"
+    y: FloatArray,
+    x: FloatArray,
+    v: FloatArray,
+    *,
+    tau2: Tau2Method = "REML",
+    test: MetaTest = "knha",
+    cells: Sequence[str] = (),
 ) -> MetaFit:
     """Fit a meta-regression.
 
@@ -148,10 +167,14 @@ def fit_meta(
         Estimator of the variance beyond sampling error.
     test : {"z", "t", "knha"}
         Reference distribution and scale.
+    cells : sequence of str
+        Names of the rows, for messages; their numbers where absent.
 
     Raises
     ------
-    OptionError, DataError
+    OptionError
+        Where some sampling errors are zero and the estimator of tau^2 cannot do with that, or finds none.
+    DataError
 
     Examples
     --------
@@ -165,17 +188,63 @@ def fit_meta(
     rotated, u = _rotate(y, x, v)
     if _is_full(v) and tau2 in ("HS", "SJ"):
         raise OptionError(f"tau2={tau2!r} is defined for independent errors only: use 'REML', 'PM', 'DL' or 'HE'.")
+    if not rotated.positive and lies_on_line(y, x):
+        return _exact_line(y, x, test)
+    _check_weights(rotated, tau2, np.flatnonzero(np.diag(v) <= 0 if v.ndim == 2 else v <= 0), cells)
     value, error = _tau2(rotated, tau2)
     w, bread, e = rotated.at(value)
     scale = float(e @ (w * e)) / rotated.df if test == "knha" else 1.0
-    q = rotated.q(0.0) if rotated.positive else np.inf
-    typical = rotated.df / float(np.trace(rotated.p(1 / rotated.v))) if rotated.positive else 0.0
+    q, i2, h2 = _heterogeneity(rotated, value, tau2)
     return MetaFit(
         bread @ (rotated.x.T @ (w * rotated.y)), scale * bread, np.inf if test == "z" else float(rotated.df), value,
-        error, q_profile(y, x, v), q,
-        float(stats.chi2.sf(q, rotated.df)), value / (value + typical) if value + typical > 0 else 0.0,
-        value / typical + 1 if typical > 0 else np.inf, (u * w) @ u.T,
+        error, q_profile(y, x, v), q, float(stats.chi2.sf(q, rotated.df)), i2, h2, (u * w) @ u.T,
     )  # fmt: skip
+
+
+def _exact_line(y: FloatArray, x: FloatArray, test: MetaTest) -> MetaFit:
+    """Rows on a line and errors that may be zero: the line, whatever the weights, and no error of it."""
+    (n, k), nan = x.shape, np.nan
+    params = np.asarray(np.linalg.lstsq(x, y, rcond=None)[0], dtype=np.float64)
+    df = np.inf if test == "z" else float(n - k)
+    return MetaFit(params, np.zeros((k, k)), df, 0.0, nan, (0.0, 0.0), nan, nan, nan, nan, np.eye(n))
+
+
+def _heterogeneity(r: _Rotated, tau2: float, method: Tau2Method) -> tuple[float, float, float]:
+    """Cochran's Q, I^2 and H^2."""
+    if not r.positive:
+        return (np.inf, 1.0, np.inf) if r.errorless else (np.nan, np.nan, np.nan)
+    # I^2 = tau^2 / (tau^2 + s^2), H^2 = tau^2 / s^2 + 1 with the typical variance s^2 = (n - k) / tr(P), P at 1 / v;
+    # by equal effects (Q - (n - k)) / Q and Q / (n - k)
+    typical = r.df / float(np.trace(r.p(1 / r.v)))
+    q = r.q(0.0)
+    if method == "EE":
+        return q, max(1 - r.df / q, 0.0) if q > 0 else 0.0, q / r.df
+    return q, tau2 / (tau2 + typical), tau2 / typical + 1
+
+
+def _check_weights(r: _Rotated, tau2: Tau2Method, zero: IntArray, cells: Sequence[str]) -> None:
+    """Refuse an estimator of tau^2 that would give some rows an infinite weight, and name one that does not."""
+    if r.positive or (r.errorless and tau2 != "EE"):
+        return
+    if tau2 in ("EE", "DL", "HS"):
+        why = "which takes tau as zero" if tau2 == "EE" else "which weighs by 1 / v"
+    elif _tau2(r, tau2)[0] == 0:
+        why = "which finds no spread beyond them, so that they alone would fix the line, and without error"
+    else:
+        return
+    n, others = len(r.y), _POSITIVE if len(zero) else _POSITIVE[:3]
+    able = [repr(name) for name in others if name != tau2 and _tau2(r, name)[0] > 0]
+    what = (
+        f"the sampling variance is zero in {len(zero)} of {n} cells ({listing([cells[i] for i in zero] or zero)})"
+        if len(zero) and cells
+        else f"the sampling variance is zero in {len(zero)} of {n} rows ({listing(zero)})"
+        if len(zero)
+        else f"the sampling covariance is singular: {int((r.v <= 0).sum())} combinations of the {n} cells have no error"
+    )
+    raise OptionError(
+        f"{what}, which does not go with tau2={tau2!r}, {why}. A rounded 0.00 is no error of zero: give it more "
+        f"digits{f', or tau2={listing(able)}' if able else ''}, or method='ols', which does not weigh by errors."
+    )
 
 
 def q_profile(y: FloatArray, x: FloatArray, v: FloatArray, alpha: float = 0.05) -> tuple[float, float]:
@@ -197,7 +266,7 @@ def _rotate(y: FloatArray, x: FloatArray, v: FloatArray) -> tuple[_Rotated, Floa
     if not _is_full(v):
         return _Rotated(y, x, v if v.ndim == 1 else np.diag(v)), np.eye(n)
     values, u = np.linalg.eigh(v)
-    return _Rotated(u.T @ y, u.T @ x, np.maximum(values, 0.0)), u
+    return _Rotated(u.T @ y, u.T @ x, np.where(values > _SINGULAR * values[-1], values, 0.0)), u
 
 
 def _solve_q(r: _Rotated, target: float) -> float:
@@ -216,9 +285,7 @@ def _tau2(r: _Rotated, method: Tau2Method) -> tuple[float, float]:
         case "EE":
             return 0.0, np.nan
         case "DL":
-            if not r.positive:
-                raise OptionError("tau2='DL' needs positive sampling variances: use 'REML', 'PM' or 'HE'.")
-            return _moment(r, 1 / r.v)
+            return _moment(r, np.ones(len(r.y)) if r.errorless else 1 / r.v)
         case "HE":
             return _moment(r, np.ones(len(r.y)))
         case "HS":
@@ -247,10 +314,11 @@ def _moment(r: _Rotated, w: FloatArray) -> tuple[float, float]:
 
 
 def _hunter_schmidt(r: _Rotated) -> tuple[float, float]:
-    # tau^2 = (y'P y - n) / sum w, w = 1 / v
-    total = float(np.sum(1 / r.v))
-    value = max((r.q(0.0) - len(r.y)) / total, 0.0)
-    return value, _spread(r, r.p(1 / r.v), value) / total
+    # tau^2 = (y'P y - n) / sum w, w = 1 / v; y'P y / n at w = 1 where errors vanish
+    w = np.ones(len(r.y)) if r.errorless else 1 / r.v
+    p, total = r.p(w), float(w.sum())
+    value = max((float(r.y @ p @ r.y) - float(w @ r.v)) / total, 0.0)
+    return value, _spread(r, p, value) / total
 
 
 def _sidik_jonkman(r: _Rotated) -> tuple[float, float]:

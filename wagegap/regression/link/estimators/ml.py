@@ -36,6 +36,7 @@ from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import OptionError
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.estimators.likelihood import (
     DenseLikelihood,
     Likelihood,
@@ -60,6 +61,7 @@ __all__ = [
 
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
 _NEAR = 1e-3  # step h of the second derivative of the profile
+_AT_FLOOR = 1e-9  # variance, as a share of what is observed, that is none
 _NO_SPREAD = 1e-3  # share of the premiums' spread that is true, below which it is none
 _COARSE = np.tan(np.linspace(-1.3, 1.3, 9))
 _STARTS = np.array([[0.6, 0.3], [0.02, 0.8], [0.9, 0.02]])
@@ -88,6 +90,8 @@ class MlFit:
         n - k.
     kent_ratio : float
         Factor, one or more, by which the fall allowed is multiplied because errors are not normal.
+    at_zero : tuple of bool
+        Whether `sigma2` and `tau2` are on the boundary, zero.
     """
 
     params: FloatArray
@@ -99,6 +103,7 @@ class MlFit:
     loglik: float
     df: float
     kent_ratio: float
+    at_zero: tuple[bool, bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +152,8 @@ class _Profile:
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Restricted maximum likelihood as an estimator of the link."""
+    if not problem.joint().any() and lies_on_line(problem.y, problem.x):
+        return _exact_line(problem)
     fit = fit_ml(problem)
     said = ("Likelihood takes deviations as independent; the corrected moments allow for the clusters.",)
     identified = np.isfinite(least_squares_without(problem.y, problem.x, problem.estimated[0]))
@@ -155,6 +162,29 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
         notes=() if options.groups is None else said,
         without=np.where(identified, slopes_without(problem), np.nan), problem=problem, tau2=fit.tau2,
         p_value=fit.p_value, interval=fit.interval, interval_at=partial(profile_interval, problem),
+        boundary=_boundary(*fit.at_zero),
+    )  # fmt: skip
+
+
+def _boundary(no_premiums: bool, no_rates: bool) -> dict[str, str]:
+    """Variances that are zero, and what that means."""
+    said = (
+        {"sigma = 0": "the premiums spread no more than their sampling errors would spread them"} if no_premiums else {}
+    )
+    if no_rates:
+        alone = "the rates spread no more than their sampling errors would spread them either"
+        perfect = "true rates and true premiums, given the controls, are correlated perfectly"
+        said["tau = 0"] = alone if no_premiums else perfect
+    return said
+
+
+def _exact_line(problem: LinkProblem) -> LinkFit:
+    """Cells on a line without any error: the line, whose likelihood has no bound, and no error of it."""
+    params = np.asarray(np.linalg.lstsq(problem.x, problem.y, rcond=None)[0], dtype=np.float64)
+    without = least_squares_without(problem.y, problem.x, problem.estimated[0])
+    return LinkFit(
+        params, np.zeros((problem.k, problem.k)), "curvature", df=float(problem.n - problem.k), without=without,
+        problem=problem, tau2=0.0,
     )  # fmt: skip
 
 
@@ -193,10 +223,11 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     # F of 2 (l(b^) - l_p(0)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
     df, fall = problem.n - problem.k, max(2 * (profile.value - at_zero) / profile.kent, 0.0)
     f = df * float(np.expm1(fall / (df + 1))) if restricted else fall
+    at_floor = theta[0, 1:] <= scaled.model.floor + _AT_FLOOR
     return MlFit(
         params, cov, _interval(profile, alpha), float(stats.f.sf(f, 1, df)),
         float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
-        float(df), profile.kent,
+        float(df), profile.kent, (bool(at_floor[0]), bool(at_floor[1])),
     )  # fmt: skip
 
 
@@ -233,8 +264,8 @@ def kent_ratio(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
     # (I^-1 J I^-1)_bb / (I^-1)_bb, J = n / (n - k) sum_a s_a s_a' and I over the parameters that are not at their floor
     scores, n = model.scores(theta), model.used.sum(axis=1)
     meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
-    spread = theta[:, 1] > model.floor[0] + 1e-9
-    inner = np.column_stack([spread, spread, theta[:, 2] > model.floor[1] + 1e-9])
+    spread = theta[:, 1] > model.floor[0] + _AT_FLOOR
+    inner = np.column_stack([spread, spread, theta[:, 2] > model.floor[1] + _AT_FLOOR])
     pairs = inner[:, :, None] & inner[:, None, :]
     ridge = np.where(inner, 1e-12, 1.0)[:, :, None] * np.eye(3)
     inverse = np.linalg.inv(np.where(pairs, model.at(theta).information, 0.0) + ridge)
@@ -356,7 +387,7 @@ def _coefficients(problem: LinkProblem, scaled: _Scaled, theta: FloatArray) -> t
     # var(b) is the inverse of -l_p''(b) = (l_p'(b - h) - l_p'(b + h)) / 2h
     beside = slope + np.array([-_NEAR, _NEAR])
     down, up = profile_at(_copies(scaled.model, 2), beside, theta[:, 1:], tolerance=1e-14)[2]
-    variance = float(2 * _NEAR / (down - up)) if down > up else np.inf
+    variance = float(2 * _NEAR / (down - up)) if down > up else np.nan
     cov = np.zeros((problem.k, problem.k))
     cov[np.ix_(exact, exact)] = jump @ bread @ jump.T + (variance * np.outer(delta, delta) if q else 0.0)
     cov[j, j] = variance * scaled.unit**2

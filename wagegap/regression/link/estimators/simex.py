@@ -19,9 +19,10 @@ from collections.abc import Callable
 import numpy as np
 
 from wagegap._typing import FloatArray, RngLike
-from wagegap.errors import check_option
+from wagegap.errors import check_option, listing
 from wagegap.estimation.likelihood.simex import GRID, Extrapolant, extrapolate, paired_draws
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
+from wagegap.regression.link.estimators.exact import rounding_of, unknown_below
 from wagegap.regression.link.problem import LinkProblem, delete_groups
 
 __all__ = ["Naive", "estimate", "extrapolated", "fit_simex", "least_squares"]
@@ -41,11 +42,19 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
 def extrapolated(problem: LinkProblem, naive: Naive, options: Options) -> LinkFit:
     """Simulation and extrapolation of any naive estimator."""
     params, cov, _ = fit_simex(problem, naive, draws=options.draws, rng=options.rng)
+    size = rounding_of(1 + np.abs(problem.x @ params), problem.x)
+    negative = np.diag(cov) < -(size**2)
+    below = listing(problem.names[i] for i in np.flatnonzero(negative))
+    said = (
+        f"The variance of {below} extrapolates below zero: the curve does not hold for errors so large, and the "
+        "standard error is unknown."
+    )
     few = min(options.draws, _DRAWS_WITHOUT)
     without = delete_groups(problem, lambda part, _: fit_simex(part, naive, draws=few, rng=options.rng)[0])
     return LinkFit(
-        params, cov, f"{options.draws:,} draws of errors at each of {len(GRID)} sizes, quadratic",
+        params, unknown_below(cov, size), f"{options.draws:,} draws of errors at each of {len(GRID)} sizes, quadratic",
         without=without[:, problem.estimated[0]], problem=problem,
+        notes=(said,) if negative.any() else (),
     )  # fmt: skip
 
 

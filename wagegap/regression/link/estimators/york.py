@@ -70,16 +70,22 @@ def fit_york(
     if len(x) < 3:
         raise DataError(f"{len(x)} rows: York's line needs three.")
     if (v_y <= 0).any() and (v_x <= 0).any():
-        raise DataError("York's line needs a positive error of x or y in every row.")
+        raise DataError(f"York's line needs a positive error of x or y in every row: {_how_many(v_y, v_x)}.")
     slope = float(np.polyfit(x, y, 1)[0])
     for _ in range(500):
         # W = 1 / (V_y + b^2 V_x - 2 b V_xy), beta = W (dx V_y + b dy V_x - (b dx + dy) V_xy)
         # b = sum W beta dy / sum W beta dx
-        weights = 1 / (v_y + slope**2 * v_x - 2 * slope * v_xy)
+        variances = v_y + slope**2 * v_x - 2 * slope * v_xy
+        if (variances <= 0).any():
+            raise IdentificationError(f"York's line is flat, or its errors cancel: {_how_many(v_y, v_x)}. Use 'eiv'.")
+        weights = 1 / variances
         x_bar, y_bar = float(weights @ x / weights.sum()), float(weights @ y / weights.sum())
         dx, dy = x - x_bar, y - y_bar
         beta = weights * (dx * v_y + slope * dy * v_x - (slope * dx + dy) * v_xy)
-        last, slope = slope, float((weights * beta) @ dy / ((weights * beta) @ dx))
+        spread = float((weights * beta) @ dx)
+        if spread == 0:
+            raise IdentificationError(f"York's line is not identified: {_how_many(v_y, v_x)}. Use 'eiv'.")
+        last, slope = slope, float((weights * beta) @ dy) / spread
         if abs(slope - last) <= 1e-15 * max(abs(slope), 1e-300):
             break
     else:
@@ -91,3 +97,9 @@ def fit_york(
     var_slope = 1 / float(weights @ (adjusted - mean) ** 2)
     cov = var_slope * np.array([[1.0, -mean], [-mean, mean**2]]) + np.diag([0.0, 1 / total])
     return np.array([slope, intercept]), cov, float(weights @ (y - intercept - slope * x) ** 2)
+
+
+def _how_many(v_y: FloatArray, v_x: FloatArray) -> str:
+    """Say how many rows are without an error of either variable."""
+    zero = int(np.sum(v_y <= 0)), int(np.sum(v_x <= 0))
+    return f"of {len(v_y)} rows {zero[0]} have no error of the outcome and {zero[1]} none of the premium"

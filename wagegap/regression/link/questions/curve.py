@@ -41,6 +41,7 @@ from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
+from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.fitted import Answer, t_test
 
 __all__ = ["SpecificationCurve", "specification_curve"]
@@ -320,9 +321,11 @@ def _permuted(
     # Freedman and Lane: residuals M y in another order, and M of those
     order = np.argsort(np.array([keys[cells.names[i]] for i in rows]), axis=0).T
     orders = np.vstack([np.arange(len(rows)), order])
-    grid = np.ix_(rows, rows)
+    grid, residuals = np.ix_(rows, rows), m @ cells.y[rows]
+    if lies_on_line(cells.y[rows], z):
+        residuals = np.zeros(len(rows))
     return _Permuted(
-        m, p, (m @ cells.y[rows])[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]),
+        m, p, residuals[orders] @ m, cells.block(1, 1)[grid], np.nan_to_num(cells.block(1, 0)[grid]),
         np.diag(cells.block(0, 0))[rows][orders], z,
     )  # fmt: skip
 

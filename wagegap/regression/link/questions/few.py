@@ -81,8 +81,8 @@ class FewCountries(Answer):
             f"With {self.cells.counted()}, {(p < self.alpha).sum()} of {len(p)} tests reject a slope of zero at "
             f"{100 * self.alpha:g} % (p from {format_p(p.min())} to {format_p(p.max())}); leaving out "
             f"{self.cells.name_of(worst['cell'])} moves the slope by {abs(worst['change']):.1f} standard errors, and "
-            f"only an association of {size} or more per {scale.step} of premium would have been found {100 * self.power:g} "
-            "times in a hundred."
+            f"only an association of {size} or more per {scale.step} of premium would have been found "
+            f"{100 * self.power:g} times in a hundred."
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -130,6 +130,7 @@ def few_countries(
             raise OptionError(f"{name}={value!r} must lie between 0 and 1.")
     check_count("reps", reps)
     link.check_premium("few_countries")
+    link.check_deviations("few_countries")
     setup = link.setup
     rows = [*_robust(setup, alpha), _permutation(setup, reps, rng), *_wild(setup, reps, rng), _jackknife(setup, alpha)]
     frame = influence(setup.problem.y, setup.problem.x, setup.problem.estimated[0], link.cells.names)

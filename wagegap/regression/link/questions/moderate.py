@@ -34,6 +34,7 @@ from wagegap.errors import (
     listing,
     public,
 )
+from wagegap.estimation.design import check_columns_meet
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     annihilator,
@@ -209,6 +210,8 @@ def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArra
         )
     for name in (trait, *keys):
         check_column(name, frame.columns, "in data")
+    for key in keys:
+        check_columns_meet(link.cells.keys[key], frame[key], f"key {key!r}", ("the link", "data"))
     values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
     if len(values) != link.cells.n:
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")

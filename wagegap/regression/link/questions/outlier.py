@@ -26,7 +26,7 @@ import pandas as pd
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
 from wagegap._typing import FloatArray, IntArray
-from wagegap.errors import OptionError, check_option, public
+from wagegap.errors import DataError, OptionError, check_option, public
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -143,6 +143,7 @@ def outlier(link: FittedLink, country: str, *, alpha: float = 0.05) -> Outlier:
     True
     """
     link.check_premium("outlier")
+    link.check_deviations("outlier")
     check_option("method of the link", link.method, ("ols", "meta", "eiv", "ml", "york", "simex", "split", "bootstrap"))
     cells, problem, i = link.cells, link.setup.problem, link.cell_at(country)
     others, df = np.delete(np.arange(cells.n), i), cells.n - 1 - problem.k
@@ -154,12 +155,21 @@ def outlier(link: FittedLink, country: str, *, alpha: float = 0.05) -> Outlier:
     x, y, total = problem.x[i], float(cells.y[i]), spread + float(noise[i])
     degrees = float(df * (total / (spread + float(noise[others].mean()))) ** 2 if corrected else df)
     expected, error = float(x @ b), float(np.sqrt(total + x @ cov @ x))
+    if not (np.isfinite(error) and error > 1e-12 * abs(y)):
+        raise DataError(f"without {country} no deviation can be weighed: {_no_scale(error, cells.n - 1)}.")
     low, high, _ = t_test(expected, error, degrees, alpha)
     p = t_test(y - expected, error, degrees, alpha)[2]
     return Outlier(
         cells.names[i], y, expected, low, high, (y - expected) / error, degrees, p, min(1.0, cells.n * p),
         float(b[problem.estimated[0]]), alpha, link,
     )  # fmt: skip
+
+
+def _no_scale(error: float, n: int) -> str:
+    """Why the deviation of a country has no standard deviation."""
+    if np.isfinite(error):
+        return f"the {n} other cells lie on a line exactly"
+    return f"the premiums of the {n} other cells might all be equal, so that they give no line"
 
 
 def _naive(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:

@@ -60,9 +60,9 @@ class Pooled(Answer):
         most = f.iloc[int(np.argmax(np.abs(f["pooled_premium"] - f["premium"])))]
         return (
             f"Seen together, the premiums of {self.link.cells.counted()} spread {100 * (1 - after / before):.0f} % "
-            f"less than each seen alone; {self.link.cells.name_of(most['cell'])} moves most, from {most['premium']:.3g} to "
-            f"{most['pooled_premium']:.3g}{unit_in_heading(self.link.cells.units[1])}. Pooled figures are for looking "
-            "at, not for regressions."
+            f"less than each seen alone; {self.link.cells.name_of(most['cell'])} moves most, from "
+            f"{most['premium']:.3g} to {most['pooled_premium']:.3g}{unit_in_heading(self.link.cells.units[1])}. "
+            "Pooled figures are for looking at, not for regressions."
         )
 
     def plot(self, ax: Any = None) -> Any:
