@@ -99,6 +99,34 @@ def test_a_row_far_from_the_others_does_not_stop_the_steps_beside_effects(engine
     assert absorbed.bse["x"] == pytest.approx(dummies.bse["x"], rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("effects", ["", " | g"])
+@pytest.mark.filterwarnings("ignore:.*leverage one:wagegap.errors.CovarianceWarning")
+def test_one_flow_that_dwarfs_the_others_leaves_them_their_digits(seed, effects):
+    """The likelihood lost is next to nothing beside the large flow: z, which rests on small ones, was off by .00007."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"x": rng.normal(size=200), "z": rng.random(200) < 0.15, "g": np.arange(200) % 7})
+    data = data.assign(z=data["z"].astype(float), large=(np.arange(200) == 0).astype(float))
+    data["y"] = rng.poisson(np.exp(0.5 * data["x"] - data["z"] + 1)).astype(float)
+    plain = wg.fit_flows(data.iloc[1:], f"y ~ x + z{effects}", cov="HC0")
+    data.loc[0, "y"] = 10.0 ** (6 + 2 * seed)
+    fitted = wg.fit_flows(data, f"y ~ x + z + large{effects}", cov="HC0")
+    np.testing.assert_allclose(fitted.params[["x", "z"]], plain.params[["x", "z"]], atol=1e-9)
+    np.testing.assert_allclose(fitted.bse[["x", "z"]], plain.bse[["x", "z"]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+@pytest.mark.filterwarnings("ignore:.*leverage one:wagegap.errors.CovarianceWarning")
+def test_one_share_of_many_leaves_the_others_their_digits(link):
+    for seed in range(6):
+        data = repeated_flows(150, seed).assign(large=(np.arange(150) == 0).astype(float))
+        plain = wg.fit_flows(data.iloc[1:], "moved ~ x", family="binomial", trials="n", link=link, cov="HC0")
+        data.loc[0, ["moved", "n"]] = (3 * 10**11, 10**12)
+        fitted = wg.fit_flows(data, "moved ~ x + large", family="binomial", trials="n", link=link, cov="HC0")
+        assert fitted.params["x"] == pytest.approx(plain.params["x"], abs=1e-7)
+        assert fitted.bse["x"] == pytest.approx(plain.bse["x"], rel=1e-6)
+
+
 def test_effects_alone_find_the_separated_rows_and_their_fit(separated_rows):
     for number in (1, 2, 3, 5, 9, 13):
         data = designs.sparse_flows(number)
