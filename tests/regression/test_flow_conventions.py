@@ -99,6 +99,34 @@ def test_a_row_far_from_the_others_does_not_stop_the_steps_beside_effects(engine
     assert absorbed.bse["x"] == pytest.approx(dummies.bse["x"], rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("effects", ["", " | g"])
+@pytest.mark.filterwarnings("ignore:.*leverage one:wagegap.errors.CovarianceWarning")
+def test_one_flow_that_dwarfs_the_others_leaves_them_their_digits(seed, effects):
+    """The likelihood lost is next to nothing beside the large flow: z, which rests on small ones, was off by .00007."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"x": rng.normal(size=200), "z": rng.random(200) < 0.15, "g": np.arange(200) % 7})
+    data = data.assign(z=data["z"].astype(float), large=(np.arange(200) == 0).astype(float))
+    data["y"] = rng.poisson(np.exp(0.5 * data["x"] - data["z"] + 1)).astype(float)
+    plain = wg.fit_flows(data.iloc[1:], f"y ~ x + z{effects}", cov="HC0")
+    data.loc[0, "y"] = 10.0 ** (6 + 2 * seed)
+    fitted = wg.fit_flows(data, f"y ~ x + z + large{effects}", cov="HC0")
+    np.testing.assert_allclose(fitted.params[["x", "z"]], plain.params[["x", "z"]], atol=1e-9)
+    np.testing.assert_allclose(fitted.bse[["x", "z"]], plain.bse[["x", "z"]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+@pytest.mark.filterwarnings("ignore:.*leverage one:wagegap.errors.CovarianceWarning")
+def test_one_share_of_many_leaves_the_others_their_digits(link):
+    for seed in range(6):
+        data = repeated_flows(150, seed).assign(large=(np.arange(150) == 0).astype(float))
+        plain = wg.fit_flows(data.iloc[1:], "moved ~ x", family="binomial", trials="n", link=link, cov="HC0")
+        data.loc[0, ["moved", "n"]] = (3 * 10**11, 10**12)
+        fitted = wg.fit_flows(data, "moved ~ x + large", family="binomial", trials="n", link=link, cov="HC0")
+        assert fitted.params["x"] == pytest.approx(plain.params["x"], abs=1e-7)
+        assert fitted.bse["x"] == pytest.approx(plain.bse["x"], rel=1e-6)
+
+
 def test_effects_alone_find_the_separated_rows_and_their_fit(separated_rows):
     for number in (1, 2, 3, 5, 9, 13):
         data = designs.sparse_flows(number)
@@ -308,3 +336,32 @@ def test_an_information_that_is_not_known_is_refused(swiss):
     for fit, options in ((wg.fit_exits, {}), (wg.fit_flows, {"family": "fractional"})):
         with pytest.raises(errors.OptionError, match="Did you mean 'observed'"):
             fit(swiss, WORKS, information="observd", **options)
+
+
+@pytest.mark.parametrize("model", ["logit", "probit", "cloglog"])
+def test_decompositions_of_rates_have_both_informations(swiss, model):
+    """Given the regressors, the errors of Fairlie's parts are quadratic forms in the covariance of the coefficients."""
+    formula = "works ~ age + education + youngkids"
+    call = dict(group="foreign", groups=("no", "yes"), model=model, cov="HC0", small_sample="none")
+    for fit in (wg.yun, wg.fairlie):
+        observed, expected = (fit(swiss, formula, **call, information=i).bse for i in ("observed", "expected"))
+        assert np.allclose(observed, expected, rtol=1e-12) == (model == "logit")
+        np.testing.assert_allclose(observed, expected, rtol=0.2)
+        with pytest.raises(errors.OptionError, match="Did you mean 'observed'"):
+            fit(swiss, formula, **call, information="observd")
+
+
+def test_the_probit_of_two_steps_has_both_informations(swiss):
+    sm = pytest.importorskip("statsmodels.api")
+    data = swiss.assign(pay=np.where(swiss["works"] == 1, swiss["income"] + swiss["age"] / 10, np.nan))
+    for information in ("observed", "expected"):
+        found = wg.fit_selection(
+            data, "pay ~ education", selection="works ~ age + youngkids + education", cov="iid", information=information
+        )
+        x = sm.add_constant(swiss[["age", "youngkids", "education"]])
+        peer = sm.GLM(swiss["works"], x, sm.families.Binomial(sm.families.links.Probit())).fit(tol=1e-14)
+        bread = np.linalg.inv(-peer.model.hessian(peer.params, observed=information == "observed"))
+        errors_of = found.estimates.select(equation="selection").bse
+        np.testing.assert_allclose(errors_of, np.sqrt(np.diag(bread)), rtol=1e-6)
+    with pytest.raises(errors.OptionError, match="observed information alone"):
+        wg.fit_selection(data, "pay ~ education", selection="works ~ age", method="ml", information="expected")
