@@ -19,7 +19,7 @@ from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import DataError, OptionError, check_alpha, did_you_mean, listing, no_column
+from wagegap.errors import DataError, OptionError, check_alpha, did_you_mean, listing, no_column, public
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
@@ -186,6 +186,15 @@ class FittedLink(Result):
             frame.loc[self.cells.premiums[0]] = list(self.slope_interval(alpha))
         return frame
 
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values; under ml that of the premium is by likelihood ratio."""
+        values = super().pvalues
+        if self.fit.p_value is not None:
+            values[self.cells.premiums[0]] = self.fit.p_value
+        return values
+
+    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses; under ml one of the premium alone by its profile likelihood, as `tidy` does."""
         result = super().test(hypothesis, value)
@@ -203,9 +212,7 @@ class FittedLink(Result):
         frame = super().tidy(alpha)
         if self.fit.interval is not None:
             frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
-        if self.fit.p_value is not None:
-            frame.loc[frame["term"] == self.cells.premiums[0], "p_value"] = self.fit.p_value
-        return frame
+        return frame.assign(p_value=self.pvalues.to_numpy())
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
