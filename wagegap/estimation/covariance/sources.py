@@ -746,7 +746,7 @@ def source_of_values(
     Raises
     ------
     CovarianceError
-        Where a replicate cannot be fitted, or all replicates weight the rows of a cell alike, and so say nothing of it.
+        Where a replicate cannot be fitted.
     """
     number, n_cells, r = values.shape
     names = tuple(dict.fromkeys(scopes))
@@ -759,11 +759,6 @@ def source_of_values(
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
     ranks = np.array([replicates.rank(rows) for rows in members], dtype=float)
-    if (ranks < 2).any():
-        raise CovarianceError(
-            f"in {int((ranks < 2).sum())} of {n_cells} cells every replicate weights all rows alike, as where they are "
-            "of one sampling unit: there is no variance between units. Pool cells, or leave these out."
-        )
     flat = deviations.reshape(len(names) * number, n_cells * r)
     return ReplicateSource(replicates.design, flat, keys, replicates.kind, np.repeat(ranks, r))
 

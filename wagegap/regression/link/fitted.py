@@ -196,13 +196,16 @@ class FittedLink(Result):
 
     @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
-        """Test linear hypotheses, such as `"premium = 0"`, which under ml is tested by likelihood ratio."""
-        done = super().test(hypothesis, value)
+        """Test linear hypotheses; under ml one of the premium alone by its profile likelihood, as `tidy` does."""
+        result = super().test(hypothesis, value)
         rows, right, _ = parse_hypothesis(hypothesis, value, self.estimates.names)
-        others = np.array(self.estimates.names) != (self.cells.premiums or ("",))[0]
-        if self.fit.p_value is None or len(rows) > 1 or rows[0, others].any() or right[0] != 0:
-            return done
-        return replace(done, p_value=self.fit.p_value)
+        at = self.estimates.names.index(self.cells.premiums[0]) if self.cells.premiums else -1
+        if self.fit.p_at is None or len(rows) > 1 or np.flatnonzero(rows[0]).tolist() != [at]:
+            return result
+        p = self.fit.p_at(float(right[0] / rows[0, at]))
+        # the t whose p-value this is, on the side of the estimate
+        t = float(np.sign(result.estimate[0]) * stats.t.isf(p / 2, result.df_denom))
+        return replace(result, statistic=t, p_value=p)
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each coefficient."""

@@ -94,7 +94,10 @@ class Premiums(Result):
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def per_cent(self, correction: Correction = "none") -> Premiums:
-        """Return the premiums in per cent, 100 (exp(b) - 1).
+        """Return the premiums in per cent of one more unit, 100 (exp(b) - 1).
+
+        Errors and intervals are by the delta method, symmetric about the per cent; a test of no premium is that of the
+        logs, which does not depend on the scale.
 
         Parameters
         ----------
@@ -266,12 +269,12 @@ def fit_premiums(  # noqa: PLR0913
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
     panel = as_panel(data)
     names = check_premiums(premium, base, list(panel.frame.columns))
-    rows = prepare(
+    every = prepare(
         _rebased(panel, names[0], base), formula, by=by, cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,
     )  # fmt: skip
-    rows = rows.without_singletons(singletons, common=method == "stacked")
-    asked = _asked(rows, names, formula, base=base, at=at)
+    rows = every.without_singletons(singletons, common=method == "stacked")
+    asked = _asked(rows, every, names, formula, base=base, at=at)
     rows, wanted, cells, absent = _kept_cells(asked.rows, asked.terms, least, empty_cells)
     labels = asked.labels(rows.design, comparison)
     estimates, sigma = _fitted(rows, asked.columns, labels, wanted, method=method, title=asked.title)
@@ -329,7 +332,7 @@ class _Asked:
         return pd.DataFrame(rows, columns=["term", "unit", "comparison"])
 
 
-def _asked(rows: Rows, names: Sequence[str], formula: str, *, base: Any, at: At) -> _Asked:
+def _asked(rows: Rows, every: Rows, names: Sequence[str], formula: str, *, base: Any, at: At) -> _Asked:
     """Find the premiums among the regressors, at the values that are asked for."""
     terms = premium_terms(rows, names, formula, base)
     zeros = [values_held(rows.design, term) for term in terms]
@@ -340,7 +343,7 @@ def _asked(rows: Rows, names: Sequence[str], formula: str, *, base: Any, at: At)
             for term, held in zip(terms, zeros, strict=True) if held
         ]  # fmt: skip
         return _Asked(rows, terms, tuple(listing(held, 4) for held in zeros), tuple(notes))
-    rows, values = measured_from(rows, terms, split_formula(formula).regressors, at)
+    rows, values = measured_from(rows, every, terms, split_formula(formula).regressors, at)
     note = "Premiums that differ with other regressors are averaged over the workers of a cell, who are taken as given."
     return _Asked(rows, terms, tuple(values), (note,) if any("averaged" in value for value in values) else ())
 
