@@ -37,7 +37,7 @@ def pairs():
 
 
 def dyadic(frame):
-    return wg.fit_linear(frame, "y ~ x", cov=wg.cov.Dyadic("o", "e")).bse.to_numpy()
+    return wg.fit_linear(frame, "y ~ x", cov=wg.cov.Dyadic("o", "e", repair="none")).cov_params().to_numpy()
 
 
 def linked(premiums, *, data=None, formula="leaving ~ premium"):

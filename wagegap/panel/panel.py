@@ -303,7 +303,7 @@ class Panel:
     def sampled(self, columns: Sequence[str]) -> tuple[Panel, IntArray]:
         """Return the sample at the door, rows filtered out since included, and the place of each row in it.
 
-        Rows that were filtered out count where these columns, and the country, are known.
+        Rows that were filtered out count where these columns, the country and the weight are known.
 
         Raises
         ------
@@ -322,6 +322,7 @@ class Panel:
                     f"{name!r} was added or changed after rows had been filtered out, so that the sampling units of "
                     "those are not known: assign(...) it before filter(...)."
                 )
+        names += [self.roles.weight] if self.roles.weight in whole else []
         counted = np.array(whole[names].notna().all(axis=1))
         counted[self.row_ids] = True
         frame = whole[counted].reset_index(drop=True)
