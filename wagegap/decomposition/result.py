@@ -160,7 +160,10 @@ class Decomposition(Result):
         # r = a / g, var r = (var a - 2 r cov(a, g) + r^2 var g) / g^2
         share, at = values / whole, np.arange(len(gap))
         variance = covariance[at, at] - 2 * share * covariance[at, gap] + share**2 * covariance[gap, gap]
-        errors = np.sqrt(np.maximum(np.where(at == gap, 0.0 * variance, variance), 0.0)) / np.abs(whole)
+        # what is left of two that are equal is rounding, of the size of either
+        size = np.abs(covariance[at, at]) + share**2 * np.abs(covariance[gap, gap])
+        variance = np.where(variance < -1e-9 * size, np.nan, np.maximum(variance, 0.0))
+        errors = np.sqrt(np.where(at == gap, 0.0 * variance, variance)) / np.abs(whole)
         low, high = share - critical * errors, share + critical * errors
         if method == "fieller":
             low, high = _fieller(values, values[gap], covariance, gap, critical)

@@ -641,6 +641,7 @@ def _source(
     if full:
         return source
     # as Stata's oaxaca on a RIF: Cov(m, b) = 0
+    source.announce()
     is_mean = np.indices(fits.values.shape)[1].ravel() == 0
     covariance = source.covariance() * (is_mean[:, None] == is_mean)
     return StatedSource(

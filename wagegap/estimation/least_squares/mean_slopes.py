@@ -368,6 +368,7 @@ def _lean_source(
 def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSample) -> MeanSlopeFits:
     """Take means and coefficients as uncorrelated, each sample's with the factor of its own regression or mean."""
     assert done.source is not None
+    done.source.announce()
     covariance = done.matrix @ done.source.covariance() @ done.matrix.T
     convention: SmallSample = "none" if rule == "none" else "stata"
     is_mean, scale = np.zeros(len(covariance), dtype=bool), np.ones(len(covariance))
