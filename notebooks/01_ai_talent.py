@@ -81,7 +81,7 @@ print("\n".join(link.always_printed()))
 wg.figures.plot_link(link.naive()).figure
 
 # %% [markdown]
-# **How to read it.** The naive slope given income is +303 (141) per log point, the kind of number reported with a
+# **How to read it.** The naive slope given income is +30 (14) per 10 log points, a number reported with a
 # star. Bars are the premiums' 95 % intervals: Iran and the Philippines stand at the ends, with the widest ones. Maximum
 # likelihood, which knows how wide they are, cannot tell the slope from zero in either direction.
 #

@@ -174,7 +174,7 @@ class DataWarning(WagegapWarning):
 
 
 class UnitWarning(WagegapWarning, FutureWarning):
-    """Numbers taken in another unit than the one declared, which the next version refuses."""
+    """Numbers whose size does not go with the unit declared for them, which the next version may refuse."""
 
 
 class SmallCellWarning(WagegapWarning):

@@ -26,6 +26,8 @@ NUMBERS = {
     "nullable": lambda v: v.astype("Float64"),
     "arrow": lambda v: v.astype("float64[pyarrow]"),
     "objects": lambda v: v.astype(object),
+    "long": lambda v: v.astype("longdouble"),
+    "big endian": lambda v: v.astype(">f8"),
     "decimals": lambda v: v.map(lambda one: decimal.Decimal(str(one))),
     "fractions": lambda v: v.map(lambda one: fractions.Fraction(str(one))),
 }

@@ -248,3 +248,35 @@ def test_unknown_repairs_are_refused():
     ):
         with pytest.raises(OptionError, match="Did you mean 'eigenvalue'"):
             cov()
+
+
+def shared_workers(seed, shift=0.0, scale=1.0):
+    """A link whose rates share errors far beyond what their residuals show, as of workers who stand in many cells."""
+    rng = np.random.default_rng(seed)
+    premium, noise = rng.normal(0.15, 0.08, 12), rng.normal(0, 0.004, 12)
+    common, pair = rng.normal(size=(12, 1)), 0.03 * rng.normal(size=(12, 2))
+    of_rates = 0.0009 * common @ common.T / np.abs(common).max() ** 2 + 1e-6 * np.eye(12)
+    keys = pd.DataFrame({"iso3": [f"C{i}" for i in range(12)]})
+    rates = wg.Estimates.from_table(
+        keys.assign(b=0.12 - 0.2 * premium + noise), term="emigration", unit="share", vcov=of_rates
+    )
+    premiums = wg.Estimates.from_table(
+        keys.assign(b=premium), term="ai", unit="log", vcov=0.3 * pair @ pair.T + 1e-4 * np.eye(12)
+    )
+    data = keys.assign(g=scale * (np.random.default_rng(7).normal(size=12) + shift))
+    return wg.fit_link("emigration ~ premium + g", rates, premiums, data=data, method="eiv", force=True)
+
+
+@pytest.mark.filterwarnings("ignore:reliability:wagegap.errors.ReliabilityWarning")
+def test_links_of_cells_that_share_workers():
+    with pytest.warns(CovarianceWarning, match="errors that cells share leave the covariance") as found:
+        link = shared_workers(2)
+    assert len([one for one in found if one.category is CovarianceWarning]) == 1
+    values = np.linalg.eigvalsh(link.cov_params() / np.outer(link.bse, link.bse))
+    assert values[0] > -1e-10
+    recoded = quietly(lambda: shared_workers(2, shift=5.0, scale=100.0), CovarianceWarning)
+    assert recoded.bse["premium"] == pytest.approx(link.bse["premium"], rel=1e-8)
+    assert 100 * recoded.bse["g"] == pytest.approx(link.bse["g"], rel=1e-8)
+    nothing = quietly(lambda: shared_workers(6), CovarianceWarning)
+    assert nothing.bse.isna().all()
+    assert nothing.pvalues.isna().all()

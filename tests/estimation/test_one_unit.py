@@ -196,3 +196,39 @@ def test_few_clusters_are_warned_of_below_ten(workers):
             warnings.simplefilter("always")
             wg.fit_linear(frame, "y ~ x", cov="CR1:c")
         assert [one.category for one in caught] == ([FewClustersWarning] if warned else [])
+
+
+@pytest.mark.parametrize("method", ["ols", "eiv", "ml", "simex", "bootstrap"])
+def test_links_whose_cells_are_in_one_cluster(method):
+    rng = np.random.default_rng(1)
+    keys = pd.DataFrame({"iso3": [f"C{i}" for i in range(16)]})
+    premium = rng.normal(0.15, 0.08, 16)
+    rates = wg.Estimates.from_table(
+        keys.assign(b=0.12 - 0.2 * premium + rng.normal(0, 0.02, 16), se=0.01), term="emigration", unit="share"
+    )
+    premiums = wg.Estimates.from_table(keys.assign(b=premium, se=0.02), term="ai", unit="log")
+    with pytest.raises(CovarianceError, match=r"all 16 cells have a single group of 'region' \(Asia\)"):
+        wg.fit_link(
+            "emigration ~ premium", rates, premiums, data=keys.assign(region="Asia"), method=method, cluster="region"
+        )
+    with pytest.raises(CovarianceError, match="all 16 cells have a single group"):
+        wg.fit_link("emigration ~ 1", rates, None, data=keys.assign(region="Asia"), cluster="region")
+
+
+@pytest.mark.parametrize(
+    "cov", ["CR0:psu", "CR1:psu", C.Survey("psu"), C.DriscollKraay("year", 1), C.Conley("lat", "lon", 50)], ids=str
+)
+@pytest.mark.parametrize("inside", [0, 1])
+def test_holders_of_a_premium_inside_one_unit_are_said(workers, cov, inside):
+    """One treated cluster: its own error is no part of the variance, though no sum of scores is zero."""
+    rows = workers[workers["iso"] != "JPN"].assign(z=lambda d: d["x"] > 0)
+    first = rows[rows["iso"] == "KOR"].iloc[0]
+    here = (rows["iso"] == "KOR") & (rows["psu"] == first["psu"])
+    rows.loc[here, ["year", "lat", "lon"]] = first[["year", "lat", "lon"]].to_list()
+    rows["ai"] = np.where(rows["iso"] == "KOR", np.where(here, inside, 1 - inside), rows["ai"])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        wg.fit_premiums(rows, "y ~ ai + x", premium="ai", by="iso", cov=cov, min_treated=1, min_comparison=1)
+    words = [str(one.message) for one in caught if "all who hold the premium" in str(one.message)]
+    assert len(words) == 1
+    assert words[0].startswith("in 1 of 2 cells (KOR)")

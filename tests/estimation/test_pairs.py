@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wagegap.errors import ColumnError, CovarianceError, MissingValueError, OptionError
+import wagegap as wg
+from wagegap.errors import ColumnError, CovarianceError, DataError, MissingValueError, OptionError
 from wagegap.estimation.covariance.options import Conley, DriscollKraay, Dyadic, NeweyWest
 from wagegap.estimation.estimates import join
 from wagegap.panel.load import read_panel
@@ -94,3 +95,58 @@ def test_what_is_missing_is_named(rows):
         Conley("lat", "lon", 0)
     with pytest.raises(OptionError, match="lags=-1"):
         DriscollKraay("year", -1)
+
+
+# keys that read alike ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Flows between all of twelve places, whose errors have a part of either place."""
+    rng = np.random.default_rng(3)
+    origin, destination = (places.ravel() for places in np.meshgrid(np.arange(12), np.arange(12)))
+    frame = pd.DataFrame({"o": origin, "d": destination})
+    frame = frame[frame["o"] != frame["d"]].reset_index(drop=True)
+    u, v = rng.normal(size=(2, 12))
+    frame["ai"] = u[frame["o"]] + u[frame["d"]] + rng.normal(size=len(frame))
+    return frame.assign(y=v[frame["o"]] + v[frame["d"]] + rng.normal(size=len(frame)), x=0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        (lambda d: d.astype(str), 12),
+        (lambda d: " " + d.astype(str), 12),
+        (lambda d: d.astype(str).astype(object).where(d != 3, 3), 11),
+    ],
+    ids=["text", "blanks", "some"],
+)
+def test_members_of_another_type_are_refused(table, change, count):
+    with pytest.raises(DataError, match=rf"Dyadic\(o~d\): {count} of 12 values of 'o' would meet one of 'd' but for"):
+        wg.fit_linear(table.assign(d=change(table["d"])), "y ~ ai", cov=Dyadic("o", "d"))
+
+
+def test_members_of_another_case_are_refused_and_of_another_name_are_not(table):
+    named = table.assign(o="p" + table["o"].astype(str), d="p" + table["d"].astype(str))
+    whole = wg.fit_linear(table, "y ~ ai", cov=Dyadic("o", "d"))
+    alike = wg.fit_linear(named, "y ~ ai", cov=Dyadic("o", "d"))
+    np.testing.assert_allclose(alike.bse, whole.bse, rtol=1e-12)
+    floats = wg.fit_linear(table.assign(d=table["d"].astype(float)), "y ~ ai", cov=Dyadic("o", "d"))
+    np.testing.assert_allclose(floats.bse, whole.bse, rtol=1e-12)
+    with pytest.raises(DataError, match=r"12 of 12 values of 'o' would meet one of 'd'.*'p1' and 'P1'"):
+        wg.fit_linear(named.assign(d=named["d"].str.upper()), "y ~ ai", cov=Dyadic("o", "d"))
+    # ids that differ by case alone, and stand on both sides, are members of their own
+    both = named.assign(o=named["o"].where(table["o"] != 3, "P1"), d=named["d"].where(table["d"] != 3, "P1"))
+    assert wg.fit_linear(both, "y ~ ai", cov=Dyadic("o", "d")).bse["ai"] == pytest.approx(whole.bse["ai"], rel=1e-12)
+
+
+def test_results_whose_members_read_alike_are_not_joined_in_silence(table):
+    named = table.assign(o="p" + table["o"].astype(str), d="p" + table["d"].astype(str))
+    upper = named.assign(o=named["o"].str.upper(), d=named["d"].str.upper())
+    first, second = (
+        wg.fit_premiums(read_panel(frame, source_name="flows"), "y ~ ai", premium="ai", cov=Dyadic("o", "d")).estimates
+        for frame in (named, upper)
+    )
+    relabelled = second.map(np.eye(1), labels=second.labels.assign(term="other"))
+    with pytest.raises(DataError, match="12 of 12 values of one result would meet one of the other"):
+        join(first, relabelled)

@@ -103,11 +103,24 @@ def test_centres(published):
         (dict(kind="JK2", scale=np.nan), r"not negative"),
         (dict(kind="JK2", centre="middle"), r"centre='middle' is not known"),
         (dict(kind="SRD"), r"Did you mean 'SDR'"),
+        (dict(kind="JK2", scales=("a",) * 80), r"must be numbers"),
+        (dict(kind="JK2", scale="a"), r"must be numbers"),
     ],
 )
 def test_options_that_would_not_be_obeyed_are_refused(published, options, words):
     with pytest.raises(OptionError, match=words):
         Replicates(published[1], **options)
+
+
+def test_columns_that_are_none_or_twice(published):
+    for columns, words in ((None, "must be the name of a column"), (("r0", "r1", "r0"), "names r0 twice")):
+        with pytest.raises(OptionError, match=words):
+            Replicates(columns, "JK2")
+
+
+def test_few_noisy_replicates_are_still_of_their_weights(published):
+    frame, names = published
+    wg.fit_linear(frame, "y ~ x", weights="w", cov=Replicates(names[:2], "JK2"))
 
 
 @pytest.mark.parametrize(("kind", "words"), [("Fay", "needs Fay's factor"), ("JKn", "needs scales")])
@@ -211,6 +224,15 @@ def test_degrees_of_jackknives_are_units_less_strata(strata):
     assert (wg.fit_linear(panel, "y ~ x", cov=Replicates(names, "JK1")).estimates.df == 3 - 1).all()
 
 
+def test_degrees_of_a_difference_of_cells_are_the_smaller(strata):
+    frame, names, scales = jackknife(strata, "stratum", "unit", "w")
+    frame["few"] = frame["stratum"].isin([0, 1]).astype(int)
+    cells = wg.fit_rates(frame, "g", by="few", weights="w", cov=Replicates(names, "JKn", scales=scales), min_rows=1)
+    few, others = 5 - 2, 13 - 5
+    assert cells.estimates.df.tolist() == [others, few]
+    assert cells.estimates.degrees(np.array([1.0, -1.0])) == few
+
+
 @pytest.mark.parametrize(("kind", "fay"), [("BRR", 0.0), ("Fay", 0.5)])
 def test_degrees_of_balanced_replicates_are_the_strata(strata, kind, fay):
     pairs = strata[strata["stratum"].isin([0, 2, 4, 5]) & (strata["unit"] < 2)].reset_index(drop=True)
@@ -243,7 +265,7 @@ def test_a_cell_inside_one_unit_has_no_variance_between_units(strata):
     names = tuple(f"r{r}" for r in range(8))
     frame = pd.concat([pairs, pd.DataFrame((factors * pairs["w"].to_numpy()).T, columns=names)], axis=1)
     frame["inside"] = ((frame["stratum"] == 3) & (frame["unit"] == 1)).astype(int)
-    with pytest.raises(CovarianceError, match=r"in 1 of 2 cells every replicate weights all rows alike"):
+    with pytest.raises(CovarianceError, match=r"1 of 2 cells have the same weights in all 8 replicates"):
         wg.fit_rates(frame, "g", by="inside", weights="w", cov=Replicates(names, "Fay", 0.5), min_rows=1)
 
 
@@ -341,6 +363,12 @@ def test_factors_of_weights_of_mean_one_are_seen_too(published):
         wg.fit_linear(factors, "y ~ x", weights="w", cov=Replicates(names, "BRR"))
     # of equal weights a factor is a weight
     wg.fit_linear(factors.assign(w=1.0), "y ~ x", weights="w", cov=Replicates(names, "BRR"))
+
+
+def test_raked_replicates_that_lean_to_their_mean_are_whole(published):
+    frame, names = published
+    raked = frame.assign(**{name: 0.7 * frame[name] + 0.3 * frame[name].mean() for name in names})
+    wg.fit_linear(raked, "y ~ x", weights="w", cov=Replicates(names, "BRR"))
 
 
 def test_replicates_of_other_weights(published):

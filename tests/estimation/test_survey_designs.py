@@ -24,7 +24,7 @@ def linearised(scores, frame, *, strata, psu, counts, shares=None, lonely="certa
         at = (frame[strata] == name).to_numpy()
         sums = np.array([scores[at & (frame[psu] == unit).to_numpy()].sum(axis=0) for unit in frame[psu][at].unique()])
         n, share = counts[name], 1.0 if shares is None else shares[name]
-        alone = n == 1 or (in_domains and len(sums) == 1)
+        alone = share > 0 and (n == 1 or (in_domains and len(sums) == 1))
         if alone and lonely == "average":
             continue
         averaged += 1
@@ -57,7 +57,7 @@ def sample():
     n = len(frame)
     shock = rng.normal(size=20)[pd.factorize(frame["stratum"] + frame["psu"].astype(str))[0]]
     frame = frame.assign(x=rng.normal(size=n), w=rng.uniform(1, 5, n), domain=(rng.random(n) < 0.15).astype(int))
-    frame.loc[(frame["stratum"] == "d") & (frame["psu"] == 2), "domain"] = 0
+    frame.loc[frame["stratum"] == "d", "domain"] = (frame["psu"] == 1).astype(int)
     return frame.assign(y=0.5 * frame["x"] + 0.4 * shock + rng.normal(size=n), leaves=(rng.random(n) < 0.3).astype(int))
 
 
@@ -124,11 +124,29 @@ def test_rows_dropped_at_the_door_and_rows_without_weight_are_of_the_sample(samp
     np.testing.assert_allclose(wg.fit_linear(weightless, "y ~ x").cov_params(), right, rtol=1e-10)
 
 
-def test_rows_filtered_out_for_want_of_a_unit_are_not_counted(sample, counts):
-    unknown = pd.concat([sample, sample.head(3).assign(psu=np.nan)], ignore_index=True)
-    panel = wg.read_panel(unknown, weight="w").filter("psu.notna()")
-    found = wg.fit_linear(panel, "y ~ x", cov=Survey("psu", "stratum"))
+def test_rows_filtered_out_for_want_of_a_unit_or_a_weight_are_not_counted(sample, counts):
+    strangers = [sample.head(3).assign(psu=np.nan), sample.head(2).assign(psu=99, w=np.nan)]
+    panel = wg.read_panel(pd.concat([sample, *strangers], ignore_index=True), weight="w")
+    found = wg.fit_linear(panel.filter("psu.notna() and w.notna()"), "y ~ x", cov=Survey("psu", "stratum"))
     np.testing.assert_allclose(found.bse, wg.fit_linear(declared(sample), "y ~ x").bse, rtol=1e-12)
+
+
+def test_rows_asked_about_without_a_unit_are_refused(sample):
+    panel = wg.read_panel(sample.assign(psu=sample["psu"].where(sample["x"] < 1.5)), weight="w").filter("x > 0")
+    with pytest.raises(MissingValueError, match="'psu' is missing in"):
+        wg.fit_linear(panel, "y ~ x", cov=Survey("psu", "stratum"))
+
+
+def test_a_domain_is_related_to_the_whole(sample, counts):
+    """Their joint covariance is that of influences on both, zero outside of the domain."""
+    panel = declared(sample)
+    whole, domain = wg.fit_linear(panel, "y ~ x"), wg.fit_linear(panel, "y ~ x", subpop="domain == 1").estimates
+    joined = wg.join(whole, domain.map(np.eye(2), labels=domain.labels.assign(term=["a", "b"])))
+    inside = (sample["domain"] == 1).to_numpy()
+    scores = np.zeros((len(sample), 4))
+    scores[:, :2], scores[inside, 2:] = influence(sample), influence(sample[inside])
+    right = linearised(scores, sample, strata="stratum", psu="psu", counts=counts)
+    np.testing.assert_allclose(joined.covariance, right, rtol=1e-9, atol=1e-14)
 
 
 def test_a_design_that_is_not_known_of_all_rows_is_refused(sample):
@@ -173,6 +191,7 @@ def test_lonely_strata_by_hand(sample, lonely, in_domains):
     if lonely == "certainty" and in_domains:
         pytest.skip("a unit sampled with certainty is one in every domain")
     single = sample[~((sample["stratum"] == "b") & (sample["psu"] == 2))]
+    assert single.loc[(single["domain"] == 1) & (single["stratum"] == "d"), "psu"].nunique() == 1
     counts = single.groupby("stratum")["psu"].nunique().to_dict()
     cov = Survey("psu", "stratum", lonely=lonely, lonely_domains=in_domains)
     whole = wg.fit_linear(single, "y ~ x", weights="w", cov=cov)
@@ -276,6 +295,60 @@ def test_a_population_sampled_whole_adds_nothing_and_is_not_lonely(sample):
     np.testing.assert_allclose(found.bse, certain.bse, rtol=1e-12)
 
 
+def test_what_was_sampled_whole_is_averaged_with_the_others(sample):
+    """Of strata b and d with one unit each, b is its population: d alone is as the average of the four others."""
+    single = sample[~(sample["stratum"].isin(["b", "d"]) & (sample["psu"] == 2))]
+    counts = single.groupby("stratum")["psu"].nunique().to_dict()
+    shares = {h: 1 - counts[h] / n for h, n in {"a": 9, "b": 1, "c": 40, "d": 7, "e": 5}.items()}
+    frame = single.assign(N=single["stratum"].map({"a": 9, "b": 1, "c": 40, "d": 7, "e": 5}))
+    found = wg.fit_linear(frame, "y ~ x", weights="w", cov=Survey("psu", "stratum", lonely="average", fpc="N"))
+    right = linearised(influence(single), single, strata="stratum", psu="psu", counts=counts, shares=shares,
+                       lonely="average")  # fmt: skip
+    np.testing.assert_allclose(found.cov_params(), right, rtol=1e-10)
+    share = frame.assign(N=1 - frame["stratum"].map(shares))  # the same as shares, one of which is 1
+    again = wg.fit_linear(share, "y ~ x", weights="w", cov=Survey("psu", "stratum", lonely="average", fpc="N"))
+    np.testing.assert_allclose(again.bse, found.bse, rtol=1e-12)
+
+
+def test_domains_of_different_strata_are_joined_with_their_populations(sample, counts):
+    frame = sample.assign(N=sample["stratum"].map({"a": 9, "b": 4, "c": 40, "d": 7, "e": 5}))
+    panel, cov = wg.read_panel(frame, weight="w"), Survey("psu", "stratum", fpc="N")
+    first, second = (
+        wg.fit_rates(panel, "leaves", subpop=words, by=[], min_rows=1, cov=cov).estimates
+        for words in ("stratum in ['a', 'b', 'c']", "stratum in ['c', 'd', 'e']")
+    )
+    joined = wg.join(first, second.map(np.eye(1), labels=second.labels.assign(term="other")))
+    scores = np.zeros((len(frame), 2))
+    for column, strata in enumerate((["a", "b", "c"], ["c", "d", "e"])):
+        inside = frame["stratum"].isin(strata).to_numpy()
+        scores[inside, [column]] = influence(frame[inside].assign(y=frame["leaves"]), ())[:, 0]
+    shares = {h: 1 - counts[h] / n for h, n in {"a": 9, "b": 4, "c": 40, "d": 7, "e": 5}.items()}
+    right = linearised(scores, frame, strata="stratum", psu="psu", counts=counts, shares=shares)
+    np.testing.assert_allclose(joined.covariance, right, rtol=1e-10)
+
+
+def test_three_stages_by_hand(sample, counts):
+    """The third stage, people within homes, has the shares of both stages above it."""
+    rng = np.random.default_rng(3)
+    frame = sample.assign(home=rng.integers(3, size=len(sample)), who=np.arange(len(sample)), N=60.0)
+    frame["unit"] = frame["stratum"] + frame["psu"].astype(str)
+    frame["place"] = frame["unit"] + frame["home"].astype(str)
+    homes, people = frame.groupby("unit")["home"].nunique(), frame["place"].value_counts()
+    frame["M"], frame["K"] = frame["unit"].map(2 * homes), frame["place"].map(people + 4.0)
+    cov = Survey(("psu", "home", "who"), "stratum", fpc=("N", "M", "K"), lonely="certainty")
+    found = wg.fit_linear(frame, "y ~ x", weights="w", cov=cov)
+    scores, first = influence(frame), {h: n / 60 for h, n in counts.items()}
+    parts = [
+        linearised(scores, frame, strata="stratum", psu="psu", counts=counts,
+                   shares={h: 1 - f for h, f in first.items()}),
+        linearised(scores, frame, strata="unit", psu="home", counts=homes.to_dict(),
+                   shares={unit: first[unit[0]] * 0.5 for unit in homes.index}),
+        linearised(scores, frame, strata="place", psu="who", counts=people.to_dict(),
+                   shares={at: first[at[0]] * 0.5 * (1 - n / (n + 4)) for at, n in people.items()}),
+    ]  # fmt: skip
+    np.testing.assert_allclose(found.cov_params(), sum(parts), rtol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("population", "error", "words"),
     [
@@ -303,6 +376,9 @@ def test_populations_that_cannot_be(sample, population, error, words):
         (dict(psu="a", fpc=("N", "M")), r"more stages than psu"),
         (dict(psu=("a", "b"), fpc=("N", "M"), lonely="average"), r"for one stage"),
         (dict(psu="a", strata=("s", "t")), r"name of one column"),
+        (dict(psu=None), r"psu=None must be the name"),
+        (dict(psu="a", fpc=700), r"fpc=700 must be the name"),
+        (dict(psu=("a", "a"), fpc=("N", "M")), r"psu names a twice"),
     ],
 )
 def test_designs_that_would_not_be_obeyed_are_refused(options, words):
@@ -312,7 +388,7 @@ def test_designs_that_would_not_be_obeyed_are_refused(options, words):
 
 def test_multipliers_vary_as_the_design_says(sample):
     """Sums of scores times multipliers have the variance of the quadratic form: 20,000 draws, within 4 %."""
-    for part in (declared(sample), declared(sample).filter("domain == 1")):
+    for part in (declared(sample), declared(sample).filter("stratum == 'c' and psu == 1")):
         scores = np.cos(np.arange(len(part)))[:, None]
         design = Survey("psu", "stratum").pair_weights(part, np.arange(len(part)))["Survey(stratum/psu)"]
         generator = np.random.default_rng(1)
@@ -343,6 +419,18 @@ def test_joint_tests_are_adjusted(nhanes, facts, case):
         public = facts("public_cases")["survey_joint"]["right"]["adjusted_wald"]
         assert (round(test.statistic, 2), round(test.p_value, 3)) == (public["f"], public["p"])
         assert [test.df_num, test.df_denom] == public["df"]
+
+
+@pytest.mark.shared
+def test_joint_tests_of_logits_are_adjusted(nhanes, facts):
+    """R stops at 1e-8 of the deviance, which leaves 5e-6 of F."""
+    right = facts("survey_designs")["nhanes_wald"]["logit"]
+    panel = wg.read_panel(nhanes, weight="w", cluster="psu", strata="st")
+    found = wg.fit_exits(panel, "HI ~ fem + C(age) + C(race)", margins=False)
+    np.testing.assert_allclose(sorted(found.bse), sorted(right["se"]), rtol=1e-5)
+    test, adjusted = found.test(RACE), right["stata_adjusted"]
+    assert test.statistic == pytest.approx(adjusted["F"], rel=1e-5)
+    assert (test.df_denom, test.p_value) == (adjusted["df"][1], pytest.approx(adjusted["p"], rel=1e-4))
 
 
 def test_joint_tests_by_hand(sample, counts):

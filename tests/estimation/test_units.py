@@ -76,6 +76,23 @@ def test_every_door_that_asks_for_a_logarithm_reads_the_declared_unit(workers, d
     assert door(workers, "lpay ~ exper").estimates.labels["unit"].iloc[0] == "none"
 
 
+@pytest.mark.filterwarnings("ignore::wagegap.errors.WagegapWarning")
+def test_selection_and_roy_read_the_declared_unit(workers):
+    seen = (np.arange(len(workers)) % 4 > 0) * 1
+    rows = workers.assign(seen=seen, leaves=(np.arange(len(workers)) % 7 == 0) * 1)
+    rows.loc[seen == 0, ["lpay", "hourly_wage"]] = np.nan
+    panel = wg.read_panel(rows, units={"lpay": "log"})
+    for right in ("lpay", "log(hourly_wage)"):
+        found = wg.fit_selection(panel, f"{right} ~ exper", selection="seen ~ exper + female + ai")
+        assert found.premium("exper").unit == "log"
+        gap = wg.oaxaca_selection(
+            panel, f"{right} ~ exper", group="female", groups=(0, 1), selection={1: "seen ~ exper + ai"}
+        )
+        assert gap.unit == "log"
+        assert wg.fit_roy(panel, right, leave="leaves", reps=9).estimates.labels["unit"].iloc[0] == "log"
+        assert wg.fit_premiums(panel, f"{right} ~ ai + exper", premium="ai", by=()).per_cent().unit == "per cent"
+
+
 def test_a_declared_unit_of_another_kind_is_that_of_differences(workers):
     panel = wg.read_panel(
         workers.assign(share=0.2, rate=20.0 + workers["exper"] / 10),
@@ -132,6 +149,8 @@ def test_declared_units_are_held_against_the_columns(workers):
     with pytest.raises(ColumnError, match="Did you mean 'lpay'"):
         wg.read_panel(workers, units={"lpya": "log"})
     with pytest.raises(UnitError, match="declared as 'log'"):
+        wg.read_panel(workers, wage="lpay", units={"lpay": "log points"})
+    with pytest.warns(UnitWarning, match="declared as 'log'"):
         wg.read_panel(workers, units={"lpay": "log points"})
     with pytest.raises(UnitError, match="declared as 'log points'"):
         wg.read_panel(workers, units={"points": "log"})
@@ -213,6 +232,17 @@ def test_two_units_of_one_thing_do_not_mix():
     assert both.in_unit("log").test("KOR = FRA").estimate[0] == pytest.approx(0.10 - 0.25)
     with pytest.raises(wg.errors.DataError, match="one axis"):
         wg.figures.plot_forest(both)
+
+
+def test_sources_of_premiums_of_several_units_are_not_one_curve():
+    sources = {"logs": published([0.1, 0.2, 0.3, 0.4, 0.6], "log")}
+    sources["points"] = sources["logs"].in_unit("log points")
+    rates = published([3.0, 2.0, 5.0, 6.0, 9.0], "per 10,000")
+    with pytest.raises(UnitError, match="the sources of premiums are in 2 units"):
+        wg.specification_curve("ai", rates, sources, methods=["ols"], reps=9)
+    sources["points"] = sources["points"].in_unit("log")
+    curve = wg.specification_curve("ai", rates, sources, methods=["ols"], reps=9)
+    assert curve.frame["estimate"].nunique() == 1
 
 
 def links(unit, scale, rate_unit="per cent", rate_scale=1.0):

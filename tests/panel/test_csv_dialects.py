@@ -169,6 +169,13 @@ def test_a_separator_at_the_end_of_lines_and_quoted_commas_move_no_column(tmp_pa
     assert read_panel(tmp_path / "b.csv", **ROLES, decimal=",").frame["wage"].tolist() == [10.5]
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "\ufeffsep=;"])
+def test_the_first_line_may_name_the_separator(tmp_path, first):
+    (tmp_path / "a.csv").write_text(f"{first}\npid;country;wage\n1;KOR;10\n", encoding="utf-8")
+    for how in ({}, dict(sep=";")):
+        assert list(read_panel(tmp_path / "a.csv", **ROLES, **how).frame) == ["pid", "country", "wage"]
+
+
 def test_one_column_is_one_column(tmp_path):
     (tmp_path / "a.csv").write_text("wage\n10\n20\n")
     assert read_panel(tmp_path / "a.csv", wage="wage").frame["wage"].tolist() == [10, 20]

@@ -98,6 +98,9 @@ def test_a_panel_knows_its_own_labels_and_those_of_the_frame(rows, shuffled):
     ):
         with pytest.raises(DataError, match=r"that of panel\.frame, and also, in another order"):
             call()
+    for series in (turned.frame.w, turned.frame["w"].fillna(0), 1 * turned.frame.w):  # made from the panel itself
+        assert turned.assign(again=series).frame["again"].equals(turned.frame["w"])
+        assert len(turned.filter(series > 1)) == int((turned.frame["w"] > 1).sum())
     same = wg.fit_linear(turned, "y ~ x", weights=shuffled.w).params
     pd.testing.assert_series_equal(same, wg.fit_linear(shuffled, "y ~ x", weights="w").params)
 

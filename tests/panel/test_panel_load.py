@@ -13,6 +13,7 @@ from wagegap.errors import (
     ColumnError,
     CountryError,
     DataError,
+    DataWarning,
     DuplicateKeyError,
     EmptyDataError,
     ExtraMissingError,
@@ -249,6 +250,27 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyreadstat", None)
     with pytest.raises(ExtraMissingError, match=r"wagegap\[data\]"):
         read_panel(tmp_path / "a.sav")
+
+
+@pytest.mark.parametrize(
+    "codes", [[99997.0, 99997.0], [9999.0, 9999.0], [999.0] * 3, [999998.0, 999999.0] * 2, [9999999.0] * 2]
+)
+def test_wages_that_may_be_codes_are_named_and_kept(codes):
+    rows = pd.DataFrame({"pay": [10.5, 20, 30, *codes]})
+    with pytest.warns(
+        DataWarning, match=rf"'pay' is .*{codes[-1]:,.0f} in \d rows, and at most 30 in all others"
+    ) as told:
+        panel = read_panel(rows, wage="pay")
+    assert len(told) == 1
+    assert panel.frame["pay"].tolist() == rows["pay"].tolist()
+    assert panel.filter(f"pay < {min(codes):.0f}").frame["pay"].max() == 30
+
+
+@pytest.mark.parametrize(
+    "pay", [[10.0, 9999], [60_000.0, 99_999, 99_999], [99.0, 99, 10], [9990.0, 9990, 1], [9999.0] * 3]
+)
+def test_wages_that_are_high_or_capped_are_no_codes(pay):
+    assert len(read_panel({"pay": pay}, wage="pay")) == len(pay)
 
 
 def test_what_is_declared_is_kept():

@@ -154,6 +154,28 @@ def test_countries_without_a_label_are_named(path):
         read_panel(path, **ROLES)
 
 
+@pytest.mark.parametrize("labels", [{1: "1 year", 2: "2 years", 3: "3 years"}, {1: "1", 2: "2", 3: "3"}])
+def test_numbers_labelled_by_themselves_stay_numbers(path, labels):
+    write(workers(tenure=np.tile([1, 2, 3], 4)), path, {"country": COUNTRIES, "tenure": labels})
+    for use in ("auto", "labels", "codes"):
+        assert read_panel(path, **ROLES, value_labels=use).frame["tenure"].tolist()[:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "labels", [{1: "1 Science", 2: "2 Health", 3: "3 Law"}, {1: "1. low", 2: "2. middle", 3: "3. high"}]
+)
+def test_codes_before_words_are_codes(path, labels):
+    write(workers(kind=np.tile([1, 2, 3], 4)), path, {"country": COUNTRIES, "kind": labels})
+    assert read_panel(path, **ROLES).frame["kind"].tolist()[0] in ("Science", "low")
+
+
+def test_codes_without_a_label_are_said(path):
+    write(workers(occ=np.tile([1, 2, 13], 4)), path, {"country": COUNTRIES, "occ": {1: "Clerks", 2: "Doctors"}})
+    panel = read_panel(path, **ROLES, occupation="occ")
+    assert panel.frame["occ"].tolist()[:3] == ["Clerks", "Doctors", "13"]
+    assert "codes without a label stay as they are: occ 13 in 4 rows" in panel.ledger.notes
+
+
 def test_a_country_labelled_as_missing_is_missing(path):
     write(workers(), path, {"country": {1: "Korea", 2: "Japan", 3: "Not stated"}})
     with pytest.raises(MissingValueError, match="no country in 4 of 12"):

@@ -28,6 +28,7 @@ def fit_columns(data, **options):
     formula = f"y ~ {' + '.join(regressors) or '1'}" + (f" | {' + '.join(effects)}" if effects else "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", errors.IdentificationWarning)
+        warnings.simplefilter("ignore", errors.CovarianceWarning)  # rows of leverage one
         return wg.fit_flows(data, formula, **{"cov": "HC1", **options})
 
 

@@ -159,6 +159,18 @@ def test_the_average_of_stacked_cells_keeps_common_slopes(workers, cov):
         assert parts.params[iso3] == pytest.approx(model.params[f"iso3[{iso3}]:ai"], rel=1e-8)
 
 
+def test_the_average_leaves_out_singletons_and_keeps_the_knots(workers):
+    alone = workers.assign(firm=np.where(workers.index < 30, workers.index + 100, workers.index % 20))
+    alone.loc[alone.index < 5, "educ"] = "only here"
+    found = fit(alone, "ai * bs(exper, df=4) + ai * educ | firm", "ai", at="mean", by=())
+    columns = "ai * bs(exper, df=4, include_intercept=False) + ai * educ"
+    known = alone.replace({"educ": {"only here": "college"}})  # rows with a dummy of their own say nothing of it
+    every = smf.ols(f"np.log(pay) ~ {columns} + C(firm)", known).fit()
+    gap = every.predict(known.assign(ai=1)) - every.predict(known.assign(ai=0))
+    sample = alone.index >= 30
+    assert found.params.iloc[0] == pytest.approx(gap[sample].mean(), rel=1e-7)
+
+
 def test_a_cell_of_one_kind_has_an_average(workers):
     women = workers[(workers["iso3"] == "USA") | (workers["female"] == 1)]
     with pytest.warns(IdentificationWarning, match="female = 1"):

@@ -298,6 +298,7 @@ def test_a_rate_of_nobody_has_no_standard_error_of_zero():
     # Wilson's upper end of nobody in 50: z^2 / (n + z^2)
     z2 = stats.norm.isf(0.025) ** 2
     assert rates.wilson().loc["A", "conf_high"] == pytest.approx(z2 / (50 + z2), rel=1e-10)
+    assert (rates.wilson().loc["A", "conf_low"], rates.wilson().loc["B", "conf_high"]) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("cov", ["iid", "HC1", "HC3", "CR1:psu", wg.cov.Bootstrap(50, rng=1)])

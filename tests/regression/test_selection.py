@@ -9,6 +9,7 @@ import designs
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import wagegap as wg
 from wagegap.decomposition.means.oaxaca_selection import oaxaca_selection
@@ -157,6 +158,29 @@ def test_corrected_gap_without_selection_is_oaxaca():
     own = corrected.levels
     assert own.values[0] == pytest.approx(plain.levels.values[0], rel=1e-12)
     assert own.bse.iloc[0] == pytest.approx(plain.levels.bse.iloc[0], rel=1e-10)
+
+
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_a_regressor_of_pay_and_of_selection_stays_what_it_is(order):
+    """Two steps by hand for each group; those who are not paid keep their regressors of selection."""
+    from statsmodels.discrete.discrete_model import Probit
+
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x": rng.normal(3, 1, 600), "q": rng.normal(size=600), "g": rng.choice(["a", "b"], 600)})
+    shock = rng.normal(size=600)
+    data["works"] = (data["q"] + 0.5 * data["x"] + shock > 1.0).astype(int)
+    data["pay"] = (2 + 0.3 * data["x"] + 0.5 * shock + rng.normal(size=600)).where(data["works"] == 1)
+    table = data if order is None else data.sample(frac=1, random_state=order)
+    gap = oaxaca_selection(table, "pay ~ x", group="g", groups=("a", "b"), selection="works ~ x + q")
+    for level, name in zip(gap.levels.values, "ab", strict=True):
+        of_group = data[data["g"] == name]
+        z = np.column_stack([np.ones(len(of_group)), of_group[["x", "q"]]])
+        index = z @ Probit(of_group["works"], z).fit(disp=0, tol=1e-12).params
+        paid = (of_group["works"] == 1).to_numpy()
+        x = z[paid, :2]
+        mills = stats.norm.pdf(index[paid]) / stats.norm.cdf(index[paid])
+        coef = np.linalg.lstsq(np.column_stack([x, mills]), of_group["pay"][paid], rcond=None)[0][:2]
+        assert level == pytest.approx(x.mean(axis=0) @ coef, rel=1e-8)
 
 
 def test_the_old_name_warns_and_calls_the_new_one():

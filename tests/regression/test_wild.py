@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wagegap as wg
-from wagegap.errors import ArgumentError, ColumnError, FewClustersWarning, IdentificationError, OptionError
+from wagegap.errors import (
+    ArgumentError,
+    ColumnError,
+    FewClustersWarning,
+    FormulaError,
+    IdentificationError,
+    IdentificationWarning,
+    OptionError,
+)
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.wild import MULTIPLIERS, draw_wild, pose, pose_sums
 
@@ -353,3 +361,76 @@ def test_bad_input(grunfeld, change, error, words):
 def test_one_cluster_is_refused(grunfeld):
     with pytest.raises(IdentificationError, match="two clusters"):
         wg.wild_bootstrap(grunfeld.assign(all=1), FORMULA, "capital", cluster="all")
+
+
+# what is not identified ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def aliased():
+    rng = np.random.default_rng(13)
+    frame = pd.DataFrame({"x": rng.normal(size=400), "ai": rng.integers(0, 2, 400), "c": rng.integers(0, 8, 400)})
+    frame["y"] = 0.2 * frame["ai"] + rng.normal(size=400)
+    return frame.assign(not_ai=1 - frame["ai"], twice=2 * frame["x"], third=frame["c"] % 3)
+
+
+@pytest.mark.parametrize(
+    ("regressors", "hypothesis"),
+    [
+        ("ai + not_ai + x", "ai"), ("not_ai + ai + x", "ai"), ("ai + not_ai + x", "not_ai"),
+        ("x + twice + ai", "x"), ("twice + x + ai", "x"), ("x + twice + ai", "x + ai"),
+        ("ai + not_ai + x", "ai + not_ai"), ("C(third) + I(1.0*(third == 1)) + ai", "C(third)[T.1]"),
+    ],
+)  # fmt: skip
+def test_a_hypothesis_on_aliased_columns_is_refused_in_any_order(aliased, regressors, hypothesis):
+    with pytest.raises(IdentificationError, match="collinear") as refused:
+        wg.wild_bootstrap(aliased, f"y ~ {regressors}", hypothesis, cluster="c")
+    with pytest.raises(IdentificationError, match="collinear"):
+        wg.fit_linear(aliased, f"y ~ {regressors}")
+    assert "=" in str(refused.value)  # which column is made of which
+
+
+def test_what_aliased_columns_leave_identified_is_tested_and_said(aliased):
+    plain = wg.wild_bootstrap(aliased, "y ~ ai + x", "ai", cluster="c")
+    for regressors in ("ai + x + twice", "twice + x + ai"):
+        with pytest.warns(IdentificationWarning, match="twice|x ="):
+            controls = wg.wild_bootstrap(aliased, f"y ~ {regressors}", "ai", cluster="c")
+        assert controls.p_value == plain.p_value
+        assert controls.statistic == pytest.approx(plain.statistic, rel=1e-9)
+    # of ai and its complement the difference of their coefficients is identified: that of ai alone
+    with pytest.warns(IdentificationWarning, match="not_ai"):
+        gap = wg.wild_bootstrap(aliased, "y ~ ai + not_ai + x", "ai - not_ai", cluster="c")
+    assert gap.p_value == plain.p_value
+
+
+def test_an_effect_that_absorbs_the_hypothesis(aliased):
+    within = aliased.assign(level=aliased["c"] % 2)
+    with pytest.raises(IdentificationError, match="'level' is not identified: it does not vary within c"):
+        wg.wild_bootstrap(within, "y ~ level + x | c", "level", cluster="c")
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ y + ai", "y ~ ai + I(y)", "y ~ C(third)*y", "np.exp(y) ~ np.exp(y) + ai", "y ~ ai | y",
+                "y ~ ai + copy"]
+)  # fmt: skip
+def test_an_outcome_among_its_own_regressors_is_refused(aliased, formula):
+    rows = aliased.assign(copy=aliased["y"], g=aliased["third"] > 0)
+    doors = [
+        lambda: wg.wild_bootstrap(rows, formula, "ai", cluster="c"),
+        lambda: wg.fit_linear(rows, formula),
+        lambda: wg.fit_premiums(rows, formula, premium="ai"),
+        lambda: wg.fit_linear(rows, formula, cov=wg.cov.Bootstrap(9, rng=1)),
+    ]
+    doors += [lambda: wg.oaxaca(rows, formula, group="g")] if "|" not in formula else []
+    for door in doors:
+        with pytest.raises(FormulaError, match="stands on both sides of the formula"):
+            door()
+
+
+def test_functions_of_the_outcome_are_left_to_the_user(aliased):
+    assert wg.fit_linear(aliased, "np.exp(y) ~ y + ai").params["y"] > 0
+    share = aliased.assign(share=np.exp(aliased["y"]) / 50)
+    with pytest.raises(FormulaError, match="'share' stands on both sides"):
+        wg.fit_flows(share, "share ~ share + x")
+    with pytest.raises(FormulaError, match="'ai' stands on both sides"):
+        wg.fit_exits(aliased, "ai ~ x + C(ai)", by=())

@@ -190,7 +190,7 @@ def test_refusals_and_absences_are_findings(done):
     names = ("developers_without", "developers_income_without", "data_scientists_income")
     assert all(done.links[name].method == "ols" for name in names)
     assert (
-        "Naive slope 48.44 (standard error 219, 36 cells)"
+        "Naive slope 48.44 (standard error 219, 36 cells), in per 10,000 for each log of premium"
         in refused["Link, developers income, without Iran, Philippines"]
     )
 

@@ -44,7 +44,12 @@ __all__ = ["Comparison", "GroupRows", "GroupedSample", "GroupsLike", "group_samp
 
 GroupsLike = tuple[Any, Any] | str | None
 _BARE_WORDS = frozenset({"yes", "no", "true", "false", "y", "n", "t", "f", "0", "1"})
-_TAKEN = ("first", "second", "component", "measure", "direction", "name_first", "name_second", "n_first", "n_second")
+_TAKEN = (
+    "first", "second", "component", "measure", "direction", "name_first", "name_second", "n_first", "n_second", "share",
+    "step", "column", "at", "counterfactual", "row", "factor", "band_low", "band_high", "hypothesis", "ks", "ks_p",
+    "cms", "cms_p",
+)  # fmt: skip
+"""Columns of the frames that results have beside their keys."""
 _FEW_CLUSTERS = 10
 
 
@@ -79,11 +84,12 @@ class Comparison:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Both groups in words; numbers, truth values and yes and no need the name of the column."""
+        """Both groups in words; numbers, truth values, yes, no and blanks need the name of the column."""
         first, second = self.groups
-        if all(isinstance(group, str) and group.lower() not in _BARE_WORDS for group in self.groups):
+        if all(isinstance(group, str) and group.strip() and group.lower() not in _BARE_WORDS for group in self.groups):
             return first, second
-        return f"{self.column} {first}", f"{self.column} {second}"
+        shown = [repr(group) if isinstance(group, str) and not group.strip() else group for group in self.groups]
+        return f"{self.column} {shown[0]}", f"{self.column} {shown[1]}"
 
     @property
     def direction(self) -> str:
@@ -172,6 +178,15 @@ class GroupedSample:
             for sample, name in zip((c.first, c.second), c.names, strict=True):
                 names.setdefault(sample, f"{name} ({cell})" if cell else name)
         return names
+
+    def cells_of_samples(self) -> IntArray:
+        """Number of the cell that each sample is a group of, shape (S,): the block that small-sample factors count."""
+        cells: dict[tuple[tuple[str, Any], ...], int] = {}
+        out = np.zeros(len(self.sample.cell_names), dtype=np.intp)
+        for c in self.comparisons:
+            cell = tuple((key, value) for key, value in c.keys if key not in ("first", "second"))
+            out[[c.first, c.second]] = cells.setdefault(cell, len(cells))
+        return out
 
     def weights(self, rows: IntArray) -> FloatArray:
         """Weights of some rows; one each where nothing is weighted."""
@@ -297,6 +312,8 @@ def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[
     _known_level(second, levels, group)
     if isinstance(first, str) and first == "*" and "*" not in levels:
         return [level for level in levels if level != second]
+    if isinstance(first, tuple) and first in levels:  # a level that is a tuple itself
+        first = [first]
     firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
     if not firsts or len(set(firsts)) < len(firsts):
         raise OptionError(f"groups={groups!r} names {'a group twice' if firsts else 'no group'} before {second!r}.")

@@ -123,9 +123,16 @@ class Decomposition(Result):
         chosen = ((labels["component"] == component) & (labels["term"] != TOTAL)).to_numpy()
         if not chosen.any():
             raise OptionError(f"the {component} component has no detail: this decomposition was made with totals only.")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = self.estimates.values[chosen] / self.estimates.values[_positions_of_gaps(self.estimates)[chosen]]
-        return Detail(self.estimates.select(chosen), component, shares)
+        return Detail(self.estimates.select(chosen), component, (self.estimates.values / self._gaps())[chosen])
+
+    def _gaps(self) -> FloatArray:
+        """Gap that each row is a part of, shape (p,); NaN where it is zero but for rounding, as nothing has a share."""
+        values, gap = np.abs(self.estimates.values), _positions_of_gaps(self.estimates)
+        largest = np.zeros(len(values))
+        np.maximum.at(largest, gap, values)
+        level = 0.0 if self.levels is None else float(np.abs(self.levels.values).max(initial=0.0))
+        is_zero = values[gap] <= np.maximum(1e-12 * largest[gap], 1e-15 * level)
+        return np.where(is_zero, np.nan, self.estimates.values[gap])
 
     def shares(self, alpha: float = 0.05, *, method: Literal["delta", "fieller"] = "delta") -> pd.DataFrame:
         """Return every row as a share of its gap, with intervals.
@@ -140,22 +147,24 @@ class Decomposition(Result):
         Returns
         -------
         DataFrame
-            Keys, component, term, share, std_error, conf_low, conf_high.
+            Keys, component, term, share, std_error, conf_low, conf_high; NaN where the gap is zero.
 
         References
         ----------
         Fieller, E. C. (1954). Some problems in interval estimation. Journal of the Royal Statistical Society B 16.
         """
         check_option("method", method, ("delta", "fieller"))
-        estimates, gap = self.estimates, _positions_of_gaps(self.estimates)
+        estimates, gap, whole = self.estimates, _positions_of_gaps(self.estimates), self._gaps()
         values, covariance = estimates.values, estimates.covariance
         critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)
-        with np.errstate(divide="ignore", invalid="ignore"):  # nothing has a share of a gap of zero
-            # r = a / g, var r = (var a - 2 r cov(a, g) + r^2 var g) / g^2
-            share, at = values / values[gap], np.arange(len(gap))
-            variance = covariance[at, at] - 2 * share * covariance[at, gap] + share**2 * covariance[gap, gap]
-            errors = np.sqrt(np.maximum(np.where(at == gap, 0.0 * variance, variance), 0.0)) / np.abs(values[gap])
-            low, high = share - critical * errors, share + critical * errors
+        # r = a / g, var r = (var a - 2 r cov(a, g) + r^2 var g) / g^2
+        share, at = values / whole, np.arange(len(gap))
+        variance = covariance[at, at] - 2 * share * covariance[at, gap] + share**2 * covariance[gap, gap]
+        # what is left of two that are equal is rounding, of the size of either
+        size = np.abs(covariance[at, at]) + share**2 * np.abs(covariance[gap, gap])
+        variance = np.where(variance < -1e-9 * size, np.nan, np.maximum(variance, 0.0))
+        errors = np.sqrt(np.where(at == gap, 0.0 * variance, variance)) / np.abs(whole)
+        low, high = share - critical * errors, share + critical * errors
         if method == "fieller":
             low, high = _fieller(values, values[gap], covariance, gap, critical)
         return estimates.labels[[*estimates.by, "term"]].assign(
@@ -164,9 +173,7 @@ class Decomposition(Result):
 
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each parameter: keys, component, term, estimate, ..., and the share of the gap."""
-        values = self.estimates.values
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return super().tidy(alpha).assign(share=values / values[_positions_of_gaps(self.estimates)])
+        return super().tidy(alpha).assign(share=self.estimates.values / self._gaps())
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
@@ -193,7 +200,8 @@ class Decomposition(Result):
         rows = f"Rows: {sizes['n_first'].sum():,} {first}, {sizes['n_second'].sum():,} {second}."
         reference = [f"Reference: {self.reference}."] if self.reference else []
         sample = [] if self.ledger is None else [f"Sample: {self.ledger.line()}."]
-        return (*reference, rows, f"Covariance: {self.estimates.describe()}.", *sample, *self.notes)
+        no_gap = ["A gap of zero has no shares."] if np.isnan(self._gaps()).any() else []
+        return (*reference, rows, f"Covariance: {self.estimates.describe()}.", *sample, *self.notes, *no_gap)
 
     def plot(self, ax: Any = None, *, component: str | None = None, alpha: float = 0.05) -> Any:
         """Draw the decomposition.

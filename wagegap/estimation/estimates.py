@@ -47,6 +47,7 @@ from wagegap.errors import (
 from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.named import by_name, with_index_columns
@@ -470,6 +471,7 @@ class Estimates:
         for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
+        check_keys(frame, by)
         unkeyed = frame[by].isna().any(axis=1)
         refuse_rows(unkeyed, MissingValueError, "", f" rows lack a key ({listing(by)}): fill it in or drop them.")
         labels = frame[by].reset_index(drop=True)

@@ -137,7 +137,7 @@ def _parse_side(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:
     """Split a sum at plus and minus signs that stand free, and read each piece."""
     row, constant = np.zeros(len(names)), 0.0
     position = {name: i for i, name in enumerate(names)}
-    for sign, piece in re.findall(r"(^|\s[-+]\s|^\s*[-+])\s*((?:(?!\s[-+]\s).)+)", text.strip()):
+    for sign, piece in re.findall(r"(^\s*[-+]|\s[-+]\s|^)\s*((?:(?!\s[-+]\s).)+)", text.strip()):
         factor = -1.0 if sign.strip() == "-" else 1.0
         if _NUMBER.match(piece):
             constant += factor * float(piece)

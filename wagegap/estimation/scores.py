@@ -20,7 +20,7 @@ from wagegap.estimation.covariance.options import Analytic
 from wagegap.estimation.covariance.sources import Block, ScoreSource
 from wagegap.estimation.sample import Cell, CellFit, Sample
 
-__all__ = ["check_clusters", "check_units", "score_source"]
+__all__ = ["check_clusters", "check_units", "score_source", "warn_of_sides"]
 
 _FEW_CLUSTERS = 10
 
@@ -122,6 +122,27 @@ def check_units(
             f"{int(single.sum())} of {len(names)} cells lie inside a single independent unit of {cov} ({where}), and "
             "so have no variance between units: use a covariance of finer units, pool these cells with others, or "
             "leave them out."
+        )
+
+
+def warn_of_sides(cov: Analytic, sample: Sample, sides: Sequence[BoolArray]) -> None:
+    """Warn of cells in which one side of a comparison, a row's membership of shape (n,), lies inside one unit."""
+    if cov.independent:
+        return
+    cells, names = sample.cells, sample.cell_names
+    alone = np.zeros(len(names), dtype=bool)
+    for side in sides:
+        at = np.flatnonzero(side)
+        present = np.bincount(cells[at], minlength=len(names)) > 0
+        for unit in cov.units(sample.groupings) if at.size else []:
+            alone |= present & inside_one_unit(unit.take(at), cells[at], len(names))
+    if alone.any():
+        where = listing((names[c] or "the data" for c in np.flatnonzero(alone)), 4)
+        warn(
+            f"in {int(alone.sum())} of {len(names)} cells ({where}) all who hold the premium, or all others, lie "
+            f"inside a single independent unit of {cov}: what that unit has of its own is no part of these errors, "
+            "which are far too small. Use finer units, or pool cells.",
+            FewClustersWarning,
         )
 
 

@@ -218,17 +218,27 @@ def settle_log_points(values: FloatArray, units: Sequence[str], *, as_stated: bo
     return ["log" if point else str(unit) for point, unit in zip(points, units, strict=True)]
 
 
-def check_level_of_logs(values: FloatArray, unit: str, column: str) -> None:
-    """Raise `UnitError` where a column declared as logs spans what log points would, or the other way round."""
+def check_level_of_logs(values: FloatArray, unit: str, column: str, *, wages: bool) -> None:
+    """Hold a column declared as logs, or as log points, against the span of its values.
+
+    Raises
+    ------
+    UnitError
+        Where logs span what log points would, or wages in log points what logs would; a warning where a column that
+        is not said to hold wages does, which may hold premiums.
+    """
     known = values[np.isfinite(values)]
     span = float(np.ptp(known)) if known.size else 0.0
+    spans = f"{column!r}, declared as {unit}, spans {span:.3g} from its lowest to its highest value, as"
     if unit == "log" and span > _WIDEST_LOGS:
-        said = "no logarithm of pay does: log points are a hundred logs, and are declared as 'log points'"
-    elif unit == "log points" and 0 < span < _NARROWEST_POINTS:
-        said = "logarithms do: a column of log(pay) is declared as 'log', and log points are a hundred times that"
-    else:
-        return
-    raise UnitError(f"{column!r}, declared as {unit}, spans {span:.3g} from its lowest to its highest, as {said}.")
+        raise UnitError(
+            f"{spans} no logarithm of pay does: log points are a hundred logs, and are declared as 'log points'."
+        )
+    if unit == "log points" and 0 < span < _NARROWEST_POINTS:
+        words = f"{spans} logarithms of pay do: a column of log(pay) is declared as 'log'; log points are a hundred "
+        if wages:
+            raise UnitError(f"{words}times that.")
+        warn(f"{words}times that, and so are coefficients of this column taken to be.", UnitWarning)
 
 
 # units in words ------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def align(values: Any, labels: pd.Index[Any], numbers: pd.Index[Any] | None, wha
         return values.to_numpy() if isinstance(values, pd.Series) else values
     given, cure = values.index, "name their column instead, or pass .to_numpy() if they stand in the order of the rows"
     if numbers is not None and given.equals(numbers):
-        if len(labels.difference(given)):
+        if given.is_(numbers) or len(labels.difference(given)):  # made from the panel's frame itself, or not from both
             return values.to_numpy()
         raise DataError(
             f"the index of the {what} is that of panel.frame, and also, in another order, that of the frame which the "

@@ -31,6 +31,8 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "ss"
 _SILENT = frozenset({"the", "of", "and"})
 _MOST = 64
 """So many readings of a name's abbreviations are tried."""
+_FIRST_OF_MANY = 100
+"""Numbers below are rather a survey's own codes than regions of M49."""
 
 _ABBREVIATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -123,6 +125,8 @@ def numeric_no_country(figure: int) -> str | None:
     >>> numeric_no_country(890)
     'a former state: Yugoslavia: BIH, HRV, MKD, MNE, SRB, SVN and XKX since 1991-2008'
     """
+    if figure < _FIRST_OF_MANY:
+        return None
     return next((_said(row) for row in _table("no_countries.csv") if row["numeric"] == str(figure)), None)
 
 

@@ -1,8 +1,8 @@
 """Text files of rows in the dialects of many countries: encodings, separators, decimal commas, marks of thousands.
 
-What a file is written in is not guessed. Only a byte order mark, which says so itself, is obeyed; everything else is
-comma-separated UTF-8 with decimal points until told otherwise, and where the file shows that it is not, the error says
-what was seen and which option reads it.
+What a file is written in is not guessed. Only what says so itself is obeyed, a byte order mark and a first line such as
+`sep=;`. Everything else is comma-separated UTF-8 with decimal points until told otherwise; where the file shows that it
+is not, the error says what was seen and which option reads it.
 """
 
 from __future__ import annotations
@@ -87,31 +87,40 @@ def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDiale
     EmptyDataError, DataError, ColumnError
     """
     encoding = dialect.encoding or _mark(path) or "utf-8"
-    sep = dialect.sep or ("\t" if path.lower().endswith((".tsv", ".tsv.gz")) else ",")
     try:
-        text = _beginning(path, encoding)
-        header, *rows = _split(text, sep) or [[]]
-        if dialect.sep is None:
-            _check_separator(path, text, sep)
-        _check_width(path, header, rows)
-        check_names(path, [name for name in header if usecols is None or usecols(name.strip())])
-        if sep != "," and dialect.decimal is None and dialect.thousands is None:
-            _warn_of_points(path, header, rows)
+        sep, above = _separator(path, encoding, usecols, dialect)
         frame = pd.read_csv(
             path, low_memory=False, encoding=encoding, sep=sep, decimal=dialect.decimal or ".", index_col=False,
-            usecols=None if usecols is None else lambda name: usecols(str(name).strip()),
+            skiprows=above, usecols=None if usecols is None else lambda name: usecols(str(name).strip()),
         )  # fmt: skip
     except UnicodeError as error:
         raise _not_encoded(path, encoding, dialect.encoding is not None) from error
     except pd.errors.ParserError as error:
         raise DataError(
-            f"{path!r} cannot be read as .csv: {str(error).strip()}. Text that holds the separator {sep!r} must "
-            "stand in quotes; another separator is given by sep=."
+            f"{path!r} cannot be read as .csv: {str(error).strip()}. Text that holds the separator must stand "
+            "in quotes; another separator is given by sep=."
         ) from error
     blanks = [name for name in frame.columns if str(name) != str(name).strip()]
     frame = frame.rename(columns={name: str(name).strip() for name in blanks})
     notes = [f"blanks around the names of columns were left out: {listing(map(repr, blanks))}"] if blanks else []
     return _with_groups(frame, dialect), notes
+
+
+def _separator(path: str, encoding: str, usecols: Callable[[str], bool] | None, dialect: CsvDialect) -> tuple[str, int]:
+    """Separator, and how many lines stand above the names; the beginning is held against both."""
+    text = _beginning(path, encoding)
+    named = re.match(r"\ufeff?\"?sep=(.)\"?[\r\n]+", text)  # a line that Excel obeys
+    sep = dialect.sep or ("\t" if path.lower().endswith(".tsv") else ",")
+    if named is not None:
+        text, sep = text[named.end() :], dialect.sep or named[1]
+    elif dialect.sep is None:
+        _check_separator(path, text, sep)
+    header, *rows = _split(text, sep) or [[]]
+    _check_width(path, header, rows)
+    check_names(path, [name for name in header if usecols is None or usecols(name.strip())])
+    if sep != "," and dialect.decimal is None and dialect.thousands is None:
+        _warn_of_points(path, header, rows)
+    return sep, 0 if named is None else 1
 
 
 def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:

@@ -49,6 +49,10 @@ from wagegap.panel.value_labels import LabelUse, apply_labels
 
 __all__ = ["read_panel"]
 
+_NINES = re.compile(r"9{2,}[6-9]")
+"""Codes as surveys give them to those who do not answer."""
+_LAST = 8
+"""So many of the largest wages are looked at for codes."""
 _NO_WAGES = (
     pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype, pd.api.types.is_bool_dtype,
     pd.api.types.is_complex_dtype,
@@ -281,7 +285,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
             refuse_rows(text, UnitError, f"{column!r}, declared as {unit}, is text in ", " rows.")
             if unit in PER_ONE:
                 check_share(values, unit, column)
-            check_level_of_logs(values, unit, column)
+            check_level_of_logs(values, unit, column, wages=column == roles.wage)
     if roles.worker is not None and duplicates == "raise":
         _check_duplicates(frame, roles)
 
@@ -311,7 +315,7 @@ def _check_numbers(frame: pd.DataFrame, roles: Roles, decimal: str | None) -> No
     if refused:
         raise DataError(f"{listing(refused, 4)}; or turn it into numbers before reading.")
     if said:
-        warn(f"{listing(said.values(), 4)}. As text it is a factor in a formula.", DataWarning)
+        warn(f"{listing(said.values(), 4)}. As text they are no numbers in a formula.", DataWarning)
 
 
 def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[str, BoolArray]) -> Panel:
@@ -330,19 +334,14 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
         panel = replace(panel, ledger=panel.ledger.note(said))
     logs = dict(panel.roles.units).get(wage) in PER_LOG
     kinds = _invalid_wages(column, pay, labelled, logs=logs)
+    if not logs:
+        _warn_of_codes(pay, wage)
     if not kinds:
         return panel.with_columns(**{wage: pay})
     bad = np.isin(np.arange(len(pay)), np.concatenate(list(kinds.values())))
     counts = ", ".join(f"{len(rows):,} {kind}" for kind, rows in kinds.items())
     if invalid == "raise":
-        places = np.flatnonzero(bad)[:3]
-        coded = {int(i): label for label, rows in labelled.items() for i in np.flatnonzero(rows)[:3]}
-        values = zip(places.tolist(), column.iloc[places].tolist(), strict=True)
-        first = [f"row {i}: {coded.get(i, repr(value))}" for i, value in values]
-        raise WageError(
-            f"{wage!r} cannot be a wage in {int(bad.sum()):,} of {len(panel):,} rows ({counts}); the first are "
-            f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
-        )
+        raise _no_wages(column, bad, counts, labelled)
     panel = panel.with_columns(**{wage: np.where(bad, np.nan, pay)})
     if invalid == "missing":
         note = f"{wage} is taken as missing in {int(bad.sum()):,} rows ({counts})"
@@ -350,6 +349,36 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
     for kind, rows in kinds.items():
         panel = panel.filter(~np.isin(panel.row_ids, rows), reason=f"{kind} {wage}")
     return panel
+
+
+def _no_wages(column: pd.Series[Any], bad: BoolArray, counts: str, labelled: Mapping[str, BoolArray]) -> WageError:
+    """The error for wages that are none, with the first of them; a labelled code by its label."""
+    places = np.flatnonzero(bad)[:3]
+    coded = {int(i): label for label, rows in labelled.items() for i in np.flatnonzero(rows)[:3]}
+    values = zip(places.tolist(), column.iloc[places].tolist(), strict=True)
+    first = [f"row {i}: {coded.get(i, repr(value))}" for i, value in values]
+    return WageError(
+        f"{column.name!r} cannot be a wage in {int(bad.sum()):,} of {len(bad):,} rows ({counts}); the first are "
+        f"{listing(first)}. Mend them, or pass invalid_wage='missing' (keep the rows without a wage) or 'drop'."
+    )
+
+
+def _warn_of_codes(pay: FloatArray, wage: str) -> None:
+    """Warn of wages that look like codes for no answer: nines, more than once, far above all other wages."""
+    known = pay[np.isfinite(pay)]
+    if not len(known) or not _NINES.fullmatch(f"{known.max():.12g}"):
+        return
+    values, counts = np.unique(known, return_counts=True)
+    coded = np.array([_NINES.fullmatch(f"{value:.12g}") is not None for value in values[-_LAST:]])
+    others = np.r_[values[:-_LAST], values[-_LAST:][~coded]]
+    far = (values > 2 * others.max(initial=0.0)) & (counts > 1) & np.r_[np.zeros(len(values) - len(coded), bool), coded]
+    if far.any() and len(others):
+        said = listing(f"{value:,.0f} in {n:,} rows" for value, n in zip(values[far], counts[far], strict=True))
+        warn(
+            f"{wage!r} is {said}, and at most {others.max():,.6g} in all others: such numbers are often codes for no "
+            f"answer. Where they are, filter them out: panel.filter('{wage} < {values[far].min():.0f}').",
+            DataWarning,
+        )
 
 
 def _pay(column: pd.Series[Any]) -> tuple[FloatArray, int]:

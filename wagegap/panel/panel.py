@@ -48,6 +48,8 @@ _NUMBERS: dict[str, Any] = {
 }  # fmt: skip
 
 _HASHED_ROWS = 2_000_000
+_NATIVE: dict[str, Any] = {"i": np.int64, "u": np.uint64, "f": np.float64}
+_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +172,7 @@ class Panel:
         """Return the panel with further columns whose series, if any, have the index of its own frame."""
         try:
             frame = self.frame.assign(**columns)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise DataError(
                 f"columns {listing(columns)} cannot be added to {len(self):,} rows: {error}. Give one value, or one "
                 "for each row."
@@ -301,7 +303,7 @@ class Panel:
     def sampled(self, columns: Sequence[str]) -> tuple[Panel, IntArray]:
         """Return the sample at the door, rows filtered out since included, and the place of each row in it.
 
-        Rows that were filtered out count where these columns, and the country, are known.
+        Rows that were filtered out count where these columns, the country and the weight are known.
 
         Raises
         ------
@@ -320,6 +322,7 @@ class Panel:
                     f"{name!r} was added or changed after rows had been filtered out, so that the sampling units of "
                     "those are not known: assign(...) it before filter(...)."
                 )
+        names += [self.roles.weight] if self.roles.weight in whole else []
         counted = np.array(whole[names].notna().all(axis=1))
         counted[self.row_ids] = True
         frame = whole[counted].reset_index(drop=True)
@@ -497,10 +500,16 @@ def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     objects = [name for name, kind in frame.dtypes.items() if pd.api.types.is_object_dtype(kind)]
     held = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in objects}
     typed = {name: _typed(frame[name], _NUMBERS[kind]) for name, kind in held.items() if kind in _NUMBERS}
+    typed |= {name: frame[name].astype(_NATIVE[kind.kind]) for name, kind in frame.dtypes.items() if _is_foreign(kind)}
     changed = frame.copy(deep=False) if typed else frame
     for name, column in typed.items():
         changed[name] = column
     return changed
+
+
+def _is_foreign(kind: Any) -> bool:
+    """Whether numbers have the bytes of another machine, or more of them than a float."""
+    return isinstance(kind, np.dtype) and kind.kind in _NATIVE and (not kind.isnative or kind.itemsize > _BYTES)
 
 
 def _typed(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:

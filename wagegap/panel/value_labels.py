@@ -156,9 +156,15 @@ def _takes(rows: FileRows, name: str, named: set[str | None], use: LabelUse) -> 
     values = rows.frame[name].dropna().unique()
     if use == "codes" or not len(values) or not all(value in labels for value in values.tolist()):
         return False
-    return use == "labels" or (
-        pd.api.types.is_numeric_dtype(rows.frame[name]) and not set(map(float, values.tolist())) <= {0.0, 1.0}
-    )
+    numeric = pd.api.types.is_numeric_dtype(rows.frame[name]) and not set(map(float, values.tolist())) <= {0.0, 1.0}
+    return (use == "labels" or numeric) and not _are_amounts(values.tolist(), labels)
+
+
+def _are_amounts(codes: Sequence[Any], labels: Mapping[Any, str]) -> bool:
+    """Whether labels are the numbers themselves, with one unit behind them: `1 year`, `2 years`."""
+    matches = [re.fullmatch(rf"0*{re.escape(plain_code(code))}\s*([^\W\d]*)", labels[code].strip()) for code in codes]
+    units = {match[1].lower().removesuffix("s") for match in matches if match is not None}
+    return None not in matches and len(units) == 1 and (len(codes) > 1 or units == {""})
 
 
 def _decoded(rows: FileRows, taking: Sequence[str], country: str | None) -> pd.DataFrame:
@@ -234,10 +240,28 @@ def _notes(
         notes.append(
             f"value labels stand in place of codes in {listing(taking, _SHOWN)} (value_labels='codes' keeps them)"
         )
+    bare = _without_labels(cleaned, taking)
+    if bare:
+        notes.append(f"codes without a label stay as they are: {listing(bare, _SHOWN)}")
     kept = _kept(cleaned, taking)
     if kept:
         notes.append(f"labelled codes stay numbers in {listing(kept, _SHOWN)}")
     return notes
+
+
+def _without_labels(cleaned: Sequence[tuple[FileRows, Any]], taking: Sequence[str]) -> list[str]:
+    """Codes of decoded columns that no label explains, with their rows."""
+    found: list[str] = []
+    for rows, _ in cleaned:
+        for name in taking:
+            if name in rows.frame and name in rows.labels:
+                counts = rows.frame[name].value_counts()
+                found += [
+                    f"{name} {plain_code(code)} in {int(n):,} rows"
+                    for code, n in counts.items()
+                    if code not in rows.labels[name]
+                ]
+    return found
 
 
 def _kept(cleaned: Sequence[tuple[FileRows, Any]], taking: Sequence[str]) -> list[str]:

@@ -137,8 +137,8 @@ def _corridors(
     if origin == destination:
         raise OptionError(f"origin and destination are both {origin!r}: name two columns.")
     values = _checked(frame, origin, destination, flow)
-    places = {side: frame[name].map(format_key) for side, name in zip("ab", (origin, destination), strict=True)}
-    table = pd.DataFrame(places).assign(flow=values)[values > 0]
+    first, second = (frame[name].astype(object).map(format_key) for name in (origin, destination))
+    table = pd.DataFrame({"a": first, "b": second, "flow": values})[values > 0]
     check_keys_meet(table["a"].unique(), table["b"].unique(), "places", (repr(origin), repr(destination)))
     within = table["a"] == table["b"]
     if within.all():

@@ -8,6 +8,7 @@ import pytest
 from scipy import optimize, stats
 
 import wagegap as wg
+from wagegap.errors import CovarianceWarning
 from wagegap.regression.link.estimators.eiv import fit_eiv, solve_moments
 from wagegap.regression.link.estimators.estimator import cluster_scores, jackknife_errors
 from wagegap.regression.link.estimators.ml import fit_ml, profile_interval
@@ -234,6 +235,44 @@ def test_two_equations_with_their_factors_and_covariance():
     omega = v_12 + slopes[0] * slopes[1] * first.v_x[0, 0] - slopes[0] * second.v_xy[0] - slopes[1] * first.v_xy[0].T
     meat = np.sqrt(18 / 15 * 18 / 16) * one[2].T @ two[2] + first.x.T @ np.where(np.eye(18) > 0, 0, omega) @ second.x
     np.testing.assert_allclose(cov[:3, 3:], one[1] @ meat @ two[1], rtol=1e-8)
+
+
+def shared_workers(unit=1.0, shift=0.0, mixed=3.0):
+    """Deviations so small, and known covariances so negative, that the sum has no variance left in one direction."""
+    n = 10
+    p = np.linspace(-1, 1, n)
+    y = 0.5 * p + np.array([0.01, -0.02, 0.0, 0.02, -0.01, 0.01, 0.02, -0.03, 0.0, 0.01])
+    control = np.sin(2.5 * np.arange(n))
+    trend = p + mixed * control
+    v = 0.04 * (np.eye(n) - 0.95 * np.outer(trend, trend) / (trend @ trend))
+    x = np.column_stack([np.ones(n), unit * p + shift, control])
+    return LinkProblem.build(y, x, estimated=[1], v_x=np.full(n, 1e-4 * unit**2), v_y=v)
+
+
+def test_a_negative_variance_is_repaired_whatever_the_unit_and_said():
+    problem = shared_workers()
+    b, bread, scores = moments(problem)
+    meat = 10 / 7 * scores.T @ scores + beyond(problem, b, np.eye(10, dtype=bool))
+    assert np.linalg.eigvalsh(bread @ meat @ bread)[0] < 0
+    with pytest.warns(CovarianceWarning, match="1 of 3 directions"):
+        fit = fit_eiv(problem)
+    assert np.linalg.eigvalsh(fit.cov).min() > -1e-12
+    for unit, shift in ((100.0, 0.0), (1.0, 3.0), (0.01, -2.0)):
+        with pytest.warns(CovarianceWarning):
+            other = fit_eiv(shared_workers(unit, shift))
+        assert other.cov[1, 1] * unit**2 == pytest.approx(fit.cov[1, 1], rel=1e-6)
+        assert other.cov[2, 2] == pytest.approx(fit.cov[2, 2], rel=1e-6)
+
+
+def test_a_slope_without_variance_after_the_repair_has_no_error():
+    problem = shared_workers(mixed=0.0)
+    b, bread, scores = moments(problem)
+    meat = 10 / 7 * scores.T @ scores + beyond(problem, b, np.eye(10, dtype=bool))
+    assert (bread @ meat @ bread)[1, 1] < 0
+    with pytest.warns(CovarianceWarning, match="1 of 3 directions"):
+        fit = fit_eiv(problem)
+    assert np.isnan(fit.cov[1, 1])
+    assert fit.cov[0, 0] > 0
 
 
 def test_sums_of_scores_and_jackknife_by_hand():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import wagegap as wg
-from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError
+from wagegap.errors import DataError, DuplicateKeyError, EmptyDataError, FormulaError, IdentificationError
 
 ISO = ["KOR", "USA", "JPN", "DEU", "FRA", "GBR", "ITA", "ESP"]
 RNG = np.random.default_rng(5)
@@ -44,18 +44,13 @@ def test_keys_that_read_alike_and_never_meet_are_refused(first, second):
 def test_keys_of_covariates_instruments_traits_and_other_sources_too():
     lower = pd.DataFrame({"iso3": [name.lower() for name in ISO], "age": np.sin(np.arange(8.0))})
     fitted, other = link(), table(P, lower["iso3"], "premium")
+    rates, premiums = table(Y, ISO, "emigration"), table(P, ISO, "premium")
     for ask in (
         lambda: link(formula="emigration ~ premium + age", data=lower),
         lambda: fitted.moderate("age", data=lower),
         lambda: fitted.swap(other),
-        lambda: wg.specification_curve("emigration", table(Y, ISO, "emigration"), {"a": other}, reps=9),
-        lambda: wg.fit_link(
-            "emigration ~ premium",
-            table(Y, ISO, "emigration"),
-            table(P, ISO, "premium"),
-            method="iv",
-            instruments=other,
-        ),
+        lambda: wg.specification_curve("emigration", rates, {"a": other}, reps=9),
+        lambda: wg.fit_link("emigration ~ premium", rates, premiums, method="iv", instruments=other),
     ):
         with pytest.raises(DataError, match="would meet one of"):
             ask()
@@ -91,3 +86,19 @@ def test_covariates_twice_or_missing():
     assert "not in data (KOR)" in " ".join(str(fitted).split())
     unknown = link(formula="emigration ~ premium + age", data=data.assign(age=data["age"].where(data["iso3"] != "USA")))
     assert "cells with missing covariates: USA" in " ".join(str(unknown).split())
+
+
+def test_a_rate_among_its_own_regressors_is_refused():
+    data = pd.DataFrame({"iso3": ISO, "emigration": Y, "copy": Y, "emigration_before": np.sin(np.arange(8.0))})
+    for right in ("premium + emigration", "premium + log(emigration)", "premium + copy"):
+        with pytest.raises(FormulaError, match="both sides of the formula"):
+            link(formula=f"emigration ~ {right}", data=data)
+    assert link(formula="emigration ~ premium + emigration_before", data=data).nobs == 8
+
+
+def test_equations_with_the_same_residuals_have_no_weights():
+    rates = wg.join(table(Y, ISO, "emigration"), table(2 * Y, ISO, "switching"), independent=True)
+    call = ["emigration ~ premium", "switching ~ premium"], rates, table(P, ISO, "premium")
+    with pytest.raises(IdentificationError, match=r"correlation of up to 1\.000.*weighting='separate'"):
+        wg.fit_link_system(*call, weighting="sur")
+    assert wg.fit_link_system(*call).residual_correlation.iloc[0, 1] == pytest.approx(1.0)

@@ -6,6 +6,7 @@ import itertools
 import pickle
 import textwrap
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -487,3 +488,19 @@ def test_options_that_do_not_exist_or_do_not_fit():
         wg.fit_link("r ~ premium", premiums.map(np.eye(8), labels=rates.labels), premiums, method="fractional")
     with pytest.raises(CovarianceError, match="unknown is not zero"):
         wg.fit_link("r ~ premium", rates, published_like(names, rng.standard_normal(8), np.nan, "p"), method="simex")
+
+
+def test_a_sample_leaves_out_countries_whose_names_have_blanks():
+    years, places = (2018, 2019), ["South Korea", "Korea", "South Africa", "USA", "Japan", "France", "Chile"]
+    frame = pd.DataFrame([(place, year) for place in places for year in years], columns=["land", "year"])
+    b = np.linspace(0.0, 0.6, len(frame)) + 0.1 * np.cos(np.arange(len(frame)))
+    table = partial(wg.Estimates.from_table, by=["land", "year"], std_error=None)
+    premiums, rates = table(frame.assign(b=b), term="ai"), table(frame.assign(b=np.sin(np.arange(14.0))), term="net")
+    curve = wg.specification_curve(
+        "net", rates, {"mine": premiums}, methods=["ols"], samples={"all": (), "without": ["South Korea"]}, reps=9
+    )
+    slopes = curve.frame.set_index("sample")["estimate"]
+    kept = (frame["land"] != "South Korea").to_numpy()
+    expected = np.polyfit(b[kept], np.sin(np.arange(14.0))[kept], 1)[0]
+    assert slopes["without"] == pytest.approx(expected, rel=1e-9)
+    assert slopes["all"] != pytest.approx(expected, rel=1e-3)

@@ -12,6 +12,7 @@ from scipy import stats
 import wagegap as wg
 from wagegap.errors import CovarianceError, DataError, IdentificationError, OptionError
 from wagegap.regression.link.estimators.meta import TAU2_METHODS, fit_meta
+from wagegap.regression.link.estimators.york import fit_york
 from wagegap.regression.link.permutation import correlation, permute, permute_slope
 
 pytestmark = pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")
@@ -227,3 +228,18 @@ def test_likelihood_says_which_of_its_variances_is_zero():
     noise = link(scattered(), 0.2, p_error=0.3, method="ml", force=True)
     assert noise.glance()["boundary"].iloc[0] == "sigma = 0; tau = 0"
     assert "premiums spread no more than their sampling errors" in " ".join(str(noise).split())
+
+
+def test_correlation_and_york_in_their_smallest_cases():
+    x, y = np.array([1.0, 2.0, 4.0, 8.0]), np.array([3.0, 1.0, 5.0, 4.0])
+    assert correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1], rel=1e-12)
+    v = np.full(3, 0.01)
+    # three rows with equal errors of both: orthogonal regression
+    params = fit_york(x[:3], y[:3], v, v, 0 * v)[0]
+    dx, dy = x[:3] - x[:3].mean(), y[:3] - y[:3].mean()
+    gap = dy @ dy - dx @ dx
+    slope = (gap + np.sqrt(gap**2 + 4 * (dx @ dy) ** 2)) / (2 * dx @ dy)
+    assert params[0] == pytest.approx(slope, rel=1e-10)
+    assert params[1] == pytest.approx(y[:3].mean() - slope * x[:3].mean(), rel=1e-10)
+    with pytest.raises(DataError, match="2 rows"):
+        fit_york(x[:2], y[:2], v[:2], v[:2], 0 * v[:2])

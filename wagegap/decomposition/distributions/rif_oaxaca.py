@@ -638,12 +638,13 @@ def _source(
     if full:
         return source
     # as Stata's oaxaca on a RIF: Cov(m, b) = 0
+    source.announce()
     is_mean = np.indices(fits.values.shape)[1].ravel() == 0
     covariance = source.covariance() * (is_mean[:, None] == is_mean)
     return StatedSource(
         source.origin,
         covariance,
-        source.degrees(np.ones(source.size)),
+        np.array([source.degrees(column) for column in np.eye(source.size)]),
         f"{source.describe()}, RIF known, means apart from coefficients",
     )
 
@@ -655,18 +656,31 @@ def _classical_source(grouped: GroupedSample, fits: _Fits) -> StatedSource:
         classical_covariance(one.fit, side.y, side.x, one.weights, nobs=n)
         for (one, side), n in zip(pairs, nobs, strict=True)
     ))  # fmt: skip
-    df = min(nobs) - grouped.sample.x.shape[1]
+    cells = grouped.cells_of_samples()[[one.side for one in fits.fitted]]
+    least = [min(n for n, other in zip(nobs, cells, strict=True) if other == cell) for cell in cells]
+    df = np.repeat(np.array(least), fits.values[0].size) - grouped.sample.x.shape[1]
     return StatedSource(grouped.sample.source, covariance, df, "classical, RIF known, means random")
 
 
 def _score_source(grouped: GroupedSample, fits: _Fits, cov: Analytic, rule: SmallSample, *, full: bool) -> ScoreSource:
     sample, n = grouped.sample, len(grouped.sample.y)
     scores = sparse.hstack([_scores(one, fits, n, full=full) for one in fits.fitted], format="csr")
+    cell_of, nobs = _cells(grouped, rule)
     return ScoreSource(
-        sample.source, sparse.csr_array(scores), np.zeros(scores.shape[1], dtype=np.intp),
-        np.zeros(n, dtype=np.int32), (Block("", sample.observations(np.arange(n)), 1),), sample.groupings, cov, rule,
-        None, sample.repeats,
+        sample.source, sparse.csr_array(scores),
+        np.repeat(cell_of[[one.side for one in fits.fitted]], fits.values[0].size),
+        cell_of[sample.cells].astype(np.int32), tuple(Block("", number, 1) for number in nobs), sample.groupings, cov,
+        rule, None, sample.repeats,
     )  # fmt: skip
+
+
+def _cells(grouped: GroupedSample, rule: SmallSample) -> tuple[IntArray, list[float]]:
+    """Cell of each sample, and observations of each cell, which small-sample factors count; one cell jointly."""
+    cell_of = grouped.cells_of_samples() * (rule != "joint")
+    row_cell = cell_of[grouped.sample.cells]
+    return cell_of, [
+        grouped.sample.observations(np.flatnonzero(row_cell == cell)) for cell in range(int(cell_of.max()) + 1)
+    ]
 
 
 def _scores(one: _Fitted, fits: _Fits, n: int, *, full: bool) -> sparse.csr_array:
@@ -696,9 +710,11 @@ def _lean_source(grouped: GroupedSample, fits: _Fits, cov: Analytic, rule: Small
         rif_covariance(one.fit, side.y, side.x, one.weights, repeats=side.repeats, estimated=full)
         for one, side in pairs
     ))  # fmt: skip
-    nobs = grouped.sample.observations(np.arange(len(grouped.sample.y)))
-    factor = 1.0 if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
-    return StatedSource(grouped.sample.source, factor * covariance, nobs - 1, f"{cov}, units not kept")
+    cell_of, of_cells = _cells(grouped, rule)
+    nobs = np.repeat(np.array(of_cells)[cell_of[[one.side for one in fits.fitted]]], fits.values[0].size)
+    factor = np.ones(len(nobs)) if cov.kind == "HC0" or rule == "none" else nobs / (nobs - 1)
+    scale = np.sqrt(np.outer(factor, factor))
+    return StatedSource(grouped.sample.source, scale * covariance, nobs - 1.0, f"{cov}, units not kept")
 
 
 def _replicated(grouped: GroupedSample, plan: _Plan, fits: _Fits, estimate: FloatArray) -> ErrorSource:

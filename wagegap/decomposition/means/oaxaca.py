@@ -154,6 +154,7 @@ def oaxaca(  # noqa: PLR0913
         fits = fit_samples(
             grouped.sample, scheme.poolings, cov=_analytic_cov(grouped, scheme, convention, asked=cov is not None),
             rule=small_sample, separate=convention != "full", keep_units=keep_units,
+            cell_of=grouped.cells_of_samples(),
         )  # fmt: skip
     images = [_image(grouped, scheme, fits, i) for i in range(len(grouped.comparisons))]
     done = _decomposition(grouped, scheme, fits, images)
@@ -286,12 +287,9 @@ def _with_products(
         local = (image @ v @ image.T).reshape(5, fits.k, 5, fits.k)
         v_means, v_coefs = local[[0, 1], :, [0, 1]], local[2:, :, 2:].transpose(0, 2, 1, 3)
         covariances.append(scheme.report.second_order(v_means, v_coefs)[:-2, :-2])  # the two levels stand last
-    products = StatedSource(
-        fits.source.origin,
-        linalg.block_diag(*covariances),
-        fits.source.degrees(np.ones(fits.source.size)),
-        "products of errors added",
-    )
     estimates = done.estimates
+    products = StatedSource(
+        fits.source.origin, linalg.block_diag(*covariances), estimates.df, "products of errors added"
+    )  # fmt: skip
     sources, maps = (*estimates.sources, products), (*estimates.maps, np.eye(products.size))
     return replace(done, estimates=replace(estimates, sources=sources, maps=maps))

@@ -177,24 +177,31 @@ def _equations(panel: Panel, group: str, selection: str | Mapping[Any, str]) -> 
 def _filled(
     panel: Panel, parts: FormulaParts, group: str, equations: Mapping[Any, FormulaParts]
 ) -> tuple[Panel, BoolArray]:
-    """Give those not selected some outcome and regressors, never looked at, so that they keep their rows."""
+    """Give those not selected some outcome and regressors, never looked at, so that they keep their rows.
+
+    What their equation of selection holds stays as it is.
+    """
     frame = panel.frame
+    parts_of_formula = (parts.outcome, parts.regressors)
+    needed = [*dict.fromkeys(name for side in parts_of_formula for name in required_columns(side, frame))]
     unselected, incomplete = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    unused = {name: np.zeros(len(frame), dtype=bool) for name in needed}
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()
         selected = number_or_nan(frame[equation.outcome])
         bad = ~np.isin(selected[of_group], (0.0, 1.0))
         refuse_rows(bad, DataError, f"selection into {equation.outcome!r} must be 0/1; ", " rows are not.")
-        unselected |= of_group & (selected == 0)
-        needed = required_columns(equation.regressors, frame)
-        incomplete |= of_group & frame[needed].isna().any(axis=1).to_numpy()
-    sides = (parts.outcome, parts.regressors)
-    needed = [*dict.fromkeys(name for side in sides for name in required_columns(side, frame))]
+        left_out = of_group & (selected == 0)
+        unselected |= left_out
+        selecting = required_columns(equation.regressors, frame)
+        incomplete |= of_group & frame[selecting].isna().any(axis=1).to_numpy()
+        for name in set(needed).difference(selecting):
+            unused[name] |= left_out
     complete = frame[needed].notna().all(axis=1).to_numpy() & ~unselected
     if not complete.any():
         raise DataError(f"nobody has {parts.outcome!r} and its regressors.")
     example = frame.iloc[int(np.argmax(complete))]
-    filled = panel.with_columns(**{name: frame[name].where(~unselected, example[name]) for name in needed})
+    filled = panel.with_columns(**{name: frame[name].where(~rows, example[name]) for name, rows in unused.items()})
     if incomplete.any():
         filled = filled.filter(~incomplete, reason="missing regressors of selection")
     return filled, ~unselected[~incomplete]

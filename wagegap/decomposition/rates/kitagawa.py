@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -108,8 +109,9 @@ def kitagawa(  # noqa: PLR0913
         raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")
     panel = with_weights(as_panel(data), size or weights, "analytic" if size else weight_kind)
     panel, *_ = domain_of(panel, subpop)
-    panel, cells, levels = _number_cells(panel, names)
-    grouped = group_samples(panel, f"{outcome} ~ {_CELL} - 1", group=group, groups=groups, by=by, cov=cov)
+    column = next(name for i in count() if (name := f"{_CELL}{i or ''}") not in panel.frame.columns)
+    panel, cells, levels = _number_cells(panel, names, column)
+    grouped = group_samples(panel, f"{outcome} ~ {column} - 1", group=group, groups=groups, by=by, cov=cov)
     check_shares(grouped)
     estimator = _Kitagawa(levels, detail)
     details = {
@@ -128,7 +130,7 @@ def kitagawa(  # noqa: PLR0913
 # cells ---------------------------------------------------------------------------------------------------------------
 
 
-def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, tuple[str, ...], IntArray]:
+def _number_cells(panel: Panel, factors: Sequence[str], column: str) -> tuple[Panel, tuple[str, ...], IntArray]:
     """The panel with a column that numbers the cells of crossed factors; their names, and levels of shape (C, K)."""
     if not factors or len(set(factors)) < len(factors):
         raise OptionError(f"factors={list(factors)!r} must name at least one column, each once.")
@@ -144,7 +146,7 @@ def _number_cells(panel: Panel, factors: Sequence[str]) -> tuple[Panel, tuple[st
     codes = np.full(len(known), np.nan)
     codes[known] = cells.codes
     levels = np.column_stack([pd.factorize(cells.keys[name])[0] for name in factors]).astype(np.intp)
-    return panel.with_columns(**{_CELL: codes}), cells.names, levels
+    return panel.with_columns(**{column: codes}), cells.names, levels
 
 
 # estimator -----------------------------------------------------------------------------------------------------------
@@ -194,9 +196,9 @@ class _Kitagawa:
 
     def parts(self, sizes: FloatArray, rates: FloatArray) -> RateParts:
         """Reported numbers and their derivatives in sizes and rates."""
-        count, factors = self.levels.shape
+        cells, factors = self.levels.shape
         by_cell = self.detail == "cells"
-        parts = decompose_rates(sizes, rates, self.levels, list(np.arange(count)[:, None]) if by_cell else None)
+        parts = decompose_rates(sizes, rates, self.levels, list(np.arange(cells)[:, None]) if by_cell else None)
         each = np.eye(len(parts.values))
         of_factors, of_rates = each[:factors], each[factors:]
         sums = np.array([
@@ -209,7 +211,7 @@ class _Kitagawa:
         # R_g = sum_c n_gc r_gc / n_g:  dR_g / dn_gc = (r_gc - R_g) / n_g,  dR_g / dr_gc = n_gc / n_g
         totals = sizes.sum(axis=1, keepdims=True)
         levels = (sizes * rates).sum(axis=1, keepdims=True) / totals
-        level_by_size, level_by_rate = np.zeros((2, 2, 2, count))
+        level_by_size, level_by_rate = np.zeros((2, 2, 2, cells))
         level_by_size[[0, 1], [0, 1]] = (rates - levels) / totals
         level_by_rate[[0, 1], [0, 1]] = sizes / totals
         return RateParts(
@@ -226,8 +228,8 @@ def _centred(by_size: FloatArray, sizes: FloatArray) -> FloatArray:
 
 def _of_tables(grouped: GroupedSample, labels: pd.DataFrame, estimator: _Kitagawa, title: str) -> Estimates:
     """Estimates of tables: binomial rates, sampled shares, comparisons independent but for the groups they share."""
-    count, samples = len(estimator.levels), len(grouped.sample.cell_names)
-    slopes = np.zeros((len(grouped.comparisons), len(labels), samples, 2 * count))
+    cells, samples = len(estimator.levels), len(grouped.sample.cell_names)
+    slopes = np.zeros((len(grouped.comparisons), len(labels), samples, 2 * cells))
     values, known = [], True
     for i, c in enumerate(grouped.comparisons):
         sizes, rates = estimator.tables(grouped.sides(c))

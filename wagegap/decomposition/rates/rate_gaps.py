@@ -69,6 +69,7 @@ __all__ = ["check_shares", "fairlie", "yun"]
 Reference: TypeAlias = Literal["A", "B", "pooled", "neumark"]
 
 _BLOCKS_AT_MOST = 12
+_AT_THE_MEAN = ("logit", "lpm")  # models whose mean probability is the rate
 _ORDINALS = ("first", "second")
 
 
@@ -197,7 +198,7 @@ def yun(  # noqa: PLR0913
     With mean probabilities P(x, b), E = P(x_A, b_A) - P(x_B, b_A) is explained and C = P(x_B, b_A) - P(x_B, b_B) is not
     (reference A); regressor k has the share (m_A - m_B)_k b_Ak / (m_A - m_B)'b_A of the one and
     m_Bk (b_A - b_B)_k / m_B'(b_A - b_B) of the other, m the means of the regressors. The gap is that of predicted
-    probabilities, which under logit is the gap of the rates themselves.
+    probabilities, which under logit is the gap of the rates themselves; under probit and cloglog the title says so.
 
     Parameters
     ----------
@@ -244,7 +245,9 @@ def yun(  # noqa: PLR0913
     rows, sums = detail_rows(columns, detail)
     details = {"difference": (), "explained": rows, "unexplained": rows}
     estimator = _Yun(grouped.sample, model, reference == "A", columns, sums, information)
-    return _decomposed(grouped, details, estimator, small_sample, "yun", f"{REFERENCES[reference]}, {model}")
+    rate = "rate" if model in _AT_THE_MEAN else "predicted rate"
+    reference_words = f"{REFERENCES[reference]}, {model}"
+    return _decomposed(grouped, details, estimator, small_sample, "yun", reference_words, rate=rate)
 
 
 def _grouped(
@@ -274,12 +277,15 @@ def _decomposed(
     method: str,
     reference: str,
     notes: Sequence[str] = (),
+    *,
+    rate: str = "rate",
 ) -> Decomposition:
     """Run the estimator on every comparison; `details` are the rows of each component."""
     outcome = grouped.design.outcome
-    labels, title = component_labels(details, "share"), f"Gap of the rate of {outcome}"
+    labels, title = component_labels(details, "share"), f"Gap of the {rate} of {outcome}"
     estimates = estimate_comparisons(grouped, labels, estimator, rule=rule, title=title)
-    return decomposition(estimates, grouped, method, levels=f"Rate of {outcome}", reference=reference, notes=notes)
+    levels = f"{rate.capitalize()} of {outcome}"
+    return decomposition(estimates, grouped, method, levels=levels, reference=reference, notes=notes)
 
 
 def check_shares(grouped: GroupedSample) -> None:
@@ -402,7 +408,11 @@ class _Fairlie:
         return values, np.hstack([on_parts, on_rates]) @ self.sums.T
 
     def _ranked(self, groups: tuple[GroupRows, GroupRows], coef: FloatArray) -> tuple[Side, Side]:
-        first, second = (Side.of(group.x, group.weights, coef, self.blocks) for group in groups)
+        repeats = self.sample.repeats
+        first, second = (
+            Side.of(group.x, group.weights, coef, self.blocks, None if repeats is None else repeats[group.rows])
+            for group in groups
+        )
         return first, second
 
     def _coefficients(

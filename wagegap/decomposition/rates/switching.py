@@ -97,20 +97,28 @@ class SwitchPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """One group.
+    """One group, rows of the same regressors as one, so that the order of the rows of the data has no part in it.
 
     Attributes
     ----------
-    x : ndarray, shape (n, k)
-        Regressors.
-    weights : ndarray, shape (n,)
-        Weights.
-    parts : ndarray, shape (n, K)
+    x : ndarray, shape (u, k)
+        Regressors, each once.
+    weights : ndarray, shape (u,)
+        Weights of all rows that have them.
+    parts : ndarray, shape (u, K)
         x'b by block.
-    order : ndarray of int, shape (n,)
-        Rows from the lowest index to the highest.
-    upper : ndarray, shape (n,)
-        Share of the weight up to and with each row of that order.
+    order : ndarray of int, shape (u,)
+        Positions in x from the lowest index to the highest.
+    upper : ndarray, shape (u,)
+        Share of the weight up to and with each of that order.
+    place : ndarray of int, shape (n,)
+        Position in x of every row.
+    row_weights : ndarray, shape (n,)
+        Weights of the rows.
+    counts : ndarray of int, shape (u,)
+        Observations with each regressors: rows, or under frequency weights what they stand for.
+    is_weighted : bool
+        Whether weights differ between observations.
     """
 
     x: FloatArray
@@ -118,18 +126,67 @@ class Side:
     parts: FloatArray
     order: IntArray
     upper: FloatArray
+    place: IntArray
+    row_weights: FloatArray
+    counts: IntArray
+    is_weighted: bool
 
     @classmethod
-    def of(cls, x: FloatArray, weights: FloatArray, coef: FloatArray, blocks: FloatArray) -> Side:
-        """Rank the rows; `blocks` (K, k) says which columns each block holds."""
-        parts = (x * coef) @ blocks.T
-        order = np.argsort(x @ coef, kind="stable")
-        total = np.cumsum(weights[order])
-        return cls(x, weights, parts, order, total / total[-1])
+    def of(
+        cls,
+        x: FloatArray,
+        weights: FloatArray,
+        coef: FloatArray,
+        blocks: FloatArray,
+        repeats: FloatArray | None = None,
+    ) -> Side:
+        """Rank the rows; `blocks` (K, k) says which columns each block holds, `repeats` (n,) how many each row is."""
+        order, place = _ranked(x, x @ coef)
+        first = np.empty(len(order), dtype=np.intp)
+        first[place] = np.arange(len(x))
+        once, total = x[first], np.bincount(place, weights=weights, minlength=len(first)).astype(float)
+        running = np.cumsum(total[order])
+        counts = np.bincount(place, weights=repeats, minlength=len(first)).astype(np.intp)
+        is_weighted = bool(np.ptp(weights if repeats is None else weights / repeats) > 0)
+        return cls(
+            once, total, (once * coef) @ blocks.T, order, running / running[-1], place, weights, counts, is_weighted
+        )  # fmt: skip
+
+    @property
+    def observations(self) -> int:
+        """Number of observations."""
+        return int(self.counts.sum())
 
     def at(self, ranks: FloatArray) -> IntArray:
-        """Rows at some ranks between zero and one."""
+        """Positions in x at some ranks between zero and one."""
         return np.asarray(self.order[np.minimum(np.searchsorted(self.upper, ranks), len(self.order) - 1)])
+
+    def of_rows(self, influence: FloatArray) -> FloatArray:
+        """Share out an influence, (u, K), among the rows of the same regressors by weight: (n, K)."""
+        each = np.divide(
+            influence, self.weights[:, None], out=np.zeros_like(influence), where=self.weights[:, None] > 0
+        )  # fmt: skip
+        return np.asarray(each[self.place] * self.row_weights[:, None])
+
+
+def _ranked(x: FloatArray, index: FloatArray) -> tuple[IntArray, IntArray]:
+    """Distinct regressors by their index, those of one index by the regressors; and which of them each row has.
+
+    Indices count as equal to ten digits of the largest, so that rounding in the coefficients changes no order.
+    """
+    rounded = np.round(index / (float(np.abs(index).max(initial=0.0)) or 1.0), 10)
+    order = np.argsort(rounded, kind="stable")
+    starts = np.r_[True, np.diff(rounded[order]) > 0]
+    tied = ~(starts & np.r_[starts[1:], True])
+    if not tied.any():
+        return order, np.arange(len(order))
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((*x[rows].T[::-1], rounded[rows]))]
+    same = np.flatnonzero(~starts)
+    starts[same] = (x[order[same]] != x[order[same - 1]]).any(axis=1)
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.cumsum(starts) - 1
+    return np.arange(place.max() + 1), place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +196,7 @@ class Pairs:
     Attributes
     ----------
     first, second : ndarray of int, shape (p,)
-        Rows of the two groups.
+        Positions in the regressors of the two groups.
     weights : ndarray, shape (p,)
         Weights, which sum to one.
     ranks : ndarray, shape (p,)
@@ -172,23 +229,21 @@ def match_draws(first: Side, second: Side, reps: int, rng: RngLike) -> Pairs:
 
     Without weights the larger group is drawn without replacement; with weights both are drawn in proportion to them.
     """
-    generator, m = np.random.default_rng(rng), min(len(first.x), len(second.x))
-    weighted = bool(np.ptp(first.weights) or np.ptp(second.weights))
+    generator, m = np.random.default_rng(rng), min(first.observations, second.observations)
+    weighted = first.is_weighted or second.is_weighted
     rows_a, rows_b = (_ranked_draws(side, m, reps, generator, weighted=weighted) for side in (first, second))
     ranks = np.tile((np.arange(m) + 0.5) / m, reps)
     return Pairs(rows_a, rows_b, np.full(m * reps, 1 / (m * reps)), ranks)
 
 
 def _ranked_draws(side: Side, m: int, reps: int, rng: np.random.Generator, *, weighted: bool) -> IntArray:
-    """Rows of `reps` subsamples of one group, each in order of rank."""
-    n = len(side.x)
+    """Positions in x of `reps` subsamples of one group, each in order of rank."""
+    n = side.observations
     if weighted:
-        draws = [np.searchsorted(side.upper, np.sort(rng.random(m))) for _ in range(reps)]
-    elif n == m:
-        draws = [np.arange(n)] * reps
-    else:
-        draws = [np.sort(rng.choice(n, m, replace=False)) for _ in range(reps)]
-    return np.asarray(side.order[np.minimum(np.concatenate(draws), n - 1)])
+        return side.at(np.concatenate([np.sort(rng.random(m)) for _ in range(reps)]))
+    in_order = np.repeat(side.order, side.counts[side.order])
+    draws = [np.arange(n)] * reps if n == m else [np.sort(rng.choice(n, m, replace=False)) for _ in range(reps)]
+    return np.asarray(in_order[np.concatenate(draws)])
 
 
 def switch_parts(first: Side, second: Side, pairs: Pairs, link: LinkFunction, plan: SwitchPlan) -> FloatArray:
@@ -241,7 +296,7 @@ def switch_influence(first: Side, second: Side, link: LinkFunction, plan: Switch
         shift = np.cumsum(by_rank[::-1], axis=0)[::-1] - pairs.ranks @ by_rank
         total = (level - pairs.weights @ level + shift) * pairs.weights[:, None]
         sums = np.stack([np.bincount(rows, weights=column, minlength=len(side.x)) for column in total.T], axis=1)
-        influence.append(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None])
+        influence.append(side.of_rows(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None]))
     return influence[0], influence[1]
 
 
@@ -252,7 +307,7 @@ def _near(
 
     The mean is over many partners: with one each, what is peculiar to a partner would count for both groups.
     """
-    width = _WIDTH * min(len(first.x), len(second.x)) ** (-1 / 3)
+    width = _WIDTH * min(first.observations, second.observations) ** (-1 / 3)
     near = np.clip(ranks + np.linspace(-width, width, _PARTNERS)[:, None], 1e-12, 1 - 1e-12)
     pairs = [(rows, second.at(n)) if of_first else (first.at(n), rows) for n in near]
     # least squares line of each row's falls h_o in its distances d_o: its value at distance zero, and its slope

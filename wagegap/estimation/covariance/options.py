@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import combinations
-from typing import ClassVar, Literal, Protocol, Self, TypeAlias, get_args
+from numbers import Real
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
 import numpy as np
 
@@ -364,11 +365,10 @@ class Survey(_Analytic):
 
     def __post_init__(self) -> None:
         for name in ("psu", "fpc"):
-            given = getattr(self, name)
-            columns = given if isinstance(given, str) or given is None else tuple(given)
-            object.__setattr__(self, name, columns[0] if isinstance(columns, tuple) and len(columns) == 1 else columns)
-        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
+            columns = None if name == "fpc" and self.fpc is None else _names(name, getattr(self, name))
+            object.__setattr__(self, name, columns[0] if columns is not None and len(columns) == 1 else columns)
         check_option("lonely", self.lonely, (*_LONELY, *_LONELY_ALIASES))
+        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
         if not isinstance(self.strata, str | None):
             raise OptionError(f"strata={self.strata!r} must be the name of one column: strata are of the first stage.")
         if len(self.stages) > 1 and len(self._populations) != len(self.stages):
@@ -624,21 +624,21 @@ class Replicates(_Replicated):
     multiplies: bool = False
 
     def __post_init__(self) -> None:
-        given: str | tuple[str, ...] = self.columns
-        names = (given,) if isinstance(given, str) else tuple(given)
-        object.__setattr__(self, "columns", names)
+        object.__setattr__(self, "columns", _names("columns", self.columns) if self.columns != () else ())
         if self.kind is not None:
             check_option("kind", self.kind, get_args(ReplicateKind))
         check_option("centre", self.centre, get_args(Centre))
         check_fay(self.fay, self.kind)
         if self.scales is not None:
             object.__setattr__(self, "scales", tuple(self.scales))
-        factors = np.array([*(self.scales or ()), *([] if self.scale is None else [self.scale])], dtype=float)
-        if not (np.isfinite(factors).all() and (factors >= 0).all()) or self.scale == 0:
+        factors = [*(self.scales or ()), *([] if self.scale is None else [self.scale])]
+        if not all(map(_is_factor, factors)) or self.scale == 0:
             raise OptionError("scales and scale must be numbers that are not negative.")
-        if self.scales is not None and names and len(self.scales) != len(names):
-            raise OptionError(f"scales has {len(self.scales)} numbers for {len(names)} replicates: one for each.")
-        if self.fay and factors.size:
+        if self.scales is not None and self.columns and len(self.scales) != len(self.columns):
+            raise OptionError(
+                f"scales has {len(self.scales)} numbers for {len(self.columns)} replicates: one for each."
+            )
+        if self.fay and factors:
             raise OptionError("scales and scale hold Fay's factor already: give them, or fay.")
 
     def __str__(self) -> str:
@@ -781,6 +781,21 @@ def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     if len(names) > 1 and kind in ("CR2", "CR3"):
         raise OptionError(f"cov={cov!r}: {kind} is defined for one cluster; use CR1:{'+'.join(names)}.")
     return Robust(kind, names)
+
+
+def _is_factor(value: object) -> bool:
+    return isinstance(value, Real) and 0 <= float(value) < np.inf
+
+
+def _names(option: str, given: Any) -> tuple[str, ...]:
+    """Names of columns, one or several, each once."""
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"{option}={given!r} must be the name of a column, or several names.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(f"{option} names {listing(twice)} twice.")
+    return tuple(names)
 
 
 def check_fay(fay: float, kind: ReplicateKind | None) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from scipy import sparse, spatial
 
 from wagegap._typing import AnyArray, CodeArray, FloatArray, IntArray
-from wagegap.errors import DataError, OptionError, check_count, check_option, refuse_rows
+from wagegap.errors import DataError, OptionError, check_count, check_keys_meet, check_option, refuse_rows
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights, factorize, group_sums
 
 __all__ = ["Dyads", "Kernel", "Places", "Spells", "check_kernel"]
@@ -113,6 +113,7 @@ class Dyads:
         """Put the rows of `other` below; members of equal label are one."""
         if not isinstance(other, Dyads) or (self.name, self.source) != (other.name, other.source):
             raise TypeError("only dyads of one name and source can be stacked")
+        check_keys_meet(self.labels.tolist(), other.labels.tolist(), self.name, ("one result", "the other"))
         first = np.concatenate([self.labels[self.first], other.labels[other.first]])
         second = np.concatenate([self.labels[self.second], other.labels[other.second]])
         return Dyads.from_keys(self.name, self.source, first, second)

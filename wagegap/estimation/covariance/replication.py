@@ -45,7 +45,7 @@ Centre: TypeAlias = Literal["full", "mean"]
 """What replicates deviate from: the estimate of the full sample, or their own mean."""
 
 _RANK = 1e-5  # share of a replicate's weights that the others leave; below, it is one of theirs (as R survey)
-_ALIKE = 0.5  # correlation with the weights, below which replicates are not those of the weights
+_APART = 4.0  # standard errors between the replicates' slope on the weights and one, beyond which they are apart
 _SAME = 1e-9  # relative difference of weights that is rounding
 
 
@@ -254,13 +254,17 @@ def check_whole(columns: FloatArray, weights: FloatArray, *, multiplied: bool) -
     Raises
     ------
     CovarianceError
-        Where the mean of a row's replicates is, over all rows, beyond half and twice the weight, or does not go with
-        the weights, which it estimates.
+        Where the mean of a row's replicates is, over all rows, beyond half and twice the weight; or where its slope on
+        the weights, which is one where it estimates them, is nearer to zero, and surely not one.
     """
-    mean, total = columns.mean(axis=1), float(weights.sum())
-    ratio = float(mean.sum()) / total
-    varies = len(weights) > 2 and weights.std() > 1e-8 * abs(weights).max() and mean.std() > 0
-    alike = not varies or np.corrcoef(mean, weights)[0, 1] > _ALIKE
+    mean = columns.mean(axis=1)
+    ratio = float(mean.sum() / weights.sum())
+    # m_i = a + b w_i + e_i:   b = sum (w - w.)(m - m.)/S, S = sum (w - w.)^2,   se(b)^2 = sum e^2/(n - 2)/S
+    gap, rise = weights - weights.mean(), mean - mean.mean()
+    spread = float(gap @ gap)
+    slope = float(gap @ rise) / spread if spread > 0 else 1.0
+    error = float(np.sqrt(np.sum((rise - slope * gap) ** 2) / max(len(gap) - 2, 1) / spread)) if spread > 0 else 0.0
+    alike = slope > 0.5 or 1 - slope <= _APART * error
     if 0.5 <= ratio <= 2 and alike:
         return
     if multiplied:

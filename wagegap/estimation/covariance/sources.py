@@ -408,7 +408,7 @@ class ScoreSource(ErrorSource):
     def draws(self, rng: np.random.Generator, reps: int) -> FloatArray:
         """Multiplier bootstrap: Mammen's two-point weights of clusters (or rows) times their scores."""
         terms = self.cov.terms(self.groupings)
-        if len(terms) != 1 or not isinstance(terms[0][1], Grouping):
+        if len(terms) != 1 or not isinstance(terms[0][1], Grouping) or self._leaves_undefined:
             return _normal_draws(self.covariance(), rng, reps)
         sums = terms[0][1].sums(self._adjusted())
         # w = (1 - sqrt 5)/2 with probability (sqrt 5 + 1)/(2 sqrt 5), else (1 + sqrt 5)/2: E w = 0, E w^2 = E w^3 = 1
@@ -746,7 +746,7 @@ def source_of_values(
     Raises
     ------
     CovarianceError
-        Where a replicate cannot be fitted, or all replicates weight the rows of a cell alike, and so say nothing of it.
+        Where a replicate cannot be fitted.
     """
     number, n_cells, r = values.shape
     names = tuple(dict.fromkeys(scopes))
@@ -759,11 +759,6 @@ def source_of_values(
         deviations[names.index(scope), :, c] = gaps[:, c]
     keys = tuple((name, i) for name in names for i in range(number))
     ranks = np.array([replicates.rank(rows) for rows in members], dtype=float)
-    if (ranks < 2).any():
-        raise CovarianceError(
-            f"in {int((ranks < 2).sum())} of {n_cells} cells every replicate weights all rows alike, as where they are "
-            "of one sampling unit: there is no variance between units. Pool cells, or leave these out."
-        )
     flat = deviations.reshape(len(names) * number, n_cells * r)
     return ReplicateSource(replicates.design, flat, keys, replicates.kind, np.repeat(ranks, r))
 
@@ -793,6 +788,9 @@ def _stacked(first: _Kept | None, second: _Kept | None) -> _Kept | None:
 
 
 def _normal_draws(covariance: FloatArray, rng: np.random.Generator, reps: int) -> FloatArray:
-    values, vectors = np.linalg.eigh(covariance)
+    """Normal deviations; NaN where a variance is unknown."""
+    unknown = np.isnan(np.diag(covariance))
+    values, vectors = np.linalg.eigh(np.nan_to_num(covariance) if unknown.any() else covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(rng.standard_normal((reps, len(values))) @ root.T)
+    drawn = np.asarray(rng.standard_normal((reps, len(values))) @ root.T)
+    return np.where(unknown, np.nan, drawn) if unknown.any() else drawn

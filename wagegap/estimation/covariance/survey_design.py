@@ -244,9 +244,9 @@ def sampling_fractions(design: StratifiedGrouping, population: FloatArray, colum
     CovarianceError
         Where it is not positive, mixes numbers and shares, differs within a stratum, or is smaller than the sample.
     """
-    refuse_rows(np.isnan(population), MissingValueError, f"fpc {column!r} is missing or text in ", " rows.")
-    refuse_rows(population <= 0, CovarianceError, f"fpc {column!r} is not positive in ", " rows: first {first}.",
-                population)  # fmt: skip
+    advice = " rows: give each row the number of units in the population of its stratum."
+    refuse_rows(np.isnan(population), MissingValueError, f"fpc {column!r} is missing or text in ", advice)
+    refuse_rows(population <= 0, CovarianceError, f"fpc {column!r} is not positive in ", advice)
     low = np.full(design.strata.n_groups, np.inf)
     high = np.full(design.strata.n_groups, -np.inf)
     np.minimum.at(low, design.strata.codes, population)

@@ -110,6 +110,7 @@ def fit_samples(
     rule: SmallSample = "stata",
     separate: bool = False,
     keep_units: bool | None = None,
+    cell_of: IntArray | None = None,
 ) -> MeanSlopeFits:
     """Fit every sample, and pooled pairs of them.
 
@@ -128,6 +129,8 @@ def fit_samples(
         Take means and coefficients as uncorrelated, as Stata's oaxaca does.
     keep_units : bool, optional
         Keep the scores of every row; by default where they are at most 30 million numbers.
+    cell_of : ndarray of int, shape (S,), optional
+        Cell of each sample, whose rows the small-sample factor and the degrees of freedom count; one cell where absent.
 
     Raises
     ------
@@ -136,8 +139,10 @@ def fit_samples(
     """
     cells = sample.by_cell()
     done = _point(cells, poolings)
+    cell_of = np.zeros(len(cells), dtype=np.intp) if cell_of is None or rule == "joint" else cell_of
     if cov.model_based:
-        return replace(done, source=_classical(sample.source, cells, done), matrix=np.eye(len(done.values)))
+        source: ErrorSource = _classical(sample.source, cells, done, cell_of)
+        return replace(done, source=source, matrix=np.eye(len(done.values)))
     if cov.leverages or cov.adjusts_clusters:
         raise CovarianceError(
             f"cov={str(cov)!r} is defined for regressions; means and coefficients together have HC0, HC1, CR0, CR1, a "
@@ -148,12 +153,12 @@ def fit_samples(
     own_rule: SmallSample = "none" if separate and not poolings else rule
     blocks = _score_blocks(cells, done, poolings)
     if kept or not cov.independent:
-        source: ErrorSource = _score_source(sample, blocks, done.size, cov, own_rule)
+        source = _score_source(sample, blocks, done.size, cov, own_rule, cell_of)
     else:
-        source = _lean_source(sample, blocks, done.size, cov, own_rule)
+        source = _lean_source(sample, blocks, done.size, cov, own_rule, cell_of)
     # a covariance that may be repaired depends on what is reported, which is not known here
     if isinstance(source, ScoreSource) and keep_units is False and not cov.indefinite:
-        df = source.degrees(np.ones(source.size))
+        df = _degrees_by_column(source)
         phrase = f"{source.describe()}, units not kept"
         source = StatedSource(source.origin, source.covariance(), df, phrase, source.adjusts_wald)
     done = replace(done, source=source)
@@ -270,7 +275,7 @@ def _fit_pooled(first: Cell, second: Cell, pooling: Pooling) -> MeanSlopes:
     return fit_mean_slopes(y, x, np.concatenate(weights) if weights else None)
 
 
-def _classical(origin: str, cells: Sequence[Cell], done: MeanSlopeFits) -> StatedSource:
+def _classical(origin: str, cells: Sequence[Cell], done: MeanSlopeFits, cell_of: IntArray) -> StatedSource:
     """Covariance under equal error variances, means independent of coefficients."""
     if done.pooled:
         raise CovarianceError("cov='iid' does not relate a pooled fit to those of its samples: use 'HC1'.")
@@ -279,7 +284,8 @@ def _classical(origin: str, cells: Sequence[Cell], done: MeanSlopeFits) -> State
     for cell, fit in zip(cells, done.samples, strict=True):
         variance = weighted_sum_of_squares(fit.residuals, cell.weights) / (cell.nobs - fit.kept.sum())
         parts += [fit.centred / fit.total / (cell.nobs - 1), variance * fit.bread]
-    df = min(cell.nobs for cell in cells) - done.k
+    nobs = np.array([cell.nobs for cell in cells], dtype=float)
+    df = np.repeat([nobs[cell_of == cell].min() for cell in cell_of], 2 * done.k) - done.k
     return StatedSource(origin, linalg.block_diag(*parts), df, "classical, means random")
 
 
@@ -309,10 +315,10 @@ def _score_blocks(cells: Sequence[Cell], done: MeanSlopeFits, poolings: Sequence
 
 
 def _score_source(
-    sample: Sample, blocks: Iterable[_ScoreBlock], q: int, cov: Analytic, rule: SmallSample
+    sample: Sample, blocks: Iterable[_ScoreBlock], q: int, cov: Analytic, rule: SmallSample, cell_of: IntArray
 ) -> ScoreSource:
-    """Source in which all samples are one block, as in a stacked estimation."""
-    kept = list(blocks)
+    """Source in which the samples of a cell are one block, as in a stacked estimation."""
+    kept, column_cell = list(blocks), np.zeros(q, dtype=np.intp)
     widths = np.zeros(len(sample.y), dtype=np.intp)
     for rows, columns, _ in kept:
         widths[rows] = len(columns)
@@ -321,30 +327,48 @@ def _score_source(
     for rows, columns, scores in kept:
         at = pointers[rows, None] + np.arange(len(columns))
         data[at], places[at] = scores, columns
+        column_cell[columns] = cell_of[sample.cells[rows[0]]]
     matrix = sparse.csr_array((data, places, pointers), shape=(len(sample.y), q))
-    block = Block("", sample.observations(np.arange(len(sample.y))), 1)
     return ScoreSource(
-        sample.source, matrix, np.zeros(q, dtype=np.intp), np.zeros(len(sample.y), dtype=np.int32), (block,),
+        sample.source, matrix, column_cell, cell_of[sample.cells].astype(np.int32),
+        tuple(Block("", nobs, 1) for nobs in _observations_of_cells(sample, cell_of)),
         sample.groupings, cov, rule, None, sample.repeats,
     )  # fmt: skip
 
 
+def _observations_of_cells(sample: Sample, cell_of: IntArray) -> list[float]:
+    """Observations of each cell."""
+    row_cell = cell_of[sample.cells]
+    return [sample.observations(np.flatnonzero(row_cell == cell)) for cell in range(int(cell_of.max()) + 1)]
+
+
+def _degrees_by_column(source: ErrorSource) -> FloatArray:
+    """Degrees of freedom of every column: those of its block."""
+    if not isinstance(source, ScoreSource):
+        return np.array([source.degrees(row) for row in np.eye(source.size)])
+    df = [source.degrees((source.column_block == block).astype(float)) for block in range(len(source.blocks))]
+    return np.array(df, dtype=float)[source.column_block]
+
+
 def _lean_source(
-    sample: Sample, blocks: Iterable[_ScoreBlock], q: int, cov: Analytic, rule: SmallSample
+    sample: Sample, blocks: Iterable[_ScoreBlock], q: int, cov: Analytic, rule: SmallSample, cell_of: IntArray
 ) -> StatedSource:
     """Covariance of the raw scores from their sums of products, without the scores themselves."""
-    meat = np.zeros((q, q))
+    meat, column_cell = np.zeros((q, q)), np.zeros(q, dtype=np.intp)
     for rows, columns, scores in blocks:
         # a row of f equal observations adds f (s/f)(s/f)'
         each = scores if sample.repeats is None else scores / np.sqrt(sample.repeats[rows, None])
         meat[np.ix_(columns, columns)] += each.T @ each
-    nobs = sample.observations(np.arange(len(sample.y)))
-    return StatedSource(sample.source, cov.factor(rule, nobs, 1, 0.0) * meat, nobs - 1, f"{cov}, units not kept")
+        column_cell[columns] = cell_of[sample.cells[rows[0]]]
+    nobs = np.array(_observations_of_cells(sample, cell_of))[column_cell]
+    scale = np.sqrt([cov.factor(rule, n, 1, 0.0) for n in nobs])
+    return StatedSource(sample.source, meat * np.outer(scale, scale), nobs - 1.0, f"{cov}, units not kept")
 
 
 def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSample) -> MeanSlopeFits:
     """Take means and coefficients as uncorrelated, each sample's with the factor of its own regression or mean."""
     assert done.source is not None
+    done.source.announce()
     covariance = done.matrix @ done.source.covariance() @ done.matrix.T
     convention: SmallSample = "none" if rule == "none" else "stata"
     is_mean, scale = np.zeros(len(covariance), dtype=bool), np.ones(len(covariance))
@@ -359,7 +383,8 @@ def _separated(sample: Sample, done: MeanSlopeFits, cov: Analytic, rule: SmallSa
     covariance[np.ix_(is_mean, ~is_mean)] = 0.0
     covariance[np.ix_(~is_mean, is_mean)] = 0.0
     covariance *= np.sqrt(np.outer(scale, scale))
-    df = done.source.degrees(np.ones(done.source.size))
+    # of a value, those of the first column that it is made of, as all are of one cell
+    df = _degrees_by_column(done.source)[np.argmax(done.matrix != 0, axis=1)]
     phrase = f"{cov}, means apart from coefficients"
     source = StatedSource(done.source.origin, covariance, df, phrase, done.source.adjusts_wald)
     return replace(done, source=source, matrix=np.eye(len(covariance)))

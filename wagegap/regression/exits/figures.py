@@ -21,7 +21,7 @@ from wagegap._display.axes import (
     title_panel,
 )
 from wagegap._display.labels import name_ends, write_below
-from wagegap._display.numbers import spaced
+from wagegap._display.numbers import format_key, spaced
 from wagegap._display.scatter import line_band
 from wagegap._typing import FloatArray
 from wagegap.errors import OptionError
@@ -223,7 +223,8 @@ def _time_axis(ax: Any, one: Curves, words: str) -> Any:
     time = next(iter(one.lines.values()))["time"].dtype
     if isinstance(time, pd.CategoricalDtype):
         every = -(-len(time.categories) // _TICKS)
-        ax.set_xticks(range(0, len(time.categories), every), [literal(str(name)) for name in time.categories[::every]])
+        names = [literal(format_key(name)) for name in time.categories[::every]]
+        ax.set_xticks(range(0, len(time.categories), every), names)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=_TICKS, integer=True, min_n_ticks=1))
     ax.set_xlabel(f"{spaced(one.time)}; {words}" if words else spaced(one.time))

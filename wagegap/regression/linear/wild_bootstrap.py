@@ -41,6 +41,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import Rows, say_collinear
 from wagegap.estimation.covariance.options import Robust
+from wagegap.estimation.design import Design
 from wagegap.estimation.hypothesis import parse_hypothesis
 from wagegap.estimation.identification import check_identified
 from wagegap.estimation.least_squares.absorb import effects_rank
@@ -284,9 +285,8 @@ def wild_bootstrap(  # noqa: PLR0913
             design.y, design.x, row, rows.cluster_codes(cluster), null=null, restricted=restricted,
             weights=rows.weights, effects=design.effects,
         )  # fmt: skip
-    except IdentificationError:
-        check_identified(design)  # says which column, and why
-        raise
+    except IdentificationError as error:
+        raise IdentificationError(f"{error}{_reason(design)}") from error
     say_collinear([("", combination_in_words(one, design.names)) for one in problem.collinear if one.made_of])
     draws = draw_wild(problem, multipliers=multipliers, reps=reps, rng=rng)
     if draws.smallest > _COARSE and draws.enumerated:
@@ -296,6 +296,15 @@ def wild_bootstrap(  # noqa: PLR0913
             FewClustersWarning,
         )
     return _result(rows, problem, draws, (text, null), cluster, restricted=restricted, ties=ties)
+
+
+def _reason(design: Design) -> str:
+    """Say which regressors are not identified, and why."""
+    try:
+        check_identified(design.without_constant() if design.effects else design)
+    except IdentificationError as error:
+        return f" {str(error)[:1].upper()}{str(error)[1:]}"
+    return ""
 
 
 def _more_vectors(multipliers: str) -> str:

@@ -205,6 +205,7 @@ def cell_matcher(
     def cells(parts: FormulaParts) -> LinkCells:
         design = _design(frame, parts, tuple(named), ledger, keys)
         kept, n = design.rows, len(design.rows)
+        _refuse_outcome(design, outcome, estimates[0, kept], parts.regressors)
         units = tuple(", ".join(dict.fromkeys(part.labels["unit"].iloc[kept].astype(str))) for part in values)
         among = frame[keys].iloc[kept].reset_index(drop=True)
         return LinkCells(
@@ -313,6 +314,17 @@ def _design(
         return design
     lost = _cells(frame.drop(index=frame.index[design.rows]), keys)
     return replace(design, ledger=design.ledger.note(f"cells with missing covariates: {lost}."))
+
+
+def _refuse_outcome(design: Design, outcome: str, y: FloatArray, regressors: str) -> None:
+    """Raise where the rate, by its name or its values, stands among the regressors."""
+    for j, term in enumerate(design.terms):
+        named = re.search(rf"(?<!\w){re.escape(outcome)}(?!\w)", term)
+        if named or (np.ptp(y) > 0 and term != PREMIUM and np.array_equal(design.x[:, j], y)):
+            raise FormulaError(
+                f"{outcome!r} stands on both sides of the formula: the regressor {term!r} in {regressors!r} is the "
+                "rate itself, or made of it. Leave it out, or rename the column where it is another variable."
+            )
 
 
 def _check_linear(design: Design, name: str, regressors: str) -> None:

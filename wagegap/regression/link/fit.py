@@ -179,6 +179,12 @@ def fit_link(  # noqa: PLR0913
     return build(chosen, fit, call, plain=plain, beside=_beside(chosen, problem, options, plain, build))
 
 
+def _units_of_slope(link: Link) -> str:
+    """The units of a slope as it stands in a table, where both are known."""
+    rate, premium = link.cells.units[:2]
+    return "" if "none" in (rate, premium) else f", in {rate} for each {premium} of premium"
+
+
 def _regressors(setup: Setup) -> list[str]:
     """Terms other than the constant."""
     return [name for name in setup.terms if name != "Intercept"]
@@ -411,6 +417,6 @@ def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
     )
     raise ReliabilityError(
         f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. Naive slope "
-        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells). {needed} "
-        "force=True reports it anyway; method='ols' gives the naive fit."
+        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells){_units_of_slope(naive)}. "
+        f"{needed} force=True reports it anyway; method='ols' gives the naive fit."
     )

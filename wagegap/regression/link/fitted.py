@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +18,9 @@ from scipy import stats
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap._typing import FloatArray
-from wagegap.errors import DataError, OptionError, check_alpha, did_you_mean, listing, no_column
+from wagegap._typing import AnyArray, FloatArray
+from wagegap.errors import DataError, OptionError, check_alpha, did_you_mean, listing, no_column, public
+from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
 from wagegap.regression.link.cells import LinkCells
@@ -185,14 +186,33 @@ class FittedLink(Result):
             frame.loc[self.cells.premiums[0]] = list(self.slope_interval(alpha))
         return frame
 
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values; under ml that of the premium is by likelihood ratio."""
+        values = super().pvalues
+        if self.fit.p_value is not None:
+            values[self.cells.premiums[0]] = self.fit.p_value
+        return values
+
+    @public
+    def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
+        """Test linear hypotheses; under ml one of the premium alone by its profile likelihood, as `tidy` does."""
+        result = super().test(hypothesis, value)
+        rows, right, _ = parse_hypothesis(hypothesis, value, self.estimates.names)
+        at = self.estimates.names.index(self.cells.premiums[0]) if self.cells.premiums else -1
+        if self.fit.p_at is None or len(rows) > 1 or np.flatnonzero(rows[0]).tolist() != [at]:
+            return result
+        p = self.fit.p_at(float(right[0] / rows[0, at]))
+        # the t whose p-value this is, on the side of the estimate
+        t = float(np.sign(result.estimate[0]) * stats.t.isf(p / 2, result.df_denom))
+        return replace(result, statistic=t, p_value=p)
+
     def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return one row for each coefficient."""
         frame = super().tidy(alpha)
         if self.fit.interval is not None:
             frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
-        if self.fit.p_value is not None:
-            frame.loc[frame["term"] == self.cells.premiums[0], "p_value"] = self.fit.p_value
-        return frame
+        return frame.assign(p_value=self.pvalues.to_numpy())
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""

@@ -138,7 +138,7 @@ class Link(FittedLink):
         lines += self._about_spread()
         if self.permutation is not None:
             least = 1 / (self.permutation.orders + (0 if self.permutation.exact else 1))
-            of = "" if self.cells.premiums else f" of {self.title.partition(' on ')[2].partition(', ')[0]}"
+            of = "" if self.cells.premiums else f" of {next(name for name in self.setup.terms if name != 'Intercept')}"
             lines.append(f"Naive slope{of}: {self.permutation}; the smallest attainable is {least:.2g}.")
         return (*lines, *self._without_one())
 

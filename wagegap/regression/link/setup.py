@@ -133,8 +133,18 @@ def _warn_left_out(cells: LinkCells, lost: list[int]) -> None:
 
 
 def _groups(cells: LinkCells, data: pd.DataFrame | None, cluster: str) -> AnyArray:
-    if cluster in cells.keys:
-        return np.asarray(cells.keys[cluster])
+    """Cluster of each cell, of which there are two at least."""
+    groups = np.asarray(cells.keys[cluster]) if cluster in cells.keys else _looked_up(cells, data, cluster)
+    if len(np.unique(groups)) < 2:
+        raise CovarianceError(
+            f"all {cells.n} cells have a single group of {cluster!r} ({groups[0]}), and so no variance between groups: "
+            "cluster on a finer column, or leave cluster= out."
+        )
+    return groups
+
+
+def _looked_up(cells: LinkCells, data: pd.DataFrame | None, cluster: str) -> AnyArray:
+    """Cluster of each cell in the data beside them."""
     if data is None or cluster not in data:
         raise no_column(cluster, [*cells.keys, *([] if data is None else data)], "or key to cluster by")
     keys = list(cells.keys.columns)

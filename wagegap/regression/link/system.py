@@ -23,17 +23,26 @@ import pandas as pd
 
 from wagegap._display.numbers import spaced
 from wagegap._typing import FloatArray
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, public
+from wagegap.errors import (
+    CovarianceError,
+    DataError,
+    IdentificationError,
+    OptionError,
+    check_option,
+    listing,
+    public,
+)
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import estimates_of, match_cells, positions
-from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments
+from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments, solve_params
 from wagegap.regression.link.setup import Setup, build_setup
 
 __all__ = ["LinkSystem", "fit_link_system"]
 
+_SINGULAR = 1e-10  # eigenvalue of the residuals' correlation that is zero
 Weighting = Literal["separate", "sur"]
 
 
@@ -144,16 +153,35 @@ def fit_link_system(
         raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
     equations, v_y = [setup.problem.checked() for setup in setups], _outcome_covariance(setups, rates)
     weights: FloatArray = np.eye(len(equations))
-    b = solve_moments(equations, weights, v_y)[0]
+    b = solve_params(equations, weights)
     residuals = np.column_stack(
         [e.y - e.x @ part for e, part in zip(equations, coefficients_of(equations, b), strict=True)]
     )
+    names = [setup.cells.outcome for setup in setups]
+    correlation = _correlation(residuals, names)
     if weighting == "sur":
+        _check_sur(correlation)
         weights = np.asarray(np.linalg.inv(residuals.T @ residuals / len(residuals)))
     b, cov = solve_moments(equations, weights, v_y)
-    names = [setup.cells.outcome for setup in setups]
-    correlation = pd.DataFrame(np.corrcoef(residuals, rowvar=False), index=names, columns=names)
     return LinkSystem(_labelled(setups, b, cov, weighting), tuple(names), correlation, weighting)
+
+
+def _correlation(residuals: FloatArray, names: list[str]) -> pd.DataFrame:
+    """Correlations of the equations' residuals; missing where an equation has none."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return pd.DataFrame(np.corrcoef(residuals, rowvar=False), index=names, columns=names)
+
+
+def _check_sur(correlation: pd.DataFrame) -> None:
+    """Raise where residuals of one equation are those of others, so that their covariance has no inverse."""
+    r = correlation.to_numpy()
+    if not np.isfinite(r).all() or np.linalg.eigvalsh(r)[0] < _SINGULAR:
+        pairs = np.abs(r - np.eye(len(r)))
+        raise IdentificationError(
+            f"residuals of {listing(correlation.columns)} are on the boundary, with a correlation of up to "
+            f"{np.nanmax(pairs):.3f}: their covariance has no inverse to weigh by. Use weighting='separate', or leave "
+            "out an outcome that the others make up."
+        )
 
 
 def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: Any) -> list[Setup]:

@@ -53,7 +53,7 @@ from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result, draw_estimates
-from wagegap.estimation.scores import check_clusters
+from wagegap.estimation.scores import check_clusters, warn_of_sides
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
@@ -94,7 +94,10 @@ class Premiums(Result):
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def per_cent(self, correction: Correction = "none") -> Premiums:
-        """Return the premiums in per cent, 100 (exp(b) - 1).
+        """Return the premiums in per cent of one more unit, 100 (exp(b) - 1).
+
+        Errors and intervals are by the delta method, symmetric about the per cent; a test of no premium is that of the
+        logs, which does not depend on the scale.
 
         Parameters
         ----------
@@ -266,16 +269,17 @@ def fit_premiums(  # noqa: PLR0913
         raise OptionError("fit_premiums needs a formula: 'log(wage) ~ skill + controls | absorbed effects'.")
     panel = as_panel(data)
     names = check_premiums(premium, base, list(panel.frame.columns))
-    rows = prepare(
+    every = prepare(
         _rebased(panel, names[0], base), formula, by=by, cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,
     )  # fmt: skip
-    rows = rows.without_singletons(singletons, common=method == "stacked")
-    asked = _asked(rows, names, formula, base=base, at=at)
+    rows = every.without_singletons(singletons, common=method == "stacked")
+    asked = _asked(rows, every, names, formula, base=base, at=at)
     rows, wanted, cells, absent = _kept_cells(asked.rows, asked.terms, least, empty_cells)
     labels = asked.labels(rows.design, comparison)
     estimates, sigma = _fitted(rows, asked.columns, labels, wanted, method=method, title=asked.title)
     estimates = replace(estimates, notes=(*estimates.notes, *asked.notes))
+    _warn_of_sides(rows, asked.terms)
     premiums = Premiums(estimates, ", ".join(names), cells.assign(sigma=sigma), absent)
     return premiums if keep_units else premiums.without_units()
 
@@ -328,7 +332,7 @@ class _Asked:
         return pd.DataFrame(rows, columns=["term", "unit", "comparison"])
 
 
-def _asked(rows: Rows, names: Sequence[str], formula: str, *, base: Any, at: At) -> _Asked:
+def _asked(rows: Rows, every: Rows, names: Sequence[str], formula: str, *, base: Any, at: At) -> _Asked:
     """Find the premiums among the regressors, at the values that are asked for."""
     terms = premium_terms(rows, names, formula, base)
     zeros = [values_held(rows.design, term) for term in terms]
@@ -339,7 +343,7 @@ def _asked(rows: Rows, names: Sequence[str], formula: str, *, base: Any, at: At)
             for term, held in zip(terms, zeros, strict=True) if held
         ]  # fmt: skip
         return _Asked(rows, terms, tuple(listing(held, 4) for held in zeros), tuple(notes))
-    rows, values = measured_from(rows, terms, split_formula(formula).regressors, at)
+    rows, values = measured_from(rows, every, terms, split_formula(formula).regressors, at)
     note = "Premiums that differ with other regressors are averaged over the workers of a cell, who are taken as given."
     return _Asked(rows, terms, tuple(values), (note,) if any("averaged" in value for value in values) else ())
 
@@ -409,6 +413,15 @@ def _rebased(panel: Panel, premium: str, base: str | float | None) -> Panel:
         )
     ordered = [base, *(level for level in levels if level != base)]
     return panel.with_columns(**{premium: pd.Categorical(panel.frame[premium], categories=ordered)})
+
+
+def _warn_of_sides(rows: Rows, terms: Sequence[PremiumTerm]) -> None:
+    """Warn of cells whose holders, or others, are all of one cluster, sampling unit, place or period."""
+    if rows.cov.replicated:
+        return
+    held = [term.holds(rows.design.x) for term in terms if term.held is not None]
+    sides = [side for holds in held for side in (*holds.T, ~holds.any(axis=1))]
+    warn_of_sides(rows.cov, rows.sample, sides)
 
 
 def _kept_cells(

@@ -204,8 +204,23 @@ def values_held(design: Design, term: PremiumTerm) -> list[str]:
     return list(dict.fromkeys(said))
 
 
-def measured_from(rows: Rows, terms: Sequence[PremiumTerm], regressors: str, at: At) -> tuple[Rows, list[str]]:
+def measured_from(
+    rows: Rows, every: Rows, terms: Sequence[PremiumTerm], regressors: str, at: At
+) -> tuple[Rows, list[str]]:
     """Measure the columns that premiums are crossed with from their means, or from values, in each cell.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows of the regression.
+    every : Rows
+        Those whose formula was evaluated, singletons of absorbed effects among them.
+    terms : sequence of PremiumTerm
+        The premiums.
+    regressors : str
+        Right side of the formula.
+    at : "mean" or mapping
+        As in `fit_premiums`.
 
     Returns
     -------
@@ -216,7 +231,7 @@ def measured_from(rows: Rows, terms: Sequence[PremiumTerm], regressors: str, at:
     """
     supposed = {} if at == "mean" or at is None else dict(at)
     needed = required_columns(regressors, rows.access.columns(None, rows.design.rows[:0]))
-    frame, crossed = rows.columns(needed), [_crossed(rows.design, term) for term in terms]
+    frame, crossed = every.columns(needed), [_crossed(rows.design, term) for term in terms]
     names = [
         sorted(_variables(rows.design, columns, frame) - {term.name})
         for term, columns in zip(terms, crossed, strict=True)
@@ -225,9 +240,10 @@ def measured_from(rows: Rows, terms: Sequence[PremiumTerm], regressors: str, at:
     x = rows.design.x.copy()
     for term, columns in zip(terms, crossed, strict=True):
         if columns:
-            added = _added(rows, frame, term, changes_of=regressors, supposed=supposed)
-            for j, more in zip(term.columns, added, strict=True):
-                x[:, columns] -= more[:, columns] * rows.design.x[:, [j]]
+            used = np.isin(every.design.rows, rows.design.rows)
+            for j, more in zip(term.columns, _added(rows.design, frame, term, regressors, supposed), strict=True):
+                means = _cell_means(rows, more[used][:, columns])
+                x[:, columns] -= means * rows.design.x[:, [j]]
     return rows.with_design(x=x), [_said(of_term, supposed) for of_term in names]
 
 
@@ -253,12 +269,12 @@ def _check_values(supposed: Mapping[str, Any], crossed: set[str], frame: pd.Data
 
 
 def _added(
-    rows: Rows, frame: pd.DataFrame, term: PremiumTerm, *, changes_of: str, supposed: Mapping[str, Any]
+    design: Design, frame: pd.DataFrame, term: PremiumTerm, regressors: str, supposed: Mapping[str, Any]
 ) -> list[FloatArray]:
-    """What one more unit of a premium adds to every column, the mean of its cell for each row; an array a column."""
+    """What one more unit of a premium adds to every column in every row; an array for each column of the premium."""
     if term.name not in frame:
         raise OptionError(f"at= goes with a premium that is a column of the data, not with {term.name!r}.")
-    own, design = frame[term.name], rows.design
+    own = frame[term.name]
     if term.kind == "category":
         levels = [dict(design.columns[j].levels)[term.name] for j in term.columns]
         base = next(level for level in design.factors[term.name] if level not in levels)
@@ -268,19 +284,15 @@ def _added(
     else:
         steps = [(own, own + 1)]
     changes = [{**supposed, term.name: value} for step in steps for value in step]
-    matrices = changed_matrices(frame, changes_of, changes)
-    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-    return [
-        _cell_means(high - low, weights, rows.cells.codes)
-        for low, high in zip(matrices[::2], matrices[1::2], strict=True)
-    ]
+    matrices = changed_matrices(frame, regressors, changes)
+    return [high - low for low, high in zip(matrices[::2], matrices[1::2], strict=True)]
 
 
-def _cell_means(values: FloatArray, weights: FloatArray, cells: Any) -> FloatArray:
+def _cell_means(rows: Rows, values: FloatArray) -> FloatArray:
     """Weighted mean of each column in the cell of each row."""
-    total = np.bincount(cells, weights=weights)
+    weights, cells = np.ones(len(rows)) if rows.weights is None else rows.weights, rows.cells.codes
     sums = np.column_stack([np.bincount(cells, weights=weights * column) for column in values.T])
-    return np.asarray((sums / total[:, None])[cells])
+    return np.asarray((sums / np.bincount(cells, weights=weights)[:, None])[cells])
 
 
 def _said(names: Sequence[str], supposed: Mapping[str, Any]) -> str:

@@ -120,7 +120,9 @@ class Rates(Result):
         z2 = stats.norm.isf(alpha / 2) ** 2
         centre = (p + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
-        return pd.DataFrame({"conf_low": centre - half, "conf_high": centre + half}, index=self.estimates.names) * top
+        # both are exact where nobody did, or everybody
+        ends = {"conf_low": np.where(p <= 0, 0.0, centre - half), "conf_high": np.where(p >= 1, 1.0, centre + half)}
+        return pd.DataFrame(ends, index=self.estimates.names) * top
 
     def jeffreys(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return Jeffreys' intervals with the design's effective sizes, for display: they stay within 0 and 1.

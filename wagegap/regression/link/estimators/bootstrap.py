@@ -85,9 +85,10 @@ def fit_bootstrap(
     full = np.linalg.matrix_rank(of_exact, hermitian=True) == len(exact)
     exists = (np.linalg.eigvalsh(given)[:, 0] > 0) & full
     if exists.mean() < 0.5 or not exists[0]:
+        also = "" if exists[0] else ", and in the data,"
         raise IdentificationError(
-            f"in {int((~exists).sum())} of {reps} draws the premiums vary no more than their errors: no interval is "
-            "given."
+            f"in {int((~exists[1:]).sum())} of {reps} draws{also} the premiums vary "
+            "no more than their errors: no interval is given."
         )
     params = np.full((reps + 1, k), np.inf)
     params[exists] = np.linalg.solve(moments[exists], right[exists][..., None])[..., 0]

@@ -6,7 +6,8 @@ from those of what is true by the known covariance, so
     b = (p'M p - tr(M V_pp))^-1 (p'M y - tr(M V_py)).
 
 The covariance is the sandwich of the corrected scores of the rows; where sampling errors are correlated across rows,
-their known covariance is added.
+their known covariance is added. That sum may have a direction of negative variance, where known covariances take away
+more than the scores have: it is repaired in the metric of its terms, and said.
 
 References
 ----------
@@ -22,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray
-from wagegap.errors import ReliabilityError
+from wagegap.errors import CovarianceWarning, ReliabilityError, warn
+from wagegap.estimation.covariance.definite import repair_covariance
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores, jackknife_errors
 from wagegap.regression.link.problem import LinkProblem, delete_groups
@@ -36,7 +38,11 @@ __all__ = [
     "fit_moments",
     "slopes_without",
     "solve_moments",
+    "solve_params",
 ]
+
+
+_NO_VARIANCE = 1e-3  # variance after a repair, relative to the size of its terms, that is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,6 +196,37 @@ def solve_moments(
         Coefficients of all equations, shape (K,), and their covariance, (K, K).
     """
     n, ends = equations[0].n, np.cumsum([0, *(e.k for e in equations)])
+    moments, right = _corrected(equations, weights)
+    bread = np.linalg.inv(moments.sum(axis=0))
+    b = np.asarray(bread @ right.sum(axis=0))
+    # V = B (S'S + meat of other cells) B', the scores of each equation with the root of its small-sample factor
+    parts = [cluster_scores(part, groups) for part in np.split(right - moments @ b, ends[1:-1], axis=1)]
+    scores = np.hstack([np.sqrt(factor) * sums for sums, factor in parts])
+    same = np.eye(n, dtype=bool) if groups is None else groups[:, None] == groups
+    own = scores.T @ scores
+    across = _known(equations, weights, b, v_y, ~same)
+    if not across.any():
+        return b, bread @ own @ bread.T
+    # S'S + D'(Omega - Omega_same) D, whose terms are S'S, D'Omega D and D'Omega_same D
+    metric = own + across + 2 * _known(equations, weights, b, v_y, same)
+    repaired = repair_covariance(own + across, metric)
+    cov = np.asarray(bread @ repaired.matrix @ bread.T)
+    if repaired.metric is not None:
+        gone = np.diag(cov) <= _NO_VARIANCE * np.einsum("ij,jk,ik->i", bread, metric, bread)
+        cov[gone, gone] = np.nan
+        _warn_repaired(repaired.lowest, repaired.n_directions, len(b))
+    return b, cov
+
+
+def solve_params(equations: Sequence[LinkProblem], weights: FloatArray) -> FloatArray:
+    """Coefficients of corrected, weighted normal equations alone, shape (K,)."""
+    moments, right = (part.sum(axis=0) for part in _corrected(equations, weights))
+    return np.asarray(np.linalg.solve(moments, right))
+
+
+def _corrected(equations: Sequence[LinkProblem], weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Corrected moments of each cell, shape (n, K, K), and right-hand sides, (n, K)."""
+    n, ends = equations[0].n, np.cumsum([0, *(e.k for e in equations)])
     # Of each cell a: A_ij = w_ij (x_i x_j' - (M_i V_pp)_aa), r_i = sum_j w_ij (x_i y_j - (M_i V_py_j)_aa), the errors
     # for premiums alone; b = (sum_a A)^-1 sum_a r, and the scores are s = r - A b
     moments, right = np.zeros((n, ends[-1], ends[-1])), np.zeros((n, ends[-1]))
@@ -202,19 +239,23 @@ def solve_moments(
             side[:, list(a.estimated)] -= np.einsum("ab,jba->aj", m, c.v_xy)
             moments[:, rows, ends[j] : ends[j + 1]] = weights[i, j] * block
             right[:, rows] += weights[i, j] * side
-    bread = np.linalg.inv(moments.sum(axis=0))
-    b = np.asarray(bread @ right.sum(axis=0))
-    # V = B (S'S + meat of other cells) B', the scores of each equation with the root of its small-sample factor
-    parts = [cluster_scores(part, groups) for part in np.split(right - moments @ b, ends[1:-1], axis=1)]
-    scores = np.hstack([np.sqrt(factor) * sums for sums, factor in parts])
-    same = np.eye(n, dtype=bool) if groups is None else groups[:, None] == groups
-    return b, bread @ (scores.T @ scores + _across(equations, weights, b, v_y, same)) @ bread.T
+    return moments, right
 
 
-def _across(
-    equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray, same: BoolArray
+def _warn_repaired(lowest: float, directions: int, size: int) -> None:
+    warn(
+        f"corrected moments: known covariances of cells that share workers leave {directions} of {size} directions of "
+        f"the coefficients a negative variance (smallest eigenvalue {lowest:.2g} of the size of its terms). It is "
+        "repaired in the metric of the terms, and errors are larger than the sum says; a coefficient without variance "
+        "has no error.",
+        CovarianceWarning,
+    )
+
+
+def _known(
+    equations: Sequence[LinkProblem], weights: FloatArray, b: FloatArray, v_y: FloatArray, pairs: BoolArray
 ) -> FloatArray:
-    """Known covariance of the deviations of different cells, or clusters, in the meat; within them there are scores."""
+    """Known covariance of the deviations of some pairs of cells in the meat."""
     designs = [np.hstack([w * a.x for w, a in zip(column, equations, strict=True)]) for column in weights.T]
     slopes = [part[list(e.estimated)] for e, part in zip(equations, coefficients_of(equations, b), strict=True)]
     meat = np.zeros((len(b), len(b)))
@@ -223,5 +264,5 @@ def _across(
             # D_i' Omega_ij D_j, Omega_ij = V_yy,ij + b_i' V_pp b_j - b_i' V_py_j - V_yp_i b_j
             omega = v_y[i, j] + np.einsum("j,l,jlab->ab", slopes[i], slopes[j], a.v_x)
             omega -= np.einsum("j,jab->ab", slopes[i], c.v_xy) + np.einsum("l,lab->ba", slopes[j], a.v_xy)
-            meat += designs[i].T @ np.where(same, 0.0, omega) @ designs[j]
+            meat += designs[i].T @ np.where(pairs, omega, 0.0) @ designs[j]
     return meat

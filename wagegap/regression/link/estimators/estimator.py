@@ -72,6 +72,8 @@ class LinkFit:
         Its 95 % interval.
     p_value : float or None
         Of a slope of zero, where it is not that of a t test.
+    p_at : callable or None
+        From another slope to its p-value, where there is a `p_value`.
     interval : tuple of float or None
         95 % interval of the slope, where it is not a number of standard errors.
     interval_at : callable or None
@@ -100,6 +102,7 @@ class LinkFit:
     tau2: float | None = None
     tau2_interval: tuple[float, float] | None = None
     p_value: float | None = None
+    p_at: Callable[[float], float] | None = None
     interval: tuple[float, float] | None = None
     interval_at: Callable[..., tuple[float, float]] | None = None
     slopes: FloatArray | None = None

@@ -55,6 +55,7 @@ __all__ = [
     "maximise",
     "profile_at",
     "profile_interval",
+    "profile_p",
     "ratio_quantile",
     "slopes_without",
 ]
@@ -162,7 +163,7 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
         notes=() if options.groups is None else said,
         without=np.where(identified, slopes_without(problem), np.nan), problem=problem, tau2=fit.tau2,
         p_value=fit.p_value, interval=fit.interval, interval_at=partial(profile_interval, problem),
-        boundary=_boundary(*fit.at_zero),
+        boundary=_boundary(*fit.at_zero), p_at=partial(profile_p, problem),
     )  # fmt: skip
 
 
@@ -219,13 +220,10 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     profile = _profile(problem, restricted)
     scaled, theta = profile.scaled, profile.top
     params, cov = _coefficients(problem, scaled, theta)
-    at_zero = float(profile_at(scaled.model, np.zeros(1), tolerance=1e-9)[1][0])
-    # F of 2 (l(b^) - l_p(0)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
-    df, fall = problem.n - problem.k, max(2 * (profile.value - at_zero) / profile.kent, 0.0)
-    f = df * float(np.expm1(fall / (df + 1))) if restricted else fall
+    df = problem.n - problem.k
     at_floor = theta[0, 1:] <= scaled.model.floor + _AT_FLOOR
     return MlFit(
-        params, cov, _interval(profile, alpha), float(stats.f.sf(f, 1, df)),
+        params, cov, _interval(profile, alpha), _p_value(profile, 0.0),
         float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
         float(df), profile.kent, (bool(at_floor[0]), bool(at_floor[1])),
     )  # fmt: skip
@@ -234,6 +232,20 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
 def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
     """Slopes whose profile likelihood is near enough to the maximum."""
     return _interval(_profile(problem, restricted), alpha)
+
+
+def profile_p(problem: LinkProblem, slope: float) -> float:
+    """p-value of a slope by the ratio of the restricted profile likelihood, as `fit_ml` has that of zero."""
+    return _p_value(_profile(problem, True), slope)
+
+
+def _p_value(profile: _Profile, slope: float) -> float:
+    # F of 2 (l(b^) - l_p(b)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
+    model, df = profile.scaled.model, profile.problem.n - profile.problem.k
+    there = float(profile_at(model, np.array([slope / profile.scaled.unit]), tolerance=1e-9)[1][0])
+    fall = max(2 * (profile.value - there) / profile.kent, 0.0)
+    f = df * float(np.expm1(fall / (df + 1))) if model.restricted else fall
+    return float(stats.f.sf(f, 1, df))
 
 
 def _profile(problem: LinkProblem, restricted: bool) -> _Profile:

@@ -39,6 +39,7 @@ from wagegap.errors import (
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
+from wagegap.estimation.units import check_one_unit
 from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
 from wagegap.regression.link.estimators.exact import lies_on_line
@@ -210,6 +211,8 @@ def specification_curve(  # noqa: PLR0913
     Raises
     ------
     ColumnError, OptionError, FormulaError, DataError
+    UnitError
+        Where sources are in several units, so that their slopes are for several steps.
     EmptyDataError
         When no specification can be estimated.
 
@@ -237,6 +240,10 @@ def specification_curve(  # noqa: PLR0913
         raise OptionError("samples must be a dict of name -> countries left out.")
     rates = estimates_of(rates, "rates")
     _check_outcome(outcome, rates)
+    check_one_unit(
+        [unit for name, given in premiums.items() for unit in estimates_of(given, name).labels["unit"]],
+        "the sources of premiums",
+    )
     _check_samples(samples or {}, rates, on)
     check_count("reps", reps)
     data = None if data is None else as_pandas(data)
@@ -308,7 +315,8 @@ def _permuted(
 ) -> _Permuted | None:
     """Permute the rates of a sample; a country has the same random numbers in every specification."""
     absent = {left_out} if isinstance(left_out, str) else {str(name) for name in left_out}
-    rows = np.flatnonzero([not {name, *name.split(" ")} & absent for name in cells.names])
+    keyed = zip(cells.names, cells.keys.astype(str).itertuples(index=False), strict=True)
+    rows = np.flatnonzero([not {name, *keys_of_cell} & absent for name, keys_of_cell in keyed])
     for i in rows:
         keys.setdefault(cells.names[i], rng.random(reps))
     p, z = cells.p[rows, 0], np.delete(cells.design.x[rows], cells.design.columns_of(cells.premiums[0]), axis=1)

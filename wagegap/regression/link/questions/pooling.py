@@ -58,11 +58,13 @@ class Pooled(Answer):
         f = self.frame
         before, after = f["premium"].std(), f["pooled_premium"].std()
         most = f.iloc[int(np.argmax(np.abs(f["pooled_premium"] - f["premium"])))]
+        cells, change = self.link.cells, 100 * (after / before - 1)
+        than = f"{abs(change):.0f} % {'less' if change <= 0 else 'more'} than"
         return (
-            f"Seen together, the premiums of {self.link.cells.counted()} spread {100 * (1 - after / before):.0f} % "
-            f"less than each seen alone; {self.link.cells.name_of(most['cell'])} moves most, from "
-            f"{most['premium']:.3g} to {most['pooled_premium']:.3g}{unit_in_heading(self.link.cells.units[1])}. "
-            "Pooled figures are for looking at, not for regressions."
+            f"Seen together, the premiums of {cells.counted()} spread {than} each seen alone; "
+            f"{cells.name_of(most['cell'])} moves most, from {most['premium']:.3g} to "
+            f"{most['pooled_premium']:.3g}{unit_in_heading(cells.units[1])}. Pooled figures are for looking at, not "
+            "for regressions."
         )
 
     def plot(self, ax: Any = None) -> Any:
