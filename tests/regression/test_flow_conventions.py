@@ -28,6 +28,7 @@ def fit_columns(data, **options):
     formula = f"y ~ {' + '.join(regressors) or '1'}" + (f" | {' + '.join(effects)}" if effects else "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", errors.IdentificationWarning)
+        warnings.simplefilter("ignore", errors.CovarianceWarning)  # rows of leverage one
         return wg.fit_flows(data, formula, **{"cov": "HC1", **options})
 
 
@@ -326,9 +327,9 @@ def test_canonical_links_have_one_information(swiss):
 @pytest.mark.parametrize("link", ["probit", "cloglog"])
 @pytest.mark.parametrize("information", ["observed", "expected"])
 def test_the_information_beside_absorbed_effects_is_that_beside_dummies(link, information):
-    data = repeated_flows()
+    data = repeated_flows().assign(k=np.arange(240) % 12)
     options = dict(family="fractional", link=link, information=information)
-    for cov in ("iid", "HC1", "HC2", "CR2:g"):
+    for cov in ("iid", "HC1", "HC2", "CR2:k"):
         absorbed = wg.fit_flows(data, "share ~ x | g", cov=cov, **options)
         dummies = wg.fit_flows(data, "share ~ x + C(g)", cov=cov, **options)
         assert absorbed.bse["x"] == pytest.approx(dummies.bse["x"], rel=1e-7)
