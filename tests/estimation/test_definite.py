@@ -73,6 +73,7 @@ def test_a_negative_variance_is_repaired_alike_in_every_coding(rows, facts):
     error = result.bse["x"]
     assert 0.05 < error < 0.09  # sandwich's own repair of its own sum gives .0707
     test = result.test("x = 0")
+    assert "CR1:a+b (5 a x 5 b, stata factor), repaired." in result.summary().replace("\n  ", " ")
     assert test.std_error[0] == pytest.approx(error, rel=1e-12)
     assert test.p_value == pytest.approx(result.pvalues["x"], rel=1e-12)
     assert np.sqrt(result.cov_params().loc["x", "x"]) == pytest.approx(error, rel=1e-12)
@@ -289,7 +290,7 @@ def shared_workers(seed, shift=0.0, scale=1.0):
 
 @pytest.mark.filterwarnings("ignore:reliability:wagegap.errors.ReliabilityWarning")
 def test_links_of_cells_that_share_workers():
-    with pytest.warns(CovarianceWarning, match="errors that cells share leave the covariance") as found:
+    with pytest.warns(CovarianceWarning, match="cells that share workers leave") as found:
         link = shared_workers(2)
     assert len([one for one in found if one.category is CovarianceWarning]) == 1
     values = np.linalg.eigvalsh(link.cov_params() / np.outer(link.bse, link.bse))
@@ -297,6 +298,14 @@ def test_links_of_cells_that_share_workers():
     recoded = quietly(lambda: shared_workers(2, shift=5.0, scale=100.0), CovarianceWarning)
     assert recoded.bse["premium"] == pytest.approx(link.bse["premium"], rel=1e-8)
     assert 100 * recoded.bse["g"] == pytest.approx(link.bse["g"], rel=1e-8)
-    nothing = quietly(lambda: shared_workers(6), CovarianceWarning)
-    assert nothing.bse.isna().all()
-    assert nothing.pvalues.isna().all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_stated_covariances_are_held_to_it_in_any_unit(scale):
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "JPN"], "b": [0.1, 0.2, 0.3]})
+    units = np.diag([scale, scale, 1.0])
+    v = np.array([[1.0, 0.9, 0], [0.9, 1.0, 0], [0, 0, 1.0]])
+    assert wg.Estimates.from_table(frame, term="ai", vcov=units @ v @ units).bse["JPN"] == 1
+    v[0, 1] = v[1, 0] = 1.1
+    with pytest.raises(CovarianceError, match="not positive semidefinite: the smallest"):
+        wg.Estimates.from_table(frame, term="ai", vcov=units @ v @ units)
