@@ -165,7 +165,7 @@ def test_an_offset_agrees_with_statsmodels():
     data = repeated_flows()
     fitted = wg.fit_flows(data, "flow ~ x + offset(log(pop))", cov="iid")
     agree_with_poisson_of_statsmodels(fitted, data["flow"], data[["x"]], offset=np.log(data["pop"]))
-    agree_with_poisson_of_statsmodels(fitted, data["flow"], data[["x"]], exposure=data["pop"])
+    agree_with_poisson_of_statsmodels(fitted, data["flow"], data[["x"]], exposure=data["pop"].to_numpy())
 
 
 def test_an_offset_beside_effects_is_one_beside_dummies():
