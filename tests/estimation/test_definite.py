@@ -114,6 +114,26 @@ def test_what_is_positive_semidefinite_stays_bit_for_bit(seed, q, rank):
         assert not repaired.vanishing(np.eye(q)).any()
 
 
+def test_the_plain_repair_by_hand():
+    # eigenvalues 3, -1 along (1, 1) and (1, -1)
+    repaired = repair_eigenvalues(np.array([[1.0, 2.0], [2.0, 1.0]]))
+    np.testing.assert_allclose(repaired.matrix, [[1.5, 1.5], [1.5, 1.5]])
+    assert repaired.lowest == pytest.approx(-1 / 3)
+    assert (repaired.n_directions, repaired.n_negative) == (1, 0)
+    assert repaired.vanishing(np.array([[1.0, -1], [1, 1], [1, 0], [0, 0]])).tolist() == [True, False, False, False]
+    negative = repair_eigenvalues(np.diag([1.0, -4.0, 2.0]))
+    np.testing.assert_allclose(negative.matrix, np.diag([1.0, 0, 2]))
+    assert (negative.lowest, negative.n_directions, negative.n_negative) == (-1.0, 1, 1)
+
+
+def test_directions_without_any_size_are_left_alone():
+    v, m = np.diag([1.0, -0.5, 0.0]), np.diag([1.0, 0.5, 0.0])
+    repaired = repair_covariance(v, m)
+    np.testing.assert_allclose(repaired.matrix, np.diag([1.0, 0, 0]), atol=1e-15)
+    assert (repaired.lowest, repaired.n_directions, repaired.n_negative) == (pytest.approx(-1.0), 1, 1)
+    assert repaired.vanishing(np.eye(3)).tolist() == [False, True, False]  # the third was never uncertain
+
+
 def test_by_hand_of_three_by_three():
     # V+ = I: the repair is the plain one there, and a change of units takes it along
     v = np.array([[1.0, 0.9, 0.9], [0.9, 1.0, -0.9], [0.9, -0.9, 1.0]])

@@ -46,6 +46,7 @@ def repeated_flows(n=240, seed=0):
 
 
 @pytest.mark.shared
+@pytest.mark.filterwarnings("ignore:HC1 errors of 2 of 3 coefficients are far too:wagegap.errors.CovarianceWarning")
 @pytest.mark.public_case("ppml_effects_only")
 @pytest.mark.parametrize("number", SETS)
 def test_separated_rows_are_those_flagged_in_the_data(separation_set, number):
@@ -322,6 +323,7 @@ def test_canonical_links_have_one_information(swiss):
     np.testing.assert_allclose(fits[0].bse, fits[1].bse, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:CR2.g is not defined for 8 of 9 coefficients:wagegap.errors.CovarianceWarning")
 @pytest.mark.parametrize("link", ["probit", "cloglog"])
 @pytest.mark.parametrize("information", ["observed", "expected"])
 def test_the_information_beside_absorbed_effects_is_that_beside_dummies(link, information):

@@ -109,8 +109,9 @@ def fairlie(  # noqa: PLR0913
     model : {"logit", "probit", "cloglog", "lpm"}
         Distribution function of the index.
     reference : {"A", "B", "pooled", "neumark"}
-        Coefficients of the first group, of the second, or of both pooled with an indicator of the group (left out of
-        the predictions) or without.
+        Coefficients of the first group, of the second, or of both pooled with an indicator of the second group (left
+        out of the predictions, which are at the first group's level: swapped groups have another explained part) or
+        without.
     detail : {"terms", "columns", "none"} or mapping, optional
         Blocks of columns that are switched together; a term of the formula each by itself.
     order : {"all", "random"} or sequence of str

@@ -34,7 +34,7 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.cellwise import Rows
-from wagegap.estimation.column_types import number_or_nan
+from wagegap.estimation.column_types import fault_of, number_or_nan
 from wagegap.estimation.design import Design, check_columns_meet
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
@@ -295,8 +295,9 @@ def _regressors(panel: Panel, parts: FormulaParts, time: str | None, mundlak: st
     names = [mundlak] if isinstance(mundlak, str) else list(mundlak)
     for name in names:
         check_column(name, panel.frame.columns, "for mundlak")
-        if not pd.api.types.is_numeric_dtype(panel.frame[name]):
-            raise OptionError(f"mundlak={name!r} is not a column of numbers, which alone have means.")
+        fault = fault_of(panel.frame[name])
+        if fault:
+            raise OptionError(f"mundlak={name!r} is not a column of numbers, which alone have means: it {fault}.")
     worker = panel.roles.worker
     if names and worker is None:
         raise OptionError("mundlak= needs the role worker: read_panel(..., worker=).")
