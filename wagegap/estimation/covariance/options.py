@@ -601,7 +601,8 @@ class Replicates(_Replicated):
         How they were made, which says c_r: 1/R, 1/(R (1 - fay)^2), (R - 1)/R, 1, `scales`, 1/(R - 1), 4/R; SDR are
         the successive differences of ACS and CPS, whose weights may be negative. The panel's kind where absent.
     fay : float
-        Fay's factor, for kind Fay, which needs it.
+        Fay's factor, for kind Fay, which needs it unless `scales` or `scale` are given: they are the whole of c_r, and
+        hold it already.
     scales : tuple of float, optional
         c_r of each replicate, in place of the kind's (R's `rscales`); JKn needs them: (n_h - 1)/n_h of its stratum.
     scale : float, optional
@@ -638,8 +639,6 @@ class Replicates(_Replicated):
             raise OptionError(
                 f"scales has {len(self.scales)} numbers for {len(self.columns)} replicates: one for each."
             )
-        if self.fay and factors:
-            raise OptionError("scales and scale hold Fay's factor already: give them, or fay.")
 
     def __str__(self) -> str:
         count = f", {len(self.columns)} replicates" if self.columns else ""
