@@ -197,7 +197,7 @@ def _adults(frame: pd.DataFrame) -> dict[str, Any]:
     return dict(
         graduate=zero_one(graduate), stem=zero_one(stem), health=zero_one(health), exp_years=frame["C_Q09_C"],
         sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"), field=frame["B_Q01b"].map(_FIELDS).astype(object),
-        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str), kind=_kinds(occupation),
+        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str).astype("category"), kind=_kinds(occupation),
         working_stem=_flag(stem & frame["C_D05"].eq(1) & occupation.notna()),
         outside=zero_one(~in_stem), in_field=zero_one(in_stem), outside_or_manager=zero_one(~(in_stem | manager)),
         to_health=zero_one(to_health), has_pay=_flag(paid), paid=_flag(paid & ~health),
