@@ -224,3 +224,13 @@ def test_a_gap_of_rounding_has_no_shares():
     gap = wg.oaxaca(data, "y ~ x", group="g", groups=("one", "two"))
     assert gap.totals().values == pytest.approx([0.0, -0.2, 0.2], abs=1e-12)
     assert gap.tidy()["share"].isna().all()
+
+
+@pytest.mark.parametrize("door", ["rif_oaxaca", "dfl"])
+def test_inequality_of_a_logarithm_is_said_to_be_that(door):
+    data = people().assign(pay=lambda d: np.exp(d["y"] + 6))
+    name = "statistic" if door == "rif_oaxaca" else "statistics"
+    call = {"group": "is_first", "groups": (True, False), name: ["gini", "share_below:0.9 median", "variance"]}
+    notes = " ".join(getattr(wg, door)(data, "log(pay) ~ x", **call).notes)
+    assert "gini, share_below(0.9 median): of the logarithm itself" in notes
+    assert "logarithm" not in " ".join(getattr(wg, door)(data, "pay ~ x", **call).notes)

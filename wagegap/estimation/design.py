@@ -196,15 +196,17 @@ def build_design(
 
 def _refuse_outcome(parts: FormulaParts, y: FloatArray, matrix: Matrix) -> None:
     """Raise where the outcome, as it is written or under another name, stands among its own regressors."""
-    varies = bool((y != y[0]).any())
+    outcome = parts.outcome.strip("`")
+    many = len(np.unique(y[:1_000])) > 2  # a copy of two values predicts them perfectly, which models say themselves
     for j, column in enumerate(matrix.columns):
-        written = parts.values is None and parts.outcome.strip("`") in (column.term, *column.parts)
-        if written or (varies and np.array_equal(matrix.values[:, j], y)):
+        written = parts.values is None and outcome in (column.term, *column.parts)
+        named = parts.values is None and re.search(rf"(?<!\w){re.escape(outcome)}(?!\w)", column.name) is not None
+        if written or ((many or named) and np.array_equal(matrix.values[:, j], y)):
             raise FormulaError(
                 f"{parts.outcome!r} stands on both sides of the formula: the regressor {column.name!r} is the outcome "
                 "itself, or made of it. Leave it out."
             )
-    if parts.values is None and parts.outcome.strip("`") in parts.effect_columns:
+    if parts.values is None and outcome in parts.effect_columns:
         raise FormulaError(f"{parts.outcome!r} stands on both sides of the formula: its own effects are absorbed.")
 
 

@@ -46,6 +46,7 @@ from wagegap.decomposition.distributions.sides import (
     group_sides,
     label_statistics,
     name_reference,
+    notes_on_logarithms,
     one_comparison,
     replicated_source,
 )
@@ -74,12 +75,10 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import required_columns
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_LOG
 from wagegap.panel.rows import domain_of
 
 __all__ = ["ReweightedGap", "dfl"]
 
-_RELATIVE = ("gini", "theil", "mld", "atkinson", "lorenz", "interquantile_ratio")
 _GRID, _BINS = 256, 1024
 _SCORES_AT_MOST = 30_000_000
 _AT_ONCE = 4_000_000  # weights of rows by replicate that are held together
@@ -500,10 +499,7 @@ def _notes(grouped: GroupedSample, plan: _Plan) -> list[str]:
     notes = plan.propensity.notes()
     if len(plan.steps) > 1:
         notes.append(f"Sequence: {', then '.join(plan.steps)}, each given those before.")
-    relative = [one.name for one in plan.statistics if one.family in _RELATIVE]
-    if relative and grouped.design.unit in PER_LOG:
-        notes.append(f"{listing(relative)}: of the logarithm itself; for pay put the outcome without log().")
-    return notes
+    return [*notes, *notes_on_logarithms(plan.statistics, grouped.design.unit)]
 
 
 def _diagnostics(grouped: GroupedSample, gaps: Sequence[_Gap], plan: _Plan) -> dict[str, pd.DataFrame]:

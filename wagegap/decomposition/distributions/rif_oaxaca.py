@@ -49,6 +49,7 @@ from wagegap.decomposition.distributions.sides import (
     group_sides,
     label_statistics,
     name_reference,
+    notes_on_logarithms,
     replicated_source,
 )
 from wagegap.decomposition.distributions.statistics import (
@@ -528,6 +529,8 @@ def _decomposition(
     title = f"{listing(names, 4)} of {grouped.design.outcome}"
     estimates = joint_estimates(grouped, labels, values.ravel(), source, matrix, title=f"Gap of {title}")
     estimates = _with_mass_points(grouped, plan, fits, estimates)
+    notes = notes_on_logarithms(plan.statistics, unit)
+    estimates = replace(estimates, notes=(*estimates.notes, *notes))
     if plan.propensity is not None:
         estimates = replace(estimates, notes=(*estimates.notes, *plan.propensity.notes()))
     if keep_units is False:

@@ -22,6 +22,7 @@ import pandas as pd
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.decomposition.distributions.mass_points import drop_errors
 from wagegap.decomposition.distributions.reweighting import Reweighting, ReweightModel, Trim, reweight
+from wagegap.decomposition.distributions.statistics import Statistic
 from wagegap.decomposition.groups import GroupedSample
 from wagegap.decomposition.inference import replicate_values
 from wagegap.decomposition.result import TOTAL
@@ -31,6 +32,7 @@ from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.moments import row_blocks
 from wagegap.estimation.sample import Cell
+from wagegap.estimation.units import PER_LOG
 
 __all__ = [
     "COMPONENTS",
@@ -40,9 +42,12 @@ __all__ = [
     "group_sides",
     "label_statistics",
     "name_reference",
+    "notes_on_logarithms",
     "one_comparison",
     "replicated_source",
 ]
+
+_RELATIVE = ("gini", "theil", "mld", "atkinson", "lorenz", "interquantile_ratio")
 
 MEASURE = "measure"
 """The key that names the statistic; tidy frames keep "statistic" for t."""
@@ -98,6 +103,14 @@ def name_reference(reference: str, text: str) -> str:
     'pay structure of the second group, with the regressors of the first'
     """
     return text.format(*(("first", "second") if reference == "A" else ("second", "first")))
+
+
+def notes_on_logarithms(statistics: Sequence[Statistic], unit: str) -> list[str]:
+    """Say which statistics are relative to a level, and so mean something else of a logarithm."""
+    relative = [one.name for one in statistics if one.family in _RELATIVE or one.of_median is not None]
+    if not relative or unit not in PER_LOG:
+        return []
+    return [f"{listing(relative)}: of the logarithm itself; for pay put the outcome without log()."]
 
 
 def one_comparison(frame: pd.DataFrame, keys: Mapping[str, Any], known: Sequence[str]) -> pd.DataFrame:
