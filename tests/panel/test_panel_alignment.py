@@ -110,3 +110,16 @@ def test_polars_and_arrow_stand_in_the_order_of_the_rows(shuffled):
     expected = wg.fit_linear(shuffled, "y ~ x", weights="w").params
     for weights in (pl.Series(shuffled.w.to_numpy()), pa.array(shuffled.w.to_numpy()), shuffled.w.tolist()):
         pd.testing.assert_series_equal(wg.fit_linear(shuffled, "y ~ x", weights=weights).params, expected)
+
+
+@pytest.mark.parametrize("kind", ["category", "Int64", "boolean", "string", "datetime64[ns, UTC]", "float32"])
+def test_columns_that_are_added_keep_their_type(rows, kind):
+    days = pd.Timestamp("2020", tz="UTC") + pd.to_timedelta(rows["d"], "D")
+    series = (days if kind.startswith("datetime") else rows["d"]).astype(kind)
+    last = wg.read_panel(rows.rename("r{}".format).iloc[::-1]).assign(again=series.rename("r{}".format)).frame["again"]
+    some = wg.read_panel(rows.iloc[50:]).assign(again=series).frame["again"]
+    whole = wg.read_panel(rows).assign(again=series).frame["again"]
+    assert [column.dtype for column in (last, some, whole)] == [series.dtype] * 3
+    assert last.tolist() == series.tolist()[::-1]
+    assert some.tolist() == series.tolist()[50:]
+    assert whole.tolist() == series.tolist()

@@ -44,11 +44,11 @@ def align(values: Any, labels: pd.Index[Any], numbers: pd.Index[Any] | None, wha
     [3.0, 1.0]
     """
     if not isinstance(values, pd.Series) or values.index.equals(labels):
-        return values.to_numpy() if isinstance(values, pd.Series) else values
+        return _without_index(values) if isinstance(values, pd.Series) else values
     given, cure = values.index, "name their column instead, or pass .to_numpy() if they stand in the order of the rows"
     if numbers is not None and given.equals(numbers):
         if given.is_(numbers) or len(labels.difference(given)):  # made from the panel's frame itself, or not from both
-            return values.to_numpy()
+            return _without_index(values)
         raise DataError(
             f"the index of the {what} is that of panel.frame, and also, in another order, that of the frame which the "
             f"panel was read from: {cure}."
@@ -67,4 +67,9 @@ def align(values: Any, labels: pd.Index[Any], numbers: pd.Index[Any] | None, wha
             f"rows, such as {listing(map(repr, absent[:3].tolist()))}. Give one number for each row with its label; or "
             f"{cure}."
         )
-    return np.asarray(values)[place]
+    return _without_index(values.iloc[place])
+
+
+def _without_index(values: pd.Series[Any]) -> Any:
+    """Values of a series in their own type: categories and nullable numbers stay what they are."""
+    return values.to_numpy() if isinstance(values.dtype, np.dtype) else values.array
