@@ -51,6 +51,10 @@ def test_an_adult_without_an_answer_is_not_counted_among_the_zeros(adults, colum
     np.testing.assert_array_equal(adults.frame[column].astype(float), EXPECTED[column])
 
 
+def test_levels_of_education_are_words(adults):
+    assert adults.frame["educ_level"].tolist()[8:] == ["level 3", "na", "level 6"]
+
+
 def test_rates_leave_out_those_whose_occupation_is_unknown(adults):
     rates = wg.fit_rates(adults, {"outside": "outside"}, among="stem", cov="HC0", min_rows=2)
     assert rates.params.iloc[0] == pytest.approx(2 / 3)  # of 7 STEM graduates 3 have an occupation

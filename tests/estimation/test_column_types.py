@@ -51,6 +51,8 @@ NO_NUMBERS = {
 def rows():
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"x": rng.uniform(1, 40, 120).round(1), "w": rng.uniform(1, 3, 120).round(1)})
+    frame = frame.assign(y2=np.round(frame.w * 3), g=np.array(["a", "b"])[np.arange(120) % 2])
+    frame["in_work"] = (rng.random(120) < 0.7).astype(int)
     return frame.assign(d=rng.integers(0, 2, 120), y=frame.x / 10 + rng.normal(size=120), share=(frame.x / 40).round(3))
 
 
@@ -65,6 +67,10 @@ ROLES = {
     "outcome": lambda rows, change: wg.fit_linear(changed(rows, "y", lambda v: change(v.round(2))), "y ~ d").params,
     "regressor": lambda rows, change: wg.fit_linear(changed(rows, "x", change), "y ~ x + d").params,
     "interaction": lambda rows, change: wg.fit_linear(changed(rows, "x", change), "y ~ d + d:x").params,
+    "offset": lambda rows, change: wg.fit_flows(changed(rows, "x", change), "y2 ~ d + offset(x)").params,
+    "selection": lambda rows, change: (
+        wg.oaxaca_selection(changed(rows, "x", change), "y ~ d", group="g", selection="in_work ~ x").params
+    ),
     "control": lambda rows, change: wg.fit_exits(changed(rows, "x", change), "d ~ x", margins=False).params,
     "weight": lambda rows, change: wg.fit_linear(changed(rows, "w", change), "y ~ x", weights="w").params,
     "event": lambda rows, change: wg.fit_rates(changed(rows, "share", change), {"share": "share"}, by=()).params,
@@ -76,7 +82,7 @@ ROLES = {
 @pytest.mark.parametrize("role", ROLES.values(), ids=ROLES.keys())
 @pytest.mark.parametrize("change", NUMBERS.values(), ids=NUMBERS.keys())
 def test_numbers_of_any_kind_are_numbers(rows, role, change):
-    np.testing.assert_allclose(role(rows, change), role(rows, lambda v: v), rtol=1e-5)  # float32
+    np.testing.assert_allclose(role(rows, change), role(rows, lambda v: v), rtol=1e-5, atol=1e-7)  # float32
 
 
 @pytest.mark.parametrize("role", ROLES.values(), ids=ROLES.keys())

@@ -73,6 +73,7 @@ def test_a_negative_variance_is_repaired_alike_in_every_coding(rows, facts):
     error = result.bse["x"]
     assert 0.05 < error < 0.09  # sandwich's own repair of its own sum gives .0707
     test = result.test("x = 0")
+    assert "CR1:a+b (5 a x 5 b, stata factor), repaired." in result.summary().replace("\n  ", " ")
     assert test.std_error[0] == pytest.approx(error, rel=1e-12)
     assert test.p_value == pytest.approx(result.pvalues["x"], rel=1e-12)
     assert np.sqrt(result.cov_params().loc["x", "x"]) == pytest.approx(error, rel=1e-12)
@@ -112,6 +113,26 @@ def test_what_is_positive_semidefinite_stays_bit_for_bit(seed, q, rank):
     for repaired in (repair_covariance(v, 3 * v), repair_covariance(v, v + np.diag(np.diag(v))), repair_eigenvalues(v)):
         assert repaired.matrix is v
         assert not repaired.vanishing(np.eye(q)).any()
+
+
+def test_the_plain_repair_by_hand():
+    # eigenvalues 3, -1 along (1, 1) and (1, -1)
+    repaired = repair_eigenvalues(np.array([[1.0, 2.0], [2.0, 1.0]]))
+    np.testing.assert_allclose(repaired.matrix, [[1.5, 1.5], [1.5, 1.5]])
+    assert repaired.lowest == pytest.approx(-1 / 3)
+    assert (repaired.n_directions, repaired.n_negative) == (1, 0)
+    assert repaired.vanishing(np.array([[1.0, -1], [1, 1], [1, 0], [0, 0]])).tolist() == [True, False, False, False]
+    negative = repair_eigenvalues(np.diag([1.0, -4.0, 2.0]))
+    np.testing.assert_allclose(negative.matrix, np.diag([1.0, 0, 2]))
+    assert (negative.lowest, negative.n_directions, negative.n_negative) == (-1.0, 1, 1)
+
+
+def test_directions_without_any_size_are_left_alone():
+    v, m = np.diag([1.0, -0.5, 0.0]), np.diag([1.0, 0.5, 0.0])
+    repaired = repair_covariance(v, m)
+    np.testing.assert_allclose(repaired.matrix, np.diag([1.0, 0, 0]), atol=1e-15)
+    assert (repaired.lowest, repaired.n_directions, repaired.n_negative) == (pytest.approx(-1.0), 1, 1)
+    assert repaired.vanishing(np.eye(3)).tolist() == [False, True, False]  # the third was never uncertain
 
 
 def test_by_hand_of_three_by_three():
@@ -269,7 +290,7 @@ def shared_workers(seed, shift=0.0, scale=1.0):
 
 @pytest.mark.filterwarnings("ignore:reliability:wagegap.errors.ReliabilityWarning")
 def test_links_of_cells_that_share_workers():
-    with pytest.warns(CovarianceWarning, match="errors that cells share leave the covariance") as found:
+    with pytest.warns(CovarianceWarning, match="cells that share workers leave") as found:
         link = shared_workers(2)
     assert len([one for one in found if one.category is CovarianceWarning]) == 1
     values = np.linalg.eigvalsh(link.cov_params() / np.outer(link.bse, link.bse))
@@ -277,6 +298,14 @@ def test_links_of_cells_that_share_workers():
     recoded = quietly(lambda: shared_workers(2, shift=5.0, scale=100.0), CovarianceWarning)
     assert recoded.bse["premium"] == pytest.approx(link.bse["premium"], rel=1e-8)
     assert 100 * recoded.bse["g"] == pytest.approx(link.bse["g"], rel=1e-8)
-    nothing = quietly(lambda: shared_workers(6), CovarianceWarning)
-    assert nothing.bse.isna().all()
-    assert nothing.pvalues.isna().all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_stated_covariances_are_held_to_it_in_any_unit(scale):
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "JPN"], "b": [0.1, 0.2, 0.3]})
+    units = np.diag([scale, scale, 1.0])
+    v = np.array([[1.0, 0.9, 0], [0.9, 1.0, 0], [0, 0, 1.0]])
+    assert wg.Estimates.from_table(frame, term="ai", vcov=units @ v @ units).bse["JPN"] == 1
+    v[0, 1] = v[1, 0] = 1.1
+    with pytest.raises(CovarianceError, match="not positive semidefinite: the smallest"):
+        wg.Estimates.from_table(frame, term="ai", vcov=units @ v @ units)

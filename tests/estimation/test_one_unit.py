@@ -189,6 +189,25 @@ def test_degrees_of_freedom_are_units_less_one():
     assert Spells("t", "s", np.array([1, 2, 1, 3]), lags=1).degrees(rows) == 2
 
 
+def test_pair_weights_of_another_kind_are_not_stacked():
+    places = Places("lat~lon", "s", np.zeros(2), np.zeros(2), km=10.0)
+    years = Spells("t", "s", np.array([1, 2]), lags=1)
+    dyads = Dyads.from_keys("o~d", "s", np.array(["A", "B"]), np.array(["B", "C"]))
+    groups = Grouping.from_keys("g", "s", np.array(["a", "b"]))
+    others = {
+        places: [Places("lat~lon", "s", np.zeros(2), np.zeros(2), km=20.0), groups,
+                 Places("lat~lon", "s", np.zeros(2), np.zeros(2), km=10.0, kernel="bartlett")],
+        years: [Spells("t", "s", np.array([1, 2]), lags=2), Spells("t", "other", np.array([1, 2]), lags=1), groups],
+        dyads: [Dyads.from_keys("o~d", "other", np.array(["A"]), np.array(["B"])), groups],
+        groups: [Grouping.from_keys("h", "s", np.array(["a"])), Grouping.from_keys("g", "t", np.array(["a"])), years],
+    }  # fmt: skip
+    for pairs, unlike in others.items():
+        assert pairs.stack(pairs).take(np.array([0, 1])).degrees(np.array([0, 1])) == pairs.degrees(np.array([0, 1]))
+        for other in unlike:
+            with pytest.raises(TypeError, match="can be stacked"):
+                pairs.stack(other)
+
+
 def test_few_clusters_are_warned_of_below_ten(workers):
     for count, warned in ((9, True), (10, False)):
         frame = workers.assign(c=np.arange(len(workers)) % count)

@@ -286,7 +286,7 @@ ASKED = [
     (lambda: premiums(workers(w=-1), weights="w", weight_kind="frequency"), DataError, "'w'", "negative in 600"),
     (lambda: premiums(weights="w", weight_kind="frequency"), DataError, "'w'", "whole numbers", "600 of 600"),
     (lambda: premiums(workers(w="a"), weights="w"), MissingValueError, "'w'", "600 of 600", "filter"),
-    (lambda: premiums(workers(w="1.5"), weights="w"), DataError, "'w'", "text in 600 of 600", "to_numeric"),
+    (lambda: premiums(workers(w="1.5"), weights="w"), MissingValueError, "'w'", "text in 600 of 600", "to_numeric"),
     (lambda: premiums(workers(exper="1.5")), DataError, "'exper' is text", "600 of 600", "to_numeric", "C(exper)"),
     (lambda: premiums(workers(w=0.0), weights="w"), DataError, "'w'", "zero in all 600"),
     (lambda: premiums(weights=workers()["w"].head(10)), DataError, "10 weights for 600 rows", "one number for each"),

@@ -394,7 +394,7 @@ def test_bad_input():
             many, "pay ~ x", selection="place ~ x + z1", method="lee", cov="iid")),
         (CovarianceError, "not defined", lambda: fit_selection(data, "pay ~ x", selection="~ z", cov="HC2")),
         (IdentificationError, "in KOR, .*separated", lambda: fit_selection(
-            data.assign(copy=data["works"]), "pay ~ x", selection="works ~ x + copy", by="iso3")),
+            data.assign(copy=1 - 2 * data["works"]), "pay ~ x", selection="works ~ x + copy", by="iso3")),
         (IdentificationError, "single place", lambda: fit_selection(
             many.assign(place="home"), "pay ~ x", selection="place ~ z1", method="dahl")),
         (OptionError, "as C\\(...\\)", lambda: fit_selection(data, "pay ~ x | cl", selection="~ z")),

@@ -162,3 +162,30 @@ def test_nothing_but_singletons_is_refused_by_name(fit):
         fit(data, "flow ~ x | w", singletons="dropp")
     with pytest.raises(errors.OptionError, match="Did you mean 'drop'"):
         fit(data, "flow ~ x", singletons="dropp")
+
+
+def test_linear_hazards_beside_effects_are_the_linear_model():
+    """A group in which nobody leaves has a finite effect there, and regressors that vary within it."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": rng.integers(0, 90, 500), "x": rng.normal(size=500), "c": np.arange(500) % 2})
+    data["left"] = (rng.random(500) < 0.1 + 0.1 * (data["x"] > 0)).astype(int)
+    for singletons in ("drop", "keep"):
+        options = dict(cov="HC1", singletons=singletons)
+        hazard = wg.fit_exits(data, "left ~ x | g", model="lpm", **options)
+        linear = wg.fit_linear(data, "left ~ x | g", **options)
+        assert hazard.params["x"] == pytest.approx(linear.params["x"], rel=1e-9)
+        assert hazard.bse["x"] == pytest.approx(linear.bse["x"], rel=1e-8)
+        assert hazard.nobs == linear.nobs
+
+
+def test_groups_without_variation_are_those_of_a_cell():
+    """A group whose exits are all in one cell has no variation in the other."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": rng.integers(0, 12, 600), "x": rng.normal(size=600), "c": rng.integers(0, 2, 600)})
+    data["left"] = ((rng.random(600) < 0.4) & ~((data["g"] < 3) & (data["c"] == 0))).astype(int)
+    both = wg.fit_exits(data, "left ~ x | g", by="c", cov="HC1")
+    for c in (0, 1):
+        alone = wg.fit_exits(data[data["c"] == c], "left ~ x | g", cov="HC1")
+        found = both.estimates.select(c=c, term="x")
+        assert found.values[0] == pytest.approx(alone.params["x"], rel=1e-9)
+        assert found.bse.iloc[0] == pytest.approx(alone.bse["x"], rel=1e-8)

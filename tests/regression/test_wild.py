@@ -432,5 +432,5 @@ def test_functions_of_the_outcome_are_left_to_the_user(aliased):
     share = aliased.assign(share=np.exp(aliased["y"]) / 50)
     with pytest.raises(FormulaError, match="'share' stands on both sides"):
         wg.fit_flows(share, "share ~ share + x")
-    with pytest.raises(FormulaError, match="'ai' stands on both sides"):
+    with pytest.raises(IdentificationError, match="the outcomes are separated"):
         wg.fit_exits(aliased, "ai ~ x + C(ai)", by=())

@@ -435,6 +435,7 @@ def test_a_choice_draws_substitution_and_elasticities():
         fitted.plot(variable="pya")
 
 
+@pytest.mark.filterwarnings("ignore:rho, a correlation:wagegap.errors.IdentificationWarning")
 def test_a_selection_draws_corrected_beside_uncorrected():
     rng = np.random.default_rng(1)
     u, z, x, w = rng.normal(size=(4, 1500))

@@ -153,11 +153,12 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
 def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = False) -> Panel:
     """Read adults of the skills survey: field of degree, occupation, hourly pay, weights.
 
-    Adds `graduate`; `stem` and `health` (field of the degree, missing without a degree or its field); the kind of
-    occupation `kind` and what it means for these, missing where the occupation is: `outside` (not a STEM occupation:
-    ISCO 21, 25, 31, 35) and its opposite `in_field`, `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32).
-    Three samples are 1 or 0 for everybody: `working_stem` (employed STEM graduates with a known occupation), `has_pay`
-    (graduates of a known field with pay and experience), and `paid` (those of fields other than health).
+    Adds `educ_level` ("level 1" to "level 8", the categories of EDCAT7); `graduate`; `stem` and `health` (field of the
+    degree, missing without a degree or its field); the kind of occupation `kind` and what it means for these, missing
+    where the occupation is: `outside` (not a STEM occupation: ISCO 21, 25, 31, 35) and its opposite `in_field`,
+    `outside_or_manager` (nor a manager), `to_health` (ISCO 22, 32). Three samples are 1 or 0 for everybody:
+    `working_stem` (employed STEM graduates with a known occupation), `has_pay` (graduates of a known field with pay and
+    experience), and `paid` (those of fields other than health).
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ def _adults(frame: pd.DataFrame) -> dict[str, Any]:
     return dict(
         graduate=zero_one(graduate), stem=zero_one(stem), health=zero_one(health), exp_years=frame["C_Q09_C"],
         sex=frame["GENDER_R"].map({1: "m", 2: "f"}).fillna("na"), field=frame["B_Q01b"].map(_FIELDS).astype(object),
-        educ_level=frame["EDCAT7"].fillna(-1).astype(int).astype(str), kind=_kinds(occupation),
+        educ_level=_levels(frame["EDCAT7"]), kind=_kinds(occupation),
         working_stem=_flag(stem & frame["C_D05"].eq(1) & occupation.notna()),
         outside=zero_one(~in_stem), in_field=zero_one(in_stem), outside_or_manager=zero_one(~(in_stem | manager)),
         to_health=zero_one(to_health), has_pay=_flag(paid), paid=_flag(paid & ~health),
@@ -235,6 +236,11 @@ def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list
     merged = rows[rows["iso3"].isin(weights["iso3"].unique())].merge(weights, on=keys, how="left")
     refuse_rows(merged[names[0]].isna(), DataError, "", f" persons have no replicate weights in {path.name}.")
     return merged, [str(name) for name in names]
+
+
+def _levels(category: pd.Series[Any]) -> pd.Series[Any]:
+    """Levels of education as words, which no formula takes for numbers; "na" where unknown."""
+    return category.map(lambda level: f"level {int(level)}", na_action="ignore").astype("object").fillna("na")
 
 
 def _kinds(occupation: pd.Series[Any]) -> AnyArray:

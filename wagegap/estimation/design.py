@@ -39,6 +39,8 @@ __all__ = [
     "build_design",
     "check_columns_meet",
     "check_keys",
+    "check_numbers_in",
+    "check_regressors",
     "free_name",
 ]
 
@@ -172,8 +174,8 @@ def build_design(
     if rows.size == 0:
         raise EmptyDataError(f"no rows are left for {parts.outcome!r}.\n{ledger}")
     used = frame[needed] if rows.size == len(frame) else frame[needed].iloc[rows]
-    _check_outcome_types(used, outcome_columns, parts.outcome)
-    _check_regressor_types(used, regressor_columns, parts.regressors)
+    check_numbers_in(used, outcome_columns, parts.outcome, WageError)
+    check_regressors(used, regressor_columns, parts.regressors)
     y = design_matrix(used, f"{parts.outcome} - 1").values if parts.values is None else parts.values[rows, None]
     if y.shape[1] != 1:
         raise FormulaError(f"the outcome {parts.outcome!r} is {y.shape[1]} columns; it must be one column of numbers.")
@@ -194,15 +196,17 @@ def build_design(
 
 def _refuse_outcome(parts: FormulaParts, y: FloatArray, matrix: Matrix) -> None:
     """Raise where the outcome, as it is written or under another name, stands among its own regressors."""
-    varies = bool((y != y[0]).any())
+    outcome = parts.outcome.strip("`")
+    many = len(np.unique(y[:1_000])) > 2  # a copy of two values predicts them perfectly, which models say themselves
     for j, column in enumerate(matrix.columns):
-        written = parts.values is None and parts.outcome.strip("`") in (column.term, *column.parts)
-        if written or (varies and np.array_equal(matrix.values[:, j], y)):
+        written = parts.values is None and outcome in (column.term, *column.parts)
+        named = parts.values is None and re.search(rf"(?<!\w){re.escape(outcome)}(?!\w)", column.name) is not None
+        if written or ((many or named) and np.array_equal(matrix.values[:, j], y)):
             raise FormulaError(
                 f"{parts.outcome!r} stands on both sides of the formula: the regressor {column.name!r} is the outcome "
                 "itself, or made of it. Leave it out."
             )
-    if parts.values is None and parts.outcome.strip("`") in parts.effect_columns:
+    if parts.values is None and outcome in parts.effect_columns:
         raise FormulaError(f"{parts.outcome!r} stands on both sides of the formula: its own effects are absorbed.")
 
 
@@ -247,8 +251,13 @@ def check_columns_meet(
     check_keys_meet(first.dropna().unique().tolist(), second.dropna().unique().tolist(), what, names)
 
 
-def _check_outcome_types(frame: pd.DataFrame, columns: Sequence[str], expression: str) -> None:
-    """Raise where a column of the outcome holds no numbers, unless it is compared with something."""
+def check_numbers_in(
+    frame: pd.DataFrame, columns: Sequence[str], expression: str, error: type[DataError] = DataError
+) -> None:
+    """Raise where a column of an outcome or offset holds no numbers, unless it is compared with something.
+
+    >>> check_numbers_in(pd.DataFrame({"field": ["cs", "law"]}), ["field"], "I(field == 'cs')")
+    """
     compared = _COMPARED.search(expression)
     for name in columns:
         held = held_by(frame[name])
@@ -260,13 +269,15 @@ def _check_outcome_types(frame: pd.DataFrame, columns: Sequence[str], expression
             fault = fault_of(frame[name])
         if fault:
             advice = f". \"I({name} == 'x')\" is 1 where it is x" if held in ("category", "text") else ""
-            raise WageError(f"{name!r} {fault}{advice}.")
+            raise error(f"{name!r} {fault}{advice}.")
 
 
-def _check_regressor_types(frame: pd.DataFrame, columns: Sequence[str], expression: str) -> None:
+def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: str) -> None:
     """Raise where a column mixes numbers and text, or holds numbers as text, dates, durations or complex numbers.
 
     Text is a factor, and so is whatever stands in `C(...)`; dates may be compared with one another.
+
+    >>> check_regressors(pd.DataFrame({"code": ["1", "2"]}), ["code"], "C(code)")
     """
     odd = {name: held for name in columns if (held := held_by(frame[name])) not in ("numbers", "category")}
     written = factors_of(expression) if odd else set()

@@ -681,9 +681,12 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
         scale = float(np.abs(known).max()) or 1.0
         if not np.allclose(known, known.T, atol=1e-10 * scale):
             raise CovarianceError("vcov is not symmetric.")
-        lowest = float(np.linalg.eigvalsh(known).min())
-        if lowest < -1e-8 * scale:
-            raise CovarianceError(f"vcov is not positive semidefinite: its smallest eigenvalue is {lowest:.3g}.")
+        size = np.sqrt(np.where(np.diag(known) == 0, scale, np.abs(np.diag(known))))
+        lowest = float(np.linalg.eigvalsh(known / np.outer(size, size)).min())
+        if lowest < -1e-8:
+            raise CovarianceError(
+                f"vcov is not positive semidefinite: the smallest eigenvalue of its correlations is {lowest:.3g}."
+            )
         return matrix
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)

@@ -129,13 +129,13 @@ def warn_of_sides(cov: Analytic, sample: Sample, sides: Sequence[BoolArray]) -> 
     """Warn of cells in which one side of a comparison, a row's membership of shape (n,), lies inside one unit."""
     if cov.independent:
         return
-    cells, names = sample.cells, sample.cell_names
+    names = sample.cell_names
     alone = np.zeros(len(names), dtype=bool)
     for side in sides:
-        at = np.flatnonzero(side)
-        present = np.bincount(cells[at], minlength=len(names)) > 0
-        for unit in cov.units(sample.groupings) if at.size else []:
-            alone |= present & inside_one_unit(unit.take(at), cells[at], len(names))
+        cells = np.where(side, sample.cells, len(names))  # the other side is a cell of its own
+        present = np.bincount(cells, minlength=len(names) + 1)[:-1] > 0
+        for unit in cov.units(sample.groupings):
+            alone |= present & inside_one_unit(unit, cells, len(names) + 1)[:-1]
     if alone.any():
         where = listing((names[c] or "the data" for c in np.flatnonzero(alone)), 4)
         warn(

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 import wagegap as wg
 from wagegap.errors import CovarianceWarning
-from wagegap.regression.link.estimators.eiv import fit_eiv, solve_moments
+from wagegap.regression.link.estimators.eiv import fit_eiv, fit_moments, solve_moments
 from wagegap.regression.link.estimators.estimator import cluster_scores, jackknife_errors
 from wagegap.regression.link.estimators.ml import fit_ml, profile_interval
 from wagegap.regression.link.problem import LinkProblem
@@ -273,6 +273,17 @@ def test_a_slope_without_variance_after_the_repair_has_no_error():
         fit = fit_eiv(problem)
     assert np.isnan(fit.cov[1, 1])
     assert fit.cov[0, 0] > 0
+
+
+def test_moments_of_eivreg_with_clusters_have_the_factor_of_cr1_without_columns():
+    problem, region = related(7)
+    x, y, error = problem.x, problem.y, np.diag([0.0, 0.05, 0.0])
+    b, cov = fit_moments(y, x, error, groups=region)
+    bread = np.linalg.inv(x.T @ x / 18 - error)
+    np.testing.assert_allclose(b, bread @ x.T @ y / 18, rtol=1e-10)
+    scores = x * (y - x @ b)[:, None] + error @ b
+    sums = np.array([scores[region == g].sum(axis=0) for g in range(6)])
+    np.testing.assert_allclose(cov, 6 / 5 * bread @ sums.T @ sums @ bread / 18**2, rtol=1e-10)
 
 
 def test_sums_of_scores_and_jackknife_by_hand():

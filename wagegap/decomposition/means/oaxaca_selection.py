@@ -40,6 +40,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
+from wagegap.estimation.design import check_regressors
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
@@ -216,6 +217,7 @@ def _selection_regressors(
     for level, equation in equations.items():
         of_group = (frame[group] == level).to_numpy()
         if of_group.any():
+            check_regressors(frame[of_group], required_columns(equation.regressors, frame), equation.regressors)
             matrix = design_matrix(frame[of_group], equation.regressors)
             values = np.zeros((len(frame), matrix.values.shape[1]))
             values[of_group] = matrix.values

@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import BoolArray, FloatArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Information, RngLike, SmallSample, WeightKind
 from wagegap.decomposition.columns import REFERENCES, Columns, Detail, detail_rows, reported_columns
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimator, component_labels, decomposition, estimate_comparisons
@@ -51,7 +51,15 @@ from wagegap.errors import (
     refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.likelihood.binary import LINKS, BinaryFit, LinkFunction, fit_binary, probability, slope
+from wagegap.estimation.likelihood.binary import (
+    INFORMATION,
+    LINKS,
+    BinaryFit,
+    LinkFunction,
+    fit_binary,
+    probability,
+    slope,
+)
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.spec import refittable
 from wagegap.panel.rows import domain_of
@@ -83,6 +91,7 @@ def fairlie(  # noqa: PLR0913
     convention: Literal["full", "conditional"] = "full",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
@@ -118,6 +127,8 @@ def fairlie(  # noqa: PLR0913
     convention : {"full", "conditional"}
         Standard errors that hold coefficients, regressors and ranks; or coefficients alone given the matched rows, as
         published, which understate those of regressors that are unevenly spread.
+    information : {"observed", "expected"}
+        Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
     subpop : str, or ndarray of bool of shape (n,), optional
@@ -146,6 +157,7 @@ def fairlie(  # noqa: PLR0913
         reference=(reference, ("A", "B", "pooled", "neumark")),
         match=(match, ("quantiles", "draws")),
         convention=(convention, ("full", "conditional")),
+        information=(information, INFORMATION),
     )
     check_count("reps", reps)
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
@@ -156,7 +168,7 @@ def fairlie(  # noqa: PLR0913
     draws = partial(match_draws, reps=reps, rng=int(generator.integers(2**32)))
     estimator = _Fairlie(
         grouped.sample, model, reference, blocks, plan, match_quantiles if match == "quantiles" else draws,
-        convention == "full", _sums_of_parts(len(blocks), detailed=bool(rows)),
+        convention == "full", _sums_of_parts(len(blocks), detailed=bool(rows)), information,
     )  # fmt: skip
     details = {"difference": (), "explained": rows, "unexplained": ()}
     notes = ["Standard errors are given the regressors of the matched rows."] if convention == "conditional" else []
@@ -177,6 +189,7 @@ def yun(  # noqa: PLR0913
     detail: Detail = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
@@ -200,6 +213,8 @@ def yun(  # noqa: PLR0913
         Distribution function of the index; the last is `oaxaca`.
     reference : {"A", "B"}
         Coefficients at which regressors are valued: those of the first group, or of the second.
+    information : {"observed", "expected"}
+        Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
     subpop : str, or ndarray of bool of shape (n,), optional
@@ -223,12 +238,14 @@ def yun(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(model=(model, LINKS), reference=(reference, ("A", "B")))
+    check_options(
+        model=(model, LINKS), reference=(reference, ("A", "B")), information=(information, INFORMATION)
+    )  # fmt: skip
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     columns = reported_columns(grouped, normalize)
     rows, sums = detail_rows(columns, detail)
     details = {"difference": (), "explained": rows, "unexplained": rows}
-    estimator = _Yun(grouped.sample, model, reference == "A", columns, sums)
+    estimator = _Yun(grouped.sample, model, reference == "A", columns, sums, information)
     rate = "rate" if model in _AT_THE_MEAN else "predicted rate"
     reference_words = f"{REFERENCES[reference]}, {model}"
     return _decomposed(grouped, details, estimator, small_sample, "yun", reference_words, rate=rate)
@@ -357,6 +374,8 @@ class _Fairlie:
         Whether standard errors hold regressors and ranks beside the coefficients.
     sums : ndarray, shape (q, K + 2)
         Numbers as sums of the parts of the blocks and the two rates.
+    information : str
+        Observed or expected.
     """
 
     sample: Sample
@@ -367,6 +386,7 @@ class _Fairlie:
     match: Callable[[Side, Side], Pairs]
     full: bool
     sums: FloatArray
+    information: Information
 
     def __call__(
         self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
@@ -403,7 +423,8 @@ class _Fairlie:
         names, x = self.sample.names, np.vstack([group.x for group in groups])
         if self.reference in ("A", "B"):
             g = "AB".index(self.reference)
-            fit = _fit(groups[g], self.model, names, f"in the {_ORDINALS[g]} group of {comparison.direction}")
+            where = f"in the {_ORDINALS[g]} group of {comparison.direction}"
+            fit = _fit(groups[g], self.model, names, where, self.information)
             influence = [np.zeros_like(group.x) for group in groups]
             influence[g] = fit.influence(groups[g].x)
             return fit.params, np.vstack(influence)
@@ -413,7 +434,7 @@ class _Fairlie:
             np.concatenate([getattr(group, name) for group in groups]) for name in ("rows", "y", "weights")
         )
         pooled = GroupRows(None, rows, y, x, weights)
-        fit = _fit(pooled, self.model, names, f"in both groups of {comparison.direction}")
+        fit = _fit(pooled, self.model, names, f"in both groups of {comparison.direction}", self.information)
         k = len(self.sample.names)
         return fit.params[:k], fit.influence(x)[:, :k]
 
@@ -458,6 +479,8 @@ class _Yun:
         Regressors as reported.
     sums : ndarray, shape (g, m)
         Which columns each row of the detail sums.
+    information : str
+        Observed or expected.
     """
 
     sample: Sample
@@ -465,13 +488,15 @@ class _Yun:
     at_first: bool
     columns: Columns
     sums: FloatArray
+    information: Information
 
     def __call__(
         self, comparison: Comparison, groups: tuple[GroupRows, GroupRows], influence: bool
     ) -> tuple[FloatArray, FloatArray | None]:
+        of = [f"in the {ordinal} group of {comparison.direction}" for ordinal in _ORDINALS]
         fits = [
-            _fit(group, self.model, self.sample.names, f"in the {ordinal} group of {comparison.direction}")
-            for group, ordinal in zip(groups, _ORDINALS, strict=True)
+            _fit(group, self.model, self.sample.names, where, self.information)
+            for group, where in zip(groups, of, strict=True)
         ]
         shares = [group.share for group in groups]
         # theta = (m_0, b_0, e_00, e_01, m_1, b_1, e_10, e_11): means and coefficients of both groups, and e_uv what
@@ -534,7 +559,9 @@ class _Yun:
         return np.vstack([whole, detail])
 
 
-def _fit(group: GroupRows, model: LinkFunction, names: Sequence[str], where: str) -> BinaryFit:
+def _fit(
+    group: GroupRows, model: LinkFunction, names: Sequence[str], where: str, information: Information
+) -> BinaryFit:
     """Fit some rows; whoever is separated is named."""
     try:
         fit = fit_binary(group.y, group.x, group.weights, model, names=names)
@@ -545,4 +572,4 @@ def _fit(group: GroupRows, model: LinkFunction, names: Sequence[str], where: str
             f"{where}, collinear with other columns: {listing(itertools.compress(names, ~fit.kept))}. Leave out "
             "columns, or pool levels."
         )
-    return fit
+    return fit.under(group.x, information)

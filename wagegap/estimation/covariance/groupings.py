@@ -156,16 +156,19 @@ def inside_one_unit(pairs: PairWeights, cells: IntArray | CodeArray, n_cells: in
     >>> inside_one_unit(places, np.array([0, 0, 1, 1]), 2).tolist()
     [True, False]
     """
-    # K_ij = 1 for all rows of a cell of n rows where 1'K1 = n^2
-    n = len(cells)
-    members = sparse.csr_array((np.ones(n), (np.arange(n), cells)), shape=(n, n_cells))
-    total = np.diag(pairs.quadratic(members))
-    alone = total >= np.bincount(cells, minlength=n_cells).astype(float) ** 2 * (1 - 1e-12)
     if isinstance(pairs, Grouping):
-        return np.asarray(alone)
-    order = np.argsort(cells, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(cells, minlength=n_cells))[:-1])
-    return np.asarray(alone | np.array([pairs.degrees(rows) < 1 for rows in parts]))
+        first = np.zeros(n_cells, dtype=pairs.codes.dtype)
+        first[cells[::-1]] = pairs.codes[::-1]
+        return np.asarray(np.bincount(cells[pairs.codes != first[cells]], minlength=n_cells) == 0)
+    n, sizes = len(cells), np.bincount(cells, minlength=n_cells)
+    parts = np.split(np.argsort(cells, kind="stable"), np.cumsum(sizes)[:-1])
+    alone = np.array([pairs.degrees(rows) < 1 for rows in parts])
+    members = sparse.csr_array((np.ones(n), (np.arange(n), cells)), shape=(n, n_cells))
+    if pairs.metric(members[:, :0]) is None:  # rows are of one unit each
+        return alone
+    # of overlapping units: K_ij = 1 for all rows of a cell of n rows where 1'K1 = n^2
+    total = np.diag(pairs.quadratic(members))
+    return np.asarray(alone | (total >= sizes.astype(float) ** 2 * (1 - 1e-12)))
 
 
 def factorize(values: AnyArray) -> tuple[CodeArray, AnyArray]:

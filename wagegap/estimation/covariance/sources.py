@@ -418,14 +418,15 @@ class ScoreSource(ErrorSource):
         return np.asarray(weights @ sums) * np.sqrt(self._factors())[self.column_block]
 
     def describe(self) -> str:
-        """Covariance, rule and number of clusters."""
+        """Covariance, rule and number of clusters, and whether it was repaired."""
+        repaired = ", repaired" if self.is_repaired else ""
         if not self.cov.clusters:
-            return str(self.cov) + ("" if self.rule == "stata" else f" ({self.rule})")
+            return str(self.cov) + ("" if self.rule == "stata" else f" ({self.rule})") + repaired
         everything = np.arange(len(self.row_block))
         units = zip(self.cov.units(self.groupings), self.cov.clusters, strict=True)
         counts = [f"{unit.degrees(everything) + 1:,.0f} {name}" for unit, name in units]
         rule = f", {self.rule} factor" if self.cov.kind == "CR1" else ""
-        return f"{self.cov} ({' x '.join(counts)}{rule})"
+        return f"{self.cov} ({' x '.join(counts)}{rule}){repaired}"
 
     def _adjusted(self) -> sparse.csr_array:
         """Scores with HC2 or HC3 weights and, row by row, the root of frequency weights."""

@@ -26,7 +26,7 @@ Econometrics 11, 619-632.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -93,7 +93,7 @@ class BinaryFit:
     params : ndarray, shape (k,)
         Coefficients; NaN for a column left out.
     bread : ndarray, shape (k, k)
-        Inverse of the observed information over the kept columns, zero elsewhere.
+        Inverse of the observed information, unless `under` says the expected, over the kept columns, zero elsewhere.
     index : ndarray, shape (n,)
         x'b, the offset included.
     probabilities : ndarray, shape (n,)
@@ -136,6 +136,10 @@ class BinaryFit:
     def influence(self, x: FloatArray, information: Information = "observed") -> FloatArray:
         """Return the influence of each row on the coefficients, shape (n, k); its cross-product is the sandwich."""
         return self.scores(x) @ self.inverse_information(x, information)
+
+    def under(self, x: FloatArray, information: Information) -> BinaryFit:
+        """Return the fit with the inverse of the observed or of the expected information as its bread."""
+        return replace(self, bread=self.inverse_information(x, information))
 
     def inverse_information(self, x: FloatArray, information: Information) -> FloatArray:
         """Return the inverse of the observed or of the expected information, shape (k, k); they are one under logit."""

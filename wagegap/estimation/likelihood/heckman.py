@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, special
 
-from wagegap._typing import BoolArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, FloatArray, Information, IntArray
 from wagegap.errors import DataError, IdentificationError, listing
 from wagegap.estimation.covariance.resampling import unpack_moments
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -199,6 +199,7 @@ def fit_two_step(
     *,
     names: Sequence[str] | None = None,
     selection_names: Sequence[str] | None = None,
+    information: Information = "observed",
 ) -> TwoStepFit:
     """Fit Heckman's model in two steps.
 
@@ -216,6 +217,8 @@ def fit_two_step(
         Weights.
     names, selection_names : sequence of str, optional
         Names of the columns, for messages.
+    information : {"observed", "expected"}
+        Information of the probit, whose inverse is its bread.
 
     Raises
     ------
@@ -225,7 +228,7 @@ def fit_two_step(
     if used.all() or not used.any():
         share = "everybody" if used.all() else "nobody"
         raise DataError(f"{share} of {len(used):,} rows is selected: there is no selection to correct for.")
-    probit = fit_binary(selected.astype(float), z, weights, "probit", names=selection_names)
+    probit = fit_binary(selected.astype(float), z, weights, "probit", names=selection_names).under(z, information)
     if probit.collinear:
         lost = named_columns([c.column for c in probit.collinear], selection_names)
         raise IdentificationError(

@@ -30,9 +30,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import BoolArray, FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Information, RngLike, Singletons, SmallSample, WeightKind
 from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options, check_rng
-from wagegap.estimation.cellwise import fit_cells, relate
+from wagegap.estimation.cellwise import SINGLETONS, fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.likelihood.binary import INFORMATION
@@ -327,6 +327,7 @@ def fit_exits(  # noqa: PLR0913
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     information: Information = "observed",
+    singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
@@ -340,7 +341,8 @@ def fit_exits(  # noqa: PLR0913
         A row for each worker and period at risk.
     formula : str
         `exit ~ regressors`, or `~ regressors` with the exit named in `exit`; columns behind a bar have dummies, which
-        are not reported. Groups of them in which a single exit never, or always, happens are left out.
+        are not reported. Groups of them in which a single exit never, or always, happens are left out, but under the
+        linear model, where their effect is finite.
     exit : str or mapping of name to column, optional
         A 0/1 column or an expression of columns; several that compete, the first of which counts where several happened
         at once; or, under model="multinomial", a column whose values are the outcomes.
@@ -376,6 +378,8 @@ def fit_exits(  # noqa: PLR0913
     information : {"observed", "expected"}
         Information whose inverse is the bread of every covariance: the observed, as Stata has it, or the expected, as
         R's glm has it. They differ under probit and cloglog alone.
+    singletons : {"drop", "keep"}
+        Under the linear model, rows alone in a level of an effect: as in `fit_linear`.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
     subpop : str, or ndarray of bool of shape (n,), optional
@@ -402,12 +406,17 @@ def fit_exits(  # noqa: PLR0913
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
     if model is not None:
         check_option("model", model, _MODELS)
-    check_options(gaps=(gaps, ("raise", "keep")), information=(information, INFORMATION))
+    check_options(
+        gaps=(gaps, ("raise", "keep")),
+        information=(information, INFORMATION),
+        singletons=(singletons, SINGLETONS),
+    )
     if correction is not None:
         _check_correction(correction, premiums, draws, rng)
     how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
     given = as_estimates(premiums)
-    call = ExitCall(formula, exit, time, mundlak, base, gaps, None if model is None else model == "multinomial")
+    several = None if model is None else model == "multinomial"
+    call = ExitCall(formula, exit, time, mundlak, base, gaps, several, model == "lpm", singletons)
     risk = rows_at_risk(as_panel(data), call, given, how)
     taken = [name for name in risk.rows.by if name in ("exit", "time")]
     if taken:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
+from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, Singletons
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -34,10 +34,11 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.cellwise import Rows
-from wagegap.estimation.column_types import number_or_nan
+from wagegap.estimation.column_types import fault_of, number_or_nan
 from wagegap.estimation.design import Design, check_columns_meet
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
+from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.periods import order_periods
 from wagegap.estimation.result import Result
 from wagegap.panel.events import event_values
@@ -187,6 +188,10 @@ class ExitCall:
         As given.
     several : bool or None
         Whether several exits compete; as many as are named where None.
+    linear : bool
+        Whether the model is linear, so that effects of groups in which an exit never happens are finite.
+    singletons : str
+        What to do with rows alone in a level of an effect of a linear model.
     """
 
     formula: str
@@ -196,6 +201,8 @@ class ExitCall:
     base: str | None
     gaps: str
     several: bool | None
+    linear: bool = False
+    singletons: Singletons = "drop"
 
 
 def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates], how: Mapping[str, Any]) -> AtRisk:
@@ -227,7 +234,10 @@ def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates]
         raise EmptyDataError(f"the exit is known for nobody.\n{panel.ledger}")
     rows = prepare(panel, replace(parts, outcome=named, values=values), subpop=subpop, **how)
     of_periods = _check_periods(panel.frame, rows.access.workers(np.arange(len(panel))), call.time, call.gaps)
-    rows = _varying(rows) if len(exits) == 1 else rows
+    if call.linear:
+        rows = rows.without_singletons(call.singletons)
+    elif len(exits) == 1:
+        rows = _varying(rows)
     rows, width, n_reported = _with_means_and_dummies(rows, parts.also, call.time)
     frame = rows.columns(required_columns(parts.regressors, panel.frame))
     plain = {name: number_or_nan(one) if pd.api.types.is_numeric_dtype(one) else one for name, one in frame.items()}
@@ -285,8 +295,9 @@ def _regressors(panel: Panel, parts: FormulaParts, time: str | None, mundlak: st
     names = [mundlak] if isinstance(mundlak, str) else list(mundlak)
     for name in names:
         check_column(name, panel.frame.columns, "for mundlak")
-        if not pd.api.types.is_numeric_dtype(panel.frame[name]):
-            raise OptionError(f"mundlak={name!r} is not a column of numbers, which alone have means.")
+        fault = fault_of(panel.frame[name])
+        if fault:
+            raise OptionError(f"mundlak={name!r} is not a column of numbers, which alone have means: it {fault}.")
     worker = panel.roles.worker
     if names and worker is None:
         raise OptionError("mundlak= needs the role worker: read_panel(..., worker=).")
@@ -406,10 +417,11 @@ def _varying(rows: Rows) -> Rows:
     if not design.effects:
         return rows
     kept: BoolArray = np.ones(len(rows), dtype=bool)
-    before = -1
+    before, count = -1, np.int64(len(rows.cells.names))
+    within_cells = recode([codes * count + rows.cells.codes for codes in design.effects])
     while kept.sum() != before:
         before = kept.sum()
-        for codes in design.effects:
+        for codes in within_cells:
             sizes = np.bincount(codes, weights=kept * 1.0)
             sums = np.bincount(codes, weights=np.where(kept, design.y, 0.0))
             kept &= ((sums > 0) & (sums < sizes))[codes]

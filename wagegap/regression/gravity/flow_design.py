@@ -28,7 +28,7 @@ from wagegap.estimation.cellwise import SINGLETONS, Rows
 from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import Robust
 from wagegap.estimation.covariance.sources import ScoreSource
-from wagegap.estimation.design import Design
+from wagegap.estimation.design import Design, check_numbers_in
 from wagegap.estimation.formula import design_matrix, required_columns, split_formula, split_offset
 from wagegap.estimation.identification import check_identified
 from wagegap.estimation.likelihood.binary import INFORMATION
@@ -184,6 +184,7 @@ def flow_rows(data: Any, formula: str, chosen: FlowCall, **how: Any) -> FlowRows
 def _offset(rows: Rows, expression: str) -> FloatArray:
     """Values of an offset, a finite number in every row."""
     frame, name = rows.columns(), f"offset({expression[2:-1]})"
+    check_numbers_in(frame, required_columns(expression, frame), expression)
     values = design_matrix(frame[required_columns(expression, frame)], f"{expression} - 1").values
     if values.shape[1] != 1:
         raise FormulaError(f"{name} is {values.shape[1]} columns; it must be one column of numbers.")

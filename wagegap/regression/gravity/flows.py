@@ -42,6 +42,7 @@ from scipy import special
 
 from wagegap._typing import BoolArray, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
+    EmptyDataError,
     IdentificationError,
     IdentificationWarning,
     listing,
@@ -162,7 +163,10 @@ class Flows(Result):
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
         'Flows, Poisson, 95 % intervals'
         """
-        slopes = self.estimates.select(self.estimates.labels["term"].to_numpy() != "Intercept")
+        is_slope = self.estimates.labels["term"].to_numpy() != "Intercept"
+        if not is_slope.any():
+            raise EmptyDataError("there is no coefficient beside the constant and the effects: nothing to draw.")
+        slopes = self.estimates.select(is_slope)
         return draw_estimates(slopes, ax, alpha, self.title)
 
 

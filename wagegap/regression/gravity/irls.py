@@ -42,6 +42,7 @@ ENGINES: tuple[Engine, ...] = ("auto", "own", "pyfixest")
 Absorber: TypeAlias = Callable[..., FloatArray]
 
 _SETTLED = 1e-9  # root mean square change of the index, weighted, at which the steps stop
+_LARGEST = 1e-7  # largest change of the index of a row, at which they stop, unless it has ceased to fall
 _STEPS = 200
 _HALVINGS = 30
 _FAR = 1e30
@@ -131,7 +132,7 @@ def fit_irls(
     # the flat start: the index of the outcome's mean where a constant can have it, else zero
     has_constant = bool(effects) or bool((np.ptp(x, axis=0) == 0).any())
     index, flat = model.start(), shift + (model.index(np.average(y, weights=model.w)) if has_constant else 0.0)
-    within, deviance, change = x, np.inf, 1.0
+    within, deviance, change, largest = x, np.inf, 1.0, np.inf
     known = index - shift  # the start is no combination of the columns
     for step in range(1, _STEPS + 1):
         # Working response z = eta - offset + (y - m)/m', weights w m'^2 / V; the part of eta that stays after the
@@ -149,10 +150,12 @@ def fit_irls(
         if step == 1 and not after <= model.deviance(flat):
             index, deviance, known = flat, model.deviance(flat), flat - shift
             continue
+        # large flows weigh more than small ones, whose rows may be all that a coefficient rests on: look at both
         change = float(np.sqrt(np.sum(working * (taken * move) ** 2) / working.sum()))
+        before, largest = largest, float(np.abs(taken * move).max())
         index = index + taken * move
         deviance = after if taken == 1.0 or np.isfinite(deviance) else np.inf
-        if change <= _SETTLED:
+        if change <= _SETTLED and (largest <= _LARGEST or largest > before / 2):
             residual, working = model.working(index)
             return IrlsFit(params, index, model.mean(index), within, within @ params + residual, working, after)
         known = within @ params if taken == 1.0 else index - shift
@@ -250,16 +253,28 @@ class _Model:
     def deviance(self, index: FloatArray) -> float:
         """Twice the log likelihood lost against a perfect fit; infinite where the mean is not finite."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            # counts: y log y - y eta - (y - m);   shares: y log(y/m) + (1 - y) log[(1 - y)/(1 - m)]
+            # counts: y log(y/m) - (y - m);   shares: the same of y and of 1 - y, which sum to their relative entropies
             mean = self.mean(index)
             if self.family == "poisson":
-                lost = special.xlogy(self.y, self.y) - self.y * index - (self.y - mean)
+                # m may be nothing where y is something, far below it
+                lost = _divergence(self.y, mean, special.xlogy(self.y, self.y) - self.y * index - (self.y - mean))
             else:
                 # 1 - m: of symmetric distributions the mean at -eta, of the complementary log-log exp(-exp(eta))
                 tail = np.exp(-np.exp(index)) if self.family == "cloglog" else self.mean(-index)
-                lost = special.rel_entr(self.y, mean) + special.rel_entr(1 - self.y, tail)
+                lost = _divergence(self.y, mean, special.kl_div(self.y, mean))
+                lost = lost + _divergence(1 - self.y, tail, special.kl_div(1 - self.y, tail))
             total = 2 * float(np.sum(self.w * lost))
         return total if np.isfinite(total) else np.inf
+
+
+def _divergence(y: FloatArray, mean: FloatArray, far: FloatArray) -> FloatArray:
+    """Return y log(y/m) - (y - m): as given where m is far from y, to the last digits of next to nothing where near."""
+    # y log(y/m) - (y - m) = y [d - log(1 + d)],   d = m/y - 1
+    near = np.abs(mean - y) < 0.5 * y
+    d = mean[near] / y[near] - 1
+    out = np.array(far, dtype=float)
+    out[near] = y[near] * (d - np.log1p(d))
+    return out
 
 
 def _check_outcome(y: FloatArray, family: Family) -> None:

@@ -266,7 +266,7 @@ class FittedLink(Result):
         >>> frame = pd.DataFrame({"iso3": list("ABCDE"), "b": [1.0, 2.0, 3.0, 4.0, 5.0], "se": 0.5})
         >>> link = wg.fit_link("rate ~ 1", wg.Estimates.from_table(frame, term="rate"), None, method="meta")
         >>> link.prediction_interval().round(2).iloc[0].tolist()
-        [3.0, 0.71, 1.04, 4.96, -1.35, 7.35]
+        [3.0, 0.71, 1.04, 4.96, -1.6, 7.6]
         """
         check_alpha(alpha)
         if self.method != "meta" or self.tau2 is None:

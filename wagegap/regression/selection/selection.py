@@ -29,7 +29,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, FloatArray, Information, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -39,6 +39,7 @@ from wagegap.errors import (
     OptionError,
     check_count,
     check_option,
+    check_options,
     did_you_mean,
     listing,
     warn,
@@ -50,6 +51,7 @@ from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
+from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
@@ -188,6 +190,7 @@ def fit_selection(  # noqa: PLR0913
     by: str | Sequence[str] = (),
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
+    information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
@@ -218,6 +221,8 @@ def fit_selection(  # noqa: PLR0913
     cov : str or object of `wagegap.cov`, optional
         HC0, HC1, CR0:COLUMN, CR1:COLUMN (two-way with +), a survey's design, replicates, a bootstrap; under Heckman's
         model also iid, its classical covariance. What the panel declares, else HC1.
+    information : {"observed", "expected"}
+        Information of the probit of two steps, whose inverse is its bread.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
     subpop : str, or ndarray of bool of shape (n,), optional
@@ -245,7 +250,12 @@ def fit_selection(  # noqa: PLR0913
     [0.5, 0.3]
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_option("method", method, _METHODS)
+    check_options(method=(method, _METHODS), information=(information, INFORMATION))
+    if information == "expected" and method == "ml":
+        raise OptionError(
+            "information='expected' is for the probit of method='two-step'; the likelihood of method='ml' has the "
+            "observed information alone."
+        )
     check_count("degree", degree)
     task = _task(
         as_panel(data), formula, selection, method, by=by or (), cov=cov, small_sample=small_sample, weights=weights,
@@ -262,7 +272,13 @@ def fit_selection(  # noqa: PLR0913
         )
     with_outcome = () if binary else tuple(int(code) for code in np.unique(task.codes[task.observed]))
     fitted = with_outcome if binary or places is None else _places_of(task, places, "places")
-    task = replace(task, chosen=fitted, more=_places_of(task, probabilities, "probabilities"), degree=degree)
+    task = replace(
+        task,
+        information=information,
+        chosen=fitted,
+        more=_places_of(task, probabilities, "probabilities"),
+        degree=degree,
+    )
     if rows.cov.model_based and not binary:
         raise CovarianceError(f"cov='iid' is not defined for method={method!r}: use HC0, HC1 or a cluster.")
     estimates = _of_cells(task, _fit_normal if binary else _fit_places, "corrected for selection")
@@ -302,6 +318,8 @@ class _Task:
         Places whose outcome is fitted, and whose probabilities enter beside.
     degree : int
         Degree of Dahl's polynomial.
+    information : str
+        Of the probit of two steps: observed or expected.
     """
 
     rows: Rows
@@ -314,6 +332,7 @@ class _Task:
     chosen: tuple[int, ...] = ()
     more: tuple[int, ...] = ()
     degree: int = 1
+    information: Information = "observed"
 
 
 def _task(panel: Panel, formula: str, selection: str, method: SelectionMethod, **how: Any) -> _Task:
@@ -429,7 +448,7 @@ def _fit_normal(task: _Task, cell: Cell) -> _Fit:
         values = np.concatenate([ml.selection, ml.params, [ml.sigma, ml.rho]])
         influence, classical = ml.influence, ml.bread
     else:
-        two = fit_two_step(*given, names=names, selection_names=selection_names)
+        two = fit_two_step(*given, names=names, selection_names=selection_names, information=task.information)
         names = (*names, "lambda")
         values = np.concatenate([two.selection.params, two.second.params, [two.sigma, two.rho]])
         influence, classical = two.influence, np.diag([0.0] * (len(values) - 2) + [np.nan] * 2)

@@ -227,9 +227,9 @@ def _check_weights(r: _Rotated, tau2: Tau2Method, zero: IntArray, cells: Sequenc
     if r.positive or (r.errorless and tau2 != "EE"):
         return
     if tau2 in ("EE", "DL", "HS"):
-        why = "which takes tau as zero" if tau2 == "EE" else "which weighs by 1 / v"
+        why = "takes tau as zero" if tau2 == "EE" else "weighs by 1 / v"
     elif _tau2(r, tau2)[0] == 0:
-        why = "which finds no spread beyond them, so that they alone would fix the line, and without error"
+        why = "finds no spread beyond sampling error, so that they alone would fix the line, and without error"
     else:
         return
     n, others = len(r.y), _POSITIVE if len(zero) else _POSITIVE[:3]
@@ -242,7 +242,7 @@ def _check_weights(r: _Rotated, tau2: Tau2Method, zero: IntArray, cells: Sequenc
         else f"the sampling covariance is singular: {int((r.v <= 0).sum())} combinations of the {n} cells have no error"
     )
     raise OptionError(
-        f"{what}, which does not go with tau2={tau2!r}, {why}. A rounded 0.00 is no error of zero: give it more "
+        f"{what}, and tau2={tau2!r} {why}. A rounded 0.00 is no error of zero: give it more "
         f"digits{f', or tau2={listing(able)}' if able else ''}, or method='ols', which does not weigh by errors."
     )
 
