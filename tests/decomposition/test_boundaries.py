@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -50,8 +51,6 @@ def test_more_than_half_a_per_cent_is_a_mass_point(tied, recentred):
 
 def test_a_rule_may_recentre_everywhere_or_nowhere():
     sample = distribution(np.arange(100.0))
-    from dataclasses import replace
-
     always, never = replace(R, recentred_at=(0.5,)), replace(R, mass_points="peers", recentred_at=(0.5,))
     assert bool(recentres(sample, 49.5, 0.5, always))
     assert not bool(recentres(sample, 49.5, 0.4, always))
@@ -65,6 +64,14 @@ def test_five_per_cent_tied_warns(share, warns, recwarn):
     assert notes == [f"Mass points: {100 * share:.2g} % of men at quantile(0.1) = 2.", "An effect."]
     assert any(isinstance(one.message, MassPointWarning) for one in recwarn) is warns
     assert notes_on_mass_points([], "An effect.", dropped=False, replicated=False) == []
+
+
+def test_six_mass_points_are_named_and_the_rest_counted():
+    masses = [GroupMass(f"group {i}", MassPoint("quantile(0.1)", 0.1, 2.0, 0.01, False)) for i in range(8)]
+    (note,) = notes_on_mass_points([*masses, masses[0]], dropped=False, replicated=False)
+    assert "group 5 " in note
+    assert "group 6 " not in note
+    assert note.endswith("and 2 more.")
 
 
 def test_effective_observations():

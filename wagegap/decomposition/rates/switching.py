@@ -289,12 +289,13 @@ def switch_influence(first: Side, second: Side, link: LinkFunction, plan: Switch
     """Return the influence of the rows of both groups on the parts at given coefficients, (n, K) and (m, K)."""
     pairs = match_quantiles(first, second)
     influence = []
-    # of a row: m(x) - D + int dm/dv (1{u >= rank of x} - u) du, as sums over the pairs
+    # of a row: m(x) - D + int dm/dv (1{u >= rank of x} - u) du, as sums over the pairs; D and the integral of u dm/dv
+    # are the same for all, and leave with the mean
     for side, rows in ((first, pairs.first), (second, pairs.second)):
         level, by_rank = _near(first, second, pairs.ranks, rows, side is first, link, plan)
         by_rank = by_rank * pairs.weights[:, None]
-        shift = np.cumsum(by_rank[::-1], axis=0)[::-1] - pairs.ranks @ by_rank
-        total = (level - pairs.weights @ level + shift) * pairs.weights[:, None]
+        shift = np.cumsum(by_rank[::-1], axis=0)[::-1]
+        total = (level + shift) * pairs.weights[:, None]
         sums = np.stack([np.bincount(rows, weights=column, minlength=len(side.x)) for column in total.T], axis=1)
         influence.append(side.of_rows(sums - sums.sum(axis=0) * (side.weights / side.weights.sum())[:, None]))
     return influence[0], influence[1]
