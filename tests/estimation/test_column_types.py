@@ -93,8 +93,7 @@ def test_what_is_no_number_is_refused_everywhere(rows, role, change, held):
 
 
 @pytest.mark.public_case("digit_text")
-def test_a_regressor_of_digits_in_text_is_refused_with_advice(facts):
-    assert "refused" not in str(facts("public_cases")["digit_text"]["right"])  # the values are those of numbers
+def test_a_regressor_of_digits_in_text_is_refused_with_advice():
     panel = wg.simulate_panel(countries=3, workers=400, rng=1).panel
     right = wg.fit_premiums(panel, "log(hourly_wage) ~ ai + exper", premium="ai")
     text = panel.assign(exper=panel.frame["exper"].map("{:.1f}".format))
