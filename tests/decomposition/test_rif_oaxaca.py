@@ -330,7 +330,7 @@ def test_swapping_groups_and_reference_changes_signs_only(seed, reweight, densit
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 1000), reweight=st.sampled_from([None, "logit", "cells"]))
-@pytest.mark.filterwarnings("ignore:poor overlap")
+@pytest.mark.filterwarnings("ignore:poor overlap", "ignore:Mass points")
 def test_frequency_weights_repeat_rows_and_order_and_base_are_irrelevant(seed, reweight):
     data = frame((300, 250), seed)
     data["exper"] = np.arange(len(data)) % 2

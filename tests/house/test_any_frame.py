@@ -76,6 +76,7 @@ def gravity(frame):
 
 
 CHOICE = dict(chooser="who", alternative="place", chosen="took")
+NESTS = {"abroad": ["near", "far"], "home": ["home"]}
 DOORS = {
     "roy": (leavers, lambda d, **o: wg.fit_roy(d, "log(pay) ~ educ", leave="leaves", reps=9, **o)),
     "gravity of skills": (lambda: simulate_migrants(8, 12, rng=1), gravity),
@@ -86,7 +87,7 @@ DOORS = {
         panel_of_places, lambda d, **o: wg.common_correlated_effects(d, "flow ~ gdp", unit="o", period="t", **o),
     ),
     "choice": (sets, lambda d, **o: wg.fit_choice(d, "pay + place", **CHOICE, **o)),
-    "nests": (sets, lambda d, **o: wg.fit_choice(d, "pay", **CHOICE, nests={"abroad": ["near", "far"]}, **o)),
+    "nests": (sets, lambda d, **o: wg.fit_choice(d, "pay", **CHOICE, nests=NESTS, **o)),
     "two steps": (stayers, lambda d, **o: wg.fit_selection(d, "pay ~ x", selection="stays ~ x + z", **o)),
     "Heckman": (stayers, lambda d, **o: wg.fit_selection(d, "pay ~ x", selection="stays ~ x + z", method="ml", **o)),
     "moves": (moves, lambda d, **o: wg.fit_transitions(d, "field", "next_field", **o)),

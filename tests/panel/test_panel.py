@@ -216,6 +216,7 @@ def moves(horizon):
     return panel.transitions(horizon=horizon)
 
 
+@pytest.mark.filterwarnings("ignore:.*everybody did the same:wagegap.errors.SmallCellWarning")
 def test_movers_make_the_rate_and_who_is_not_observed_does_not():
     rates = wg.fit_rates(moves(1), {"emigration": "abroad_next"}, by=["where", "year"], min_rows=1, cov="HC0")
     counts = rates.cells.set_index(["where", "year"])[["n", "happened"]]

@@ -812,6 +812,7 @@ def test_units_of_rates(rows):
     np.testing.assert_allclose(tens.wilson(), 1e4 * found.wilson(), rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*everybody did the same:wagegap.errors.SmallCellWarning")
 def test_wilson_intervals(rows):
     found = wg.fit_rates(rows, "leaves", by="iso3", cov="HC0")
     z = stats.norm.isf(0.025)

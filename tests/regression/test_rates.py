@@ -216,8 +216,10 @@ def test_censoring_is_shown_with_the_rates():
 
 def test_rates_outside_zero_and_one():
     data = workers(300)
-    with pytest.raises(UnitError, match="outside 0 to 1"):
+    with pytest.raises(DataError, match=r"two values, 0 and 100, .*'left == 100'"):
         fit_rates(data.assign(left=100 * data["left"]), "left", by="iso3")
+    with pytest.raises(UnitError, match="outside 0 to 1"):
+        fit_rates(data.assign(left=np.linspace(0, 100, len(data))), "left", by="iso3")
     with pytest.raises(EmptyDataError, match="nobody"):
         fit_rates(data.assign(left=np.nan), "left", by="iso3")
 

@@ -143,8 +143,8 @@ class Selection(Result):
         --------
         >>> import wagegap as wg
         >>> rng = np.random.default_rng(1)
-        >>> u, z, x = rng.normal(size=(3, 2000))
-        >>> data = pd.DataFrame({"pay": np.where(z + x + u > 0, 1 + 0.5 * x + u, np.nan), "x": x, "z": z})
+        >>> u, e, z, x = rng.normal(size=(4, 2000))
+        >>> data = pd.DataFrame({"pay": np.where(z + x + u > 0, 1 + 0.5 * x + u + e, np.nan), "x": x, "z": z})
         >>> ax = wg.fit_selection(data, "pay ~ x", selection="~ x + z").plot()
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['corrected', 'uncorrected']
