@@ -309,3 +309,16 @@ def test_stated_covariances_are_held_to_it_in_any_unit(scale):
     v[0, 1] = v[1, 0] = 1.1
     with pytest.raises(CovarianceError, match="not positive semidefinite: the smallest"):
         wg.Estimates.from_table(frame, term="ai", vcov=units @ v @ units)
+
+
+def test_what_cancels_but_for_rounding_has_no_variance_and_what_is_negative_has_no_error():
+    v = np.array([[1.0, 1.0], [1.0, 1.0]]) / 3
+    v[1, 1] -= 1e-16
+    labels = pd.DataFrame({"term": ["gap"], "unit": "none", "comparison": ""})
+    for shift, error in ((0.0, 0.0), (-1e-6, np.nan)):
+        source = wg.Estimates.from_table(
+            pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.1, 0.2]}), term="ai", vcov=v
+        ).sources[0]
+        stated = type(source)("s", source.matrix + np.array([[shift, 0], [0, 0]]))
+        gap = wg.Estimates(labels, np.array([0.1]), (stated,), (np.array([[1.0, -1.0]]),))
+        np.testing.assert_array_equal(gap.bse, [error])

@@ -178,8 +178,12 @@ class Estimates:
     @property
     def bse(self) -> pd.Series[float]:
         """Standard errors; NaN where unknown, or where a variance is negative."""
-        variances = self.variances
-        known = np.where(variances < 0, np.nan, variances) if (variances < 0).any() else variances
+        known = self.variances.copy()
+        negative = np.flatnonzero(known < 0)
+        if negative.size:  # rounding of what cancels is zero; any other is no variance
+            parts = zip(self.sources, self.maps, strict=True)
+            size = sum(_size(matrix[negative], source) for source, matrix in parts)
+            known[negative] = np.where(known[negative] < -1e-12 * np.asarray(size), np.nan, 0.0)
         return pd.Series(np.sqrt(known), index=self.names, name="std_error")
 
     @cached_property
@@ -640,6 +644,12 @@ def _sandwich_diagonal(matrix: FloatArray, source: ErrorSource) -> FloatArray:
         size = np.einsum("ij,ij->i", np.abs(matrix) @ np.abs(known), np.abs(matrix))
         out = np.where((out < 0) & (out >= -_ROUNDING * size), 0.0, out)
     return np.where((matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix), np.nan, out)
+
+
+def _size(matrix: FloatArray, source: ErrorSource) -> FloatArray:
+    """(sum_j |a_j| s_j)^2 of each row a, s_j the errors of the columns: what a variance is small beside."""
+    errors = np.sqrt(np.abs(np.nan_to_num(np.diag(source.covariance()))))
+    return np.asarray((np.abs(matrix) @ errors) ** 2)
 
 
 def _check_varies(images: Sequence[tuple[ErrorSource, FloatArray]], m: int, text: str) -> None:
