@@ -28,6 +28,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,8 +44,9 @@ UNMAPPED = ("tests/house/test_notebooks.py", "tests/house/test_readme.py", "test
 
 SILENT = {"describe", "summary", "spec_of_table", "heading", "line", "plot", "notes"}
 SILENT_CALLS = ("check_", "refuse_", "warn", "no_column", "did_you_mean", "listing", "track", "isinstance")
-PRELOADED = ("numpy", "pandas", "scipy.stats", "scipy.optimize", "statsmodels.api", "formulaic", "pytest", "hypothesis")
-FIRST_TESTS, FIRST_FILES, BUDGET = 40, 6, 240.0
+PRELOADED = ("numpy", "pandas", "scipy.stats", "scipy.optimize", "statsmodels.api", "formulaic", "matplotlib.pyplot")
+FAILED_ITSELF = 70
+NARROW_TESTS, NARROW_FILES, BUDGET = 30, 4, 240.0
 
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 COMPARED |= {ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
@@ -283,11 +285,14 @@ def _fork(job: Callable[[], int]) -> int:
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        code = 1
+        code = FAILED_ITSELF
         try:
             code = job()
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
     return pid
 
@@ -367,24 +372,29 @@ def _tests_job(mutant: Mutant, tests: list[str], log: Path) -> Callable[[], int]
 
 
 def chosen_tests(mutant: Mutant, reached: dict[str, list[str]], seconds: dict[str, float]) -> list[list[str]]:
-    """Tests of a first and of a second round: those of few functions and seconds first, then all within the budget."""
+    """Tests in three rounds: those that reach few functions; two of every file; all, as far as the budget goes."""
     breadth: dict[str, int] = defaultdict(int)
     for tests in reached.values():
         for name in tests:
             breadth[name] += 1
     tests = reached.get(f"{mutant.path}:{mutant.function}", [])
-    ranked = sorted(tests, key=lambda name: (seconds.get(name, 0) > 1, breadth[name] * (0.1 + seconds.get(name, 0))))
-    first: list[str] = []
+    ranked = sorted(tests, key=lambda name: breadth[name] * (0.1 + seconds.get(name, 0)))
+    narrow: list[str] = []
     for name in ranked:
-        files = {one.split("::")[0] for one in [*first, name]}
-        if len(first) < FIRST_TESTS and len(files) <= FIRST_FILES:
-            first.append(name)
-    second, spent = [], 0.0
-    for name in sorted(set(ranked) - set(first), key=lambda name: seconds.get(name, 0)):
+        files = {one.split("::")[0] for one in [*narrow, name]}
+        if len(narrow) < NARROW_TESTS and len(files) <= NARROW_FILES:
+            narrow.append(name)
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(set(tests) - set(narrow), key=lambda name: seconds.get(name, 0)):
+        by_file[name.split("::")[0]].append(name)
+    # the median test of a file in seconds, and its neighbour: the quickest look at messages alone
+    broad = [name for names in by_file.values() for name in names[len(names) // 2 :][:2]]
+    remaining, spent = [], 0.0
+    for name in sorted(set(tests) - {*narrow, *broad}, key=lambda name: seconds.get(name, 0)):
         spent += seconds.get(name, 0)
         if spent <= BUDGET:
-            second.append(name)
-    return [tests for tests in (first, second) if tests]
+            remaining.append(name)
+    return [tests for tests in (narrow, broad, remaining) if tests]
 
 
 def verdicts(mutants: dict[int, Mutant], workers: int) -> dict[int, str]:
@@ -392,12 +402,14 @@ def verdicts(mutants: dict[int, Mutant], workers: int) -> dict[int, str]:
     stored = json.loads((STORE / "map.json").read_text())
     rounds = {n: chosen_tests(one, stored["reached"], stored["seconds"]) for n, one in mutants.items()}
     verdict = {n: "survived" if rounds[n] else "not reached" for n in mutants}
-    for k in (0, 1):
+    for k in range(3):
         open_ = [n for n in mutants if verdict[n] == "survived" and len(rounds[n]) > k]
         jobs = [_tests_job(mutants[n], rounds[n][k], STORE / f"mutant_{n}.log") for n in open_]
         for n, code in zip(open_, in_children(jobs, workers, limit=2 * BUDGET), strict=True):
-            # 0: all passed; 5: nothing was collected, as where the mutant breaks no import and its tests are skipped
-            verdict[n] = "survived" if code in (0, 5) else "hung" if code < 0 else "killed"
+            # pytest's codes: 0 all passed, 1 a test failed, 2 its collection did, 5 nothing was collected
+            verdict[n] = (
+                "hung" if code < 0 else {0: "survived", 5: "survived", 1: "killed", 2: "killed"}.get(code, "failed")
+            )
     return verdict
 
 
@@ -413,9 +425,7 @@ def command_run(arguments: argparse.Namespace) -> None:
         if verdict[n] not in ("killed", "hung"):
             print(f"{n:4d} {verdict[n]:11s} {one.path}:{one.line} {one.function}: {one.change}")
     dead = sum(word in ("killed", "hung") for word in verdict.values())
-    print(
-        f"{dead} of {len(chosen)} mutants of {arguments.room} died (seed {arguments.seed}, of {len(listed)})"
-    )
+    print(f"{dead} of {len(chosen)} mutants of {arguments.room} died (seed {arguments.seed}, of {len(listed)})")
 
 
 def main() -> None:
