@@ -68,8 +68,6 @@ LABELS = ("term", "unit", "comparison")
 
 _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
 
-_ROUNDING = 1e-12  # of a sum of products of some thousand terms, relative to their size
-
 SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
 
 
@@ -639,10 +637,6 @@ def _sandwich_diagonal(matrix: FloatArray, source: ErrorSource) -> FloatArray:
     unknown = np.isnan(np.diag(covariance))
     known = np.nan_to_num(covariance) if unknown.any() else covariance
     out = np.einsum("ij,ij->i", matrix @ known, matrix)
-    if (out < 0).any():
-        # a difference of equal terms is zero up to their rounding, |A| |V| |A|' times that of one
-        size = np.einsum("ij,ij->i", np.abs(matrix) @ np.abs(known), np.abs(matrix))
-        out = np.where((out < 0) & (out >= -_ROUNDING * size), 0.0, out)
     return np.where((matrix[:, unknown] != 0).any(axis=1) | source.vanishing(matrix), np.nan, out)
 
 
