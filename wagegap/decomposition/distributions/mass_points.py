@@ -61,7 +61,8 @@ def drop_errors(estimates: Estimates, moved: BoolArray) -> tuple[Estimates, bool
         Which of them move with a quantile at a mass point: one that is wide, where errors are analytic; those by
         replicates are left out where all replicates agree.
     """
-    dropped = moved & (_all_replicates_agree(estimates) if is_replicated(estimates) else _varies(estimates))
+    # an influence function that does not vary there has no error of zero either
+    dropped = moved & _all_replicates_agree(estimates) if is_replicated(estimates) else moved
     if not dropped.any():
         return estimates, False
     return replace(estimates, maps=tuple(np.where(dropped[:, None], np.nan, m) for m in estimates.maps)), True
@@ -70,11 +71,6 @@ def drop_errors(estimates: Estimates, moved: BoolArray) -> tuple[Estimates, bool
 def is_replicated(estimates: Estimates) -> bool:
     """Say whether errors are by replicates."""
     return all(isinstance(source, ReplicateSource) for source in estimates.sources)
-
-
-def _varies(estimates: Estimates) -> BoolArray:
-    """Parameters whose variance is more than rounding, shape (p,)."""
-    return np.asarray(estimates.variances > 1e-14 * np.nanmax(estimates.variances, initial=0.0))
 
 
 def _all_replicates_agree(estimates: Estimates) -> BoolArray:
