@@ -391,7 +391,8 @@ def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     unknown = int(estimates.bse.isna().sum())
     if unknown:
         of = "" if unknown == len(estimates.values) else f" of {unknown}"
-        return f"{cells}, standard errors{of} unknown{watched}."
+        unit = "" if estimates.unit == "none" else f" in {estimates.unit}"
+        return f"{cells}{unit}, standard errors{of} unknown{watched}."
     if len(estimates.values) < 2:
         return f"{cells}: {format_number(float(estimates.values[0]))}{_unit(estimates)}{watched}."
     pooled = fit_link(f"{estimates.labels['term'].iloc[0]} ~ 1", estimates, None, method="meta")
