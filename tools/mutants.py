@@ -365,7 +365,7 @@ def _tests_job(mutant: Mutant, tests: list[str], log: Path) -> Callable[[], int]
         _redirect(log)
         _install(mutant)
         files = sorted({name.split("::")[0] for name in tests})
-        # files that are named are read by pytest itself where it rewrites assertions: the module unchanged
+        # plain assertions: where pytest rewrites them it reads the files named itself, past the mutant
         options = ["-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line", "--assert=plain"]
         return int(pytest.main([*options, *files], plugins=[_InOrder(tests)]))
 
