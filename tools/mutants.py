@@ -4,12 +4,14 @@ A mutant is one small change of one expression inside one function: `<` for `<=`
 number one off, a call of `sqrt` left out. It dies when a test fails or hangs, and survives when all that reach it pass.
 
     python tools/mutants.py map                                        which tests reach which functions (once)
+    python tools/mutants.py map tests/estimation/test_units.py         the same of some files, added to what is stored
     python tools/mutants.py run --room estimation --count 100 --seed 1
     python tools/mutants.py run --room decomposition --count 50 --seed 1
     python tools/mutants.py run --room estimation --only 17 42 --seed 1    some of them again
 
 Left out, for they change no number: text of errors and warnings, figures, tables, `repr`; tolerances (below 1e-4) and
-sizes of blocks (256 and above), which may be any of many values. Mutants are compiled in memory: no file is changed.
+sizes of blocks (256 and above), which may be any of many values; seeds; `<` for `<=` against a limit that is a fraction
+or a constant of the module, which is met with probability zero. Mutants are compiled in memory: no file is changed.
 
 References
 ----------
@@ -43,10 +45,20 @@ UNMAPPED = ("tests/house/test_notebooks.py", "tests/house/test_readme.py", "test
 """Tests that run in other processes, or for minutes."""
 
 SILENT = {"describe", "summary", "spec_of_table", "heading", "line", "plot", "notes"}
-SILENT_CALLS = ("check_", "refuse_", "warn", "no_column", "did_you_mean", "listing", "track", "isinstance")
+SILENT_CALLS = (
+    "default_rng",
+    "check_",
+    "refuse_",
+    "warn",
+    "no_column",
+    "did_you_mean",
+    "listing",
+    "track",
+    "isinstance",
+)
 PRELOADED = ("numpy", "pandas", "scipy.stats", "scipy.optimize", "statsmodels.api", "formulaic", "matplotlib.pyplot")
 FAILED_ITSELF = 70
-NARROW_TESTS, NARROW_FILES, BUDGET = 30, 4, 240.0
+NARROW_TESTS, NARROW_FILES, BUDGET = 30, 4, 90.0
 
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 COMPARED |= {ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
@@ -77,10 +89,23 @@ def _is_text(node: ast.AST) -> bool:
     return text or isinstance(node, ast.JoinedStr | ast.List | ast.Tuple)
 
 
+def _is_limit(node: ast.AST) -> bool:
+    """Whether an expression holds a fraction, a constant of the module, or a power of two numbers."""
+    for one in ast.walk(node):
+        fraction = isinstance(one, ast.Constant) and isinstance(one.value, float) and one.value != 0
+        named = isinstance(one, ast.Name) and one.id.lstrip("_").isupper() and len(one.id) > 2
+        power = isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) and isinstance(one.left, ast.Constant)
+        if fraction or named or power:
+            return True
+    return False
+
+
 def _operators(node: ast.AST) -> Iterator[ast.AST]:
     """A node with another operator."""
     if isinstance(node, ast.Compare):
         for k, operator in enumerate(node.ops):
+            if isinstance(operator, ast.Lt | ast.LtE | ast.Gt | ast.GtE) and _is_limit(node):
+                continue
             changed = copy.deepcopy(node)
             changed.ops[k] = COMPARED[type(operator)]()
             yield changed
@@ -297,13 +322,18 @@ def _fork(job: Callable[[], int]) -> int:
     return pid
 
 
+def _all_files() -> list[str]:
+    """Files of tests, and folders of doctests."""
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+    rooms = [f"wagegap/{room}" for room in ("estimation", "decomposition", "regression", "panel", "report")]
+    return [name for name in files if name not in UNMAPPED] + rooms
+
+
 def command_map(arguments: argparse.Namespace) -> None:
     """Map all tests, some files in each process."""
-    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
-    files = [name for name in files if name not in UNMAPPED]
-    files += [f"wagegap/{room}" for room in ("estimation", "decomposition", "regression", "panel", "report")]
+    files = arguments.files or _all_files()
     files.sort(key=lambda name: -(ROOT / name).stat().st_size)
-    shares = [files[k :: arguments.workers] for k in range(arguments.workers)]
+    shares = [share for k in range(arguments.workers) if (share := files[k :: arguments.workers])]
 
     def job(k: int) -> Callable[[], int]:
         def run() -> int:
@@ -314,14 +344,17 @@ def command_map(arguments: argparse.Namespace) -> None:
         return run
 
     STORE.mkdir(exist_ok=True)
-    in_children([job(k) for k in range(arguments.workers)], arguments.workers)
+    in_children([job(k) for k in range(len(shares))], arguments.workers)
     seconds: dict[str, float] = {}
     reached: dict[str, list[str]] = defaultdict(list)
-    for k in range(arguments.workers):
+    if arguments.files:
+        stored = json.loads((STORE / "map.json").read_text())
+        seconds, reached = stored["seconds"], defaultdict(list, stored["reached"])
+    for k in range(len(shares)):
         part = json.loads((STORE / f"map_{k}.json").read_text())
         seconds |= part["seconds"]
         for name, tests in part["reached"].items():
-            reached[name] += tests
+            reached[name] = sorted({*reached[name], *tests})
     (STORE / "map.json").write_text(json.dumps({"seconds": seconds, "reached": reached}))
     print(f"{len(seconds)} tests reach {len(reached)} functions, {sum(seconds.values()):.0f} s under measure")
 
@@ -406,7 +439,7 @@ def verdicts(mutants: dict[int, Mutant], workers: int) -> dict[int, str]:
     for k in range(3):
         open_ = [n for n in mutants if verdict[n] == "survived" and len(rounds[n]) > k]
         jobs = [_tests_job(mutants[n], rounds[n][k], STORE / f"mutant_{n}.log") for n in open_]
-        for n, code in zip(open_, in_children(jobs, workers, limit=2 * BUDGET), strict=True):
+        for n, code in zip(open_, in_children(jobs, workers, limit=300), strict=True):
             # pytest's codes: 0 all passed, 1 a test failed, 2 its collection did, 5 nothing was collected
             verdict[n] = (
                 "hung" if code < 0 else {0: "survived", 5: "survived", 1: "killed", 2: "killed"}.get(code, "failed")
@@ -434,6 +467,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     mapping = commands.add_parser("map", help="which tests reach which functions")
+    mapping.add_argument("files", nargs="*", help="files of tests; all where absent")
     running = commands.add_parser("run", help="draw mutants and run the tests that reach them")
     running.add_argument("--room", default="estimation", help="folder of the package")
     running.add_argument("--count", type=int, default=100)

@@ -243,6 +243,9 @@ def test_a_contrast_without_variance_is_refused_and_never_small(rows):
     contrast = np.linalg.solve(np.linalg.cholesky(metric).T, direction)
     with pytest.raises(CovarianceError, match="rank here is 0 of 1"):
         two.test(contrast[None])
+    # and beside one that has a variance
+    with pytest.raises(CovarianceError, match="1 of 2 contrasts had a negative variance"):
+        two.test(np.vstack([contrast, [1.0, 0.0]]))
     with pytest.raises(IdentificationError, match="rank 1"):
         two.test(["x = 0", "Intercept = 0"])
 

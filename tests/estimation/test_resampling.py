@@ -434,3 +434,11 @@ def test_threads_keep_the_order_and_hand_on_errors():
     assert list(map_in_order(lambda i: i * i, range(50), workers=4)) == [i * i for i in range(50)]
     with pytest.raises(ZeroDivisionError):
         list(map_in_order(lambda i: 1 // i, [1, 0, 2], workers=2))
+
+
+def test_units_that_were_not_drawn_are_refused():
+    draws = draw_resamples(4, 3, rng=1)
+    rows = np.ones((3, 1))
+    for units in ([-1, 0, 1], [0, 1, 4]):
+        with pytest.raises(DataError, match="not all among the 4 resampled"):
+            replicate_moments(rows, draws, units=np.array(units))

@@ -221,3 +221,9 @@ def test_sources_of_error_were_called_roots():
     estimates = as_estimates(make_sample(), "HC1")
     with pytest.warns(FutureWarning, match="is called sources now"):
         assert estimates.roots is estimates.sources
+
+
+def test_unknown_errors_of_a_table_leave_its_covariances_zero():
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "JPN"], "b": [0.1, 0.2, 0.3]})
+    covariance = Estimates.from_table(frame, term="ai", unit="log", std_error=None).covariance
+    np.testing.assert_array_equal(np.isnan(covariance), np.eye(3, dtype=bool))

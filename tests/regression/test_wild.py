@@ -244,6 +244,18 @@ def test_smallest_p_is_that_of_far_values(noisy, multipliers):
     assert found.p_value_at(1e4) == pytest.approx(found.smallest, rel=1e-9)
 
 
+@pytest.mark.parametrize("multipliers", ["rademacher", "mammen"])
+def test_smallest_p_without_the_null_is_the_step_of_p(noisy, multipliers):
+    """Each vector counts by its chance, and where signs alone are drawn its mirror image with it."""
+    few = noisy[noisy["g"] < 5]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = wg.wild_bootstrap(few, "y ~ x", "x", cluster="g", multipliers=multipliers, restricted=False)
+    assert found.enumerated
+    low = (5**0.5 - 1) / (2 * 5**0.5)  # the rarer of Mammen's two values
+    assert found.smallest == pytest.approx(2 / 2**5 if multipliers == "rademacher" else low**5)
+
+
 def test_interval_is_the_whole_line_with_too_few_clusters(grunfeld):
     few = grunfeld[grunfeld["firm"].isin(grunfeld["firm"].unique()[:4])]
     with pytest.warns(FewClustersWarning):

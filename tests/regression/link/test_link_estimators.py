@@ -11,7 +11,7 @@ import statsmodels.api as sm
 
 import wagegap as wg
 from wagegap.errors import ReliabilityError
-from wagegap.estimation.likelihood.simex import GRID, extrapolate
+from wagegap.estimation.likelihood.simex import GRID, extrapolate, paired_draws
 from wagegap.estimation.reliability import reliability
 from wagegap.regression.link.estimators.bootstrap import expanded_percentiles, fit_bootstrap
 from wagegap.regression.link.estimators.bounded import quasi_likelihood
@@ -461,3 +461,11 @@ def test_likelihood_and_moments_that_disagree_say_so():
     assert "the slope is not settled" in " ".join(link.always_printed())
     parts = drawn(2, n=40, share=0.95)
     assert "not settled" not in " ".join(wg.fit_link("r ~ premium", *tables(*parts)).always_printed())
+
+
+@pytest.mark.parametrize("draws", [4, 5])
+def test_draws_come_in_pairs_and_as_many_as_asked(draws):
+    found = paired_draws(np.diag([1.0, 4.0]), draws, np.random.default_rng(1))
+    assert found.shape == (draws, 2)
+    half = (draws + 1) // 2
+    np.testing.assert_array_equal(found[half:], -found[: draws - half])
