@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from wagegap.errors import DataError, IdentificationError, OptionError
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.binary import LINKS, fit_binary, fit_binary_many, probability, score, slope
+from wagegap.estimation.likelihood.newton import solve_scaled
 
 CURVED = ("logit", "probit", "cloglog")
 
@@ -290,3 +291,11 @@ def test_bad_input(change, error, words):
     call = {"y": y, "x": x, "weights": w, "link": "logit", **change}
     with pytest.raises(error, match=words):
         fit_binary(**call)
+
+
+def test_systems_with_a_ridge_by_hand():
+    """(D A D + r I) z = D b, D the lengths of the diagonal: x = D z."""
+    a, b, ridge = np.array([[4.0, 1.0], [1.0, 9.0]]), np.array([1.0, 2.0]), 0.25
+    d = np.diag(1 / np.sqrt(np.diag(a)))
+    expected = d @ np.linalg.solve(d @ a @ d + ridge * np.eye(2), d @ b)
+    np.testing.assert_allclose(solve_scaled(a[None], b[None], ridge=ridge)[0], expected, rtol=1e-12)

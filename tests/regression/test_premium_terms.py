@@ -355,3 +355,15 @@ def test_an_amount_is_compared_with_one_unit_less(workers):
     found = fit(workers, "exper + female", "exper")
     assert set(found.estimates.labels["comparison"]) == {"exper one lower"}
     assert found.cells["n_treated"].tolist() == found.cells["n"].tolist()
+
+
+def test_weights_given_follow_the_rows_that_are_kept(workers):
+    """A cell without holders is left out, and with it the weights of its rows."""
+    rows = workers.assign(ai=np.where(workers["iso3"] == "KOR", 0, workers["ai"]))
+    with pytest.warns(SmallCellWarning):
+        by_name = fit(rows, "ai + exper", "ai", weights="w", empty_cells="exclude")
+    with pytest.warns(SmallCellWarning):
+        given = fit(rows, "ai + exper", "ai", weights=rows["w"], empty_cells="exclude")
+    np.testing.assert_array_equal(given.estimates.values, by_name.estimates.values)
+    model = smf.wls("np.log(pay) ~ ai + exper", rows[rows["iso3"] == "USA"], weights=rows["w"][rows["iso3"] == "USA"])
+    assert given.estimates.values[0] == pytest.approx(model.fit().params["ai"], rel=1e-10)

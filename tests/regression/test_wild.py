@@ -244,6 +244,14 @@ def test_smallest_p_is_that_of_far_values(noisy, multipliers):
     assert found.p_value_at(1e4) == pytest.approx(found.smallest, rel=1e-9)
 
 
+def test_smallest_p_of_random_draws_counts_the_data(noisy):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = wg.wild_bootstrap(noisy, "y ~ x", "x", cluster="g", multipliers="webb", reps=499, rng=1)
+    assert not found.enumerated
+    assert found.smallest == pytest.approx(1 / 500)
+
+
 @pytest.mark.parametrize("multipliers", ["rademacher", "mammen"])
 def test_smallest_p_without_the_null_is_the_step_of_p(noisy, multipliers):
     """Each vector counts by its chance, and where signs alone are drawn its mirror image with it."""
