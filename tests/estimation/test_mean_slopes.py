@@ -161,6 +161,8 @@ def test_scores_and_sums_give_one_covariance(weight_kind, cov):
     sd = np.sqrt(np.diag(first))
     sd[sd == 0] = 1.0  # of the constant, whose mean is known
     np.testing.assert_allclose(second / np.outer(sd, sd), first / np.outer(sd, sd), atol=1e-11)
+    df, df_without = ([fits.source.degrees(row) for row in np.eye(fits.size)] for fits in (with_scores, without))
+    np.testing.assert_array_equal(df_without, df)
     np.testing.assert_array_equal(with_scores.values, point_fits(given, POOLINGS).values)
 
 
