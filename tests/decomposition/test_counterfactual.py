@@ -589,3 +589,9 @@ def test_a_level_that_only_one_group_has():
         ask(data, model="logit")
     turned = ask(data, model="logit", reference="B")
     assert np.isfinite(turned.params).all()
+
+
+def test_trimming_leaves_both_ends_out():
+    """(i - 1/2) / 20 from .075 to .925 where .075 is trimmed: the ends themselves stay."""
+    np.testing.assert_allclose(Process(regressions=20, trimming=0.075).kept, (np.arange(1, 19) + 0.5) / 20)
+    assert len(Process(regressions=20, trimming=0.08).kept) == 16

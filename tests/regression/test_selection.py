@@ -160,6 +160,17 @@ def test_corrected_gap_without_selection_is_oaxaca():
     assert own.bse.iloc[0] == pytest.approx(plain.levels.bse.iloc[0], rel=1e-10)
 
 
+def test_rows_without_regressors_of_selection_are_left_out():
+    """Of both groups, whether they are paid or not."""
+    data = frame_of(800).assign(g=lambda d: d["cl"] % 2)
+    gone = np.arange(len(data)) % 9 == 0
+    call = dict(group="g", groups=(0, 1), selection="works ~ x + z")
+    found = oaxaca_selection(data.assign(z=data["z"].mask(gone)), "pay ~ x", **call)
+    without = oaxaca_selection(data[~gone].reset_index(drop=True), "pay ~ x", **call)
+    np.testing.assert_allclose(found.estimates.values, without.estimates.values, rtol=1e-10)
+    np.testing.assert_allclose(found.bse, without.bse, rtol=1e-8)
+
+
 @pytest.mark.parametrize("order", [None, 1, 2])
 def test_a_regressor_of_pay_and_of_selection_stays_what_it_is(order):
     """Two steps by hand for each group; those who are not paid keep their regressors of selection."""
