@@ -501,10 +501,12 @@ def test_row_order_scale_of_weights_and_units_do_not_matter(seed, scale):
 
 
 @pytest.mark.parametrize("weights", [{}, {"weights": "w"}, {"weights": "w", "weight_kind": "frequency"}])
-def test_without_scores_the_covariance_is_the_same(weights):
+@pytest.mark.parametrize("errors", [("HC1", "stata"), ("HC0", "stata"), ("HC1", "none")])
+def test_without_scores_the_covariance_is_the_same(weights, errors):
     table = frame((400, 400))
     table["place"] = np.where(np.arange(800) % 3, table["place"], "C")
-    call = {**CALL, "groups": "pairs", "statistics": ("mean", "gini"), "cov": "HC1", **weights}
+    call = {**CALL, "groups": "pairs", "statistics": ("mean", "gini"), **weights}
+    call |= {"cov": errors[0], "small_sample": errors[1]}
     kept, lean = dfl(table, FORMULA, **call), dfl(table, FORMULA, **call, keep_units=False)
     np.testing.assert_allclose(lean.estimates.covariance, kept.estimates.covariance, rtol=1e-9, atol=1e-14)
     assert lean.df_resid == kept.df_resid
