@@ -51,6 +51,21 @@ def fit(y, x, names, weights=None, rule=R, counts=None):
     return fit_rif(y, x, recentred, weights if weights is not None else counts)
 
 
+def test_the_density_at_a_line_moves_with_the_median():
+    """IF of f(c q), of a kernel estimate at an estimated line: K_h(c q - y) - f(c q) + f'(c q) c IF_q."""
+    y = sample()[0]
+    built = distribution(y)
+    found = parse_statistics("share_below:0.6 median")[0].build(built, R).nuisance(y)
+    h, line = bandwidth(built, R), 0.6 * quantile(built, 0.5)
+
+    def kernel(at):
+        return np.exp(-0.5 * ((at - y) / h) ** 2) / (h * np.sqrt(2 * np.pi))
+
+    rise = (kernel(line + 1e-5).mean() - kernel(line - 1e-5).mean()) / 2e-5
+    expected = kernel(line) - kernel(line).mean() + rise * 0.6 * found[:, 0]
+    np.testing.assert_allclose(found[:, -1], expected, rtol=1e-6, atol=1e-8)
+
+
 # conventions ----------------------------------------------------------------------------------------------------------
 
 
