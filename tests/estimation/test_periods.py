@@ -221,3 +221,8 @@ def test_uneven_periods_are_noted(movers):
     assert any("unevenly spaced (w1, w2, w5, w6)" in note for note in panel.transitions().ledger.notes)
     steps = wg.fit_linear(rows, "y ~ x", model="differences", unit="pid", period="per")
     assert "unevenly spaced (w1, w2, w5, w6)" in steps.summary()
+
+
+def test_columns_of_text_and_numbers_keep_their_own_order():
+    column = pd.Series(["wave10", 8, "wave9"], dtype=object)
+    pd.testing.assert_series_equal(natural_order(column), column)
