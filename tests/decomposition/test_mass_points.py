@@ -232,6 +232,18 @@ def test_shares_and_figures_of_a_gap_without_an_error():
     gap.plot()
 
 
+@silent
+def test_what_is_known_stays_known_in_tests_and_maps(wage1):
+    """An unknown error is unknown in what stands on it, and nowhere else: one hypothesis has one p-value."""
+    gap = wg.rif_oaxaca(wage1, WAGE1, **SEXES, probs=(0.1, 0.9), detail="none")
+    estimates = gap.estimates
+    known = estimates.bse.notna().to_numpy()
+    assert 0 < known.sum() < len(known)
+    np.testing.assert_array_equal(estimates.map(np.eye(len(known))).bse, estimates.bse)
+    for row, p in zip(np.eye(len(known))[known], estimates.pvalues[known], strict=True):
+        assert estimates.test(row[None]).p_value == pytest.approx(p, rel=1e-12)
+
+
 # what is said ---------------------------------------------------------------------------------------------------------
 
 

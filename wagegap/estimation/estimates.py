@@ -25,7 +25,7 @@ from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, RngLike, SmallSample
+from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -404,6 +404,15 @@ class Estimates:
         """
         factors = [conversion(str(source), check_unit(unit)) for source in self.labels["unit"]]
         return self.map(np.diag(factors), labels=self.labels.assign(unit=unit))
+
+    def with_unknown(self, at: IntArray, phrase: str) -> Estimates:
+        """Return the estimates with errors of some of them unknown, and of what depends on these alone; say why."""
+        if not len(at):
+            return self
+        origin = "; ".join(dict.fromkeys(source.origin for source in self.sources))
+        source = UnknownSource(origin, len(at), phrase)
+        matrix = np.eye(len(self.values))[:, at]
+        return replace(self, sources=(*self.sources, source), maps=(*self.maps, matrix))
 
     def without_units(self) -> Estimates:
         """Keep the covariance and forget the units: small, but no longer joinable."""

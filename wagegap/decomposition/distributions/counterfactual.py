@@ -59,7 +59,7 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Survey
-from wagegap.estimation.covariance.sources import ReplicateSource
+from wagegap.estimation.covariance.sources import ReplicateSource, UnknownSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Cell
@@ -493,15 +493,16 @@ def _notes(plan: _Plan, gaps: Sequence[_Gap]) -> list[str]:
 
 def _draws(estimates: Estimates) -> FloatArray:
     """Deviations of the estimates in the bootstrap, or normal ones with their covariance, shape (R, p)."""
-    source, *others = estimates.sources
+    source, *others = [source for source in estimates.sources if not isinstance(source, UnknownSource)]
     if (
         not others
         and isinstance(source, ReplicateSource)
         and source.kind == "bootstrap"
         and len({name for name, _ in source.keys}) == 1
     ):
-        return np.asarray(source.deviations @ np.nan_to_num(estimates.maps[0]).T * np.sqrt(len(source.keys) - 1))
-    values, vectors = np.linalg.eigh(np.nan_to_num(estimates.covariance))
+        return np.asarray(source.deviations @ estimates.maps[0].T * np.sqrt(len(source.keys) - 1))
+    known = np.isfinite(estimates.variances)
+    values, vectors = np.linalg.eigh(np.where(np.outer(known, known), estimates.covariance, 0.0))
     normal = np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
     return np.asarray(normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)
 

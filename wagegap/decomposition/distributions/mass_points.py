@@ -14,7 +14,7 @@ Machado, J. and J. Santos Silva (2005). Quantiles for counts. Journal of the Ame
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,9 +63,7 @@ def drop_errors(estimates: Estimates, moved: BoolArray) -> tuple[Estimates, bool
     """
     # an influence function that does not vary there has no error of zero either
     dropped = moved & _all_replicates_agree(estimates) if is_replicated(estimates) else moved
-    if not dropped.any():
-        return estimates, False
-    return replace(estimates, maps=tuple(np.where(dropped[:, None], np.nan, m) for m in estimates.maps)), True
+    return estimates.with_unknown(np.flatnonzero(dropped), "unknown at mass points"), bool(dropped.any())
 
 
 def is_replicated(estimates: Estimates) -> bool:

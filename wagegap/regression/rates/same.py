@@ -23,12 +23,7 @@ _NOTHING = 1e-24  # variance of a share that rounding leaves of zero
 def same_unknown(rates: Estimates) -> Estimates:
     """Return shares of which those without any deviation have an unknown error."""
     same = np.flatnonzero(rates.variances <= _NOTHING)
-    if not len(same):
-        return rates
-    phrase = f"unknown where everybody did the same ({len(same)} of {len(rates.values)})"
-    source = UnknownSource("; ".join(dict.fromkeys(source.origin for source in rates.sources)), len(same), phrase)
-    matrix = np.eye(len(rates.values))[:, same]
-    return replace(rates, sources=(*rates.sources, source), maps=(*rates.maps, matrix))
+    return rates.with_unknown(same, f"unknown where everybody did the same ({len(same)} of {len(rates.values)})")
 
 
 def linearised(rates: Estimates) -> Estimates:
