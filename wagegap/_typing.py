@@ -1,11 +1,14 @@
-"""Array and option aliases, used by every room of the house."""
+"""Array and option aliases, used by every room of the house; `Annotated` ones hold the rule that a type cannot say."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wagegap.errors import check_alpha, check_count, check_finite, check_rng
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
@@ -22,4 +25,13 @@ Singletons: TypeAlias = Literal["drop", "keep"]
 PremiumMethod: TypeAlias = Literal["separate", "stacked"]
 Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
-RngLike: TypeAlias = np.random.Generator | int | None
+RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
+Alpha: TypeAlias = Annotated[float, check_alpha]
+Count: TypeAlias = Annotated[int, check_count]
+Finite: TypeAlias = Annotated[float, check_finite]
+ColumnName: TypeAlias = Annotated[str, "the name of one column"]
+ColumnNames: TypeAlias = Annotated[str | Sequence[str], "the name of a column or a list of columns"]
+Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]
+Labels: TypeAlias = Annotated[Mapping[str, str], "a dict of name -> label"]
+FrameLike: TypeAlias = Any
+"""Any data frame: pandas, polars, Arrow, a dict of columns. What it is, and holds, is asked where it is read."""

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets import harmonise
 from wagegap.datasets.covariates import (
     read_ageing,
@@ -56,7 +57,7 @@ from wagegap.datasets.occupations import (
 from wagegap.datasets.products import unpack
 from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
-from wagegap.errors import check_option, public
+from wagegap.errors import check_option
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates

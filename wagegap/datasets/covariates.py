@@ -20,8 +20,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.local import PathLike, Years, carried, coded_table, keep_rows, local_table, within_years
-from wagegap.errors import check_option, public
+from wagegap.errors import check_option
 
 __all__ = [
     "read_ageing",

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.errors import (
     ChecksumError,
     DataError,
@@ -28,7 +29,6 @@ from wagegap.errors import (
     OutputError,
     WagegapError,
     check_option,
-    public,
 )
 
 __all__ = ["KnownFile", "data_folder", "difference", "download", "downloads", "published_files"]

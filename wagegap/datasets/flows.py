@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.local import (
     PathLike,
     Years,
@@ -42,7 +43,6 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
     refuse_rows,
 )
 

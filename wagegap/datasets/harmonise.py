@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._typing import AnyArray
 from wagegap.datasets.local import PathLike, indicator, local_file, whole_table, zero_one
 from wagegap.datasets.stack_overflow import join_years
-from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public, refuse_rows
+from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, refuse_rows
 from wagegap.panel.files import read_file
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel

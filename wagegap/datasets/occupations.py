@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.local import (
     PathLike,
     Years,
@@ -37,7 +38,7 @@ from wagegap.datasets.local import (
     named_table,
     within_years,
 )
-from wagegap.errors import check_option, public
+from wagegap.errors import check_option
 
 __all__ = [
     "read_ai_exposure",

@@ -18,8 +18,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._progress import track
-from wagegap._typing import BoolArray, FloatArray, IntArray, ReplicateKind, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, IntArray, ReplicateKind, WeightKind
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -32,7 +33,6 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
     refuse_rows,
     warn,
 )
@@ -63,17 +63,17 @@ _NO_WAGES = (
 def read_panel(  # noqa: PLR0913
     source: Any,
     *,
-    worker: str | None = None,
-    country: str | None = None,
-    period: str | None = None,
-    wage: str | None = None,
-    field: str | None = None,
-    occupation: str | None = None,
-    weight: str | None = None,
+    worker: ColumnName | None = None,
+    country: ColumnName | None = None,
+    period: ColumnName | None = None,
+    wage: ColumnName | None = None,
+    field: ColumnName | None = None,
+    occupation: ColumnName | None = None,
+    weight: ColumnName | None = None,
     weight_kind: WeightKind | None = None,
-    cluster: str | Sequence[str] | None = None,
-    strata: str | None = None,
-    replicate_weights: str | Sequence[str] | None = None,
+    cluster: ColumnNames | None = None,
+    strata: ColumnName | None = None,
+    replicate_weights: ColumnNames | None = None,
     replicate_kind: ReplicateKind | None = None,
     fay: float = 0.0,
     worker_scope: Literal["country", "global"] = "country",
@@ -82,7 +82,7 @@ def read_panel(  # noqa: PLR0913
     invalid_wage: Literal["raise", "missing", "drop"] = "raise",
     country_names: Literal["normalise", "keep"] = "normalise",
     duplicates: Literal["raise", "keep"] = "raise",
-    columns: Sequence[str] | None = None,
+    columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
     encoding: str | None = None,
     sep: str | None = None,

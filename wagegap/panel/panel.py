@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -28,7 +29,6 @@ from wagegap.errors import (
     check_count,
     listing,
     no_column,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.column_types import fault_of, held_by, number_or_nan
@@ -52,6 +52,7 @@ _NATIVE: dict[str, Any] = {"i": np.int64, "u": np.uint64, "f": np.float64}
 _BYTES = 8
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """Rows of workers with declared roles.
@@ -95,7 +96,6 @@ class Panel:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @public
     def filter(self, condition: str | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
         """Keep the rows for which a condition holds.
 
@@ -142,7 +142,6 @@ class Panel:
             unfiltered=self.frame if self.unfiltered is None else self.unfiltered,
         )
 
-    @public
     def assign(self, **columns: Any) -> Panel:
         """Return the panel with further columns, values of shape (n,) or functions of the frame.
 
@@ -184,7 +183,6 @@ class Panel:
             whole = whole.drop(columns=[name for name in columns if name in whole])
         return replace(self, frame=frame, keyed=keyed, unfiltered=whole)
 
-    @public
     def transitions(self, *, horizon: int = 1) -> Panel:
         """Add what each worker did `horizon` periods later.
 

@@ -6,16 +6,17 @@ bars, so that a corridor that is not drawn is not taken for one that nobody take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
 from wagegap._display.labels import put_caption, write_beside
 from wagegap._display.numbers import format_key, format_number, spaced
-from wagegap._typing import BoolArray, FloatArray
+from wagegap._typing import BoolArray, ColumnName, FloatArray, Labels
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -26,7 +27,6 @@ from wagegap.errors import (
     check_keys_meet,
     check_known,
     listing,
-    public,
     refuse_rows,
 )
 from wagegap.panel.countries import country_name
@@ -44,13 +44,13 @@ _THICK, _FADED = 0.4, 0.45
 def plot_corridors(  # noqa: PLR0913
     flows: Any,
     *,
-    origin: str,
-    destination: str,
-    flow: str,
+    origin: ColumnName,
+    destination: ColumnName,
+    flow: ColumnName,
     at_most: int = 25,
     keep: str | Sequence[str] = (),
     highlight: str | Sequence[str] = (),
-    labels: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     unit: str | None = None,
     ax: Any = None,
 ) -> Any:

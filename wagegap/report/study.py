@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap import datasets
+from wagegap._arguments import public
 from wagegap._display.axes import figure_of
 from wagegap._display.numbers import format_number, spaced
 from wagegap._progress import track
@@ -35,7 +36,6 @@ from wagegap.errors import (
     check_known,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates

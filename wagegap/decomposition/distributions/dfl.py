@@ -29,7 +29,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, Formula, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.distributions.mass_points import GroupMass, drop_errors, notes_on_mass_points
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
@@ -138,14 +138,14 @@ class ReweightedGap(Decomposition):
 @refittable
 def dfl(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
     statistics: StatisticLike | Sequence[StatisticLike] = ("mean", "variance", "quantile"),
     probs: Sequence[float] = (0.1, 0.5, 0.9),
     sequence: Sequence[str | Sequence[str]] | None = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Literal["A", "B"] = "A",
     reweight: ReweightModel = "logit",
     trim: str = "none",

@@ -29,7 +29,17 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    AnyArray,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    FloatArray,
+    Formula,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.distributions.mass_points import (
     GroupMass,
@@ -106,13 +116,13 @@ class RifDecomposition(Decomposition):
 @refittable
 def rif_oaxaca(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
     statistic: StatisticLike | Sequence[StatisticLike] = "quantile",
     probs: Sequence[float] = (0.1, 0.5, 0.9),
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Reference = "A",
     reweight: ReweightModel | None = None,
     propensity: str | None = None,
@@ -121,7 +131,7 @@ def rif_oaxaca(  # noqa: PLR0913
     bandwidth: float | None = None,
     mass_points: MassPointRule = "recentred",
     convention: Literal["full", "stata", "none"] = "full",
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     absent_levels: Literal["raise", "base"] = "raise",
     cov: CovLike | None = None,

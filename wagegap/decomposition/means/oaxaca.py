@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import decomposition, joint_estimates, replicate_values
@@ -50,15 +50,15 @@ Convention: TypeAlias = Literal["full", "stata", "ddecompose"]
 @refittable
 def oaxaca(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Reference = "A",
     threefold: Threefold = False,
     split: bool = False,
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     convention: Convention = "full",
     absent_levels: Literal["raise", "base"] = "raise",

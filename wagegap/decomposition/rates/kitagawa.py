@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import component_labels, decomposition, estimate_comparisons, joint_estimates
 from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
@@ -49,10 +49,10 @@ def kitagawa(  # noqa: PLR0913
     outcome: str,
     factors: str | Sequence[str],
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
-    size: str | None = None,
+    by: ColumnNames | None = None,
+    size: ColumnName | None = None,
     detail: Literal["factors", "cells", "none"] = "factors",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",

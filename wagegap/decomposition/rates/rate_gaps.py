@@ -24,7 +24,17 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import BoolArray, FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap._typing import (
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    FloatArray,
+    Formula,
+    Information,
+    RngLike,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.columns import REFERENCES, Columns, Detail, detail_rows, reported_columns
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimator, component_labels, decomposition, estimate_comparisons
@@ -76,11 +86,11 @@ _ORDINALS = ("first", "second")
 @refittable
 def fairlie(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     model: LinkFunction = "logit",
     reference: Reference = "A",
     detail: Detail = None,
@@ -178,14 +188,14 @@ def fairlie(  # noqa: PLR0913
 @refittable
 def yun(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     model: LinkFunction = "logit",
     reference: Literal["A", "B"] = "A",
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray
+from wagegap._typing import BoolArray, ColumnName, FloatArray
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -49,9 +49,9 @@ def occupation_gravity(
     data: Any,
     distance: str,
     *,
-    origin: str,
-    target: str,
-    flow: str,
+    origin: ColumnName,
+    target: ColumnName,
+    flow: ColumnName,
     family: Literal["poisson", "gaussian"] = "poisson",
     cov: CovLike | None = None,
     subpop: str | BoolArray | None = None,

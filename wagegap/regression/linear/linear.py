@@ -26,7 +26,8 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from wagegap._typing import BoolArray, FloatArray, Singletons, SmallSample, WeightKind
+from wagegap._arguments import public
+from wagegap._typing import Alpha, BoolArray, ColumnName, FloatArray, Formula, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -35,7 +36,6 @@ from wagegap.errors import (
     OptionError,
     check_option,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, error_source, least_squares, relate, replicated_source
@@ -93,7 +93,7 @@ class Linear(Result):
     diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TESTS))
     sigma: float = np.nan
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: Any = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
 
         Examples
@@ -109,11 +109,11 @@ class Linear(Result):
 @refittable
 def fit_linear(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     model: PanelModel = "pooled",
-    unit: str | None = None,
-    period: str | None = None,
+    unit: ColumnName | None = None,
+    period: ColumnName | None = None,
     instruments: str | None = None,
     cov: CovLike | BeckKatz | None = None,
     small_sample: SmallSample = "stata",

@@ -27,16 +27,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, FloatArray, RngLike, Singletons, WeightKind
+from wagegap._arguments import public
+from wagegap._typing import Alpha, AnyArray, ColumnName, FloatArray, Formula, RngLike, Singletons, WeightKind
 from wagegap.errors import (
     DataError,
     FewClustersWarning,
     IdentificationError,
     OptionError,
-    check_alpha,
     check_count,
     check_option,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, say_collinear
@@ -56,6 +55,7 @@ __all__ = ["WildBootstrap", "wild_bootstrap"]
 _COARSE = 0.05
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WildBootstrap:
     """A wild cluster bootstrap test.
@@ -120,7 +120,7 @@ class WildBootstrap:
         """Return the p-value with another right side of the hypothesis, from the same draws."""
         return self.draws.p_value_at(value - self.value, ties=self.ties == "count")
 
-    def conf_int(self, alpha: float = 0.05) -> tuple[float, float]:
+    def conf_int(self, alpha: Alpha = 0.05) -> tuple[float, float]:
         """Return the interval of right sides that the test does not reject: p is at least `alpha` at its ends.
 
         With the null imposed the draws are taken again at every value; without, the interval is the estimate and its
@@ -152,7 +152,6 @@ class WildBootstrap:
         >>> test.p_value_at(low - 1e-6) < 0.05 <= test.p_value_at(low)
         True
         """
-        check_alpha(alpha)
         low, high = (self.value + end for end in self.draws.interval(alpha, ties=self.ties == "count"))
         if not np.isfinite([low, high]).all():
             warn(
@@ -203,10 +202,10 @@ class WildBootstrap:
 @public
 def wild_bootstrap(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     hypothesis: str | AnyArray,
     *,
-    cluster: str,
+    cluster: ColumnName,
     value: float = 0.0,
     multipliers: Multipliers = "rademacher",
     restricted: bool = True,

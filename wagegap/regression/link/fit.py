@@ -7,7 +7,7 @@ exact, and least squares with exact permutation where the premiums' errors are u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from wagegap._typing import FloatArray, MetaTest, RngLike, Tau2Method
+from wagegap._arguments import public
+from wagegap._typing import ColumnNames, FloatArray, Formula, FrameLike, MetaTest, RngLike, Tau2Method
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -31,7 +32,6 @@ from wagegap.errors import (
     check_count,
     check_option,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.covariance.groupings import Grouping
@@ -67,12 +67,12 @@ __all__ = ["fit_link"]
 
 @public
 def fit_link(  # noqa: PLR0913
-    formula: str,
+    formula: Formula,
     rates: Any,
     premiums: Any,
     *,
-    data: pd.DataFrame | None = None,
-    on: str | Sequence[str] | None = None,
+    data: FrameLike | None = None,
+    on: ColumnNames | None = None,
     workers: Any = None,
     method: Method = "auto",
     instruments: Any = None,

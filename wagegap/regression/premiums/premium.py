@@ -27,7 +27,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, PremiumMethod, Singletons, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    BoolArray,
+    ColumnNames,
+    FloatArray,
+    Formula,
+    IntArray,
+    PremiumMethod,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -38,7 +49,6 @@ from wagegap.errors import (
     did_you_mean,
     listing,
     no_column,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, cell_labels, least_squares, relate, replicated_source, say_collinear
@@ -123,7 +133,6 @@ class Premiums(Result):
         per_cent = logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: np.diag(100 * slope))
         return replace(self, estimates=per_cent)
 
-    @public
     def in_unit(self, unit: str) -> Premiums:
         """Return the premiums in another unit that a factor leads to: log points, a hundred logs each.
 
@@ -146,7 +155,7 @@ class Premiums(Result):
             frame["reliability"] = self.reliability()
         return frame
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: Any = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the premiums with their intervals, largest first, on new axes where none are given.
 
         Examples
@@ -163,10 +172,10 @@ class Premiums(Result):
 @refittable
 def fit_premiums(  # noqa: PLR0913
     data: Any,
-    formula: str | None = None,
+    formula: Formula | None = None,
     *,
     premium: str | Sequence[str],
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     base: str | float | None = None,
     at: At = None,
     cov: CovLike | None = None,

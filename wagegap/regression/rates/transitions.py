@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     IdentificationError,
@@ -148,10 +148,10 @@ class Transitions(Result):
 @refittable
 def fit_transitions(  # noqa: PLR0913
     data: Any,
-    origin: str,
-    destination: str,
+    origin: ColumnName,
+    destination: ColumnName,
     *,
-    by: str | Sequence[str] = (),
+    by: ColumnNames = (),
     among: str | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",

@@ -26,14 +26,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    BoolArray,
+    ColumnName,
+    FloatArray,
+    Formula,
+    IntArray,
+    RngLike,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     CovarianceError,
     DataError,
     EmptyDataError,
     FormulaError,
     OptionError,
-    check_alpha,
     check_column,
     check_count,
     check_option,
@@ -101,7 +110,7 @@ class Roy(Result):
         ax.set_ylim(0, 1)
         return ax
 
-    def verdict(self, alpha: float = 0.05, *, order: int = 1) -> str:
+    def verdict(self, alpha: Alpha = 0.05, *, order: int = 1) -> str:
         """Say which way selection goes at a level of the dominance tests.
 
         Returns
@@ -110,7 +119,6 @@ class Roy(Result):
             "positive": that stayers dominate is rejected, that leavers do is not; "negative" the reverse; "none":
             neither is, the distributions may be the same; "mixed": both are, the distributions cross.
         """
-        check_alpha(alpha)
         rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
         check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
         rejected = bool(rows["leavers dominate"] < alpha), bool(rows["stayers dominate"] < alpha)
@@ -120,9 +128,9 @@ class Roy(Result):
 @refittable
 def fit_roy(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    leave: str,
+    leave: ColumnName,
     parts: int = 5,
     orders: int | Sequence[int] = (1, 2),
     reps: int = 999,

@@ -29,7 +29,17 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, Information, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    BoolArray,
+    ColumnNames,
+    FloatArray,
+    Formula,
+    Information,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -118,7 +128,7 @@ class Selection(Result):
         chosen, title = outcome.select(term=term), f"Premium of {term}{at}, selection corrected"
         return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
-    def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
+    def plot(self, ax: Any = None, *, term: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw coefficients of the outcome equation, corrected beside uncorrected, with their intervals.
 
         Parameters
@@ -180,14 +190,14 @@ class Selection(Result):
 @refittable
 def fit_selection(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     selection: str,
     method: SelectionMethod = "two-step",
-    places: str | Sequence[str] | None = None,
-    probabilities: str | Sequence[str] = (),
+    places: ColumnNames | None = None,
+    probabilities: ColumnNames = (),
     degree: int = 2,
-    by: str | Sequence[str] = (),
+    by: ColumnNames = (),
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     information: Information = "observed",

@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._progress import track
-from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap._typing import Alpha, ColumnNames, FloatArray, FrameLike, IntArray, RngLike
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -34,7 +35,6 @@ from wagegap.errors import (
     check_option,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import split_formula
@@ -75,7 +75,7 @@ class SpecificationCurve(Answer):
     share_negative: float
     p_value: float
     null_shares: FloatArray
-    alpha: float
+    alpha: Alpha
     outcome: str
 
     def tidy(self) -> pd.DataFrame:
@@ -167,12 +167,12 @@ def specification_curve(  # noqa: PLR0913
     rates: Any,
     premiums: Mapping[str, Any],
     *,
-    data: pd.DataFrame | None = None,
+    data: FrameLike | None = None,
     controls: Sequence[str] = (),
     methods: Sequence[CurveMethod] = ("ols", "meta", "eiv"),
     samples: Mapping[str, Sequence[str]] | None = None,
-    on: str | Sequence[str] | None = None,
-    alpha: float = 0.05,
+    on: ColumnNames | None = None,
+    alpha: Alpha = 0.05,
     reps: int = 499,
     rng: RngLike = 0,
     progress: bool = False,
@@ -300,7 +300,7 @@ def _listed(option: str, given: object) -> list[Any]:
     return names
 
 
-def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: float, outcome: str) -> SpecificationCurve:
+def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: Alpha, outcome: str) -> SpecificationCurve:
     if frame.empty or frame["refused"].all():
         raise EmptyDataError("no specification can be estimated: too few countries, or premiums that are mostly noise.")
     kept = np.array(signs)[~frame["refused"].to_numpy()]
@@ -392,7 +392,7 @@ _SLOPES: dict[CurveMethod, Callable[[_Permuted], tuple[FloatArray, FloatArray]]]
 }  # fmt: skip
 
 
-def _specification(permuted: _Permuted, method: CurveMethod, alpha: float) -> tuple[dict[str, Any], FloatArray]:
+def _specification(permuted: _Permuted, method: CurveMethod, alpha: Alpha) -> tuple[dict[str, Any], FloatArray]:
     """Numbers of one specification, and the sign of its slope in every order where it is significant."""
     b, error = _SLOPES[method](permuted)
     # 1 - tr(M V) / p'M p; NaN where errors are unknown

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._typing import CodeArray, FloatArray, RngLike
-from wagegap.errors import DataError, check_column, check_count, public
+from wagegap.errors import DataError, check_column, check_count
 from wagegap.estimation.design import free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
