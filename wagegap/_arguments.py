@@ -46,7 +46,7 @@ def public(target: _Public) -> _Public:
     wagegap.errors.OptionError: fit(): method='eivs' is not known. Did you mean 'eiv'? Known: 'ols', 'eiv'.
     >>> public(fit)(3)
     Traceback (most recent call last):
-    wagegap.errors.OptionError: fit(): formula=3 must be a string, not int.
+    wagegap.errors.OptionError: fit(): formula=3 must be text, not int.
     """
     if not isinstance(target, type):
         door: _Public = _door(target, getattr(target, "__name__", "call"))
@@ -266,7 +266,7 @@ _PLAIN: dict[Any, _Kind] = {
     float: _Kind(
         "a number", "numbers", lambda value: isinstance(value, Real) and not isinstance(value, bool), _number_flaw
     ),
-    str: _Kind("a string", "strings", lambda value: isinstance(value, str)),
+    str: _Kind("text", "text", lambda value: isinstance(value, str)),
     None: _Kind("None", "None", lambda value: value is None),
     NoneType: _Kind("None", "None", lambda value: value is None),
 }

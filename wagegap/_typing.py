@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wagegap.errors import check_alpha, check_count, check_finite, check_rng
+from wagegap.errors import check_alpha, check_between_0_and_1, check_count, check_finite, check_rng
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
@@ -28,9 +28,10 @@ MetaTest: TypeAlias = Literal["z", "t", "knha"]
 RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
 Alpha: TypeAlias = Annotated[float, check_alpha]
 Count: TypeAlias = Annotated[int, check_count]
+Share: TypeAlias = Annotated[float, check_between_0_and_1]
 Finite: TypeAlias = Annotated[float, check_finite]
 ColumnName: TypeAlias = Annotated[str, "the name of one column"]
-ColumnNames: TypeAlias = Annotated[str | Sequence[str], "the name of a column or a list of columns"]
+ColumnNames: TypeAlias = Annotated[ColumnName | Sequence[ColumnName], "the name of a column, or a list of columns"]
 Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]
 Labels: TypeAlias = Annotated[Mapping[str, str], "a dict of name -> label"]
 FrameLike: TypeAlias = Any

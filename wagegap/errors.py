@@ -51,6 +51,7 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
+    "check_between_0_and_1",
     "check_column",
     "check_count",
     "check_finite",
@@ -269,7 +270,7 @@ def listing(items: Iterable[object], limit: int = 8) -> str:
     >>> listing(["KOR", "USA", "JPN"], limit=2)
     'KOR, USA and 1 more'
     """
-    texts = [_cut(str(item), 120) for item in items]
+    texts = [_cut(str(item), 250) for item in items]
     if len(texts) <= limit:
         return ", ".join(texts)
     return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
@@ -327,7 +328,7 @@ def check_rng(name: str, rng: object) -> None:
 
     >>> check_rng("rng", 1)
     """
-    seeds = isinstance(rng, numbers.Integral) and type(rng) is not bool and int(rng) >= 0
+    seeds = not isinstance(rng, bool) and isinstance(rng, numbers.Integral) and int(rng) >= 0
     if not (rng is None or seeds or hasattr(rng, "bit_generator")):
         raise OptionError(
             f"{name}={shown(rng)} must be a numpy Generator, a whole number that is not negative (a seed), or None."
@@ -341,6 +342,15 @@ def check_alpha(name: str, alpha: object) -> None:
     """
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
         raise OptionError(f"{name}={shown(alpha)} must lie between 0 and 1: 0.05 gives 95 % intervals.")
+
+
+def check_between_0_and_1(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value is a number between 0 and 1.
+
+    >>> check_between_0_and_1("power", 0.8)
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
+        raise OptionError(f"{name}={shown(value)} must lie between 0 and 1.")
 
 
 def check_finite(name: str, value: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,13 @@ _FIELDS = {1: "general", 2: "education", 3: "humanities", 4: "social, business, 
 
 
 @public
-def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | None = None) -> Panel:
+def read_stack_overflow(
+    source: Annotated[
+        PathLike | Panel | list[Panel] | tuple[Panel, ...],
+        "the path of so_micro.parquet, or panels that read_stack_overflow_year made",
+    ]
+    | None = None,
+) -> Panel:
     """Read full-time respondents with pay, experience and the kind of work, the top and bottom 1 % of pay left out.
 
     Parameters

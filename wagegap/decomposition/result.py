@@ -153,7 +153,6 @@ class Decomposition(Result):
         ----------
         Fieller, E. C. (1954). Some problems in interval estimation. Journal of the Royal Statistical Society B 16.
         """
-        check_option("method", method, ("delta", "fieller"))
         estimates, gap, whole = self.estimates, _positions_of_gaps(self.estimates), self._gaps()
         values, covariance = estimates.values, estimates.covariance
         critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)

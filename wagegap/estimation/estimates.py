@@ -38,7 +38,6 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_keys_meet,
-    check_option,
     listing,
     no_column,
     refuse_rows,
@@ -379,8 +378,6 @@ class Estimates:
             When they do not; the message names the way.
         """
         parsed = parse_cov(cov)
-        if small_sample is not None:
-            check_option("small_sample", small_sample, SMALL_SAMPLE)
         sources = tuple(source.with_cov(parsed, small_sample) for source in self.sources)
         return replace(self, sources=sources).announced()
 

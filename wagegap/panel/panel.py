@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, BoolArray, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -26,7 +26,6 @@ from wagegap.errors import (
     FormulaError,
     MissingValueError,
     check_column,
-    check_count,
     listing,
     no_column,
     refuse_rows,
@@ -183,7 +182,7 @@ class Panel:
             whole = whole.drop(columns=[name for name in columns if name in whole])
         return replace(self, frame=frame, keyed=keyed, unfiltered=whole)
 
-    def transitions(self, *, horizon: int = 1) -> Panel:
+    def transitions(self, *, horizon: Count = 1) -> Panel:
         """Add what each worker did `horizon` periods later.
 
         Adds `next_country`, `next_field`, `next_occupation` and the outcomes `abroad_next`, `new_field_next`,
@@ -221,7 +220,6 @@ class Panel:
         >>> panel.transitions().frame["abroad_next"].tolist()
         [1.0, nan, nan]
         """
-        check_count("horizon", horizon)
         for role in ("worker", "period"):
             if getattr(self.roles, role) is None:
                 raise DataError(f"transitions need the role {role}: read_panel(..., worker=, period=).")

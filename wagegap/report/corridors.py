@@ -16,14 +16,13 @@ from wagegap._arguments import public
 from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
 from wagegap._display.labels import put_caption, write_beside
 from wagegap._display.numbers import format_key, format_number, spaced
-from wagegap._typing import BoolArray, ColumnName, FloatArray, Labels
+from wagegap._typing import BoolArray, ColumnName, Count, FloatArray, Labels
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     MissingValueError,
     OptionError,
     check_column,
-    check_count,
     check_keys_meet,
     check_known,
     listing,
@@ -47,7 +46,7 @@ def plot_corridors(  # noqa: PLR0913
     origin: ColumnName,
     destination: ColumnName,
     flow: ColumnName,
-    at_most: int = 25,
+    at_most: Count = 25,
     keep: str | Sequence[str] = (),
     highlight: str | Sequence[str] = (),
     labels: Labels | None = None,
@@ -105,7 +104,6 @@ def plot_corridors(  # noqa: PLR0913
     >>> print(ax.get_xlabel().split(".")[0])
     The largest of 2 pairs: 60 % of all n (60 of 100); the others together: 40
     """
-    check_count("at_most", at_most)
     corridors, added, within = _corridors(as_pandas(flows), origin, destination, flow)
     lit = _named(corridors, highlight, "highlight")
     pairs = _pairs(corridors, at_most, [*lit, *_named(corridors, keep, "keep")])

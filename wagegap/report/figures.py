@@ -11,8 +11,8 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.axes import figure_of, new_axes
-from wagegap._typing import Alpha
-from wagegap.errors import DataError, OptionError, check_count, check_option, listing
+from wagegap._typing import Alpha, Count
+from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name, hold_countries
@@ -32,7 +32,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 @public
 def plot_forest(
-    results: Any, *, ax: Any = None, alpha: Alpha = 0.05, at_most: int = 60, keep: Sequence[str] = ()
+    results: Any, *, ax: Any = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -64,7 +64,6 @@ def plot_forest(
     >>> len(ax.get_yticklabels())
     22
     """
-    check_count("at_most", at_most)
     named = results if isinstance(results, Mapping) else {"": results}
     frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
     units = list(dict.fromkeys(frame["unit"]))
@@ -257,7 +256,6 @@ def plot_effects(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['logit', 'lpm']
     """
-    check_option("which", which, ("effects", "elasticities"))
     named = results if isinstance(results, Mapping) else {"": results}
     if not named:
         raise DataError("there are no results to draw.")

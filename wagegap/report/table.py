@@ -49,7 +49,6 @@ from wagegap.errors import (
     EmptyDataError,
     OptionError,
     check_known,
-    check_option,
     did_you_mean,
     listing,
 )
@@ -273,7 +272,6 @@ def table(
     =====================
     Standard errors in parentheses.
     """
-    check_option("layout", layout, LAYOUTS)
     if labels is not None and not isinstance(labels, Mapping):
         raise OptionError(f"labels={labels!r} must be a dict of name -> label shown.")
     entries = _read(results, dict(labels or {}))

@@ -33,7 +33,7 @@ import pandas as pd
 
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import Alpha, BoolArray, ColumnName, ColumnNames, FloatArray, Formula, IntArray, WeightKind
-from wagegap.decomposition.distributions.conditional import MODELS, Conditional, Model, Process, fit_conditional
+from wagegap.decomposition.distributions.conditional import Conditional, Model, Process, fit_conditional
 from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical, zero_test
 from wagegap.decomposition.distributions.mass_points import ALL_AGREE, drop_errors
 from wagegap.decomposition.distributions.quantreg import check_probs
@@ -55,7 +55,6 @@ from wagegap.errors import (
     CovarianceError,
     IdentificationError,
     check_option,
-    check_options,
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Survey
@@ -312,12 +311,6 @@ def counterfactual(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        model=(model, MODELS),
-        reference=(reference, ("A", "B")),
-        bands=(bands, ("uniform", "pointwise")),
-        refit=(refit, ("one-step", "full")),
-    )
     plan = _Plan(model, Process(regressions, trimming, convention), check_probs(probs), reference, refit == "full")
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind

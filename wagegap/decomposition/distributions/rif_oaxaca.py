@@ -78,7 +78,7 @@ from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_sample
 from wagegap.decomposition.inference import decomposition, joint_estimates
 from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, check_options, listing, refuse_rows
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
@@ -220,7 +220,6 @@ def rif_oaxaca(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(convention=(convention, ("full", "stata", "none")), mass_points=(mass_points, ("recentred", "peers")))
     if convention == "none" and cov is not None:
         raise OptionError(f"convention='none' gives no standard errors, and cov={str(cov)!r} asks for them.")
     chosen = parse_statistics(statistic, probs)

@@ -32,11 +32,10 @@ from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_sample
 from wagegap.decomposition.inference import decomposition, joint_estimates, replicate_values
 from wagegap.decomposition.parts import SPLIT, THREEFOLD, THREEFOLD_REVERSE, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import OptionError, check_option, check_options
+from wagegap.errors import OptionError, check_option
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
-from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.spec import refittable
 from wagegap.panel.rows import domain_of
@@ -133,12 +132,6 @@ def oaxaca(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        convention=(convention, ("full", "stata", "ddecompose")),
-        absent_levels=(absent_levels, ("raise", "base")),
-        small_sample=(small_sample, SMALL_SAMPLE),
-        keep_units=(keep_units, (None, True, False)),
-    )
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )

@@ -28,7 +28,7 @@ from wagegap.decomposition.inference import component_labels, decomposition, est
 from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
 from wagegap.decomposition.rates.rate_gaps import check_shares
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import OptionError, check_column, check_option, listing
+from wagegap.errors import OptionError, check_column, listing
 from wagegap.estimation.cellwise import index_cells
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import StatedSource
@@ -103,7 +103,6 @@ def kitagawa(  # noqa: PLR0913
     >>> gap.params.round(3).tolist()
     [0.08, -0.02, 0.1]
     """
-    check_option("detail", detail, ("factors", "cells", "none"))
     names = [factors] if isinstance(factors, str) else list(factors)
     if size is not None and (weights is not None or cov is not None):
         raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")

@@ -28,6 +28,7 @@ from wagegap._typing import (
     BoolArray,
     ColumnName,
     ColumnNames,
+    Count,
     FloatArray,
     Formula,
     Information,
@@ -53,17 +54,13 @@ from wagegap.errors import (
     IdentificationError,
     OptionError,
     UnitError,
-    check_count,
     check_known,
     check_option,
-    check_options,
     listing,
     refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.likelihood.binary import (
-    INFORMATION,
-    LINKS,
     BinaryFit,
     LinkFunction,
     fit_binary,
@@ -96,7 +93,7 @@ def fairlie(  # noqa: PLR0913
     detail: Detail = None,
     order: Literal["all", "random"] | Sequence[str] = "all",
     match: Literal["quantiles", "draws"] = "quantiles",
-    reps: int = 1000,
+    reps: Count = 1000,
     rng: RngLike = None,
     convention: Literal["full", "conditional"] = "full",
     cov: CovLike | None = None,
@@ -162,14 +159,6 @@ def fairlie(  # noqa: PLR0913
     ['ai', 'female', 'exper']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        model=(model, LINKS),
-        reference=(reference, ("A", "B", "pooled", "neumark")),
-        match=(match, ("quantiles", "draws")),
-        convention=(convention, ("full", "conditional")),
-        information=(information, INFORMATION),
-    )
-    check_count("reps", reps)
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     names, blocks = _blocks(grouped, detail)
     generator = np.random.default_rng(rng)
@@ -248,9 +237,6 @@ def yun(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        model=(model, LINKS), reference=(reference, ("A", "B")), information=(information, INFORMATION)
-    )  # fmt: skip
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     columns = reported_columns(grouped, normalize)
     rows, sums = detail_rows(columns, detail)

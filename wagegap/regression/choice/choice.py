@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -227,7 +227,7 @@ def fit_choice(  # noqa: PLR0913
     chooser: ColumnName,
     alternative: ColumnName,
     chosen: ColumnName | None = None,
-    nests: Mapping[str, Sequence[Any]] | None = None,
+    nests: Annotated[Mapping[str, Sequence[Any]], "a dict of nest -> alternatives"] | None = None,
     common_dissimilarity: bool = False,
     scaled: bool = True,
     base: Any = None,

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -43,11 +43,10 @@ from wagegap._typing import (
     SmallSample,
     WeightKind,
 )
-from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options
-from wagegap.estimation.cellwise import SINGLETONS, fit_cells, relate
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option
+from wagegap.estimation.cellwise import fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
@@ -329,7 +328,7 @@ def fit_exits(  # noqa: PLR0913
     mundlak: ColumnNames = (),
     premiums: Any = None,
     by: ColumnNames = (),
-    base: str | None = None,
+    base: Annotated[str, "text: what staying is called"] | None = None,
     gaps: Literal["raise", "keep"] = "raise",
     margins: bool = True,
     correction: Literal["simex"] | None = None,
@@ -416,13 +415,6 @@ def fit_exits(  # noqa: PLR0913
     ['abroad ai', 'field ai', 'abroad exper', 'field exper']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    if model is not None:
-        check_option("model", model, _MODELS)
-    check_options(
-        gaps=(gaps, ("raise", "keep")),
-        information=(information, INFORMATION),
-        singletons=(singletons, SINGLETONS),
-    )
     if correction is not None:
         _check_correction(correction, premiums, draws, rng)
     how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)

@@ -28,7 +28,6 @@ from wagegap.errors import (
     EmptyDataError,
     OptionError,
     check_column,
-    check_option,
     listing,
     refuse_rows,
 )
@@ -93,7 +92,6 @@ def occupation_gravity(
     {'task_distance': -1.0}
     """
     data, *_ = domain_of(data, subpop)
-    check_option("family", family, ("poisson", "gaussian"))
     panel = as_panel(data)
     for name, purpose in ((origin, "for origin"), (target, "for target"), (flow, "for flow")):
         check_column(name, panel.frame.columns, purpose)

@@ -34,7 +34,6 @@ from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
     OptionError,
-    check_option,
     listing,
     warn,
 )
@@ -181,7 +180,6 @@ def fit_linear(  # noqa: PLR0913
     0.5
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_option("model", model, tuple(_MODELS))
     panel = as_panel(data)
     unit, period = unit or panel.roles.worker, period or panel.roles.period
     rows, instrumented = linear_rows(
@@ -246,7 +244,6 @@ def hausman(
     >>> bool(hausman(*fits).loc[0, "p_value"] > 0.05)
     True
     """
-    check_option("error_variance", error_variance, ("own", "fixed", "random"))
     for fit in (fixed, random):
         if not isinstance(fit, Linear):
             raise OptionError(f"hausman compares two results of fit_linear, not {type(fit).__name__}.")

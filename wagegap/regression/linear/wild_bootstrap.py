@@ -21,21 +21,29 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._typing import Alpha, AnyArray, ColumnName, FloatArray, Formula, RngLike, Singletons, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AnyArray,
+    ColumnName,
+    Count,
+    Finite,
+    FloatArray,
+    Formula,
+    RngLike,
+    Singletons,
+    WeightKind,
+)
 from wagegap.errors import (
     DataError,
     FewClustersWarning,
     IdentificationError,
     OptionError,
-    check_count,
-    check_option,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, say_collinear
@@ -46,7 +54,7 @@ from wagegap.estimation.identification import check_identified
 from wagegap.estimation.least_squares.absorb import effects_rank
 from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.likelihood.wild import MULTIPLIERS, Multipliers, WildDraws, WildProblem, draw_wild, pose
+from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, WildProblem, draw_wild, pose
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import prepare
 
@@ -206,10 +214,10 @@ def wild_bootstrap(  # noqa: PLR0913
     hypothesis: str | AnyArray,
     *,
     cluster: ColumnName,
-    value: float = 0.0,
+    value: Finite = 0.0,
     multipliers: Multipliers = "rademacher",
     restricted: bool = True,
-    reps: int = 9_999,
+    reps: Count = 9_999,
     ties: Literal["count", "strict"] = "count",
     rng: RngLike = 0,
     weights: str | FloatArray | None = None,
@@ -263,11 +271,6 @@ def wild_bootstrap(  # noqa: PLR0913
     >>> len(test.distribution), test.enumerated, test.smallest
     (256, True, 0.0078125)
     """
-    check_option("multipliers", multipliers, tuple(MULTIPLIERS))
-    check_option("ties", ties, ("count", "strict"))
-    check_count("reps", reps)
-    check_option("restricted", restricted, (True, False))
-    _check_value(value)
     panel = as_panel(data)
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
@@ -308,11 +311,6 @@ def _reason(design: Design) -> str:
 
 def _more_vectors(multipliers: str) -> str:
     return "" if multipliers == "webb" else " multipliers='webb' has more vectors."
-
-
-def _check_value(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
-        raise OptionError(f"value={value!r} must be a number: what the left side of the hypothesis is under the null.")
 
 
 def _restriction(hypothesis: str | AnyArray, value: float, names: Sequence[str]) -> tuple[FloatArray, float, str]:

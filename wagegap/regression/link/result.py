@@ -13,7 +13,7 @@ from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, FloatArray
+from wagegap._typing import Alpha, ColumnName, FloatArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.table import ESTIMATORS
@@ -86,7 +86,7 @@ class Link(FittedLink):
         """Return a country against the line of the others."""
         return outlier(self, country, alpha=alpha)
 
-    def moderate(self, trait: str, **options: Any) -> Moderation:
+    def moderate(self, trait: ColumnName, **options: Any) -> Moderation:
         """Return how the slope differs with a trait of countries."""
         return moderate(self, trait, **options)
 

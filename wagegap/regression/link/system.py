@@ -29,7 +29,6 @@ from wagegap.errors import (
     DataError,
     IdentificationError,
     OptionError,
-    check_option,
     listing,
 )
 from wagegap.estimation.covariance.sources import StatedSource
@@ -145,7 +144,6 @@ def fit_link_system(
     >>> system.params.index.tolist()
     ['emigration: Intercept', 'emigration: premium', 'switching: Intercept', 'switching: premium']
     """
-    check_option("weighting", weighting, ("separate", "sur"))
     if isinstance(formulas, str) or len(formulas) < 2:
         raise OptionError("a system needs two formulas at least, in a list; fit_link takes one.")
     setups = _setups(formulas, rates, premiums, None if data is None else as_pandas(data), on)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from wagegap._typing import (
     Alpha,
     BoolArray,
     ColumnNames,
+    Count,
     FloatArray,
     Formula,
     IntArray,
@@ -44,8 +45,6 @@ from wagegap.errors import (
     IdentificationError,
     OptionError,
     SmallCellWarning,
-    check_count,
-    check_option,
     did_you_mean,
     listing,
     no_column,
@@ -121,7 +120,6 @@ class Premiums(Result):
         OptionError
             When the premiums are no differences of logs.
         """
-        check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
         if self.unit not in PER_LOG:
             raise OptionError(
                 f"premiums in {self.unit!r} cannot be turned into per cent; only differences of logs can. If the "
@@ -174,7 +172,7 @@ def fit_premiums(  # noqa: PLR0913
     data: Any,
     formula: Formula | None = None,
     *,
-    premium: str | Sequence[str],
+    premium: Annotated[str | Sequence[str], "the name of a regressor or a list of them"],
     by: ColumnNames | None = None,
     base: str | float | None = None,
     at: At = None,
@@ -185,8 +183,8 @@ def fit_premiums(  # noqa: PLR0913
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
-    min_treated: int = 20,
-    min_comparison: int = 30,
+    min_treated: Count = 20,
+    min_comparison: Count = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
     keep_units: bool = True,
     comparison: str | None = None,
@@ -260,12 +258,6 @@ def fit_premiums(  # noqa: PLR0913
     'Premium of ai, averaged over female'
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_option("empty_cells", empty_cells, ("raise", "exclude"))
-    check_option("method", method, ("separate", "stacked"))
-    check_count("min_treated", min_treated)
-    check_count("min_comparison", min_comparison)
-    if not isinstance(at, Mapping):
-        check_option("at", at, (None, "mean"))
     least = (min_treated, min_comparison)
     if isinstance(data, CrossProducts):
         given = dict(

@@ -30,13 +30,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import Alpha, BoolArray, ColumnNames, FloatArray, SmallSample, WeightKind
+from wagegap._typing import Alpha, BoolArray, ColumnNames, Count, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     OptionError,
     SmallCellWarning,
-    check_count,
     check_option,
     did_you_mean,
     listing,
@@ -173,7 +172,6 @@ class Rates(Result):
         >>> rates.standardise("educ").estimates.by
         ['iso3']
         """
-        check_option("method", method, ("direct", "indirect"))
         over = [over] if isinstance(over, str) else list(over)
         estimates, cells = standardised(self.estimates, self.cells, over, standard, method)
         return replace(self, estimates=estimates, cells=cells)
@@ -221,7 +219,7 @@ def fit_rates(  # noqa: PLR0913
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
-    min_rows: int = 30,
+    min_rows: Count = 30,
     keep_units: bool = True,
 ) -> Rates:
     """Estimate rates of one or several events in every cell, with the joint covariance.
@@ -262,7 +260,6 @@ def fit_rates(  # noqa: PLR0913
     ['emigration']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
     rates = rates_of(

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, Count, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     IdentificationError,
     OptionError,
-    check_count,
     check_keys_meet,
     listing,
     no_column,
@@ -158,7 +157,7 @@ def fit_transitions(  # noqa: PLR0913
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: str | BoolArray | None = None,
-    min_rows: int = 10,
+    min_rows: Count = 10,
 ) -> Transitions:
     """Estimate the shares of each origin that are in each destination next.
 
@@ -192,7 +191,6 @@ def fit_transitions(  # noqa: PLR0913
     [1.0]
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("min_rows", min_rows)
     panel = as_panel(data)
     keys = _keys_of_moves(panel, origin, destination, by)
     check_keys(panel.frame, [origin, destination])

@@ -30,6 +30,7 @@ from wagegap._typing import (
     Alpha,
     BoolArray,
     ColumnName,
+    Count,
     FloatArray,
     Formula,
     IntArray,
@@ -44,7 +45,6 @@ from wagegap.errors import (
     FormulaError,
     OptionError,
     check_column,
-    check_count,
     check_option,
     listing,
 )
@@ -131,9 +131,9 @@ def fit_roy(  # noqa: PLR0913
     formula: Formula,
     *,
     leave: ColumnName,
-    parts: int = 5,
+    parts: Count = 5,
     orders: int | Sequence[int] = (1, 2),
-    reps: int = 999,
+    reps: Count = 999,
     rng: RngLike = 0,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
@@ -184,8 +184,6 @@ def fit_roy(  # noqa: PLR0913
     'positive'
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("parts", parts)
-    check_count("reps", reps)
     orders = [orders] if isinstance(orders, int) else list(orders)
     if not orders:
         raise OptionError("orders=[] names no order of dominance: 1, 2, or both.")

@@ -33,6 +33,7 @@ from wagegap._typing import (
     Alpha,
     BoolArray,
     ColumnNames,
+    Count,
     FloatArray,
     Formula,
     Information,
@@ -47,9 +48,7 @@ from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
     OptionError,
-    check_count,
     check_option,
-    check_options,
     did_you_mean,
     listing,
     warn,
@@ -61,7 +60,6 @@ from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
@@ -196,7 +194,7 @@ def fit_selection(  # noqa: PLR0913
     method: SelectionMethod = "two-step",
     places: ColumnNames | None = None,
     probabilities: ColumnNames = (),
-    degree: int = 2,
+    degree: Count = 2,
     by: ColumnNames = (),
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
@@ -260,13 +258,11 @@ def fit_selection(  # noqa: PLR0913
     [0.5, 0.3]
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(method=(method, _METHODS), information=(information, INFORMATION))
     if information == "expected" and method == "ml":
         raise OptionError(
             "information='expected' is for the probit of method='two-step'; the likelihood of method='ml' has the "
             "observed information alone."
         )
-    check_count("degree", degree)
     task = _task(
         as_panel(data), formula, selection, method, by=by or (), cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,

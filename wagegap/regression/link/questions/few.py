@@ -28,8 +28,7 @@ from wagegap._arguments import public
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
-from wagegap._typing import Alpha, AnyArray, CodeArray, FloatArray, RngLike
-from wagegap.errors import OptionError, check_count
+from wagegap._typing import Alpha, AnyArray, CodeArray, Count, FloatArray, RngLike, Share
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
 from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
 from wagegap.regression.link.cells import LinkCells
@@ -101,7 +100,7 @@ class FewCountries(Answer):
 
 @public
 def few_countries(
-    link: FittedLink, *, alpha: Alpha = 0.05, power: float = 0.8, reps: int = 9_999, rng: RngLike = 0
+    link: FittedLink, *, alpha: Alpha = 0.05, power: Share = 0.8, reps: Count = 9_999, rng: RngLike = 0
 ) -> FewCountries:
     """Put every small-sample test of the slope side by side.
 
@@ -126,10 +125,6 @@ def few_countries(
     >>> few_countries(link).tests["method"].tolist()[:3]
     ['HC3', 'CR2', 'permutation']
     """
-    for name, value in (("alpha", alpha), ("power", power)):
-        if not 0 < value < 1:
-            raise OptionError(f"{name}={value!r} must lie between 0 and 1.")
-    check_count("reps", reps)
     link.check_premium("few_countries")
     link.check_deviations("few_countries")
     setup = link.setup

@@ -24,7 +24,7 @@ from pandas.api.types import is_numeric_dtype
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._typing import Alpha, ColumnName, FloatArray
+from wagegap._typing import Alpha, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -139,7 +139,7 @@ class Moderation(Answer):
 
 @public
 def moderate(
-    link: FittedLink, trait: ColumnName, *, data: pd.DataFrame | None = None, alpha: Alpha = 0.05, force: bool = False
+    link: FittedLink, trait: ColumnName, *, data: FrameLike | None = None, alpha: Alpha = 0.05, force: bool = False
 ) -> Moderation:
     """Ask whether the slope differs with a trait of countries.
 

@@ -24,7 +24,7 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses, line_band
-from wagegap._typing import Alpha, ColumnName, FloatArray
+from wagegap._typing import Alpha, FloatArray
 from wagegap.errors import DataError
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
 
@@ -123,7 +123,7 @@ class Prediction(Answer):
 
 
 @public
-def predict(link: FittedLink, *, country: ColumnName, premium: float | str, alpha: Alpha = 0.05) -> Prediction:
+def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alpha = 0.05) -> Prediction:
     """Say a country's rate under another premium.
 
     Parameters
