@@ -232,14 +232,14 @@ FUNCTIONS: dict[str, Function] = (
 """All functions by name, numpy's own under `np.` too: the one list of what a formula or condition can call."""
 
 _ADVICE = {
-    "lag": ": rows are not known to be one worker's; shift within workers first, groupby(worker)[column].shift()",
-    "Q": ": a column of any name stands in `backticks`",
-    "hashed": ": a factor is C(column)",
-    "factor": ": a factor is C(column)",
-    "asinh": ": it is called arcsinh",
-    "ln": ": it is called log",
-    "pmin": ": it is called min",
-    "pmax": ": it is called max",
+    "lag": "rows are not known to be one worker's; shift within workers first, groupby(worker)[column].shift()",
+    "Q": "a column of any name stands in `backticks`",
+    "hashed": "a factor is C(column)",
+    "factor": "a factor is C(column)",
+    "asinh": "it is called arcsinh",
+    "ln": "it is called log",
+    "pmin": "it is called min",
+    "pmax": "it is called max",
 }
 
 
@@ -289,13 +289,13 @@ def _check_call(call: Call, text: str, *, in_side: bool) -> None:
 def _no_function(name: str, text: str) -> str:
     """What to say of a call that is not known."""
     last = name.rpartition(".")[2]
-    advice = _ADVICE.get(last, "")
-    hint = advice or did_you_mean(name, FUNCTIONS) or did_you_mean(last, FUNCTIONS)
+    said = f"{_short(name)!r} in {_short(text)!r} is no function that formulas know"
+    if last in _ADVICE:
+        return f"{said}: {_ADVICE[last]}."
+    hint = did_you_mean(name, FUNCTIONS) or did_you_mean(last, FUNCTIONS)
     known = listing(sorted(name for name in FUNCTIONS if not name.startswith(("np.", "{"))), 60)
     return (
-        f"{_short(name)!r} in {_short(text)!r} is no function that formulas know{'' if advice else '.'}{hint}"
-        f"{'.' if advice else ''} Known: {known}, and of numpy np.log and the like; what is beyond them is passed from "
-        "Python, as a column or a callable."
+        f"{said}.{hint or f' Known: {known}.'} What is beyond them is passed from Python, as a column or as a callable."
     )
 
 

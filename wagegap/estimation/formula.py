@@ -267,6 +267,7 @@ def _materialised(frame: pd.DataFrame, expression: str) -> tuple[Any, dict[str, 
     """The engine's matrix of an expression, its factors, and what their functions have learnt of the rows."""
     from formulaic.errors import FormulaicError
 
+    required_columns(expression, frame)
     formula, nodes = _structure(expression)
     state: State = {}
     try:
@@ -353,7 +354,8 @@ def _aliased(node: Node, nodes: dict[str, Node]) -> str:
             pieces = [
                 f"({piece})" if isinstance(part, Chain) else piece for part, piece in zip(parts, pieces, strict=True)
             ]
-            return " ".join([pieces[0], *itertools.chain(*zip(marks, pieces[1:], strict=True))])
+            between = ["%in%" if mark == "in" else mark for mark in marks]
+            return " ".join([pieces[0], *itertools.chain(*zip(between, pieces[1:], strict=True))])
     raise FormulaError(f"{_cut(written(node))!r} is no term of a formula.")
 
 

@@ -94,12 +94,12 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of arguments; `{...}`, written as in Python, is the function of this name."""
+    """A function of arguments, written so, behind its column, or as a bare name; `{...}` is the function `{}`."""
 
     function: str
     arguments: tuple[Node, ...]
     keywords: tuple[tuple[str, Node], ...] = ()
-    method: bool = False
+    form: Literal["call", "method", "bare"] = "call"
     at: int = 0
 
 
@@ -443,7 +443,9 @@ class _Parser:
         if function == "C":
             arguments = [*arguments[:1], *map(_as_coding, arguments[1:])]
             keywords = [(name, _as_coding(value)) for name, value in keywords]
-        return self.called(Call(function, tuple(arguments), tuple(keywords), bool(first), token.start))
+        return self.called(
+            Call(function, tuple(arguments), tuple(keywords), "method" if first else "call", token.start)
+        )
 
     def called(self, call: Call) -> Node:
         """A call that is read: nothing is taken from what it gives."""
@@ -517,7 +519,7 @@ class _Parser:
 
 def _as_coding(node: Node) -> Node:
     """A coding that is written without brackets, `C(educ, Sum)`."""
-    return Call(node.name, (), at=node.at) if isinstance(node, Name) and node.name in CODINGS else node
+    return Call(node.name, (), form="bare", at=node.at) if isinstance(node, Name) and node.name in CODINGS else node
 
 
 def _number(text: str) -> float:
@@ -572,7 +574,9 @@ def written(node: Node, *, within: int = _LOOSE) -> str:
 def _written_call(call: Call) -> str:
     arguments = [written(argument) for argument in call.arguments]
     arguments += [f"{name}={written(value)}" for name, value in call.keywords]
-    if call.method:
+    if call.form == "bare":
+        return call.function
+    if call.form == "method":
         return f"{arguments[0]}.{call.function}({', '.join(arguments[1:])})"
     return f"{call.function}({', '.join(arguments)})"
 
@@ -585,7 +589,7 @@ def _written_operation(node: Unary | Power | Chain) -> tuple[int, str]:
         case Unary(mark, operand):
             return _BINDS["unary"], f"{mark}{written(operand, within=_BINDS['unary'])}"
         case Power(base, exponent):
-            return _BINDS["power"], f"{written(base, within=_TIGHT)} ** {written(exponent, within=_BINDS['unary'])}"
+            return _BINDS["power"], f"{written(base, within=_TIGHT)} ** {written(exponent, within=_BINDS['power'])}"
     same = len(set(node.marks)) == 1
     binds = _BINDS[node.marks[0] if same and node.marks[0] in "|&" else node.level]
     marks = node.marks if same or node.level not in ("or", "and") else (node.level,) * len(node.marks)

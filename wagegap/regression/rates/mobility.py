@@ -235,8 +235,8 @@ def fit_rates(  # noqa: PLR0913
     data : Panel or data frame
         Workers.
     events : mapping of name to column, or column names
-        0/1 columns (or shares), expressions of columns, or callables of the data frame; an expression is missing where a column of the expression is, unless the
-        expression itself asks for missing values (`isna`, `notna`).
+        0/1 columns (or shares), expressions of columns, or callables of the data frame; an expression is missing where
+        a column of it is, unless the expression itself asks for missing values (`isna`, `notna`).
     among : str or callable, optional
         Whose rates: a 0/1 column, an expression such as `"ai == 1 and year > 2019"`, or a callable of the data frame.
     by : str or sequence of str, optional
