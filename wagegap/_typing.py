@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ Singletons: TypeAlias = Literal["drop", "keep"]
 PremiumMethod: TypeAlias = Literal["separate", "stacked"]
 Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
+Condition: TypeAlias = Annotated[str | Callable[..., Any], "text such as 'exper > 5', or a callable of the data frame"]
+"""A condition on rows, or an expression of columns: a text, or a callable of the data frame."""
 RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
 Alpha: TypeAlias = Annotated[float, check_alpha]
 Count: TypeAlias = Annotated[int, check_count]

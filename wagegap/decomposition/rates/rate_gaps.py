@@ -28,6 +28,7 @@ from wagegap._typing import (
     BoolArray,
     ColumnName,
     ColumnNames,
+    Condition,
     Count,
     FloatArray,
     Formula,
@@ -101,7 +102,7 @@ def fairlie(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate by switching the regressors of matched rows (Fairlie).
 
@@ -138,8 +139,9 @@ def fairlie(  # noqa: PLR0913
         Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -191,7 +193,7 @@ def yun(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate in proportion to the parts of the index (Yun).
 
@@ -216,8 +218,9 @@ def yun(  # noqa: PLR0913
         Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -35,6 +35,7 @@ from wagegap._typing import (
     BoolArray,
     ColumnName,
     ColumnNames,
+    Condition,
     FloatArray,
     Formula,
     Information,
@@ -341,7 +342,7 @@ def fit_exits(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Exits:
     """Estimate who leaves, and how, from rows of workers and periods.
@@ -393,8 +394,9 @@ def fit_exits(  # noqa: PLR0913
         Under the linear model, rows alone in a level of an effect: as in `fit_linear`.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -31,6 +31,7 @@ from wagegap._typing import (
     Alpha,
     BoolArray,
     ColumnNames,
+    Condition,
     Count,
     FloatArray,
     Formula,
@@ -182,7 +183,7 @@ def fit_premiums(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     min_treated: Count = 20,
     min_comparison: Count = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
@@ -228,8 +229,9 @@ def fit_premiums(  # noqa: PLR0913
         Keep the scores, so that results can be joined; without them the result is small.
     comparison : str, optional
         Who the premium compares with, in words.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

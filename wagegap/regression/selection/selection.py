@@ -33,6 +33,7 @@ from wagegap._typing import (
     Alpha,
     BoolArray,
     ColumnNames,
+    Condition,
     Count,
     FloatArray,
     Formula,
@@ -201,7 +202,7 @@ def fit_selection(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Selection:
     """Fit an outcome that is observed for some, corrected for who they are.
@@ -233,8 +234,9 @@ def fit_selection(  # noqa: PLR0913
         Information of the probit of two steps, whose inverse is its bread.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
