@@ -1,7 +1,7 @@
 """The door of every public call: what it is given is held against the annotations of its signature, before it runs.
 
-`public` makes a function, or all public methods of a class, answer a misspelt keyword or an argument of the wrong kind
-with one `OptionError` that names the call, the option, the value and what it must be. Nothing is stated twice: the
+`public` makes a function, `public_methods` and `public_class` those of a class, answer a misspelt keyword or an
+argument of the wrong kind with one `OptionError` that names the call, the option, the value and what it must be. Nothing is stated twice: the
 annotations say it all, `Literal["a", "b"]` the values that are known, `Annotated[float, check_alpha]` a rule that a
 type cannot say. An annotation is read when its function is first called, once.
 """
@@ -22,19 +22,18 @@ import numpy as np
 
 from wagegap.errors import ArgumentError, OptionError, did_you_mean, listing, shown
 
-__all__ = ["public"]
+__all__ = ["public", "public_class", "public_methods"]
 
-_Public = TypeVar("_Public", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Class = TypeVar("_Class")
 _GENERIC_AT_REST = re.compile(r"\bpd\.(Series|Index)\[\w+\]")
 """Classes of pandas that take parameters in stubs alone."""
 _SIGNS = {"VAR_POSITIONAL": "*{}", "VAR_KEYWORD": "**{}", "KEYWORD_ONLY": "{}="}
 """How a parameter is written: `name=` where it is given by name only, `*names`, `**options` where several may be."""
 
 
-def public(target: _Public) -> _Public:
-    """Hold the arguments of a function, or of all public methods of a class, against their annotations.
-
-    A class is given its methods anew, in place, and its `__init__` where that is its own.
+def public(function: _Function) -> _Function:
+    """Hold the arguments of a function against its annotations.
 
     >>> def fit(formula: str, *, method: Literal["ols", "eiv"] = "ols") -> str:
     ...     return method
@@ -48,18 +47,26 @@ def public(target: _Public) -> _Public:
     Traceback (most recent call last):
     wagegap.errors.OptionError: fit(): formula=3 must be text, not int.
     """
-    if not isinstance(target, type):
-        door: _Public = _door(target, getattr(target, "__name__", "call"))
-        return door
-    for name, member in list(vars(target).items()):
-        title = target.__name__ if name == "__init__" else name
-        if name.startswith("_") and name != "__init__":
+    door: _Function = _door(function, getattr(function, "__name__", "call"))
+    return door
+
+
+def public_methods(cls: type[_Class]) -> type[_Class]:
+    """Hold the arguments of a class's own public methods against their annotations, in place."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_"):
             continue
         if inspect.isfunction(member):
-            setattr(target, name, _door(member, title))
+            setattr(cls, name, _door(member, name))
         elif isinstance(member, classmethod | staticmethod):
-            setattr(target, name, type(member)(_door(member.__func__, title)))
-    return target
+            setattr(cls, name, type(member)(_door(member.__func__, name)))
+    return cls
+
+
+def public_class(cls: type[_Class]) -> type[_Class]:
+    """Hold the arguments of a class that users make, and of its own public methods, against their annotations."""
+    setattr(cls, "__init__", _door(vars(cls)["__init__"], cls.__name__))  # noqa: B010 - mypy refuses the plain form
+    return public_methods(cls)
 
 
 def _door(function: Any, title: str) -> Any:
@@ -398,6 +405,8 @@ def _refusal(kinds: _Kinds, name: str, value: Any) -> str:
             first = first or flaw
     if first or not kinds:
         return first
+    if isinstance(value, str) and not _refusal(kinds, name, [value]):
+        return f"{name}={shown(value)} is one string; give a list, [{shown(value)}]."
     judges = [kind.flaw for kind in kinds if kind.flaw is not None and (kind.known or (kind.rule and len(kinds) == 1))]
     refused = judges[0](name, value) if judges else ""
     words = _either([kind.words for kind in kinds])

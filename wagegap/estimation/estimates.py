@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
 from wagegap._typing import Alpha, AnyArray, FloatArray, IntArray, RngLike, SmallSample
@@ -69,7 +69,7 @@ _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
 SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
 
 
-@public
+@public_class
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """Labelled parameters with a covariance that travels.

@@ -84,9 +84,9 @@ def read_panel(  # noqa: PLR0913
     columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
     encoding: str | None = None,
-    sep: str | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
+    sep: Annotated[str, "one character"] | None = None,
+    decimal: Annotated[str, "one character, '.' or ','"] | None = None,
+    thousands: Annotated[str, "one character"] | None = None,
     sheet: str | int | None = None,
     progress: bool = False,
 ) -> Panel:

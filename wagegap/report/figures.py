@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -106,7 +106,7 @@ def plot_link(link: Link, *, ax: Any = None, alpha: Alpha = 0.05) -> Any:
 
 @public
 def plot_transitions(
-    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: Any = None
+    transitions: Annotated[Transitions, "a result of fit_transitions"], *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: Any = None
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -141,8 +141,6 @@ def plot_transitions(
     >>> len(plot_transitions(moves))
     2
     """
-    if not isinstance(transitions, Transitions):
-        raise DataError(f"a matrix of moves needs Transitions of fit_transitions, not {type(transitions).__name__}.")
     return transitions.plot(ax, at_most=at_most, **dict(cells or {}))
 
 
