@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import wagegap as wg
 from wagegap.errors import ColumnError, DataError, FormulaError, OptionError
 from wagegap.estimation.conditions import condition_values
-from wagegap.estimation.expressions import FUNCTIONS
 from wagegap.estimation.formula import changed_matrices, design_matrix
+from wagegap.estimation.functions import FUNCTIONS
 from wagegap.estimation.grammar import CODINGS, METHODS, parse_condition, parse_side, written
 
 ROWS = pd.DataFrame(
