@@ -1,8 +1,8 @@
 """Values of expressions: what a syntax tree gives on columns.
 
-A tree of `estimation.grammar` is walked, and each node computed by `estimation.operations` or by a function of the table
-in `estimation.functions`. Nothing is handed to an interpreter of Python, so that a text reaches no object, no attribute
-and no file.
+A tree of `estimation.grammar` is walked, and each node computed by `estimation.operations` or by a function of the
+table in `estimation.functions`. Nothing is handed to an interpreter of Python, so that a text reaches no object, no
+attribute and no file.
 """
 
 from __future__ import annotations
