@@ -47,6 +47,11 @@ print(json.dumps({
     "dependencies": [],
 }))
 """
+LOGGED = """
+import sys
+print("ERROR:pip_audit._cli:no feed", "ERROR:pip_audit._cli:Tip: ...", sep="\\n", file=sys.stderr)
+sys.exit(1)
+"""
 AUDITOR = """
 import json, sys
 pins = open(sys.argv[sys.argv.index("--requirement") + 1]).read().split()
@@ -128,13 +133,13 @@ said[0]["vulns"] = [
     ("auditor", "reason"),
     [
         ("raise OSError('no route')", "OSError: no route"),
-        ("import sys; print('ERROR:pip_audit._cli:no feed\\nERROR:pip_audit._cli:Tip: x', file=sys.stderr); sys.exit(1)", "no feed"),
+        (LOGGED, "no feed"),
         (AUDITOR + "said = [{'name': one['name'], 'skip_reason': 'not found'} for one in said]" + ANSWER, "not found"),
         (AUDITOR + "said = []" + ANSWER, "no answer"),
         ("", "no answer"),
     ],
     ids=["traceback", "logged error", "every one skipped, as a success", "no dependencies", "silence"],
-)  # fmt: skip
+)
 def test_without_advisories_one_clear_line_and_a_code_of_its_own(audit, tmp_path, auditor, reason):
     done = audit(auditor)
     assert (done.returncode, done.stderr) == (OUT_OF_REACH, "")
