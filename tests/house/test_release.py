@@ -1,4 +1,4 @@
-"""What cannot run here is at least right: the public workflow, hooks and issue forms agree with what the project says."""
+"""What cannot run here is right at least: the public workflow, hooks and issue forms agree with the project."""
 
 from __future__ import annotations
 
