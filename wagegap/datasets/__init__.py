@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets import harmonise
 from wagegap.datasets.covariates import (
     read_ageing,
@@ -56,7 +57,7 @@ from wagegap.datasets.occupations import (
 from wagegap.datasets.products import unpack
 from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
-from wagegap.errors import check_option, public
+from wagegap.errors import check_option
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
@@ -178,7 +179,6 @@ def country_premiums(source: PremiumSource) -> Estimates:
     >>> round(float(country_premiums("stack_overflow").params["USA"]), 3)
     0.11
     """
-    check_option("source", source, tuple(_SPECIFICATIONS))
     frame = _read("country_premiums.csv").query("source == @source").reset_index(drop=True)
     spec = _SPECIFICATIONS[source]
     labels = frame[["iso3"]].assign(term=spec.premium, unit="log", comparison=spec.comparison)
@@ -240,7 +240,6 @@ def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
     >>> round(float(talent_migration().params["KOR"]))
     -63
     """
-    check_option("skill", skill, ("ai", "data_science"))
     frame = _read("talent_migration.csv").query("skill == @skill and net.notna()").reset_index(drop=True)
     return Estimates.from_table(
         frame, by=["iso3"], estimate="net", std_error=None, term="net_migration", unit="per 10,000",
@@ -251,7 +250,6 @@ def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
 @public
 def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.DataFrame:
     """Return yearly net migration per 10,000 of the six countries of the published premiums: iso3, year, net."""
-    check_option("skill", skill, ("ai", "data_science"))
     return (
         _read("talent_migration_by_year.csv").query("skill == @skill")[["iso3", "year", "net"]].reset_index(drop=True)
     )

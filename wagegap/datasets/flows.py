@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.local import (
     PathLike,
     Years,
@@ -39,10 +40,8 @@ from wagegap.errors import (
     DataError,
     OptionError,
     check_known,
-    check_option,
     did_you_mean,
     listing,
-    public,
     refuse_rows,
 )
 
@@ -96,7 +95,6 @@ def read_scholar_flows(
     Four fifths of OpenAlex's moves have an end without a code, most of them arrivals in the United States: a tenth of
     its rows, which are left out and counted. Namibia, whose code NA is read as missing, is among them.
     """
-    check_option("source", source, ("scopus", "openalex"))
     name = {"scopus": "scopus_2024_flows", "openalex": "openalex_2023_flows"}[source]
     ends = ("iso3codefrom", "iso3codeto") if source == "scopus" else ("migrationfrom", "migrationto")
     frame = local_table(path, f"scholarly_migration/{name}.parquet", [*ends, "year", "n_migrations"])
@@ -158,7 +156,6 @@ def read_emigrant_stocks(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("sex", sex, ("total", "male", "female"))
     needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
     frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
@@ -283,7 +280,6 @@ def read_scholar_rates(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, ("scopus", "openalex"))
     names = {
         "padded_population_of_researchers": "researchers", "number_of_inmigrations": "arrivals",
         "number_of_outmigrations": "departures",
@@ -327,7 +323,6 @@ def read_emigration_rates(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("sex", sex, tuple(_WHOM))
     names = {"tot_rate": "total", "low_rate": "low", "med_rate": "medium", "high_rate": "high"}
     needed = ["origin", "gender", "year", *names]
     frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", needed)

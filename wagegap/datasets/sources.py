@@ -13,13 +13,15 @@ from importlib.resources import files
 
 import pandas as pd
 
-from wagegap.errors import check_option, public
+from wagegap._arguments import public
+from wagegap.errors import check_option
 
 __all__ = ["Source", "catalogue", "describe"]
 
 _WIDTH = 78
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Source:
     """One table.

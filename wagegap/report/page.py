@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wagegap import datasets
+from wagegap._arguments import public
 from wagegap._display.files import save_figure
 from wagegap._display.numbers import spaced
 from wagegap.errors import OutputError
@@ -71,6 +72,7 @@ class Finding:
     kind: str = "finding"
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """A study carried out.

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
 import numpy as np
 
+from wagegap._arguments import public
 from wagegap._typing import (
     AnyArray,
     CodeArray,
@@ -39,7 +40,6 @@ from wagegap.errors import (
     check_count,
     check_keys_meet,
     check_option,
-    check_rng,
     did_you_mean,
     listing,
     refuse_rows,
@@ -124,6 +124,7 @@ class RowLabels(Protocol):
         """Return the whole sample, rows that were filtered out included, and the place of each row in it."""
 
 
+@public
 class _Option:
     """What every covariance answers; each says where it differs."""
 
@@ -191,6 +192,7 @@ class _Option:
         return {}
 
 
+@public
 class _Analytic(_Option):
     """A covariance of scores, V = sum_k s_k S'K_k S; by default with one term, K by the object's name."""
 
@@ -230,6 +232,7 @@ class _Analytic(_Option):
         return degrees
 
 
+@public
 class _Replicated(_Option):
     """A covariance of estimates refitted with other weights."""
 
@@ -237,6 +240,7 @@ class _Replicated(_Option):
     replicated: ClassVar[Literal[True]] = True
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Robust(_Analytic):
     """Analytic covariance from scores.
@@ -321,6 +325,7 @@ class Robust(_Analytic):
         return [kept[name] for name in self.needs]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Survey(_Analytic):
     """Taylor linearisation of a stratified sample of units, drawn in one stage or several.
@@ -435,6 +440,7 @@ class Survey(_Analytic):
         return () if self.fpc is None else (self.fpc,) if isinstance(self.fpc, str) else self.fpc
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Dyadic(_Analytic):
     """Rows are pairs, such as flows; those with a member in common may be correlated (Aronow, Samii and Assenova 2015).
@@ -471,6 +477,7 @@ class Dyadic(_Analytic):
         return {str(self): Dyads.from_keys(str(self), panel.source, first, second)}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Conley(_Analytic):
     """Rows whose places are near may be correlated (Conley 1999).
@@ -513,6 +520,7 @@ class Conley(_Analytic):
         return {str(self): Places(str(self), panel.source, latitude, longitude, self.km, self.kernel)}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class DriscollKraay(_Analytic):
     """Rows of near periods may be correlated, whatever their unit (Driscoll and Kraay 1998).
@@ -540,6 +548,7 @@ class DriscollKraay(_Analytic):
         return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags))}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class NeweyWest(_Analytic):
     """Rows of near periods of one unit may be correlated (Newey and West 1987).
@@ -569,6 +578,7 @@ class NeweyWest(_Analytic):
         return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags), units)}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class BeckKatz:
     """Errors of units are correlated within a period, alike in all periods (Beck and Katz 1995); for `fit_linear`.
@@ -586,6 +596,7 @@ class BeckKatz:
         return f"BeckKatz({self.unit}, {self.period})"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Replicates(_Replicated):
     """Replicate weights that the survey supplies: V = sum_r c_r (b_r - b)(b_r - b)'.
@@ -689,6 +700,7 @@ class Replicates(_Replicated):
         return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, design, centre=self.centre)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Bootstrap(_Replicated):
     """Pairs bootstrap of rows or of clusters.
@@ -722,7 +734,6 @@ class Bootstrap(_Replicated):
 
     def __post_init__(self) -> None:
         check_option("kind", self.kind, ("pairs", "bayesian"))
-        check_rng(self.rng)
         check_count("reps", self.reps, 2)
         check_count("workers", self.workers)
 
