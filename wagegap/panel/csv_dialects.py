@@ -139,7 +139,7 @@ def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:
         return None
     texts = column.dropna()
     for some in (texts.iloc[:_SAMPLE], texts):  # a few tell of most columns that they are words
-        words = some.astype(str).str.strip()
+        words = some.astype(object).map(str).str.strip()
         if not len(words) or not words.str.fullmatch(rf"[-+]?\d[\d{''.join(_GROUPS)}]*").all():
             return None
     marked = words[~words.str.fullmatch(r"[-+]?\d+")]
