@@ -55,7 +55,7 @@ from wagegap.report.table import Table, table
 
 __all__ = ["read_study", "study"]
 
-_VERSIONS = ("0.3", "0.4", "0.5")
+_VERSIONS = ("0.3", "0.4", "0.5", "0.6")
 """Versions of this package whose studies it reads; a study that names none is read like one of the first."""
 
 _SECTIONS = (
