@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -22,4 +23,6 @@ Singletons: TypeAlias = Literal["drop", "keep"]
 PremiumMethod: TypeAlias = Literal["separate", "stacked"]
 Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
+Condition: TypeAlias = str | Callable[..., Any]
+"""A condition on rows, or an expression of columns: a text, or a callable of the data frame."""
 RngLike: TypeAlias = np.random.Generator | int | None

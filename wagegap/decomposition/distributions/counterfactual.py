@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, IntArray, WeightKind
 from wagegap.decomposition.distributions.conditional import MODELS, Conditional, Model, Process, fit_conditional
 from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical, zero_test
 from wagegap.decomposition.distributions.mass_points import ALL_AGREE, drop_errors
@@ -240,7 +240,7 @@ def counterfactual(  # noqa: PLR0913
     cov: CovLike | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> CounterfactualGap:
     """Decompose the gap of the quantiles of pay into composition and structure, by a model of pay given regressors.
 
@@ -276,8 +276,9 @@ def counterfactual(  # noqa: PLR0913
         where it declares them; draws of clusters within strata where it declares both), seed 0.
     weights, weight_kind
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -29,7 +29,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.distributions.mass_points import GroupMass, drop_errors, notes_on_mass_points
 from wagegap.decomposition.distributions.reweighting import (
     MODELS,
@@ -154,7 +154,7 @@ def dfl(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> ReweightedGap:
     """Decompose the gap of any statistic into composition and structure, by reweighting.
@@ -190,8 +190,9 @@ def dfl(  # noqa: PLR0913
     keep_units : bool, optional
         Keep the scores and weights of all rows, so that the result can be joined with others; by itself unless they
         are many.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -290,7 +291,9 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     parts = [sequence] if isinstance(sequence, str) else sequence
     groups = [[part] if isinstance(part, str) else list(part) for part in parts]
     variables = {
-        column.term: [name for part in column.parts for name in required_columns(part, frame)]
+        column.term: [
+            name for part in column.parts for name in ([part] if part in frame else required_columns(part, frame))
+        ]
         for column in design.columns
     }
     known = list(dict.fromkeys(name for names in variables.values() for name in names))

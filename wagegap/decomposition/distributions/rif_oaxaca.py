@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, Condition, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.distributions.mass_points import (
     GroupMass,
@@ -128,7 +128,7 @@ def rif_oaxaca(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> RifDecomposition:
     """Decompose the gap of quantiles, inequality measures or other statistics between two groups, in detail.
@@ -176,8 +176,9 @@ def rif_oaxaca(  # noqa: PLR0913
         and propensity are estimated again every time.
     small_sample, weights, weight_kind, keep_units
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

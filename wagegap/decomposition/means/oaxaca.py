@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import decomposition, joint_estimates, replicate_values
@@ -66,7 +66,7 @@ def oaxaca(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> Decomposition:
     """Decompose the gap of means between two groups, or many pairs of groups at once.
@@ -112,8 +112,9 @@ def oaxaca(  # noqa: PLR0913
         As in `fit_premiums`.
     keep_units : bool, optional
         Keep the scores of all rows, so that the result can be joined with others; by default unless they are many.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import component_labels, decomposition, estimate_comparisons, joint_estimates
 from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
@@ -58,7 +58,7 @@ def kitagawa(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate into composition over cells and rates within cells (Kitagawa, Das Gupta).
 
@@ -80,8 +80,9 @@ def kitagawa(  # noqa: PLR0913
         Composition by factor; rates by cell as well; or neither.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`, for workers.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import BoolArray, FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, Information, RngLike, SmallSample, WeightKind
 from wagegap.decomposition.columns import REFERENCES, Columns, Detail, detail_rows, reported_columns
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimator, component_labels, decomposition, estimate_comparisons
@@ -94,7 +94,7 @@ def fairlie(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate by switching the regressors of matched rows (Fairlie).
 
@@ -131,8 +131,9 @@ def fairlie(  # noqa: PLR0913
         Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def yun(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate in proportion to the parts of the index (Yun).
 
@@ -217,8 +218,9 @@ def yun(  # noqa: PLR0913
         Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, SmallSample, WeightKind
 from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, public, warn
 from wagegap.estimation.cellwise import relate
 from wagegap.estimation.covariance.options import CovLike, parse_cov
@@ -241,7 +241,7 @@ def fit_choice(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Choice:
     """Fit the choice of one alternative out of a set.
@@ -277,8 +277,9 @@ def fit_choice(  # noqa: PLR0913
         Weights of choosers: a column, or values for the rows, the same in all rows of a chooser.
     keep_units : bool
         Keep the scores, so that results can be joined.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import BoolArray, FloatArray, Information, RngLike, Singletons, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, Information, RngLike, Singletons, SmallSample, WeightKind
 from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options, check_rng
 from wagegap.estimation.cellwise import SINGLETONS, fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
@@ -330,7 +330,7 @@ def fit_exits(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Exits:
     """Estimate who leaves, and how, from rows of workers and periods.
@@ -382,8 +382,9 @@ def fit_exits(  # noqa: PLR0913
         Under the linear model, rows alone in a level of an effect: as in `fit_linear`.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

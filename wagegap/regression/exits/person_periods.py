@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, Singletons
+from wagegap._typing import BoolArray, CodeArray, Condition, FloatArray, IntArray, Singletons
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -56,7 +56,7 @@ __all__ = [
     "rows_at_risk",
 ]
 
-ExitLike = str | Mapping[str, str] | None
+ExitLike = str | Mapping[str, Condition] | None
 
 _EFFECTS_AT_MOST = 2_000
 
@@ -246,7 +246,7 @@ def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates]
     return AtRisk(rows, evaluator, exits, stay, n_reported, call.time, notes)
 
 
-def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[str, str]]:
+def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[str, Condition]]:
     """Right side of the formula, and what exits are: named, or on its left side."""
     text = formula.strip() if isinstance(formula, str) else formula
     if isinstance(text, str) and (text.startswith("~") or "~" not in text):
@@ -344,14 +344,14 @@ def _check_periods(frame: pd.DataFrame, worker: CodeArray | None, time: str | No
 
 
 def _outcomes(
-    panel: Panel, exit: str | Mapping[str, str], base: str | None, several: bool | None
+    panel: Panel, exit: str | Mapping[str, Condition], base: str | None, several: bool | None
 ) -> tuple[FloatArray, tuple[str, ...], str, tuple[str, ...]]:
     """Number of the exit of every row (NaN where unknown; a share, of one), names of exits and of staying, notes."""
     if isinstance(exit, str) and several is True:
         return _levels(panel, exit, base)
     if not isinstance(exit, str | Mapping):
         raise OptionError(f"exit={exit!r} must be a column, or a dict of name -> column: {{'abroad': 'abroad_next'}}.")
-    named = {exit: exit} if isinstance(exit, str) else dict(exit)
+    named: dict[str, Condition] = {exit: exit} if isinstance(exit, str) else dict(exit)
     if not named:
         raise OptionError("exit={} names no exit, such as {'abroad': 'abroad_next', 'field': 'new_field_next'}.")
     if several is False and len(named) > 1:
@@ -374,7 +374,7 @@ def _outcomes(
     return codes, tuple(named), stay, notes
 
 
-def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
+def _name_of_staying(base: str | None, exits: Mapping[str, Any]) -> str:
     """What staying is called beside exits that are 0/1: any word that is not, nor looks like, the name of an exit."""
     if base is None:
         return "stay"

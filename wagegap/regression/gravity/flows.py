@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._typing import BoolArray, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -186,7 +186,7 @@ def fit_flows(  # noqa: PLR0913
     bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     engine: Engine = "auto",
     keep_units: bool = True,
 ) -> Flows:
@@ -233,8 +233,9 @@ def fit_flows(  # noqa: PLR0913
         What takes effects out; the same numbers.
     keep_units : bool
         Keep the scores, so that results can be joined.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

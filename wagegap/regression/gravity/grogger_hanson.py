@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray
+from wagegap._typing import BoolArray, Condition
 from wagegap.errors import (
     CovarianceWarning,
     DataError,
@@ -120,7 +120,7 @@ def grogger_hanson(  # noqa: PLR0913
     destination_wages: Sequence[str],
     costs: str = "",
     cov: CovLike | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> GroggerHanson:
     """Fit scale, selection and sorting of migrants, with pay in levels and in logarithms side by side.
 
@@ -137,8 +137,9 @@ def grogger_hanson(  # noqa: PLR0913
         Further regressors, such as `log(dist) + contig`.
     cov : str or object of `wagegap.cov`, optional
         Covariance by clusters, dyads or places; clusters of destinations (CR1) where absent.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

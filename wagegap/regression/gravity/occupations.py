@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray
+from wagegap._typing import BoolArray, Condition, FloatArray
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -54,7 +54,7 @@ def occupation_gravity(
     flow: str,
     family: Literal["poisson", "gaussian"] = "poisson",
     cov: CovLike | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Flows:
     """Fit flows between occupations over stayers on the distance of their tasks.
 
@@ -70,8 +70,9 @@ def occupation_gravity(
         The ratio with its zeros, or its logarithm without them.
     cov : str or object of `wagegap.cov`, optional
         Covariance; clusters of origin and target (CR1) where absent.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from wagegap._typing import BoolArray, FloatArray, Singletons, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, Singletons, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -120,7 +120,7 @@ def fit_linear(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Linear:
     """Fit a linear model to a panel, by least squares or with instruments.
@@ -152,8 +152,9 @@ def fit_linear(  # noqa: PLR0913
         "pooled" only.
     keep_units : bool
         Keep the scores, so that results can be joined.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -27,7 +27,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, PremiumMethod, Singletons, SmallSample, WeightKind
+from wagegap._typing import (
+    BoolArray,
+    Condition,
+    FloatArray,
+    IntArray,
+    PremiumMethod,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -175,7 +184,7 @@ def fit_premiums(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     min_treated: int = 20,
     min_comparison: int = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
@@ -221,8 +230,9 @@ def fit_premiums(  # noqa: PLR0913
         Keep the scores, so that results can be joined; without them the result is small.
     comparison : str, optional
         Who the premium compares with, in words.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -216,15 +216,15 @@ class Rates(Result):
 @refittable
 def fit_rates(  # noqa: PLR0913
     data: Any,
-    events: Mapping[str, str] | str | Sequence[str],
+    events: Mapping[str, Condition] | str | Sequence[str],
     *,
-    among: str | None = None,
+    among: Condition | None = None,
     by: str | Sequence[str] | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     min_rows: int = 30,
     keep_units: bool = True,
 ) -> Rates:
@@ -235,18 +235,19 @@ def fit_rates(  # noqa: PLR0913
     data : Panel or data frame
         Workers.
     events : mapping of name to column, or column names
-        0/1 columns (or shares), or expressions of columns; missing where a column of the expression is, unless the
-        expression itself asks for missing values (`isna`, `notna`).
-    among : str, optional
-        Whose rates: a 0/1 column or an expression such as `"ai == 1 and year > 2019"`.
+        0/1 columns (or shares), expressions of columns, or callables of the data frame; an expression is missing where
+        a column of it is, unless the expression itself asks for missing values (`isna`, `notna`).
+    among : str or callable, optional
+        Whose rates: a 0/1 column, an expression such as `"ai == 1 and year > 2019"`, or a callable of the data frame.
     by : str or sequence of str, optional
         Cell keys; the panel's country where absent.
     cov, small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
     min_rows : int
         Cells with fewer rows are left out and listed in `absent`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -277,7 +278,9 @@ def fit_rates(  # noqa: PLR0913
     return rates if keep_units else rates.without_units()
 
 
-def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | None, min_rows: int, **how: Any) -> Rates:
+def rates_of(
+    panel: Panel, events: Mapping[str, FloatArray], *, among: Condition | None, min_rows: int, **how: Any
+) -> Rates:
     """Rates of events whose values are known for every row of the panel, NaN where they are not.
 
     Parameters
@@ -291,7 +294,8 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     **how
         Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
     """
-    subpop = [] if among is None else [(f"not {among}", ~_among(panel, among))]
+    population = among if among is None or isinstance(among, str) else "those a callable chose"
+    subpop = [] if among is None else [(f"not {population}", ~_among(panel, among))]
     estimates, cells, absent = zip(
         *(_one_event(panel, name, values, subpop, min_rows, how) for name, values in events.items()), strict=True
     )
@@ -304,9 +308,9 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
         )
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
-    notes = [f"Among: {among}.", *notes] if among else notes
+    notes = [f"Among: {population}.", *notes] if population else notes
     joined = same_unknown(replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes)))
-    return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
+    return Rates(joined, tuple(events), population or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
 def _warn_same(rates: Rates) -> None:
@@ -331,7 +335,7 @@ def _warn_same(rates: Rates) -> None:
     )
 
 
-def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
+def _named(events: Mapping[str, Condition] | str | Sequence[str]) -> dict[str, Condition]:
     events = [events] if isinstance(events, str) else events
     if not isinstance(events, Mapping | Sequence):
         raise OptionError(f"events={events!r} must name columns, such as {{'emigration': 'abroad_next'}}.")
@@ -340,11 +344,11 @@ def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
     return dict(events) if isinstance(events, Mapping) else {name: name for name in events}
 
 
-def _among(panel: Panel, among: str) -> BoolArray:
+def _among(panel: Panel, among: Condition) -> BoolArray:
     """Rows of the population; missing counts as outside."""
-    if not isinstance(among, str):
-        raise OptionError(f"among={among!r} must be a column's name or an expression.")
-    if among not in panel.frame:
+    if not isinstance(among, str) and not callable(among):
+        raise OptionError(f"among={among!r} must be a column's name, an expression, or a callable.")
+    if not isinstance(among, str) or among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
     values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     IdentificationError,
@@ -152,12 +152,12 @@ def fit_transitions(  # noqa: PLR0913
     destination: str,
     *,
     by: str | Sequence[str] = (),
-    among: str | None = None,
+    among: Condition | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     min_rows: int = 10,
 ) -> Transitions:
     """Estimate the shares of each origin that are in each destination next.
@@ -172,8 +172,9 @@ def fit_transitions(  # noqa: PLR0913
         As in `fit_rates`; a single matrix by default.
     min_rows : int
         Origins with fewer rows are left out, with a warning.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, IntArray, RngLike, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -131,7 +131,7 @@ def fit_roy(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Roy:
     """Compare the pay of those who will leave with that of those who will stay.
 
@@ -154,8 +154,9 @@ def fit_roy(  # noqa: PLR0913
         Their source of randomness.
     cov, small_sample, weights, weight_kind
         As in `fit_premiums`; the tests draw rows, the single cluster of cov, or the units of a survey's design.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -29,7 +29,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, Information, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, Condition, FloatArray, Information, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -193,7 +193,7 @@ def fit_selection(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Selection:
     """Fit an outcome that is observed for some, corrected for who they are.
@@ -225,8 +225,9 @@ def fit_selection(  # noqa: PLR0913
         Information of the probit of two steps, whose inverse is its bread.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
