@@ -1,9 +1,10 @@
 """The door of every public call: what it is given is held against the annotations of its signature, before it runs.
 
 `public` makes a function, `public_methods` and `public_class` those of a class, answer a misspelt keyword or an
-argument of the wrong kind with one `OptionError` that names the call, the option, the value and what it must be. Nothing is stated twice: the
-annotations say it all, `Literal["a", "b"]` the values that are known, `Annotated[float, check_alpha]` a rule that a
-type cannot say. An annotation is read when its function is first called, once.
+argument of the wrong kind with one `OptionError` that names the call, the option, the value and what it must be.
+Nothing is stated twice: the annotations say it all, `Literal["a", "b"]` the values that are known,
+`Annotated[float, check_alpha]` a rule that a type cannot say, `Annotated[str, "the name of one column"]` what messages
+call it. An annotation is read when its function is first called, once.
 """
 
 from __future__ import annotations
@@ -80,8 +81,7 @@ def _door(function: Any, title: str) -> Any:
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        takes().check(args, kwargs)
-        return function(*args, **kwargs)
+        return function(*takes().check(args, kwargs), **kwargs)
 
     checked.__takes__ = takes  # type: ignore[attr-defined]
     return checked
@@ -103,6 +103,8 @@ class _Kind:
         The values of a `Literal`.
     rule : bool
         Whether `flaw` judges values of other kinds too.
+    lists, arrays : bool
+        Whether values are lists, or arrays, or may be.
     """
 
     words: str
@@ -111,6 +113,8 @@ class _Kind:
     flaw: Callable[[str, Any], str] | None = None
     known: tuple[object, ...] = ()
     rule: bool = False
+    lists: bool = False
+    arrays: bool = False
 
 
 _Kinds = tuple[_Kind, ...]
@@ -124,6 +128,7 @@ class _Parameter:
     name: str
     kinds: _Kinds
     default: object
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,12 @@ class _Signature:
     further: _Parameter | None
     free: _Parameter | None
 
-    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise unless the arguments go with the parameters, and each is of a kind that its parameter takes."""
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Raise unless the arguments go with the parameters, and each is of a kind that its parameter takes.
+
+        Returns the arguments given by place. An array or column that stands for a list of names or numbers becomes one,
+        there and in `kwargs`.
+        """
         self._check_names(args, kwargs)
         for parameter, value in zip(self.in_order, args, strict=False):
             self._check_value(parameter, parameter.name, value)
@@ -150,6 +159,15 @@ class _Signature:
             named = self.by_name.get(name) or self.free
             if named is not None:
                 self._check_value(named, name, value)
+                if named.listed and _stands_for_a_list(value):
+                    kwargs[name] = list(value)
+        if any(one.listed and _stands_for_a_list(value) for one, value in zip(self.in_order, args, strict=False)):
+            listed = [one.listed for one in self.in_order] + [False] * len(args)
+            return tuple(
+                list(value) if is_list and _stands_for_a_list(value) else value
+                for is_list, value in zip(listed, args, strict=False)
+            )
+        return args
 
     def _check_value(self, parameter: _Parameter, name: str, value: Any) -> None:
         if parameter.kinds and value is not parameter.default:
@@ -181,7 +199,7 @@ def _read_signature(function: Callable[..., Any], title: str) -> _Signature:
     plain = inspect.signature(function)
     names = getattr(inspect.unwrap(function), "__globals__", {})
     read = {
-        name: _Parameter(name, _kinds(_evaluated(one.annotation, names)), one.default)
+        name: _parameter(name, _kinds(_evaluated(one.annotation, names)), one.default)
         for name, one in plain.parameters.items()
     }
     kinds = {name: one.kind for name, one in plain.parameters.items()}
@@ -198,6 +216,12 @@ def _read_signature(function: Callable[..., Any], title: str) -> _Signature:
     )
     return _Signature(
         title, plain, in_order, by_name, needed, several.get("VAR_POSITIONAL"), several.get("VAR_KEYWORD")
+    )
+
+
+def _parameter(name: str, kinds: _Kinds, default: object) -> _Parameter:
+    return _Parameter(
+        name, kinds, default, any(kind.lists for kind in kinds) and not any(kind.arrays for kind in kinds)
     )
 
 
@@ -293,7 +317,13 @@ def _ruled(kinds: _Kinds, rules: tuple[Any, ...]) -> _Kinds:
         return _refusal(kinds, name, value)
 
     fits = [kind.fits for kind in kinds]
-    return (_Kind(words, words, lambda value: not fits or any(fit(value) for fit in fits), flaw, rule=bool(checks)),)
+    lists, arrays = any(kind.lists for kind in kinds), any(kind.arrays for kind in kinds)
+    return (
+        _Kind(
+            words, words, lambda value: not fits or any(fit(value) for fit in fits), flaw,
+            rule=bool(checks), lists=lists, arrays=arrays,
+        ),
+    )  # fmt: skip
 
 
 def _literal(known: tuple[object, ...], others: Sequence[_Kind]) -> _Kind:
@@ -330,14 +360,19 @@ def _sequence(inside: _Kinds) -> _Kind:
     """Lists, or what stands for one, each item of some kinds."""
 
     def flaw(name: str, value: Any) -> str:
-        numbers = getattr(getattr(value, "dtype", None), "kind", "") in "iuf"
-        if not inside or (numbers and any(kind in (_PLAIN[float], _PLAIN[int]) for kind in inside)):
+        numbers = getattr(getattr(value, "dtype", None), "kind", "")
+        if not inside or (numbers in ("i", "u", "f") and _PLAIN[float] in inside):
             return ""
         flaws = (_refusal(inside, f"{name}[{place}]", item) for place, item in enumerate(value))
         return next(filter(None, flaws), "")
 
     of = f" of {_either([kind.plural for kind in inside])}" if inside else ""
-    return _Kind(f"a list{of}", f"lists{of}", _is_sequence, flaw)
+    return _Kind(f"a list{of}", f"lists{of}", _is_sequence, flaw, lists=True)
+
+
+def _stands_for_a_list(value: Any) -> bool:
+    """Whether a value is a list but for its type: an array, an index or a column, keys of a dict."""
+    return not isinstance(value, Sequence) and _is_sequence(value)
 
 
 def _fixed(inside: tuple[_Kinds, ...]) -> _Kind:
@@ -371,8 +406,9 @@ def _mapping(keys: _Kinds, values: _Kinds) -> _Kind:
 def _array(inside: tuple[Any, ...]) -> _Kind:
     """Arrays of one dimension or more, and what becomes one."""
     held = get_args(inside[1]) if len(inside) > 1 else ()
-    number = bool(held) and isinstance(held[0], type) and issubclass(held[0], np.number)
-    words = "an array of numbers" if number else "an array"
+    number = held[0] if held and isinstance(held[0], type) and issubclass(held[0], np.number) else None
+    places = number is not None and issubclass(number, np.integer)
+    words = "an array of whole numbers" if places else "an array" if number is None else "an array of numbers"
 
     def fits(value: Any) -> bool:
         if isinstance(value, list | tuple):
@@ -380,15 +416,15 @@ def _array(inside: tuple[Any, ...]) -> _Kind:
         return hasattr(value, "__array__") and getattr(value, "ndim", 1) != 0 and not isinstance(value, type)
 
     def flaw(name: str, value: Any) -> str:
-        if not isinstance(value, list | tuple):
-            return ""
         try:
-            np.asarray(value)
+            array = np.asarray(value) if places or isinstance(value, list | tuple) else None
         except (ValueError, TypeError):
             return f"{name}={shown(value)} must be {words}, all rows of one length."
+        if places and array is not None and array.size and array.dtype.kind not in "iu":
+            return f"{name}={shown(value)} must be {words}."
         return ""
 
-    return _Kind(words, words.replace("an array", "arrays"), fits, flaw)
+    return _Kind(words, words.replace("an array", "arrays"), fits, flaw, arrays=True)
 
 
 # what is wrong -----------------------------------------------------------------------------------------------------

@@ -52,12 +52,14 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
+    "check_axes",
     "check_between_0_and_1",
     "check_column",
     "check_count",
     "check_finite",
     "check_keys_meet",
     "check_known",
+    "check_label",
     "check_one_type",
     "check_option",
     "check_options",
@@ -352,6 +354,28 @@ def check_between_0_and_1(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
         raise OptionError(f"{name}={shown(value)} must lie between 0 and 1.")
+
+
+def check_axes(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value is axes of matplotlib to draw on, or None.
+
+    >>> check_axes("ax", None)
+    """
+    if value is not None and (isinstance(value, type) or not hasattr(value, "get_figure")):
+        raise OptionError(f"{name}={shown(value)} must be axes of matplotlib, such as plt.subplots()[1], or None.")
+
+
+def check_label(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value can stand in a column and is compared with others: a number, a text, a date.
+
+    >>> check_label("base", "KOR")
+    """
+    try:
+        plain = isinstance(value, Hashable) and not isinstance(value, tuple) and bool(value == value)
+    except (TypeError, ValueError):
+        plain = False
+    if not plain or callable(value):
+        raise OptionError(f"{name}={shown(value)} must be one value of a column.")
 
 
 def check_finite(name: str, value: object) -> None:

@@ -224,7 +224,9 @@ CALLS = {
     "specification_curve": dict(
         outcome="leaving", rates=lambda: published(0.1), premiums=lambda: {"a": published()}, methods="ols", reps=9
     ),
-    "stock_rates": dict(table=lambda: pd.DataFrame({"iso3": ["KOR", "USA"], "abroad": [16.0, 1], "domestic": [84.0, 9]})),
+    "stock_rates": dict(
+        table=lambda: pd.DataFrame({"iso3": ["KOR", "USA"], "abroad": [16.0, 1], "domestic": [84.0, 9]})
+    ),
     "study": dict(source=lambda: {"premiums": {"p": {"shipped": "published_premiums"}}}),
     "table": dict(results=published),
     "wild_bootstrap": dict(data=workers, formula="pay ~ ai", hypothesis="ai", cluster="psu", reps=9),
@@ -287,22 +289,27 @@ OTHERS = {
 }
 FACTOR = dict(rule="stata", nobs=100.0, n_params=2, degrees=9.0)
 ARGUMENTS = {
-    "Choice.elasticities": dict(variable="pay"), "Choice.matrix": dict(pairs=lambda: made("Choice").elasticities("pay")),
+    "Choice.elasticities": dict(variable="pay"),
+    "Choice.matrix": dict(pairs=lambda: made("Choice").elasticities("pay")),
     "Decomposition.detail": dict(component="explained"), "Estimates.degrees": dict(contrast=lambda: np.eye(12)[0]),
-    "Estimates.draws": dict(reps=3), "Estimates.in_unit": dict(unit="log points"), "Estimates.map": dict(transform=lambda: np.eye(12)),
+    "Estimates.draws": dict(reps=3), "Estimates.in_unit": dict(unit="log points"),
+    "Estimates.map": dict(transform=lambda: np.eye(12)),
     "Estimates.from_table": dict(frame=lambda: pd.DataFrame({"iso3": ["KOR"], "b": [0.1], "se": [0.1]})),
     "Estimates.with_unknown": dict(at=lambda: np.array([0]), phrase="no"), "Result.test": dict(hypothesis="ai"),
     "Result.with_cov": dict(cov="HC0"), "Result.refit": dict(data=workers), "Estimates.refit": dict(data=workers),
-    "Estimates.with_cov": dict(cov="HC0"), "Estimates.test": dict(hypothesis="KOR"), "Exits.of_exit": dict(kind="", exit=None),
-    "Link.line": dict(at=lambda: np.array([0.1])), "Link.cell_at": dict(country="KOR"), "Link.one_step": dict(workers=workers),
-    "Link.moderate": dict(trait="gdp"), "Link.outlier": dict(country="KOR"), "Link.swap": dict(premiums=published),
+    "Estimates.with_cov": dict(cov="HC0"), "Estimates.test": dict(hypothesis="KOR"),
+    "Exits.of_exit": dict(kind="", exit=None), "Link.line": dict(at=lambda: np.array([0.1])),
+    "Link.cell_at": dict(country="KOR"), "Link.one_step": dict(workers=workers), "Link.moderate": dict(trait="gdp"),
+    "Link.outlier": dict(country="KOR"), "Link.swap": dict(premiums=published),
     "Link.predict": dict(country="KOR", premium=0.1), "Link.check_premium": dict(question="this"),
     "Link.check_deviations": dict(question="this"), "Panel.align": dict(values=lambda: np.ones(120), what="these"),
     "Panel.assign": dict(), "Panel.filter": dict(condition="exper > 5"), "Panel.sampled": dict(columns=["psu"]),
-    "Rates.net": dict(inward="leaves", outward="leaves"), "Rates.standardise": dict(over="iso3"), "Selection.premium": dict(term="ai"),
-    "Premiums.in_unit": dict(unit="log points"), "Rates.in_unit": dict(unit="per cent"), "Table.save": dict(path="table.txt"), "WildBootstrap.p_value_at": dict(value=0.1),
-    "_Option.check_weights": dict(kind="sampling"), "_Option.declared": dict(columns=["a"], kind=None, fay=0.0),
-    "_Option.drawn_by": dict(unit="row"), "_Analytic.terms": dict(groupings={}), "_Analytic.units": dict(groupings={}),
+    "Rates.net": dict(inward="leaves", outward="leaves"), "Rates.standardise": dict(over="iso3"),
+    "Selection.premium": dict(term="ai"), "Premiums.in_unit": dict(unit="log points"),
+    "Rates.in_unit": dict(unit="per cent"), "Table.save": dict(path="table.txt"),
+    "WildBootstrap.p_value_at": dict(value=0.1), "_Option.check_weights": dict(kind="sampling"),
+    "_Option.declared": dict(columns=["a"], kind=None, fay=0.0), "_Option.drawn_by": dict(unit="row"),
+    "_Analytic.terms": dict(groupings={}), "_Analytic.units": dict(groupings={}),
     **{f"{name}.factor": FACTOR for name in ("_Analytic", "Robust", "Survey")},
     **{f"{name}.degrees": {key: one for key, one in FACTOR.items() if key != "nobs"} for name in ("_Analytic", "Robust")},
     **{f"Panel.{name}": dict(name="psu", rows=lambda: np.arange(5)) for name in ("ids", "numbers", "periods")},
@@ -347,21 +354,22 @@ class Wordy:
 
 
 VALUES = {
-    "None": None, "True": True, "minus one": -1, "three": 3, "half": 0.5, "nan": np.nan, "inf": np.inf, "text": "nonsense",
-    "empty text": "", "long text": "x y" * 3000, "bytes": b"x", "no items": [], "None in a list": [None],
-    "names": ["a", "b"], "lists in a list": [[1], [2, 3]], "no values": (), "empty dict": {}, "dict": {"k": 1},
-    "dict of columns": {"k": [1]}, "set": {1}, "array": np.array([1.0, 2.0]), "text without axes": np.array("x"),
-    "no numbers": np.array([]), "NA": pd.NA, "series": pd.Series([1.0, 2.0]), "frame": pd.DataFrame({"k": [1.0]}),
-    "object": object(), "class": int, "function": lambda *_: 1 / 0, "path": Path("nowhere"), "date": pd.Timestamp("2020"),
-    "complex": 1j, "number of numpy": np.float64(0.5), "missing date": pd.NaT, "unwritable": Unwritable(),
-    "wordy": Wordy(), "many": list(range(5000)), "estimates": published(), "covariance": wg.cov.Robust("HC1"),
+    "None": None, "True": True, "minus one": -1, "three": 3, "half": 0.5, "nan": np.nan, "inf": np.inf,
+    "text": "nonsense", "empty text": "", "long text": "x y" * 3000, "bytes": b"x", "no items": [],
+    "None in a list": [None], "names": ["a", "b"], "lists in a list": [[1], [2, 3]], "no values": (),
+    "empty dict": {}, "dict": {"k": 1}, "dict of columns": {"k": [1]}, "set": {1}, "array": np.array([1.0, 2.0]),
+    "text without axes": np.array("x"), "no numbers": np.array([]), "NA": pd.NA, "series": pd.Series([1.0, 2.0]),
+    "frame": pd.DataFrame({"k": [1.0]}), "object": object(), "class": int, "function": lambda *_: None,
+    "path": Path("nowhere"), "date": pd.Timestamp("2020"), "complex": 1j, "number of numpy": np.float64(0.5),
+    "missing date": pd.NaT, "unwritable": Unwritable(), "wordy": Wordy(), "many": list(range(5000)),
+    "estimates": published(), "covariance": wg.cov.Robust("HC1"),
 }  # fmt: skip
 
 
 def parameters(function):
     """Parameters of a call but the object itself, a name for those that have none."""
     named = inspect.signature(function).parameters.values()
-    return [one for one in named if one.name not in ("self", "cls") and not (one.name == "ax" and False)]
+    return [one for one in named if one.name not in ("self", "cls")]
 
 
 def outcome(function, given, parameter, value):
@@ -371,23 +379,35 @@ def outcome(function, given, parameter, value):
         warnings.simplefilter("ignore")
         try:
             call(function, given, **{name: value})
-        except Exception as error:  # noqa: BLE001 - any other kind of error is what is looked for
+        except Exception as error:
             return error
         finally:
             plt.close("all")
     return None
 
 
-def faults(function, given):
+def is_said_to_be_right(value, kinds, asked):
+    """Whether an annotation leaves no doubt that a value is right: None, True, a function of the user's.
+
+    Methods that the package asks of its own objects (`asked`) are given what it gives them: there a kind is all.
+    """
+    return bool(kinds) and (value is None or value is True or callable(value) or asked)
+
+
+def faults(function, given, *, asked=False):
     """Values by parameter that were let in though of a wrong kind, ended in another error, or in a long message."""
     takes = function.__takes__()
     found = []
     for parameter in parameters(function):
         read = takes.by_name.get(parameter.name) or next(
-            one for one in (*takes.in_order, takes.further, takes.free) if one is not None and one.name == parameter.name
+            one
+            for one in (*takes.in_order, takes.further, takes.free)
+            if one is not None and one.name == parameter.name
         )
         for what, value in VALUES.items():
-            wrong = value is not parameter.default and bool(_refusal(read.kinds, parameter.name, value))
+            wrong = bool(_refusal(read.kinds, parameter.name, value))
+            if not wrong and (value is parameter.default or is_said_to_be_right(value, read.kinds, asked)):
+                continue
             error = outcome(function, given, parameter, value)
             if not isinstance(error, WagegapError | None):
                 found.append(f"{parameter.name}={what}: {type(error).__name__}: {str(error)[:100]}")
@@ -396,3 +416,46 @@ def faults(function, given):
             elif len(str(error)) > LONGEST:
                 found.append(f"{parameter.name}={what}: a message of {len(str(error)):,} characters")
     return found
+
+
+# Methods that estimators ask, and what answers them.
+ASKED = {"Panel": {"weights", "groupings", "ids", "periods", "numbers", "sampled", "align"}}
+ASKED |= {"Estimates": {"with_unknown"}, "Exits": {"of_exit"}}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """A folder without data, for what is written and read."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WAGEGAP_DATA", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", public_functions())
+def test_a_function_refuses_every_wrong_kind(name):
+    plain = name.rpartition(".")[2]
+    assert faults(public_functions()[name], CALLS.get(plain, {})) == []
+
+
+def methods():
+    """Methods with parameters, each once: its class, and where it is defined."""
+    every = [cls for cls in public_classes() if cls.__name__ in {*MAKERS, *OTHERS}]
+    found = {}
+    for cls in every:
+        for name, function in methods_of(cls)[0].items():
+            owner = next(one for one in cls.__mro__ if name in vars(one))
+            if parameters(function):
+                found.setdefault((owner.__name__, name), cls.__name__)
+    return [(cls, owner, name) for (owner, name), cls in found.items()]
+
+
+@pytest.mark.parametrize(("cls", "owner", "name"), methods())
+def test_a_method_refuses_every_wrong_kind(cls, owner, name):
+    given = ARGUMENTS.get(f"{cls}.{name}", ARGUMENTS.get(f"{owner}.{name}", {}))
+    asked = name in ASKED.get(cls, ()) or owner in ("_Option", "_Analytic", "_Replicated") or cls in vars(wg.cov)
+    assert faults(getattr(made(cls), name), given, asked=asked) == []
+
+
+def test_every_result_that_a_call_makes_is_here():
+    left = {cls.__name__ for cls in public_classes()} - {*MAKERS, *OTHERS}
+    # bases, and an answer that asks for workers of many countries, whose two methods others have as well
+    assert left == {"Result", "FittedLink", "OneStep", "_Option"} & left

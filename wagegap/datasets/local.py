@@ -20,9 +20,12 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, did_you_mean, listing
+from wagegap.datasets.layout import Layout, Others, as_laid_out
+from wagegap.errors import DataError, EmptyDataError, OptionError, did_you_mean
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import with_index_columns
 from wagegap.panel.countries import country_code
+from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import read_file
 
 __all__ = [
@@ -60,7 +63,9 @@ def local_file(path: PathLike | None, name: str) -> Path:
         Where there is no such file.
     """
     if path is not None:
-        given = Path(path)
+        if not isinstance(path, str | os.PathLike):
+            raise OptionError(f"path must be the path of a copy of {name}, not {type(path).__name__}.")
+        given = Path(check_path(path))
         if not given.is_file():
             hint = did_you_mean(given, given.parent.glob("*"))
             raise DataError(f"no file {str(given)!r}.{hint} It should be a copy of {name}.")
@@ -74,27 +79,19 @@ def local_file(path: PathLike | None, name: str) -> Path:
     return copy
 
 
-def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a local copy, and check that it has rows and the columns of its table.
+def whole_table(path: PathLike | None, name: str, columns: Layout, *, others: Others | None = None) -> pd.DataFrame:
+    """Read a local copy, and check that it has rows, and the columns of its table, which hold what they should.
 
     Raises
     ------
     DataError, ColumnError, EmptyDataError
     """
     copy = local_file(path, name)
-    frame = read_file(str(copy))
-    lost = [column for column in columns if column not in frame]
-    if lost:
-        raise ColumnError(
-            f"{copy.name} is no copy of {name}: it lacks {listing(lost)}.{did_you_mean(lost[0], frame.columns)} It has "
-            f"{listing(frame.columns, 12)}."
-        )
-    if frame.empty:
-        raise EmptyDataError(f"{copy.name} has no rows.")
-    return frame
+    frame = with_index_columns(read_file(str(copy))).reset_index(drop=True)
+    return as_laid_out(frame, columns, f"{copy.name} is no copy of {name}", others)
 
 
-def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
+def local_table(path: PathLike | None, name: str, columns: Layout, *, others: Others | None = None) -> pd.DataFrame:
     """Read a local copy as `whole_table` does, and make its types plain.
 
     Categories become plain objects and single precision double, so that means and products keep their digits.
@@ -103,7 +100,7 @@ def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     ------
     DataError, ColumnError, EmptyDataError
     """
-    frame = whole_table(path, name, columns)
+    frame = whole_table(path, name, columns, others=others)
     texts = [isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind) for kind in frame.dtypes]
     single = frame.dtypes == np.float32
     frame = frame.astype(dict.fromkeys(frame.columns[texts], object) | dict.fromkeys(frame.columns[single], np.float64))

@@ -26,7 +26,7 @@ from scipy import stats
 from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import Alpha, AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, Count, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -38,9 +38,11 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_keys_meet,
+    check_label,
     listing,
     no_column,
     refuse_rows,
+    shown,
 )
 from wagegap.estimation.column_types import as_numbers
 from wagegap.estimation.covariance.options import CovLike, parse_cov
@@ -217,7 +219,10 @@ class Estimates:
 
     def degrees(self, contrast: FloatArray) -> float:
         """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources."""
-        return self._degrees([contrast @ matrix for matrix in self.maps])
+        weights = np.asarray(contrast)
+        if weights.shape != self.values.shape or weights.dtype.kind not in "iuf":
+            raise OptionError(f"contrast={shown(contrast)} must hold {len(self.values)} numbers, one a parameter.")
+        return self._degrees([weights @ matrix for matrix in self.maps])
 
     def _degrees(self, images: Sequence[FloatArray]) -> float:
         """Degrees of freedom of a contrast that is these contrasts of the sources' columns."""
@@ -296,27 +301,25 @@ class Estimates:
         """Say the covariance in one phrase."""
         return "; ".join(dict.fromkeys(source.describe() for source in self.sources))
 
-    def draws(self, reps: int, *, rng: RngLike = None) -> FloatArray:
+    def draws(self, reps: Count, *, rng: RngLike = None) -> FloatArray:
         """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
         generator, parts = np.random.default_rng(rng), zip(self.sources, self.maps, strict=True)
         return np.asarray(sum(source.draws(generator, reps) @ matrix.T for source, matrix in parts))
 
     # new objects -----------------------------------------------------------------------------------------------
 
-    def select(self, rows: Any = None, /, **keys: Any) -> Estimates:
+    def select(self, rows: AnyArray | Sequence[int] | slice | int | None = None, /, **keys: Any) -> Estimates:
         """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`)."""
         mask = np.ones(len(self.values), dtype=bool)
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = [wanted] if np.isscalar(wanted) else list(wanted)
+            values = _labels_asked(name, wanted)
             if not self.labels[name].isin(values).all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
-        if isinstance(rows, pd.Series) and rows.dtype == bool:
-            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
-        chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
+        chosen = np.flatnonzero(mask) if rows is None else _places(rows, self.names)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
         return replace(
@@ -473,7 +476,7 @@ class Estimates:
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
+        for name in [*by, estimate, *([std_error] if std_error is not None and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
         check_keys(frame, by)
@@ -677,6 +680,30 @@ def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     defaults = {"term": "value", "unit": "none", "comparison": ""}
     frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
+
+
+def _labels_asked(name: str, wanted: Any) -> list[Any]:
+    """Labels that are asked for: one, or a list of them."""
+    values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset | range | pd.Series | pd.Index) else None
+    if isinstance(wanted, np.ndarray) and wanted.ndim == 1:
+        values = wanted.tolist()
+    for value in [wanted] if values is None else values:
+        check_label(name, value)
+    return [wanted] if values is None else values
+
+
+def _places(rows: Any, names: Sequence[str]) -> IntArray:
+    """Positions that are asked for, by number, slice or mask."""
+    n = len(names)
+    if isinstance(rows, pd.Series) and rows.dtype == bool:
+        rows = by_name(rows, [range(n), names], "the mask")
+    try:
+        places: IntArray = np.atleast_1d(np.arange(n)[rows if isinstance(rows, slice | int) else np.asarray(rows)])
+    except (IndexError, TypeError, ValueError):
+        places = np.empty((0, 0), dtype=np.intp)
+    if places.ndim != 1:
+        raise OptionError(f"rows={shown(rows)} must be places below {n:,}, a slice, or a mask of {n:,}.")
+    return places
 
 
 def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArray | pd.DataFrame | None) -> FloatArray:

@@ -11,7 +11,7 @@ from scipy import linalg, stats
 
 from wagegap._arguments import public_methods
 from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing
+from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing, shown
 
 __all__ = ["TestResult", "parse_hypothesis", "wald_test"]
 
@@ -72,8 +72,10 @@ def parse_hypothesis(
             raise OptionError(f"a hypothesis on {len(names)} parameters needs as many columns, not {rows.shape[1]}.")
         return rows, np.broadcast_to(np.asarray(value, dtype=float), (len(rows),)), f"{len(rows)} linear hypotheses"
     if not isinstance(hypothesis, str | Sequence):
-        raise OptionError(f"a hypothesis is text such as 'USA = KOR', or rows of coefficients, not {hypothesis!r}.")
+        raise OptionError(f"{shown(hypothesis)} is no hypothesis: give text such as 'USA = KOR', or coefficients.")
     texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]
+    if not texts:
+        raise OptionError(f"hypothesis={shown(hypothesis)} restricts nothing: give text such as 'USA = KOR'.")
     parsed = [_parse_row(text, names) for text in texts]
     return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)
 

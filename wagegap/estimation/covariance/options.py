@@ -359,10 +359,10 @@ class Survey(_Analytic):
 
     adjusts_wald: ClassVar[bool] = True
 
-    psu: str | tuple[str, ...]
+    psu: Annotated[str | tuple[str, ...], "the name of a column, or of one for each stage"]
     strata: Annotated[str, "the name of one column: strata are of the first stage"] | None = None
     lonely: Lonely | LonelyAlias = "raise"
-    fpc: str | tuple[str, ...] | None = None
+    fpc: Annotated[str | tuple[str, ...], "the name of a column, or of one for each stage"] | None = None
     lonely_domains: bool = False
 
     def __post_init__(self) -> None:
@@ -617,7 +617,7 @@ class Replicates(_Replicated):
 
     by_country: ClassVar[bool] = True
 
-    columns: tuple[str, ...] = ()
+    columns: Annotated[str | tuple[str, ...], "the name of a column, or a list of them"] = ()
     kind: ReplicateKind | None = None
     fay: float = 0.0
     scales: tuple[float, ...] | None = None
