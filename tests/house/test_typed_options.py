@@ -311,7 +311,7 @@ ARGUMENTS = {
     "_Option.declared": dict(columns=["a"], kind=None, fay=0.0), "_Option.drawn_by": dict(unit="row"),
     "_Analytic.terms": dict(groupings={}), "_Analytic.units": dict(groupings={}),
     **{f"{name}.factor": FACTOR for name in ("_Analytic", "Robust", "Survey")},
-    **{f"{name}.degrees": {key: one for key, one in FACTOR.items() if key != "nobs"} for name in ("_Analytic", "Robust")},
+    **{f"{name}.degrees": dict(rule="stata", n_params=2, degrees=9.0) for name in ("_Analytic", "Robust")},
     **{f"Panel.{name}": dict(name="psu", rows=lambda: np.arange(5)) for name in ("ids", "numbers", "periods")},
     **{f"Panel.{name}": dict(rows=lambda: np.arange(5)) for name in ("weights", "groupings")},
 }  # fmt: skip
@@ -459,3 +459,135 @@ def test_every_result_that_a_call_makes_is_here():
     left = {cls.__name__ for cls in public_classes()} - {*MAKERS, *OTHERS}
     # bases, and an answer that asks for workers of many countries, whose two methods others have as well
     assert left == {"Result", "FittedLink", "OneStep", "_Option"} & left
+
+
+# calls that ended in an error of Python, numpy or pandas -----------------------------------------------------------
+
+
+def gap(**options):
+    return call(wg.oaxaca, GAP, **options)
+
+
+def odd(column, cells):
+    """Workers with one column of cells that cannot be keys."""
+    return workers().assign(**{column: [cells] * len(workers())})
+
+
+FOUND = [
+    (lambda: wg.table(published(), notes=np.nan), "notes=nan", "a list"),
+    (lambda: wg.table(published(), notes=np.array(0.5)), "notes=0.5", "a list"),
+    (lambda: wg.table(published(), statistics=3), "statistics=3", "a list"),
+    (lambda: wg.table(published(), digits="2"), "digits='2'", "a whole number"),
+    (lambda: wg.table(published(), rows=np.array(0.5)), "rows=0.5", "a list"),
+    (lambda: wg.table(published(), labels=["x"]), "labels=['x']", "a dict"),
+    (lambda: wg.table(published(), layout=np.array([])), "layout=<ndarray", "Known: 'auto'"),
+    (lambda: published().in_unit(np.nan), "unit=nan", "text"),
+    (lambda: made("Premiums").in_unit(None), "unit=None", "text"),
+    (lambda: gap().shares("CR0:nope"), "alpha='CR0:nope'", "between 0 and 1"),
+    (lambda: gap().shares(Path("nowhere")), "alpha=PosixPath('nowhere')", "between 0 and 1"),
+    (lambda: call(wg.kitagawa, CALLS["kitagawa"], factors=0.0), "factors=0.0", "a list of columns"),
+    (lambda: call(wg.yun, CALLS["yun"], normalize=True), "normalize=True", "a list of columns"),
+    (lambda: call(wg.fairlie, CALLS["fairlie"], order=3), "order=3", "'all', 'random', or a list"),
+    (lambda: call(wg.fairlie, CALLS["fairlie"], convention=np.array([])), "convention=", "Known: 'full'"),
+    (lambda: call(wg.dfl, CALLS["dfl"], probs="keep"), "probs='keep'", "a list of numbers"),
+    (lambda: call(wg.dfl, CALLS["dfl"], sequence=np.int64(3)), "sequence=3", "a list"),
+    (lambda: call(wg.fit_roy, CALLS["fit_roy"], orders="x"), "orders='x'", "whole number"),
+    (lambda: call(wg.fit_exits, CALLS["fit_exits"], mundlak=np.float32(0.5)), "mundlak=0.5", "a list of columns"),
+    (lambda: call(wg.fit_exits, CALLS["fit_exits"], keep_units=pd.Series([1.0, 2.0])), "keep_units=", "True or False"),
+    (
+        lambda: call(wg.fit_selection, CALLS["fit_selection"], probabilities=pd.Timestamp("2020")),
+        "probabilities=Timestamp", "a list of columns",
+    ),
+    (lambda: wg.read_panel(workers(), fay="x"), "fay='x'", "a number"),
+    (lambda: wg.read_panel(workers(), source_name=wg.cov.Replicates()), "source_name=", "text"),
+    (lambda: wg.read_panel(workers(), duplicates=np.array([1.0, 2.0])), "duplicates=", "Known: 'raise', 'keep'"),
+    (lambda: call(wg.counterfactual, CALLS["counterfactual"], trimming="x"), "trimming='x'", "a number"),
+    (lambda: call(wg.rif_oaxaca, CALLS["rif_oaxaca"], bandwidth="x"), "bandwidth='x'", "a number"),
+    (lambda: wg.datasets.describe({}), "reader={}", "text"),
+    (lambda: wg.datasets.read_income(path=2), "path=2", "a path"),
+    (lambda: wg.datasets.read_income(path=np.inf), "path=inf", "a path"),
+    (lambda: published().test(()), "restricts nothing"),
+    (lambda: published().draws(pd.NA), "reps=<NA>", "a whole number"),
+    (
+        lambda: call(wg.specification_curve, CALLS["specification_curve"], on=np.array("x")), "on='x'",
+        "a list of columns",
+    ),
+    (lambda: wg.figures.plot_forest(published(), at_most=pd.NA), "at_most=<NA>", "whole number"),
+    (lambda: wg.figures.plot_forest(published(), keep=3), "keep=3", "a list"),
+    (lambda: wg.figures.plot_forest(None), "None", "results"),
+    (lambda: call(wg.figures.plot_corridors, CALLS["plot_corridors"], labels=3), "labels=3", "a dict"),
+    (lambda: wg.figures.plot_transitions(made("Transitions"), cells=3), "cells=3", "a dict"),
+    (lambda: wg.figures.plot_link(None), "link=None", "a Link"),
+    (lambda: wg.figures.plot_link("a'b"), "link=", "a Link"),
+    (lambda: wg.Estimates.from_table(pd.DataFrame({"iso3": ["KOR"], "b": [[None]], "se": [0.1]})), "'b'"),
+    (
+        lambda: wg.Estimates.from_table(pd.DataFrame({"iso3": ["KOR"], "b": [1], "se": [1]}), comparison={}),
+        "comparison={}",
+    ),
+    (lambda: wg.join(published(), title=pd.Series([1.0, 2.0])), "title=<Series", "text"),
+    (lambda: made("Choice").elasticities(pd.Series([1.0, 2.0])), "variable=<Series", "text"),
+    (lambda: wg.datasets.complete_pairs(-1), "int is not a data frame"),
+    (lambda: wg.datasets.complete_pairs(None), "NoneType is not a data frame"),
+    (lambda: panel().assign(k=int), "k"),
+    (lambda: panel().transitions(horizon="x"), "horizon='x'", "whole number"),
+    (lambda: wg.hausman(3, made("Linear")), "fixed=3", "a Linear"),
+    (lambda: call(wg.fit_linear, CALLS["fit_linear"], unit=pd.NA), "unit=<NA>", "one column"),
+    (lambda: call(wg.fit_linear, CALLS["fit_linear"], period="B", cov="HC1", unit="unit", model="random"), "'B'"),
+    (
+        lambda: call(wg.fit_link_system, CALLS["fit_link_system"], weighting=pd.NA),
+        "weighting=<NA>", "Known: 'separate'",
+    ),
+    (lambda: published().select(iso3=int), "iso3=<class int>"),
+    (lambda: made("Exits").plot_incidence(alpha="x y" * 3000), "alpha=", "between 0 and 1"),
+]  # fmt: skip
+CELLS = {"dict": {"a": 1}, "list": [1], "array": np.ones(2)}
+UNHASHABLE = {
+    "labels": lambda cells: wg.Estimates.from_table(
+        pd.DataFrame({"iso3": [cells], "b": [0.1], "se": [0.1]})
+    ),
+    "group": lambda cells: gap(data=odd("female", cells)),
+    "group of dfl": lambda cells: call(wg.dfl, CALLS["dfl"], data=odd("female", cells)),
+    "group of rif": lambda cells: call(wg.rif_oaxaca, CALLS["rif_oaxaca"], data=odd("female", cells)),
+    "offers": lambda cells: call(wg.oaxaca_selection, CALLS["oaxaca_selection"], data=odd("female", cells)),
+    "effects": lambda cells: call(
+        wg.fit_linear, CALLS["fit_linear"], data=places().assign(unit=[cells] * 120), unit="unit", model="random"
+    ),
+    "absorbed": lambda cells: wg.fit_linear(places().assign(unit=[cells] * 120), "y ~ x | unit"),
+    "stayers": lambda cells: call(
+        wg.occupation_gravity, CALLS["occupation_gravity"], data=occupations().assign(left=[cells] * 36)
+    ),
+    "flows": lambda cells: wg.datasets.complete_pairs(
+        pd.DataFrame({"origin": [cells], "destination": ["USA"], "year": [2015], "migrants": [1.0]})
+    ),
+    "cells": lambda cells: call(wg.fit_rates, CALLS["fit_rates"], data=odd("iso3", cells), by="iso3"),
+    "moves": lambda cells: call(wg.fit_transitions, CALLS["fit_transitions"], data=odd("field", cells)),
+    "choosers": lambda cells: call(wg.fit_choice, CALLS["fit_choice"], data=sets().assign(who=[cells] * 120)),
+    "worker": lambda cells: wg.read_panel(odd("pid", cells), worker="pid"),
+    "country": lambda cells: wg.read_panel(odd("iso3", cells), country="iso3"),
+    "panel": lambda cells: wg.read_panel(odd("iso3", cells), country="iso3", country_names="keep", worker="pid"),
+    "covariates": lambda cells: call(
+        wg.fit_link, CALLS["fit_link"], formula="leaving ~ premium + gdp", data=covariates().assign(iso3=[cells] * 12)
+    ),
+}  # fmt: skip
+
+
+def refused(make):
+    """The message of the one typed error that a call ends in."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(WagegapError) as caught:
+            make()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("make", "pieces"), [(make, pieces) for make, *pieces in FOUND])
+def test_what_once_escaped_is_said(make, pieces):
+    message = refused(make)
+    assert [piece for piece in pieces if piece not in message] == []
+    assert len(message) <= LONGEST
+
+
+@pytest.mark.parametrize("cells", CELLS)
+@pytest.mark.parametrize("where", UNHASHABLE)
+def test_cells_that_cannot_be_keys_are_refused(where, cells):
+    assert len(refused(lambda: UNHASHABLE[where](CELLS[cells]))) <= LONGEST
