@@ -65,6 +65,8 @@ def plot_forest(
     22
     """
     named = results if isinstance(results, Mapping) else {"": results}
+    if not named:
+        raise DataError("there are no results to draw.")
     frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
     units = list(dict.fromkeys(frame["unit"]))
     if len(units) > 1:
