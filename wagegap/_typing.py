@@ -44,7 +44,7 @@ ColumnName: TypeAlias = Annotated[str, "the name of one column"]
 ColumnNames: TypeAlias = Annotated[ColumnName | Sequence[ColumnName], "the name of a column, or a list of columns"]
 Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]
 Labels: TypeAlias = Annotated[Mapping[str, str], "a dict of name -> label"]
-Ax: TypeAlias = Annotated[Any, check_axes]
+AxesLike: TypeAlias = Annotated[Any, check_axes]
 Label: TypeAlias = Annotated[Any, check_label]
 FrameLike: TypeAlias = Any
 """Any data frame: pandas, polars, Arrow, a dict of columns. What it is, and holds, is asked where it is read."""
