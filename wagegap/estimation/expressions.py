@@ -27,6 +27,7 @@ from wagegap.estimation.grammar import (
     Node,
     Power,
     Unary,
+    columns_in,
     parts_of,
     written,
 )
@@ -284,6 +285,8 @@ def _check_call(call: Call, text: str, *, in_side: bool) -> None:
             "stands in no other function."
         )
     _check_arguments(call, function, text)
+    if function.kind in ("factor", "several") and not columns_in(call):
+        raise FormulaError(f"{call.function}(...) in {_short(text)!r} is {function.says}, and names no column.")
 
 
 def _no_function(name: str, text: str) -> str:
