@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wagegap._arguments import public
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -36,12 +37,9 @@ from wagegap.errors import (
     JoinError,
     MissingValueError,
     OptionError,
-    check_alpha,
     check_keys_meet,
-    check_option,
     listing,
     no_column,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.column_types import as_numbers
@@ -71,6 +69,7 @@ _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
 SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """Labelled parameters with a covariance that travels.
@@ -211,9 +210,8 @@ class Estimates:
         """Rows used."""
         return self.ledger.rows_used if self.ledger else len(self.values)
 
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+    def conf_int(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return intervals that cover with probability 1 - alpha."""
-        check_alpha(alpha)
         half = stats.t.isf(alpha / 2, self.df) * self.bse.to_numpy()
         return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
 
@@ -231,7 +229,6 @@ class Estimates:
 
     # questions -------------------------------------------------------------------------------------------------
 
-    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses.
 
@@ -278,7 +275,7 @@ class Estimates:
             if len(set(units[used])) > 1 and len(set(np.abs(row[used]))) == 1:
                 check_not_mixed(units[used].tolist(), text)
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
         frame = self.labels.drop(columns=["unit", "comparison"]).reset_index(drop=True)
         interval = self.conf_int(alpha)
@@ -372,7 +369,6 @@ class Estimates:
             title=title or self.title,
         )
 
-    @public
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Estimates:
         """Return the same estimates under another covariance, where the scores kept allow it.
 
@@ -382,8 +378,6 @@ class Estimates:
             When they do not; the message names the way.
         """
         parsed = parse_cov(cov)
-        if small_sample is not None:
-            check_option("small_sample", small_sample, SMALL_SAMPLE)
         sources = tuple(source.with_cov(parsed, small_sample) for source in self.sources)
         return replace(self, sources=sources).announced()
 
@@ -393,7 +387,6 @@ class Estimates:
             source.announce()
         return self
 
-    @public
     def in_unit(self, unit: str) -> Estimates:
         """Return the parameters in another unit that a factor leads to: log points of logs, per cent of shares.
 
@@ -429,7 +422,6 @@ class Estimates:
         return self.spec.refit(data, weights=weights, **changes)
 
     @classmethod
-    @public
     def from_table(  # noqa: PLR0913
         cls,
         frame: pd.DataFrame,
@@ -506,7 +498,7 @@ class Estimates:
 
     # strings ---------------------------------------------------------------------------------------------------
 
-    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the estimates as a table, for any renderer."""
         frame = self.tidy(alpha)
         keys = list(frame.columns[: list(frame.columns).index("estimate")])
@@ -527,7 +519,7 @@ class Estimates:
         """Title with the unit."""
         return f"{self.title}{unit_in_heading(self.unit)}"
 
-    def summary(self, alpha: float = 0.05) -> str:
+    def summary(self, alpha: Alpha = 0.05) -> str:
         """Return the estimates as text, 80 columns wide, the same on every run."""
         return to_text(self.spec_of_table(alpha))
 

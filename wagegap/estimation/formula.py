@@ -22,7 +22,8 @@ import pandas as pd
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
 from wagegap.estimation.column_types import held_by, number_or_nan
-from wagegap.estimation.expressions import State, check_functions, value_of
+from wagegap.estimation.expressions import State, value_of
+from wagegap.estimation.functions import check_functions
 from wagegap.estimation.grammar import (
     Call,
     Chain,

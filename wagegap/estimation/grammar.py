@@ -1,7 +1,7 @@
 """The closed grammar of formulas and conditions: from a text to a syntax tree.
 
 An expression, the inside of `log(...)` or a condition, has columns, numbers, text, lists, arithmetic, comparisons,
-`and`, `or`, `not`, `in` and the functions of `estimation.expressions`. A side of a formula has the operators of
+`and`, `or`, `not`, `in` and the functions of `estimation.functions`. A side of a formula has the operators of
 Wilkinson and Rogers (1973) between expressions. There are no attributes, subscripts, assignments or objects, so that a
 text that is read can name nothing but columns and these functions. Nothing is evaluated here.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, stats
 
+from wagegap._arguments import public
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing
 
@@ -18,6 +19,7 @@ _SINGULAR = 1e-13  # eigenvalue of a correlation matrix, relative to the largest
 _NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class TestResult:
     """A test of linear hypotheses.

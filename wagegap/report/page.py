@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
+import hashlib
 import json
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -16,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from wagegap import datasets
-from wagegap._display.files import save_figure
+from wagegap._arguments import public
+from wagegap._display.files import save_figure, write_whole
 from wagegap._display.numbers import spaced
 from wagegap.errors import OutputError
 from wagegap.regression.link.result import Link
+from wagegap.report.folder import check_folder, same_file, standing, unfit_name, write_folder
 from wagegap.report.table import Table
 
-__all__ = ["Finding", "Study", "check_folder", "render_page", "save_study"]
+__all__ = ["Finding", "Study", "render_page", "save_study"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -71,6 +72,7 @@ class Finding:
     kind: str = "finding"
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """A study carried out.
@@ -110,49 +112,36 @@ class Study:
 
     def save(self, folder: str | Path = "wagegap-report") -> Path:
         """Write report.html, figures, tables and provenance.json into a folder, whole or not at all."""
-        return save_study(self, Path(folder))
+        return save_study(self, folder)
 
 
-def save_study(study: Study, folder: Path) -> Path:
-    """Write everything beside the folder first, and move it there when it is whole.
+def save_study(study: Study, folder: str | Path) -> Path:
+    """Write a study's report to a folder, whole or not at all.
 
     Raises
     ------
+    OptionError
+        For something that is no path.
     OutputError
-        When the folder cannot be written; nothing was.
+        When the folder cannot be written, or a name is none of a file; the message says which report stands.
     """
     check_folder(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
-            paths = _write(study, Path(waiting))
-            for path in paths:  # before the first is moved
-                if (folder / path).is_dir():
-                    raise IsADirectoryError(21, f"{folder / path} is a folder, where a file should go")
-                check_folder((folder / path).parent)
-            for path in paths:
-                (folder / path.parent).mkdir(parents=True, exist_ok=True)
-                shutil.move(Path(waiting) / path, folder / path)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the report to {folder}: {error.strerror or error}. Nothing was written; choose another "
-            "folder."
-        ) from error
-    return folder
+    _check_names(study, folder)
+    write_folder(folder, functools.partial(_write, study))
+    return Path(folder)
 
 
-def check_folder(folder: Path) -> None:
-    """Raise `OutputError` where a folder cannot be written, before any work is done for it."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise OutputError(f"cannot write the report to {folder}: {there} is a file, not a folder. Nothing was written.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"cannot write the report to {folder}: no permission to write to {there}. Nothing was written; choose "
-            "another folder."
-        )
+def _check_names(study: Study, folder: str | Path) -> None:
+    """Raise where a table or a figure has a name that no file can have, or two have one that are the same to a disk."""
+    for items in (study.figures, study.tables):
+        seen: dict[str, str] = {}
+        for name in items:
+            why = unfit_name(name)
+            alike = seen.setdefault(same_file(name), name)
+            if why or alike != name:
+                raise OutputError(
+                    f"{name[:40]!r} cannot be the name of a file: {why or f'{alike!r} is another'}. {standing(folder)}."
+                )
 
 
 def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
@@ -199,10 +188,8 @@ def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
     return "\n".join(lines)
 
 
-def _write(study: Study, folder: Path) -> list[Path]:
-    """Write all files into a folder of their own; return their paths within it."""
-    (folder / "figures").mkdir()
-    (folder / "tables").mkdir()
+def _write(study: Study, folder: Path) -> None:
+    """Write all files into a folder of their own; the last one lists them."""
     pictures: dict[str, bytes] = {}
     for name, (figure, alt) in study.figures.items():
         save_figure(figure, folder / "figures" / name, alt_text=alt)
@@ -210,14 +197,11 @@ def _write(study: Study, folder: Path) -> list[Path]:
     for name, table in study.tables.items():
         table.save(folder / "tables" / f"{name}.csv")
         table.save(folder / "tables" / f"{name}.tex")
-    texts = {
-        "report.html": render_page(study, pictures),
-        "findings.txt": study.text() + "\n",
-        "provenance.json": json.dumps(_provenance(study), indent=2) + "\n",
-    }
-    for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8")
-    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    write_whole(folder / "report.html", render_page(study, pictures))
+    write_whole(folder / "findings.txt", study.text() + "\n")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    write_whole(folder / "provenance.json", json.dumps({**_provenance(study), "files": files}, indent=2) + "\n")
 
 
 def _provenance(study: Study) -> dict[str, Any]:

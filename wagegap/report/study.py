@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from wagegap import datasets
+from wagegap._arguments import public
 from wagegap._display.axes import figure_of
 from wagegap._display.numbers import format_number, spaced
 from wagegap._progress import track
@@ -35,7 +36,6 @@ from wagegap.errors import (
     check_known,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
@@ -96,7 +96,11 @@ class _Part:
 
 
 @public
-def study(source: str | Path | Mapping[str, Any] | None = None, *, progress: bool = False) -> Study:
+def study(
+    source: Annotated[str | Path | Mapping[str, Any], "the path of a TOML file, or its content"] | None = None,
+    *,
+    progress: bool = False,
+) -> Study:
     """Carry out a study.
 
     Parameters
@@ -142,10 +146,8 @@ def read_study(source: str | Path | Mapping[str, Any] | None) -> tuple[dict[str,
         content, folder, name = tomllib.loads(shipped.read_text(encoding="utf-8")), Path(), shipped.name
     elif isinstance(source, Mapping):
         content, folder, name = dict(source), Path(), "study"
-    elif isinstance(source, str | Path):
-        content, folder, name = _read_file(Path(source)), Path(source).parent, Path(source).name
     else:
-        raise StudyError(f"a study is a path to a TOML file, or its content, not {type(source).__name__}.")
+        content, folder, name = _read_file(Path(source)), Path(source).parent, Path(source).name
     _check_entries("the study", content, _SECTIONS)
     version = str(content.get("version", _VERSIONS[0]))
     if version not in _VERSIONS:

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._typing import FloatArray
-from wagegap.errors import CovarianceError, public
+from wagegap._typing import Alpha, FloatArray
+from wagegap.errors import CovarianceError
 from wagegap.estimation.units import unit_in_heading
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink
@@ -46,7 +47,7 @@ class Pooled(Answer):
     """
 
     frame: pd.DataFrame
-    alpha: float
+    alpha: Alpha
     link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
@@ -98,7 +99,7 @@ class Pooled(Answer):
 
 
 @public
-def pool(link: FittedLink, *, alpha: float = 0.05) -> Pooled:
+def pool(link: FittedLink, *, alpha: Alpha = 0.05) -> Pooled:
     """Pool premiums and rates under the link, for display.
 
     Parameters
