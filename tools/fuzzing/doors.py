@@ -217,7 +217,8 @@ def fit_flows(rng: np.random.Generator) -> Call:
 @_door
 def occupation_gravity(rng: np.random.Generator) -> Call:
     names = {"origin": "left", "target": "entered", "flow": "moved"}
-    return _public("occupation_gravity", occupations(), "dist", **names, **maybe(rng, 0.3, family="gaussian"))
+    moved = occupations().assign(moved=lambda frame: frame["moved"] + 1)
+    return _public("occupation_gravity", moved, "dist", **names, **maybe(rng, 0.3, family="gaussian"))
 
 
 @_door

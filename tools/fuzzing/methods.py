@@ -368,7 +368,6 @@ _OF_ONE: dict[tuple[str, str], Given] = {
     ("nested", "matrix"): lambda rng: ([result("nested").substitution()], {}),
     ("transitions", "matrix"): _of(iso3="KOR"),
     ("study", "save"): _of("report"),
-    ("kitagawa", "detail"): _of("rates"),
     ("ledger", "line"): _of(),
     ("estimates", "from_table"): lambda rng: ([country_table()], {}),
     ("places_chosen", "premium"): lambda rng: (["ai"], {"place": "law"}),
@@ -385,7 +384,7 @@ _STATED = ("estimates", "stocks", "link", "meta", "likely", "micro_link", "syste
 REFUSED = {
     *((name, method) for name in _STATED for method in ("refit", "with_cov")),
     *((name, "prediction_interval") for name in ("link", "likely", "micro_link")),
-    *((name, "detail") for name in ("dfl", "counterfactual")),
+    *((name, "detail") for name in ("dfl", "counterfactual", "kitagawa")),
     ("exits", "bands"), ("exits", "plot_incidence"), ("micro_link", "moderate"), ("counterfactual", "with_cov"),
     ("stocks", "net"), ("stocks", "standardise"),
 }  # fmt: skip
