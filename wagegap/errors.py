@@ -10,6 +10,7 @@ import difflib
 import itertools
 import math
 import numbers
+import os
 import re
 import reprlib
 import sys
@@ -282,7 +283,7 @@ def did_you_mean(word: object, options: Iterable[object]) -> str:
     >>> did_you_mean("HC11", ["HC1", "iid"]), did_you_mean("KRO", ["UKR", "KOR"])
     (" Did you mean 'HC1'?", " Did you mean 'KOR'?")
     """
-    if not isinstance(word, str | int) or len(str(word)) > _LONGEST_WORD:
+    if not isinstance(word, str | int | os.PathLike) or len(str(word)) > _LONGEST_WORD:
         return ""
     names = [str(option) for option in options]
     # Of two letters swapped in a short name, difflib sees only one that is right.

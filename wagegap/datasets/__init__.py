@@ -150,6 +150,7 @@ def facts(topic: str | None = None) -> pd.DataFrame:
     return frame
 
 
+@public
 def published_premiums() -> Estimates:
     """Return the Bank of Korea's AI premiums of 2024, in per cent; their standard errors were not published.
 
@@ -190,6 +191,7 @@ def country_premiums(source: PremiumSource) -> Estimates:
     )  # fmt: skip
 
 
+@public
 def developer_pay() -> CrossProducts:
     """Return pay of developers as cross-products by country, for `fit_premiums(developer_pay(), premium="ai")`.
 
@@ -202,6 +204,7 @@ def developer_pay() -> CrossProducts:
         return unpack(handle.read())
 
 
+@public
 def stem_graduates() -> Estimates:
     """Return STEM premiums and rates of working outside STEM, of the same graduates, with their covariance.
 
@@ -255,11 +258,13 @@ def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.
     )
 
 
+@public
 def income() -> pd.DataFrame:
     """Return GDP per head by country, PPP dollars of 2017, mean of 2015-19: iso3, gdp_per_head."""
     return _read("income.csv")
 
 
+@public
 def table_hashes() -> dict[str, str]:
     """Return the SHA-256 of every shipped table."""
     folder = files("wagegap.datasets").joinpath("tables")

@@ -137,6 +137,7 @@ def read_stack_overflow(
     )
 
 
+@public
 def read_kaggle(path: PathLike | None = None) -> Panel:
     """Read employed respondents with a pay band (its midpoint) and coding experience.
 

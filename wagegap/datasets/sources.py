@@ -65,6 +65,7 @@ class Source:
         return "\n".join(lines)
 
 
+@public
 def catalogue() -> pd.DataFrame:
     """Return a row for each reader of a local table: reader, what, unit, coverage, terms, source, file, traps.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import combinations
 from numbers import Real
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from wagegap._arguments import public
 from wagegap._typing import (
     AnyArray,
     CodeArray,
+    Count,
     CovarianceRepair,
     FloatArray,
     IntArray,
@@ -39,7 +40,6 @@ from wagegap.errors import (
     OptionError,
     check_count,
     check_keys_meet,
-    check_option,
     did_you_mean,
     listing,
     refuse_rows,
@@ -82,12 +82,12 @@ __all__ = [
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
 _CR = ("CR0", "CR1", "CR2", "CR3")
-_LONELY = ("raise", "certainty", "adjust", "average")
-_LONELY_ALIASES: dict[str, Lonely] = {
-    "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average"
-}  # fmt: skip
+LonelyAlias: TypeAlias = Literal["fail", "missing", "remove", "centered", "scaled"]
 """Names of R's survey.lonely.psu and of Stata's singleunit()."""
-_REPAIRS = ("metric", "eigenvalue", "none")
+_LONELY: dict[Lonely | LonelyAlias, Lonely] = {
+    "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average",
+    "raise": "raise", "certainty": "certainty", "adjust": "adjust", "average": "average",
+}  # fmt: skip
 _SPELLINGS = ("iid", *_HC, "CR0:cluster", "CR1:cluster", "CR2:cluster", "CR3:cluster", "CR1:first+second")
 
 
@@ -261,9 +261,6 @@ class Robust(_Analytic):
     clusters: tuple[str, ...] = ()
     repair: CovarianceRepair = field(default="metric")
 
-    def __post_init__(self) -> None:
-        check_option("repair", self.repair, _REPAIRS)
-
     def __str__(self) -> str:
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
 
@@ -363,8 +360,8 @@ class Survey(_Analytic):
     adjusts_wald: ClassVar[bool] = True
 
     psu: str | tuple[str, ...]
-    strata: str | None = None
-    lonely: Lonely = "raise"
+    strata: Annotated[str, "the name of one column: strata are of the first stage"] | None = None
+    lonely: Lonely | LonelyAlias = "raise"
     fpc: str | tuple[str, ...] | None = None
     lonely_domains: bool = False
 
@@ -372,10 +369,7 @@ class Survey(_Analytic):
         for name in ("psu", "fpc"):
             columns = None if name == "fpc" and self.fpc is None else _names(name, getattr(self, name))
             object.__setattr__(self, name, columns[0] if columns is not None and len(columns) == 1 else columns)
-        check_option("lonely", self.lonely, (*_LONELY, *_LONELY_ALIASES))
-        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
-        if not isinstance(self.strata, str | None):
-            raise OptionError(f"strata={self.strata!r} must be the name of one column: strata are of the first stage.")
+        object.__setattr__(self, "lonely", _LONELY[self.lonely])
         if len(self.stages) > 1 and len(self._populations) != len(self.stages):
             raise OptionError(
                 f"psu={self.psu!r} has {len(self.stages)} stages and fpc={self.fpc!r} {len(self._populations)}: later "
@@ -407,7 +401,7 @@ class Survey(_Analytic):
             everywhere[self.stages[0]], everywhere[self.strata] if self.strata else None
         )
         stages = tuple(
-            replace(stage, lonely=self.lonely, lonely_domains=self.lonely_domains).take(places[rows])
+            replace(stage, lonely=_LONELY[self.lonely], lonely_domains=self.lonely_domains).take(places[rows])
             for stage in self._with_populations(first, sample, everywhere)
         )
         if self.lonely == "raise":
@@ -459,9 +453,6 @@ class Dyadic(_Analytic):
     destination: str
     repair: CovarianceRepair = field(default="metric")
 
-    def __post_init__(self) -> None:
-        check_option("repair", self.repair, _REPAIRS)
-
     @property
     def indefinite(self) -> bool:
         """Whether a variance may come out negative: yes."""
@@ -504,7 +495,6 @@ class Conley(_Analytic):
 
     def __post_init__(self) -> None:
         check_kernel(self.km, self.kernel)
-        check_option("repair", self.repair, _REPAIRS)
 
     @property
     def indefinite(self) -> bool:
@@ -637,9 +627,6 @@ class Replicates(_Replicated):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", _names("columns", self.columns) if self.columns != () else ())
-        if self.kind is not None:
-            check_option("kind", self.kind, get_args(ReplicateKind))
-        check_option("centre", self.centre, get_args(Centre))
         check_fay(self.fay, self.kind)
         if self.scales is not None:
             object.__setattr__(self, "scales", tuple(self.scales))
@@ -729,13 +716,11 @@ class Bootstrap(_Replicated):
     cluster: str | None = None
     rng: RngLike = None
     strata: str | None = None
-    workers: int = 1
+    workers: Count = 1
     progress: bool = False
 
     def __post_init__(self) -> None:
-        check_option("kind", self.kind, ("pairs", "bayesian"))
         check_count("reps", self.reps, 2)
-        check_count("workers", self.workers)
 
     def __str__(self) -> str:
         more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)
@@ -765,6 +750,7 @@ Covariance: TypeAlias = Analytic | Replicates | Bootstrap
 CovLike: TypeAlias = str | Covariance
 
 
+@public
 def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     """Say what a `cov` option means.
 
@@ -808,6 +794,7 @@ def _names(option: str, given: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+@public
 def check_fay(fay: float, kind: ReplicateKind | None) -> None:
     """Raise unless Fay's factor is one, and goes with the kind of replicates.
 
