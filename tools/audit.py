@@ -21,6 +21,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 import tomllib
 from collections.abc import Iterable
 from importlib import metadata
@@ -227,7 +228,7 @@ def reason_in(text: str) -> str:
     """Return the first error that a tool logged, else the last line that it printed, which ends a traceback."""
     lines = text.strip().splitlines() or ["no answer"]
     logged = [line.rpartition(":")[2] for line in lines if line.startswith("ERROR:")]
-    return (logged or lines[-1:])[0][:300]
+    return textwrap.shorten((logged or lines[-1:])[0], 120, placeholder=" ...")
 
 
 def advice() -> str:

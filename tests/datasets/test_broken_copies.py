@@ -153,8 +153,8 @@ def test_whole_copies_are_read(name, tmp_path):
 def test_columns_that_hold_something_else(name, tmp_path):
     whole = pd.DataFrame(TABLES[name])
     path, refused, tried = tmp_path / "copy.parquet", 0, 0
-    for column in whole:
-        for change in CHANGES.values():
+    for place, column in enumerate(whole):
+        for change in list(CHANGES.values())[place % 3 :: 3]:
             whole.assign(**{column: change(whole[column])}).to_parquet(path)
             found = read(name, path)
             assert isinstance(found, errors.WagegapError) or is_finite(found)
@@ -185,8 +185,8 @@ def test_broken_bytes(suffix, tmp_path):
     {".parquet": whole.to_parquet, ".csv": whole.to_csv, ".csv.gz": whole.to_csv, ".xlsx": whole.to_excel,
      ".dta": lambda path, index: whole.to_stata(path, write_index=index)}[suffix](path, index=False)  # fmt: skip
     content = path.read_bytes()
-    flips = [bytes(content[:at]) + bytes([content[at] ^ int(by)]) + content[at + 1 :]
-             for at, by in zip(rng.integers(len(content), size=60), rng.integers(1, 255, size=60), strict=True)]  # fmt: skip
+    places, masks = rng.integers(len(content), size=60), rng.integers(1, 255, size=60).tolist()
+    flips = [content[:at] + bytes([content[at] ^ by]) + content[at + 1 :] for at, by in zip(places, masks, strict=True)]
     cuts = [content[: int(len(content) * part)] for part in np.linspace(0, 0.99, 12)]
     for broken in (*flips, *cuts, content[99:], content * 2, rng.bytes(500), b"\xef\xbb\xbf" + content):
         path.write_bytes(broken)
@@ -198,8 +198,8 @@ def test_the_error_names_column_kind_and_rows(tmp_path):
     rows = pd.DataFrame(TABLES["read_income"])
     rows.assign(year=[f"in {year}" for year in YEARS], population="many").to_csv(tmp_path / "mine.csv", index=False)
     words = (
-        r"mine.csv is no copy of covariates/gdppc_owid.parquet: 'year' should hold years, and is text in 12 of 12 rows, "
-        r"first 'in 2010'.*Others of its columns are wrong too: 'population'"
+        r"mine.csv is no copy of covariates/gdppc_owid.parquet: 'year' should hold years, and is text in 12 of 12 "
+        r"rows, first 'in 2010'.*Others of its columns are wrong too: 'population'"
     )
     with pytest.raises(errors.DataError, match=words):
         datasets.read_income(path=tmp_path / "mine.csv")
@@ -211,7 +211,7 @@ def test_the_error_names_column_kind_and_rows(tmp_path):
 def test_codes_that_lost_their_zeros_are_refused(tmp_path):
     rows = pd.DataFrame(TABLES["read_ai_exposure"])
     rows.to_csv(tmp_path / "copy.csv", index=False)
-    with pytest.raises(errors.DataError, match="'isco08' should hold codes.*zeros that codes begin with"):
+    with pytest.raises(errors.DataError, match=r"'isco08' should hold codes.*zeros that codes begin with"):
         datasets.read_ai_exposure(path=tmp_path / "copy.csv")
 
 

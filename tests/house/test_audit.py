@@ -80,9 +80,8 @@ def audit(tmp_path):
     return run
 
 
-def command(file, planted=None):
-    paths = [str(planted)] if planted else []
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+def command(file, planted="", **variables):
+    environment = {**os.environ, "PYTHONPATH": str(planted), **variables}
     return subprocess.run(
         [sys.executable, str(AUDIT), str(file)],
         capture_output=True, text=True, encoding="utf-8", timeout=600, check=False, env=environment,
@@ -189,17 +188,22 @@ def test_a_tool_that_is_not_installed_is_named(audit, tmp_path):
     assert done.stderr.startswith("cyclonedx_py is not installed; run: python -m pip install -e '.[data,hdfe,release]'")
 
 
-def test_with_the_tools_themselves(tmp_path):
-    """The bill is valid; advisories are checked, or it is said that they were not."""
+def test_with_the_tools_themselves_and_no_way_to_the_advisories(tmp_path):
+    """A proxy that nobody runs: the bill is valid all the same, and one line says that nothing was checked."""
     validation = pytest.importorskip("cyclonedx.validation.json", reason="the extra release is not installed")
     schema = pytest.importorskip("cyclonedx.schema")
     pytest.importorskip("pip_audit", reason="the extra release is not installed")
-    done = command(tmp_path / "bom.json")
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": "", "PIP_CACHE_DIR": str(tmp_path)}
+    done = command(tmp_path / "bom.json", **nowhere)
     if "; run: python -m pip install" in done.stderr:
         pytest.skip(done.stderr.strip())
+    assert (done.returncode, done.stderr) == (OUT_OF_REACH, "")
+    first, last = done.stdout.splitlines()
+    assert first.startswith(f"{tmp_path / 'bom.json'}: wagegap {PROJECT['version']} with ")
+    assert last.startswith("advisories not within reach: none of the dependencies checked (")
     text = (tmp_path / "bom.json").read_text(encoding="utf-8")
     assert validation.JsonStrictValidator(schema.SchemaVersion.V1_6).validate_str(text) is None
-    assert {"numpy", "pandas", "pyfixest", "pooch"} <= {one["name"] for one in json.loads(text)["components"]}
-    assert done.stderr == ""
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith({CLEAN: "no known advisory", OUT_OF_REACH: "advisories not"}.get(done.returncode, ""))
+    scopes = {one["name"]: one["scope"] for one in json.loads(text)["components"]}
+    assert {scopes[name] for name in ("numpy", "pandas", "packaging")} == {"required"}
+    assert {scopes[name] for name in ("pyfixest", "pooch", "urllib3")} == {"optional"}
+    assert "pytest" not in scopes

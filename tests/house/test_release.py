@@ -62,9 +62,13 @@ def test_the_workflow_may_read_the_repository_and_nothing_else():
         assert job["timeout-minutes"] <= 90
         checkout = job["steps"][0]
         assert checkout["with"] == {"persist-credentials": False}
-    actions = re.findall(r"uses: (\S+)", WORKFLOW)
+
+
+def test_actions_are_pinned_to_a_commit_and_say_its_version():
+    actions = re.findall(r"uses: (.+)", WORKFLOW)
     assert len(actions) >= 2 * len(CI["jobs"])
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in actions)
+    assert len(set(actions)) == len({action.partition("@")[0] for action in actions})
 
 
 def test_hooks_are_the_commands_of_style_types_and_contracts():

@@ -25,6 +25,7 @@ from wagegap.errors import DataError, EmptyDataError, OptionError, did_you_mean
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.named import with_index_columns
 from wagegap.panel.countries import country_code
+from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import read_file
 
 __all__ = [
@@ -64,7 +65,7 @@ def local_file(path: PathLike | None, name: str) -> Path:
     if path is not None:
         if not isinstance(path, str | os.PathLike):
             raise OptionError(f"path must be the path of a copy of {name}, not {type(path).__name__}.")
-        given = Path(path)
+        given = Path(check_path(path))
         if not given.is_file():
             hint = did_you_mean(given, given.parent.glob("*"))
             raise DataError(f"no file {str(given)!r}.{hint} It should be a copy of {name}.")

@@ -41,6 +41,7 @@ from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
 from wagegap.panel.countries import read_countries
 from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice
+from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
 from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
 from wagegap.panel.roles import Roles
@@ -226,7 +227,7 @@ def _read(source: Any, wanted: Wanted | None, options: FileOptions, progress: bo
         if wanted is not None:
             frame = frame[[name for name in frame.columns.unique() if wanted(name)]]
         return [FileRows(frame)], "data"
-    text = os.fspath(source)
+    text = check_path(source)
     paths = [text] if os.path.exists(text) else sorted(glob.glob(text))
     if not paths:
         beside = Path(text).parent
