@@ -82,7 +82,9 @@ def _feed_other(running: Any, value: Any, depth: int) -> None:
         _feed(running, value.to_pandas(), depth + 1)
     elif isinstance(value, np.random.Generator):
         running.update(repr(value.bit_generator.state).encode())
-    elif callable(value) or not type(value).__module__.startswith(("builtins", "numpy", "pandas", "decimal", "fractions", "scipy")):
+    elif callable(value) or not type(value).__module__.startswith(
+        ("builtins", "numpy", "pandas", "decimal", "fractions", "scipy")
+    ):
         running.update(str(id(value)).encode())
     elif hasattr(value, "__next__"):
         return  # to be used up is what it is for

@@ -158,7 +158,9 @@ def _holds_unknown(value: Any) -> bool:
     if hasattr(value, "bse"):
         return not bool(np.isfinite(np.asarray(value.bse, dtype=float)).all())
     if isinstance(value, pd.DataFrame):
-        return any(_unknown_column(value, name) for name in value.columns if isinstance(name, str) and "se" in name.split("_"))
+        return any(
+            _unknown_column(value, name) for name in value.columns if isinstance(name, str) and "se" in name.split("_")
+        )
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
         return not bool(np.isfinite(value).all())
     return False
