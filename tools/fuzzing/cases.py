@@ -160,7 +160,6 @@ def carry_out(call: Call) -> tuple[Verdict, Any]:
     """Make a call; return what became of it, and the numbers of its result."""
     inputs = [call.args, call.kwargs, call.subject]
     before, state = digest(inputs), shared_state()
-    caught: list[warnings.WarningMessage] = []
     result = None
     with _quietly() as caught:
         try:
