@@ -19,8 +19,9 @@ from wagegap._arguments import public
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap._typing import Alpha, AnyArray, FloatArray
-from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column
+from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
+from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
+from wagegap.estimation.column_types import finite_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
@@ -291,6 +292,9 @@ class FittedLink(Result):
         cells, coefficients = self.cells, self.estimates
         if not cells.premiums:
             raise OptionError("a meta-regression without a premium has no line to draw.")
+        at = np.atleast_1d(finite_numbers("at", at))
+        if at.ndim != 1:
+            raise OptionError(f"at={shown(at)} must be premiums in one row.")
         terms = coefficients.labels["term"].tolist()
         mean = dict(zip(cells.design.names, cells.design.x.mean(axis=0), strict=True))
         rows = np.tile([mean.get(name, 0.0) for name in terms], (len(at), 1))
@@ -357,7 +361,7 @@ class Answer(ABC):
         """Return the numbers behind it."""
 
     @abstractmethod
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:
