@@ -279,8 +279,8 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
     """Raise where a column mixes numbers and text, or holds numbers as text, dates, durations or complex numbers.
 
     Text is a factor, and so is whatever stands in `C(...)`; dates may be compared with one another. Text and categories
-    of more than a hundred levels, and more than a tenth as many as rows, are factors in `C(...)` alone: names, or pay as
-    text, would otherwise become hundreds of coefficients.
+    of more than a hundred levels, and more than a tenth as many as rows, are factors in `C(...)` alone: names, or pay
+    as text, would otherwise become hundreds of coefficients.
 
     >>> check_regressors(pd.DataFrame({"code": ["1", "2"]}), ["code"], "C(code)")
     """
