@@ -347,6 +347,15 @@ def check_alpha(name: str, alpha: object) -> None:
         raise OptionError(f"{name}={shown(alpha)} must lie between 0 and 1: 0.05 gives 95 % intervals.")
 
 
+def check_axes(name: str, axes: object) -> None:
+    """Raise `OptionError` unless something can be drawn on: axes of matplotlib, or None.
+
+    >>> check_axes("ax", None)
+    """
+    if axes is not None and (isinstance(axes, type) or not all(hasattr(axes, part) for part in ("plot", "figure"))):
+        raise OptionError(f"{name}={shown(axes)} must be one axes of matplotlib, as plt.subplots() gives, or None.")
+
+
 def check_between_0_and_1(name: str, value: object) -> None:
     """Raise `OptionError` unless a value is a number between 0 and 1.
 
@@ -354,15 +363,6 @@ def check_between_0_and_1(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
         raise OptionError(f"{name}={shown(value)} must lie between 0 and 1.")
-
-
-def check_axes(name: str, value: object) -> None:
-    """Raise `OptionError` unless a value is axes of matplotlib to draw on, or None.
-
-    >>> check_axes("ax", None)
-    """
-    if value is not None and (isinstance(value, type) or not hasattr(value, "get_figure")):
-        raise OptionError(f"{name}={shown(value)} must be axes of matplotlib, such as plt.subplots()[1], or None.")
 
 
 def check_label(name: str, value: object) -> None:
