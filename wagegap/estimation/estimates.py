@@ -26,7 +26,7 @@ from scipy import stats
 from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import Alpha, AnyArray, BoolArray, Count, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, BoolArray, ColumnNames, Count, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -442,7 +442,7 @@ class Estimates:
         cls,
         frame: pd.DataFrame,
         *,
-        by: Sequence[str] = ("iso3",),
+        by: ColumnNames = ("iso3",),
         estimate: str = "b",
         std_error: str | None = "se",
         term: str | None = None,
