@@ -59,6 +59,7 @@ __all__ = [
     "check_finite",
     "check_keys_meet",
     "check_known",
+    "check_label",
     "check_one_type",
     "check_option",
     "check_options",
@@ -362,6 +363,19 @@ def check_between_0_and_1(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
         raise OptionError(f"{name}={shown(value)} must lie between 0 and 1.")
+
+
+def check_label(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value can stand in a column and is compared with others: a number, a text, a date.
+
+    >>> check_label("base", "KOR")
+    """
+    try:
+        plain = isinstance(value, Hashable) and not isinstance(value, tuple) and bool(value == value)
+    except (TypeError, ValueError):
+        plain = False
+    if not plain or callable(value):
+        raise OptionError(f"{name}={shown(value)} must be one value of a column.")
 
 
 def check_finite(name: str, value: object) -> None:

@@ -230,6 +230,7 @@ def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
     >>> check_keys(pd.DataFrame({"iso3": ["KOR", "USA"]}), ["iso3"])
     """
     for name in names:
+        check_column(name, frame.columns, "for a key")
         column = frame[name]
         held = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else ""
         if held not in ("mixed", "mixed-integer"):

@@ -14,7 +14,7 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import Alpha, AnyArray, BoolArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, Count, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -38,6 +38,7 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_keys_meet,
+    check_label,
     listing,
     no_column,
     refuse_rows,
@@ -70,7 +71,7 @@ _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
 SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
 
 
-@public
+@public_class
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """Labelled parameters with a covariance that travels.
@@ -218,7 +219,10 @@ class Estimates:
 
     def degrees(self, contrast: FloatArray) -> float:
         """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources."""
-        return self._degrees([contrast @ matrix for matrix in self.maps])
+        weights = np.asarray(contrast)
+        if weights.shape != self.values.shape or weights.dtype.kind not in "iuf":
+            raise OptionError(f"contrast={shown(contrast)} must hold {len(self.values)} numbers, one a parameter.")
+        return self._degrees([weights @ matrix for matrix in self.maps])
 
     def _degrees(self, images: Sequence[FloatArray]) -> float:
         """Degrees of freedom of a contrast that is these contrasts of the sources' columns."""
@@ -297,25 +301,25 @@ class Estimates:
         """Say the covariance in one phrase."""
         return "; ".join(dict.fromkeys(source.describe() for source in self.sources))
 
-    def draws(self, reps: int, *, rng: RngLike = None) -> FloatArray:
+    def draws(self, reps: Count, *, rng: RngLike = None) -> FloatArray:
         """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
         generator, parts = np.random.default_rng(rng), zip(self.sources, self.maps, strict=True)
         return np.asarray(sum(source.draws(generator, reps) @ matrix.T for source, matrix in parts))
 
     # new objects -----------------------------------------------------------------------------------------------
 
-    def select(self, rows: Any = None, /, **keys: Any) -> Estimates:
+    def select(self, rows: AnyArray | Sequence[int] | slice | int | None = None, /, **keys: Any) -> Estimates:
         """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`)."""
         mask = np.ones(len(self.values), dtype=bool)
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = _levels_wanted(name, wanted)
+            values = _labels_asked(name, wanted)
             if not self.labels[name].isin(values).all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
-        chosen = self._chosen(rows, mask)
+        chosen = np.flatnonzero(mask) if rows is None else _places(rows, self.names)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
         return replace(
@@ -324,19 +328,6 @@ class Estimates:
             values=self.values[chosen],
             maps=tuple(matrix[chosen] for matrix in self.maps),
         )
-
-    def _chosen(self, rows: Any, mask: BoolArray) -> IntArray:
-        """Positions of rows that are given as positions, a slice or a mask."""
-        if rows is None:
-            return np.flatnonzero(mask)
-        if isinstance(rows, pd.Series) and rows.dtype == bool:
-            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
-        try:
-            return np.atleast_1d(np.arange(len(mask))[rows if isinstance(rows, slice) else np.asarray(rows)])
-        except (IndexError, TypeError, ValueError) as error:
-            raise OptionError(
-                f"rows={shown(rows)} must be positions among {len(mask)}, a slice of them, or a mask of true and false."
-            ) from error
 
     def map(
         self,
@@ -485,7 +476,7 @@ class Estimates:
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
+        for name in [*by, estimate, *([std_error] if std_error is not None and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
         check_keys(frame, by)
@@ -591,19 +582,6 @@ def join_estimates(first: Any, *others: Any, independent: bool = False, title: s
     return replace(_join_all(parts, independent=independent), title=words)
 
 
-def _levels_wanted(name: str, wanted: Any) -> list[Any]:
-    """Levels of a label that are chosen, one or several of them."""
-    if isinstance(wanted, Sequence | np.ndarray | pd.Series | pd.Index | set | range) and not isinstance(
-        wanted, str | bytes
-    ):
-        values = list(wanted)
-        if all(isinstance(value, Hashable) for value in values):
-            return values
-    elif isinstance(wanted, Hashable) and (np.isscalar(wanted) or not hasattr(wanted, "__dict__")):
-        return [wanted]
-    raise OptionError(f"{name}={shown(wanted)} must be a level of {name!r}, or a list of levels.")
-
-
 def _join_all(parts: Sequence[Estimates], *, independent: bool) -> Estimates:
     """Join halves, so that what is copied grows with the whole and not with its square."""
     if len(parts) == 1:
@@ -702,6 +680,30 @@ def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     defaults = {"term": "value", "unit": "none", "comparison": ""}
     frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
+
+
+def _labels_asked(name: str, wanted: Any) -> list[Any]:
+    """Labels that are asked for: one, or a list of them."""
+    values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset | range | pd.Series | pd.Index) else None
+    if isinstance(wanted, np.ndarray) and wanted.ndim == 1:
+        values = wanted.tolist()
+    for value in [wanted] if values is None else values:
+        check_label(name, value)
+    return [wanted] if values is None else values
+
+
+def _places(rows: Any, names: Sequence[str]) -> IntArray:
+    """Positions that are asked for, by number, slice or mask."""
+    n = len(names)
+    if isinstance(rows, pd.Series) and rows.dtype == bool:
+        rows = by_name(rows, [range(n), names], "the mask")
+    try:
+        places: IntArray = np.atleast_1d(np.arange(n)[rows if isinstance(rows, slice | int) else np.asarray(rows)])
+    except (IndexError, TypeError, ValueError):
+        places = np.empty((0, 0), dtype=np.intp)
+    if places.ndim != 1:
+        raise OptionError(f"rows={shown(rows)} must be places below {n:,}, a slice, or a mask of {n:,}.")
+    return places
 
 
 def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArray | pd.DataFrame | None) -> FloatArray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing, shown
 from wagegap.estimation.column_types import finite_numbers
@@ -20,7 +20,7 @@ _SINGULAR = 1e-13  # eigenvalue of a correlation matrix, relative to the largest
 _NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
 
 
-@public
+@public_methods
 @dataclass(frozen=True, slots=True)
 class TestResult:
     """A test of linear hypotheses.
@@ -78,8 +78,10 @@ def parse_hypothesis(
             )
         return rows, np.broadcast_to(right, (len(rows),)), f"{len(rows)} linear hypotheses"
     if not isinstance(hypothesis, str | Sequence):
-        raise OptionError(f"a hypothesis is text such as 'USA = KOR', or rows of coefficients, not {hypothesis!r}.")
+        raise OptionError(f"{shown(hypothesis)} is no hypothesis: give text such as 'USA = KOR', or coefficients.")
     texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]
+    if not texts:
+        raise OptionError(f"hypothesis={shown(hypothesis)} restricts nothing: give text such as 'USA = KOR'.")
     parsed = [_parse_row(text, names) for text in texts]
     return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)
 

@@ -85,9 +85,9 @@ def read_panel(  # noqa: PLR0913
     columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
     encoding: str | None = None,
-    sep: str | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
+    sep: Annotated[str, "one character"] | None = None,
+    decimal: Annotated[str, "one character, '.' or ','"] | None = None,
+    thousands: Annotated[str, "one character"] | None = None,
     sheet: str | int | None = None,
     progress: bool = False,
 ) -> Panel:
@@ -184,6 +184,8 @@ def read_panel(  # noqa: PLR0913
             raise ColumnError(f"{name} has no column {column!r}.{hint}")
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
+    if country is not None:
+        check_keys(frame, [country])
     if country is not None and country_names == "normalise":
         codes, said = read_countries(frame[country])
         frame, notes = frame.assign(**{country: codes}), (*notes, *said)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public_class
 from wagegap._typing import AnyArray, BoolArray, Condition, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -49,7 +49,7 @@ _NATIVE: dict[str, Any] = {"i": np.int64, "u": np.uint64, "f": np.float64}
 _BYTES = 8
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """Rows of workers with declared roles.

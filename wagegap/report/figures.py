@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import figure_of, literal, name_axes, new_axes
 from wagegap._display.spec import plain
-from wagegap._typing import Alpha, AxesLike, Count
+from wagegap._typing import Alpha, Ax, Count
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -33,7 +33,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 @public
 def plot_forest(
-    results: Any, *, ax: AxesLike = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
+    results: Any, *, ax: Ax = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -81,7 +81,7 @@ def plot_forest(
 
 
 @public
-def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
+def plot_link(link: Link, *, ax: Ax = None, alpha: Alpha = 0.05) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
     Parameters
@@ -106,7 +106,11 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
 
 @public
 def plot_transitions(
-    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: AxesLike = None
+    transitions: Annotated[Transitions, "a result of fit_transitions"],
+    *,
+    cells: Mapping[str, Any] | None = None,
+    at_most: Count = 12,
+    ax: Ax = None,
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -141,8 +145,6 @@ def plot_transitions(
     >>> len(plot_transitions(moves))
     2
     """
-    if not isinstance(transitions, Transitions):
-        raise DataError(f"a matrix of moves needs Transitions of fit_transitions, not {type(transitions).__name__}.")
     return transitions.plot(ax, at_most=at_most, **dict(cells or {}))
 
 
@@ -155,7 +157,7 @@ def plot_incidence(
     stacked: bool = False,
     uniform: bool = False,
     alpha: Alpha = 0.05,
-    ax: AxesLike = None,
+    ax: Ax = None,
 ) -> Any:
     """Draw the cumulative incidence of exits of one or several fits, side by side or together.
 
@@ -217,7 +219,7 @@ def plot_effects(
     which: Literal["effects", "elasticities"] = "effects",
     exit: str | None = None,
     alpha: Alpha = 0.05,
-    ax: AxesLike = None,
+    ax: Ax = None,
 ) -> Any:
     """Draw average marginal effects or elasticities of one or several results, with intervals and a line at zero.
 
@@ -266,7 +268,7 @@ def plot_effects(
     return draw_effects({name: estimates for name, (estimates, _) in effects.items()}, what=what, ax=ax, alpha=alpha)
 
 
-def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]:
+def _effects(result: Any, which: Literal["effects", "elasticities"], exit: str | None) -> tuple[Estimates, str]:
     """Effects or elasticities of a result, and the exit they are on."""
     if isinstance(result, Exits):
         return result.of_exit(which, exit)

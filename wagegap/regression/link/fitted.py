@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
+from wagegap._typing import Alpha, AnyArray, Ax, FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import finite_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
@@ -343,14 +343,14 @@ class FittedLink(Result):
         raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
 
 
-@public
+@public_methods
 class Answer(ABC):
     """An answer to a question about a link: frozen, with a sentence, a frame and a figure."""
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
-        public(cls)
+        public_methods(cls)
 
     @abstractmethod
     def in_words(self) -> str:
@@ -361,7 +361,7 @@ class Answer(ABC):
         """Return the numbers behind it."""
 
     @abstractmethod
-    def plot(self, ax: AxesLike = None) -> Any:
+    def plot(self, ax: Ax = None) -> Any:
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:
