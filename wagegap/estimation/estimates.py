@@ -310,10 +310,11 @@ class Estimates:
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
             values = [wanted] if np.isscalar(wanted) else list(wanted)
-            if not self.labels[name].isin(values).all():
+            labels = self.labels[name].astype(object)  # text of Arrow takes no half characters
+            if not labels.isin(values).all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
-            mask &= self.labels[name].isin(values).to_numpy()
+            mask &= labels.isin(values).to_numpy()
         if isinstance(rows, pd.Series) and rows.dtype == bool:
             rows = by_name(rows, [range(len(mask)), self.names], "the mask")
         chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
