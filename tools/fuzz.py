@@ -82,11 +82,16 @@ class Report:
         heading = f"{'door':<42}" + "".join(f"{kind:>10}" for kind in CLASSES)
         rows = {name: counts for name, counts in sorted(self.counts.items())} | {"all": self.totals}
         lines = [heading] + [
-            f"{name[:41]:<42}" + "".join(f"{counts[kind] or '.':>10}" for kind in CLASSES) for name, counts in rows.items()
+            f"{name[:41]:<42}" + "".join(f"{counts[kind] or '.':>10}" for kind in CLASSES)
+            for name, counts in rows.items()
         ]
         for (kind, where), numbers in sorted(self.places.items(), key=lambda item: -len(item[1])):
-            lines.append(f"{kind.upper():<9}{len(numbers):>5}  {where}\n{'':16}--replay {numbers[0]}  ({door_of(numbers[0])})")
-        lines += ["slowest: " + ", ".join(f"{seconds:.1f} s {number} ({door})" for seconds, number, door in self.slowest)]
+            lines.append(
+                f"{kind.upper():<9}{len(numbers):>5}  {where}\n{'':16}--replay {numbers[0]}  ({door_of(numbers[0])})"
+            )
+        lines += [
+            "slowest: " + ", ".join(f"{seconds:.1f} s {number} ({door})" for seconds, number, door in self.slowest)
+        ]
         return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wagegap.errors import check_alpha, check_between_0_and_1, check_count, check_finite, check_rng
+from wagegap.errors import check_alpha, check_axes, check_between_0_and_1, check_count, check_finite, check_rng
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
@@ -29,6 +29,8 @@ Condition: TypeAlias = Annotated[str | Callable[..., Any], "text such as 'exper 
 """A condition on rows, or an expression of columns: a text, or a callable of the data frame."""
 RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
 Alpha: TypeAlias = Annotated[float, check_alpha]
+AxesLike: TypeAlias = Annotated[Any, check_axes]
+"""Axes of matplotlib to draw on, or None for new ones."""
 Count: TypeAlias = Annotated[int, check_count]
 Share: TypeAlias = Annotated[float, check_between_0_and_1]
 Finite: TypeAlias = Annotated[float, check_finite]

@@ -52,6 +52,7 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
+    "check_axes",
     "check_between_0_and_1",
     "check_column",
     "check_count",
@@ -343,6 +344,15 @@ def check_alpha(name: str, alpha: object) -> None:
     """
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
         raise OptionError(f"{name}={shown(alpha)} must lie between 0 and 1: 0.05 gives 95 % intervals.")
+
+
+def check_axes(name: str, axes: object) -> None:
+    """Raise `OptionError` unless something can be drawn on: axes of matplotlib, or None.
+
+    >>> check_axes("ax", None)
+    """
+    if axes is not None and (isinstance(axes, type) or not all(hasattr(axes, part) for part in ("plot", "figure"))):
+        raise OptionError(f"{name}={shown(axes)} must be one axes of matplotlib, as plt.subplots() gives, or None.")
 
 
 def check_between_0_and_1(name: str, value: object) -> None:

@@ -58,7 +58,9 @@ def public_names():
 
 def test_every_public_name_has_a_valid_call():
     classes = {"Panel": "panel", "Estimates": "estimates"}
-    there = set(doors()) | {name for name, one in classes.items() if f"{one}.tidy" in doors() or f"{one}.filter" in doors()}
+    there = set(doors()) | {
+        name for name, one in classes.items() if f"{one}.tidy" in doors() or f"{one}.filter" in doors()
+    }
     assert [name for name, _ in public_names() if name not in there] == []
 
 
@@ -177,7 +179,9 @@ KEPT_OPEN = []
 
 
 def tidy(**columns):
-    return pd.DataFrame({"estimate": [0.1], "std_error": [0.1], "p_value": [0.3], "conf_low": [0.0], "conf_high": [0.2], **columns})
+    return pd.DataFrame(
+        {"estimate": [0.1], "std_error": [0.1], "p_value": [0.3], "conf_low": [0.0], "conf_high": [0.2], **columns}
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,15 @@ __all__ = ["Case", "Outcome", "build", "carry_out", "door_of", "doors", "run", "
 
 SEEDS = 1_000_000
 """Case number = seed * SEEDS + count."""
-_OFTEN = {"read_panel_of_a_file": 8, "read_panel": 8, "fit_premiums": 8, "fit_link": 6, "study": 4, "main": 2, "table": 6}
+_OFTEN = {
+    "read_panel_of_a_file": 8,
+    "read_panel": 8,
+    "fit_premiums": 8,
+    "fit_link": 6,
+    "study": 4,
+    "main": 2,
+    "table": 6,
+}
 _TOLERANCE = 1e-6
 """Two carriers are summed in another order, and iterations stop at 1e-8 of a standard error: 1e-6 tells neither apart."""
 
@@ -152,7 +160,6 @@ def carry_out(call: Call) -> tuple[Verdict, Any]:
     """Make a call; return what became of it, and the numbers of its result."""
     inputs = [call.args, call.kwargs, call.subject]
     before, state = digest(inputs), shared_state()
-    caught: list[warnings.WarningMessage] = []
     result = None
     with _quietly() as caught:
         try:
@@ -216,7 +223,16 @@ def _changed(call: Call, before: dict[str, Any], after: dict[str, Any]) -> str:
 
 def warm_up() -> None:
     """Load what is loaded on first use, and estimate the results whose methods are tried: both settle shared settings."""
-    for name in ("pyarrow.parquet", "openpyxl", "pyreadstat", "polars", "pooch", "requests", "pyfixest", "matplotlib.pyplot"):
+    for name in (
+        "pyarrow.parquet",
+        "openpyxl",
+        "pyreadstat",
+        "polars",
+        "pooch",
+        "requests",
+        "pyfixest",
+        "matplotlib.pyplot",
+    ):
         with contextlib.suppress(ImportError):
             import_module(name)
     for module in pkgutil.walk_packages(wagegap.__path__, "wagegap."):

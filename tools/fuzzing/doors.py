@@ -78,7 +78,9 @@ def _of_a_regression(rng: np.random.Generator) -> dict[str, Any]:
     """A covariance of regressions, with the weights that it goes with."""
     replicates = {"cov": wg.cov.Replicates(tuple(f"r{k}" for k in range(1, 9)), "BRR"), "weights": "w"}
     conley = {"cov": wg.cov.Conley("lat", "lon", 500.0)}
-    return of(rng, {}, {"cov": _covariance(rng), **_weights(rng)}, {"cov": "CR2:psu"}, {"cov": "HC3"}, conley, replicates)
+    return of(
+        rng, {}, {"cov": _covariance(rng), **_weights(rng)}, {"cov": "CR2:psu"}, {"cov": "HC3"}, conley, replicates
+    )
 
 
 def _robust(rng: np.random.Generator) -> Any:
@@ -99,7 +101,10 @@ def fit_premiums(rng: np.random.Generator) -> Call:
         rng, "log(pay) ~ ai + exper", "log(pay) ~ ai + exper + I(exper**2) | educ", "log(pay) ~ ai * female",
         "log(pay) ~ C(field) + exper", "pay ~ ai + bs(exper, 4)",
     )  # fmt: skip
-    options: dict[str, Any] = {"premium": "field" if "field" in formula else "ai", "by": of(rng, "iso3", ["iso3"], None)}
+    options: dict[str, Any] = {
+        "premium": "field" if "field" in formula else "ai",
+        "by": of(rng, "iso3", ["iso3"], None),
+    }
     options |= _of_a_regression(rng)
     options |= maybe(rng, 0.3, method="stacked") | {"min_treated": 5, "min_comparison": 5}
     return _public("fit_premiums", workers(), formula, **options)
@@ -186,7 +191,9 @@ def fit_exits(rng: np.random.Generator) -> Call:
         {"formula": "gone ~ pay", "model": "logit", "by": "iso3"},
     )  # fmt: skip
     options = dict(options)
-    panel = wg.read_panel(exit_rows(), worker="pid", country="iso3", period="t") if "mundlak" in options else exit_rows()
+    panel = (
+        wg.read_panel(exit_rows(), worker="pid", country="iso3", period="t") if "mundlak" in options else exit_rows()
+    )
     options |= maybe(rng, 0.4, weights="w") | maybe(rng, 0.4, cov=of(rng, "HC1", "CR1:pid", wg.cov.Bootstrap(9, rng=1)))
     return _public("fit_exits", panel, options.pop("formula"), **options)
 
@@ -217,7 +224,8 @@ def fit_flows(rng: np.random.Generator) -> Call:
 @_door
 def occupation_gravity(rng: np.random.Generator) -> Call:
     names = {"origin": "left", "target": "entered", "flow": "moved"}
-    return _public("occupation_gravity", occupations(), "dist", **names, **maybe(rng, 0.3, family="gaussian"))
+    moved = occupations().assign(moved=lambda frame: frame["moved"] + 1)
+    return _public("occupation_gravity", moved, "dist", **names, **maybe(rng, 0.3, family="gaussian"))
 
 
 @_door
@@ -231,7 +239,9 @@ def grogger_hanson(rng: np.random.Generator) -> Call:
 
 @_door
 def common_correlated_effects(rng: np.random.Generator) -> Call:
-    return _public("common_correlated_effects", places(), "y ~ x", unit="unit", period="year", **maybe(rng, 0.3, weights="w"))
+    return _public(
+        "common_correlated_effects", places(), "y ~ x", unit="unit", period="year", **maybe(rng, 0.3, weights="w")
+    )
 
 
 # selection and linear models -----------------------------------------------------------------------------------------
@@ -250,7 +260,14 @@ def fit_selection(rng: np.random.Generator) -> Call:
 
 @_door
 def fit_roy(rng: np.random.Generator) -> Call:
-    return _public("fit_roy", workers(), "log(pay) ~ exper", leave="leaves", reps=19, **maybe(rng, 0.4, parts=3, orders=1, weights="w"))
+    return _public(
+        "fit_roy",
+        workers(),
+        "log(pay) ~ exper",
+        leave="leaves",
+        reps=19,
+        **maybe(rng, 0.4, parts=3, orders=1, weights="w"),
+    )
 
 
 @_door
@@ -294,7 +311,10 @@ def premiums_and_rates() -> tuple[wg.Estimates, wg.Estimates]:
     table = country_table()
     premiums = wg.Estimates.from_table(table, estimate="b", std_error="se", unit="log")
     rates = pd.concat(
-        [table.assign(b=table["rate"] / k, se=table["rate_se"], term=term) for k, term in ((1, "emigration"), (2, "switching"))]
+        [
+            table.assign(b=table["rate"] / k, se=table["rate_se"], term=term)
+            for k, term in ((1, "emigration"), (2, "switching"))
+        ]
     )
     return premiums, wg.Estimates.from_table(rates, term="term", unit="share")
 
@@ -314,14 +334,18 @@ def fit_link(rng: np.random.Generator) -> Call:
 def fit_link_system(rng: np.random.Generator) -> Call:
     premiums, rates = premiums_and_rates()
     formulas = ["emigration ~ premium", of(rng, "switching ~ premium", "switching ~ premium + old")]
-    return _public("fit_link_system", formulas, rates, premiums, data=country_table(), **maybe(rng, 0.3, weighting="separate"))
+    return _public(
+        "fit_link_system", formulas, rates, premiums, data=country_table(), **maybe(rng, 0.3, weighting="separate")
+    )
 
 
 @_door
 def specification_curve(rng: np.random.Generator) -> Call:
     premiums, rates = premiums_and_rates()
     options = maybe(rng, 0.4, controls=["log(gdp)", "old"], methods=["ols", "eiv"], samples={"small": ["KOR", "USA"]})
-    return _public("specification_curve", "emigration", rates, {"table": premiums}, data=country_table(), reps=9, **options)
+    return _public(
+        "specification_curve", "emigration", rates, {"table": premiums}, data=country_table(), reps=9, **options
+    )
 
 
 # decompositions -------------------------------------------------------------------------------------------------------
@@ -330,7 +354,9 @@ def specification_curve(rng: np.random.Generator) -> Call:
 def _gap(name: str, rng: np.random.Generator, formula: str, **options: Any) -> Call:
     """A decomposition of workers between women and men."""
     options |= {"rng": options.pop("seed")} if "seed" in options else {}
-    return _public(name, workers(), formula, group="female", **options, **maybe(rng, 0.4, groups=(1, 0)), **_weights(rng))
+    return _public(
+        name, workers(), formula, group="female", **options, **maybe(rng, 0.4, groups=(1, 0)), **_weights(rng)
+    )
 
 
 @_door
@@ -345,13 +371,23 @@ def oaxaca(rng: np.random.Generator) -> Call:
 @_door
 def rif_oaxaca(rng: np.random.Generator) -> Call:
     statistic = of(rng, "quantile", "variance", "gini", ["mean", "quantile"])
-    more = maybe(rng, 0.3, reweight="logit", probs=(0.5,), density="stata", cov=of(rng, "HC1", wg.cov.Bootstrap(5, rng=1)))
+    more = maybe(
+        rng, 0.3, reweight="logit", probs=(0.5,), density="stata", cov=of(rng, "HC1", wg.cov.Bootstrap(5, rng=1))
+    )
     return _gap("rif_oaxaca", rng, "log(pay) ~ ai + exper", statistic=statistic, **more)
 
 
 @_door
 def dfl(rng: np.random.Generator) -> Call:
-    more = maybe(rng, 0.3, sequence=["ai", "exper"], reweight="probit", reference="B", trim=of(rng, "crump", "share"), probs=(0.5,))
+    more = maybe(
+        rng,
+        0.3,
+        sequence=["ai", "exper"],
+        reweight="probit",
+        reference="B",
+        trim=of(rng, "crump", "share"),
+        probs=(0.5,),
+    )
     return _gap("dfl", rng, "log(pay) ~ ai + exper", **more)
 
 
@@ -394,7 +430,7 @@ def oaxaca_offers(rng: np.random.Generator) -> Call:
 
 
 @_door
-def Estimates__from_table(rng: np.random.Generator) -> Call:  # noqa: N802 (the name of a method of a class)
+def Estimates__from_table(rng: np.random.Generator) -> Call:
     options = maybe(rng, 0.4, unit=of(rng, "log", "log points"), comparison="others", vcov=np.diag(np.full(12, 0.01)))
     if "vcov" not in options and rng.random() < 0.2:
         options["std_error"] = None
@@ -464,11 +500,16 @@ def study(rng: np.random.Generator) -> Call:
 
 @_door
 def main(rng: np.random.Generator) -> Call:
-    from wagegap.__main__ import main as run
-
     Path("workers.csv").write_bytes(_written("csv"))
     Path("study.toml").write_text(_STUDY, encoding="utf-8")
-    return Call("wagegap.__main__.main", run, [["study.toml", "-o", "report", *of(rng, [], ["-q"])]], writes=True)
+    return Call("python -m wagegap", _command, ["study.toml", "-o", "report", *of(rng, [], ["-q"])], writes=True)
+
+
+def _command(*words: Any) -> int:
+    """Run the command line: a shell gives text, whatever was meant."""
+    from wagegap.__main__ import main as run
+
+    return run([str(word) for word in words])
 
 
 # figures --------------------------------------------------------------------------------------------------------------
@@ -484,7 +525,12 @@ def figures__plot_forest(rng: np.random.Generator) -> Call:
 @_door
 def figures__plot_corridors(rng: np.random.Generator) -> Call:
     names = {"origin": "origin", "destination": "destination", "flow": "moves"}
-    return _public("figures.plot_corridors", moves(), **names, **maybe(rng, 0.4, at_most=4, keep="CAN", highlight=["FRA"], labels={"FRA": "France"}))
+    return _public(
+        "figures.plot_corridors",
+        moves(),
+        **names,
+        **maybe(rng, 0.4, at_most=4, keep="CAN", highlight=["FRA"], labels={"FRA": "France"}),
+    )
 
 
 @_door
@@ -498,7 +544,9 @@ def figures__plot_link(rng: np.random.Generator) -> Call:
 def figures__plot_transitions(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public("figures.plot_transitions", result("transitions"), **maybe(rng, 0.5, at_most=2, cells={"iso3": "KOR"}))
+    return _public(
+        "figures.plot_transitions", result("transitions"), **maybe(rng, 0.5, at_most=2, cells={"iso3": "KOR"})
+    )
 
 
 @_door
@@ -519,47 +567,49 @@ def figures__plot_incidence(rng: np.random.Generator) -> Call:
 
 
 @_door
-def cov__BeckKatz(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__BeckKatz(rng: np.random.Generator) -> Call:
     return _public("cov.BeckKatz", "unit", "year")
 
 
 @_door
-def cov__Bootstrap(rng: np.random.Generator) -> Call:  # noqa: N802
-    return _public("cov.Bootstrap", 9, **maybe(rng, 0.4, kind="bayesian", cluster="psu", rng=1, strata="strat", workers=2))
+def cov__Bootstrap(rng: np.random.Generator) -> Call:
+    return _public(
+        "cov.Bootstrap", 9, **maybe(rng, 0.4, kind="bayesian", cluster="psu", rng=1, strata="strat", workers=2)
+    )
 
 
 @_door
-def cov__Conley(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__Conley(rng: np.random.Generator) -> Call:
     return _public("cov.Conley", "lat", "lon", 100.0, **maybe(rng, 0.4, kernel="bartlett", repair="none"))
 
 
 @_door
-def cov__DriscollKraay(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__DriscollKraay(rng: np.random.Generator) -> Call:
     return _public("cov.DriscollKraay", "year", 2)
 
 
 @_door
-def cov__Dyadic(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__Dyadic(rng: np.random.Generator) -> Call:
     return _public("cov.Dyadic", "origin", "destination")
 
 
 @_door
-def cov__NeweyWest(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__NeweyWest(rng: np.random.Generator) -> Call:
     return _public("cov.NeweyWest", "unit", "year", 2)
 
 
 @_door
-def cov__Replicates(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__Replicates(rng: np.random.Generator) -> Call:
     return _public("cov.Replicates", ("r1", "r2"), of(rng, "BRR", "JK1", "JK2"), **maybe(rng, 0.3, centre="mean"))
 
 
 @_door
-def cov__Robust(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__Robust(rng: np.random.Generator) -> Call:
     return of(rng, _public("cov.Robust", "CR1", ("psu",)), _public("cov.Robust", "HC1"))
 
 
 @_door
-def cov__Survey(rng: np.random.Generator) -> Call:  # noqa: N802
+def cov__Survey(rng: np.random.Generator) -> Call:
     return _public("cov.Survey", "psu", **maybe(rng, 0.4, strata="strat", lonely="adjust"))
 
 
@@ -583,7 +633,11 @@ def cov__replicate_scale(rng: np.random.Generator) -> Call:
 
 @_door
 def datasets__complete_pairs(rng: np.random.Generator) -> Call:
-    return _public("datasets.complete_pairs", pairs()[["origin", "destination", "year", "moves"]], **maybe(rng, 0.4, countries=4, by_year=False, value="moves"))
+    return _public(
+        "datasets.complete_pairs",
+        pairs()[["origin", "destination", "year", "moves"]],
+        **maybe(rng, 0.4, countries=4, by_year=False, value="moves"),
+    )
 
 
 @_door
@@ -599,7 +653,14 @@ def datasets__describe(rng: np.random.Generator) -> Call:
 @_door
 def datasets__download(rng: np.random.Generator) -> Call:
     """Nothing answers here: that the address is refused is what is right."""
-    return _public("datasets.download", "stack_overflow_2019", folder=Path(), url="http://127.0.0.1:9/file", timeout=0.1, writes=True)
+    return _public(
+        "datasets.download",
+        "stack_overflow_2019",
+        folder=Path(),
+        url="http://127.0.0.1:9/file",
+        timeout=0.1,
+        writes=True,
+    )
 
 
 @_door
@@ -631,7 +692,7 @@ for _name in ("catalogue", "developer_pay", "income", "published_premiums", "ste
 
 
 @_door
-def datasets__Source(rng: np.random.Generator) -> Call:  # noqa: N802
+def datasets__Source(rng: np.random.Generator) -> Call:
     texts = ("read_it", "what", "file.parquet", "share", "everywhere", "free", "somebody")
     return _public("datasets.Source", *texts, ("a trap",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import hashlib
@@ -82,7 +83,9 @@ def _feed_other(running: Any, value: Any, depth: int) -> None:
         _feed(running, value.to_pandas(), depth + 1)
     elif isinstance(value, np.random.Generator):
         running.update(repr(value.bit_generator.state).encode())
-    elif callable(value) or not type(value).__module__.startswith(("builtins", "numpy", "pandas", "decimal", "fractions", "scipy")):
+    elif callable(value) or not type(value).__module__.startswith(
+        ("builtins", "numpy", "pandas", "decimal", "fractions", "scipy")
+    ):
         running.update(str(id(value)).encode())
     elif hasattr(value, "__next__"):
         return  # to be used up is what it is for
@@ -116,15 +119,20 @@ def _files() -> dict[str, int]:
     return {str(path): path.stat().st_size if path.is_file() else -1 for path in sorted(Path().rglob("*"))}
 
 
-def _open_files() -> int:
+def _open_files() -> list[str]:
+    """Files that are open, but for fonts, which matplotlib keeps at hand."""
     folder = Path("/proc/self/fd")
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
+    names = []
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):  # the one that lists the folder is closed by now
+            names.append(str(entry.readlink()))
+    return sorted(name for name in names if name.startswith("/") and not name.endswith((".ttf", ".otf", ".afm", "/fd")))
 
 
-def settled_open_files(before: int) -> int:
-    """Return how many files are open, once what nobody holds any more is gone."""
-    count = _open_files()
-    if count != before:
+def settled_open_files(before: list[str]) -> list[str]:
+    """Return which files are open, once what nobody holds any more is gone."""
+    names = _open_files()
+    if names != before:
         gc.collect()
-        count = _open_files()
-    return count
+        names = _open_files()
+    return names

@@ -47,7 +47,10 @@ _SAME_KINDS: dict[str, Callable[[Any], Any]] = {
 }
 """Other carriers of the same numbers."""
 _KINDS: dict[str, Callable[[Any], Any]] = {
-    **{name: (lambda s, name=name: s.round().astype(name)) for name in ("int8", "int16", "int32", "int64", "uint8", "uint64")},
+    **{
+        name: (lambda s, name=name: s.round().astype(name))
+        for name in ("int8", "int16", "int32", "int64", "uint8", "uint64")
+    },
     "float16": lambda s: s.astype("float16"),
     "float32": lambda s: s.astype("float32"),
     "boolean": lambda s: (s > s.mean()).astype("boolean"),
@@ -87,7 +90,9 @@ _WHOLE: dict[str, Callable[[Any, np.random.Generator], Any]] = {
     "permuted": lambda s, r: pd.Series(r.permutation(s.to_numpy()), index=s.index),
     "doubled": lambda s, r: pd.Series(np.repeat(s.to_numpy()[: (len(s) + 1) // 2], 2)[: len(s)], index=s.index),
     "long words": lambda s, r: pd.Series([f"{'y' * 3000}{k % 3}" for k in range(len(s))], index=s.index),
-    "unicode": lambda s, r: pd.Series(["한국", "é\u0301", "\u202eabc", "\x00"][:4] * (len(s) // 4 + 1), dtype=object)[: len(s)].set_axis(s.index),
+    "unicode": lambda s, r: pd.Series(["한국", "é\u0301", "\u202eabc", "\x00"][:4] * (len(s) // 4 + 1), dtype=object)[
+        : len(s)
+    ].set_axis(s.index),
     "every row its own word": lambda s, r: pd.Series([f"w{k}" for k in range(len(s))], index=s.index, dtype=object),
     "words of two": lambda s, r: pd.Series(np.where(np.arange(len(s)) % 2, "a", "b"), index=s.index, dtype=object),
 }
@@ -209,7 +214,9 @@ _OTHER_FRAMES: dict[str, Callable[[pd.DataFrame, np.random.Generator], Any]] = {
     "a key as index": lambda f, r: f.set_index(str(f.columns[r.integers(f.shape[1])])),
     "dates as index": lambda f, r: f.set_index(pd.date_range("2020", periods=len(f))),
     "a column dropped": lambda f, r: f.drop(columns=f.columns[r.integers(f.shape[1])]),
-    "a column renamed": lambda f, r: f.rename(columns={f.columns[r.integers(f.shape[1])]: _pick(r, ["", "a b", "`", "\u202e", "x" * 500, "np"])}),
+    "a column renamed": lambda f, r: f.rename(
+        columns={f.columns[r.integers(f.shape[1])]: _pick(r, ["", "a b", "`", "\u202e", "x" * 500, "np"])}
+    ),
     "a dict": lambda f, r: f.to_dict("list"),
     "a list of dicts": lambda f, r: f.head(50).to_dict("records"),
     "a series": lambda f, r: f[f.columns[0]],
@@ -246,8 +253,8 @@ WRONG: list[Callable[[], Any]] = [
         None, True, False, -1, 0, 1, 2, 7, 0.5, -0.5, 0.05, float("nan"), float("inf"), 1e300, 1e-300, 1j, "", "nope", "ai + exper", "ai",
         "a'b", "\x00", "\u202eab", "x" * 5000, b"\xff", (), ("ai",), frozenset({"ai"}), range(3), Ellipsis, int, NotImplemented,
     )),
-    lambda: [], lambda: ["ai"], lambda: ["iso3", "iso3"], lambda: [None], lambda: ["nope", 3], lambda: [[1, 2], [3]], lambda: [0.1, 0.9],
-    lambda: {}, lambda: {"a": 1}, lambda: {"ai": "exper"}, lambda: {None: None}, lambda: set(), lambda: {"ai"},
+    list, lambda: ["ai"], lambda: ["iso3", "iso3"], lambda: [None], lambda: ["nope", 3], lambda: [[1, 2], [3]], lambda: [0.1, 0.9],
+    dict, lambda: {"a": 1}, lambda: {"ai": "exper"}, lambda: {None: None}, lambda: set(), lambda: {"ai"},
     lambda: np.array([]), lambda: np.array(0.5), lambda: np.arange(3.0), lambda: np.array([["a", "b"]]), lambda: np.eye(2),
     lambda: np.float32(0.5), lambda: np.int8(1), lambda: np.bool_(True), lambda: np.str_("ai"), lambda: np.datetime64("2020"),
     lambda: pd.DataFrame(), lambda: pd.DataFrame({"a": [1]}), lambda: pd.Series([1.0, 2.0]), lambda: pd.Series(["ai"]), lambda: pd.Index(["ai"]),
@@ -259,7 +266,22 @@ WRONG: list[Callable[[], Any]] = [
     lambda: wg.cov.Dyadic("origin", "destination"), lambda: "CR0:nope", lambda: "CR1:psu", lambda: "HC3", lambda: "iid",
     lambda: wg.datasets.published_premiums(),
 ]  # fmt: skip
-_FOREIGN = ("alpha", "reps", "groups", "nests", "model", "trials", "tau2", "premium", "ax", "digits", "weigths", "cov_", "small_sample", "Weights")
+_FOREIGN = (
+    "alpha",
+    "reps",
+    "groups",
+    "nests",
+    "model",
+    "trials",
+    "tau2",
+    "premium",
+    "ax",
+    "digits",
+    "weigths",
+    "cov_",
+    "small_sample",
+    "Weights",
+)
 
 
 def _signature(call: Call) -> dict[str, inspect.Parameter]:
@@ -271,7 +293,11 @@ def _signature(call: Call) -> dict[str, inspect.Parameter]:
 
 def _wrong_kind(rng: np.random.Generator, call: Call) -> Change | None:
     """An argument, given or not, of a kind that it does not take."""
-    names = [name for name, one in _signature(call).items() if one.kind is one.KEYWORD_ONLY or (one.kind is one.POSITIONAL_OR_KEYWORD and name in call.kwargs)]
+    names = [
+        name
+        for name, one in _signature(call).items()
+        if one.kind is one.KEYWORD_ONLY or (one.kind is one.POSITIONAL_OR_KEYWORD and name in call.kwargs)
+    ]
     given = [key for key, value in call.items() if not isinstance(value, pd.DataFrame) or rng.random() < 0.1]
     options: list[Key] = [*names, *given]
     if not options:
@@ -372,7 +398,18 @@ def _spoilt_text(rng: np.random.Generator, text: str) -> str:
     if way < 0.65:
         return text[:at] + str(_pick(rng, _FRAGMENTS)) + text[at:]
     attack = str(_pick(rng, ATTACKS))
-    return str(_pick(rng, [attack, f"{text} + {attack}", f"{text} + I(exper*0 + {attack})", f"{text} and {attack}", text[:at] + attack + text[at:]]))
+    return str(
+        _pick(
+            rng,
+            [
+                attack,
+                f"{text} + {attack}",
+                f"{text} + I(exper*0 + {attack})",
+                f"{text} and {attack}",
+                text[:at] + attack + text[at:],
+            ],
+        )
+    )
 
 
 def _text(rng: np.random.Generator, call: Call) -> Change | None:
@@ -469,10 +506,32 @@ def _spoilt_study(rng: np.random.Generator, text: str) -> tuple[str, str]:
         return f"line {lines[at]!r} twice", "\n".join([*lines[: at + 1], *lines[at:]])
     name, _, value = lines[at].partition(" = ")
     if way < 0.65 and value:
-        wrong = ('""', "3", "-1", "true", "[]", "{}", "1.5", '"nope"', "inf", "nan", "1979-05-27", '["a", 1]', "'\\u0000'", '"' + "x" * 3000 + '"')
+        wrong = (
+            '""',
+            "3",
+            "-1",
+            "true",
+            "[]",
+            "{}",
+            "1.5",
+            '"nope"',
+            "inf",
+            "nan",
+            "1979-05-27",
+            '["a", 1]',
+            "'\\u0000'",
+            '"' + "x" * 3000 + '"',
+        )
         lines[at] = f"{name} = {_pick(rng, wrong)}"
     elif value.startswith('"'):
-        quoted = _spoilt_text(rng, value.strip('"')).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\x00", "\\u0000").replace("\t", "\\t")
+        quoted = (
+            _spoilt_text(rng, value.strip('"'))
+            .replace("\\", "\\\\")
+            .replace('"', '\\"')
+            .replace("\n", "\\n")
+            .replace("\x00", "\\u0000")
+            .replace("\t", "\\t")
+        )
         lines[at] = f'{name} = "{quoted}"'
     else:
         lines[at] = _spoilt_text(rng, lines[at])

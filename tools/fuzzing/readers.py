@@ -112,6 +112,7 @@ _TABLES: dict[str, Callable[[], Columns]] = {
     "read_us_wages": lambda: {"occ_code": [f"15-{1110 + k}" for k in range(N)], "occ_title": "Analysts", "o_group": "detailed", "topcoded": False}
                              | _numbers(["tot_emp", "a_mean", "a_median", "a_pct10", "a_pct25", "a_pct75", "a_pct90"], 1e4, 9e4),
 }  # fmt: skip
+_CODES = ("read_ai_exposure", "read_ai_tasks", "read_isco_soc", "read_piaac")
 _OPTIONS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "read_ageing": ([], {"projections": True, "years": (2015, 2016)}),
     "read_ai_exposure_soc": (["felten"], {}),
@@ -151,8 +152,11 @@ def _reader(name: str) -> Door:
         source = {"read_stack_overflow": "source"}.get(name, "path")
         needed, options = _OPTIONS.get(name, ([], {}))
         given = maybe(rng, 0.3, **options)
-        kind = of(rng, "parquet", "parquet", "csv")
-        return Call(f"wg.datasets.{name}", getattr(wg.datasets, name), list(needed), {**given, source: _written(name, kind)})
+        # Codes of occupations are text, which a file of comma separated values cannot say.
+        kind = "parquet" if name in _CODES else of(rng, "parquet", "parquet", "csv")
+        return Call(
+            f"wg.datasets.{name}", getattr(wg.datasets, name), list(needed), {**given, source: _written(name, kind)}
+        )
 
     return make
 

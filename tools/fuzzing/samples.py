@@ -170,4 +170,3 @@ def country_table() -> pd.DataFrame:
             "abroad": rng.integers(50, 200, n) * 1.0, "domestic": rng.integers(500, 900, n) * 1.0, "part_se": 5.0,
         }
     )  # fmt: skip
-

@@ -63,7 +63,9 @@ def _bound_seconds(limit: int) -> None:
         import resource
 
         used = resource.getrusage(resource.RUSAGE_SELF)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + limit + 1, resource.RLIM_INFINITY))
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + limit + 1, resource.RLIM_INFINITY)
+        )
     except (ImportError, ValueError, OSError):  # the time on the wall remains
         pass
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import figure_of, new_axes
-from wagegap._typing import Alpha, Count
+from wagegap._display.axes import figure_of, literal, name_axes, new_axes
+from wagegap._display.spec import plain
+from wagegap._typing import Alpha, AxesLike, Count
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -32,7 +33,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 @public
 def plot_forest(
-    results: Any, *, ax: Any = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
+    results: Any, *, ax: AxesLike = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -76,12 +77,11 @@ def plot_forest(
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
     unit = {"none": "", "log": "difference of logs, "}.get(units[0], f"{units[0]}, ")
-    ax.set_xlabel(f"{unit}{errors}{choice}")
-    return ax
+    return name_axes(ax, x=f"{unit}{errors}{choice}")
 
 
 @public
-def plot_link(link: Link, *, ax: Any = None, alpha: Alpha = 0.05) -> Any:
+def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
     Parameters
@@ -106,7 +106,7 @@ def plot_link(link: Link, *, ax: Any = None, alpha: Alpha = 0.05) -> Any:
 
 @public
 def plot_transitions(
-    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: Any = None
+    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: AxesLike = None
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -155,7 +155,7 @@ def plot_incidence(
     stacked: bool = False,
     uniform: bool = False,
     alpha: Alpha = 0.05,
-    ax: Any = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw the cumulative incidence of exits of one or several fits, side by side or together.
 
@@ -217,7 +217,7 @@ def plot_effects(
     which: Literal["effects", "elasticities"] = "effects",
     exit: str | None = None,
     alpha: Alpha = 0.05,
-    ax: Any = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw average marginal effects or elasticities of one or several results, with intervals and a line at zero.
 
@@ -303,8 +303,8 @@ def _shown(frame: pd.DataFrame, at_most: int, keep: Sequence[str]) -> tuple[pd.D
 def add_title(ax: Any, text: str) -> Any:
     """Write a title above the whole figure, from its left edge, in as many lines as it needs."""
     figure = figure_of(ax)
-    lines = textwrap.wrap(text, int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
+    lines = textwrap.wrap(plain(text), int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
+    figure.suptitle("\n".join(map(literal, lines)), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
     return ax
 
 

@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import (
+    AxesLike,
     BoolArray,
     ColumnName,
     ColumnNames,
@@ -119,7 +120,7 @@ class ReweightedGap(Decomposition):
         """Keep the covariance and forget the workers and their weights."""
         return replace(super().without_units(), weights=self.weights.iloc[:0])
 
-    def plot_densities(self, ax: Any = None, **keys: Any) -> Any:
+    def plot_densities(self, ax: AxesLike = None, **keys: Any) -> Any:
         """Draw the densities of both groups and of the counterfactual.
 
         Parameters
@@ -129,7 +130,7 @@ class ReweightedGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import FAINT, PALETTE, new_axes
+        from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
 
         frame = one_comparison(self.densities, keys, [name for name in self.keys if name != MEASURE])
         first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
@@ -138,7 +139,7 @@ class ReweightedGap(Decomposition):
             ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-"),
             ("counterfactual", "counterfactual", FAINT, "--"),
         ):  # fmt: skip
-            ax.plot(frame["at"], frame[column], dash, color=color, label=label, linewidth=1.2)
+            ax.plot(frame["at"], frame[column], dash, color=color, label=literal(label), linewidth=1.2)
         ax.set_ylabel("density")
         ax.legend(frameon=False)
         return ax

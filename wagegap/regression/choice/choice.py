@@ -28,7 +28,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, ColumnName, Condition, FloatArray, Formula, SmallSample, WeightKind
+from wagegap._typing import AxesLike, BoolArray, ColumnName, Condition, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, warn
 from wagegap.estimation.cellwise import relate
 from wagegap.estimation.covariance.options import CovLike, parse_cov
@@ -162,7 +162,7 @@ class Choice(Result):
         wide = frame.pivot_table(index="alternative", columns="changed", values="value", sort=False)
         return wide.reindex(index=self.model.levels, columns=self.model.levels)
 
-    def plot(self, ax: Any = None, *, variable: str | None = None, data: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None, *, variable: str | None = None, data: Any = None) -> Any:
         """Draw where those go who give up an alternative, or the elasticities in an attribute, as a matrix.
 
         Parameters

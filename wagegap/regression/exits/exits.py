@@ -32,6 +32,7 @@ from scipy import stats
 
 from wagegap._typing import (
     Alpha,
+    AxesLike,
     BoolArray,
     ColumnName,
     ColumnNames,
@@ -160,7 +161,7 @@ class Exits(Result):
         low, high = (1 - (1 - safe) ** np.exp(sign * scale) for sign in (-1, 1))
         return frame.assign(conf_low=np.where(inside, low, f), conf_high=np.where(inside, high, f))
 
-    def plot(self, ax: Any = None, *, exit: str | None = None, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, exit: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the average marginal effects with their intervals, exits beside each other, on new axes by itself.
 
         Parameters
@@ -191,7 +192,7 @@ class Exits(Result):
 
     def plot_incidence(
         self,
-        ax: Any = None,
+        ax: AxesLike = None,
         *,
         exit: str | None = None,
         alpha: Alpha = 0.05,

@@ -35,7 +35,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.column_types import fault_of, number_or_nan
-from wagegap.estimation.design import Design, check_columns_meet
+from wagegap.estimation.design import Design, check_columns_meet, check_keys
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.absorb import recode
@@ -395,6 +395,7 @@ def _name_of_staying(base: str | None, exits: Mapping[str, Any]) -> str:
 def _levels(panel: Panel, column: str, base: str | None) -> tuple[FloatArray, tuple[str, ...], str, tuple[str, ...]]:
     """The same for one column of several outcomes."""
     check_column(column, panel.frame.columns, "for exit")
+    check_keys(panel.frame, [column])
     raw = panel.frame[column]
     levels = sorted(raw.dropna().unique().tolist(), key=str)
     names = [str(level) for level in levels]

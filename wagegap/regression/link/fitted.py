@@ -16,11 +16,12 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import new_axes
+from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap._typing import Alpha, AnyArray, FloatArray
-from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column
+from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
+from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
+from wagegap.estimation.column_types import finite_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
@@ -291,6 +292,9 @@ class FittedLink(Result):
         cells, coefficients = self.cells, self.estimates
         if not cells.premiums:
             raise OptionError("a meta-regression without a premium has no line to draw.")
+        at = np.atleast_1d(finite_numbers("at", at))
+        if at.ndim != 1:
+            raise OptionError(f"at={shown(at)} must be premiums in one row.")
         terms = coefficients.labels["term"].tolist()
         mean = dict(zip(cells.design.names, cells.design.x.mean(axis=0), strict=True))
         rows = np.tile([mean.get(name, 0.0) for name in terms], (len(at), 1))
@@ -357,7 +361,7 @@ class Answer(ABC):
         """Return the numbers behind it."""
 
     @abstractmethod
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:
@@ -452,5 +456,4 @@ def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, lab
     ax = new_axes(6.3, height) if ax is None else ax
     low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
     ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-    ax.set_xlabel(label)
-    return ax
+    return name_axes(ax, x=label)

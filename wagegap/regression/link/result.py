@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, ColumnName, FloatArray
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.table import ESTIMATORS
@@ -227,7 +227,7 @@ class Link(FittedLink):
 
     # figures ---------------------------------------------------------------------------------------------------
 
-    def plot(self, ax: Any = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
 
         Beside a corrected line the naive one is dashed. Without a premium the rates are drawn with their intervals, and
@@ -262,8 +262,7 @@ class Link(FittedLink):
         ax = intervals(ax, [cells.names[i] for i in order], y, y - half, y + half)
         mean = self.setup.problem.x[:, list(self.setup.shown)].mean(axis=0)
         ax.axvline(float(mean @ self.estimates.values), linewidth=1.0, linestyle="--", color=FAINT)
-        ax.set_xlabel(f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
-        return ax
+        return name_axes(ax, x=f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
 
 
 def _limits(values: FloatArray) -> tuple[float, float]:

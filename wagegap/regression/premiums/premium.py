@@ -29,6 +29,7 @@ import pandas as pd
 
 from wagegap._typing import (
     Alpha,
+    AxesLike,
     BoolArray,
     ColumnNames,
     Condition,
@@ -154,7 +155,7 @@ class Premiums(Result):
             frame["reliability"] = self.reliability()
         return frame
 
-    def plot(self, ax: Any = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the premiums with their intervals, largest first, on new axes where none are given.
 
         Examples

@@ -22,9 +22,9 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from wagegap._arguments import public
-from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._typing import Alpha, ColumnName, FloatArray, FrameLike
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -119,7 +119,7 @@ class Moderation(Answer):
             f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw countries by half of the trait, with the line at either quartile."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -128,7 +128,7 @@ class Moderation(Answer):
         nothing = np.full_like(at, np.nan)
         halves = ((~upper, PALETTE[0], "o", "up to"), (upper, PALETTE[1], "s", "above"))
         for slope, (rows, color, marker, where) in zip(self.slopes, halves, strict=True):
-            label = f"{self.trait} {where} the median"
+            label = literal(f"{self.trait} {where} the median")
             ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none", label=label)
             ax = line_band(ax, at, y.mean() + slope * (at - p.mean()), nothing, nothing, color=color)
         room = 0.2 * float(np.ptp(y))

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._typing import Alpha, FloatArray
+from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.errors import CovarianceError
 from wagegap.estimation.units import unit_in_heading
 from wagegap.regression.link.estimators.ml import fit_ml
@@ -68,7 +68,7 @@ class Pooled(Answer):
             "for regressions."
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw an arrow from each country's own figures to the pooled ones, with the line."""
         f, cells = self.frame, self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -86,7 +86,7 @@ class Pooled(Answer):
         ax.legend(frameon=False, fontsize=8)
         return cells.label_axes(ax)
 
-    def plot_caterpillar(self, ax: Any = None) -> Any:
+    def plot_caterpillar(self, ax: AxesLike = None) -> Any:
         """Draw the premiums with their intervals before and after, largest first."""
         f = self.frame.sort_values("pooled_premium", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.26 * len(f)) if ax is None else ax
@@ -94,8 +94,8 @@ class Pooled(Answer):
         half = stats.norm.isf(self.alpha / 2) * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
         names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
         ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
-        ax.set_xlabel(f"premium{unit_in_heading(self.link.cells.units[1])}, {100 * (1 - self.alpha):g} % intervals")
-        return ax
+        unit = unit_in_heading(self.link.cells.units[1])
+        return name_axes(ax, x=f"premium{unit}, {100 * (1 - self.alpha):g} % intervals")
 
 
 @public
