@@ -315,10 +315,11 @@ class Estimates:
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
             values = _labels_asked(name, wanted)
-            if not self.labels[name].isin(values).all():
+            labels = self.labels[name].astype(object)  # text of Arrow takes no half characters
+            if not labels.isin(values).all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
-            mask &= self.labels[name].isin(values).to_numpy()
+            mask &= labels.isin(values).to_numpy()
         chosen = np.flatnonzero(mask) if rows is None else _places(rows, self.names)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")

@@ -111,7 +111,7 @@ def hold_countries(keys: pd.DataFrame) -> bool:
 def _figure(value: Any) -> int | None:
     """Whole number that a value is or spells; None for everything else."""
     if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+)(?:\.0*)?\s*", value)
+        found = re.fullmatch(r"\s*(\d{1,18})(?:\.0*)?\s*", value)
         return int(found[1]) if found else None
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     return int(value) if number and float(value).is_integer() else None
