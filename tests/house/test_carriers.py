@@ -66,6 +66,7 @@ def places():
     frame = pd.MultiIndex.from_product([range(10), range(12)], names=["unit", "year"]).to_frame(index=False)
     common = rng.normal(size=12).cumsum()[frame["year"]] * rng.normal(size=10)[frame["unit"]]
     frame = frame.assign(x=rng.normal(size=120) + common, w=rng.random(120) + 0.5)
+    frame["field"] = rng.choice(["cs", "law", "med"], 120)
     return frame.assign(y=0.5 * frame["x"] + common + rng.normal(size=120))
 
 
@@ -129,12 +130,11 @@ DOORS = {
                lambda d: wg.fit_premiums(d, FORMULA, premium="ai", by=(), cov=wg.cov.Survey("psu", strata="field"))),
     "rates": (workers, ("leaves", "iso3", "w"), lambda d: wg.fit_rates(d, "leaves", by="iso3", weights="w")),
     "among": (workers, ("exper",), lambda d: wg.fit_rates(d, "leaves", among="exper > 3", by="iso3")),
-    "transitions": (workers, ("pid", "year", "field"),
-                    lambda d: wg.fit_rates(wg.read_panel(d.assign(pid=d["pid"] // 6), worker="pid", period="year",
-                                                         field="field", country="iso3", duplicates="keep"), "leaves")),
+    "transitions": (places, ("unit", "year", "field"), lambda d: wg.fit_rates(
+        wg.read_panel(d, worker="unit", period="year", field="field").transitions(), "new_field_next", by=())),
     "exits": (spells, ("exit", "x", "t"), lambda d: wg.fit_exits(d, "exit ~ x", time="t")),
     "linear": (places, ("y", "x", "unit", "year"),
-               lambda d: wg.fit_linear(d, "y ~ x | unit", unit="unit", period="year", cov=wg.cov.DriscollKraay("year"))),
+               lambda d: wg.fit_linear(d, "y ~ x", model="differences", unit="unit", period="year")),
     "oaxaca": (workers, ("pay", "group", "exper", "w"),
                lambda d: wg.oaxaca(d, FORMULA, group="group", weights="w")),
     "rif": (workers, ("pay", "group"), lambda d: wg.rif_oaxaca(d, FORMULA, group="group", probs=[0.5])),

@@ -17,6 +17,7 @@ import pandas as pd
 
 from wagegap._typing import AnyArray
 from wagegap.errors import CountryError, DataWarning, MissingValueError, listing, refuse_rows, warn
+from wagegap.estimation.design import check_keys
 from wagegap.panel.country_spellings import code_of, names, near_name, no_country, numeric_codes, numeric_no_country
 
 __all__ = ["country_code", "country_name", "hold_countries", "normalise_countries", "read_countries"]
@@ -63,6 +64,7 @@ def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[An
     """Return codes as `normalise_countries` does, and what a ledger should say of how they were read."""
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     label = "the country column" if column.name is None else repr(column.name)
+    check_keys(pd.DataFrame({column.name or "country": column}), [column.name or "country"])
     codes, values = pd.factorize(column)
     written = [str(value).strip() for value in values]
     blank = [-1, *(i for i, text in enumerate(written) if not text)]

@@ -34,6 +34,7 @@ from wagegap.errors import (
     check_column,
     listing,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.design import check_columns_meet
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
@@ -42,7 +43,6 @@ from wagegap.estimation.reliability import (
     reliability,
     reliability_in_words,
 )
-from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.estimators.eiv import fit_eiv
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
