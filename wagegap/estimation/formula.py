@@ -345,7 +345,8 @@ def _aliased(node: Node, nodes: dict[str, Node]) -> str:
         case Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
             return np.format_float_positional(value, trim="-")
         case Power(base, Constant(int(exponent))) if exponent >= 1:
-            return f"({_aliased(base, nodes)}) ** {exponent}"
+            # as many factors as there are terms are crossed, and no more: (a + b)**9 is (a + b)**2
+            return f"({_aliased(base, nodes)}) ** {int(min(exponent, _count_terms(base)))}"
         case Power():
             raise FormulaError(
                 f"{_cut(written(node))!r}: terms are crossed a whole number of times; I(...) for powers."

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap.errors import FormulaError, did_you_mean, listing
-from wagegap.estimation.grammar import CODINGS, Call, Node, parts_of
+from wagegap.estimation.grammar import CODINGS, Call, Node, columns_in, parts_of
 from wagegap.estimation.operations import as_number, compared, logical, short, truth
 
 __all__ = ["FUNCTIONS", "Function", "check_functions"]
@@ -255,6 +255,8 @@ def _check_call(call: Call, text: str, *, in_side: bool) -> None:
             "stands in no other function."
         )
     _check_arguments(call, function, text)
+    if function.kind in ("factor", "several") and not columns_in(call):
+        raise FormulaError(f"{call.function}(...) in {short(text)!r} is {function.says}, and names no column.")
 
 
 def _no_function(name: str, text: str) -> str:

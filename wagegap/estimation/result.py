@@ -155,11 +155,10 @@ class Result:
 
 def draw_estimates(estimates: Estimates, ax: Any, alpha: Alpha, words: str, *, row_height: float = 0.25) -> Any:
     """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
-    from wagegap._display.axes import new_axes
+    from wagegap._display.axes import name_axes, new_axes
     from wagegap._display.intervals import intervals
 
     tidy = estimates.tidy(alpha)
     ax = new_axes(6.3, 0.9 + row_height * len(tidy)) if ax is None else ax
     ax = intervals(ax, estimates.names, *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-    ax.set_xlabel(f"{words}, {100 * (1 - alpha):g} % intervals")
-    return ax
+    return name_axes(ax, x=f"{words}, {100 * (1 - alpha):g} % intervals")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import literal, new_axes
+from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.heat import heat
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_key
@@ -111,7 +111,7 @@ def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: AxesLike = No
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
     errors = draw_intervals(ax, labels, frame, alpha, several=len(groups) > 1, sizes="equal")
     title = what.replace("{of}", f" of {frame['term'].iloc[0]}" if only else "")
-    ax.set_xlabel(literal(f"{title}{unit_in_heading(units[0])}, {errors}"))
+    name_axes(ax, x=f"{title}{unit_in_heading(units[0])}, {errors}")
     return ax
 
 

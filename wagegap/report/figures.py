@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import figure_of, new_axes
+from wagegap._display.axes import figure_of, literal, name_axes, new_axes
+from wagegap._display.spec import plain
 from wagegap._typing import Alpha, AxesLike, Count
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
@@ -76,8 +77,7 @@ def plot_forest(
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
     unit = {"none": "", "log": "difference of logs, "}.get(units[0], f"{units[0]}, ")
-    ax.set_xlabel(f"{unit}{errors}{choice}")
-    return ax
+    return name_axes(ax, x=f"{unit}{errors}{choice}")
 
 
 @public
@@ -303,8 +303,8 @@ def _shown(frame: pd.DataFrame, at_most: int, keep: Sequence[str]) -> tuple[pd.D
 def add_title(ax: Any, text: str) -> Any:
     """Write a title above the whole figure, from its left edge, in as many lines as it needs."""
     figure = figure_of(ax)
-    lines = textwrap.wrap(text, int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
+    lines = textwrap.wrap(plain(text), int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
+    figure.suptitle("\n".join(map(literal, lines)), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
     return ax
 
 

@@ -14,10 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wagegap import datasets
 from wagegap._arguments import public
+from wagegap._display.axes import written
 from wagegap._display.files import save_figure, write_whole
+from wagegap._display.markup import POLICY
 from wagegap._display.numbers import spaced
+from wagegap._display.spec import plain
 from wagegap.errors import OutputError
 from wagegap.regression.link.result import Link
 from wagegap.report.folder import check_folder, same_file, standing, unfit_name, write_folder
@@ -92,7 +94,9 @@ class Study:
     seed : int
         Of random orders.
     hashes : mapping of str to str
-        SHA-256 of the data, by name.
+        SHA-256 of the study file and of every file of data it used, by name, as `sha256sum` prints it.
+    file : str
+        Name of the study file; empty where the study was given as a mapping, which has no file and no hash.
     """
 
     title: str
@@ -103,11 +107,13 @@ class Study:
     links: Mapping[str, Link]
     seed: int
     hashes: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
 
     def text(self) -> str:
         """Return the findings as text."""
-        lines = [self.title, "=" * min(len(self.title), 80), self.question, ""]
-        lines += [f"{finding.about}: {finding.text}" for finding in self.findings]
+        title = plain(self.title)
+        lines = [title, "=" * min(len(title), 80), plain(self.question), ""]
+        lines += [plain(f"{finding.about}: {finding.text}") for finding in self.findings]
         return "\n".join(lines)
 
     def save(self, folder: str | Path = "wagegap-report") -> Path:
@@ -147,8 +153,8 @@ def _check_names(study: Study, folder: str | Path) -> None:
 def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
     """Return the report as one page of HTML; pictures are SVG by name."""
     parts = [
-        f"<h1>{escape(study.title)}</h1>",
-        f'<p class="question">{escape(study.question)}</p>',
+        f"<h1>{_escaped(study.title)}</h1>",
+        f'<p class="question">{_escaped(study.question)}</p>',
         "<h2>Findings</h2>",
         *map(_paragraph, study.findings),
         "<h2>Figures and tables</h2>",
@@ -158,17 +164,23 @@ def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"{POLICY}\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(study.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{_escaped(study.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
 
 
+def _escaped(text: str) -> str:
+    """Text for a page, in one line, without characters that cannot be seen."""
+    return escape(plain(text))
+
+
 def _paragraph(finding: Finding) -> str:
-    kind = "" if finding.kind == "finding" else f'<span class="kind">{escape(finding.kind)}</span><br>'
-    about = f"<strong>{escape(finding.about)}.</strong>"
-    return f'<p class="finding {finding.kind}">{kind}{about} {escape(finding.text)}</p>'
+    kind = "" if finding.kind == "finding" else f'<span class="kind">{_escaped(finding.kind)}</span><br>'
+    about = f"<strong>{_escaped(finding.about)}.</strong>"
+    return f'<p class="finding {_escaped(finding.kind)}">{kind}{about} {_escaped(finding.text)}</p>'
 
 
 def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
@@ -178,12 +190,12 @@ def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
         source = base64.b64encode(pictures[name]).decode("ascii")
         # The figure bears its title; on a narrow screen, where it is cut, the heading shows it whole.
         lines += [
-            f'<h3 class="drawn">{escape(" ".join(figure.get_suptitle().split()))}</h3>',
+            f'<h3 class="drawn">{_escaped(written(figure.get_suptitle()))}</h3>',
             '<p class="hint">Scroll sideways for the whole figure.</p>',
-            f'<div class="wide"><img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}"></div>',
+            f'<div class="wide"><img alt="{_escaped(alt)}" src="data:image/svg+xml;base64,{source}"></div>',
         ]
     if name in study.tables:
-        opening = "<details><summary>Table" if lines else f"<details open><summary>{escape(spaced(name))}"
+        opening = "<details><summary>Table" if lines else f"<details open><summary>{_escaped(spaced(name))}"
         lines += [f"{opening}</summary>", f'<div class="wide">{study.tables[name].html()}</div></details>']
     return "\n".join(lines)
 
@@ -207,9 +219,10 @@ def _write(study: Study, folder: Path) -> None:
 def _provenance(study: Study) -> dict[str, Any]:
     return {
         "title": study.title,
+        "study": study.file or "given as a mapping, without a file",
         "seed": study.seed,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
-        "sha256": {**datasets.table_hashes(), **study.hashes},
+        "sha256": dict(study.hashes),
     }
 
 

@@ -40,7 +40,7 @@ from wagegap._display.spec import (
     make_table,
     statistic_cell,
 )
-from wagegap._display.text import Minus, to_csv, to_text
+from wagegap._display.text import Formulas, Minus, to_csv, to_text
 from wagegap._typing import Labels
 from wagegap.errors import (
     ColumnError,
@@ -159,24 +159,30 @@ class Table:
         return to_html(self.spec)
 
     def latex(self, *, label: str = "") -> str:
-        """Return a LaTeX `table` environment, which needs the booktabs package."""
+        """Return a LaTeX `table` environment, which needs the booktabs package; a label that is none is refused."""
         return to_latex(self.spec, label=label)
 
     def markdown(self) -> str:
         """Return a Markdown table with pipes."""
         return to_markdown(self.spec)
 
-    def csv(self) -> str:
-        """Return comma-delimited text with the raw numbers; `NA` is unknown, empty is absent."""
-        return to_csv(self.spec)
+    def csv(self, *, formulas: Formulas = "neutralise") -> str:
+        """Return comma-delimited text with the raw numbers; `NA` is unknown, empty is absent.
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+        Text that a spreadsheet would carry out as a formula (a name such as `=cmd()`) gets an apostrophe before it;
+        `formulas="keep"` leaves it as it is. Numbers are never touched.
+        """
+        return to_csv(self.spec, formulas=formulas)
+
+    def save(self, path: str | os.PathLike[str], *, formulas: Formulas = "neutralise") -> Path:
         """Write the table to a file whose suffix says how: .txt, .html, .tex, .md or .csv.
 
         Parameters
         ----------
         path : str or path
             Where to; a file there is replaced.
+        formulas : {"neutralise", "keep"}
+            Of .csv: what becomes of text that a spreadsheet would carry out, see `csv`.
 
         Returns
         -------
@@ -186,7 +192,7 @@ class Table:
         Raises
         ------
         OptionError
-            For another suffix.
+            For another suffix, or an unknown `formulas`.
         OutputError
             When the file cannot be written; what stood there still does.
         """
@@ -195,7 +201,7 @@ class Table:
             ".html": lambda: to_html_page(self.spec),
             ".tex": lambda: self.latex() + "\n",
             ".md": lambda: self.markdown() + "\n",
-            ".csv": self.csv,
+            ".csv": lambda: self.csv(formulas=formulas),
         }
         suffix = Path(path).suffix.lower()
         wrong = f"{path} has the suffix {suffix!r}, which no format has."

@@ -130,7 +130,7 @@ class ReweightedGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import FAINT, PALETTE, new_axes
+        from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
 
         frame = one_comparison(self.densities, keys, [name for name in self.keys if name != MEASURE])
         first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
@@ -139,7 +139,7 @@ class ReweightedGap(Decomposition):
             ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-"),
             ("counterfactual", "counterfactual", FAINT, "--"),
         ):  # fmt: skip
-            ax.plot(frame["at"], frame[column], dash, color=color, label=label, linewidth=1.2)
+            ax.plot(frame["at"], frame[column], dash, color=color, label=literal(label), linewidth=1.2)
         ax.set_ylabel("density")
         ax.legend(frameon=False)
         return ax

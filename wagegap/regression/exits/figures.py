@@ -16,6 +16,7 @@ from wagegap._display.axes import (
     figure_of,
     is_leftmost,
     literal,
+    name_axes,
     new_axes,
     new_panels,
     title_panel,
@@ -141,7 +142,7 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
     else:
         _barred_lines(ax, lines)
         words = words.replace("bands", "intervals")
-    ax.set_ylabel(literal(f"cumulative incidence of {spaced(exit)}"))
+    name_axes(ax, y=f"cumulative incidence of {spaced(exit)}")
     return _time_axis(ax, curves[0], words)
 
 
@@ -227,6 +228,6 @@ def _time_axis(ax: Any, one: Curves, words: str) -> Any:
         ax.set_xticks(range(0, len(time.categories), every), names)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=_TICKS, integer=True, min_n_ticks=1))
-    ax.set_xlabel(f"{spaced(one.time)}; {words}" if words else spaced(one.time))
+    name_axes(ax, x=f"{spaced(one.time)}; {words}" if words else spaced(one.time))
     ax.spines["bottom"].set_color(FAINT)
     return ax

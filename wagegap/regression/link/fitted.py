@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import new_axes
+from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
@@ -456,5 +456,4 @@ def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, lab
     ax = new_axes(6.3, height) if ax is None else ax
     low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
     ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-    ax.set_xlabel(label)
-    return ax
+    return name_axes(ax, x=label)

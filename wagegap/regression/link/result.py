@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
 from wagegap._display.scatter import ellipses, line_band
@@ -262,8 +262,7 @@ class Link(FittedLink):
         ax = intervals(ax, [cells.names[i] for i in order], y, y - half, y + half)
         mean = self.setup.problem.x[:, list(self.setup.shown)].mean(axis=0)
         ax.axvline(float(mean @ self.estimates.values), linewidth=1.0, linestyle="--", color=FAINT)
-        ax.set_xlabel(f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
-        return ax
+        return name_axes(ax, x=f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
 
 
 def _limits(values: FloatArray) -> tuple[float, float]:

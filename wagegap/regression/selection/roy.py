@@ -100,15 +100,14 @@ class Roy(Result):
         -------
         Axes
         """
-        from wagegap._display.axes import PALETTE, apply_style, new_axes
+        from wagegap._display.axes import PALETTE, apply_style, name_axes, new_axes
 
         ax = new_axes(6.3, 4.0) if ax is None else ax
         apply_style(ax)
         for i, name in enumerate(("leavers", "stayers")):
             ax.plot(self.curves["at"], self.curves[name], color=PALETTE[i], label=name)
         ax.legend(frameon=False, fontsize=8.0, loc="best")
-        ax.set_xlabel(self.outcome)
-        ax.set_ylabel("share with at most as much")
+        name_axes(ax, x=self.outcome, y="share with at most as much")
         ax.set_ylim(0, 1)
         return ax
 

@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
 from wagegap._progress import track
 from wagegap._typing import Alpha, AxesLike, ColumnNames, Count, FloatArray, FrameLike, IntArray, RngLike
 from wagegap.errors import (
@@ -115,7 +115,9 @@ class SpecificationCurve(Answer):
         for place, (_, rows) in zip(places, marks, strict=True):
             ax.plot(at[rows], np.full(rows.sum(), place), "|", color=PALETTE[3], markersize=3)
         ticks = [t for t in ax.get_yticks() if bottom <= t <= top]
-        ax.set_yticks([*ticks, *places], [*(f"{t:g}" for t in ticks), *(name for name, _ in marks)], fontsize=7)
+        ax.set_yticks(
+            [*ticks, *places], [*(f"{t:g}" for t in ticks), *(literal(name) for name, _ in marks)], fontsize=7
+        )
         ax.set_xlabel("specifications, by slope")
         return ax
 

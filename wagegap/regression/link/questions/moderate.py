@@ -22,7 +22,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from wagegap._arguments import public
-from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
 from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
@@ -128,7 +128,7 @@ class Moderation(Answer):
         nothing = np.full_like(at, np.nan)
         halves = ((~upper, PALETTE[0], "o", "up to"), (upper, PALETTE[1], "s", "above"))
         for slope, (rows, color, marker, where) in zip(self.slopes, halves, strict=True):
-            label = f"{self.trait} {where} the median"
+            label = literal(f"{self.trait} {where} the median")
             ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none", label=label)
             ax = line_band(ax, at, y.mean() + slope * (at - p.mean()), nothing, nothing, color=color)
         room = 0.2 * float(np.ptp(y))

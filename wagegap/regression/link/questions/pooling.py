@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.errors import CovarianceError
@@ -94,8 +94,8 @@ class Pooled(Answer):
         half = stats.norm.isf(self.alpha / 2) * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
         names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
         ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
-        ax.set_xlabel(f"premium{unit_in_heading(self.link.cells.units[1])}, {100 * (1 - self.alpha):g} % intervals")
-        return ax
+        unit = unit_in_heading(self.link.cells.units[1])
+        return name_axes(ax, x=f"premium{unit}, {100 * (1 - self.alpha):g} % intervals")
 
 
 @public
