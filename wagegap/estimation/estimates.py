@@ -14,8 +14,9 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -310,11 +311,11 @@ class Estimates:
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = _levels_wanted(name, wanted)
-            if not self.labels[name].isin(values).all():
+            values, labels = _levels_wanted(name, wanted), self.labels[name].astype(object)
+            if not labels.isin(values).all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
-            mask &= self.labels[name].isin(values).to_numpy()
+            mask &= labels.isin(values).to_numpy()
         chosen = self._chosen(rows, mask)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
@@ -593,14 +594,10 @@ def join_estimates(first: Any, *others: Any, independent: bool = False, title: s
 
 def _levels_wanted(name: str, wanted: Any) -> list[Any]:
     """Levels of a label that are chosen, one or several of them."""
-    if isinstance(wanted, Sequence | np.ndarray | pd.Series | pd.Index | set | range) and not isinstance(
-        wanted, str | bytes
-    ):
-        values = list(wanted)
-        if all(isinstance(value, Hashable) for value in values):
-            return values
-    elif isinstance(wanted, Hashable) and (np.isscalar(wanted) or not hasattr(wanted, "__dict__")):
-        return [wanted]
+    several = isinstance(wanted, list | tuple | set | range | np.ndarray | pd.Series | pd.Index)
+    values = list(wanted) if several else [wanted]
+    if all(np.isscalar(value) or isinstance(value, pd.Timestamp | pd.Period | date | None) for value in values):
+        return values
     raise OptionError(f"{name}={shown(wanted)} must be a level of {name!r}, or a list of levels.")
 
 
