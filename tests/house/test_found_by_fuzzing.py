@@ -10,6 +10,7 @@ import pytest
 
 import wagegap as wg
 from wagegap.errors import DataError, OptionError
+from wagegap.panel.panel import as_panel
 
 N = 240
 
@@ -98,6 +99,21 @@ def test_groups_and_outcomes_that_are_lists_are_refused():
         wg.oaxaca(workers(female=LISTS), "log(pay) ~ ai", group="female")
     with pytest.raises(DataError, match="'how' holds a list in 240 of 240 rows"):
         wg.fit_exits(workers(how=LISTS), "how ~ ai", model="multinomial")
+
+
+@pytest.mark.filterwarnings("ignore::wagegap.errors.FewClustersWarning")
+@pytest.mark.parametrize("condition", ["moved > 1", lambda frame: frame["moved"] > 1])
+def test_conditions_are_evaluated_again_and_again(condition):
+    """The second condition is of the rows that the first has left, whatever labels the data had."""
+    rng = np.random.default_rng(0)
+    pairs = pd.MultiIndex.from_product([range(8), range(8)], names=["left", "entered"]).to_frame(index=False)
+    pairs = pairs.assign(dist=rng.random(64), moved=rng.poisson(20, 64) + 1.0)
+    names = dict(origin="left", target="entered", flow="moved", family="gaussian")
+    plain = wg.occupation_gravity(pairs, "dist", **names)
+    labelled = wg.occupation_gravity(pairs.set_index(pd.Index([f"row {k}" for k in range(64)])), "dist", **names)
+    np.testing.assert_allclose(labelled.params, plain.params, rtol=1e-9)  # the same sums
+    panel = as_panel(pairs.set_index(np.arange(64) + 100)).filter("left != entered").filter(condition)
+    assert len(panel) == 56
 
 
 @pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")

@@ -46,6 +46,8 @@ __all__ = [
 
 _COMPARED = re.compile(r"[=<>'\"]")
 _CATEGORICAL = re.compile(r"C\(")
+_LARGEST = 1e150
+"""Numbers up to this have squares that can be added up."""
 _LEVELS = 100
 _SAMPLED = 2_000
 """Rows in which levels are counted first; where there are few, there are not many in all."""
@@ -296,7 +298,7 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
         as_number = [use for use in uses if not (_CATEGORICAL.match(use) or _COMPARED.search(use))]
         if held == "text" and name in as_number:
             _check_digits(frame[name])
-        elif held in ("mixed", "complex") or (held in ("dates", "durations") and as_number):
+        elif held in ("mixed", "complex") or (held in ("dates", "durations", "objects") and as_number):
             advice = f". Where its values are levels of a factor write C({name})"
             advice = ", or make the column a category where that is what it is" if held == "mixed" else advice
             raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held != 'complex' else ''}.")
@@ -332,18 +334,23 @@ def _check_digits(column: pd.Series[Any]) -> None:
 def _check_finite(
     values: FloatArray, name: str, frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError]
 ) -> None:
-    """Raise where a transformation has no finite value."""
-    bad = ~np.isfinite(values)
+    """Raise where a transformation has no finite value, or one whose square is none."""
+    bad = ~(np.abs(values) <= _LARGEST)
     if not bad.any():
         return
+    of_squares = "whose square is one " if np.isfinite(values[bad]).all() else ""
     source = frame.loc[bad, [c for c in columns if c in frame]].head(3).to_dict("records")
     kinds = []
     for column in columns:
         numbers = number_or_nan(frame[column])[bad]
-        counts = {"zero": (numbers == 0).sum(), "negative": (numbers < 0).sum(), "infinite": np.isinf(numbers).sum()}
+        large = (np.abs(numbers) > _LARGEST) & np.isfinite(numbers)
+        counts = {
+            "zero": (numbers == 0).sum(), "negative": (numbers < 0).sum(), "infinite": np.isinf(numbers).sum(),
+            f"above {_LARGEST:g}": large.sum(),
+        }  # fmt: skip
         kinds += [f"{column} {kind} in {count}" for kind, count in counts.items() if count]
     raise kind(
-        f"{name!r} is not a finite number in {int(bad.sum()):,} of {len(values):,} rows"
+        f"{name!r} is not a finite number {of_squares}in {int(bad.sum()):,} of {len(values):,} rows"
         f"{' (' + listing(kinds) + ')' if kinds else ''}{f', first {source}' if columns else ''}: filter or mend these "
         "rows before the fit."
     )

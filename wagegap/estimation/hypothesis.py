@@ -80,6 +80,8 @@ def parse_hypothesis(
     if not isinstance(hypothesis, str | Sequence):
         raise OptionError(f"a hypothesis is text such as 'USA = KOR', or rows of coefficients, not {hypothesis!r}.")
     texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]
+    if not texts:
+        raise OptionError("an empty list holds no hypothesis: give text such as 'USA = KOR', or rows of coefficients.")
     parsed = [_parse_row(text, names) for text in texts]
     return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)
 
