@@ -14,14 +14,14 @@ import inspect
 import re
 from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
-from wagegap.errors import ArgumentError, OptionError, did_you_mean, listing, shown
+from wagegap.errors import ArgumentError, OptionError, did_you_mean, is_number, listing, shown
 
 __all__ = ["public", "public_class", "public_methods"]
 
@@ -294,9 +294,7 @@ _PLAIN: dict[Any, _Kind] = {
     int: _Kind(
         "a whole number", "whole numbers", lambda value: isinstance(value, Integral) and not isinstance(value, bool)
     ),
-    float: _Kind(
-        "a number", "numbers", lambda value: isinstance(value, Real) and not isinstance(value, bool), _number_flaw
-    ),
+    float: _Kind("a number", "numbers", is_number, _number_flaw),
     str: _Kind("text", "text", lambda value: isinstance(value, str)),
     None: _Kind("None", "None", lambda value: value is None),
     NoneType: _Kind("None", "None", lambda value: value is None),

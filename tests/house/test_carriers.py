@@ -74,7 +74,9 @@ def places():
 def spells():
     """Spells in the field, a row for each period until somebody leaves."""
     rng = np.random.default_rng(4)
-    frame = pd.DataFrame({"who": np.repeat(np.arange(80), 4), "t": np.tile(np.arange(1, 5), 80), "x": rng.normal(size=320)})
+    frame = pd.DataFrame(
+        {"who": np.repeat(np.arange(80), 4), "t": np.tile(np.arange(1, 5), 80), "x": rng.normal(size=320)}
+    )
     frame["exit"] = (rng.random(320) < 0.25).astype(int)
     return frame[frame.groupby("who")["exit"].cumsum().sub(frame["exit"]).eq(0)].reset_index(drop=True)
 

@@ -46,6 +46,7 @@ __all__ = [
 
 _COMPARED = re.compile(r"[=<>'\"]")
 _CATEGORICAL = re.compile(r"C\(")
+"""Numbers up to this have squares that can be added up."""
 _LEVELS = 100
 _SAMPLED = 2_000
 """Rows in which levels are counted first; where there are few, there are not many in all."""
@@ -307,7 +308,7 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
         as_number = [use for use in uses if not (_CATEGORICAL.match(use) or _COMPARED.search(use))]
         if held == "text" and name in as_number:
             _check_digits(frame[name])
-        elif held in ("mixed", "complex") or (held in ("dates", "durations") and as_number):
+        elif held in ("mixed", "complex") or (held in ("dates", "durations", "objects") and as_number):
             advice = f". Where its values are levels of a factor write C({name})"
             advice = ", or make the column a category where that is what it is" if held == "mixed" else advice
             raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held != 'complex' else ''}.")

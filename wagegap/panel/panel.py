@@ -369,15 +369,17 @@ class Panel:
 
     def _mask(self, condition: Condition | BoolArray | pd.Series[bool]) -> BoolArray:
         mask: Any = condition
+        evaluated = False
         if isinstance(condition, str) or callable(condition):
-            mask = condition_values(self.frame, condition, "for the condition")
+            mask, evaluated = condition_values(self.frame, condition, "for the condition"), True
         labelled = isinstance(mask, pd.Series) and len(mask) == len(self)
         if labelled and not mask.index.equals(self.frame.index):
             raise DataError(
                 "the index of the condition is not that of panel.frame: build it from panel.frame, or pass "
                 "condition.to_numpy() if it has the panel's rows in their order."
             )
-        values = np.asarray(self.align(mask, "condition") if labelled else mask)
+        # What was evaluated on the panel's frame stands in its rows already.
+        values = np.asarray(self.align(mask, "condition") if labelled and not evaluated else mask)
         if values.shape != (len(self),):
             raise DataError(f"a condition must give true or false for each of the {len(self):,} rows.")
         known = pd.notna(values)
@@ -462,6 +464,6 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     digest = hashlib.sha256(f"{frame.shape}{list(map(str, frame.columns))}".encode())
     try:
         digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
-    except TypeError:
-        digest.update(pd.util.hash_pandas_object(some.astype(str), index=False).to_numpy().tobytes())
+    except TypeError:  # lists, bytes and other things without a hash
+        digest.update(pd.util.hash_pandas_object(some.astype(object).map(repr), index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -405,7 +405,7 @@ def _sorted(values: AnyArray) -> list[Any]:
 
 
 def _categorical(column: pd.Series[Any], levels: Sequence[Any]) -> pd.Categorical:
-    return pd.Categorical(column, categories=list(levels))
+    return pd.Categorical(column.astype(object), categories=list(levels))
 
 
 def _codes_of(column: pd.Series[Any], levels: Sequence[Any]) -> IntArray:
