@@ -20,8 +20,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
+from wagegap.datasets.layout import layout
 from wagegap.datasets.local import PathLike, Years, carried, coded_table, keep_rows, local_table, within_years
-from wagegap.errors import check_option, public
 
 __all__ = [
     "read_ageing",
@@ -74,7 +75,7 @@ def read_distances(path: PathLike | None = None) -> pd.DataFrame:
     DataError, ColumnError, EmptyDataError
     """
     return coded_table(
-        local_table(path, "gravity/dist_cepii.parquet", ["iso_o", "iso_d", *_PAIRS, *_DISTANCES]),
+        local_table(path, "gravity/dist_cepii.parquet", layout(text=["iso_o", "iso_d"], number=[*_PAIRS, *_DISTANCES])),
         [*_DISTANCES, *_PAIRS],
         countries={"iso_o": "origin", "iso_d": "destination"},
     )
@@ -103,8 +104,12 @@ def read_penn_world_table(*, years: Years = None, path: PathLike | None = None) 
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    frame = local_table(path, "covariates/pwt110.parquet", ["iso3", "year", "rgdpe", "rgdpo", "pop", "emp"])
-    frame = frame.assign(gdp_per_head=frame["rgdpe"] / frame["pop"], gdp_per_worker=frame["rgdpo"] / frame["emp"])
+    needed = layout(text=["iso3"], year=["year"], number=["rgdpe", "rgdpo", "pop", "emp"])
+    frame = local_table(
+        path, "covariates/pwt110.parquet", needed, others=lambda name: None if name == "country" else "number"
+    )
+    people = frame[["pop", "emp"]].where(frame[["pop", "emp"]] > 0)
+    frame = frame.assign(gdp_per_head=frame["rgdpe"] / people["pop"], gdp_per_worker=frame["rgdpo"] / people["emp"])
     return coded_table(frame, [name for name in frame if name not in ("iso3", "country", "year")], years=years)
 
 
@@ -155,7 +160,8 @@ def read_ppp_factors(*, years: Years = None, path: PathLike | None = None) -> pd
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    frame = local_table(path, "covariates/ppp_factor_wb.parquet", ["country", "iso2", "year", "ppp_factor"])
+    needed = layout(text=["country", "iso2"], year=["year"], number=["ppp_factor"])
+    frame = local_table(path, "covariates/ppp_factor_wb.parquet", needed)
     frame["iso2"] = frame["iso2"].fillna(frame["country"])  # Namibia's code, NA, may have been read as missing
     return coded_table(frame, ["ppp_factor"], countries={"iso2": "iso3"}, years=years, what="a region")
 
@@ -193,7 +199,7 @@ def read_ageing(*, years: Years = None, projections: bool = False, path: PathLik
     frame = _without_aggregates(path, "institutions/ageing.parquet", names, years)
     if projections:
         return frame
-    frame.loc[frame["is_projection"].astype(bool), ["dependency_wpp2017", "share_65_wpp2017"]] = np.nan
+    frame.loc[frame["is_projection"], ["dependency_wpp2017", "share_65_wpp2017"]] = np.nan
     frame = frame.drop(columns="is_projection")
     return keep_rows(frame, frame.drop(columns=["iso3", "year"]).notna().any(axis=1), "nothing but a projection")
 
@@ -259,10 +265,8 @@ def read_unions(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, tuple(_UNIONS))
     names = dict(_UNIONS[source])
     if protection is not None:
-        check_option("protection", protection, tuple(_PROTECTION))
         names |= _PROTECTION[protection]
     frame = _by_year(path, "institutions/labour_institutions.parquet", names, years)
     return keep_rows(frame, frame[list(names.values())].notna().any(axis=1), f"nothing from {source}")
@@ -288,7 +292,8 @@ def read_dismissal_rules(path: PathLike | None = None) -> pd.DataFrame:
     ------
     DataError, ColumnError, EmptyDataError
     """
-    frame = local_table(path, "institutions/ilo_eplex_rules.parquet", ["iso3", "year", "ftc_reg", "vd_economic"])
+    needed = layout(text=["iso3", "ftc_reg", "vd_economic"], year=["year"])
+    frame = local_table(path, "institutions/ilo_eplex_rules.parquet", needed, others=lambda _: "entry")
     frame = coded_table(frame, [name for name in frame if name not in ("iso3", "year")])
     # Six countries have topics in rows of their own: the latest entry of each column counts.
     return carried(frame.groupby("iso3", as_index=False).last(), frame)
@@ -353,7 +358,8 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
         "se_doctor_engineer": "se_doctor_engineer", "n_health_prof": "n_health", "n_stem_prof": "n_stem",
         "ln_health_stem": "health_stem", "se_health_stem": "se_health_stem",
     }  # fmt: skip
-    frame = coded_table(local_table(path, "oww/piaac_doctor_engineer_pay.parquet", ["iso3", *names]), names)
+    needed = layout(text=["iso3"], number=names)
+    frame = coded_table(local_table(path, "oww/piaac_doctor_engineer_pay.parquet", needed), names)
     frame.loc[frame["n_doctor"] < 10, ["doctor_engineer", "se_doctor_engineer"]] = np.nan
     return frame
 
@@ -384,12 +390,15 @@ def read_hourly_earnings(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("classification", classification, ("isco08", "isco88"))
     stem = f"hourearn_{classification}_"
-    frame = local_table(path, "oww/ilostat_hourly_earnings_isco1.parquet", ["iso3", "year", f"{stem}total"])
+    needed = layout(text=["iso3"], year=["year"], number=[f"{stem}total"])
+    frame = local_table(
+        path, "oww/ilostat_hourly_earnings_isco1.parquet", needed,
+        others=lambda name: "number" if name.startswith(stem) else None,
+    )  # fmt: skip
     groups = {name: name.removeprefix(stem) for name in map(str, frame) if name.startswith(stem)}
     frame = coded_table(frame, groups, years=years)
-    frame = keep_rows(frame, frame["total"].notna(), f"no earnings by {classification}")
+    frame = keep_rows(frame, frame["total"] > 0, f"no earnings by {classification}")
     long = frame.melt(["iso3", "year", "total"], var_name="group", value_name="over_total")
     long = long.assign(over_total=long["over_total"] / long["total"]).drop(columns="total").dropna()
     return carried(long.sort_values(["iso3", "year", "group"], ignore_index=True), frame)
@@ -416,20 +425,20 @@ def read_public_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    return coded_table(
-        local_table(path, "oww/wwbi_relative_wages.parquet", ["iso3", "indicator", "code", "year", "value"]),
-        ["indicator", "value"],
-        keys=["code"],
-        years=years,
-    )
+    needed = layout(text=["iso3", "indicator", "code"], year=["year"], number=["value"])
+    frame = local_table(path, "oww/wwbi_relative_wages.parquet", needed)
+    return coded_table(frame, ["indicator", "value"], keys=["code"], years=years)
 
 
 def _by_year(path: PathLike | None, name: str, values: Mapping[str, str], years: Years) -> pd.DataFrame:
     """Read values (old name: new name) by country and year."""
-    return coded_table(local_table(path, name, ["iso3", "year", *values]), values, years=years)
+    needed = layout(text=["iso3"], year=["year"], number=values)
+    return coded_table(local_table(path, name, needed), values, years=years)
 
 
 def _without_aggregates(path: PathLike | None, name: str, values: Mapping[str, str], years: Years) -> pd.DataFrame:
     """Read values (old name: new name) by country and year, regions and income groups left out."""
-    frame = within_years(local_table(path, name, ["iso3", "is_aggregate", "year", *values]), years)
-    return coded_table(keep_rows(frame, ~frame["is_aggregate"].astype(bool), "a region or income group"), values)
+    flags = [name for name in ("is_aggregate", *values) if "is_" in name]
+    needed = layout(text=["iso3"], year=["year"], flag=flags, number=[name for name in values if name not in flags])
+    frame = within_years(local_table(path, name, needed), years)
+    return coded_table(keep_rows(frame, ~frame["is_aggregate"], "a region or income group"), values)

@@ -17,12 +17,14 @@ World Bank Group and LinkedIn (2020). Digital Data for Development: jobs, skills
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
+from wagegap.datasets.layout import layout
 from wagegap.datasets.local import (
     PathLike,
     Years,
@@ -37,14 +39,18 @@ from wagegap.datasets.local import (
 from wagegap.errors import (
     ColumnError,
     DataError,
+    MissingValueError,
     OptionError,
+    check_column,
+    check_count,
     check_known,
-    check_option,
     did_you_mean,
     listing,
-    public,
     refuse_rows,
 )
+from wagegap.estimation.column_types import as_numbers
+from wagegap.estimation.design import check_columns_meet, check_keys
+from wagegap.panel.panel import as_pandas, check_columns
 
 __all__ = [
     "complete_pairs",
@@ -96,11 +102,10 @@ def read_scholar_flows(
     Four fifths of OpenAlex's moves have an end without a code, most of them arrivals in the United States: a tenth of
     its rows, which are left out and counted. Namibia, whose code NA is read as missing, is among them.
     """
-    check_option("source", source, ("scopus", "openalex"))
     name = {"scopus": "scopus_2024_flows", "openalex": "openalex_2023_flows"}[source]
     ends = ("iso3codefrom", "iso3codeto") if source == "scopus" else ("migrationfrom", "migrationto")
-    frame = local_table(path, f"scholarly_migration/{name}.parquet", [*ends, "year", "n_migrations"])
-    frame["year"] = frame["year"].astype(int)
+    needed = layout(text=ends, year=["year"], number=["n_migrations"])
+    frame = local_table(path, f"scholarly_migration/{name}.parquet", needed)
     years = years or (min(int(frame["year"].min()), _LAST_WHOLE_YEAR), _LAST_WHOLE_YEAR)
     countries = dict(zip(ends, ("origin", "destination"), strict=True))
     return coded_table(frame, {"n_migrations": "moves"}, countries=countries, years=years)
@@ -127,7 +132,8 @@ def read_migrant_stocks(*, years: Years = None, path: PathLike | None = None) ->
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", ["year", "dest", "origin", "stock"])
+    needed = layout(text=["dest", "origin"], year=["year"], number=["stock"])
+    frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", needed)
     frame = within_years(frame, years)
     frame = keep_rows(frame, frame["dest"] != "Micronesia", "a region (Micronesia)")
     return coded_table(frame, ["stock"], countries={"origin": "origin", "dest": "destination"}, what="a region")
@@ -158,8 +164,7 @@ def read_emigrant_stocks(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("sex", sex, ("total", "male", "female"))
-    needed = ["dest", "origin_iso3", "origin", "year", "sex", "stock"]
+    needed = layout(text=["dest", "origin_iso3", "origin", "sex"], year=["year"], number=["stock"])
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
     frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
     return coded_table(
@@ -193,9 +198,9 @@ def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) ->
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    needed = ["base_iso3", "target_iso3", *_NET_YEARS]
+    needed = layout(text=["base_iso3", "target_iso3"], number=_NET_YEARS)
     frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
-    coded = with_countries(frame[needed], {"target_iso3": "origin", "base_iso3": "destination"})
+    coded = with_countries(frame[[*needed]], {"target_iso3": "origin", "base_iso3": "destination"})
     return _long_by_year(coded, ["origin", "destination", "year"], years)
 
 
@@ -283,12 +288,12 @@ def read_scholar_rates(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, ("scopus", "openalex"))
     names = {
         "padded_population_of_researchers": "researchers", "number_of_inmigrations": "arrivals",
         "number_of_outmigrations": "departures",
     }  # fmt: skip
-    frame = local_table(path, f"scholarly_migration/{source}_2024_country_year.parquet", ["iso3code", "year", *names])
+    needed = layout(text=["iso3code"], year=["year"], number=names)
+    frame = local_table(path, f"scholarly_migration/{source}_2024_country_year.parquet", needed)
     frame = coded_table(frame, names, countries={"iso3code": "iso3"}, years=years)
     frame = keep_rows(frame, frame["researchers"] > 0, "no researchers")
     return frame.assign(
@@ -327,9 +332,8 @@ def read_emigration_rates(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("sex", sex, tuple(_WHOM))
     names = {"tot_rate": "total", "low_rate": "low", "med_rate": "medium", "high_rate": "high"}
-    needed = ["origin", "gender", "year", *names]
+    needed = layout(text=["origin", "gender"], year=["year"], number=names)
     frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", needed)
     frame = keep_rows(frame, frame["gender"] == _WHOM[sex], f"sex other than {sex}")
     # By name: the publisher's codes have Guinea and Guinea-Bissau in each other's place.
@@ -338,7 +342,7 @@ def read_emigration_rates(
 
 @public
 def complete_pairs(
-    flows: pd.DataFrame,
+    flows: Any,
     countries: Sequence[str] | int | None = None,
     *,
     value: str | None = None,
@@ -348,8 +352,8 @@ def complete_pairs(
 
     Parameters
     ----------
-    flows : DataFrame
-        origin, destination, a column of counts, and year where `by_year`.
+    flows : data frame
+        Of pandas, polars or Arrow: origin, destination, a column of counts, and year where `by_year`.
     countries : sequence of str, int, or None
         Codes; or so many countries, those with the most departures; all that occur on either side where absent.
     value : str, optional
@@ -365,9 +369,9 @@ def complete_pairs(
 
     Raises
     ------
-    ColumnError, DataError
-        For columns that are not there, a country twice, one that has no row, or counts that are negative (a net flow
-        has no zeros to add).
+    ColumnError, DataError, MissingValueError, OptionError
+        For columns that are not there or hold something else, a country twice, one that has no row, or counts that are
+        negative (a net flow has no zeros to add).
 
     Examples
     --------
@@ -376,18 +380,24 @@ def complete_pairs(
     [0, 3, 0, 5, 0, 0]
     """
     keys = ["origin", "destination", *(["year"] if by_year else [])]
-    there = listing(flows.columns, 12)
-    check_known(keys, flows, lambda name, _: ColumnError(f"the flows have no column {name!r}. There are: {there}."))
-    value = _counted(flows, value)
-    refuse_rows(flows[value] < 0, DataError, f"{value!r} is negative in ", " rows: net flows have no zeros to add.")
-    chosen = _countries(flows, countries, value)
-    sides = [chosen, chosen, *([sorted(flows["year"].unique())] if by_year else [])]
-    grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False).query("origin != destination")
+    frame = as_pandas(flows)
+    check_columns(frame, "flows")
+    there = listing(frame.columns, 12)
+    check_known(keys, frame, lambda name, _: ColumnError(f"the flows have no column {name!r}. There are: {there}."))
+    value = _counted(frame, value)
+    counts = _counts(frame[value], value)
+    plain = pd.DataFrame({**{key: _keys(frame[key]) for key in keys}, value: counts})
+    check_columns_meet(plain["origin"], plain["destination"], "countries", ("origin", "destination"))
+    chosen = _countries(plain, countries, value)
+    sides = [chosen, chosen, *([_in_order(plain["year"].unique())] if by_year else [])]
+    grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False)
+    grid = grid[grid["origin"] != grid["destination"]]
     # A pair that is listed without a figure has no known sum: only the pairs that are not listed are zero.
-    sums = flows.groupby(keys)[value].sum().where(~flows[value].isna().groupby([flows[key] for key in keys]).any())
+    groups = plain.groupby(keys, observed=True, sort=False)[value]
+    sums = groups.sum().where(groups.count() == groups.size())
     pairs = grid.merge(sums.reset_index(), how="left", on=keys, indicator="listed")
-    counts = pairs[value].where(pairs["listed"] == "both", 0).astype(flows[value].dtype)
-    return pairs.drop(columns="listed").assign(**{value: counts})
+    zeros = pairs[value].where(pairs["listed"] == "both", 0).astype(counts.dtype)
+    return pairs.drop(columns="listed").assign(**{value: zeros})
 
 
 def _members(
@@ -395,8 +405,8 @@ def _members(
 ) -> pd.DataFrame:
     """Rows of a table of LinkedIn's by year, of some groups."""
     group = next(iter(names.values()))
-    needed = ["iso3", *names, *_NET_YEARS]
-    frame = local_table(path, name, needed)[needed].rename(columns=names)
+    needed = layout(text=["iso3", *names], number=_NET_YEARS)
+    frame = local_table(path, name, needed)[[*needed]].rename(columns=names)
     if wanted is not None:
         chosen = [wanted] if isinstance(wanted, str) else list(wanted)
         known = sorted(frame[group].unique())
@@ -425,27 +435,64 @@ def _long_by_year(frame: pd.DataFrame, keys: Sequence[str], years: Years) -> pd.
     return carried(long[ordered].sort_values(list(keys), ignore_index=True), frame)
 
 
-def _counted(flows: pd.DataFrame, value: str | None) -> str:
-    others = [str(name) for name in flows if name not in ("origin", "destination", "year")]
+def _counted(flows: pd.DataFrame, value: Any) -> Any:
+    """Name of the column of counts: the one given, or the only one that is no key."""
+    others = [name for name in flows if name not in ("origin", "destination", "year")]
     if value is None and len(others) == 1:
         return others[0]
-    if value is None or value not in flows:
-        near = "" if value is None else did_you_mean(value, others)
-        raise ColumnError(f"value={value!r} must name the column of counts.{near} There are: {listing(others, 12)}.")
-    return value
+    if value is not None:
+        check_column(value, others, "for the counts")
+        return value
+    raise ColumnError(f"value=None must name the column of counts. There are: {listing(others, 12)}.")
 
 
-def _countries(flows: pd.DataFrame, wanted: Sequence[str] | int | None, value: str) -> list[str]:
-    there = sorted({*flows["origin"], *flows["destination"]})
+def _counts(column: pd.Series[Any], name: Any) -> pd.Series[Any]:
+    """Counts as numbers, whole ones wide enough for their sums."""
+    values = as_numbers(column, f"{name!r}")
+    refuse_rows(values < 0, DataError, f"{name!r} is negative in ", " rows: net flows have no zeros to add.")
+    refuse_rows(np.isinf(values), DataError, f"{name!r} is infinite in ", " rows: mend them, or filter them out.")
+    if not pd.api.types.is_integer_dtype(column.dtype) or isinstance(column.dtype, pd.SparseDtype):
+        return pd.Series(values, index=column.index)
+    return column.astype("Int64" if np.isnan(values).any() else np.int64)
+
+
+def _keys(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Countries or years as plain values, none of them missing."""
+    check_keys(column.to_frame(), [str(column.name)])
+    refuse_rows(column.isna(), MissingValueError, f"{column.name!r} is missing in ", " rows: filter them out.")
+    return column if isinstance(column.dtype, np.dtype) else pd.Series(column.tolist(), index=column.index)
+
+
+def _countries(flows: pd.DataFrame, wanted: Any, value: Any) -> list[Any]:
+    """Countries of the pairs: those named, so many with the most departures, or all."""
+    there = _in_order([*flows["origin"], *flows["destination"]])
     if wanted is None:
         return there
     if isinstance(wanted, int | np.integer):
-        largest = flows.groupby("origin")[value].sum().sort_values(ascending=False, kind="stable")
-        return sorted(largest.index[: int(wanted)])
-    codes = [str(code) for code in wanted]
+        check_count("countries", wanted)
+        largest = (
+            flows.groupby("origin", observed=True, sort=False)[value].sum().sort_values(ascending=False, kind="stable")
+        )
+        return _in_order(largest.index[: int(wanted)])
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise OptionError(f"countries={wanted!r} must be codes, such as ['KOR', 'USA'], or how many of the largest.")
+    codes = list(wanted)
     unknown = [code for code in codes if code not in there]
     if unknown:
         raise DataError(f"no flow from or to {listing(unknown)}.{did_you_mean(unknown[0], there)}")
     if len(set(codes)) < len(codes):
-        raise DataError(f"countries name {listing(sorted({c for c in codes if codes.count(c) > 1}))} twice.")
+        raise DataError(f"countries name {listing(sorted({str(c) for c in codes if codes.count(c) > 1}))} twice.")
     return codes
+
+
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    """Distinct values in their order, by what they read where they have none.
+
+    >>> _in_order(["USA", "KOR", "USA"])
+    ['KOR', 'USA']
+    """
+    distinct = list(dict.fromkeys(values))
+    try:
+        return sorted(distinct)
+    except TypeError:
+        return sorted(distinct, key=str)

@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._typing import AnyArray
+from wagegap.datasets.layout import as_laid_out, layout
 from wagegap.datasets.local import PathLike, indicator, local_file, whole_table, zero_one
 from wagegap.datasets.stack_overflow import join_years
-from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public, refuse_rows
+from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, refuse_rows
+from wagegap.estimation.named import with_index_columns
 from wagegap.panel.files import read_file
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
@@ -74,9 +77,17 @@ GRADUATES = Specification(
 )
 
 # Columns that the readers need.
-_STACK_OVERFLOW = ("iso3", "year", "pay_usd", "pay_kind", "ai", "exp_years", "educ", "female", "fulltime")
-_KAGGLE = ("iso3", "year", "title", "pay_lo", "pay_hi", "code_years_mid", "educ", "female")
-_PIAAC = ("iso3", "pid", "SPFWT0", "ISCO2C", "EDCAT7", "B_Q01b", "EARNHRPPP", "C_Q09_C", "GENDER_R", "C_D05")
+_STACK_OVERFLOW = layout(
+    text=["iso3", "pay_kind", "educ"], year=["year"], number=["pay_usd", "exp_years", "female"],
+    answer=["ai", "fulltime"],
+)  # fmt: skip
+_KAGGLE = layout(
+    text=["iso3", "title", "educ"], year=["year"], number=["pay_lo", "code_years_mid", "female"], bound=["pay_hi"]
+)
+_PIAAC = layout(
+    text=["iso3"], code=["ISCO2C"],
+    number=["pid", "SPFWT0", "EDCAT7", "B_Q01b", "EARNHRPPP", "C_Q09_C", "GENDER_R", "C_D05"],
+)  # fmt: skip
 _PAY_KINDS = ("exact", "exact_trimmed", "band10k", "band20k")
 _STEM_OCCUPATIONS = ("21", "25", "31", "35")
 _HEALTH_OCCUPATIONS = ("22", "32")
@@ -85,7 +96,13 @@ _FIELDS = {1: "general", 2: "education", 3: "humanities", 4: "social, business, 
 
 
 @public
-def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | None = None) -> Panel:
+def read_stack_overflow(
+    source: Annotated[
+        PathLike | Panel | list[Panel] | tuple[Panel, ...],
+        "the path of so_micro.parquet, or panels that read_stack_overflow_year made",
+    ]
+    | None = None,
+) -> Panel:
     """Read full-time respondents with pay, experience and the kind of work, the top and bottom 1 % of pay left out.
 
     Parameters
@@ -120,6 +137,7 @@ def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ..
     )
 
 
+@public
 def read_kaggle(path: PathLike | None = None) -> Panel:
     """Read employed respondents with a pay band (its midpoint) and coding experience.
 
@@ -224,18 +242,19 @@ def _by_country_and_year(rows: pd.DataFrame, spec: Specification) -> Panel:
 
 def _with_replicates(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Rows of the countries that have replicate weights, with these."""
-    weights = read_file(str(path))
-    names = [name for name in weights if str(name).startswith("SPFWT") and name != "SPFWT0"]
+    weights = with_index_columns(read_file(str(path)))
+    names = [name for name in map(str, weights) if name.startswith("SPFWT") and name != "SPFWT0"]
     keys = ["iso3", "pid"]
     if not names or not set(keys) <= set(weights):
         raise ColumnError(f"{path.name} has no replicate weights SPFWT1, SPFWT2, ... with iso3 and pid.")
-    weights = weights[[*keys, *names]].astype({"iso3": object})
+    needed = layout(text=["iso3"], number=["pid", *names])
+    weights = as_laid_out(weights[[*keys, *names]], needed, path.name).astype({"iso3": object})
     twice = int(weights.duplicated(keys).sum())
     if twice:
         raise DuplicateKeyError(f"{path.name} has {twice:,} persons twice.")
     merged = rows[rows["iso3"].isin(weights["iso3"].unique())].merge(weights, on=keys, how="left")
     refuse_rows(merged[names[0]].isna(), DataError, "", f" persons have no replicate weights in {path.name}.")
-    return merged, [str(name) for name in names]
+    return merged, names
 
 
 def _levels(category: pd.Series[Any]) -> pd.Series[Any]:

@@ -14,15 +14,18 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import ColumnError, DataError, EmptyDataError, OptionError, did_you_mean, listing
+from wagegap.datasets.layout import Layout, Others, as_laid_out
+from wagegap.errors import DataError, EmptyDataError, OptionError, did_you_mean
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.named import with_index_columns
 from wagegap.panel.countries import country_code
+from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import read_file
 
 __all__ = [
@@ -44,7 +47,7 @@ __all__ = [
 ]
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Years: TypeAlias = tuple[int, int] | None
+Years: TypeAlias = Annotated[tuple[int, int], "the first and the last year, such as (2010, 2018)"] | None
 
 _FORMER: Mapping[str, str] = MappingProxyType({"NAU": "NRU", "SIN": "SGP"})
 """Codes that tables use for countries of today, beside ISO's."""
@@ -60,7 +63,9 @@ def local_file(path: PathLike | None, name: str) -> Path:
         Where there is no such file.
     """
     if path is not None:
-        given = Path(path)
+        if not isinstance(path, str | os.PathLike):
+            raise OptionError(f"path must be the path of a copy of {name}, not {type(path).__name__}.")
+        given = Path(check_path(path))
         if not given.is_file():
             hint = did_you_mean(given, given.parent.glob("*"))
             raise DataError(f"no file {str(given)!r}.{hint} It should be a copy of {name}.")
@@ -74,27 +79,19 @@ def local_file(path: PathLike | None, name: str) -> Path:
     return copy
 
 
-def whole_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a local copy, and check that it has rows and the columns of its table.
+def whole_table(path: PathLike | None, name: str, columns: Layout, *, others: Others | None = None) -> pd.DataFrame:
+    """Read a local copy, and check that it has rows, and the columns of its table, which hold what they should.
 
     Raises
     ------
     DataError, ColumnError, EmptyDataError
     """
     copy = local_file(path, name)
-    frame = read_file(str(copy))
-    lost = [column for column in columns if column not in frame]
-    if lost:
-        raise ColumnError(
-            f"{copy.name} is no copy of {name}: it lacks {listing(lost)}.{did_you_mean(lost[0], frame.columns)} It has "
-            f"{listing(frame.columns, 12)}."
-        )
-    if frame.empty:
-        raise EmptyDataError(f"{copy.name} has no rows.")
-    return frame
+    frame = with_index_columns(read_file(str(copy))).reset_index(drop=True)
+    return as_laid_out(frame, columns, f"{copy.name} is no copy of {name}", others)
 
 
-def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.DataFrame:
+def local_table(path: PathLike | None, name: str, columns: Layout, *, others: Others | None = None) -> pd.DataFrame:
     """Read a local copy as `whole_table` does, and make its types plain.
 
     Categories become plain objects and single precision double, so that means and products keep their digits.
@@ -103,7 +100,7 @@ def local_table(path: PathLike | None, name: str, columns: Sequence[str]) -> pd.
     ------
     DataError, ColumnError, EmptyDataError
     """
-    frame = whole_table(path, name, columns)
+    frame = whole_table(path, name, columns, others=others)
     texts = [isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind) for kind in frame.dtypes]
     single = frame.dtypes == np.float32
     frame = frame.astype(dict.fromkeys(frame.columns[texts], object) | dict.fromkeys(frame.columns[single], np.float64))
@@ -166,10 +163,9 @@ def checked_years(years: Years) -> Years:
     """
     if years is None:
         return None
-    ends = list(years) if isinstance(years, Iterable) else []
-    if len(ends) != 2 or not all(isinstance(end, int | np.integer) for end in ends) or ends[0] > ends[1]:
+    if years[0] > years[1]:
         raise OptionError(f"years={years!r} must be the first and the last, such as (2010, 2018).")
-    return int(ends[0]), int(ends[1])
+    return int(years[0]), int(years[1])
 
 
 def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:

@@ -27,6 +27,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
+from wagegap.datasets.layout import layout
 from wagegap.datasets.local import (
     PathLike,
     Years,
@@ -37,7 +39,6 @@ from wagegap.datasets.local import (
     named_table,
     within_years,
 )
-from wagegap.errors import check_option, public
 
 __all__ = [
     "read_ai_exposure",
@@ -89,13 +90,15 @@ def read_ai_exposure(digits: Literal[2, 4] = 4, *, path: PathLike | None = None)
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("digits", digits, (2, 4))
     if digits == 2:
         names = {"isco2": "isco"} | _ILO | _OTHERS
-        frame = local_table(path, "occupations/ai_exposure_isco2.parquet", list(names))
+        frame = local_table(
+            path, "occupations/ai_exposure_isco2.parquet", layout(code=["isco2"], number=[*_ILO, *_OTHERS])
+        )
         return named_table(frame.astype({"isco2": str}), names, ["isco"])
     names = {"isco08": "isco"} | _ILO | _OTHERS | {"title": "title", "potential25": "gradient", "n_soc": "n_soc"}
-    frame = local_table(path, "occupations/ai_exposure_isco08_bridge.parquet", list(names))
+    needed = layout(code=["isco08"], number=[*_ILO, *_OTHERS, "n_soc"], text=["title", "potential25"])
+    frame = local_table(path, "occupations/ai_exposure_isco08_bridge.parquet", needed)
     frame = named_table(frame.astype({"isco08": str}), names, ["isco"])
     frame.loc[~(frame["n_soc"] > 0), list(_OTHERS.values())] = np.nan
     return frame
@@ -123,14 +126,17 @@ def read_ai_exposure_soc(source: Literal["felten", "eloundou"], *, path: PathLik
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, ("felten", "eloundou"))
     if source == "felten":
         names = {"aioe": "felten", "lm_aioe": "felten_language", "ig_aioe": "felten_image"}
-        frame = local_table(path, "occupations/felten_aioe_soc.parquet", ["soc", "title", *names])
+        frame = local_table(
+            path, "occupations/felten_aioe_soc.parquet", layout(code=["soc"], text=["title"], number=names)
+        )
         table = frame.rename(columns=names).assign(classification="SOC 2010")
     else:
         names = {"gpt4_beta": "eloundou", "human_beta": "eloundou_human"}
-        frame = local_table(path, "occupations/eloundou_gpts_onet.parquet", ["soc6", "title", *names])
+        frame = local_table(
+            path, "occupations/eloundou_gpts_onet.parquet", layout(code=["soc6"], text=["title"], number=names)
+        )
         grouped = frame.rename(columns={"soc6": "soc", **names}).groupby("soc", as_index=False)
         summaries = {"title": "first", **dict.fromkeys(names.values(), "mean")}
         table = grouped.agg(summaries).assign(classification="SOC 2018")
@@ -158,9 +164,8 @@ def read_ai_tasks(path: PathLike | None = None) -> pd.DataFrame:
     names = {
         "isco08": "isco", "task_id": "task_id", "task": "task", "score_2025": "ilo_2025", "score_2023": "ilo_2023",
     }  # fmt: skip
-    return named_table(
-        local_table(path, "occupations/ilo_genai_tasks.parquet", list(names)), names, ["isco", "task_id"]
-    )
+    needed = layout(code=["isco08"], text=["task"], number=["task_id", "score_2025", "score_2023"])
+    return named_table(local_table(path, "occupations/ilo_genai_tasks.parquet", needed), names, ["isco", "task_id"])
 
 
 @public
@@ -184,8 +189,9 @@ def read_isco_soc(path: PathLike | None = None) -> pd.DataFrame:
     """
     names = {"isco08": "isco", "isco_title": "isco_title", "soc2010": "soc", "soc_title": "soc_title",
              "part": "partial"}  # fmt: skip
+    needed = layout(code=["isco08", "soc2010"], text=["isco_title", "soc_title"], flag=["part"])
     return named_table(
-        local_table(path, "occupations/isco08_soc2010_crosswalk.parquet", list(names)), names, ["isco", "soc"]
+        local_table(path, "occupations/isco08_soc2010_crosswalk.parquet", needed), names, ["isco", "soc"]
     )
 
 
@@ -209,7 +215,7 @@ def read_licences(path: PathLike | None = None) -> pd.DataFrame:
     DataError, ColumnError, EmptyDataError
     """
     names = {"license_pct": "licensed", "cert_no_license_pct": "certified_only", "neither_pct": "neither"}
-    needed = ["group", "employed_thousand", *names]
+    needed = layout(text=["group"], number=["employed_thousand", *names])
     frame = local_table(path, "occupations/licensing_us_cps52_2020.parquet", needed)
     return frame[["group"]].assign(
         employed=1000 * frame["employed_thousand"], **{new: frame[old] / 100 for old, new in names.items()}
@@ -240,12 +246,13 @@ def read_us_wages(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("level", level, ("detailed", "broad", "major"))
     names = {
         "occ_code": "soc", "occ_title": "title", "tot_emp": "employed", "a_mean": "mean", "a_median": "median",
         "a_pct10": "p10", "a_pct25": "p25", "a_pct75": "p75", "a_pct90": "p90", "topcoded": "topcoded",
     }  # fmt: skip
-    frame = local_table(path, "oww/us_oews_2021.parquet", [*names, "o_group"])
+    figures = [name for name in names if name.startswith(("tot_", "a_"))]
+    needed = layout(code=["occ_code"], text=["occ_title", "o_group"], number=figures, flag=["topcoded"])
+    frame = local_table(path, "oww/us_oews_2021.parquet", needed)
     frame = keep_rows(frame, frame["o_group"] == level, f"another level than {level}")
     return carried(frame.rename(columns=names)[list(names.values())], frame)
 
@@ -276,7 +283,8 @@ def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: 
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    needed = ["year", "major", "employed", "salary_median", "salary_max", *(f"out_{reason}" for reason in _REASONS)]
+    figures = ["employed", "salary_median", "salary_max", *(f"out_{reason}" for reason in _REASONS)]
+    needed = layout(text=["major"], year=["year"], number=figures)
     frame = within_years(local_table(path, "us_fields/nscg_graduates_by_major_year.parquet", needed), years)
     if not recent_waves:
         frame = keep_rows(frame, ~frame["year"].isin(_RECENT_ONLY), "a wave of recent graduates")
@@ -318,20 +326,18 @@ def read_degree_relatedness(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("year", year, tuple(_TABLES))
-    check_option("occupation", occupation, tuple(_OCCUPATIONS))
     stem = _OCCUPATIONS[occupation]
     names = {"closely": "closely_related", "somewhat": "somewhat_related", "not_related": "not_related"}
-    needed = [_PATH, f"{stem}_total", *(f"{stem}_{name}" for name in names.values())]
+    needed = layout(text=[_PATH], figure=[f"{stem}_total", *(f"{stem}_{name}" for name in names.values())])
     frame = local_table(path, f"us_fields/ncses/table_{_TABLES[year]}.csv.gz", needed)
-    total = pd.to_numeric(frame[f"{stem}_total"], errors="coerce")
+    total = frame[f"{stem}_total"]
     paths = [str(path).split(" -> ") for path in frame[_PATH]]
     levels = [path[1] if len(path) > 1 and path[1].split("'")[0] in _LEVELS else path[0] for path in paths]
     below = [path[path.index(level) + 1 :] for path, level in zip(paths, levels, strict=True)]
     table = pd.DataFrame({"level": levels, "field": [names[-1] if names else "All fields" for names in below],
                           "depth": [len(names) for names in below], "employed": total})  # fmt: skip
     for new, old in names.items():
-        table[new] = pd.to_numeric(frame[f"{stem}_{old}"], errors="coerce") / total.where(total > 0)
+        table[new] = frame[f"{stem}_{old}"] / total.where(total > 0)
     return carried(table, frame)
 
 
@@ -356,7 +362,6 @@ def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: P
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("who", who, ("all", "recent", "graduate"))
     stem = {"all": "acs_all_ages", "recent": "acs_recent_grads", "graduate": "acs_grad_students"}[who]
     names = {"Major": "major", "Major_category": "category"} | (
         {"Grad_employed": "employed", "Grad_median": "median", "Grad_P25": "p25", "Grad_P75": "p75",
@@ -365,7 +370,9 @@ def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: P
         else {"Employed": "employed", "Median": "median", "P25th": "p25", "P75th": "p75"}
     )  # fmt: skip
     jobs = ["College_jobs", "Non_college_jobs"] if who == "recent" else []
-    frame = local_table(path, f"us_fields/{stem}.parquet", [*names, *jobs])
+    figures = [name for name in (*names, *jobs) if name not in ("Major", "Major_category")]
+    needed = layout(text=["Major", "Major_category"], number=figures)
+    frame = local_table(path, f"us_fields/{stem}.parquet", needed)
     if jobs:
         total = frame[jobs].sum(axis=1, skipna=False)
         frame["college_jobs"] = frame["College_jobs"] / total.where(total > 0)

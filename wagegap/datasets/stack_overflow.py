@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.download import difference, published_files
 from wagegap.datasets.local import local_file
 from wagegap.errors import (
@@ -37,10 +38,10 @@ from wagegap.errors import (
     OptionError,
     did_you_mean,
     listing,
-    public,
     warn,
 )
 from wagegap.panel.countries import country_code
+from wagegap.panel.file_contents import check_content, open_text
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel, make_panel
 from wagegap.panel.roles import Roles
@@ -241,15 +242,18 @@ def _read(path: Path, layout: _Layout) -> pd.DataFrame:
         header=layout.header, dtype=str, keep_default_na=False, na_values=_NO_ANSWER, encoding_errors="replace"
     )
     needed = [name for names in layout.columns.values() for name in names]
+    check_content(str(path), ".csv.gz" if path.name.endswith(".gz") else ".csv")
     try:
-        there = pd.read_csv(path, nrows=0, **options).columns
+        with open_text(str(path)) as file:
+            there = pd.read_csv(file, nrows=0, **options).columns
         missing = [name for name in needed if name not in there]
         if missing:
             raise ColumnError(
                 f"{path} lacks {len(missing)} of {len(needed)} columns of the survey of {layout.year}: "
                 f"{listing(repr(name) for name in missing)}.{did_you_mean(missing[0], there)} Is it of another year?"
             )
-        return pd.DataFrame(pd.read_csv(path, usecols=needed, **options))
+        with open_text(str(path)) as file:
+            return pd.DataFrame(pd.read_csv(file, usecols=needed, **options))
     except pd.errors.EmptyDataError as error:
         raise EmptyDataError(f"{path} has no rows.") from error
     except (OSError, pd.errors.ParserError, UnicodeError, ValueError) as error:

@@ -32,7 +32,7 @@ from wagegap.errors import (
 from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike
-from wagegap.estimation.design import Design
+from wagegap.estimation.design import Design, check_keys
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.scores import check_units
@@ -286,6 +286,7 @@ def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
 
 def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Pairs of levels, first and second, and what was chosen for the user."""
+    check_keys(panel.frame, [group])
     levels = sorted(panel.frame[group].dropna().unique().tolist(), key=lambda level: (str(type(level)), level))
     if len(levels) < 2:
         has = f"only {levels[0]!r}" if levels else "no value"

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import BoolArray, FloatArray
-from wagegap.errors import DataError
+from wagegap.errors import DataError, OptionError, shown
 
-__all__ = ["Held", "as_numbers", "fault_of", "held_by", "mostly_digits", "number_or_nan"]
+__all__ = ["Held", "as_numbers", "fault_of", "finite_numbers", "held_by", "mostly_digits", "number_or_nan"]
 
 Held: TypeAlias = Literal["numbers", "text", "dates", "durations", "complex", "category", "mixed", "objects"]
 """What a column holds; "mixed" is numbers and text."""
@@ -86,6 +86,27 @@ def as_numbers(column: pd.Series[Any], what: str, error: type[DataError] = DataE
     if fault:
         raise error(f"{what} {fault}.")
     return number_or_nan(column)
+
+
+def finite_numbers(name: str, given: Any) -> FloatArray:
+    """Return what an option was given as finite numbers, of whatever shape.
+
+    Raises
+    ------
+    OptionError
+
+    Examples
+    --------
+    >>> finite_numbers("at", [1, 2]).tolist()
+    [1.0, 2.0]
+    """
+    try:
+        numbers = np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}={shown(given)} must hold numbers alone.") from error
+    if not np.isfinite(numbers).all():
+        raise OptionError(f"{name}={shown(given)} must hold finite numbers.")
+    return numbers
 
 
 def number_or_nan(column: pd.Series[Any]) -> FloatArray:

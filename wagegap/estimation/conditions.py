@@ -14,8 +14,9 @@ import pandas as pd
 
 from wagegap._typing import Condition
 from wagegap.errors import DataError, WagegapError, no_column
-from wagegap.estimation.expressions import check_functions, value_of
+from wagegap.estimation.expressions import value_of
 from wagegap.estimation.formula import check_attributes
+from wagegap.estimation.functions import check_functions
 from wagegap.estimation.grammar import columns_in, functions_in, parse_condition
 
 __all__ = ["asks_for_missing", "condition_values", "used_columns"]

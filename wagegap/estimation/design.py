@@ -46,6 +46,9 @@ __all__ = [
 
 _COMPARED = re.compile(r"[=<>'\"]")
 _CATEGORICAL = re.compile(r"C\(")
+_LEVELS = 100
+_SAMPLED = 2_000
+"""Rows in which levels are counted first; where there are few, there are not many in all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,13 +278,20 @@ def check_numbers_in(
 def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: str) -> None:
     """Raise where a column mixes numbers and text, or holds numbers as text, dates, durations or complex numbers.
 
-    Text is a factor, and so is whatever stands in `C(...)`; dates may be compared with one another.
+    Text is a factor, and so is whatever stands in `C(...)`; dates may be compared with one another. Text and categories
+    of more than a hundred levels, and more than a tenth as many as rows, are factors in `C(...)` alone: names, or pay
+    as text, would otherwise become hundreds of coefficients.
 
     >>> check_regressors(pd.DataFrame({"code": ["1", "2"]}), ["code"], "C(code)")
     """
-    odd = {name: held for name in columns if (held := held_by(frame[name])) not in ("numbers", "category")}
+    odd = {name: held for name in columns if (held := held_by(frame[name])) != "numbers"}
     written = factors_of(expression) if odd else set()
     for name, held in odd.items():
+        if name in written and held in ("text", "category", "objects"):
+            check_keys(frame, [name])
+            _check_levels(frame[name])
+        if held == "category":
+            continue
         uses = [factor for factor in written if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", factor)]
         as_number = [use for use in uses if not (_CATEGORICAL.match(use) or _COMPARED.search(use))]
         if held == "text" and name in as_number:
@@ -290,6 +300,21 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
             advice = f". Where its values are levels of a factor write C({name})"
             advice = ", or make the column a category where that is what it is" if held == "mixed" else advice
             raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held != 'complex' else ''}.")
+
+
+def _check_levels(column: pd.Series[Any]) -> None:
+    """Raise where a factor has more levels than anybody means who has not written `C(...)`."""
+    n, kind = len(column), column.dtype
+    if isinstance(kind, pd.CategoricalDtype) and len(kind.categories) <= _LEVELS:
+        return
+    if column.iloc[:: -(-n // _SAMPLED)].nunique() <= _LEVELS or (levels := column.nunique()) <= n / 10:
+        return
+    name, held = column.name, "a category" if isinstance(kind, pd.CategoricalDtype) else "text"
+    raise DataError(
+        f"{name!r} is {held} of {levels:,} levels in {n:,} rows, each of which would have a coefficient: write "
+        f"C({name}) where that is meant, turn numbers written as text into numbers with pandas.to_numeric, or absorb "
+        f"the levels behind a bar, | {name}, where the call takes one."
+    )
 
 
 def _check_digits(column: pd.Series[Any]) -> None:

@@ -22,7 +22,8 @@ import pandas as pd
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
 from wagegap.estimation.column_types import held_by, number_or_nan
-from wagegap.estimation.expressions import State, check_functions, value_of
+from wagegap.estimation.expressions import State, value_of
+from wagegap.estimation.functions import check_functions
 from wagegap.estimation.grammar import (
     Call,
     Chain,
@@ -344,7 +345,8 @@ def _aliased(node: Node, nodes: dict[str, Node]) -> str:
         case Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
             return np.format_float_positional(value, trim="-")
         case Power(base, Constant(int(exponent))) if exponent >= 1:
-            return f"({_aliased(base, nodes)}) ** {exponent}"
+            # as many factors as there are terms are crossed, and no more: (a + b)**9 is (a + b)**2
+            return f"({_aliased(base, nodes)}) ** {int(min(exponent, _count_terms(base)))}"
         case Power():
             raise FormulaError(
                 f"{_cut(written(node))!r}: terms are crossed a whole number of times; I(...) for powers."

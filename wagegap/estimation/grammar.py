@@ -1,7 +1,7 @@
 """The closed grammar of formulas and conditions: from a text to a syntax tree.
 
 An expression, the inside of `log(...)` or a condition, has columns, numbers, text, lists, arithmetic, comparisons,
-`and`, `or`, `not`, `in` and the functions of `estimation.expressions`. A side of a formula has the operators of
+`and`, `or`, `not`, `in` and the functions of `estimation.functions`. A side of a formula has the operators of
 Wilkinson and Rogers (1973) between expressions. There are no attributes, subscripts, assignments or objects, so that a
 text that is read can name nothing but columns and these functions. Nothing is evaluated here.
 
@@ -54,11 +54,12 @@ CODINGS = (
 
 _LONGEST = 200_000  # characters; a sum of ten thousand columns has fewer
 _DEEPEST = 40  # brackets within brackets
+_MOST_MARKS = 2_000  # operators of one text that are computed row by row
 _CONSTANTS = {"True": True, "False": False, "None": None}
 _WORDS = ("and", "or", "not", "in", *_CONSTANTS)
 _TOKEN = re.compile(
     r"""\s*(?:
-    (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.]))
+    (?P<number>(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.]))
   | (?P<name>(?:[^\W\d]\w*|`[^`]*`)(?:\.[^\W\d]\w*)*)
   | (?P<text>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
   | (?P<mark>%in%|\*\*|//|==|!=|<=|>=|[-+*/%^:~|&<>=,()\[\]{}])
@@ -299,7 +300,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text, self.tokens = text, list(_tokens(text))
-        self.place, self.depth = 0, 0
+        self.place, self.depth, self.marks = 0, 0, 0
 
     def whole(self, levels: Levels) -> Node:
         """Read the text to its end."""
@@ -337,6 +338,9 @@ class _Parser:
         while self.is_at(*marks):
             between.append(self.mark(levels, level))
             parts.append(self.chain(levels, at + 1))
+        self.marks += len(between) if levels is _EXPRESSION else 0
+        if self.marks > _MOST_MARKS:
+            refuse(self.text, self.now.start, f"more than {_MOST_MARKS:,} operators stand in one text")
         if signs == ["-"]:  # a side that begins with a minus: `-1 + ai`
             parts[0] = Unary("-", parts[0])
         return Chain(level, tuple(parts), tuple(between)) if between else parts[0]
@@ -524,7 +528,7 @@ def _as_coding(node: Node) -> Node:
 
 def _number(text: str) -> float:
     """A number as Python reads it, but whole numbers that no column can hold as floats."""
-    if re.fullmatch(r"[0-9]{1,18}", text):
+    if re.fullmatch(r"[0-9_]{1,18}", text):
         return int(text)
     return float(text)
 

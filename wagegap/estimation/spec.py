@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from wagegap._arguments import public
 from wagegap._typing import FloatArray
-from wagegap.errors import OptionError, did_you_mean, listing, public
+from wagegap.errors import OptionError, did_you_mean, listing
 
 __all__ = ["NotKept", "Refittable", "Spec", "kept", "refittable"]
 

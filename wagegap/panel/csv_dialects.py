@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import pandas as pd
 
 from wagegap.errors import ColumnError, DataError, DataWarning, EmptyDataError, OptionError, listing, warn
+from wagegap.panel.file_contents import open_text
 
 __all__ = ["CsvDialect", "check_dialect", "check_names", "number_advice", "read_csv"]
 
@@ -89,10 +89,11 @@ def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDiale
     encoding = dialect.encoding or _mark(path) or "utf-8"
     try:
         sep, above = _separator(path, encoding, usecols, dialect)
-        frame = pd.read_csv(
-            path, low_memory=False, encoding=encoding, sep=sep, decimal=dialect.decimal or ".", index_col=False,
-            skiprows=above, usecols=None if usecols is None else lambda name: usecols(str(name).strip()),
-        )  # fmt: skip
+        with open_text(path) as file:
+            frame = pd.read_csv(
+                file, low_memory=False, encoding=encoding, sep=sep, decimal=dialect.decimal or ".", index_col=False,
+                skiprows=above, usecols=None if usecols is None else lambda name: usecols(str(name).strip()),
+            )  # fmt: skip
     except UnicodeError as error:
         raise _not_encoded(path, encoding, dialect.encoding is not None) from error
     except pd.errors.ParserError as error:
@@ -139,7 +140,7 @@ def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:
         return None
     texts = column.dropna()
     for some in (texts.iloc[:_SAMPLE], texts):  # a few tell of most columns that they are words
-        words = some.astype(str).str.strip()
+        words = some.astype(object).map(str).str.strip()
         if not len(words) or not words.str.fullmatch(rf"[-+]?\d[\d{''.join(_GROUPS)}]*").all():
             return None
     marked = words[~words.str.fullmatch(r"[-+]?\d+")]
@@ -172,13 +173,9 @@ def _option(decimal: str, thousands: str | None) -> str:
     return " and ".join([*said, *([] if thousands is None else [f"thousands={thousands!r}"])])
 
 
-def _open(path: str) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path, "rb") if path.lower().endswith(".gz") else open(path, "rb"))
-
-
 def _mark(path: str) -> str | None:
     """Encoding that a byte order mark names."""
-    with _open(path) as file:
+    with open_text(path) as file:
         start = file.read(4)
     return next(
         (name for mark, name in sorted(_MARKS.items(), key=lambda m: -len(m[0])) if start.startswith(mark)), None
@@ -187,7 +184,7 @@ def _mark(path: str) -> str | None:
 
 def _beginning(path: str, encoding: str) -> str:
     """Text of the beginning."""
-    with _open(path) as file:
+    with open_text(path) as file:
         start = file.read(_SEEN)
     if not start.strip():
         raise EmptyDataError(f"{path!r} has no rows.")
@@ -260,7 +257,7 @@ def check_names(path: str, header: Sequence[str]) -> None:
 
 def _not_encoded(path: str, encoding: str, said: bool) -> DataError:
     """The error for bytes that an encoding has not, with the first of them."""
-    with _open(path) as file:
+    with open_text(path) as file:
         content = file.read()
     try:
         content.decode(encoding)

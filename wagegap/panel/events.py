@@ -61,9 +61,7 @@ def event_values(panel: Panel, name: str, column: Condition) -> FloatArray:
     if callable(column):
         return _values_of(condition_values(panel.frame, column, f"for event {name!r}"), name, "a callable")
     if not isinstance(column, str):
-        raise OptionError(
-            f"event {name!r} must be a column, an expression of columns, or a callable, not {type(column).__name__}."
-        )
+        raise OptionError(f"event {name!r} must be a column, an expression of columns, or a callable, not {column!r}.")
     if column in panel.frame:
         raw = panel.frame[column]
     elif column.isidentifier():

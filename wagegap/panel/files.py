@@ -1,9 +1,14 @@
-"""Files of rows: what their names end with says how they are read; value labels and missing codes come along."""
+"""Files of rows: what their names end with says how they are read; value labels and missing codes come along.
+
+Content is held against the name first (`panel.file_contents`), so that no reader is given an address, or what it would
+run or unpack without end.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -22,6 +27,7 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.panel.csv_dialects import CsvDialect, check_names, read_csv
+from wagegap.panel.file_contents import check_content, check_path, parquet_columns
 
 __all__ = ["SUFFIXES", "FileOptions", "FileRows", "Wanted", "plain_code", "read_file", "read_rows"]
 
@@ -75,9 +81,12 @@ def read_rows(path: str, wanted: Wanted | None = None, options: FileOptions | No
     ------
     DataError, EmptyDataError, ColumnError, ExtraMissingError, OptionError
     """
-    chosen = options or FileOptions()
-    suffix = next((s for s in sorted(_READERS, key=len, reverse=True) if path.lower().endswith(s)), None)
-    if suffix is None or not os.path.isfile(path):
+    chosen, path = options or FileOptions(), check_path(path)
+    suffix = next((s for s in sorted(_READERS, key=len, reverse=True) if path.lower().endswith(s)), "")
+    if not os.path.exists(path):
+        raise DataError(f"no file {path!r}.")
+    if not suffix:
+        check_content(path, suffix)
         raise DataError(f"{path!r} is no file of a kind that is read. Known: {listing(_READERS)}.")
     if chosen.csv.said and suffix not in _TEXT:
         raise OptionError(
@@ -86,7 +95,11 @@ def read_rows(path: str, wanted: Wanted | None = None, options: FileOptions | No
     if chosen.sheet is not None and suffix != ".xlsx":
         raise OptionError(f"sheet={chosen.sheet!r} is of workbooks (.xlsx); {path!r} is none.")
     try:
-        return _READERS[suffix](path, wanted, chosen)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.filterwarnings("ignore", category=RuntimeWarning)  # of numbers that a broken file says it holds
+            warnings.filterwarnings("error", category=pd.errors.ParserWarning)  # values would be left out
+            check_content(path, suffix)
+            return _READERS[suffix](path, wanted, chosen)
     except (DataError, ColumnError, OptionError):
         raise
     except pd.errors.EmptyDataError as error:
@@ -103,10 +116,15 @@ def _read_csv(path: str, wanted: Wanted | None, options: FileOptions) -> FileRow
 
 
 def _read_parquet(path: str, wanted: Wanted | None, _: FileOptions) -> FileRows:
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
-    columns = list(filter(wanted, pq.read_schema(path).names)) if wanted else None
-    return FileRows(pd.read_parquet(path, columns=columns))
+    columns = parquet_columns(path, wanted)
+    with open(path, "rb") as file:
+        frame = pd.read_parquet(file, columns=columns)
+    for _name, column in frame.items():
+        if isinstance(column.dtype, pd.StringDtype | pd.ArrowDtype):
+            pa.array(column.array).validate(full=True)  # of bytes that are no text, as long as the file is known
+    return FileRows(frame)
 
 
 def _read_stata(path: str, wanted: Wanted | None, _: FileOptions) -> FileRows:

@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, Condition, FloatArray, IntArray
+from wagegap._arguments import public
+from wagegap._typing import AnyArray, BoolArray, Condition, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
     DataError,
     EmptyDataError,
     MissingValueError,
     check_column,
-    check_count,
     listing,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.column_types import fault_of, held_by, number_or_nan
@@ -50,6 +49,7 @@ _NATIVE: dict[str, Any] = {"i": np.int64, "u": np.uint64, "f": np.float64}
 _BYTES = 8
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """Rows of workers with declared roles.
@@ -93,7 +93,6 @@ class Panel:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @public
     def filter(self, condition: Condition | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
         """Keep the rows for which a condition holds.
 
@@ -141,7 +140,6 @@ class Panel:
             unfiltered=self.frame if self.unfiltered is None else self.unfiltered,
         )
 
-    @public
     def assign(self, **columns: Any) -> Panel:
         """Return the panel with further columns, values of shape (n,) or functions of the frame.
 
@@ -183,8 +181,7 @@ class Panel:
             whole = whole.drop(columns=[name for name in columns if name in whole])
         return replace(self, frame=frame, keyed=keyed, unfiltered=whole)
 
-    @public
-    def transitions(self, *, horizon: int = 1) -> Panel:
+    def transitions(self, *, horizon: Count = 1) -> Panel:
         """Add what each worker did `horizon` periods later.
 
         Adds `next_country`, `next_field`, `next_occupation` and the outcomes `abroad_next`, `new_field_next`,
@@ -222,7 +219,6 @@ class Panel:
         >>> panel.transitions().frame["abroad_next"].tolist()
         [1.0, nan, nan]
         """
-        check_count("horizon", horizon)
         for role in ("worker", "period"):
             if getattr(self.roles, role) is None:
                 raise DataError(f"transitions need the role {role}: read_panel(..., worker=, period=).")

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.axes import figure_of
 from wagegap._display.numbers import format_number, spaced
 from wagegap._display.spec import plain
@@ -30,7 +31,6 @@ from wagegap.errors import (
     StudyError,
     WagegapError,
     listing,
-    public,
 )
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
@@ -69,7 +69,11 @@ class _Part:
 
 
 @public
-def study(source: str | Path | Mapping[str, Any] | None = None, *, progress: bool = False) -> Study:
+def study(
+    source: Annotated[str | Path | Mapping[str, Any], "the path of a TOML file, or its content"] | None = None,
+    *,
+    progress: bool = False,
+) -> Study:
     """Carry out a study.
 
     Parameters

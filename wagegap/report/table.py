@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.files import write_whole
 from wagegap._display.markup import to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.numbers import (
@@ -40,6 +41,7 @@ from wagegap._display.spec import (
     statistic_cell,
 )
 from wagegap._display.text import Formulas, Minus, to_csv, to_text
+from wagegap._typing import Labels
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -47,10 +49,8 @@ from wagegap.errors import (
     EmptyDataError,
     OptionError,
     check_known,
-    check_option,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.units import unit_in_heading
 
@@ -112,6 +112,7 @@ class _Entry:
     notes: tuple[str, ...]
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table that can be read, shown and saved.
@@ -202,7 +203,6 @@ class Table:
             ".md": lambda: self.markdown() + "\n",
             ".csv": lambda: self.csv(formulas=formulas),
         }
-        check_option("formulas", formulas, ("neutralise", "keep"))
         suffix = Path(path).suffix.lower()
         wrong = f"{path} has the suffix {suffix!r}, which no format has."
         check_known([suffix], writers, lambda _, hint: OptionError(f"{wrong}{hint} Known: {listing(writers)}."))
@@ -216,7 +216,7 @@ class Table:
 @public
 def table(
     *results: Any,
-    labels: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     rows: Sequence[str] | None = None,
     statistics: Sequence[str] | None = None,
     digits: int = 3,
@@ -278,7 +278,6 @@ def table(
     =====================
     Standard errors in parentheses.
     """
-    check_option("layout", layout, LAYOUTS)
     if labels is not None and not isinstance(labels, Mapping):
         raise OptionError(f"labels={labels!r} must be a dict of name -> label shown.")
     entries = _read(results, dict(labels or {}))

@@ -29,10 +29,20 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, Condition, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    FloatArray,
+    Formula,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.distributions.mass_points import GroupMass, drop_errors, notes_on_mass_points
 from wagegap.decomposition.distributions.reweighting import (
-    MODELS,
     Reweighting,
     ReweightModel,
     parse_trim,
@@ -67,7 +77,7 @@ from wagegap.decomposition.distributions.statistics import (
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimated, estimates_from_influence, joint_estimates
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import DataError, OptionError, check_known, check_options, listing
+from wagegap.errors import DataError, OptionError, check_known, listing
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
@@ -110,7 +120,7 @@ class ReweightedGap(Decomposition):
         """Keep the covariance and forget the workers and their weights."""
         return replace(super().without_units(), weights=self.weights.iloc[:0])
 
-    def plot_densities(self, ax: Any = None, **keys: Any) -> Any:
+    def plot_densities(self, ax: AxesLike = None, **keys: Any) -> Any:
         """Draw the densities of both groups and of the counterfactual.
 
         Parameters
@@ -138,14 +148,14 @@ class ReweightedGap(Decomposition):
 @refittable
 def dfl(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
     statistics: StatisticLike | Sequence[StatisticLike] = ("mean", "variance", "quantile"),
     probs: Sequence[float] = (0.1, 0.5, 0.9),
     sequence: Sequence[str | Sequence[str]] | None = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Literal["A", "B"] = "A",
     reweight: ReweightModel = "logit",
     trim: str = "none",
@@ -213,7 +223,6 @@ def dfl(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(reference=(reference, ("A", "B")), reweight=(reweight, MODELS))
     chosen, rule, trimming = parse_statistics(statistics, probs), density_rule(density), parse_trim(trim)
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind

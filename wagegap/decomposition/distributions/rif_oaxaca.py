@@ -29,7 +29,18 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from wagegap._typing import AnyArray, BoolArray, Condition, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    AnyArray,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    FloatArray,
+    Formula,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.distributions.mass_points import (
     GroupMass,
@@ -68,7 +79,7 @@ from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_sample
 from wagegap.decomposition.inference import decomposition, joint_estimates
 from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, check_options, listing, refuse_rows
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
@@ -106,13 +117,13 @@ class RifDecomposition(Decomposition):
 @refittable
 def rif_oaxaca(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
     statistic: StatisticLike | Sequence[StatisticLike] = "quantile",
     probs: Sequence[float] = (0.1, 0.5, 0.9),
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Reference = "A",
     reweight: ReweightModel | None = None,
     propensity: str | None = None,
@@ -121,7 +132,7 @@ def rif_oaxaca(  # noqa: PLR0913
     bandwidth: float | None = None,
     mass_points: MassPointRule = "recentred",
     convention: Literal["full", "stata", "none"] = "full",
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     absent_levels: Literal["raise", "base"] = "raise",
     cov: CovLike | None = None,
@@ -211,7 +222,6 @@ def rif_oaxaca(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(convention=(convention, ("full", "stata", "none")), mass_points=(mass_points, ("recentred", "peers")))
     if convention == "none" and cov is not None:
         raise OptionError(f"convention='none' gives no standard errors, and cov={str(cov)!r} asks for them.")
     chosen = parse_statistics(statistic, probs)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, Condition, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, Condition, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -52,10 +52,10 @@ __all__ = ["common_correlated_effects"]
 @refittable
 def common_correlated_effects(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    unit: str,
-    period: str,
+    unit: ColumnName,
+    period: ColumnName,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,

@@ -40,7 +40,20 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._typing import BoolArray, Condition, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    FloatArray,
+    Formula,
+    Information,
+    IntArray,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -154,7 +167,7 @@ class Flows(Result):
             .assign(deviance=self.deviance, loglik=self.loglik)
         )
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
 
         Examples
@@ -173,11 +186,11 @@ class Flows(Result):
 @refittable
 def fit_flows(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     family: FlowFamily = "poisson",
     link: Link | None = None,
-    trials: str | None = None,
+    trials: ColumnName | None = None,
     method: Literal["ml", "berkson"] = "ml",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, Condition
+from wagegap._typing import Alpha, AxesLike, BoolArray, ColumnName, Condition
 from wagegap.errors import (
     CovarianceWarning,
     DataError,
@@ -87,7 +87,7 @@ class GroggerHanson(Result):
             wages + ending: pay.loc[wages, number] for wages in _WAGES for ending, number in numbers.items()
         }).loc[list(_EQUATIONS)]  # fmt: skip
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients of pay in logarithms, which have no unit of money, on new axes where none are given.
 
         Returns
@@ -112,8 +112,8 @@ class GroggerHanson(Result):
 def grogger_hanson(  # noqa: PLR0913
     data: Any,
     *,
-    origin: str,
-    destination: str,
+    origin: ColumnName,
+    destination: ColumnName,
     movers: Sequence[str],
     stayers: Sequence[str],
     origin_wages: Sequence[str],

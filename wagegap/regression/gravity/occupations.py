@@ -21,14 +21,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, Condition, FloatArray
+from wagegap._typing import BoolArray, ColumnName, Condition, FloatArray
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
     EmptyDataError,
     OptionError,
     check_column,
-    check_option,
     listing,
     refuse_rows,
 )
@@ -49,9 +48,9 @@ def occupation_gravity(
     data: Any,
     distance: str,
     *,
-    origin: str,
-    target: str,
-    flow: str,
+    origin: ColumnName,
+    target: ColumnName,
+    flow: ColumnName,
     family: Literal["poisson", "gaussian"] = "poisson",
     cov: CovLike | None = None,
     subpop: Condition | BoolArray | None = None,
@@ -94,7 +93,6 @@ def occupation_gravity(
     {'task_distance': -1.0}
     """
     data, *_ = domain_of(data, subpop)
-    check_option("family", family, ("poisson", "gaussian"))
     panel = as_panel(data)
     for name, purpose in ((origin, "for origin"), (target, "for target"), (flow, "for flow")):
         check_column(name, panel.frame.columns, purpose)

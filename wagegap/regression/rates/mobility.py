@@ -30,17 +30,25 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import BoolArray, Condition, FloatArray, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     OptionError,
     SmallCellWarning,
-    check_count,
     check_option,
     did_you_mean,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
@@ -83,12 +91,10 @@ class Rates(Result):
     cells: pd.DataFrame
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    @public
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
         return replace(self, estimates=self.estimates.in_unit(unit))
 
-    @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
         """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
 
@@ -110,7 +116,7 @@ class Rates(Result):
         net = replace(self, estimates=self.estimates.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
         return net if unit is None else net.in_unit(unit)
 
-    def wilson(self, alpha: float = 0.05) -> pd.DataFrame:
+    def wilson(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1.
 
         Where all did the same the size is the number of workers. Differences of rates have no such interval.
@@ -124,7 +130,7 @@ class Rates(Result):
         ends = {"conf_low": np.where(p <= 0, 0.0, centre - half), "conf_high": np.where(p >= 1, 1.0, centre + half)}
         return pd.DataFrame(ends, index=self.estimates.names) * top
 
-    def jeffreys(self, alpha: float = 0.05) -> pd.DataFrame:
+    def jeffreys(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return Jeffreys' intervals with the design's effective sizes, for display: they stay within 0 and 1.
 
         Quantiles of a beta distribution with half an event and half a non-event added; the lower end is 0 where nobody
@@ -138,7 +144,6 @@ class Rates(Result):
         }
         return pd.DataFrame(ends, index=self.estimates.names) * top
 
-    @public
     def standardise(
         self,
         over: str | Sequence[str],
@@ -177,7 +182,6 @@ class Rates(Result):
         >>> rates.standardise("educ").estimates.by
         ['iso3']
         """
-        check_option("method", method, ("direct", "indirect"))
         over = [over] if isinstance(over, str) else list(over)
         estimates, cells = standardised(self.estimates, self.cells, over, standard, method)
         return replace(self, estimates=estimates, cells=cells)
@@ -195,7 +199,7 @@ class Rates(Result):
         with np.errstate(divide="ignore", invalid="ignore"):
             return p, np.where(same, workers["n"], p * (1 - p) / v), top
 
-    def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, event: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
 
         Examples
@@ -219,13 +223,13 @@ def fit_rates(  # noqa: PLR0913
     events: Mapping[str, Condition] | str | Sequence[str],
     *,
     among: Condition | None = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
     subpop: Condition | BoolArray | None = None,
-    min_rows: int = 30,
+    min_rows: Count = 30,
     keep_units: bool = True,
 ) -> Rates:
     """Estimate rates of one or several events in every cell, with the joint covariance.
@@ -267,7 +271,6 @@ def fit_rates(  # noqa: PLR0913
     ['emigration']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
     rates = rates_of(

@@ -26,16 +26,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, Condition, FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    Count,
+    FloatArray,
+    Formula,
+    IntArray,
+    RngLike,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     CovarianceError,
     DataError,
     EmptyDataError,
     FormulaError,
     OptionError,
-    check_alpha,
     check_column,
-    check_count,
     check_option,
     listing,
 )
@@ -82,7 +93,7 @@ class Roy(Result):
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     dominance: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw both distribution functions: where leavers' lies below, they are drawn from the top.
 
         Returns
@@ -100,7 +111,7 @@ class Roy(Result):
         ax.set_ylim(0, 1)
         return ax
 
-    def verdict(self, alpha: float = 0.05, *, order: int = 1) -> str:
+    def verdict(self, alpha: Alpha = 0.05, *, order: int = 1) -> str:
         """Say which way selection goes at a level of the dominance tests.
 
         Returns
@@ -109,7 +120,6 @@ class Roy(Result):
             "positive": that stayers dominate is rejected, that leavers do is not; "negative" the reverse; "none":
             neither is, the distributions may be the same; "mixed": both are, the distributions cross.
         """
-        check_alpha(alpha)
         rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
         check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
         rejected = bool(rows["leavers dominate"] < alpha), bool(rows["stayers dominate"] < alpha)
@@ -119,12 +129,12 @@ class Roy(Result):
 @refittable
 def fit_roy(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    leave: str,
-    parts: int = 5,
+    leave: ColumnName,
+    parts: Count = 5,
     orders: int | Sequence[int] = (1, 2),
-    reps: int = 999,
+    reps: Count = 999,
     rng: RngLike = 0,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
@@ -176,8 +186,6 @@ def fit_roy(  # noqa: PLR0913
     'positive'
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("parts", parts)
-    check_count("reps", reps)
     orders = [orders] if isinstance(orders, int) else list(orders)
     if not orders:
         raise OptionError("orders=[] names no order of dominance: 1, 2, or both.")

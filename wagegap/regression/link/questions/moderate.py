@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._typing import FloatArray
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -32,7 +33,6 @@ from wagegap.errors import (
     ReliabilityError,
     check_column,
     listing,
-    public,
 )
 from wagegap.estimation.design import check_columns_meet
 from wagegap.estimation.reliability import (
@@ -88,7 +88,7 @@ class Moderation(Answer):
     slope_errors: tuple[float, float]
     df: float
     reliability: float | None
-    alpha: float
+    alpha: Alpha
     values: FloatArray
     link: FittedLink
 
@@ -119,7 +119,7 @@ class Moderation(Answer):
             f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw countries by half of the trait, with the line at either quartile."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -139,7 +139,7 @@ class Moderation(Answer):
 
 @public
 def moderate(
-    link: FittedLink, trait: str, *, data: pd.DataFrame | None = None, alpha: float = 0.05, force: bool = False
+    link: FittedLink, trait: ColumnName, *, data: FrameLike | None = None, alpha: Alpha = 0.05, force: bool = False
 ) -> Moderation:
     """Ask whether the slope differs with a trait of countries.
 
