@@ -22,7 +22,7 @@ import numpy as np
 
 from wagegap.errors import ArgumentError, OptionError, did_you_mean, listing, shown
 
-__all__ = ["public"]
+__all__ = ["flaw_of", "public"]
 
 _Public = TypeVar("_Public", bound=Callable[..., Any])
 _GENERIC_AT_REST = re.compile(r"\bpd\.(Series|Index)\[\w+\]")
@@ -60,6 +60,19 @@ def public(target: _Public) -> _Public:
         elif isinstance(member, classmethod | staticmethod):
             setattr(target, name, type(member)(_door(member.__func__, title)))
     return target
+
+
+def flaw_of(function: Callable[..., Any], name: str, value: object) -> str:
+    """Say why a parameter of a public function does not take a value, without a call; an empty string where it does.
+
+    >>> def fit(formula: str, *, method: Literal["ols", "eiv"] = "ols") -> str:
+    ...     return method
+    >>> flaw_of(public(fit), "formula", 3)
+    'formula=3 must be text, not int.'
+    """
+    takes: _Signature = function.__takes__()  # type: ignore[attr-defined]
+    parameter = takes.by_name[name]
+    return _refusal(parameter.kinds, name, value) if parameter.kinds and value is not parameter.default else ""
 
 
 def _door(function: Any, title: str) -> Any:

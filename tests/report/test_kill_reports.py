@@ -22,11 +22,11 @@ def kill_reports():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_killed_run_leaves_the_older_or_the_newer_report(kill_reports, tmp_path):
-    tally = kill_reports.run_all(1, 1, tmp_path, parts=("savings", "calls"), stride=24)
+    tally = kill_reports.run_all(1, 1, tmp_path, parts=("savings", "calls"), stride=40)
     assert tally.faults == []
     states = {state for _, state in tally.outcomes}
     assert states <= {"old", "new", "had to be undone", "whole at once", "undone by the next run"}
-    assert sum(n for (kind, _), n in tally.outcomes.items() if kind.startswith("ENOSPC")) >= 6
+    assert sum(n for (kind, _), n in tally.outcomes.items() if kind.startswith("ENOSPC")) >= 3
 
 
 def test_the_script_would_see_a_mixture(kill_reports, tmp_path):
