@@ -63,15 +63,14 @@ def public(target: _Public) -> _Public:
 
 
 def flaw_of(function: Callable[..., Any], name: str, value: object) -> str:
-    """Say why a parameter of a public function does not take a value, without a call; an empty string where it does.
+    """Say why a parameter of a function does not take a value, without a call; an empty string where it does.
 
     >>> def fit(formula: str, *, method: Literal["ols", "eiv"] = "ols") -> str:
     ...     return method
-    >>> flaw_of(public(fit), "formula", 3)
+    >>> flaw_of(fit, "formula", 3)
     'formula=3 must be text, not int.'
     """
-    takes: _Signature = function.__takes__()  # type: ignore[attr-defined]
-    parameter = takes.by_name[name]
+    parameter = _door(function, function.__name__).__takes__().by_name[name]
     return _refusal(parameter.kinds, name, value) if parameter.kinds and value is not parameter.default else ""
 
 
