@@ -46,7 +46,6 @@ __all__ = [
 
 _COMPARED = re.compile(r"[=<>'\"]")
 _CATEGORICAL = re.compile(r"C\(")
-"""Numbers up to this have squares that can be added up."""
 _LEVELS = 100
 _SAMPLED = 2_000
 """Rows in which levels are counted first; where there are few, there are not many in all."""
