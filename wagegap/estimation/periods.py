@@ -100,7 +100,8 @@ def order_periods(column: pd.Series[Any]) -> Periods:
     ...
     wagegap.errors.DataError: periods 'when' are text without a known order, such as 'before', 'after'. ...
     """
-    check_keys(pd.DataFrame({column.name or "period": column}), [column.name or "period"])
+    named = column.rename(str(column.name or "period"))
+    check_keys(named.to_frame(), [str(named.name)])
     codes, levels = pd.factorize(column)
     labels = pd.Series(levels, name=column.name)
     found = _values_of(labels)
