@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from wagegap.errors import (
     check_alpha,
-    check_axes,
     check_between_0_and_1,
     check_count,
     check_finite,
@@ -35,6 +34,8 @@ Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB"
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
 Condition: TypeAlias = Annotated[str | Callable[..., Any], "text such as 'exper > 5', or a callable of the data frame"]
 """A condition on rows, or an expression of columns: a text, or a callable of the data frame."""
+AxesLike: TypeAlias = Annotated[Any, check_axes]
+"""Axes of matplotlib to draw on, or None for new ones."""
 RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
 Alpha: TypeAlias = Annotated[float, check_alpha]
 Count: TypeAlias = Annotated[int, check_count]
@@ -44,7 +45,6 @@ ColumnName: TypeAlias = Annotated[str, "the name of one column"]
 ColumnNames: TypeAlias = Annotated[ColumnName | Sequence[ColumnName], "the name of a column, or a list of columns"]
 Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]
 Labels: TypeAlias = Annotated[Mapping[str, str], "a dict of name -> label"]
-Ax: TypeAlias = Annotated[Any, check_axes]
 Label: TypeAlias = Annotated[Any, check_label]
 FrameLike: TypeAlias = Any
 """Any data frame: pandas, polars, Arrow, a dict of columns. What it is, and holds, is asked where it is read."""

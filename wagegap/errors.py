@@ -251,8 +251,8 @@ class _Writer(reprlib.Repr):
             return f"<{type(x).__name__}>"
 
     def repr_instance(self, x: Any, _: int) -> str:
-        text = repr(x)
-        return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text[: self.maxother]
+        text = repr(x)[: self.maxother]
+        return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text
 
 
 def _cut(text: str, limit: int) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, literal, name_axes, new_axes
 from wagegap._display.intervals import bars
 from wagegap._display.scatter import line_band
-from wagegap._typing import Ax, FloatArray
+from wagegap._typing import AxesLike, FloatArray
 
 __all__ = ["plot_curves", "plot_detail", "plot_totals", "quantile_of"]
 
@@ -32,7 +32,7 @@ def quantile_of(statistic: str) -> float | None:
     return float(match.group(1)) if match else None
 
 
-def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: Ax = None, *, alpha: float = 0.05) -> Any:
+def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: AxesLike = None, *, alpha: float = 0.05) -> Any:
     """Draw the totals: curves with bands where the statistics of one comparison are a run of quantiles, else bars.
 
     Parameters
@@ -57,7 +57,7 @@ def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: Ax = Non
 
 
 def plot_detail(
-    frame: pd.DataFrame, keys: Sequence[str], direction: str, unit: str, ax: Ax = None, *, alpha: float = 0.05
+    frame: pd.DataFrame, keys: Sequence[str], direction: str, unit: str, ax: AxesLike = None, *, alpha: float = 0.05
 ) -> Any:
     """Draw one component by regressor: bars, or lines along a run of quantiles.
 

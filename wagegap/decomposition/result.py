@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, Ax, FloatArray, IntArray
+from wagegap._typing import Alpha, AxesLike, FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -52,7 +52,7 @@ class Detail(Result):
         """Return one row for each row of the detail, with its share of the gap."""
         return super().tidy(alpha).assign(share=self.shares)
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the detail as bars with intervals, largest first; along a run of quantiles as lines.
 
         Rows that are zero by construction, such as the constant among what characteristics explain, are left out.
@@ -202,7 +202,7 @@ class Decomposition(Result):
         no_gap = ["A gap of zero has no shares."] if np.isnan(self._gaps()).any() else []
         return (*reference, rows, f"Covariance: {self.estimates.describe()}.", *sample, *self.notes, *no_gap)
 
-    def plot(self, ax: Ax = None, *, component: str | None = None, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, component: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the decomposition.
 
         Parameters

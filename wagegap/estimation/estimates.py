@@ -38,7 +38,6 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_keys_meet,
-    check_label,
     listing,
     no_column,
     refuse_rows,
@@ -684,30 +683,6 @@ def _complete_labels(labels: pd.DataFrame) -> pd.DataFrame:
     defaults = {"term": "value", "unit": "none", "comparison": ""}
     frame = labels.reset_index(drop=True).assign(**{name: defaults[name] for name in LABELS if name not in labels})
     return frame[[c for c in frame.columns if c not in LABELS] + list(LABELS)]
-
-
-def _labels_asked(name: str, wanted: Any) -> list[Any]:
-    """Labels that are asked for: one, or a list of them."""
-    values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset | range | pd.Series | pd.Index) else None
-    if isinstance(wanted, np.ndarray) and wanted.ndim == 1:
-        values = wanted.tolist()
-    for value in [wanted] if values is None else values:
-        check_label(name, value)
-    return [wanted] if values is None else values
-
-
-def _places(rows: Any, names: Sequence[str]) -> IntArray:
-    """Positions that are asked for, by number, slice or mask."""
-    n = len(names)
-    if isinstance(rows, pd.Series) and rows.dtype == bool:
-        rows = by_name(rows, [range(n), names], "the mask")
-    try:
-        places: IntArray = np.atleast_1d(np.arange(n)[rows if isinstance(rows, slice | int) else np.asarray(rows)])
-    except (IndexError, TypeError, ValueError):
-        places = np.empty((0, 0), dtype=np.intp)
-    if places.ndim != 1:
-        raise OptionError(f"rows={shown(rows)} must be places below {n:,}, a slice, or a mask of {n:,}.")
-    return places
 
 
 def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArray | pd.DataFrame | None) -> FloatArray:

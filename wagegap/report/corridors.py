@@ -16,7 +16,7 @@ from wagegap._arguments import public
 from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
 from wagegap._display.labels import put_caption, write_beside
 from wagegap._display.numbers import format_key, format_number, spaced
-from wagegap._typing import Ax, BoolArray, ColumnName, Count, FloatArray, Labels
+from wagegap._typing import AxesLike, BoolArray, ColumnName, Count, FloatArray, Labels
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -51,7 +51,7 @@ def plot_corridors(  # noqa: PLR0913
     highlight: str | Sequence[str] = (),
     labels: Labels | None = None,
     unit: str | None = None,
-    ax: Ax = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw the largest corridors of migration as bars: both ways of a pair of places beside each other, and their net.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import figure_of, literal, name_axes, new_axes
 from wagegap._display.spec import plain
-from wagegap._typing import Alpha, Ax, Count
+from wagegap._typing import Alpha, AxesLike, Count
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -33,7 +33,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 @public
 def plot_forest(
-    results: Any, *, ax: Ax = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
+    results: Any, *, ax: AxesLike = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -66,6 +66,8 @@ def plot_forest(
     22
     """
     named = results if isinstance(results, Mapping) else {"": results}
+    if not named:
+        raise DataError("there are no results to draw.")
     frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
     units = list(dict.fromkeys(frame["unit"]))
     if len(units) > 1:
@@ -81,7 +83,7 @@ def plot_forest(
 
 
 @public
-def plot_link(link: Link, *, ax: Ax = None, alpha: Alpha = 0.05) -> Any:
+def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
     Parameters
@@ -110,7 +112,7 @@ def plot_transitions(
     *,
     cells: Mapping[str, Any] | None = None,
     at_most: Count = 12,
-    ax: Ax = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -157,7 +159,7 @@ def plot_incidence(
     stacked: bool = False,
     uniform: bool = False,
     alpha: Alpha = 0.05,
-    ax: Ax = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw the cumulative incidence of exits of one or several fits, side by side or together.
 
@@ -219,7 +221,7 @@ def plot_effects(
     which: Literal["effects", "elasticities"] = "effects",
     exit: str | None = None,
     alpha: Alpha = 0.05,
-    ax: Ax = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw average marginal effects or elasticities of one or several results, with intervals and a line at zero.
 

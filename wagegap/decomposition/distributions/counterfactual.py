@@ -34,7 +34,7 @@ import pandas as pd
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     ColumnNames,
@@ -196,7 +196,7 @@ class CounterfactualGap(Decomposition):
 
     def plot(
         self,
-        ax: Ax = None,
+        ax: AxesLike = None,
         *,
         component: str | None = None,
         alpha: Alpha = 0.05,

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import (
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     ColumnNames,
@@ -120,7 +120,7 @@ class ReweightedGap(Decomposition):
         """Keep the covariance and forget the workers and their weights."""
         return replace(super().without_units(), weights=self.weights.iloc[:0])
 
-    def plot_densities(self, ax: Ax = None, **keys: Any) -> Any:
+    def plot_densities(self, ax: AxesLike = None, **keys: Any) -> Any:
         """Draw the densities of both groups and of the counterfactual.
 
         Parameters

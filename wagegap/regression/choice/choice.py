@@ -28,7 +28,17 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import Ax, BoolArray, ColumnName, Condition, FloatArray, Formula, Label, SmallSample, WeightKind
+from wagegap._typing import (
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    FloatArray,
+    Formula,
+    Label,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import DataWarning, OptionError, check_column, did_you_mean, listing, warn
 from wagegap.estimation.cellwise import relate
 from wagegap.estimation.covariance.options import CovLike, parse_cov
@@ -164,7 +174,7 @@ class Choice(Result):
         wide = frame.pivot_table(index="alternative", columns="changed", values="value", sort=False)
         return wide.reindex(index=self.model.levels, columns=self.model.levels)
 
-    def plot(self, ax: Ax = None, *, variable: str | None = None, data: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None, *, variable: str | None = None, data: Any = None) -> Any:
         """Draw where those go who give up an alternative, or the elasticities in an attribute, as a matrix.
 
         Parameters

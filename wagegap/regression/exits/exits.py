@@ -32,7 +32,7 @@ from scipy import stats
 
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     ColumnNames,
@@ -161,7 +161,7 @@ class Exits(Result):
         low, high = (1 - (1 - safe) ** np.exp(sign * scale) for sign in (-1, 1))
         return frame.assign(conf_low=np.where(inside, low, f), conf_high=np.where(inside, high, f))
 
-    def plot(self, ax: Ax = None, *, exit: str | None = None, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, exit: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the average marginal effects with their intervals, exits beside each other, on new axes by itself.
 
         Parameters
@@ -192,7 +192,7 @@ class Exits(Result):
 
     def plot_incidence(
         self,
-        ax: Ax = None,
+        ax: AxesLike = None,
         *,
         exit: str | None = None,
         alpha: Alpha = 0.05,

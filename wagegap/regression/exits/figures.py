@@ -24,7 +24,7 @@ from wagegap._display.axes import (
 from wagegap._display.labels import name_ends, write_below
 from wagegap._display.numbers import format_key, spaced
 from wagegap._display.scatter import line_band
-from wagegap._typing import Ax, FloatArray
+from wagegap._typing import AxesLike, FloatArray
 from wagegap.errors import OptionError
 from wagegap.regression.figures import MOST_LINES, cell_names
 
@@ -88,7 +88,7 @@ def curves_of(
     return curves
 
 
-def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = False, ax: Ax = None) -> Any:
+def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = False, ax: AxesLike = None) -> Any:
     """Draw curves: those of one exit together, others a panel for each fit and cell, on the same axes' limits.
 
     Returns

@@ -42,7 +42,7 @@ from scipy import special
 
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     Condition,
@@ -167,7 +167,7 @@ class Flows(Result):
             .assign(deviance=self.deviance, loglik=self.loglik)
         )
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
 
         Examples

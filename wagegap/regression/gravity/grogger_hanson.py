@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import Alpha, Ax, BoolArray, ColumnName, Condition
+from wagegap._typing import Alpha, AxesLike, BoolArray, ColumnName, Condition
 from wagegap.errors import (
     CovarianceWarning,
     DataError,
@@ -87,7 +87,7 @@ class GroggerHanson(Result):
             wages + ending: pay.loc[wages, number] for wages in _WAGES for ending, number in numbers.items()
         }).loc[list(_EQUATIONS)]  # fmt: skip
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients of pay in logarithms, which have no unit of money, on new axes where none are given.
 
         Returns

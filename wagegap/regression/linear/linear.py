@@ -29,7 +29,7 @@ from scipy import linalg, stats
 from wagegap._arguments import public
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     Condition,
@@ -103,7 +103,7 @@ class Linear(Result):
     diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TESTS))
     sigma: float = np.nan
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
 
         Examples

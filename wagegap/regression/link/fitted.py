@@ -19,7 +19,7 @@ from wagegap._arguments import public_methods
 from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap._typing import Alpha, AnyArray, Ax, FloatArray
+from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import finite_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
@@ -361,7 +361,7 @@ class Answer(ABC):
         """Return the numbers behind it."""
 
     @abstractmethod
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, Ax, ColumnName, FloatArray
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.table import ESTIMATORS
@@ -227,7 +227,7 @@ class Link(FittedLink):
 
     # figures ---------------------------------------------------------------------------------------------------
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
 
         Beside a corrected line the naive one is dashed. Without a premium the rates are drawn with their intervals, and

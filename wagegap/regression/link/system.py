@@ -23,7 +23,7 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.numbers import spaced
-from wagegap._typing import Alpha, Ax, ColumnNames, FloatArray, FrameLike
+from wagegap._typing import Alpha, AxesLike, ColumnNames, FloatArray, FrameLike
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -65,7 +65,7 @@ class LinkSystem(Result):
     residual_correlation: pd.DataFrame
     weighting: str
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the slopes of every outcome with their intervals, outcomes beside each other.
 
         Parameters

@@ -29,7 +29,7 @@ import pandas as pd
 
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnNames,
     Condition,
@@ -155,7 +155,7 @@ class Premiums(Result):
             frame["reliability"] = self.reliability()
         return frame
 
-    def plot(self, ax: Ax = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the premiums with their intervals, largest first, on new axes where none are given.
 
         Examples

@@ -30,7 +30,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import Alpha, Ax, BoolArray, ColumnNames, Condition, Count, FloatArray, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -189,7 +199,7 @@ class Rates(Result):
         with np.errstate(divide="ignore", invalid="ignore"):
             return p, np.where(same, workers["n"], p * (1 - p) / v), top
 
-    def plot(self, ax: Ax = None, *, event: str | None = None, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, event: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
 
         Examples

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import (
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     ColumnNames,
@@ -81,7 +81,7 @@ class Transitions(Result):
         table = frame.pivot_table(index=self.origin, columns="term", values="share", observed=True)
         return table.rename_axis(columns=self.destination)
 
-    def plot(self, ax: Ax = None, *, at_most: int = 12, **keys: Any) -> Any:
+    def plot(self, ax: AxesLike = None, *, at_most: int = 12, **keys: Any) -> Any:
         """Draw the matrix: shares in per cent with their standard errors, origins in rows, stayers set off.
 
         Parameters

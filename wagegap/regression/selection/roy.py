@@ -28,7 +28,7 @@ import pandas as pd
 
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnName,
     Condition,
@@ -93,7 +93,7 @@ class Roy(Result):
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     dominance: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw both distribution functions: where leavers' lies below, they are drawn from the top.
 
         Returns

@@ -31,7 +31,7 @@ import pandas as pd
 
 from wagegap._typing import (
     Alpha,
-    Ax,
+    AxesLike,
     BoolArray,
     ColumnNames,
     Condition,
@@ -128,7 +128,7 @@ class Selection(Result):
         chosen, title = outcome.select(term=term), f"Premium of {term}{at}, selection corrected"
         return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
-    def plot(self, ax: Ax = None, *, term: str | None = None, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, term: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw coefficients of the outcome equation, corrected beside uncorrected, with their intervals.
 
         Parameters

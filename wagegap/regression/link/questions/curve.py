@@ -25,7 +25,7 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
 from wagegap._progress import track
-from wagegap._typing import Alpha, Ax, ColumnNames, Count, FloatArray, FrameLike, IntArray, RngLike
+from wagegap._typing import Alpha, AxesLike, ColumnNames, Count, FloatArray, FrameLike, IntArray, RngLike
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -94,7 +94,7 @@ class SpecificationCurve(Answer):
             f"{tail}"
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the sorted slopes with their intervals, and below them the choices behind each."""
         shown = self.tidy().query("not refused").reset_index(drop=True)
         held = shown["controls"].str.split(" + ", regex=False)

@@ -28,7 +28,7 @@ from wagegap._arguments import public
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
-from wagegap._typing import Alpha, AnyArray, Ax, CodeArray, Count, FloatArray, RngLike, Share
+from wagegap._typing import Alpha, AnyArray, AxesLike, CodeArray, Count, FloatArray, RngLike, Share
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
 from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
 from wagegap.regression.link.cells import LinkCells
@@ -85,7 +85,7 @@ class FewCountries(Answer):
             f"{100 * self.power:g} times in a hundred."
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slope without each country, the fullest change first."""
         shown = self.influence.assign(size=self.influence["change"].abs()).sort_values("size", ascending=False)
         shown = shown[np.isfinite(shown["slope"])].head(40)

@@ -24,7 +24,7 @@ from pandas.api.types import is_numeric_dtype
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._typing import Alpha, Ax, ColumnName, FloatArray, FrameLike
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -119,7 +119,7 @@ class Moderation(Answer):
             f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw countries by half of the trait, with the line at either quartile."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax

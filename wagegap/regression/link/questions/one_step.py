@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._typing import Ax, CodeArray, Count, FloatArray, RngLike
+from wagegap._typing import AxesLike, CodeArray, Count, FloatArray, RngLike
 from wagegap.errors import DataError, check_column
 from wagegap.estimation.design import free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
@@ -89,7 +89,7 @@ class OneStep(Answer):
             f"two steps the naive slope is {scale.signed(self.link.naive().slope)}."
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slopes with their intervals."""
         return draw_slopes(self.tidy(), "step", ax, height=1.8, label="slope, 95 % intervals")
 

@@ -26,7 +26,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
-from wagegap._typing import Alpha, Ax, FloatArray, IntArray
+from wagegap._typing import Alpha, AxesLike, FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
@@ -97,7 +97,7 @@ class Outlier(Answer):
             "picked for looking odd)."
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the others, their line, and the interval for the country."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax

@@ -21,7 +21,7 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._typing import Alpha, Ax, FloatArray
+from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.errors import CovarianceError
 from wagegap.estimation.units import unit_in_heading
 from wagegap.regression.link.estimators.ml import fit_ml
@@ -68,7 +68,7 @@ class Pooled(Answer):
             "for regressions."
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw an arrow from each country's own figures to the pooled ones, with the line."""
         f, cells = self.frame, self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -86,7 +86,7 @@ class Pooled(Answer):
         ax.legend(frameon=False, fontsize=8)
         return cells.label_axes(ax)
 
-    def plot_caterpillar(self, ax: Ax = None) -> Any:
+    def plot_caterpillar(self, ax: AxesLike = None) -> Any:
         """Draw the premiums with their intervals before and after, largest first."""
         f = self.frame.sort_values("pooled_premium", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.26 * len(f)) if ax is None else ax

@@ -24,7 +24,7 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses, line_band
-from wagegap._typing import Alpha, Ax, FloatArray
+from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.errors import DataError
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
 
@@ -99,7 +99,7 @@ class Prediction(Answer):
             f"{known}.{outside}{unknown}"
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the country as it is and as it would be, beside the others and the line."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax

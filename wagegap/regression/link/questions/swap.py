@@ -18,7 +18,7 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.numbers import format_number
-from wagegap._typing import Alpha, Ax
+from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError, UnitError
 from wagegap.regression.link.cells import estimates_of, positions, single_premium
 from wagegap.regression.link.estimators.estimator import jackknife_errors
@@ -76,7 +76,7 @@ class Swap(Answer):
             f"{scale.signed(self.second.slope)} according to {self.names[1]}: {agree} (difference {low} to {high})."
         )
 
-    def plot(self, ax: Ax = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw both slopes with their intervals."""
         label = f"slope, {100 * (1 - self.alpha):g} % intervals"
         return draw_slopes(self.tidy().iloc[:2], "source", ax, height=1.6, label=label)
