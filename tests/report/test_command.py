@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from wagegap.__main__ import main
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and streams of POSIX")
 
+resource = pytest.importorskip("resource", reason="limits of POSIX")
 ENV = {**os.environ, "PYTHONPATH": str(Path(wagegap.__file__).parents[1])}
 SMALL = """
 title = "Pay in K\u00f6ln \u2013 \ud55c\uad6d \\u001b[31m"
