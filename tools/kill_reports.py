@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -65,22 +66,36 @@ def small_study(which):
     return Study(which, "?", (Finding(which, which),), tables, figures, {}, 1)
 
 
-def save_in_turn(folder):
+def save_in_turn(folder, out):
     """Save the two studies in turn until a signal comes; say what is being done, and at the end which report stands."""
     from wagegap.__main__ import _Stop, _stoppable
 
-    small_study("new")  # imports and fonts
-    print("ready", flush=True)
+    print("ready", file=out, flush=True)
     try:
         with _stoppable():
             while True:
                 for which in ("new", "old"):
                     study = small_study(which)  # anew: a figure drawn twice is not the same to the last bit
-                    print(f"writing {which}", flush=True)
+                    print(f"writing {which}", file=out, flush=True)
                     study.save(folder)
-                    print(f"written {which}", flush=True)
+                    print(f"written {which}", file=out, flush=True)
     except (KeyboardInterrupt, _Stop) as error:
-        print("said", *getattr(error, "__notes__", []), flush=True)
+        print("said", *getattr(error, "__notes__", []), file=out, flush=True)
+
+
+def saving(folder):
+    """Begin a process that saves in turn; return its id and what it says."""
+    out, into = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which wait for work
+        child = os.fork()
+    if child:
+        os.close(into)
+        return child, os.fdopen(out)
+    try:
+        save_in_turn(folder, os.fdopen(into, "w"))
+    finally:
+        os._exit(0)
 
 
 class Tally:
@@ -140,16 +155,16 @@ def kill_savings(tally, runs, rng):
     """Kill the process that saves in turn."""
     from wagegap.report.folder import recover
 
-    folder = place(tally, tally.room / "savings")
+    folder, state = place(tally, tally.room / "savings"), "old"
     for i in range(runs * len(SIGNALS)):
         number = SIGNALS[i % len(SIGNALS)]
-        with subprocess.Popen(
-            [sys.executable, __file__, "--save", str(folder)], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
-        ) as run:
-            run.stdout.readline()
+        child, said_by = saving(folder)
+        with said_by:
+            said_by.readline()
             in_motion(folder, rng) if (i // len(SIGNALS)) % 2 else time.sleep(rng.random() * 1.5)
-            run.send_signal(number)
-            lines = run.stdout.read().splitlines()
+            os.kill(child, number)
+            lines = said_by.read().splitlines()
+        os.waitpid(child, 0)
         target = [line.split()[1] for line in lines if line.startswith("writing")][-1:] or ["new"]
         said = "".join(line for line in lines if line.startswith("said")).removeprefix("said").strip()
         kind = f"saving, {number.name}"
@@ -157,8 +172,8 @@ def kill_savings(tally, runs, rng):
         if number == signal.SIGKILL:
             tally.outcomes[kind, "had to be undone" if halfway else "whole at once"] += 1
             recover(folder)
-        other = {"new": "old", "old": "new"}[target[0]]
-        tally.judge(kind, folder, said=said, expected={"before": other, "after": target[0]})
+        before = [line.split()[1] for line in lines if line.startswith("written")][-1:] or [state]
+        state = tally.judge(kind, folder, said=said, expected={"before": before[0], "after": target[0]})
 
 
 def kill_commands(tally, runs, rng):
@@ -321,10 +336,8 @@ def main():
     parser.add_argument("--runs", type=int, default=50, help="of each signal and size (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--parts", nargs="+", default=["savings", "commands", "calls", "sizes", "disk"])
-    parser.add_argument("--save", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.save:
-        return save_in_turn(Path(options.save))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
     with tempfile.TemporaryDirectory() as room:
         tally = run_all(options.runs, options.seed, Path(room), parts=options.parts)
     kinds = list(dict.fromkeys(kind for kind, _ in tally.outcomes))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,7 +21,6 @@ def kill_reports():
     return module
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_killed_run_leaves_the_older_or_the_newer_report(kill_reports, tmp_path):
     tally = kill_reports.run_all(1, 1, tmp_path, parts=("savings", "calls"), stride=40)
     assert tally.faults == []
