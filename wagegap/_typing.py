@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wagegap.errors import (
     check_alpha,
+    check_axes,
     check_between_0_and_1,
     check_count,
     check_finite,

@@ -14,7 +14,7 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ from scipy import stats
 from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import Alpha, AnyArray, Count, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, BoolArray, Count, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -314,13 +314,13 @@ class Estimates:
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = _labels_asked(name, wanted)
-            labels = self.labels[name].astype(object)  # text of Arrow takes no half characters
-            if not labels.isin(values).all():
+            values = _levels_wanted(name, wanted)
+            wanted_rows = _holds_one_of(self.labels[name], values)
+            if not wanted_rows.all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
-            mask &= labels.isin(values).to_numpy()
-        chosen = np.flatnonzero(mask) if rows is None else _places(rows, self.names)
+            mask &= wanted_rows
+        chosen = self._chosen(rows, mask)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
         return replace(
@@ -329,6 +329,19 @@ class Estimates:
             values=self.values[chosen],
             maps=tuple(matrix[chosen] for matrix in self.maps),
         )
+
+    def _chosen(self, rows: Any, mask: BoolArray) -> IntArray:
+        """Positions of rows that are given as positions, a slice or a mask."""
+        if rows is None:
+            return np.flatnonzero(mask)
+        if isinstance(rows, pd.Series) and rows.dtype == bool:
+            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
+        try:
+            return np.atleast_1d(np.arange(len(mask))[rows if isinstance(rows, slice) else np.asarray(rows)])
+        except (IndexError, TypeError, ValueError) as error:
+            raise OptionError(
+                f"rows={shown(rows)} must be positions among {len(mask)}, a slice of them, or a mask of true and false."
+            ) from error
 
     def map(
         self,
@@ -583,6 +596,26 @@ def join_estimates(first: Any, *others: Any, independent: bool = False, title: s
     parts = [_own(first), *map(_own, others)]
     words = title or "; ".join(dict.fromkeys(part.title for part in parts))
     return replace(_join_all(parts, independent=independent), title=words)
+
+
+def _levels_wanted(name: str, wanted: Any) -> list[Any]:
+    """Levels of a label that are chosen, one or several of them."""
+    listed = isinstance(wanted, Sequence | np.ndarray | pd.Series | pd.Index | set | range)
+    if listed and not isinstance(wanted, str | bytes) and getattr(wanted, "ndim", 1) == 1:
+        values = list(wanted)
+        if all(isinstance(value, Hashable) for value in values):
+            return values
+    elif isinstance(wanted, Hashable) and (np.isscalar(wanted) or not hasattr(wanted, "__dict__")):
+        return [wanted]
+    raise OptionError(f"{name}={shown(wanted)} must be a level of {name!r}, or a list of levels.")
+
+
+def _holds_one_of(labels: pd.Series[Any], values: Sequence[Any]) -> BoolArray:
+    """Rows whose label is one of some values; of values that no column of labels can hold, an error."""
+    try:
+        return labels.astype(object).isin(values).to_numpy(dtype=bool)  # text of Arrow takes no half characters
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{labels.name}={shown(values)} are no levels of {labels.name!r}.") from error
 
 
 def _join_all(parts: Sequence[Estimates], *, independent: bool) -> Estimates:
