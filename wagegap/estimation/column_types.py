@@ -23,6 +23,7 @@ from wagegap.errors import DataError
 __all__ = [
     "LARGEST",
     "LARGEST_WEIGHT",
+    "LEAST",
     "LEAST_WEIGHT",
     "Held",
     "as_numbers",
@@ -37,8 +38,8 @@ __all__ = [
 Held: TypeAlias = Literal["numbers", "text", "dates", "durations", "complex", "category", "mixed", "objects"]
 """What a column holds; "mixed" is numbers and text."""
 
-LARGEST = 1e100
-"""Sums of squares and products of larger numbers are no numbers any more (a float ends at 1.8e308)."""
+LEAST, LARGEST = 1e-100, 1e100
+"""Sums of squares and products of larger numbers are no numbers (a float ends at 1.8e308); of smaller ones, 0."""
 LEAST_WEIGHT, LARGEST_WEIGHT = 1e-100, 1e50
 """Weights between these can be squared together with the largest numbers, and divided by."""
 _DIGITS = re.compile(r"\s*[+-]?(\d[\d.,' ]*|[.,]\d+)(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)

@@ -100,7 +100,8 @@ def order_periods(column: pd.Series[Any]) -> Periods:
     ...
     wagegap.errors.DataError: periods 'when' are text without a known order, such as 'before', 'after'. ...
     """
-    check_keys(pd.DataFrame({column.name or "period": column}), [column.name or "period"])
+    name = str(column.name or "period")
+    check_keys(column.to_frame(name), [name])
     codes, levels = pd.factorize(column)
     labels = pd.Series(levels, name=column.name)
     found = _values_of(labels)
