@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE, PICTURE = ROOT / "docs" / "architecture.md", ROOT / "docs" / "architecture.svg"
 START, END = "<!-- imports: written by tools/draw_architecture.py -->", "<!-- end of imports -->"
 
-GROUND = ("wagegap", "_version", "_typing", "_progress", "errors")
+GROUND = ("wagegap", "_version", "_arguments", "_typing", "_progress", "errors")
 """The package itself and the files that every room may import: left out of list and picture."""
 LAYERS = ("__main__", "report", "decomposition", "regression", "datasets", "panel", "estimation", "_display")
 

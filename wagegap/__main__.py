@@ -1,16 +1,38 @@
-"""The main job: `python -m wagegap [STUDY.toml] [-o FOLDER]` carries out a study and writes its report."""
+"""The main job: `python -m wagegap [STUDY.toml] [-o FOLDER]` carries out a study and writes its report.
+
+However it ends, it ends in one line: what went wrong, and which report stands. Text that a study or its data brought is
+printed without characters that a terminal would obey, and in the letters that the terminal has.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import textwrap
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from wagegap import __version__
 from wagegap.errors import WagegapError
+
+if TYPE_CHECKING:
+    from wagegap.report.page import Study
+
+_REFUSED, _UNPRINTED, _INTERRUPTED = 2, 1, 128
+"""Exit codes: nothing done; done, but not printed; by a signal, whose number is added."""
+
+
+class _Stop(BaseException):
+    """A signal that ends the run; not an `Exception`, so that nothing takes it for a failure of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,32 +47,127 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--version", action="version", version=f"wagegap {__version__}")
     options = parser.parse_args(arguments)
+    from wagegap.report.folder import page_mark
+
+    before: Any = None
+    _fill_streams()
     try:
-        return _run(options.study, options.output, progress=not options.quiet)
+        with _stoppable():
+            before = page_mark(options.output)
+            return _run(options.study, options.output, progress=not options.quiet and sys.stderr is not None)
     except WagegapError as error:
-        print(f"wagegap: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough; the report is written
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("wagegap: interrupted; nothing was written.", file=sys.stderr)
-        return 130
+        _complain(str(error))
+        return _REFUSED
+    except KeyboardInterrupt as error:
+        _complain(f"interrupted. {_stands(error, options.output, before)}")
+        return _INTERRUPTED + signal.SIGINT
+    except _Stop as error:
+        _complain(f"stopped by {signal.Signals(error.number).name}. {_stands(error, options.output, before)}")
+        return _INTERRUPTED + error.number
 
 
 def _run(source: str | None, output: str, *, progress: bool) -> int:
-    from wagegap.report.page import check_folder
+    from wagegap.report.folder import check_folder, recover
     from wagegap.report.study import study
 
-    check_folder(Path(output))
+    check_folder(output)
+    recover(output)
     done = study(source, progress=progress)
-    folder = done.save(output)
-    print(f"{done.title}\n")
+    page = done.save(output) / "report.html"
+    try:
+        _print(sys.stdout, f"{_findings(done)}\nReport: {page}")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        _discard(sys.stdout)
+    except OSError as error:
+        _discard(sys.stdout)
+        _complain(f"the findings cannot be printed: {error.strerror or error}. The report is written: {page}")
+        return _UNPRINTED
+    return 0
+
+
+def _findings(done: Study) -> str:
+    lines = [f"{done.title}\n"]
     for finding in done.findings:
         mark = "" if finding.kind == "finding" else f"[{finding.kind}] "
-        print(textwrap.fill(f"{mark}{finding.about}: {finding.text}", width=80, subsequent_indent="    "), end="\n\n")
-    print(f"Report: {folder / 'report.html'}", flush=True)
-    return 0
+        said = f"{mark}{finding.about}: {finding.text}"
+        lines.append(textwrap.fill(said, width=80, subsequent_indent="    ") + "\n")
+    return "\n".join(lines)
+
+
+def _stands(error: BaseException, output: str, before: Any) -> str:
+    """Which report stands after an interruption: saving notes it on the error, and the page that is there shows it."""
+    from wagegap.report.folder import NEW, page_mark, standing
+
+    state = standing(output) if page_mark(output) == before else NEW
+    return " ".join(getattr(error, "__notes__", [])) or f"{state}."
+
+
+# streams -------------------------------------------------------------------------------------------------------------
+
+
+def _print(stream: TextIO | None, text: str) -> None:
+    """Print text; raise `OSError` where there is nowhere to."""
+    if stream is None:  # closed before the program began
+        raise OSError(9, "stdout is closed")
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    shown = "".join(map(_harmless, text)).encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(shown, file=stream, flush=True)
+    except ValueError as error:  # closed since
+        raise OSError(9, "stdout is closed") from error
+
+
+def _harmless(char: str) -> str:
+    r"""A character, spelt out where a terminal would obey it or hide what follows.
+
+    >>> _harmless("é"), _harmless("\x1b")
+    ('é', '\\x1b')
+    """
+    return char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else ascii(char)[1:-1]
+
+
+def _complain(message: str) -> None:
+    """Print a line on stderr, where there is one."""
+    with suppress(OSError):
+        if sys.stderr is not None:
+            _print(sys.stderr, f"wagegap: {message}")
+
+
+def _fill_streams() -> None:
+    """Open what was closed before the program began, so that no file of the report becomes its stdout or stderr."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Let a stream that takes nothing end in nothing, so that the interpreter does not complain of it as it ends."""
+    with suppress(OSError, ValueError):
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let the signals that end a program raise, so that nothing half done stays; afterwards as it was."""
+
+    def stop(number: int, frame: object) -> NoReturn:
+        raise _Stop(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    former = {number: signal.getsignal(number) for number in numbers}
+    taken = [number for number, handler in former.items() if handler is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

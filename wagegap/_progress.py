@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TextIO, TypeVar
 
 __all__ = ["track"]
 
@@ -29,8 +31,26 @@ def track(items: Iterable[_T], description: str, progress: bool, *, total: int |
     >>> [replicate**2 for replicate in track(range(3), "replicates", progress=False)]
     [0, 1, 4]
     """
-    if not progress:
+    if not progress or sys.stderr is None:
         return items
     from tqdm import tqdm
 
-    return tqdm(items, description, total)
+    return tqdm(items, description, total, file=_Lenient(sys.stderr))
+
+
+class _Lenient:
+    """A stream whose failures are no reason to stop: a bar is lost, not the work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

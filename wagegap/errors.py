@@ -7,16 +7,17 @@ Every error descends from `WagegapError` and from the builtin that a caller woul
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
 import itertools
+import math
 import numbers
+import os
 import re
+import reprlib
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 __all__ = [
     "ArgumentError",
@@ -51,8 +52,11 @@ __all__ = [
     "WagegapError",
     "WagegapWarning",
     "check_alpha",
+    "check_axes",
+    "check_between_0_and_1",
     "check_column",
     "check_count",
+    "check_finite",
     "check_keys_meet",
     "check_known",
     "check_one_type",
@@ -62,20 +66,26 @@ __all__ = [
     "did_you_mean",
     "listing",
     "no_column",
-    "public",
     "refuse_rows",
+    "shown",
     "warn",
 ]
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 _WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")
-_SIGNS = {"VAR_POSITIONAL": "*{}", "VAR_KEYWORD": "**{}", "KEYWORD_ONLY": "{}="}
-"""How a parameter is written: `name=` where it is given by name only, `*names`, `**options` where several may be."""
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
+_LONGEST_WORD, _SHOWN_OF_IT, _LONGEST = 120, 60, 600
+"""Characters of a message: of a word or quotation before it is cut, of what is shown of it then, and of the whole."""
+_ENDLESS = re.compile(rf"(?<![^\s(\[{{=:,])'(?=\S)[^'\n]{{{_LONGEST_WORD},}}'|\S{{{_LONGEST_WORD},}}")
 
 
 class WagegapError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Root of every error that this package raises on purpose.
+
+    A message stays readable whatever the data hold: of what is quoted without end it shows the beginning.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_readable(one) if isinstance(one, str) else one for one in args))
 
 
 class DataError(WagegapError, ValueError):
@@ -201,13 +211,68 @@ class ReliabilityWarning(WagegapWarning):
     """The premium is measured with much error."""
 
 
+def shown(value: object, limit: int = 60) -> str:
+    """Return a value as Python writes it, cut at `limit` characters; of arrays, frames and the like, kind and size.
+
+    Numbers and text of numpy are written as plain ones. Nothing that a value does when it is written gets out.
+
+    >>> shown("ols"), shown(["ai", 3]), shown("x" * 5000, limit=8)
+    ("'ols'", "['ai', 3]", "'xxxxxxx...")
+    >>> import numpy as np
+    >>> shown(np.float64(0.5)), shown(np.zeros((2, 3))), shown({"at": np.zeros(2)})
+    ('0.5', '<ndarray of shape (2, 3)>', "{'at': <ndarray of shape (2,)>}")
+    """
+    return _cut(_Writer(limit).repr(value), limit)
+
+
+class _Writer(reprlib.Repr):
+    """Writes values of any kind, the first items of what holds many, in about so many characters."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 2 * limit
+        self.maxdict = self.maxlist
+
+    def repr1(self, x: Any, level: int) -> str:
+        try:
+            shape = getattr(x, "shape", None)
+            if isinstance(x, str | bytes):
+                return repr(x[: self.maxstring])
+            if isinstance(shape, tuple) and shape:
+                return f"<{type(x).__name__} of shape {shape}>"
+            if shape == () and hasattr(x, "item"):
+                return super().repr1(x.item(), level)
+            if isinstance(x, type):
+                return f"<class {x.__name__}>"
+            return " ".join(super().repr1(x, level).split())
+        except Exception:
+            return f"<{type(x).__name__}>"
+
+    def repr_instance(self, x: Any, _: int) -> str:
+        text = repr(x)
+        return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text[: self.maxother]
+
+
+def _cut(text: str, limit: int) -> str:
+    """The beginning of a text that is longer than `limit`."""
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def _readable(message: str) -> str:
+    """A message in which no word or quotation runs on, nor the whole."""
+    if len(message) <= _LONGEST_WORD:
+        return message
+    text = _ENDLESS.sub(lambda match: f"{match[0][:_SHOWN_OF_IT]}...", message)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 150]} ... {text[-145:]}"
+
+
 def listing(items: Iterable[object], limit: int = 8) -> str:
-    """Join items by commas, the first `limit` of them, saying how many more there are.
+    """Join items by commas, the first `limit` of them, saying how many more there are; each is cut where it is long.
 
     >>> listing(["KOR", "USA", "JPN"], limit=2)
     'KOR, USA and 1 more'
     """
-    texts = [str(item) for item in items]
+    texts = [_cut(str(item), 250) for item in items]
     if len(texts) <= limit:
         return ", ".join(texts)
     return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
@@ -219,6 +284,8 @@ def did_you_mean(word: object, options: Iterable[object]) -> str:
     >>> did_you_mean("HC11", ["HC1", "iid"]), did_you_mean("KRO", ["UKR", "KOR"])
     (" Did you mean 'HC1'?", " Did you mean 'KOR'?")
     """
+    if not isinstance(word, str | int | os.PathLike) or len(str(word)) > _LONGEST_WORD:
+        return ""
     names = [str(option) for option in options]
     # Of two letters swapped in a short name, difflib sees only one that is right.
     near = [name for name in names if sorted(name) == sorted(str(word)) and name != word]
@@ -239,7 +306,7 @@ def no_column(name: object, columns: Iterable[object], purpose: str = "") -> Col
     """
     known = list(columns)
     hint = did_you_mean(name, known) or f" There are: {listing(known, 12)}."
-    return ColumnError(f"no column {name!r}{' ' if purpose else ''}{purpose}.{hint}")
+    return ColumnError(f"no column {shown(name)}{' ' if purpose else ''}{purpose}.{hint}")
 
 
 def check_column(name: object, columns: Iterable[object], purpose: str = "") -> None:
@@ -250,72 +317,66 @@ def check_column(name: object, columns: Iterable[object], purpose: str = "") -> 
     Traceback (most recent call last):
     wagegap.errors.OptionError: ['iso3'] for origin must be the name of one column.
     """
-    said = f"{name!r}{' ' if purpose else ''}{purpose}"
+    said = f"{shown(name)}{' ' if purpose else ''}{purpose}"
     if name is None or not isinstance(name, Hashable) or isinstance(name, tuple):
         raise OptionError(f"{said} must be the name of one column.")
     known = list(columns)
-    if name not in known:
+    if not _is_one_of(name, known):
         raise no_column(name, known, purpose)
 
 
-def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Let a public function answer a misspelt keyword with the nearest name it knows.
-
-    >>> fit = public(lambda *, method="ols": method)
-    >>> fit(metod="eiv")
-    Traceback (most recent call last):
-    wagegap.errors.ArgumentError: <lambda>() takes no keyword 'metod'. Did you mean 'method'? It takes: method.
-    """
-    signature = inspect.signature(function)
-    shown = [value for name, value in signature.parameters.items() if name not in ("self", "cls")]
-    free = any(value.kind is value.VAR_KEYWORD for value in shown)
-    named = [value.name for value in shown if value.kind in (value.POSITIONAL_OR_KEYWORD, value.KEYWORD_ONLY)]
-
-    @functools.wraps(function)
-    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        for name in kwargs:
-            if name not in signature.parameters and not free:
-                hint = f"{did_you_mean(name, named)} It takes: {listing(named, 30)}."
-                raise ArgumentError(f"{function.__name__}() takes no keyword {name!r}.{hint}")
-        try:
-            signature.bind(*args, **kwargs)
-        except TypeError as error:
-            takes = listing((_SIGNS.get(value.kind.name, "{}").format(value.name) for value in shown), 30)
-            raise ArgumentError(f"{function.__name__}(): {error}. It takes: {takes}.") from None
-        if "rng" in kwargs:
-            check_rng(kwargs["rng"])
-        if "alpha" in kwargs:
-            check_alpha(kwargs["alpha"])
-        return function(*args, **kwargs)
-
-    return checked
-
-
-def check_rng(rng: object) -> None:
+def check_rng(name: str, rng: object) -> None:
     """Raise `OptionError` unless `rng` is a numpy generator, a whole number that seeds one, or None.
 
-    >>> check_rng(1)
+    >>> check_rng("rng", 1)
     """
-    whole = hasattr(rng, "__index__") and not isinstance(rng, bool) and rng.__index__() >= 0
-    if not (rng is None or whole or hasattr(rng, "bit_generator")):
+    seeds = not isinstance(rng, bool) and isinstance(rng, numbers.Integral) and int(rng) >= 0
+    if not (rng is None or seeds or hasattr(rng, "bit_generator")):
         raise OptionError(
-            f"rng={rng!r} must be a numpy Generator, a whole number that is not negative (a seed), or None."
+            f"{name}={shown(rng)} must be a numpy Generator, a whole number that is not negative (a seed), or None."
         )
 
 
-def check_alpha(alpha: object) -> None:
+def check_alpha(name: str, alpha: object) -> None:
     """Raise `OptionError` unless `alpha` is a number between 0 and 1.
 
-    >>> check_alpha(0.05)
+    >>> check_alpha("alpha", 0.05)
     """
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
-        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 gives 95 % intervals.")
+        raise OptionError(f"{name}={shown(alpha)} must lie between 0 and 1: 0.05 gives 95 % intervals.")
+
+
+def check_axes(name: str, axes: object) -> None:
+    """Raise `OptionError` unless something can be drawn on: axes of matplotlib, or None.
+
+    >>> check_axes("ax", None)
+    """
+    if axes is not None and (isinstance(axes, type) or not all(hasattr(axes, part) for part in ("plot", "figure"))):
+        raise OptionError(f"{name}={shown(axes)} must be one axes of matplotlib, as plt.subplots() gives, or None.")
+
+
+def check_between_0_and_1(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value is a number between 0 and 1.
+
+    >>> check_between_0_and_1("power", 0.8)
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
+        raise OptionError(f"{name}={shown(value)} must lie between 0 and 1.")
+
+
+def check_finite(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value is a finite number.
+
+    >>> check_finite("value", 0.5)
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(float(value)):
+        raise OptionError(f"{name}={shown(value)} must be a finite number.")
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:
     """Raise unless a number is a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise OptionError(f"{name}={value!r} must be a whole number, at least {least}.")
+        raise OptionError(f"{name}={shown(value)} must be a whole number, at least {least}.")
 
 
 def check_keys_meet(
@@ -349,10 +410,10 @@ def check_keys_meet(
         near = {_plain_key(key, zeros=not unlike): key for key in others} if lonely else {}
         pairs = [(key, near[plain]) for plain, key in lonely.items() if plain in near]
         if pairs:
-            shown = listing((f"{_shown(key)} and {_shown(match)}" for key, match in pairs), 3)
+            examples = listing((f"{shown(key)} and {shown(match)}" for key, match in pairs), 3)
             raise DataError(
                 f"{what}: {len(pairs):,} of {len(keys):,} values of {own} would meet one of {other} but for their "
-                f"type, capitals or spaces: {shown}. Make them alike, with .astype(int), .astype(str), .str.upper() "
+                f"type, capitals or spaces: {examples}. Make them alike, with .astype(int), .astype(str), .str.upper() "
                 "or .str.strip()."
             )
 
@@ -370,7 +431,7 @@ def check_one_type(values: Iterable[object], what: str) -> None:
     for value in dict.fromkeys(values):
         known = seen.setdefault(_plain_key(value), value)
         if isinstance(known, str) != isinstance(value, str):
-            pairs.append(f"{_shown(known)} and {_shown(value)}")
+            pairs.append(f"{shown(known)} and {shown(value)}")
     if pairs:
         many = "1 value" if len(pairs) == 1 else f"{len(pairs):,} values"
         raise DataError(
@@ -388,12 +449,6 @@ def _plain_key(key: object, *, zeros: bool = False) -> str:
     return number[1] if zeros else number[1].lstrip("0") or "0"
 
 
-def _shown(key: object) -> str:
-    """A key as it is written in Python, of numpy's numbers and text the plain one."""
-    plain = key.item() if hasattr(key, "item") and not hasattr(key, "__len__") else key
-    return repr(str(plain)) if isinstance(plain, str) else repr(plain)
-
-
 def check_known(names: Iterable[object], known: Iterable[object], error: Callable[[object, str], WagegapError]) -> None:
     """Raise an error for the first name that is not known; `error` is given it, and a hint at the nearest known one.
 
@@ -403,7 +458,7 @@ def check_known(names: Iterable[object], known: Iterable[object], error: Callabl
     """
     options = list(known)
     for name in names:
-        if name not in options:
+        if not _is_one_of(name, options):
             raise error(name, did_you_mean(name, options))
 
 
@@ -412,10 +467,18 @@ def check_option(name: str, value: object, options: Sequence[object]) -> None:
 
     >>> check_option("method", "ml", ["ml", "eiv"])
     """
-    if value in options:
+    if _is_one_of(value, options):
         return
     known = listing((repr(option) for option in options), limit=20)
-    raise OptionError(f"{name}={value!r} is not known.{did_you_mean(value, options)} Known: {known}.")
+    raise OptionError(f"{name}={shown(value)} is not known.{did_you_mean(value, options)} Known: {known}.")
+
+
+def _is_one_of(value: object, options: Sequence[object]) -> bool:
+    """Whether a value equals one of some; arrays, and what cannot tell whether it equals another, do not."""
+    try:
+        return isinstance(value, Hashable) and value in options
+    except (TypeError, ValueError):
+        return False
 
 
 def check_options(**given: tuple[object, Sequence[object]]) -> None:

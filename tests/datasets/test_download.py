@@ -255,7 +255,7 @@ def test_a_full_disk(server, tmp_path, target, monkeypatch):
         ({"url": "http://a..b/file"}, OptionError, "http:// or https://"),
         ({"url": "http://[::1/file"}, OptionError, "http:// or https://"),
         ({"url": "http://host:port/file"}, OptionError, "http:// or https://"),
-        ({"url": 5}, OptionError, "url=5 must be an address"),
+        ({"url": 5}, OptionError, "url=5 must be text"),
         ({"name": ["example", "example"], "url": "http://host/file"}, OptionError, "2 names are given"),
         ({"timeout": 0}, OptionError, "timeout=0 must be"),
         ({"folder": None}, DataError, "pass folder=, or set WAGEGAP_DATA"),

@@ -232,7 +232,7 @@ def test_answers_that_are_not_known_are_told_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("year", "said"),
-    [(2014, "regions instead of countries"), (2011, "2015 to 2025"), (2026, "2015 to 2025"), ("2019", "no year")],
+    [(2014, "regions instead of countries"), (2011, "2015 to 2025"), (2026, "2015 to 2025"), ("2019", "whole number")],
 )
 def test_years_that_are_not_established_are_refused(year, said):
     with pytest.raises(OptionError, match=said):
@@ -348,7 +348,7 @@ def test_what_is_no_year_cannot_be_joined(tmp_path):
         read_stack_overflow([])
     with pytest.raises(DataError, match="lacks 15 columns"):
         read_stack_overflow([wg.read_panel(pd.DataFrame({"year": [2019]}))])
-    with pytest.raises(DataError, match="lacks 16 columns"):
+    with pytest.raises(OptionError, match=r"source\[0\]=2019 must be a Panel"):
         read_stack_overflow([2019])
 
 

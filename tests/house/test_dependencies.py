@@ -10,7 +10,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-FOR_PEOPLE = {"test", "dev", "docs", "notebooks"}  # extras of those who work on the package or read its notebooks
+FOR_PEOPLE = {
+    "test",
+    "dev",
+    "docs",
+    "notebooks",
+    "release",
+}  # extras of those who work on the package or read its notebooks
 NOT_YET = {"statsmodels"}  # its models are fitted from the version that brings `from_model`
 
 
@@ -47,3 +53,10 @@ def test_the_tests_have_every_extra():
     extras = PROJECT["optional-dependencies"]
     wanted = set().union(*(names(extras[name]) for name in extras if name not in FOR_PEOPLE))
     assert wanted <= names(extras["test"])
+
+
+def test_the_audit_lists_the_extras_of_users():
+    """`tools/audit.py` names them: an extra that is none of those who work on the package belongs into the bill."""
+    listed = re.search(r"^EXTRAS = (.*)$", (ROOT / "tools" / "audit.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed is not None
+    assert set(ast.literal_eval(listed[1])) == set(PROJECT["optional-dependencies"]) - FOR_PEOPLE

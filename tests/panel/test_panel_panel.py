@@ -160,7 +160,7 @@ def test_conditions(condition, rows):
     ("condition", "kind", "words"),
     [
         ("payy > 1", ColumnError, "'payy'.*Did you mean 'pay'"),
-        ("pay >", FormulaError, "cannot evaluate"),
+        ("pay >", FormulaError, "it ends where a column or number is missing, at character 6"),
         ("pay > 100", EmptyDataError, "pay > 100"),
         ("pay", DataError, "neither"),
         ("1", DataError, "each of the 6 rows"),

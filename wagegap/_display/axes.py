@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from wagegap._display.spec import plain
 from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, listing, refuse_rows
 
@@ -40,12 +41,14 @@ __all__ = [
     "is_leftmost",
     "literal",
     "marker_of",
+    "name_axes",
     "name_rows",
     "new_axes",
     "new_panels",
     "put_legend",
     "styled",
     "title_panel",
+    "written",
 ]
 
 Floats: TypeAlias = Sequence[float] | AnyArray
@@ -183,12 +186,33 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def literal(text: object) -> str:
-    r"""Keep matplotlib from reading dollars as mathematics, and line breaks as such.
+    r"""Keep matplotlib from reading dollars as mathematics, and line breaks and control characters as such.
 
     >>> print(literal("US$ a$"))
     US\$ a\$
     """
-    return " ".join(str(text).split()).replace("$", r"\$")
+    return plain(text).replace("$", r"\$")
+
+
+def written(text: str) -> str:
+    r"""Return what `literal` was given, in one line.
+
+    >>> print(written(literal("US$ a$")))
+    US$ a$
+    """
+    return plain(text.replace(r"\$", "$"))
+
+
+def name_axes(ax: Axes, *, x: str | None = None, y: str | None = None) -> Axes:
+    r"""Name axes by text that stands for itself, whatever is in it; of its characters line breaks alone are obeyed.
+
+    >>> print(name_axes(new_axes(3, 2), x="pay ($ and $)").get_xlabel())
+    pay (\$ and \$)
+    """
+    for name, write in ((x, ax.set_xlabel), (y, ax.set_ylabel)):
+        if name is not None:
+            write("\n".join(literal(line) for line in name.split("\n")))
+    return ax
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
@@ -230,7 +254,7 @@ def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
     """
     if not handles:
         return ax
-    shown = [f" {name}" if name.startswith("_") else literal(name) for name in names]
+    shown = [f" {literal(name)}" if name.startswith("_") else literal(name) for name in names]
     points = 72.0 * float(figure_of(ax).get_size_inches()[0])
     # As many entries as fit a row, in rows of about the same number.
     fitting = max(int(0.85 * points // (0.6 * SMALL * max(map(len, shown)) + 24.0)), 1)

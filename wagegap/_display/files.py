@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from wagegap._display.axes import Figure, styled
 from wagegap._display.labels import place_labels
+from wagegap._display.spec import plain
 from wagegap.errors import OptionError, OutputError, check_option
 
 __all__ = ["save_figure", "write_whole"]
@@ -66,9 +67,10 @@ def save_figure(
     """
     for kind in formats:
         check_option("format", kind, tuple(_METADATA))
-    if not alt_text.strip():
+    if not plain(alt_text):
         raise OptionError("alt_text is empty; say in a sentence what the figure shows.")
     drawn: dict[str, bytes] = {}
+    alternative = plain(alt_text)
     with styled():
         for ax in figure.axes:
             place_labels(ax)
@@ -78,7 +80,7 @@ def save_figure(
         try:
             for kind in formats:
                 buffer = io.BytesIO()
-                metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alt_text}
+                metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alternative}
                 figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
                 drawn[kind] = buffer.getvalue()
         finally:

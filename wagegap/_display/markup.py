@@ -18,10 +18,17 @@ from html import escape
 
 from wagegap._display.numbers import typographic
 from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tail, tails
+from wagegap.errors import OptionError
 
-__all__ = ["escape_latex", "escape_markdown", "to_html", "to_html_page", "to_latex", "to_markdown"]
+__all__ = ["POLICY", "escape_latex", "escape_markdown", "to_html", "to_html_page", "to_latex", "to_markdown"]
 
 # HTML ----------------------------------------------------------------------------------------------------------------
+
+POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'\">"
+)
+"""What a page may do: show its own styles and the pictures it holds; run nothing, ask the network for nothing."""
 
 _THICK = "1.5px solid currentColor"
 _THIN = "0.75px solid currentColor"
@@ -59,8 +66,8 @@ def to_html(spec: TableSpec) -> str:
 
 
 def to_html_page(spec: TableSpec) -> str:
-    """Write a table as a whole HTML page, which names its encoding."""
-    head = f'<head>\n<meta charset="utf-8">\n<title>{escape(spec.title or "Table")}</title>\n</head>'
+    """Write a table as a whole HTML page, which names its encoding and may run nothing."""
+    head = f'<head>\n<meta charset="utf-8">\n{POLICY}\n<title>{escape(spec.title or "Table")}</title>\n</head>'
     return f'<!DOCTYPE html>\n<html lang="en">\n{head}\n<body>\n{to_html(spec)}\n</body>\n</html>\n'
 
 
@@ -161,6 +168,10 @@ _LATEX = {
 }  # fmt: skip
 
 
+_LABEL = re.compile(r"[A-Za-z0-9:._/+-]+(?: [A-Za-z0-9:._/+-]+)*")
+"""What a label may be: it is a name, which cannot be escaped."""
+
+
 def escape_latex(text: str) -> str:
     r"""Escape a string for the text of a LaTeX document.
 
@@ -180,12 +191,17 @@ def to_latex(spec: TableSpec, *, label: str = "") -> str:
     spec : TableSpec
         The table.
     label : str
-        Label for `\ref`; empty for none.
+        Label for `\ref`, of letters, digits and `:._/+-`; empty for none.
 
     Returns
     -------
     str
         LaTeX that needs `\usepackage{booktabs}`.
+
+    Raises
+    ------
+    OptionError
+        For a label that LaTeX would not take for one.
 
     Examples
     --------
@@ -204,6 +220,11 @@ def to_latex(spec: TableSpec, *, label: str = "") -> str:
     \end{tabular}
     \end{table}
     """
+    if label and not _LABEL.fullmatch(label):
+        raise OptionError(
+            f"label={label[:60]!r} cannot be a label of LaTeX: use letters, digits, blanks between and : . _ / + - "
+            "alone, such as 'tab:premiums'."
+        )
     lines = [r"% needs \usepackage{booktabs}", r"\begin{table}[htbp]", r"\centering"]
     lines += [rf"\caption{{{escape_latex(spec.title)}}}"] if spec.title else []
     lines += [rf"\label{{{label}}}"] if label else []

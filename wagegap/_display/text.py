@@ -23,9 +23,14 @@ from wagegap._display.numbers import typographic
 from wagegap._display.spec import Align, Cell, Row, TableSpec, headed_rows, hidden_tail, tails
 from wagegap.errors import OptionError, check_option
 
-__all__ = ["Minus", "display_width", "to_csv", "to_text", "wrap"]
+__all__ = ["Formulas", "Minus", "display_width", "neutral", "to_csv", "to_text", "wrap"]
 
 Minus: TypeAlias = Literal["hyphen", "sign"]
+Formulas: TypeAlias = Literal["neutralise", "keep"]
+
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula begins with, the wide forms of East Asian keyboards included."""
+_BEFORE_FORMULAS = " \t\r\n\u00a0\u3000\"'"
 
 GAP = 2
 NARROWEST = 20
@@ -245,7 +250,7 @@ def _join(blocks: Sequence[Sequence[str]], widths: Sequence[int], *, bottom: boo
 # for machines --------------------------------------------------------------------------------------------------------
 
 
-def to_csv(spec: TableSpec, *, delimiter: str = ",") -> str:
+def to_csv(spec: TableSpec, *, delimiter: str = ",", formulas: Formulas = "neutralise") -> str:
     """Write a table as delimited text.
 
     Parameters
@@ -254,12 +259,20 @@ def to_csv(spec: TableSpec, *, delimiter: str = ",") -> str:
         The table.
     delimiter : str
         Character between cells.
+    formulas : {"neutralise", "keep"}
+        Text that a spreadsheet would carry out as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage
+        return, blanks and quotes before it not counted) gets an apostrophe before it, or stays as it is. Numbers stay.
 
     Returns
     -------
     str
         A header line and a line for each row: group and measure where the table has them, row, then the cells. Titles
         and notes are left out.
+
+    Raises
+    ------
+    OptionError
+        For an unknown `formulas`.
 
     Examples
     --------
@@ -269,6 +282,7 @@ def to_csv(spec: TableSpec, *, delimiter: str = ",") -> str:
     premium,0.2513
     <BLANKLINE>
     """
+    check_option("formulas", formulas, ("neutralise", "keep"))
     stub = spec.stub_header or "row"
     leading = {
         "group": [row.group for row in spec.rows],
@@ -279,9 +293,31 @@ def to_csv(spec: TableSpec, *, delimiter: str = ",") -> str:
     headers = [": ".join(filter(None, (column.group, column.name or column.header))) for column in spec.columns]
     cells = [[_raw(cell) for cell in row.cells] for row in spec.rows]
     body = [[*(column[i] for column in leading.values()), *row] for i, row in enumerate(cells)]
+    lines = [[*leading, *headers], *body]
+    if formulas == "neutralise":
+        lines = [[neutral(text) for text in line] for line in lines]
     buffer = io.StringIO()
-    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows([[*leading, *headers], *body])
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(lines)
     return buffer.getvalue()
+
+
+def neutral(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would carry out; a number, and a lone `-`, are none.
+
+    >>> neutral("=cmd()"), neutral(" +A1"), neutral("-0.3"), neutral("-")
+    ("'=cmd()", "' +A1", '-0.3', '-')
+    """
+    start = text.lstrip(_BEFORE_FORMULAS)
+    begins = text[:1] in ("\t", "\r") or start[:1] in _FORMULAS
+    return f"'{text}" if begins and start != "-" and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
 
 
 def _raw(cell: Cell) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets import harmonise
 from wagegap.datasets.covariates import (
     read_ageing,
@@ -56,7 +57,7 @@ from wagegap.datasets.occupations import (
 from wagegap.datasets.products import unpack
 from wagegap.datasets.sources import Source, catalogue, describe
 from wagegap.datasets.stack_overflow import read_stack_overflow_year
-from wagegap.errors import check_option, public
+from wagegap.errors import check_option
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
@@ -149,6 +150,7 @@ def facts(topic: str | None = None) -> pd.DataFrame:
     return frame
 
 
+@public
 def published_premiums() -> Estimates:
     """Return the Bank of Korea's AI premiums of 2024, in per cent; their standard errors were not published.
 
@@ -178,7 +180,6 @@ def country_premiums(source: PremiumSource) -> Estimates:
     >>> round(float(country_premiums("stack_overflow").params["USA"]), 3)
     0.11
     """
-    check_option("source", source, tuple(_SPECIFICATIONS))
     frame = _read("country_premiums.csv").query("source == @source").reset_index(drop=True)
     spec = _SPECIFICATIONS[source]
     labels = frame[["iso3"]].assign(term=spec.premium, unit="log", comparison=spec.comparison)
@@ -190,6 +191,7 @@ def country_premiums(source: PremiumSource) -> Estimates:
     )  # fmt: skip
 
 
+@public
 def developer_pay() -> CrossProducts:
     """Return pay of developers as cross-products by country, for `fit_premiums(developer_pay(), premium="ai")`.
 
@@ -202,6 +204,7 @@ def developer_pay() -> CrossProducts:
         return unpack(handle.read())
 
 
+@public
 def stem_graduates() -> Estimates:
     """Return STEM premiums and rates of working outside STEM, of the same graduates, with their covariance.
 
@@ -240,7 +243,6 @@ def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
     >>> round(float(talent_migration().params["KOR"]))
     -63
     """
-    check_option("skill", skill, ("ai", "data_science"))
     frame = _read("talent_migration.csv").query("skill == @skill and net.notna()").reset_index(drop=True)
     return Estimates.from_table(
         frame, by=["iso3"], estimate="net", std_error=None, term="net_migration", unit="per 10,000",
@@ -251,17 +253,18 @@ def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
 @public
 def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.DataFrame:
     """Return yearly net migration per 10,000 of the six countries of the published premiums: iso3, year, net."""
-    check_option("skill", skill, ("ai", "data_science"))
     return (
         _read("talent_migration_by_year.csv").query("skill == @skill")[["iso3", "year", "net"]].reset_index(drop=True)
     )
 
 
+@public
 def income() -> pd.DataFrame:
     """Return GDP per head by country, PPP dollars of 2017, mean of 2015-19: iso3, gdp_per_head."""
     return _read("income.csv")
 
 
+@public
 def table_hashes() -> dict[str, str]:
     """Return the SHA-256 of every shipped table."""
     folder = files("wagegap.datasets").joinpath("tables")

@@ -20,9 +20,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.layout import layout
 from wagegap.datasets.local import PathLike, Years, carried, coded_table, keep_rows, local_table, within_years
-from wagegap.errors import check_option, public
 
 __all__ = [
     "read_ageing",
@@ -265,10 +265,8 @@ def read_unions(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, tuple(_UNIONS))
     names = dict(_UNIONS[source])
     if protection is not None:
-        check_option("protection", protection, tuple(_PROTECTION))
         names |= _PROTECTION[protection]
     frame = _by_year(path, "institutions/labour_institutions.parquet", names, years)
     return keep_rows(frame, frame[list(names.values())].notna().any(axis=1), f"nothing from {source}")
@@ -392,7 +390,6 @@ def read_hourly_earnings(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("classification", classification, ("isco08", "isco88"))
     stem = f"hourearn_{classification}_"
     needed = layout(text=["iso3"], year=["year"], number=[f"{stem}total"])
     frame = local_table(

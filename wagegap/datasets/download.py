@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, overload
+from typing import Annotated, Any, overload
 from urllib.parse import urlsplit
 
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.errors import (
     ChecksumError,
     DataError,
@@ -28,7 +29,6 @@ from wagegap.errors import (
     OutputError,
     WagegapError,
     check_option,
-    public,
 )
 
 __all__ = ["KnownFile", "data_folder", "difference", "download", "downloads", "published_files"]
@@ -82,7 +82,7 @@ def download(
 ) -> list[Path]: ...  # fmt: skip
 @public
 def download(
-    name: str | list[str] | tuple[str, ...],
+    name: Annotated[str | list[str] | tuple[str, ...], "a name or a list of names; downloads() lists them"],
     *,
     folder: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -137,8 +137,6 @@ def download(
     Traceback (most recent call last):
     wagegap.errors.OptionError: name='stack_overflow_1999' is not known. Did you mean 'stack_overflow_2019'? ...
     """
-    if not isinstance(name, str | list | tuple):
-        raise OptionError(f"name={name!r} must be a name, or a list of names; downloads() lists them.")
     names = [name] if isinstance(name, str) else list(name)
     for each in names:
         check_option("name", each, list(published_files()))
@@ -146,7 +144,7 @@ def download(
         raise OptionError(f"url= is the address of one file; {len(names)} names are given.")
     if url is not None and not _is_address(url):
         raise OptionError(f"url={url!r} must be an address that begins with http:// or https://.")
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+    if not timeout > 0:
         raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0.")
     home = data_folder(folder)
     wanted = [published_files()[each] if url is None else replace(published_files()[each], url=url) for each in names]

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.layout import layout
 from wagegap.datasets.local import (
     PathLike,
@@ -43,10 +44,8 @@ from wagegap.errors import (
     check_column,
     check_count,
     check_known,
-    check_option,
     did_you_mean,
     listing,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.carriers import as_pandas
@@ -104,7 +103,6 @@ def read_scholar_flows(
     Four fifths of OpenAlex's moves have an end without a code, most of them arrivals in the United States: a tenth of
     its rows, which are left out and counted. Namibia, whose code NA is read as missing, is among them.
     """
-    check_option("source", source, ("scopus", "openalex"))
     name = {"scopus": "scopus_2024_flows", "openalex": "openalex_2023_flows"}[source]
     ends = ("iso3codefrom", "iso3codeto") if source == "scopus" else ("migrationfrom", "migrationto")
     needed = layout(text=ends, year=["year"], number=["n_migrations"])
@@ -167,7 +165,6 @@ def read_emigrant_stocks(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("sex", sex, ("total", "male", "female"))
     needed = layout(text=["dest", "origin_iso3", "origin", "sex"], year=["year"], number=["stock"])
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
     frame = keep_rows(frame, frame["sex"] == sex, f"sex other than {sex}")
@@ -292,7 +289,6 @@ def read_scholar_rates(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, ("scopus", "openalex"))
     names = {
         "padded_population_of_researchers": "researchers", "number_of_inmigrations": "arrivals",
         "number_of_outmigrations": "departures",
@@ -337,7 +333,6 @@ def read_emigration_rates(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("sex", sex, tuple(_WHOM))
     names = {"tot_rate": "total", "low_rate": "low", "med_rate": "medium", "high_rate": "high"}
     needed = layout(text=["origin", "gender"], year=["year"], number=names)
     frame = local_table(path, "iab_brain_drain/emigration_rates_by_skill.parquet", needed)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._typing import AnyArray
 from wagegap.datasets.layout import as_laid_out, layout
 from wagegap.datasets.local import PathLike, indicator, local_file, whole_table, zero_one
 from wagegap.datasets.stack_overflow import join_years
-from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, public, refuse_rows
+from wagegap.errors import ColumnError, DataError, DuplicateKeyError, OptionError, refuse_rows
 from wagegap.estimation.named import with_index_columns
 from wagegap.panel.files import read_file
 from wagegap.panel.load import read_panel
@@ -95,7 +96,13 @@ _FIELDS = {1: "general", 2: "education", 3: "humanities", 4: "social, business, 
 
 
 @public
-def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ...] | None = None) -> Panel:
+def read_stack_overflow(
+    source: Annotated[
+        PathLike | Panel | list[Panel] | tuple[Panel, ...],
+        "the path of so_micro.parquet, or panels that read_stack_overflow_year made",
+    ]
+    | None = None,
+) -> Panel:
     """Read full-time respondents with pay, experience and the kind of work, the top and bottom 1 % of pay left out.
 
     Parameters
@@ -130,6 +137,7 @@ def read_stack_overflow(source: PathLike | Panel | list[Panel] | tuple[Panel, ..
     )
 
 
+@public
 def read_kaggle(path: PathLike | None = None) -> Panel:
     """Read employed respondents with a pay band (its midpoint) and coding experience.
 

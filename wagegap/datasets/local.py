@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Years: TypeAlias = tuple[int, int] | None
+Years: TypeAlias = Annotated[tuple[int, int], "the first and the last year, such as (2010, 2018)"] | None
 
 _FORMER: Mapping[str, str] = MappingProxyType({"NAU": "NRU", "SIN": "SGP"})
 """Codes that tables use for countries of today, beside ISO's."""
@@ -163,10 +163,9 @@ def checked_years(years: Years) -> Years:
     """
     if years is None:
         return None
-    ends = list(years) if isinstance(years, Iterable) else []
-    if len(ends) != 2 or not all(isinstance(end, int | np.integer) for end in ends) or ends[0] > ends[1]:
+    if years[0] > years[1]:
         raise OptionError(f"years={years!r} must be the first and the last, such as (2010, 2018).")
-    return int(ends[0]), int(ends[1])
+    return int(years[0]), int(years[1])
 
 
 def within_years(frame: pd.DataFrame, years: Years) -> pd.DataFrame:

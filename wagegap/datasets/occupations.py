@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.layout import layout
 from wagegap.datasets.local import (
     PathLike,
@@ -38,7 +39,6 @@ from wagegap.datasets.local import (
     named_table,
     within_years,
 )
-from wagegap.errors import check_option, public
 
 __all__ = [
     "read_ai_exposure",
@@ -90,7 +90,6 @@ def read_ai_exposure(digits: Literal[2, 4] = 4, *, path: PathLike | None = None)
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("digits", digits, (2, 4))
     if digits == 2:
         names = {"isco2": "isco"} | _ILO | _OTHERS
         frame = local_table(
@@ -127,7 +126,6 @@ def read_ai_exposure_soc(source: Literal["felten", "eloundou"], *, path: PathLik
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("source", source, ("felten", "eloundou"))
     if source == "felten":
         names = {"aioe": "felten", "lm_aioe": "felten_language", "ig_aioe": "felten_image"}
         frame = local_table(
@@ -248,7 +246,6 @@ def read_us_wages(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("level", level, ("detailed", "broad", "major"))
     names = {
         "occ_code": "soc", "occ_title": "title", "tot_emp": "employed", "a_mean": "mean", "a_median": "median",
         "a_pct10": "p10", "a_pct25": "p25", "a_pct75": "p75", "a_pct90": "p90", "topcoded": "topcoded",
@@ -329,8 +326,6 @@ def read_degree_relatedness(
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("year", year, tuple(_TABLES))
-    check_option("occupation", occupation, tuple(_OCCUPATIONS))
     stem = _OCCUPATIONS[occupation]
     names = {"closely": "closely_related", "somewhat": "somewhat_related", "not_related": "not_related"}
     needed = layout(text=[_PATH], figure=[f"{stem}_total", *(f"{stem}_{name}" for name in names.values())])
@@ -367,7 +362,6 @@ def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: P
     ------
     DataError, ColumnError, EmptyDataError, OptionError
     """
-    check_option("who", who, ("all", "recent", "graduate"))
     stem = {"all": "acs_all_ages", "recent": "acs_recent_grads", "graduate": "acs_grad_students"}[who]
     names = {"Major": "major", "Major_category": "category"} | (
         {"Grad_employed": "employed", "Grad_median": "median", "Grad_P25": "p25", "Grad_P75": "p75",

@@ -13,13 +13,15 @@ from importlib.resources import files
 
 import pandas as pd
 
-from wagegap.errors import check_option, public
+from wagegap._arguments import public
+from wagegap.errors import check_option
 
 __all__ = ["Source", "catalogue", "describe"]
 
 _WIDTH = 78
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Source:
     """One table.
@@ -63,6 +65,7 @@ class Source:
         return "\n".join(lines)
 
 
+@public
 def catalogue() -> pd.DataFrame:
     """Return a row for each reader of a local table: reader, what, unit, coverage, terms, source, file, traps.
 

@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap.datasets.download import difference, published_files
 from wagegap.datasets.local import local_file
 from wagegap.errors import (
@@ -37,7 +38,6 @@ from wagegap.errors import (
     OptionError,
     did_you_mean,
     listing,
-    public,
     warn,
 )
 from wagegap.panel.countries import country_code

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, new_axes
+from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, literal, name_axes, new_axes
 from wagegap._display.intervals import bars
 from wagegap._display.scatter import line_band
-from wagegap._typing import FloatArray
+from wagegap._typing import AxesLike, FloatArray
 
 __all__ = ["plot_curves", "plot_detail", "plot_totals", "quantile_of"]
 
@@ -32,7 +32,7 @@ def quantile_of(statistic: str) -> float | None:
     return float(match.group(1)) if match else None
 
 
-def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: Any = None, *, alpha: float = 0.05) -> Any:
+def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: AxesLike = None, *, alpha: float = 0.05) -> Any:
     """Draw the totals: curves with bands where the statistics of one comparison are a run of quantiles, else bars.
 
     Parameters
@@ -53,12 +53,11 @@ def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: Any = No
         ax = bars(ax, _cells(frame, keys), *numbers, groups=names)
     else:
         ax = bars(ax, names, *numbers, shares=frame["share"].to_numpy(), whole=names[0])
-    ax.set_xlabel(f"{gap}, {100 * (1 - alpha):g} % intervals")
-    return ax
+    return name_axes(ax, x=f"{gap}, {100 * (1 - alpha):g} % intervals")
 
 
 def plot_detail(
-    frame: pd.DataFrame, keys: Sequence[str], direction: str, unit: str, ax: Any = None, *, alpha: float = 0.05
+    frame: pd.DataFrame, keys: Sequence[str], direction: str, unit: str, ax: AxesLike = None, *, alpha: float = 0.05
 ) -> Any:
     """Draw one component by regressor: bars, or lines along a run of quantiles.
 
@@ -89,8 +88,7 @@ def plot_detail(
     else:
         ax = bars(ax, [f"{cell}: {term}" for cell, term in zip(cells, terms, strict=True)], *numbers)
     of = f", {direction}" if direction else ""
-    ax.set_xlabel(f"{component}{of}{unit}, {100 * (1 - alpha):g} % intervals")
-    return ax
+    return name_axes(ax, x=f"{component}{of}{unit}, {100 * (1 - alpha):g} % intervals")
 
 
 def _numbers(frame: pd.DataFrame) -> list[FloatArray]:
@@ -149,7 +147,8 @@ def _lines(frame: pd.DataFrame, quantity: str, ax: Any) -> Any:
         part = frame[frame["term"] == term]
         ax.plot(
             part["at"], part["estimate"], color=PALETTE[i % len(PALETTE)],
-            linestyle=_DASHES[i // len(PALETTE) % len(_DASHES)], linewidth=1.4, label=_without_brackets(str(term)),
+            linestyle=_DASHES[i // len(PALETTE) % len(_DASHES)], linewidth=1.4,
+            label=literal(_without_brackets(str(term))),
         )  # fmt: skip
     return _along_quantiles(ax, "", quantity)
 
@@ -162,6 +161,4 @@ def _along_quantiles(ax: Any, note: str, quantity: str) -> Any:
         loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize=SMALL, labelcolor=INK,
         borderaxespad=0.2, columnspacing=1.2,
     )  # fmt: skip
-    ax.set_xlabel(f"probability of the quantile{note}")
-    ax.set_ylabel(quantity)
-    return ax
+    return name_axes(ax, x=f"probability of the quantile{note}", y=quantity)

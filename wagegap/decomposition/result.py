@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import FloatArray, IntArray
+from wagegap._typing import Alpha, AxesLike, FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -48,11 +48,11 @@ class Detail(Result):
     component: str
     shares: FloatArray
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each row of the detail, with its share of the gap."""
         return super().tidy(alpha).assign(share=self.shares)
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the detail as bars with intervals, largest first; along a run of quantiles as lines.
 
         Rows that are zero by construction, such as the constant among what characteristics explain, are left out.
@@ -134,7 +134,7 @@ class Decomposition(Result):
         is_zero = values[gap] <= np.maximum(1e-12 * largest[gap], 1e-15 * level)
         return np.where(is_zero, np.nan, self.estimates.values[gap])
 
-    def shares(self, alpha: float = 0.05, *, method: Literal["delta", "fieller"] = "delta") -> pd.DataFrame:
+    def shares(self, alpha: Alpha = 0.05, *, method: Literal["delta", "fieller"] = "delta") -> pd.DataFrame:
         """Return every row as a share of its gap, with intervals.
 
         Parameters
@@ -153,7 +153,6 @@ class Decomposition(Result):
         ----------
         Fieller, E. C. (1954). Some problems in interval estimation. Journal of the Royal Statistical Society B 16.
         """
-        check_option("method", method, ("delta", "fieller"))
         estimates, gap, whole = self.estimates, _positions_of_gaps(self.estimates), self._gaps()
         values, covariance = estimates.values, estimates.covariance
         critical: FloatArray = np.asarray(stats.t.isf(alpha / 2, estimates.df), dtype=float)
@@ -171,7 +170,7 @@ class Decomposition(Result):
             share=share, std_error=errors, conf_low=low, conf_high=high
         )
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each parameter: keys, component, term, estimate, ..., and the share of the gap."""
         return super().tidy(alpha).assign(share=self.estimates.values / self._gaps())
 
@@ -182,7 +181,7 @@ class Decomposition(Result):
             "reference": self.reference, "covariance": self.estimates.describe(),
         }])  # fmt: skip
 
-    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the decomposition as a table: totals first, then the detail of each component."""
         frame = self.tidy(alpha)
         rank = frame["component"].map(self.components.index)
@@ -203,7 +202,7 @@ class Decomposition(Result):
         no_gap = ["A gap of zero has no shares."] if np.isnan(self._gaps()).any() else []
         return (*reference, rows, f"Covariance: {self.estimates.describe()}.", *sample, *self.notes, *no_gap)
 
-    def plot(self, ax: Any = None, *, component: str | None = None, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, component: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the decomposition.
 
         Parameters

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import BoolArray, FloatArray
-from wagegap.errors import DataError
+from wagegap.errors import DataError, OptionError, shown
 
 __all__ = [
     "LARGEST",
@@ -28,6 +28,7 @@ __all__ = [
     "Held",
     "as_numbers",
     "fault_of",
+    "finite_numbers",
     "held_by",
     "in_order",
     "mostly_digits",
@@ -122,6 +123,27 @@ def refuse_sizes(values: FloatArray, what: str, n: int, *, least: float = 0.0, m
                 f"{what} {verb} {said} in {int(bad.sum()):,} of {n:,} rows, first {values[bad][0]:g}: sums of squares "
                 "of such numbers cannot be had. Look whether they are what they should be, or take another unit."
             )
+
+
+def finite_numbers(name: str, given: Any) -> FloatArray:
+    """Return what an option was given as finite numbers, of whatever shape.
+
+    Raises
+    ------
+    OptionError
+
+    Examples
+    --------
+    >>> finite_numbers("at", [1, 2]).tolist()
+    [1.0, 2.0]
+    """
+    try:
+        numbers = np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}={shown(given)} must hold numbers alone.") from error
+    if not np.isfinite(numbers).all():
+        raise OptionError(f"{name}={shown(given)} must hold finite numbers.")
+    return numbers
 
 
 def number_or_nan(column: pd.Series[Any]) -> FloatArray:

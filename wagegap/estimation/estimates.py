@@ -14,7 +14,7 @@ and regression adjustment. University of Bern Social Sciences Working Paper 35.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wagegap._arguments import public
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, BoolArray, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -36,13 +37,11 @@ from wagegap.errors import (
     JoinError,
     MissingValueError,
     OptionError,
-    check_alpha,
     check_keys_meet,
-    check_option,
     listing,
     no_column,
-    public,
     refuse_rows,
+    shown,
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.column_types import as_numbers, refuse_sizes
@@ -72,6 +71,7 @@ _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
 SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """Labelled parameters with a covariance that travels.
@@ -212,9 +212,8 @@ class Estimates:
         """Rows used."""
         return self.ledger.rows_used if self.ledger else len(self.values)
 
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+    def conf_int(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return intervals that cover with probability 1 - alpha."""
-        check_alpha(alpha)
         half = stats.t.isf(alpha / 2, self.df) * self.bse.to_numpy()
         return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
 
@@ -232,7 +231,6 @@ class Estimates:
 
     # questions -------------------------------------------------------------------------------------------------
 
-    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses.
 
@@ -279,7 +277,7 @@ class Estimates:
             if len(set(units[used])) > 1 and len(set(np.abs(row[used]))) == 1:
                 check_not_mixed(units[used].tolist(), text)
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each parameter, with columns whose names never change."""
         frame = self.labels.drop(columns=["unit", "comparison"]).reset_index(drop=True)
         interval = self.conf_int(alpha)
@@ -313,14 +311,12 @@ class Estimates:
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = [wanted] if np.isscalar(wanted) else list(wanted)
+            values = _levels_wanted(name, wanted)
             if not self.labels[name].isin(values).all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
             mask &= self.labels[name].isin(values).to_numpy()
-        if isinstance(rows, pd.Series) and rows.dtype == bool:
-            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
-        chosen = np.flatnonzero(mask) if rows is None else np.arange(len(mask))[rows]
+        chosen = self._chosen(rows, mask)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
         return replace(
@@ -329,6 +325,19 @@ class Estimates:
             values=self.values[chosen],
             maps=tuple(matrix[chosen] for matrix in self.maps),
         )
+
+    def _chosen(self, rows: Any, mask: BoolArray) -> IntArray:
+        """Positions of rows that are given as positions, a slice or a mask."""
+        if rows is None:
+            return np.flatnonzero(mask)
+        if isinstance(rows, pd.Series) and rows.dtype == bool:
+            rows = by_name(rows, [range(len(mask)), self.names], "the mask")
+        try:
+            return np.atleast_1d(np.arange(len(mask))[rows if isinstance(rows, slice) else np.asarray(rows)])
+        except (IndexError, TypeError, ValueError) as error:
+            raise OptionError(
+                f"rows={shown(rows)} must be positions among {len(mask)}, a slice of them, or a mask of true and false."
+            ) from error
 
     def map(
         self,
@@ -373,7 +382,6 @@ class Estimates:
             title=title or self.title,
         )
 
-    @public
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Estimates:
         """Return the same estimates under another covariance, where the scores kept allow it.
 
@@ -383,8 +391,6 @@ class Estimates:
             When they do not; the message names the way.
         """
         parsed = parse_cov(cov)
-        if small_sample is not None:
-            check_option("small_sample", small_sample, SMALL_SAMPLE)
         sources = tuple(source.with_cov(parsed, small_sample) for source in self.sources)
         return replace(self, sources=sources).announced()
 
@@ -394,7 +400,6 @@ class Estimates:
             source.announce()
         return self
 
-    @public
     def in_unit(self, unit: str) -> Estimates:
         """Return the parameters in another unit that a factor leads to: log points of logs, per cent of shares.
 
@@ -430,7 +435,6 @@ class Estimates:
         return self.spec.refit(data, weights=weights, **changes)
 
     @classmethod
-    @public
     def from_table(  # noqa: PLR0913
         cls,
         frame: pd.DataFrame,
@@ -509,7 +513,7 @@ class Estimates:
 
     # strings ---------------------------------------------------------------------------------------------------
 
-    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the estimates as a table, for any renderer."""
         frame = self.tidy(alpha)
         keys = list(frame.columns[: list(frame.columns).index("estimate")])
@@ -530,7 +534,7 @@ class Estimates:
         """Title with the unit."""
         return f"{self.title}{unit_in_heading(self.unit)}"
 
-    def summary(self, alpha: float = 0.05) -> str:
+    def summary(self, alpha: Alpha = 0.05) -> str:
         """Return the estimates as text, 80 columns wide, the same on every run."""
         return to_text(self.spec_of_table(alpha))
 
@@ -588,6 +592,19 @@ def join_estimates(first: Any, *others: Any, independent: bool = False, title: s
     parts = [_own(first), *map(_own, others)]
     words = title or "; ".join(dict.fromkeys(part.title for part in parts))
     return replace(_join_all(parts, independent=independent), title=words)
+
+
+def _levels_wanted(name: str, wanted: Any) -> list[Any]:
+    """Levels of a label that are chosen, one or several of them."""
+    if isinstance(wanted, Sequence | np.ndarray | pd.Series | pd.Index | set | range) and not isinstance(
+        wanted, str | bytes
+    ):
+        values = list(wanted)
+        if all(isinstance(value, Hashable) for value in values):
+            return values
+    elif isinstance(wanted, Hashable) and (np.isscalar(wanted) or not hasattr(wanted, "__dict__")):
+        return [wanted]
+    raise OptionError(f"{name}={shown(wanted)} must be a level of {name!r}, or a list of levels.")
 
 
 def _join_all(parts: Sequence[Estimates], *, independent: bool) -> Estimates:

@@ -1,8 +1,10 @@
 """Formulas: the one module that knows the formula engine.
 
-A formula is `outcome ~ regressors | absorbed effects`, with the user's own column names and transformations inside. A
-column of its matrix knows the term it belongs to and the levels of factors that it stands for, so that nobody reads
-them back from its name.
+A formula is `outcome ~ regressors | absorbed effects`, with the user's own column names and transformations inside. It
+is read by the closed grammar of `estimation.grammar`; its factors are computed by `estimation.expressions`, and the
+formula engine is given their values and the operators between them, so that it evaluates no text. A column of its
+matrix knows the term it belongs to and the levels of factors that it stands for, so that nobody reads them back from
+its name.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,12 +22,30 @@ import pandas as pd
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
 from wagegap.estimation.column_types import held_by, number_or_nan
+from wagegap.estimation.expressions import State, value_of
+from wagegap.estimation.functions import check_functions
+from wagegap.estimation.grammar import (
+    Call,
+    Chain,
+    Constant,
+    Name,
+    Node,
+    Power,
+    Unary,
+    columns_in,
+    functions_in,
+    parse_side,
+    parts_of,
+    split_at,
+    written,
+)
 
 __all__ = [
     "Column",
     "FormulaParts",
     "Matrix",
     "changed_matrices",
+    "check_attributes",
     "design_matrix",
     "factors_of",
     "required_columns",
@@ -33,12 +53,10 @@ __all__ = [
     "split_offset",
 ]
 
-_WORD = re.compile(r"(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*\()(?!\s*=(?!=))")
 _NAME = re.compile(r"[^\W\d]\w*")
 _NO_CONSTANT = re.compile(r"\s-\s*1\s*$")
-_OFFSET = re.compile(r"offset\s*\(\s*(\S.*)\)", re.DOTALL)
+_MOST_TERMS = 20_000
 _BLOCK = 4096
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +144,17 @@ def split_formula(formula: str) -> FormulaParts:
     """
     if not isinstance(formula, str):
         raise FormulaError(f"a formula is text such as 'log(wage) ~ skill + age', not {type(formula).__name__}.")
-    sides = _split_top(formula, "~")
+    sides = split_at(formula, "~")
     if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
         raise FormulaError(f"formula {formula!r} must read 'outcome ~ regressors' or 'outcome ~ regressors | effects'.")
-    parts = _split_top(sides[1], "|")
+    parts = split_at(sides[1], "|")
     if len(parts) > 2:
         raise FormulaError(f"formula {formula!r} has {len(parts) - 1} bars; one is understood (absorbed effects).")
     # `a^b` without the spaces around the mark, and names without backticks
     effects = tuple(
-        "^".join(part.strip().strip("`") for part in _split_top(effect, "^"))
+        "^".join(part.strip().strip("`") for part in split_at(effect, "^"))
         for side in parts[1:]
-        for effect in _split_top(side, "+")
+        for effect in split_at(side, "+")
     )
     if not all(effects):
         raise FormulaError(f"formula {formula!r}: nothing stands behind the bar, or between two plus signs there.")
@@ -151,32 +169,24 @@ def split_offset(regressors: str) -> tuple[str, tuple[str, ...]]:
     """
     ending = _NO_CONSTANT.search(regressors)
     body, without = (regressors[: ending.start()], ending[0]) if ending else (regressors, "")
-    terms = [term.strip() for term in _split_top(body, "+")]
-    matches = [_OFFSET.fullmatch(term) for term in terms]
-    inside = [f"I({match[1]})" for match in matches if match and _is_balanced(match[1])]
-    others = [term for term, match in zip(terms, matches, strict=True) if not match]
-    if len(inside) + len(others) < len(terms) or any(re.search(r"(?<![\w.])offset\s*\(", term) for term in others):
+    terms = [term.strip() for term in split_at(body, "+")] if "offset" in body else [body]
+    trees = [parse_side(term) for term in terms]
+    offsets = [isinstance(tree, Call) and tree.function == "offset" and len(tree.arguments) == 1 for tree in trees]
+    inside = [f"I({written(parts_of(tree)[0])})" for tree, is_one in zip(trees, offsets, strict=True) if is_one]
+    others = [term for term, is_one in zip(terms, offsets, strict=True) if not is_one]
+    if any("offset" in functions_in(tree) for tree, is_one in zip(trees, offsets, strict=True) if not is_one):
         raise FormulaError(f"{regressors!r}: an offset is a term of its own, added to others: '+ offset(log(pop))'.")
     return (" + ".join(others) or "1") + without, tuple(inside)
 
 
-def _is_balanced(text: str) -> bool:
-    """Whether no bracket closes that is not open."""
-    return all(text[: i + 1].count(")") <= text[: i + 1].count("(") for i in range(len(text)))
-
-
 def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
-    """Return the columns of the frame that an expression needs; raise on names it does not have."""
-    import formulaic
-    from formulaic.errors import FormulaicError
-
-    try:
-        needed = formulaic.Formula(expression).required_variables
-    except (FormulaicError, SyntaxError) as error:
-        raise FormulaError(f"cannot read {expression!r}: {_first_line(error)}") from error
-    names = sorted({str(name) for name in needed} | _columns_inside(expression, frame))
+    """Return the columns of the frame that one side of a formula needs; raise on names it does not have."""
+    _refuse_bar(expression)
+    tree = parse_side(expression)
+    check_functions(tree, expression, in_side=True)
+    names = sorted(columns_in(tree))
+    check_attributes(names, frame)
     absent = [name for name in names if name not in frame.columns]
-    _check_functions(absent, expression)
     if absent:
         hints = "".join(did_you_mean(name, frame.columns) for name in absent)
         raise ColumnError(
@@ -186,16 +196,36 @@ def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
     return names
 
 
+def check_attributes(names: Iterable[str], frame: pd.DataFrame) -> None:
+    """Raise where something of a column is named, `pay.values`, and not a column.
+
+    >>> check_attributes(["pay.log"], pd.DataFrame(columns=["pay.log"]))
+    """
+    for name in names:
+        owner, dot, _ = name.partition(".")
+        if dot and name not in frame.columns and owner in (*frame.columns, "np", "pd"):
+            raise FormulaError(
+                f"{name!r} is no column: nothing is reached by a dot. What is beyond the grammar is passed from "
+                "Python, as a column or a callable."
+            )
+
+
+def _refuse_bar(expression: str) -> None:
+    """Raise where absorbed effects stand in a formula that takes none."""
+    if isinstance(expression, str) and "|" in expression and len(split_at(expression, "|")) > 1:
+        raise FormulaError(
+            f"{expression!r} has a bar, behind which effects are absorbed elsewhere, and not here: put them among the "
+            "regressors as C(...); a condition with a bar stands in brackets, I((a == 1) | (b == 1))."
+        )
+
+
 def factors_of(expression: str) -> set[str]:
     """Return the factors of an expression's terms as they are written, names without backticks.
 
     >>> sorted(factors_of("ai*C(educ) + `a b`"))
     ['C(educ)', 'a b', 'ai']
     """
-    import formulaic
-
-    factors = {str(factor.expr).strip("`") for term in formulaic.Formula(expression) for factor in term.factors}
-    return factors - {"1"}
+    return set(_structure(expression)[1])
 
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
@@ -205,11 +235,7 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
     >>> matrix.columns[1]
     Column(name='C(educ)[T.2]', term='C(educ)', parts=('educ',), levels=(('educ', 2),))
     """
-    if len(_split_top(expression, "|")) > 1:
-        raise FormulaError(
-            f"{expression!r} has a bar, behind which effects are absorbed elsewhere, and not here: put them among the "
-            "regressors as C(...); a condition with a bar stands in brackets."
-        )
+    _refuse_bar(expression)
     names = _sum_of_columns(frame, expression)
     if names is None:
         return _evaluated(frame, expression)
@@ -220,24 +246,11 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
 
 def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
     """Matrix of an expression that needs the formula engine."""
-    import formulaic
-    from formulaic.errors import FormulaicError
-
-    try:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            matrix = formulaic.model_matrix(expression, _plain(frame), na_action="ignore", context={})
-            values = np.asarray(matrix, dtype=float)
-    except DataError:
-        raise
-    except (FormulaicError, TypeError, ValueError, KeyError, SyntaxError) as error:
-        unknown = re.search(r"name '(\w+)' is not defined", str(error))
-        if unknown:
-            hint = did_you_mean(unknown[1], frame.columns)
-            raise ColumnError(f"{unknown[1]!r} in {expression!r} is not among the columns.{hint}") from error
-        raise FormulaError(f"cannot evaluate {expression!r}: {_why_not(error, frame, expression)}.") from error
+    matrix, nodes, _ = _materialised(frame, expression)
+    values = np.asarray(matrix, dtype=float)
     spec: Any = matrix.model_spec
     factors = {
-        str(name): _Factor(_variable(str(name), frame), tuple(state["categories"]), state["contrasts"].contrasts)
+        str(name): _Factor(_variable(nodes[name]), tuple(state["categories"]), state["contrasts"].contrasts)
         for name, (_, state) in spec.encoder_state.items()
         if "categories" in state
     }
@@ -249,6 +262,131 @@ def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
         for factor in factors.values()
     }
     return Matrix(values, tuple(columns), levels)
+
+
+def _materialised(frame: pd.DataFrame, expression: str) -> tuple[Any, dict[str, Node], State]:
+    """The engine's matrix of an expression, its factors, and what their functions have learnt of the rows."""
+    from formulaic.errors import FormulaicError
+
+    required_columns(expression, frame)
+    formula, nodes = _structure(expression)
+    state: State = {}
+    try:
+        return _matrix(formula, nodes, _plain(frame), state), nodes, state
+    except (DataError, FormulaError):
+        raise
+    except (FormulaicError, TypeError, ValueError, KeyError) as error:
+        raise FormulaError(f"cannot evaluate {expression!r}: {_why_not(error, frame, expression)}.") from error
+
+
+def _matrix(formula: Any, nodes: Mapping[str, Node], frame: pd.DataFrame, state: State) -> Any:
+    """Compute the factors of a formula, or of a specification of one, and let the engine combine them."""
+    columns = {str(name): frame[name] for name in frame}
+    data, context = {}, {}
+    for name, node in nodes.items():
+        value = value_of(node, columns, state)
+        if not isinstance(node, Name):
+            context[name] = _whole_column(value, frame)
+        else:
+            data[name] = value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        given = pd.DataFrame(data, index=frame.index, copy=False)
+        return formula.get_model_matrix(given, context=context, na_action="ignore")
+
+
+def _whole_column(value: Any, frame: pd.DataFrame) -> Any:
+    """A value for each row, where it is one for all; unknown truth as missing."""
+    if isinstance(value, bool | int | float | np.generic):
+        return pd.Series(float(value), index=frame.index)
+    if isinstance(value, pd.Series) and value.dtype == "boolean":
+        return pd.Series(value.to_numpy(dtype=float, na_value=np.nan), index=frame.index)
+    if isinstance(value, str | list) or value is None:
+        raise FormulaError(f"{value!r} stands where a column or a number is needed.")
+    return value
+
+
+def _structure(expression: str) -> tuple[Any, dict[str, Node]]:
+    """The engine's formula of an expression, whose factors are looked up by what they are called, and these factors.
+
+    The engine reads aliases and operators: what the user wrote never reaches it as text.
+    """
+    from formulaic import Formula, SimpleFormula
+    from formulaic.errors import FormulaicError
+    from formulaic.parser.types import Factor, Term
+
+    tree = parse_side(expression)
+    check_functions(tree, expression, in_side=True)
+    if _count_terms(tree) > _MOST_TERMS:
+        raise FormulaError(
+            f"{_cut(expression)!r} has more than {_MOST_TERMS:,} terms: fewer products of sums are read."
+        )
+    nodes: dict[str, Node] = {}
+    try:
+        terms = Formula(_aliased(tree, nodes))
+    except (FormulaicError, SyntaxError, TypeError) as error:
+        raise FormulaError(f"cannot read {_cut(expression)!r}: {_first_line(error)}") from error
+    names = {f"f{j}": name for j, name in enumerate(nodes)}
+
+    def renamed(factor: Any) -> Any:
+        return factor if factor.expr not in names else Factor(names[factor.expr], eval_method="lookup")
+
+    return SimpleFormula([Term(map(renamed, term.factors)) for term in terms], _ordering="none"), nodes
+
+
+def _aliased(node: Node, nodes: dict[str, Node]) -> str:
+    """A side of a formula in operators and aliases f0, f1, ... of its factors, which are added to `nodes`."""
+    match node:
+        case Name(name):
+            return _alias(name, node, nodes)
+        case Call():
+            return _alias(written(node), node, nodes)
+        case Unary("-", operand):
+            return f"-{_aliased(operand, nodes)}"
+        case Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
+            return np.format_float_positional(value, trim="-")
+        case Power(base, Constant(int(exponent))) if exponent >= 1:
+            # as many factors as there are terms are crossed, and no more: (a + b)**9 is (a + b)**2
+            return f"({_aliased(base, nodes)}) ** {int(min(exponent, _count_terms(base)))}"
+        case Power():
+            raise FormulaError(
+                f"{_cut(written(node))!r}: terms are crossed a whole number of times; I(...) for powers."
+            )
+        case Chain(_, parts, marks):
+            pieces = [_aliased(part, nodes) for part in parts]
+            pieces = [
+                f"({piece})" if isinstance(part, Chain) else piece for part, piece in zip(parts, pieces, strict=True)
+            ]
+            between = ["%in%" if mark == "in" else mark for mark in marks]
+            return " ".join([pieces[0], *itertools.chain(*zip(between, pieces[1:], strict=True))])
+    raise FormulaError(f"{_cut(written(node))!r} is no term of a formula.")
+
+
+def _alias(name: str, node: Node, nodes: dict[str, Node]) -> str:
+    """The alias of a factor, by what it is called."""
+    if name not in nodes:
+        nodes[name] = node
+        return f"f{len(nodes) - 1}"
+    if isinstance(nodes[name], Name) != isinstance(node, Name):
+        raise FormulaError(f"{_cut(name)!r} is a column and a function of one: rename the column.")
+    return f"f{list(nodes).index(name)}"
+
+
+def _count_terms(node: Node) -> float:
+    """At most so many terms come of a tree."""
+    match node:
+        case Chain("sum", parts):
+            return sum(map(_count_terms, parts))
+        case Chain("interaction", parts):
+            return math.prod(map(_count_terms, parts))
+        case Chain(_, parts):
+            return math.prod(1.0 + _count_terms(part) for part in parts)
+        case Power(base, Constant(int(exponent))):
+            return float(min(_count_terms(base), 1e6)) ** min(exponent, 50)
+    return 1.0
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def changed_matrices(frame: pd.DataFrame, expression: str, changes: Sequence[Mapping[str, Any]]) -> list[FloatArray]:
@@ -274,14 +412,12 @@ def changed_matrices(frame: pd.DataFrame, expression: str, changes: Sequence[Map
     >>> changed_matrices(rows, "ai * age", [{"ai": 1}])[0].tolist()
     [[1.0, 1.0, 30.0, 30.0], [1.0, 1.0, 40.0, 40.0]]
     """
-    import formulaic
-
+    matrix, nodes, state = _materialised(frame, expression)
     plain = _plain(frame)
-    spec: Any = formulaic.model_matrix(expression, plain, na_action="ignore", context={}).model_spec
     changed = (
         plain.assign(**{name: _like(plain[name], value) for name, value in columns.items()}) for columns in changes
     )
-    return [np.asarray(spec.get_model_matrix(rows, context={}), dtype=float) for rows in changed]
+    return [np.asarray(_matrix(matrix.model_spec, nodes, rows, state), dtype=float) for rows in changed]
 
 
 def _like(column: pd.Series[Any], value: Any) -> Any:
@@ -306,10 +442,10 @@ class _Factor:
         return [(self.variable, level) for level in names]
 
 
-def _variable(expression: str, frame: pd.DataFrame) -> str:
-    """Column that a factor such as `C(educ)` is made of; the expression itself where it is made of several."""
-    inside = _columns_inside(expression, frame)
-    return expression if expression in frame or len(inside) != 1 else inside.pop()
+def _variable(node: Node) -> str:
+    """Column that a factor such as `C(educ)` is made of; what it is called where it is made of several."""
+    inside = columns_in(node)
+    return inside[0] if len(inside) == 1 else written(node)
 
 
 def _columns_of(term: Any, factors: Mapping[str, _Factor]) -> list[Column]:
@@ -405,50 +541,6 @@ def _plain_column(column: pd.Series[Any]) -> pd.Series[Any]:
         return column.astype(object)
     number = pd.api.types.is_numeric_dtype(column) and column.dtype != np.float64
     return pd.Series(_as_float(column), index=column.index) if number else column
-
-
-def _columns_inside(expression: str, frame: pd.DataFrame) -> set[str]:
-    """Columns that stand in an expression, those within functions that the formula engine does not look into as well.
-
-    >>> sorted(_columns_inside("poly(age, 2) + f(`a b`, df=3) + x.age", pd.DataFrame(columns=["age", "df", "a b"])))
-    ['a b', 'age']
-    """
-    text = _QUOTED.sub("", expression)
-    words = {*_WORD.findall(re.sub("`[^`]*`", "", text)), *re.findall("`([^`]*)`", text)}
-    return {word for word in words if word in frame.columns}
-
-
-def _check_functions(absent: Sequence[str], expression: str) -> None:
-    """Raise where a name that is no column is called as a function."""
-    from formulaic.transforms import TRANSFORMS
-
-    if "offset" in absent:
-        raise FormulaError(f"{expression!r}: an offset(...) is for fit_flows alone; elsewhere no coefficient is fixed.")
-    called = [name for name in absent if re.search(rf"(?<![\w.]){re.escape(name)}\s*\(", expression)]
-    if called:
-        known = sorted(name for name in TRANSFORMS if name != "np")
-        raise FormulaError(
-            f"{listing(repr(n) for n in called)} in {expression!r} is no function that formulas know."
-            f"{did_you_mean(called[0], known)} Known: {listing(known, 30)}, and numpy's as np.NAME."
-        )
-
-
-def _split_top(text: str, mark: str) -> list[str]:
-    """Split at a mark that stands outside brackets, quotes and backticks."""
-    parts, depth, quote, start = [], 0, "", 0
-    for i, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"`":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == mark and depth == 0:
-            parts.append(text[start:i])
-            start = i + 1
-    return [*parts, text[start:]]
 
 
 def _first_line(error: BaseException) -> str:

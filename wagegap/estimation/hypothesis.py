@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, stats
 
+from wagegap._arguments import public
 from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing
+from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing, shown
+from wagegap.estimation.column_types import finite_numbers
 
 __all__ = ["TestResult", "parse_hypothesis", "wald_test"]
 
@@ -18,6 +20,7 @@ _SINGULAR = 1e-13  # eigenvalue of a correlation matrix, relative to the largest
 _NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class TestResult:
     """A test of linear hypotheses.
@@ -65,10 +68,15 @@ def parse_hypothesis(
 ) -> tuple[FloatArray, FloatArray, str]:
     """Return rows of coefficients, right-hand sides and the text."""
     if isinstance(hypothesis, np.ndarray):
-        rows = np.atleast_2d(hypothesis).astype(float)
-        if rows.shape[1] != len(names):
-            raise OptionError(f"a hypothesis on {len(names)} parameters needs as many columns, not {rows.shape[1]}.")
-        return rows, np.broadcast_to(np.asarray(value, dtype=float), (len(rows),)), f"{len(rows)} linear hypotheses"
+        rows = np.atleast_2d(finite_numbers("hypothesis", hypothesis))
+        if rows.ndim > 2 or rows.shape[1] != len(names):
+            raise OptionError(f"a hypothesis on {len(names)} parameters needs as many columns, not {rows.shape[-1]}.")
+        right = finite_numbers("value", value)
+        if right.shape not in ((), (1,), (len(rows),)) or not len(rows):
+            raise OptionError(
+                f"value={shown(value)} must be one number, or one for each of the {len(rows)} rows of the hypothesis."
+            )
+        return rows, np.broadcast_to(right, (len(rows),)), f"{len(rows)} linear hypotheses"
     if not isinstance(hypothesis, str | Sequence):
         raise OptionError(f"a hypothesis is text such as 'USA = KOR', or rows of coefficients, not {hypothesis!r}.")
     texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from wagegap._arguments import public
+
 __all__ = ["Ledger", "Loss"]
 
 
@@ -28,6 +30,7 @@ class Loss:
     weight: float
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Account of a sample; append-only.

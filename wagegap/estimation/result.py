@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.markup import to_html, to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
-from wagegap._typing import AnyArray, FloatArray, SmallSample
+from wagegap._typing import Alpha, AnyArray, FloatArray, SmallSample
 from wagegap._version import reduce_with_version
-from wagegap.errors import public
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult
@@ -25,6 +25,7 @@ from wagegap.estimation.ledger import Ledger
 __all__ = ["Result", "draw_estimates"]
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Result:
     """Result of a stage: estimates with a joint covariance, and their account.
@@ -38,6 +39,9 @@ class Result:
     estimates: Estimates
 
     __reduce__ = reduce_with_version
+
+    def __init_subclass__(cls) -> None:
+        public(cls)
 
     # numbers ---------------------------------------------------------------------------------------------------
 
@@ -91,7 +95,7 @@ class Result:
         """Account of the sample."""
         return self.estimates.ledger
 
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+    def conf_int(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return intervals that cover with probability 1 - alpha."""
         return self.estimates.conf_int(alpha)
 
@@ -99,14 +103,12 @@ class Result:
         """Return the joint covariance with names."""
         return self.estimates.cov_params()
 
-    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses, such as `"USA = KOR"`."""
         return self.estimates.test(hypothesis, value)
 
     # new objects -----------------------------------------------------------------------------------------------
 
-    @public
     def with_cov(self, cov: CovLike, *, small_sample: SmallSample | None = None) -> Self:
         """Return the same result under another covariance, where what was kept allows it."""
         return replace(self, estimates=self.estimates.with_cov(cov, small_sample=small_sample))
@@ -115,14 +117,13 @@ class Result:
         """Keep the covariance and forget the workers: small, but no longer joinable."""
         return replace(self, estimates=self.estimates.without_units())
 
-    @public
     def refit(self, data: Any, *, weights: FloatArray | None = None, **changes: Any) -> Any:
         """Fit the same specification to other data, or with other weights or options."""
         return self.estimates.refit(data, weights=weights, **changes)
 
     # frames and strings ----------------------------------------------------------------------------------------
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each estimate, with columns whose names never change."""
         return self.estimates.tidy(alpha)
 
@@ -130,11 +131,11 @@ class Result:
         """Return one row about the whole."""
         return self.estimates.glance()
 
-    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the result as a table, for any renderer."""
         return self.estimates.spec_of_table(alpha)
 
-    def summary(self, alpha: float = 0.05) -> str:
+    def summary(self, alpha: Alpha = 0.05) -> str:
         """Return the result as text, 80 columns wide, the same on every run."""
         return to_text(self.spec_of_table(alpha))
 
@@ -152,13 +153,12 @@ class Result:
         return to_markdown(self.spec_of_table())
 
 
-def draw_estimates(estimates: Estimates, ax: Any, alpha: float, words: str, *, row_height: float = 0.25) -> Any:
+def draw_estimates(estimates: Estimates, ax: Any, alpha: Alpha, words: str, *, row_height: float = 0.25) -> Any:
     """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
-    from wagegap._display.axes import new_axes
+    from wagegap._display.axes import name_axes, new_axes
     from wagegap._display.intervals import intervals
 
     tidy = estimates.tidy(alpha)
     ax = new_axes(6.3, 0.9 + row_height * len(tidy)) if ax is None else ax
     ax = intervals(ax, estimates.names, *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-    ax.set_xlabel(f"{words}, {100 * (1 - alpha):g} % intervals")
-    return ax
+    return name_axes(ax, x=f"{words}, {100 * (1 - alpha):g} % intervals")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from wagegap._arguments import public
 from wagegap._typing import FloatArray
-from wagegap.errors import OptionError, did_you_mean, listing, public
+from wagegap.errors import OptionError, did_you_mean, listing
 
 __all__ = ["NotKept", "Refittable", "Spec", "kept", "refittable"]
 
@@ -30,7 +31,7 @@ class Refittable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NotKept:
-    """Stands where the call had values of workers, which results do not keep.
+    """Stands where the call had values of workers, or a callable, which results do not keep.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class NotKept:
 
 
 def kept(what: str, value: Any) -> Any:
-    """Return what a spec keeps of an argument: a column's name, or a sign that values were given.
+    """Return what a spec keeps of an argument: a column's name, or a sign that values or a callable were given.
 
     >>> kept("weights", "sampwt"), kept("weights", [1.0, 2.0])
     ('sampwt', NotKept(what='weights'))
@@ -82,13 +83,23 @@ class Spec:
         lost = [name for name, value in arguments.items() if isinstance(value, NotKept)]
         if lost:
             raise OptionError(
-                f"the fit was given {listing(lost)} by value, which results do not keep: pass {lost[0]}= to refit."
+                f"the fit was given {listing(lost)} by value or by a callable, which results do not keep: pass "
+                f"{lost[0]}= to refit."
             )
         return self.function(data, **arguments)
 
     def __str__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.arguments if value is not None)
         return f"{self.function.__name__}({inside})"
+
+
+def _holds_callable(value: Any) -> bool:
+    """Whether an argument is a callable, or a mapping or list with one: code, which no pickle keeps."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_callable, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_callable, value))
+    return callable(value)
 
 
 def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -107,9 +118,9 @@ def refittable(function: Callable[_P, _R]) -> Callable[_P, _R]:
         arguments = dict(list(bound.arguments.items())[1:])
         if "group" not in arguments and arguments.get("by", "") is None:
             arguments["by"] = list(done.estimates.by)
-        for name in ("weights", "subpop"):
-            if name in arguments:
-                arguments[name] = kept(name, arguments[name])
+        for name, value in arguments.items():
+            if name in ("weights", "subpop") or _holds_callable(value):
+                arguments[name] = kept(name, value)
         spec = Spec(shown, tuple(arguments.items()))
         made: _R = replace(done, estimates=replace(done.estimates, spec=spec).announced())
         return made

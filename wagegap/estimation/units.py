@@ -7,14 +7,13 @@ Every labelled parameter carries a unit. Shares, per cent and the like convert i
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from wagegap._typing import FloatArray
-from wagegap.errors import UnitError, UnitWarning, did_you_mean, listing, warn
+from wagegap.errors import FormulaError, UnitError, UnitWarning, did_you_mean, listing, warn
+from wagegap.estimation.grammar import Call, Chain, Constant, Name, Node, Unary, parse_side, written
 
 __all__ = [
     "PER_LOG",
@@ -127,44 +126,35 @@ def unit_of_outcome(outcome: str, declared: Mapping[str, str] | None = None) -> 
     >>> unit_of_outcome("I(100 * log(hourly_wage))"), unit_of_outcome("log(hourly_wage):age")
     ('log points', 'none')
     """
-    names: dict[str, str] = {}
-
-    def plain(match: re.Match[str]) -> str:
-        names[f"_quoted_{len(names)}"] = match[1]
-        return f"_quoted_{len(names) - 1}"
-
-    text = re.sub("`([^`]*)`", plain, outcome.strip())
     try:
-        tree = ast.parse(text, mode="eval").body
-    except SyntaxError:
+        tree = parse_side(outcome)
+    except FormulaError:
         return "none"
-    units = dict(declared or {})
-    level = _unit_of(tree, {name: units[column] for name, column in names.items() if column in units} | units)
+    level = _unit_of(tree, declared or {})
     return "percentage points" if level == "per cent" else level
 
 
-def _unit_of(node: ast.expr, declared: Mapping[str, str]) -> str:
+def _unit_of(node: Node, declared: Mapping[str, str]) -> str:
     """Unit of an expression."""
-    if isinstance(node, ast.Name):
-        return declared.get(node.id, "none")
-    if isinstance(node, ast.UnaryOp):
-        return _unit_of(node.operand, declared)
-    if isinstance(node, ast.Set) and len(node.elts) == 1:  # a formula quotes an expression by braces
-        return _unit_of(node.elts[0], declared)
-    if isinstance(node, ast.Call) and len(node.args) == 1:
-        return _unit_of_call(ast.unparse(node.func), node.args[0], declared)
-    return _unit_of_two(node, declared) if isinstance(node, ast.BinOp) else "none"
+    match node:
+        case Name(name):
+            return declared.get(name, "none")
+        case Unary(_, operand) | Call("I" | "{}", (operand,)):
+            return _unit_of(operand, declared)
+        case Call("log" | "np.log", (argument,)):
+            return _unit_of_log(node.function, argument, declared)
+        case Chain("sum", parts):
+            return _unit_of_sum(node, [_unit_of(part, declared) for part in parts if not isinstance(part, Constant)])
+        case Chain("product", (Constant(100), part) | (part, Constant(100)), ("*",)):
+            return "log points" if _unit_of(part, declared) == "log" else "none"
+    return "none"
 
 
-def _unit_of_call(function: str, argument: ast.expr, declared: Mapping[str, str]) -> str:
-    """Unit of a function of an expression: a logarithm, or the expression itself behind `I()`."""
-    if function == "I":
-        return _unit_of(argument, declared)
-    if function not in ("log", "np.log"):
-        return "none"
+def _unit_of_log(function: str, argument: Node, declared: Mapping[str, str]) -> str:
+    """Unit of a logarithm."""
     unit = _unit_of(argument, declared)
     if unit in PER_LOG:
-        inside = ast.unparse(argument)
+        inside = written(argument)
         raise UnitError(
             f"{function}({inside}) takes the logarithm of {inside!r}, whose unit is {unit!r}, a logarithm already: put "
             f"{inside} as the outcome, or mend units=."
@@ -172,19 +162,11 @@ def _unit_of_call(function: str, argument: ast.expr, declared: Mapping[str, str]
     return "log"
 
 
-def _unit_of_two(node: ast.BinOp, declared: Mapping[str, str]) -> str:
-    """Unit of a sum or difference of two expressions of one unit, or of a hundred logs."""
-    sides = [node.left, node.right]
-    units = [_unit_of(side, declared) for side in sides]
-    numbers = [side.value if isinstance(side, ast.Constant) else None for side in sides]
-    if isinstance(node.op, ast.Add | ast.Sub):
-        if set(units) == set(PER_LOG):
-            raise UnitError(f"{ast.unparse(node)} mixes logs and log points, a hundred of them.")
-        known = [unit for unit, number in zip(units, numbers, strict=True) if number is None]
-        return known[0] if len(set(known)) == 1 else "none"
-    if isinstance(node.op, ast.Mult) and 100 in numbers and "log" in units:
-        return "log points"
-    return "none"
+def _unit_of_sum(node: Node, units: Sequence[str]) -> str:
+    """Unit of a sum or difference of expressions of one unit; numbers have none."""
+    if set(units) >= set(PER_LOG):
+        raise UnitError(f"{written(node)} mixes logs and log points, a hundred of them.")
+    return units[0] if len(set(units)) == 1 else "none"
 
 
 # what is declared, held against the values ---------------------------------------------------------------------------

@@ -1,19 +1,19 @@
-"""Values of an event for every row: a 0/1 column, a share, or an expression of columns.
+"""Values of an event for every row: a 0/1 column, a share, an expression of columns, or a callable of the data frame.
 
 An event is missing where a column of its expression is, unless the expression itself asks for missing values.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import FloatArray
+from wagegap._typing import Condition, FloatArray
 from wagegap.errors import DataError, OptionError, UnitError, check_column, no_column, refuse_rows
 from wagegap.estimation.column_types import as_numbers, fault_of, held_by, number_or_nan
+from wagegap.estimation.conditions import asks_for_missing, condition_values, used_columns
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
@@ -56,16 +56,23 @@ def known_numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     return as_numbers(frame[name], repr(name))
 
 
-def event_values(panel: Panel, name: str, column: str) -> FloatArray:
-    """Values of an event for every row: of a column, or of an expression; NaN where unknown."""
+def event_values(panel: Panel, name: str, column: Condition) -> FloatArray:
+    """Values of an event for every row: of a column, an expression, or a callable; NaN where unknown."""
+    if callable(column):
+        return _values_of(condition_values(panel.frame, column, f"for event {name!r}"), name, "a callable")
     if not isinstance(column, str):
-        raise OptionError(f"event {name!r} must be a column, or an expression of columns, not {column!r}.")
+        raise OptionError(f"event {name!r} must be a column, an expression of columns, or a callable, not {column!r}.")
     if column in panel.frame:
         raw = panel.frame[column]
     elif column.isidentifier():
         raise no_column(column, panel.frame.columns, f"for event {name!r}")
     else:
         raw = _evaluated(panel.frame, name, column)
+    return _values_of(raw, name, column)
+
+
+def _values_of(raw: pd.Series[Any], name: str, column: str) -> FloatArray:
+    """Values of an event, checked."""
     held = held_by(raw)
     if held in ("dates", "durations", "complex"):
         raise DataError(f"{column!r} {fault_of(raw)}.")
@@ -84,15 +91,9 @@ def event_values(panel: Panel, name: str, column: str) -> FloatArray:
 
 def _evaluated(frame: pd.DataFrame, name: str, expression: str) -> pd.Series[Any]:
     """Value of an expression; missing where a column in it is, unless it asks for missing values itself."""
-    try:
-        values = pd.Series(frame.eval(expression), index=frame.index)
-    except pd.errors.UndefinedVariableError as error:
-        word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
-        raise no_column(word, frame.columns, f"for event {name!r}, {expression!r}") from error
-    except Exception as error:
-        raise DataError(f"cannot evaluate event {name!r}, {expression!r}: {error}.") from error
-    if re.search(r"isna|notna|isnull|notnull|fillna", expression):
+    value = condition_values(frame, expression, f"for event {name!r}, {expression!r}")
+    values = value if isinstance(value, pd.Series) else pd.Series(value, index=frame.index)
+    if asks_for_missing(expression):
         return values
-    inside = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
-    used = [c for c in frame.columns if re.search(rf"(?<!\w){re.escape(str(c))}(?!\w)", inside)]
-    return values.astype(object).where(frame[used].notna().all(axis=1), np.nan)
+    known = frame[used_columns(expression)].notna().all(axis=1).to_numpy()
+    return values.astype(object).where(known, np.nan)

@@ -29,7 +29,7 @@ from wagegap.errors import (
 from wagegap.panel.csv_dialects import CsvDialect, check_names, read_csv
 from wagegap.panel.file_contents import check_content, check_path, parquet_columns
 
-__all__ = ["FileOptions", "FileRows", "Wanted", "plain_code", "read_file", "read_rows"]
+__all__ = ["SUFFIXES", "FileOptions", "FileRows", "Wanted", "plain_code", "read_file", "read_rows"]
 
 Wanted: TypeAlias = Callable[[str], bool]
 """Whether to read a column."""
@@ -211,3 +211,6 @@ _READERS: dict[str, Callable[[str, Wanted | None, FileOptions], FileRows]] = {
     **dict.fromkeys(_TEXT, _read_csv), ".parquet": _read_parquet, ".dta": _read_stata, ".sav": _read_spss,
     ".xlsx": _read_excel,
 }  # fmt: skip
+
+SUFFIXES = tuple(_READERS)
+"""What the names of files that are read end with."""

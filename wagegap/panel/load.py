@@ -9,17 +9,18 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._progress import track
-from wagegap._typing import BoolArray, FloatArray, IntArray, ReplicateKind, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, FloatArray, IntArray, ReplicateKind, WeightKind
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -29,10 +30,8 @@ from wagegap.errors import (
     OptionError,
     UnitError,
     WageError,
-    check_option,
     did_you_mean,
     listing,
-    public,
     refuse_rows,
     warn,
 )
@@ -65,26 +64,26 @@ _NO_WAGES = (
 def read_panel(  # noqa: PLR0913
     source: Any,
     *,
-    worker: str | None = None,
-    country: str | None = None,
-    period: str | None = None,
-    wage: str | None = None,
-    field: str | None = None,
-    occupation: str | None = None,
-    weight: str | None = None,
+    worker: ColumnName | None = None,
+    country: ColumnName | None = None,
+    period: ColumnName | None = None,
+    wage: ColumnName | None = None,
+    field: ColumnName | None = None,
+    occupation: ColumnName | None = None,
+    weight: ColumnName | None = None,
     weight_kind: WeightKind | None = None,
-    cluster: str | Sequence[str] | None = None,
-    strata: str | None = None,
-    replicate_weights: str | Sequence[str] | None = None,
+    cluster: ColumnNames | None = None,
+    strata: ColumnName | None = None,
+    replicate_weights: ColumnNames | None = None,
     replicate_kind: ReplicateKind | None = None,
     fay: float = 0.0,
     worker_scope: Literal["country", "global"] = "country",
-    units: Mapping[str, str] | None = None,
+    units: Annotated[Mapping[str, str], "a dict that gives units to columns, such as {'rate': 'share'}"] | None = None,
     source_name: str | None = None,
     invalid_wage: Literal["raise", "missing", "drop"] = "raise",
     country_names: Literal["normalise", "keep"] = "normalise",
     duplicates: Literal["raise", "keep"] = "raise",
-    columns: Sequence[str] | None = None,
+    columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
     encoding: str | None = None,
     sep: str | None = None,
@@ -162,17 +161,8 @@ def read_panel(  # noqa: PLR0913
 
     A European text file: `read_panel("workers.csv", wage="pay", sep=";", decimal=",", encoding="cp1252")`.
     """
-    check_option("invalid_wage", invalid_wage, ("raise", "missing", "drop"))
-    check_option("country_names", country_names, ("normalise", "keep"))
-    check_option("duplicates", duplicates, ("raise", "keep"))
-    check_option("value_labels", value_labels, get_args(LabelUse))
     options = FileOptions(CsvDialect(encoding, sep, decimal, thousands), sheet)
     check_dialect(options.csv)
-    _check_given(
-        dict(worker=worker, country=country, period=period, wage=wage, field=field, occupation=occupation,
-             weight=weight, strata=strata),
-        dict(cluster=cluster, replicate_weights=replicate_weights, columns=columns), units,
-    )  # fmt: skip
     pattern = replicate_weights if isinstance(replicate_weights, str) else None
     roles = Roles(
         worker, country, period, wage, field, occupation, weight, weight_kind or ("sampling" if weight else None),
@@ -209,26 +199,9 @@ def _is_wanted(names: frozenset[str], pattern: str | None, name: str) -> bool:
     return name in names or (pattern is not None and re.match(pattern, str(name)) is not None)
 
 
-def _check_given(named: Mapping[str, Any], lists: Mapping[str, Any], units: Any) -> None:
-    """Raise unless roles name columns by text, and units are a mapping."""
-    for role, column in named.items():
-        if column is not None and not isinstance(column, Hashable):
-            raise OptionError(f"{role}={column!r} must be the name of one column.")
-    for role, names in lists.items():
-        if names is not None and not isinstance(names, str | Sequence):
-            raise OptionError(f"{role}={names!r} must be the name of a column, or a list of names.")
-    if units is not None and not isinstance(units, Mapping):
-        raise OptionError(f"units={units!r} must give a unit to each column, such as {{'rate': 'share'}}.")
-
-
 def _check_options(roles: Roles, pattern: str | None) -> None:
-    check_option("worker_scope", roles.worker_scope, ("country", "global"))
-    if roles.weight_kind is not None:
-        check_option("weight_kind", roles.weight_kind, get_args(WeightKind))
-        if roles.weight is None:
-            raise OptionError(f"weight_kind={roles.weight_kind!r} is given without weight.")
-    if roles.replicate_kind is not None:
-        check_option("replicate_kind", roles.replicate_kind, get_args(ReplicateKind))
+    if roles.weight_kind is not None and roles.weight is None:
+        raise OptionError(f"weight_kind={roles.weight_kind!r} is given without weight.")
     replicated = bool(roles.replicate_weights) or pattern is not None
     if replicated != (roles.replicate_kind is not None):
         raise OptionError(

@@ -8,7 +8,6 @@ sources never match, and a worker's id crosses countries only where it is declar
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -17,18 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
+from wagegap._arguments import public
+from wagegap._typing import AnyArray, BoolArray, Condition, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
     DataError,
     EmptyDataError,
-    FormulaError,
     MissingValueError,
     check_column,
-    check_count,
     listing,
-    no_column,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.carriers import as_pandas
@@ -40,6 +36,7 @@ from wagegap.estimation.column_types import (
     number_or_nan,
     refuse_sizes,
 )
+from wagegap.estimation.conditions import condition_values
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.ledger import Ledger
@@ -53,6 +50,7 @@ __all__ = ["Panel", "as_panel", "check_columns", "make_panel"]
 _HASHED_ROWS = 2_000_000
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """Rows of workers with declared roles.
@@ -96,8 +94,7 @@ class Panel:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @public
-    def filter(self, condition: str | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
+    def filter(self, condition: Condition | BoolArray | pd.Series[bool], *, reason: str | None = None) -> Panel:
         """Keep the rows for which a condition holds.
 
         The rows kept are a domain of the sample: covariances of a survey's design go on counting the sampling units and
@@ -106,9 +103,10 @@ class Panel:
 
         Parameters
         ----------
-        condition : str, or array of bool of shape (n,)
-            An expression of pandas' `query`, or a mask; missing counts as false. A series must have the index of
-            `panel.frame`, so that a mask of another table, or of the rows in another order, is refused.
+        condition : str, callable, or array of bool of shape (n,)
+            An expression of columns, a callable of the data frame, or a mask; missing counts as false. A series must
+            have the index of `panel.frame`, so that a mask of another table, or of the rows in another order, is
+            refused.
         reason : str, optional
             Why the others go, for the ledger.
 
@@ -143,7 +141,6 @@ class Panel:
             unfiltered=self.frame if self.unfiltered is None else self.unfiltered,
         )
 
-    @public
     def assign(self, **columns: Any) -> Panel:
         """Return the panel with further columns, values of shape (n,) or functions of the frame.
 
@@ -185,8 +182,7 @@ class Panel:
             whole = whole.drop(columns=[name for name in columns if name in whole])
         return replace(self, frame=frame, keyed=keyed, unfiltered=whole)
 
-    @public
-    def transitions(self, *, horizon: int = 1) -> Panel:
+    def transitions(self, *, horizon: Count = 1) -> Panel:
         """Add what each worker did `horizon` periods later.
 
         Adds `next_country`, `next_field`, `next_occupation` and the outcomes `abroad_next`, `new_field_next`,
@@ -224,7 +220,6 @@ class Panel:
         >>> panel.transitions().frame["abroad_next"].tolist()
         [1.0, nan, nan]
         """
-        check_count("horizon", horizon)
         for role in ("worker", "period"):
             if getattr(self.roles, role) is None:
                 raise DataError(f"transitions need the role {role}: read_panel(..., worker=, period=).")
@@ -379,10 +374,12 @@ class Panel:
         check_column(name, self.frame.columns)
         return number_or_nan(self.frame[name].iloc[rows])
 
-    def _mask(self, condition: str | BoolArray | pd.Series[bool]) -> BoolArray:
-        mask = self._evaluated(condition) if isinstance(condition, str) else condition
-        labelled = isinstance(condition, pd.Series) and len(condition) == len(self)
-        if isinstance(condition, pd.Series) and labelled and not condition.index.equals(self.frame.index):
+    def _mask(self, condition: Condition | BoolArray | pd.Series[bool]) -> BoolArray:
+        mask: Any = condition
+        if isinstance(condition, str) or callable(condition):
+            mask = condition_values(self.frame, condition, "for the condition")
+        labelled = isinstance(mask, pd.Series) and len(mask) == len(self)
+        if labelled and not mask.index.equals(self.frame.index):
             raise DataError(
                 "the index of the condition is not that of panel.frame: build it from panel.frame, or pass "
                 "condition.to_numpy() if it has the panel's rows in their order."
@@ -395,17 +392,6 @@ class Panel:
         if odd:
             raise DataError(f"a condition must be true or false; values such as {odd[0]!r} are neither.")
         return np.where(known, values, False).astype(bool)
-
-    def _evaluated(self, expression: str) -> Any:
-        try:
-            return self.frame.eval(expression)
-        except pd.errors.UndefinedVariableError as error:
-            word = (re.findall(r"'([^']+)'", str(error)) or [expression])[0]
-            raise no_column(word, self.frame.columns, f"for the condition {expression!r}") from error
-        except Exception as error:
-            raise FormulaError(
-                f"cannot evaluate {expression!r}: {error}. Columns: {listing(self.frame.columns, 12)}."
-            ) from error
 
     def _roles_line(self) -> str:
         return ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"

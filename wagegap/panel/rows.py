@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import AnyArray, BoolArray, CodeArray, Condition, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -246,7 +246,7 @@ def with_weights(panel: Panel, weights: str | FloatArray | None, kind: WeightKin
 
 
 def domain_of(
-    data: Any, subpop: str | BoolArray | None, weights: Any = None, weight_kind: WeightKind | None = None
+    data: Any, subpop: Condition | BoolArray | None, weights: Any = None, weight_kind: WeightKind | None = None
 ) -> tuple[Any, Any, WeightKind | None]:
     """Return the rows of a subpopulation, which keep the design of the sample, and the weights still to be declared.
 

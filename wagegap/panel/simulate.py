@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._typing import AnyArray, FloatArray, IntArray, RngLike
-from wagegap.errors import OptionError, check_count, check_option, public
+from wagegap._arguments import public
+from wagegap._typing import AnyArray, Count, Finite, FloatArray, IntArray, RngLike
+from wagegap.errors import OptionError
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -70,19 +71,19 @@ class Simulation:
 @public
 def simulate_panel(  # noqa: PLR0913
     *,
-    countries: int = 12,
-    workers: int = 400,
-    periods: int = 2,
-    premium_mean: float = 0.15,
-    premium_sd: float = 0.05,
-    link_slope: float = -0.5,
-    link_intercept: float = 0.2,
-    link_sd: float = 0.01,
-    switching_mean: float = 0.3,
-    share_treated: float = 0.3,
-    wage_sd: float = 0.5,
-    worker_sd: float = 0.3,
-    error_correlation: float = 0.0,
+    countries: Count = 12,
+    workers: Count = 400,
+    periods: Count = 2,
+    premium_mean: Finite = 0.15,
+    premium_sd: Finite = 0.05,
+    link_slope: Finite = -0.5,
+    link_intercept: Finite = 0.2,
+    link_sd: Finite = 0.01,
+    switching_mean: Finite = 0.3,
+    share_treated: Finite = 0.3,
+    wage_sd: Finite = 0.5,
+    worker_sd: Finite = 0.3,
+    error_correlation: Finite = 0.0,
     design: Literal["simple", "clustered", "stratified"] = "simple",
     rng: RngLike = None,
 ) -> Simulation:
@@ -131,14 +132,6 @@ def simulate_panel(  # noqa: PLR0913
     >>> len(made.panel), made.truth.columns.tolist()
     (800, ['iso3', 'premium', 'emigration', 'switching'])
     """
-    check_option("design", design, ("simple", "clustered", "stratified"))
-    for name, count in (("countries", countries), ("workers", workers), ("periods", periods)):
-        check_count(name, count)
-    _check_numbers(
-        premium_mean=premium_mean, premium_sd=premium_sd, link_slope=link_slope, link_intercept=link_intercept,
-        link_sd=link_sd, switching_mean=switching_mean, share_treated=share_treated, wage_sd=wage_sd,
-        worker_sd=worker_sd, error_correlation=error_correlation,
-    )  # fmt: skip
     _check_ranges(countries, share_treated, error_correlation, (premium_sd, link_sd, wage_sd, worker_sd))
     generator = np.random.default_rng(rng)
     premium = generator.normal(premium_mean, premium_sd, countries)
@@ -183,12 +176,6 @@ class _World:
     worker_sd: float
     correlation: float
     design: str
-
-
-def _check_numbers(**values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise OptionError(f"{name}={value!r} must be a finite number.")
 
 
 def _check_ranges(countries: int, share: float, correlation: float, spreads: tuple[float, ...]) -> None:

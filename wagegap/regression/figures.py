@@ -12,10 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import literal, new_axes
+from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.heat import heat
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_key
+from wagegap._typing import AxesLike
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.units import unit_in_heading
@@ -70,7 +71,7 @@ def written(values: Sequence[object]) -> list[str]:
     return texts if any(name == text for name, text in zip(names, texts, strict=True)) else names
 
 
-def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: Any = None, alpha: float = 0.05) -> Any:
+def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: AxesLike = None, alpha: float = 0.05) -> Any:
     """Draw effects of regressors with intervals: a row for each, results and exits beside each other in it.
 
     Parameters
@@ -110,7 +111,7 @@ def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: Any = None, a
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
     errors = draw_intervals(ax, labels, frame, alpha, several=len(groups) > 1, sizes="equal")
     title = what.replace("{of}", f" of {frame['term'].iloc[0]}" if only else "")
-    ax.set_xlabel(literal(f"{title}{unit_in_heading(units[0])}, {errors}"))
+    name_axes(ax, x=f"{title}{unit_in_heading(units[0])}, {errors}")
     return ax
 
 
@@ -133,7 +134,7 @@ def _rows(name: str, estimates: Estimates, alpha: float) -> pd.DataFrame:
     return frame[["estimate", "conf_low", "conf_high"]].assign(cell=cells, term=frame["term"].astype(str), group=groups)
 
 
-def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: Any = None) -> Any:
+def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: AxesLike = None) -> Any:
     """Draw elasticities or substitution between alternatives as a matrix, the own ones set off.
 
     Parameters

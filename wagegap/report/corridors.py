@@ -6,27 +6,26 @@ bars, so that a corridor that is not drawn is not taken for one that nobody take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
 from wagegap._display.labels import put_caption, write_beside
 from wagegap._display.numbers import format_key, format_number, spaced
-from wagegap._typing import BoolArray, FloatArray
+from wagegap._typing import AxesLike, BoolArray, ColumnName, Count, FloatArray, Labels
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     MissingValueError,
     OptionError,
     check_column,
-    check_count,
     check_keys_meet,
     check_known,
     listing,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.carriers import as_pandas
@@ -44,15 +43,15 @@ _THICK, _FADED = 0.4, 0.45
 def plot_corridors(  # noqa: PLR0913
     flows: Any,
     *,
-    origin: str,
-    destination: str,
-    flow: str,
-    at_most: int = 25,
+    origin: ColumnName,
+    destination: ColumnName,
+    flow: ColumnName,
+    at_most: Count = 25,
     keep: str | Sequence[str] = (),
     highlight: str | Sequence[str] = (),
-    labels: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     unit: str | None = None,
-    ax: Any = None,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw the largest corridors of migration as bars: both ways of a pair of places beside each other, and their net.
 
@@ -105,7 +104,6 @@ def plot_corridors(  # noqa: PLR0913
     >>> print(ax.get_xlabel().split(".")[0])
     The largest of 2 pairs: 60 % of all n (60 of 100); the others together: 40
     """
-    check_count("at_most", at_most)
     corridors, added, within = _corridors(as_pandas(flows), origin, destination, flow)
     lit = _named(corridors, highlight, "highlight")
     pairs = _pairs(corridors, at_most, [*lit, *_named(corridors, keep, "keep")])

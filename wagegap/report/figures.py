@@ -9,8 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import figure_of, new_axes
-from wagegap.errors import DataError, OptionError, check_count, check_option, listing, public
+from wagegap._arguments import public
+from wagegap._display.axes import figure_of, literal, name_axes, new_axes
+from wagegap._display.spec import plain
+from wagegap._typing import Alpha, AxesLike, Count
+from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.panel.countries import country_name, hold_countries
@@ -30,7 +33,7 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 @public
 def plot_forest(
-    results: Any, *, ax: Any = None, alpha: float = 0.05, at_most: int = 60, keep: Sequence[str] = ()
+    results: Any, *, ax: AxesLike = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -62,7 +65,6 @@ def plot_forest(
     >>> len(ax.get_yticklabels())
     22
     """
-    check_count("at_most", at_most)
     named = results if isinstance(results, Mapping) else {"": results}
     frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
     units = list(dict.fromkeys(frame["unit"]))
@@ -75,12 +77,11 @@ def plot_forest(
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
     unit = {"none": "", "log": "difference of logs, "}.get(units[0], f"{units[0]}, ")
-    ax.set_xlabel(f"{unit}{errors}{choice}")
-    return ax
+    return name_axes(ax, x=f"{unit}{errors}{choice}")
 
 
 @public
-def plot_link(link: Link, *, ax: Any = None, alpha: float = 0.05) -> Any:
+def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
     Parameters
@@ -105,7 +106,7 @@ def plot_link(link: Link, *, ax: Any = None, alpha: float = 0.05) -> Any:
 
 @public
 def plot_transitions(
-    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: Any = None
+    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: AxesLike = None
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -153,8 +154,8 @@ def plot_incidence(
     cells: Mapping[str, Any] | None = None,
     stacked: bool = False,
     uniform: bool = False,
-    alpha: float = 0.05,
-    ax: Any = None,
+    alpha: Alpha = 0.05,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw the cumulative incidence of exits of one or several fits, side by side or together.
 
@@ -215,8 +216,8 @@ def plot_effects(
     *,
     which: Literal["effects", "elasticities"] = "effects",
     exit: str | None = None,
-    alpha: float = 0.05,
-    ax: Any = None,
+    alpha: Alpha = 0.05,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw average marginal effects or elasticities of one or several results, with intervals and a line at zero.
 
@@ -255,7 +256,6 @@ def plot_effects(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['logit', 'lpm']
     """
-    check_option("which", which, ("effects", "elasticities"))
     named = results if isinstance(results, Mapping) else {"": results}
     if not named:
         raise DataError("there are no results to draw.")
@@ -303,12 +303,12 @@ def _shown(frame: pd.DataFrame, at_most: int, keep: Sequence[str]) -> tuple[pd.D
 def add_title(ax: Any, text: str) -> Any:
     """Write a title above the whole figure, from its left edge, in as many lines as it needs."""
     figure = figure_of(ax)
-    lines = textwrap.wrap(text, int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
+    lines = textwrap.wrap(plain(text), int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
+    figure.suptitle("\n".join(map(literal, lines)), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
     return ax
 
 
-def _rows(group: str, result: Any, alpha: float) -> pd.DataFrame:
+def _rows(group: str, result: Any, alpha: Alpha) -> pd.DataFrame:
     """Estimates of one result: country, group, unit and interval."""
     estimates = result.estimates if isinstance(result, Result) else result
     if not isinstance(estimates, Estimates):

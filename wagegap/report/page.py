@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
+import hashlib
 import json
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -15,14 +14,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wagegap import datasets
-from wagegap._display.files import save_figure
+from wagegap._arguments import public
+from wagegap._display.axes import written
+from wagegap._display.files import save_figure, write_whole
+from wagegap._display.markup import POLICY
 from wagegap._display.numbers import spaced
+from wagegap._display.spec import plain
 from wagegap.errors import OutputError
 from wagegap.regression.link.result import Link
+from wagegap.report.folder import check_folder, same_file, standing, unfit_name, write_folder
 from wagegap.report.table import Table
 
-__all__ = ["Finding", "Study", "check_folder", "render_page", "save_study"]
+__all__ = ["Finding", "Study", "render_page", "save_study"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -71,6 +74,7 @@ class Finding:
     kind: str = "finding"
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """A study carried out.
@@ -90,7 +94,9 @@ class Study:
     seed : int
         Of random orders.
     hashes : mapping of str to str
-        SHA-256 of the data, by name.
+        SHA-256 of the study file and of every file of data it used, by name, as `sha256sum` prints it.
+    file : str
+        Name of the study file; empty where the study was given as a mapping, which has no file and no hash.
     """
 
     title: str
@@ -101,65 +107,54 @@ class Study:
     links: Mapping[str, Link]
     seed: int
     hashes: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
 
     def text(self) -> str:
         """Return the findings as text."""
-        lines = [self.title, "=" * min(len(self.title), 80), self.question, ""]
-        lines += [f"{finding.about}: {finding.text}" for finding in self.findings]
+        title = plain(self.title)
+        lines = [title, "=" * min(len(title), 80), plain(self.question), ""]
+        lines += [plain(f"{finding.about}: {finding.text}") for finding in self.findings]
         return "\n".join(lines)
 
     def save(self, folder: str | Path = "wagegap-report") -> Path:
         """Write report.html, figures, tables and provenance.json into a folder, whole or not at all."""
-        return save_study(self, Path(folder))
+        return save_study(self, folder)
 
 
-def save_study(study: Study, folder: Path) -> Path:
-    """Write everything beside the folder first, and move it there when it is whole.
+def save_study(study: Study, folder: str | Path) -> Path:
+    """Write a study's report to a folder, whole or not at all.
 
     Raises
     ------
+    OptionError
+        For something that is no path.
     OutputError
-        When the folder cannot be written; nothing was.
+        When the folder cannot be written, or a name is none of a file; the message says which report stands.
     """
     check_folder(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".wagegap-", dir=folder.parent) as waiting:
-            paths = _write(study, Path(waiting))
-            for path in paths:  # before the first is moved
-                if (folder / path).is_dir():
-                    raise IsADirectoryError(21, f"{folder / path} is a folder, where a file should go")
-                check_folder((folder / path).parent)
-            for path in paths:
-                (folder / path.parent).mkdir(parents=True, exist_ok=True)
-                shutil.move(Path(waiting) / path, folder / path)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the report to {folder}: {error.strerror or error}. Nothing was written; choose another "
-            "folder."
-        ) from error
-    return folder
+    _check_names(study, folder)
+    write_folder(folder, functools.partial(_write, study))
+    return Path(folder)
 
 
-def check_folder(folder: Path) -> None:
-    """Raise `OutputError` where a folder cannot be written, before any work is done for it."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise OutputError(f"cannot write the report to {folder}: {there} is a file, not a folder. Nothing was written.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"cannot write the report to {folder}: no permission to write to {there}. Nothing was written; choose "
-            "another folder."
-        )
+def _check_names(study: Study, folder: str | Path) -> None:
+    """Raise where a table or a figure has a name that no file can have, or two have one that are the same to a disk."""
+    for items in (study.figures, study.tables):
+        seen: dict[str, str] = {}
+        for name in items:
+            why = unfit_name(name)
+            alike = seen.setdefault(same_file(name), name)
+            if why or alike != name:
+                raise OutputError(
+                    f"{name[:40]!r} cannot be the name of a file: {why or f'{alike!r} is another'}. {standing(folder)}."
+                )
 
 
 def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
     """Return the report as one page of HTML; pictures are SVG by name."""
     parts = [
-        f"<h1>{escape(study.title)}</h1>",
-        f'<p class="question">{escape(study.question)}</p>',
+        f"<h1>{_escaped(study.title)}</h1>",
+        f'<p class="question">{_escaped(study.question)}</p>',
         "<h2>Findings</h2>",
         *map(_paragraph, study.findings),
         "<h2>Figures and tables</h2>",
@@ -169,17 +164,23 @@ def render_page(study: Study, pictures: Mapping[str, bytes]) -> str:
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"{POLICY}\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(study.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{_escaped(study.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
 
 
+def _escaped(text: str) -> str:
+    """Text for a page, in one line, without characters that cannot be seen."""
+    return escape(plain(text))
+
+
 def _paragraph(finding: Finding) -> str:
-    kind = "" if finding.kind == "finding" else f'<span class="kind">{escape(finding.kind)}</span><br>'
-    about = f"<strong>{escape(finding.about)}.</strong>"
-    return f'<p class="finding {finding.kind}">{kind}{about} {escape(finding.text)}</p>'
+    kind = "" if finding.kind == "finding" else f'<span class="kind">{_escaped(finding.kind)}</span><br>'
+    about = f"<strong>{_escaped(finding.about)}.</strong>"
+    return f'<p class="finding {_escaped(finding.kind)}">{kind}{about} {_escaped(finding.text)}</p>'
 
 
 def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
@@ -189,20 +190,18 @@ def _item(study: Study, name: str, pictures: Mapping[str, bytes]) -> str:
         source = base64.b64encode(pictures[name]).decode("ascii")
         # The figure bears its title; on a narrow screen, where it is cut, the heading shows it whole.
         lines += [
-            f'<h3 class="drawn">{escape(" ".join(figure.get_suptitle().split()))}</h3>',
+            f'<h3 class="drawn">{_escaped(written(figure.get_suptitle()))}</h3>',
             '<p class="hint">Scroll sideways for the whole figure.</p>',
-            f'<div class="wide"><img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}"></div>',
+            f'<div class="wide"><img alt="{_escaped(alt)}" src="data:image/svg+xml;base64,{source}"></div>',
         ]
     if name in study.tables:
-        opening = "<details><summary>Table" if lines else f"<details open><summary>{escape(spaced(name))}"
+        opening = "<details><summary>Table" if lines else f"<details open><summary>{_escaped(spaced(name))}"
         lines += [f"{opening}</summary>", f'<div class="wide">{study.tables[name].html()}</div></details>']
     return "\n".join(lines)
 
 
-def _write(study: Study, folder: Path) -> list[Path]:
-    """Write all files into a folder of their own; return their paths within it."""
-    (folder / "figures").mkdir()
-    (folder / "tables").mkdir()
+def _write(study: Study, folder: Path) -> None:
+    """Write all files into a folder of their own; the last one lists them."""
     pictures: dict[str, bytes] = {}
     for name, (figure, alt) in study.figures.items():
         save_figure(figure, folder / "figures" / name, alt_text=alt)
@@ -210,22 +209,20 @@ def _write(study: Study, folder: Path) -> list[Path]:
     for name, table in study.tables.items():
         table.save(folder / "tables" / f"{name}.csv")
         table.save(folder / "tables" / f"{name}.tex")
-    texts = {
-        "report.html": render_page(study, pictures),
-        "findings.txt": study.text() + "\n",
-        "provenance.json": json.dumps(_provenance(study), indent=2) + "\n",
-    }
-    for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8")
-    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    write_whole(folder / "report.html", render_page(study, pictures))
+    write_whole(folder / "findings.txt", study.text() + "\n")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    write_whole(folder / "provenance.json", json.dumps({**_provenance(study), "files": files}, indent=2) + "\n")
 
 
 def _provenance(study: Study) -> dict[str, Any]:
     return {
         "title": study.title,
+        "study": study.file or "given as a mapping, without a file",
         "seed": study.seed,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
-        "sha256": {**datasets.table_hashes(), **study.hashes},
+        "sha256": dict(study.hashes),
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.files import write_whole
 from wagegap._display.markup import to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.numbers import (
@@ -39,7 +40,8 @@ from wagegap._display.spec import (
     make_table,
     statistic_cell,
 )
-from wagegap._display.text import Minus, to_csv, to_text
+from wagegap._display.text import Formulas, Minus, to_csv, to_text
+from wagegap._typing import Labels
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -47,10 +49,8 @@ from wagegap.errors import (
     EmptyDataError,
     OptionError,
     check_known,
-    check_option,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.units import unit_in_heading
 
@@ -112,6 +112,7 @@ class _Entry:
     notes: tuple[str, ...]
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table that can be read, shown and saved.
@@ -158,24 +159,30 @@ class Table:
         return to_html(self.spec)
 
     def latex(self, *, label: str = "") -> str:
-        """Return a LaTeX `table` environment, which needs the booktabs package."""
+        """Return a LaTeX `table` environment, which needs the booktabs package; a label that is none is refused."""
         return to_latex(self.spec, label=label)
 
     def markdown(self) -> str:
         """Return a Markdown table with pipes."""
         return to_markdown(self.spec)
 
-    def csv(self) -> str:
-        """Return comma-delimited text with the raw numbers; `NA` is unknown, empty is absent."""
-        return to_csv(self.spec)
+    def csv(self, *, formulas: Formulas = "neutralise") -> str:
+        """Return comma-delimited text with the raw numbers; `NA` is unknown, empty is absent.
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+        Text that a spreadsheet would carry out as a formula (a name such as `=cmd()`) gets an apostrophe before it;
+        `formulas="keep"` leaves it as it is. Numbers are never touched.
+        """
+        return to_csv(self.spec, formulas=formulas)
+
+    def save(self, path: str | os.PathLike[str], *, formulas: Formulas = "neutralise") -> Path:
         """Write the table to a file whose suffix says how: .txt, .html, .tex, .md or .csv.
 
         Parameters
         ----------
         path : str or path
             Where to; a file there is replaced.
+        formulas : {"neutralise", "keep"}
+            Of .csv: what becomes of text that a spreadsheet would carry out, see `csv`.
 
         Returns
         -------
@@ -185,7 +192,7 @@ class Table:
         Raises
         ------
         OptionError
-            For another suffix.
+            For another suffix, or an unknown `formulas`.
         OutputError
             When the file cannot be written; what stood there still does.
         """
@@ -194,7 +201,7 @@ class Table:
             ".html": lambda: to_html_page(self.spec),
             ".tex": lambda: self.latex() + "\n",
             ".md": lambda: self.markdown() + "\n",
-            ".csv": self.csv,
+            ".csv": lambda: self.csv(formulas=formulas),
         }
         suffix = Path(path).suffix.lower()
         wrong = f"{path} has the suffix {suffix!r}, which no format has."
@@ -209,7 +216,7 @@ class Table:
 @public
 def table(
     *results: Any,
-    labels: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     rows: Sequence[str] | None = None,
     statistics: Sequence[str] | None = None,
     digits: int = 3,
@@ -271,7 +278,6 @@ def table(
     =====================
     Standard errors in parentheses.
     """
-    check_option("layout", layout, LAYOUTS)
     if labels is not None and not isinstance(labels, Mapping):
         raise OptionError(f"labels={labels!r} must be a dict of name -> label shown.")
     entries = _read(results, dict(labels or {}))

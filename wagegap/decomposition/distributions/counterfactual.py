@@ -32,8 +32,19 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import BoolArray, FloatArray, IntArray, WeightKind
-from wagegap.decomposition.distributions.conditional import MODELS, Conditional, Model, Process, fit_conditional
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    FloatArray,
+    Formula,
+    IntArray,
+    WeightKind,
+)
+from wagegap.decomposition.distributions.conditional import Conditional, Model, Process, fit_conditional
 from wagegap.decomposition.distributions.functional import curve_tests, uniform_critical, zero_test
 from wagegap.decomposition.distributions.mass_points import ALL_AGREE, drop_errors
 from wagegap.decomposition.distributions.quantreg import check_probs
@@ -55,7 +66,6 @@ from wagegap.errors import (
     CovarianceError,
     IdentificationError,
     check_option,
-    check_options,
     listing,
 )
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Survey
@@ -104,7 +114,7 @@ class CounterfactualGap(Decomposition):
     model: Model = "qr"
     kind: Literal["uniform", "pointwise"] = "uniform"
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each quantile and component; band_low and band_high hold the whole curve of a component.
 
         conf_low and conf_high hold each point by itself.
@@ -116,7 +126,7 @@ class CounterfactualGap(Decomposition):
             half[at] = uniform_critical(deviations[:, at], errors[at], alpha) * errors[at]
         return frame.assign(band_low=frame["estimate"] - half, band_high=frame["estimate"] + half)
 
-    def _with_bands(self, alpha: float, kind: str) -> pd.DataFrame:
+    def _with_bands(self, alpha: Alpha, kind: str) -> pd.DataFrame:
         """Tidy frame whose intervals are those of a kind."""
         frame = self.tidy(alpha)
         return frame if kind == "pointwise" else frame.assign(conf_low=frame["band_low"], conf_high=frame["band_high"])
@@ -165,13 +175,13 @@ class CounterfactualGap(Decomposition):
             return np.full(len(at), 0.5)
         return np.array([quantile_of(str(name)) for name in self.estimates.labels[MEASURE].iloc[at]], dtype=float)
 
-    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the quantiles of the gap and its parts with the bands asked for, and tests beneath."""
         columns = ["component", "estimate", "std_error", "conf_low", "conf_high", "share"]
         shown = self._with_bands(alpha, self.kind)[[*self.keys, *columns]]
         return tabulate_frame(shown, title=self.heading(), notes=[*self._notes(), *self._test_notes(alpha)])
 
-    def _test_notes(self, alpha: float) -> list[str]:
+    def _test_notes(self, alpha: Alpha) -> list[str]:
         held = "a whole curve" if self.kind == "uniform" else "each point by itself"
         notes = [f"Intervals hold {held} with probability {1 - alpha:g}."]
         if len(self.comparisons) > 1:
@@ -186,10 +196,10 @@ class CounterfactualGap(Decomposition):
 
     def plot(
         self,
-        ax: Any = None,
+        ax: AxesLike = None,
         *,
         component: str | None = None,
-        alpha: float = 0.05,
+        alpha: Alpha = 0.05,
         bands: str | None = None,
         **keys: Any,
     ) -> Any:
@@ -224,11 +234,11 @@ class CounterfactualGap(Decomposition):
 @refittable
 def counterfactual(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     model: Model = "qr",
     probs: Sequence[float] | float = _DECILES,
     reference: Literal["A", "B"] = "A",
@@ -240,7 +250,7 @@ def counterfactual(  # noqa: PLR0913
     cov: CovLike | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> CounterfactualGap:
     """Decompose the gap of the quantiles of pay into composition and structure, by a model of pay given regressors.
 
@@ -276,8 +286,9 @@ def counterfactual(  # noqa: PLR0913
         where it declares them; draws of clusters within strata where it declares both), seed 0.
     weights, weight_kind
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -312,12 +323,6 @@ def counterfactual(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        model=(model, MODELS),
-        reference=(reference, ("A", "B")),
-        bands=(bands, ("uniform", "pointwise")),
-        refit=(refit, ("one-step", "full")),
-    )
     plan = _Plan(model, Process(regressions, trimming, convention), check_probs(probs), reference, refit == "full")
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind

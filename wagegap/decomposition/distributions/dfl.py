@@ -29,10 +29,20 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    FloatArray,
+    Formula,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.distributions.mass_points import GroupMass, drop_errors, notes_on_mass_points
 from wagegap.decomposition.distributions.reweighting import (
-    MODELS,
     Reweighting,
     ReweightModel,
     parse_trim,
@@ -67,7 +77,7 @@ from wagegap.decomposition.distributions.statistics import (
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimated, estimates_from_influence, joint_estimates
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import DataError, OptionError, check_known, check_options, listing
+from wagegap.errors import DataError, OptionError, check_known, listing
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
@@ -110,7 +120,7 @@ class ReweightedGap(Decomposition):
         """Keep the covariance and forget the workers and their weights."""
         return replace(super().without_units(), weights=self.weights.iloc[:0])
 
-    def plot_densities(self, ax: Any = None, **keys: Any) -> Any:
+    def plot_densities(self, ax: AxesLike = None, **keys: Any) -> Any:
         """Draw the densities of both groups and of the counterfactual.
 
         Parameters
@@ -120,7 +130,7 @@ class ReweightedGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import FAINT, PALETTE, new_axes
+        from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
 
         frame = one_comparison(self.densities, keys, [name for name in self.keys if name != MEASURE])
         first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
@@ -129,7 +139,7 @@ class ReweightedGap(Decomposition):
             ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-"),
             ("counterfactual", "counterfactual", FAINT, "--"),
         ):  # fmt: skip
-            ax.plot(frame["at"], frame[column], dash, color=color, label=label, linewidth=1.2)
+            ax.plot(frame["at"], frame[column], dash, color=color, label=literal(label), linewidth=1.2)
         ax.set_ylabel("density")
         ax.legend(frameon=False)
         return ax
@@ -138,14 +148,14 @@ class ReweightedGap(Decomposition):
 @refittable
 def dfl(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
     statistics: StatisticLike | Sequence[StatisticLike] = ("mean", "variance", "quantile"),
     probs: Sequence[float] = (0.1, 0.5, 0.9),
     sequence: Sequence[str | Sequence[str]] | None = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Literal["A", "B"] = "A",
     reweight: ReweightModel = "logit",
     trim: str = "none",
@@ -154,7 +164,7 @@ def dfl(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> ReweightedGap:
     """Decompose the gap of any statistic into composition and structure, by reweighting.
@@ -190,8 +200,9 @@ def dfl(  # noqa: PLR0913
     keep_units : bool, optional
         Keep the scores and weights of all rows, so that the result can be joined with others; by itself unless they
         are many.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -212,7 +223,6 @@ def dfl(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(reference=(reference, ("A", "B")), reweight=(reweight, MODELS))
     chosen, rule, trimming = parse_statistics(statistics, probs), density_rule(density), parse_trim(trim)
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
@@ -290,7 +300,9 @@ def _steps(grouped: GroupedSample, sequence: Sequence[str | Sequence[str]] | Non
     parts = [sequence] if isinstance(sequence, str) else sequence
     groups = [[part] if isinstance(part, str) else list(part) for part in parts]
     variables = {
-        column.term: [name for part in column.parts for name in required_columns(part, frame)]
+        column.term: [
+            name for part in column.parts for name in ([part] if part in frame else required_columns(part, frame))
+        ]
         for column in design.columns
     }
     known = list(dict.fromkeys(name for names in variables.values() for name in names))

@@ -29,7 +29,18 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    AnyArray,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    FloatArray,
+    Formula,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.distributions.mass_points import (
     GroupMass,
@@ -68,7 +79,7 @@ from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_sample
 from wagegap.decomposition.inference import decomposition, joint_estimates
 from wagegap.decomposition.parts import REWEIGHTED, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import CovarianceError, DataError, OptionError, check_option, check_options, listing, refuse_rows
+from wagegap.errors import CovarianceError, DataError, OptionError, check_option, listing, refuse_rows
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import Block, ErrorSource, ScoreSource, StatedSource
@@ -106,13 +117,13 @@ class RifDecomposition(Decomposition):
 @refittable
 def rif_oaxaca(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
     statistic: StatisticLike | Sequence[StatisticLike] = "quantile",
     probs: Sequence[float] = (0.1, 0.5, 0.9),
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Reference = "A",
     reweight: ReweightModel | None = None,
     propensity: str | None = None,
@@ -121,14 +132,14 @@ def rif_oaxaca(  # noqa: PLR0913
     bandwidth: float | None = None,
     mass_points: MassPointRule = "recentred",
     convention: Literal["full", "stata", "none"] = "full",
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     absent_levels: Literal["raise", "base"] = "raise",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> RifDecomposition:
     """Decompose the gap of quantiles, inequality measures or other statistics between two groups, in detail.
@@ -176,8 +187,9 @@ def rif_oaxaca(  # noqa: PLR0913
         and propensity are estimated again every time.
     small_sample, weights, weight_kind, keep_units
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -210,7 +222,6 @@ def rif_oaxaca(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(convention=(convention, ("full", "stata", "none")), mass_points=(mass_points, ("recentred", "peers")))
     if convention == "none" and cov is not None:
         raise OptionError(f"convention='none' gives no standard errors, and cov={str(cov)!r} asks for them.")
     chosen = parse_statistics(statistic, probs)

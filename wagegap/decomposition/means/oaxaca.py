@@ -26,17 +26,16 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg, sparse
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, Condition, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report, check_identified, reference_matrix, report
 from wagegap.decomposition.groups import GroupedSample, GroupsLike, group_samples
 from wagegap.decomposition.inference import decomposition, joint_estimates, replicate_values
 from wagegap.decomposition.parts import SPLIT, THREEFOLD, THREEFOLD_REVERSE, TWOFOLD
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import OptionError, check_option, check_options
+from wagegap.errors import OptionError, check_option
 from wagegap.estimation.covariance.options import Analytic, CovLike, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource
-from wagegap.estimation.estimates import SMALL_SAMPLE
 from wagegap.estimation.least_squares.mean_slopes import MeanSlopeFits, Pooling, fit_samples, point_fits, replicate_fits
 from wagegap.estimation.spec import refittable
 from wagegap.panel.rows import domain_of
@@ -50,15 +49,15 @@ Convention: TypeAlias = Literal["full", "stata", "ddecompose"]
 @refittable
 def oaxaca(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Reference = "A",
     threefold: Threefold = False,
     split: bool = False,
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     convention: Convention = "full",
     absent_levels: Literal["raise", "base"] = "raise",
@@ -66,7 +65,7 @@ def oaxaca(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool | None = None,
 ) -> Decomposition:
     """Decompose the gap of means between two groups, or many pairs of groups at once.
@@ -112,8 +111,9 @@ def oaxaca(  # noqa: PLR0913
         As in `fit_premiums`.
     keep_units : bool, optional
         Keep the scores of all rows, so that the result can be joined with others; by default unless they are many.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -133,12 +133,6 @@ def oaxaca(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        convention=(convention, ("full", "stata", "ddecompose")),
-        absent_levels=(absent_levels, ("raise", "base")),
-        small_sample=(small_sample, SMALL_SAMPLE),
-        keep_units=(keep_units, (None, True, False)),
-    )
     grouped = group_samples(
         data, formula, group=group, groups=groups, by=by, cov=cov, weights=weights, weight_kind=weight_kind
     )

@@ -16,14 +16,14 @@ Jann, B. (2008). The Blinder-Oaxaca decomposition for linear regression models. 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, Condition, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import decomposition, estimate_comparisons
@@ -56,21 +56,21 @@ _NOTES_AT_MOST = 5
 @refittable
 def oaxaca_selection(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     selection: str | Mapping[Any, str],
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     reference: Reference = "A",
     threefold: Threefold = False,
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of means at coefficients corrected for selection.
 
@@ -87,8 +87,9 @@ def oaxaca_selection(  # noqa: PLR0913
         squares on those who are paid.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

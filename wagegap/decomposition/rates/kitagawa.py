@@ -22,13 +22,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, ColumnNames, Condition, FloatArray, IntArray, SmallSample, WeightKind
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import component_labels, decomposition, estimate_comparisons, joint_estimates
 from wagegap.decomposition.rates.dasgupta import RateParts, decompose_rates
 from wagegap.decomposition.rates.rate_gaps import check_shares
 from wagegap.decomposition.result import Decomposition
-from wagegap.errors import OptionError, check_column, check_option, listing
+from wagegap.errors import OptionError, check_column, listing
 from wagegap.estimation.cellwise import index_cells
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.covariance.sources import StatedSource
@@ -49,16 +49,16 @@ def kitagawa(  # noqa: PLR0913
     outcome: str,
     factors: str | Sequence[str],
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
-    size: str | None = None,
+    by: ColumnNames | None = None,
+    size: ColumnName | None = None,
     detail: Literal["factors", "cells", "none"] = "factors",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate into composition over cells and rates within cells (Kitagawa, Das Gupta).
 
@@ -80,8 +80,9 @@ def kitagawa(  # noqa: PLR0913
         Composition by factor; rates by cell as well; or neither.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`, for workers.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -103,7 +104,6 @@ def kitagawa(  # noqa: PLR0913
     >>> gap.params.round(3).tolist()
     [0.08, -0.02, 0.1]
     """
-    check_option("detail", detail, ("factors", "cells", "none"))
     names = [factors] if isinstance(factors, str) else list(factors)
     if size is not None and (weights is not None or cov is not None):
         raise OptionError("size= says how many people each cell of a table has: leave weights and cov out.")

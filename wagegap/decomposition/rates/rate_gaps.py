@@ -24,7 +24,19 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from wagegap._typing import BoolArray, FloatArray, Information, RngLike, SmallSample, WeightKind
+from wagegap._typing import (
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    Formula,
+    Information,
+    RngLike,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.decomposition.columns import REFERENCES, Columns, Detail, detail_rows, reported_columns
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
 from wagegap.decomposition.inference import Estimator, component_labels, decomposition, estimate_comparisons
@@ -43,17 +55,13 @@ from wagegap.errors import (
     IdentificationError,
     OptionError,
     UnitError,
-    check_count,
     check_known,
     check_option,
-    check_options,
     listing,
     refuse_rows,
 )
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.likelihood.binary import (
-    INFORMATION,
-    LINKS,
     BinaryFit,
     LinkFunction,
     fit_binary,
@@ -76,17 +84,17 @@ _ORDINALS = ("first", "second")
 @refittable
 def fairlie(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     model: LinkFunction = "logit",
     reference: Reference = "A",
     detail: Detail = None,
     order: Literal["all", "random"] | Sequence[str] = "all",
     match: Literal["quantiles", "draws"] = "quantiles",
-    reps: int = 1000,
+    reps: Count = 1000,
     rng: RngLike = None,
     convention: Literal["full", "conditional"] = "full",
     cov: CovLike | None = None,
@@ -94,7 +102,7 @@ def fairlie(  # noqa: PLR0913
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate by switching the regressors of matched rows (Fairlie).
 
@@ -131,8 +139,9 @@ def fairlie(  # noqa: PLR0913
         Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -152,14 +161,6 @@ def fairlie(  # noqa: PLR0913
     ['ai', 'female', 'exper']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        model=(model, LINKS),
-        reference=(reference, ("A", "B", "pooled", "neumark")),
-        match=(match, ("quantiles", "draws")),
-        convention=(convention, ("full", "conditional")),
-        information=(information, INFORMATION),
-    )
-    check_count("reps", reps)
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     names, blocks = _blocks(grouped, detail)
     generator = np.random.default_rng(rng)
@@ -178,21 +179,21 @@ def fairlie(  # noqa: PLR0913
 @refittable
 def yun(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    group: str,
+    group: ColumnName,
     groups: GroupsLike = None,
-    by: str | Sequence[str] | None = None,
+    by: ColumnNames | None = None,
     model: LinkFunction = "logit",
     reference: Literal["A", "B"] = "A",
-    normalize: str | Sequence[str] = (),
+    normalize: ColumnNames = (),
     detail: Detail = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Decomposition:
     """Decompose the gap of a rate in proportion to the parts of the index (Yun).
 
@@ -217,8 +218,9 @@ def yun(  # noqa: PLR0913
         Information whose inverse is the bread of the coefficients' covariance; they differ under probit and cloglog.
     cov, small_sample, weights, weight_kind
         As in `oaxaca`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -238,9 +240,6 @@ def yun(  # noqa: PLR0913
     ['difference', 'explained', 'unexplained']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(
-        model=(model, LINKS), reference=(reference, ("A", "B")), information=(information, INFORMATION)
-    )  # fmt: skip
     grouped = _grouped(data, formula, group, groups, by, cov, weights, weight_kind)
     columns = reported_columns(grouped, normalize)
     rows, sums = detail_rows(columns, detail)

@@ -18,13 +18,15 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import combinations
 from numbers import Real
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 
+from wagegap._arguments import public
 from wagegap._typing import (
     AnyArray,
     CodeArray,
+    Count,
     CovarianceRepair,
     FloatArray,
     IntArray,
@@ -38,8 +40,6 @@ from wagegap.errors import (
     OptionError,
     check_count,
     check_keys_meet,
-    check_option,
-    check_rng,
     did_you_mean,
     listing,
     refuse_rows,
@@ -82,12 +82,12 @@ __all__ = [
 
 _HC = ("HC0", "HC1", "HC2", "HC3")
 _CR = ("CR0", "CR1", "CR2", "CR3")
-_LONELY = ("raise", "certainty", "adjust", "average")
-_LONELY_ALIASES: dict[str, Lonely] = {
-    "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average"
-}  # fmt: skip
+LonelyAlias: TypeAlias = Literal["fail", "missing", "remove", "centered", "scaled"]
 """Names of R's survey.lonely.psu and of Stata's singleunit()."""
-_REPAIRS = ("metric", "eigenvalue", "none")
+_LONELY: dict[Lonely | LonelyAlias, Lonely] = {
+    "fail": "raise", "missing": "raise", "remove": "certainty", "centered": "adjust", "scaled": "average",
+    "raise": "raise", "certainty": "certainty", "adjust": "adjust", "average": "average",
+}  # fmt: skip
 _SPELLINGS = ("iid", *_HC, "CR0:cluster", "CR1:cluster", "CR2:cluster", "CR3:cluster", "CR1:first+second")
 
 
@@ -124,6 +124,7 @@ class RowLabels(Protocol):
         """Return the whole sample, rows that were filtered out included, and the place of each row in it."""
 
 
+@public
 class _Option:
     """What every covariance answers; each says where it differs."""
 
@@ -191,6 +192,7 @@ class _Option:
         return {}
 
 
+@public
 class _Analytic(_Option):
     """A covariance of scores, V = sum_k s_k S'K_k S; by default with one term, K by the object's name."""
 
@@ -230,6 +232,7 @@ class _Analytic(_Option):
         return degrees
 
 
+@public
 class _Replicated(_Option):
     """A covariance of estimates refitted with other weights."""
 
@@ -237,6 +240,7 @@ class _Replicated(_Option):
     replicated: ClassVar[Literal[True]] = True
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Robust(_Analytic):
     """Analytic covariance from scores.
@@ -256,9 +260,6 @@ class Robust(_Analytic):
     kind: str = field()
     clusters: tuple[str, ...] = ()
     repair: CovarianceRepair = field(default="metric")
-
-    def __post_init__(self) -> None:
-        check_option("repair", self.repair, _REPAIRS)
 
     def __str__(self) -> str:
         return f"{self.kind}:{'+'.join(self.clusters)}" if self.clusters else self.kind
@@ -321,6 +322,7 @@ class Robust(_Analytic):
         return [kept[name] for name in self.needs]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Survey(_Analytic):
     """Taylor linearisation of a stratified sample of units, drawn in one stage or several.
@@ -358,8 +360,8 @@ class Survey(_Analytic):
     adjusts_wald: ClassVar[bool] = True
 
     psu: str | tuple[str, ...]
-    strata: str | None = None
-    lonely: Lonely = "raise"
+    strata: Annotated[str, "the name of one column: strata are of the first stage"] | None = None
+    lonely: Lonely | LonelyAlias = "raise"
     fpc: str | tuple[str, ...] | None = None
     lonely_domains: bool = False
 
@@ -367,10 +369,7 @@ class Survey(_Analytic):
         for name in ("psu", "fpc"):
             columns = None if name == "fpc" and self.fpc is None else _names(name, getattr(self, name))
             object.__setattr__(self, name, columns[0] if columns is not None and len(columns) == 1 else columns)
-        check_option("lonely", self.lonely, (*_LONELY, *_LONELY_ALIASES))
-        object.__setattr__(self, "lonely", _LONELY_ALIASES.get(self.lonely, self.lonely))
-        if not isinstance(self.strata, str | None):
-            raise OptionError(f"strata={self.strata!r} must be the name of one column: strata are of the first stage.")
+        object.__setattr__(self, "lonely", _LONELY[self.lonely])
         if len(self.stages) > 1 and len(self._populations) != len(self.stages):
             raise OptionError(
                 f"psu={self.psu!r} has {len(self.stages)} stages and fpc={self.fpc!r} {len(self._populations)}: later "
@@ -402,7 +401,7 @@ class Survey(_Analytic):
             everywhere[self.stages[0]], everywhere[self.strata] if self.strata else None
         )
         stages = tuple(
-            replace(stage, lonely=self.lonely, lonely_domains=self.lonely_domains).take(places[rows])
+            replace(stage, lonely=_LONELY[self.lonely], lonely_domains=self.lonely_domains).take(places[rows])
             for stage in self._with_populations(first, sample, everywhere)
         )
         if self.lonely == "raise":
@@ -435,6 +434,7 @@ class Survey(_Analytic):
         return () if self.fpc is None else (self.fpc,) if isinstance(self.fpc, str) else self.fpc
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Dyadic(_Analytic):
     """Rows are pairs, such as flows; those with a member in common may be correlated (Aronow, Samii and Assenova 2015).
@@ -453,9 +453,6 @@ class Dyadic(_Analytic):
     destination: str
     repair: CovarianceRepair = field(default="metric")
 
-    def __post_init__(self) -> None:
-        check_option("repair", self.repair, _REPAIRS)
-
     @property
     def indefinite(self) -> bool:
         """Whether a variance may come out negative: yes."""
@@ -471,6 +468,7 @@ class Dyadic(_Analytic):
         return {str(self): Dyads.from_keys(str(self), panel.source, first, second)}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Conley(_Analytic):
     """Rows whose places are near may be correlated (Conley 1999).
@@ -497,7 +495,6 @@ class Conley(_Analytic):
 
     def __post_init__(self) -> None:
         check_kernel(self.km, self.kernel)
-        check_option("repair", self.repair, _REPAIRS)
 
     @property
     def indefinite(self) -> bool:
@@ -513,6 +510,7 @@ class Conley(_Analytic):
         return {str(self): Places(str(self), panel.source, latitude, longitude, self.km, self.kernel)}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class DriscollKraay(_Analytic):
     """Rows of near periods may be correlated, whatever their unit (Driscoll and Kraay 1998).
@@ -540,6 +538,7 @@ class DriscollKraay(_Analytic):
         return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags))}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class NeweyWest(_Analytic):
     """Rows of near periods of one unit may be correlated (Newey and West 1987).
@@ -569,6 +568,7 @@ class NeweyWest(_Analytic):
         return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags), units)}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class BeckKatz:
     """Errors of units are correlated within a period, alike in all periods (Beck and Katz 1995); for `fit_linear`.
@@ -586,6 +586,7 @@ class BeckKatz:
         return f"BeckKatz({self.unit}, {self.period})"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Replicates(_Replicated):
     """Replicate weights that the survey supplies: V = sum_r c_r (b_r - b)(b_r - b)'.
@@ -626,9 +627,6 @@ class Replicates(_Replicated):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", _names("columns", self.columns) if self.columns != () else ())
-        if self.kind is not None:
-            check_option("kind", self.kind, get_args(ReplicateKind))
-        check_option("centre", self.centre, get_args(Centre))
         check_fay(self.fay, self.kind)
         if self.scales is not None:
             object.__setattr__(self, "scales", tuple(self.scales))
@@ -689,6 +687,7 @@ class Replicates(_Replicated):
         return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, design, centre=self.centre)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Bootstrap(_Replicated):
     """Pairs bootstrap of rows or of clusters.
@@ -717,14 +716,11 @@ class Bootstrap(_Replicated):
     cluster: str | None = None
     rng: RngLike = None
     strata: str | None = None
-    workers: int = 1
+    workers: Count = 1
     progress: bool = False
 
     def __post_init__(self) -> None:
-        check_option("kind", self.kind, ("pairs", "bayesian"))
-        check_rng(self.rng)
         check_count("reps", self.reps, 2)
-        check_count("workers", self.workers)
 
     def __str__(self) -> str:
         more = "".join(f", {word}" for word in (self.cluster, self.strata and f"within {self.strata}") if word)
@@ -754,6 +750,7 @@ Covariance: TypeAlias = Analytic | Replicates | Bootstrap
 CovLike: TypeAlias = str | Covariance
 
 
+@public
 def parse_cov(cov: CovLike | BeckKatz) -> Covariance:
     """Say what a `cov` option means.
 
@@ -797,6 +794,7 @@ def _names(option: str, given: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+@public
 def check_fay(fay: float, kind: ReplicateKind | None) -> None:
     """Raise unless Fay's factor is one, and goes with the kind of replicates.
 

@@ -22,6 +22,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import linalg, sparse
 
+from wagegap._arguments import public
 from wagegap._typing import CodeArray, FloatArray, IntArray, ReplicateKind, RngLike
 from wagegap.errors import CovarianceError, OptionError, listing
 from wagegap.estimation.covariance.resampling import (
@@ -191,6 +192,7 @@ def check_replicates(replicates: ReplicateWeights, members: Sequence[IntArray], 
     )
 
 
+@public
 def replicate_scale(
     kind: ReplicateKind, n: int, fay: float, scales: tuple[float, ...] | None, scale: float | None = None
 ) -> FloatArray:

@@ -23,13 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
-from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, public, warn
+from wagegap._typing import AxesLike, BoolArray, ColumnName, Condition, FloatArray, Formula, SmallSample, WeightKind
+from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, warn
 from wagegap.estimation.cellwise import relate
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.estimates import Estimates
@@ -74,7 +74,6 @@ class Choice(Result):
     loglik_equal: float
     model: ChoiceModel
 
-    @public
     def shares(self, data: Any = None) -> Estimates:
         """Return predicted shares of the alternatives: of the sample, or of other choice sets.
 
@@ -100,7 +99,6 @@ class Choice(Result):
         found = self.estimates.map(slopes, labels=labels, title="Predicted shares")
         return replace(found, values=values)
 
-    @public
     def elasticities(self, variable: str, data: Any = None) -> Estimates:
         """Return elasticities of the alternatives' shares in an attribute of each alternative, own and cross.
 
@@ -138,7 +136,6 @@ class Choice(Result):
         rows = self.model.typical([variable]) if data is None else self._at(data, variable)
         return self._pairs(lambda b: rows.elasticities(b, variable), variable, "none", "Elasticities")
 
-    @public
     def substitution(self, data: Any = None) -> Estimates:
         """Return where those who give up an alternative go: the share of k's loss that j gains, when k gets worse.
 
@@ -159,15 +156,13 @@ class Choice(Result):
         rows = self.model.typical() if data is None else self._at(data)
         return self._pairs(rows.diversion, "diversion", "share", "Substitution")
 
-    @public
     def matrix(self, pairs: Estimates) -> pd.DataFrame:
         """Return elasticities or substitution as a table: a row for each alternative, a column for each changed one."""
         frame = pairs.labels.assign(value=pairs.values)
         wide = frame.pivot_table(index="alternative", columns="changed", values="value", sort=False)
         return wide.reindex(index=self.model.levels, columns=self.model.levels)
 
-    @public
-    def plot(self, ax: Any = None, *, variable: str | None = None, data: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None, *, variable: str | None = None, data: Any = None) -> Any:
         """Draw where those go who give up an alternative, or the elasticities in an attribute, as a matrix.
 
         Parameters
@@ -227,12 +222,12 @@ class Choice(Result):
 @refittable
 def fit_choice(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    chooser: str,
-    alternative: str,
-    chosen: str | None = None,
-    nests: Mapping[str, Sequence[Any]] | None = None,
+    chooser: ColumnName,
+    alternative: ColumnName,
+    chosen: ColumnName | None = None,
+    nests: Annotated[Mapping[str, Sequence[Any]], "a dict of nest -> alternatives"] | None = None,
     common_dissimilarity: bool = False,
     scaled: bool = True,
     base: Any = None,
@@ -241,7 +236,7 @@ def fit_choice(  # noqa: PLR0913
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Choice:
     """Fit the choice of one alternative out of a set.
@@ -277,8 +272,9 @@ def fit_choice(  # noqa: PLR0913
         Weights of choosers: a column, or values for the rows, the same in all rows of a chooser.
     keep_units : bool
         Keep the scores, so that results can be joined.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

@@ -21,21 +21,34 @@ Statistics 3, 370-379.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import BoolArray, FloatArray, Information, RngLike, Singletons, SmallSample, WeightKind
-from wagegap.errors import CovarianceError, OptionError, check_count, check_option, check_options, check_rng
-from wagegap.estimation.cellwise import SINGLETONS, fit_cells, relate
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    FloatArray,
+    Formula,
+    Information,
+    RngLike,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
+from wagegap.errors import CovarianceError, OptionError, check_count, check_option
+from wagegap.estimation.cellwise import fit_cells, relate
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.panel.panel import as_panel
@@ -111,7 +124,7 @@ class Exits(Result):
             model=self.model, loglik=self.loglik, **{name: self.cells[name].sum() for name in self.exits}
         )
 
-    def bands(self, alpha: float = 0.05, *, uniform: bool = False, reps: int = 2000, rng: RngLike = 0) -> pd.DataFrame:
+    def bands(self, alpha: Alpha = 0.05, *, uniform: bool = False, reps: int = 2000, rng: RngLike = 0) -> pd.DataFrame:
         """Return cumulative incidence with bands.
 
         Parameters
@@ -148,7 +161,7 @@ class Exits(Result):
         low, high = (1 - (1 - safe) ** np.exp(sign * scale) for sign in (-1, 1))
         return frame.assign(conf_low=np.where(inside, low, f), conf_high=np.where(inside, high, f))
 
-    def plot(self, ax: Any = None, *, exit: str | None = None, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, exit: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the average marginal effects with their intervals, exits beside each other, on new axes by itself.
 
         Parameters
@@ -179,10 +192,10 @@ class Exits(Result):
 
     def plot_incidence(
         self,
-        ax: Any = None,
+        ax: AxesLike = None,
         *,
         exit: str | None = None,
-        alpha: float = 0.05,
+        alpha: Alpha = 0.05,
         uniform: bool = False,
         stacked: bool = False,
         **keys: Any,
@@ -232,7 +245,7 @@ class Exits(Result):
         name: str = "",
         *,
         exit: str | None = None,
-        alpha: float = 0.05,
+        alpha: Alpha = 0.05,
         uniform: bool = False,
         total: bool = False,
         **keys: Any,
@@ -309,15 +322,15 @@ class Exits(Result):
 @refittable
 def fit_exits(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     exit: ExitLike = None,
     model: ExitLink | None = None,
-    time: str | None = None,
-    mundlak: str | Sequence[str] = (),
+    time: ColumnName | None = None,
+    mundlak: ColumnNames = (),
     premiums: Any = None,
-    by: str | Sequence[str] = (),
-    base: str | None = None,
+    by: ColumnNames = (),
+    base: Annotated[str, "text: what staying is called"] | None = None,
     gaps: Literal["raise", "keep"] = "raise",
     margins: bool = True,
     correction: Literal["simex"] | None = None,
@@ -330,7 +343,7 @@ def fit_exits(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Exits:
     """Estimate who leaves, and how, from rows of workers and periods.
@@ -382,8 +395,9 @@ def fit_exits(  # noqa: PLR0913
         Under the linear model, rows alone in a level of an effect: as in `fit_linear`.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -404,13 +418,6 @@ def fit_exits(  # noqa: PLR0913
     ['abroad ai', 'field ai', 'abroad exper', 'field exper']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    if model is not None:
-        check_option("model", model, _MODELS)
-    check_options(
-        gaps=(gaps, ("raise", "keep")),
-        information=(information, INFORMATION),
-        singletons=(singletons, SINGLETONS),
-    )
     if correction is not None:
         _check_correction(correction, premiums, draws, rng)
     how = dict(by=by or (), cov=cov, small_sample=small_sample, weights=weights, weight_kind=weight_kind)
@@ -434,7 +441,6 @@ def fit_exits(  # noqa: PLR0913
 def _check_correction(correction: str, premiums: Any, draws: int, rng: RngLike) -> None:
     check_option("correction", correction, ("simex",))
     check_count("draws", draws)
-    check_rng(rng)
     if premiums is None:
         raise OptionError("correction='simex' corrects for the errors of premiums=, of which none are given.")
 
@@ -516,7 +522,7 @@ _TITLES = {
 }
 
 
-def band_words(alpha: float, *, uniform: bool) -> str:
+def band_words(alpha: Alpha, *, uniform: bool) -> str:
     """What the bands are.
 
     >>> band_words(0.05, uniform=False)

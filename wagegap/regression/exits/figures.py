@@ -16,6 +16,7 @@ from wagegap._display.axes import (
     figure_of,
     is_leftmost,
     literal,
+    name_axes,
     new_axes,
     new_panels,
     title_panel,
@@ -23,7 +24,7 @@ from wagegap._display.axes import (
 from wagegap._display.labels import name_ends, write_below
 from wagegap._display.numbers import format_key, spaced
 from wagegap._display.scatter import line_band
-from wagegap._typing import FloatArray
+from wagegap._typing import AxesLike, FloatArray
 from wagegap.errors import OptionError
 from wagegap.regression.figures import MOST_LINES, cell_names
 
@@ -87,7 +88,7 @@ def curves_of(
     return curves
 
 
-def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = False, ax: Any = None) -> Any:
+def draw_incidence(curves: Sequence[Curves], *, words: str, stacked: bool = False, ax: AxesLike = None) -> Any:
     """Draw curves: those of one exit together, others a panel for each fit and cell, on the same axes' limits.
 
     Returns
@@ -141,7 +142,7 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
     else:
         _barred_lines(ax, lines)
         words = words.replace("bands", "intervals")
-    ax.set_ylabel(literal(f"cumulative incidence of {spaced(exit)}"))
+    name_axes(ax, y=f"cumulative incidence of {spaced(exit)}")
     return _time_axis(ax, curves[0], words)
 
 
@@ -227,6 +228,6 @@ def _time_axis(ax: Any, one: Curves, words: str) -> Any:
         ax.set_xticks(range(0, len(time.categories), every), names)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=_TICKS, integer=True, min_n_ticks=1))
-    ax.set_xlabel(f"{spaced(one.time)}; {words}" if words else spaced(one.time))
+    name_axes(ax, x=f"{spaced(one.time)}; {words}" if words else spaced(one.time))
     ax.spines["bottom"].set_color(FAINT)
     return ax

@@ -17,12 +17,12 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, Singletons
+from wagegap._typing import BoolArray, CodeArray, Condition, FloatArray, IntArray, Singletons
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -35,7 +35,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.column_types import fault_of, number_or_nan
-from wagegap.estimation.design import Design, check_columns_meet
+from wagegap.estimation.design import Design, check_columns_meet, check_keys
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import Column, FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.absorb import recode
@@ -56,7 +56,10 @@ __all__ = [
     "rows_at_risk",
 ]
 
-ExitLike = str | Mapping[str, str] | None
+ExitLike = (
+    Annotated[str | Mapping[str, Condition], "a column, or a dict of name -> column such as {'abroad': 'abroad_next'}"]
+    | None
+)
 
 _EFFECTS_AT_MOST = 2_000
 
@@ -247,7 +250,7 @@ def rows_at_risk(panel: Panel, call: ExitCall, premiums: Mapping[str, Estimates]
     return AtRisk(rows, evaluator, exits, stay, n_reported, call.time, notes)
 
 
-def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[str, str]]:
+def _formula(formula: str, exit: ExitLike) -> tuple[FormulaParts, str | Mapping[str, Condition]]:
     """Right side of the formula, and what exits are: named, or on its left side."""
     text = formula.strip() if isinstance(formula, str) else formula
     if isinstance(text, str) and (text.startswith("~") or "~" not in text):
@@ -345,14 +348,12 @@ def _check_periods(frame: pd.DataFrame, worker: CodeArray | None, time: str | No
 
 
 def _outcomes(
-    panel: Panel, exit: str | Mapping[str, str], base: str | None, several: bool | None
+    panel: Panel, exit: str | Mapping[str, Condition], base: str | None, several: bool | None
 ) -> tuple[FloatArray, tuple[str, ...], str, tuple[str, ...]]:
     """Number of the exit of every row (NaN where unknown; a share, of one), names of exits and of staying, notes."""
     if isinstance(exit, str) and several is True:
         return _levels(panel, exit, base)
-    if not isinstance(exit, str | Mapping):
-        raise OptionError(f"exit={exit!r} must be a column, or a dict of name -> column: {{'abroad': 'abroad_next'}}.")
-    named = {exit: exit} if isinstance(exit, str) else dict(exit)
+    named: dict[str, Condition] = {exit: exit} if isinstance(exit, str) else dict(exit)
     if not named:
         raise OptionError("exit={} names no exit, such as {'abroad': 'abroad_next', 'field': 'new_field_next'}.")
     if several is False and len(named) > 1:
@@ -375,11 +376,11 @@ def _outcomes(
     return codes, tuple(named), stay, notes
 
 
-def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
+def _name_of_staying(base: str | None, exits: Mapping[str, Any]) -> str:
     """What staying is called beside exits that are 0/1: any word that is not, nor looks like, the name of an exit."""
     if base is None:
         return "stay"
-    if not isinstance(base, str) or not base.strip():
+    if not base.strip():
         raise OptionError(f"base={base!r} must be text: what staying is called beside {listing(exits)}.")
     near = difflib.get_close_matches(base.lower(), [name.lower() for name in exits], n=1, cutoff=0.8)
     if near:
@@ -395,6 +396,7 @@ def _name_of_staying(base: str | None, exits: Mapping[str, str]) -> str:
 def _levels(panel: Panel, column: str, base: str | None) -> tuple[FloatArray, tuple[str, ...], str, tuple[str, ...]]:
     """The same for one column of several outcomes."""
     check_column(column, panel.frame.columns, "for exit")
+    check_keys(panel.frame, [column])
     raw = panel.frame[column]
     levels = sorted(raw.dropna().unique().tolist(), key=str)
     names = [str(level) for level in levels]

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import BoolArray, ColumnName, Condition, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
@@ -52,15 +52,15 @@ __all__ = ["common_correlated_effects"]
 @refittable
 def common_correlated_effects(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    unit: str,
-    period: str,
+    unit: ColumnName,
+    period: ColumnName,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Flows:
     """Fit common slopes beside unit-specific loadings on cross-section means.
 
@@ -76,8 +76,9 @@ def common_correlated_effects(  # noqa: PLR0913
         HC0, HC1, CR0, CR1, dyads, places or periods; clusters of units (CR1) where absent.
     small_sample, weights, weight_kind
         As for `fit_flows`; weights enter the cross-section means as well.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

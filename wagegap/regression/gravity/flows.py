@@ -40,7 +40,20 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._typing import BoolArray, FloatArray, Information, IntArray, Singletons, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    FloatArray,
+    Formula,
+    Information,
+    IntArray,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
@@ -154,7 +167,7 @@ class Flows(Result):
             .assign(deviance=self.deviance, loglik=self.loglik)
         )
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
 
         Examples
@@ -173,11 +186,11 @@ class Flows(Result):
 @refittable
 def fit_flows(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     family: FlowFamily = "poisson",
     link: Link | None = None,
-    trials: str | None = None,
+    trials: ColumnName | None = None,
     method: Literal["ml", "berkson"] = "ml",
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
@@ -186,7 +199,7 @@ def fit_flows(  # noqa: PLR0913
     bias: Literal["analytic"] | None = None,
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     engine: Engine = "auto",
     keep_units: bool = True,
 ) -> Flows:
@@ -233,8 +246,9 @@ def fit_flows(  # noqa: PLR0913
         What takes effects out; the same numbers.
     keep_units : bool
         Keep the scores, so that results can be joined.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

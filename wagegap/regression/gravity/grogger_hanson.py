@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray
+from wagegap._typing import Alpha, AxesLike, BoolArray, ColumnName, Condition
 from wagegap.errors import (
     CovarianceWarning,
     DataError,
@@ -87,7 +87,7 @@ class GroggerHanson(Result):
             wages + ending: pay.loc[wages, number] for wages in _WAGES for ending, number in numbers.items()
         }).loc[list(_EQUATIONS)]  # fmt: skip
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients of pay in logarithms, which have no unit of money, on new axes where none are given.
 
         Returns
@@ -112,15 +112,15 @@ class GroggerHanson(Result):
 def grogger_hanson(  # noqa: PLR0913
     data: Any,
     *,
-    origin: str,
-    destination: str,
+    origin: ColumnName,
+    destination: ColumnName,
     movers: Sequence[str],
     stayers: Sequence[str],
     origin_wages: Sequence[str],
     destination_wages: Sequence[str],
     costs: str = "",
     cov: CovLike | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> GroggerHanson:
     """Fit scale, selection and sorting of migrants, with pay in levels and in logarithms side by side.
 
@@ -137,8 +137,9 @@ def grogger_hanson(  # noqa: PLR0913
         Further regressors, such as `log(dist) + contig`.
     cov : str or object of `wagegap.cov`, optional
         Covariance by clusters, dyads or places; clusters of destinations (CR1) where absent.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------

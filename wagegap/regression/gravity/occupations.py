@@ -21,14 +21,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray
+from wagegap._typing import BoolArray, ColumnName, Condition, FloatArray
 from wagegap.errors import (
     DataError,
     DuplicateKeyError,
     EmptyDataError,
     OptionError,
     check_column,
-    check_option,
     listing,
     refuse_rows,
 )
@@ -49,12 +48,12 @@ def occupation_gravity(
     data: Any,
     distance: str,
     *,
-    origin: str,
-    target: str,
-    flow: str,
+    origin: ColumnName,
+    target: ColumnName,
+    flow: ColumnName,
     family: Literal["poisson", "gaussian"] = "poisson",
     cov: CovLike | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Flows:
     """Fit flows between occupations over stayers on the distance of their tasks.
 
@@ -70,8 +69,9 @@ def occupation_gravity(
         The ratio with its zeros, or its logarithm without them.
     cov : str or object of `wagegap.cov`, optional
         Covariance; clusters of origin and target (CR1) where absent.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -93,7 +93,6 @@ def occupation_gravity(
     {'task_distance': -1.0}
     """
     data, *_ = domain_of(data, subpop)
-    check_option("family", family, ("poisson", "gaussian"))
     panel = as_panel(data)
     for name, purpose in ((origin, "for origin"), (target, "for target"), (flow, "for flow")):
         check_column(name, panel.frame.columns, purpose)

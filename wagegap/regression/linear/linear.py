@@ -26,16 +26,26 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from wagegap._typing import BoolArray, FloatArray, Singletons, SmallSample, WeightKind
+from wagegap._arguments import public
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    FloatArray,
+    Formula,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     CovarianceError,
     DataError,
     IdentificationError,
     IdentificationWarning,
     OptionError,
-    check_option,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, error_source, least_squares, relate, replicated_source
@@ -93,7 +103,7 @@ class Linear(Result):
     diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TESTS))
     sigma: float = np.nan
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
 
         Examples
@@ -109,18 +119,18 @@ class Linear(Result):
 @refittable
 def fit_linear(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     model: PanelModel = "pooled",
-    unit: str | None = None,
-    period: str | None = None,
+    unit: ColumnName | None = None,
+    period: ColumnName | None = None,
     instruments: str | None = None,
     cov: CovLike | BeckKatz | None = None,
     small_sample: SmallSample = "stata",
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Linear:
     """Fit a linear model to a panel, by least squares or with instruments.
@@ -152,8 +162,9 @@ def fit_linear(  # noqa: PLR0913
         "pooled" only.
     keep_units : bool
         Keep the scores, so that results can be joined.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -181,7 +192,6 @@ def fit_linear(  # noqa: PLR0913
     0.5
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_option("model", model, tuple(_MODELS))
     panel = as_panel(data)
     unit, period = unit or panel.roles.worker, period or panel.roles.period
     rows, instrumented = linear_rows(
@@ -246,7 +256,6 @@ def hausman(
     >>> bool(hausman(*fits).loc[0, "p_value"] > 0.05)
     True
     """
-    check_option("error_variance", error_variance, ("own", "fixed", "random"))
     for fit in (fixed, random):
         if not isinstance(fit, Linear):
             raise OptionError(f"hausman compares two results of fit_linear, not {type(fit).__name__}.")

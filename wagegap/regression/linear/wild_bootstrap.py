@@ -21,22 +21,29 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AnyArray, FloatArray, RngLike, Singletons, WeightKind
+from wagegap._arguments import public
+from wagegap._typing import (
+    Alpha,
+    AnyArray,
+    ColumnName,
+    Count,
+    Finite,
+    FloatArray,
+    Formula,
+    RngLike,
+    Singletons,
+    WeightKind,
+)
 from wagegap.errors import (
     DataError,
     FewClustersWarning,
     IdentificationError,
     OptionError,
-    check_alpha,
-    check_count,
-    check_option,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, say_collinear
@@ -47,7 +54,7 @@ from wagegap.estimation.identification import check_identified
 from wagegap.estimation.least_squares.absorb import effects_rank
 from wagegap.estimation.least_squares.fit import combination_in_words
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.likelihood.wild import MULTIPLIERS, Multipliers, WildDraws, WildProblem, draw_wild, pose
+from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, WildProblem, draw_wild, pose
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import prepare
 
@@ -56,6 +63,7 @@ __all__ = ["WildBootstrap", "wild_bootstrap"]
 _COARSE = 0.05
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WildBootstrap:
     """A wild cluster bootstrap test.
@@ -120,7 +128,7 @@ class WildBootstrap:
         """Return the p-value with another right side of the hypothesis, from the same draws."""
         return self.draws.p_value_at(value - self.value, ties=self.ties == "count")
 
-    def conf_int(self, alpha: float = 0.05) -> tuple[float, float]:
+    def conf_int(self, alpha: Alpha = 0.05) -> tuple[float, float]:
         """Return the interval of right sides that the test does not reject: p is at least `alpha` at its ends.
 
         With the null imposed the draws are taken again at every value; without, the interval is the estimate and its
@@ -152,7 +160,6 @@ class WildBootstrap:
         >>> test.p_value_at(low - 1e-6) < 0.05 <= test.p_value_at(low)
         True
         """
-        check_alpha(alpha)
         low, high = (self.value + end for end in self.draws.interval(alpha, ties=self.ties == "count"))
         if not np.isfinite([low, high]).all():
             warn(
@@ -203,14 +210,14 @@ class WildBootstrap:
 @public
 def wild_bootstrap(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     hypothesis: str | AnyArray,
     *,
-    cluster: str,
-    value: float = 0.0,
+    cluster: ColumnName,
+    value: Finite = 0.0,
     multipliers: Multipliers = "rademacher",
     restricted: bool = True,
-    reps: int = 9_999,
+    reps: Count = 9_999,
     ties: Literal["count", "strict"] = "count",
     rng: RngLike = 0,
     weights: str | FloatArray | None = None,
@@ -264,11 +271,6 @@ def wild_bootstrap(  # noqa: PLR0913
     >>> len(test.distribution), test.enumerated, test.smallest
     (256, True, 0.0078125)
     """
-    check_option("multipliers", multipliers, tuple(MULTIPLIERS))
-    check_option("ties", ties, ("count", "strict"))
-    check_count("reps", reps)
-    check_option("restricted", restricted, (True, False))
-    _check_value(value)
     panel = as_panel(data)
     if cluster == "row" and (weight_kind or panel.roles.weight_kind) == "frequency":
         raise OptionError("cluster='row' with frequency weights: a row stands for several; name a column of clusters.")
@@ -309,11 +311,6 @@ def _reason(design: Design) -> str:
 
 def _more_vectors(multipliers: str) -> str:
     return "" if multipliers == "webb" else " multipliers='webb' has more vectors."
-
-
-def _check_value(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
-        raise OptionError(f"value={value!r} must be a number: what the left side of the hypothesis is under the null.")
 
 
 def _restriction(hypothesis: str | AnyArray, value: float, names: Sequence[str]) -> tuple[FloatArray, float, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._display.axes import name_axes
 from wagegap._display.numbers import spaced
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import (
@@ -138,9 +139,11 @@ class LinkCells:
 
     def label_axes(self, ax: Any) -> Any:
         """Name the axes of rates against premiums."""
-        ax.set_xlabel(f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}")
-        ax.set_ylabel(f"{self.outcome_in_words}{unit_in_heading(self.units[0])}")
-        return ax
+        return name_axes(
+            ax,
+            x=f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}",
+            y=f"{self.outcome_in_words}{unit_in_heading(self.units[0])}",
+        )
 
 
 def estimates_of(result: Any, role: str) -> Estimates:

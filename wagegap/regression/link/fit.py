@@ -7,7 +7,7 @@ exact, and least squares with exact permutation where the premiums' errors are u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from wagegap._typing import FloatArray, MetaTest, RngLike, Tau2Method
+from wagegap._arguments import public
+from wagegap._typing import ColumnNames, Count, FloatArray, Formula, FrameLike, MetaTest, RngLike, Tau2Method
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -28,10 +29,7 @@ from wagegap.errors import (
     ReliabilityWarning,
     WagegapError,
     check_column,
-    check_count,
-    check_option,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.carriers import as_pandas
@@ -52,9 +50,8 @@ from wagegap.estimation.scores import score_source
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.exact import lies_on_line, rounding_of, unknown_below, without_rounding
-from wagegap.regression.link.estimators.meta import META_TESTS, TAU2_METHODS
 from wagegap.regression.link.estimators.split import in_every_half
-from wagegap.regression.link.estimators.table import ESTIMATORS, METHODS, Method
+from wagegap.regression.link.estimators.table import ESTIMATORS, Method
 from wagegap.regression.link.fitted import LinkCall
 from wagegap.regression.link.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.problem import LinkProblem
@@ -67,12 +64,12 @@ __all__ = ["fit_link"]
 
 @public
 def fit_link(  # noqa: PLR0913
-    formula: str,
+    formula: Formula,
     rates: Any,
     premiums: Any,
     *,
-    data: pd.DataFrame | None = None,
-    on: str | Sequence[str] | None = None,
+    data: FrameLike | None = None,
+    on: ColumnNames | None = None,
     workers: Any = None,
     method: Method = "auto",
     instruments: Any = None,
@@ -80,7 +77,7 @@ def fit_link(  # noqa: PLR0913
     test: MetaTest = "knha",
     cov: str | None = None,
     cluster: str | None = None,
-    draws: int | None = None,
+    draws: Count | None = None,
     force: bool = False,
     rng: RngLike = 0,
     progress: bool = False,
@@ -141,11 +138,6 @@ def fit_link(  # noqa: PLR0913
     >>> link.method, link.nobs
     ('ols', 6)
     """
-    check_option("method", method, METHODS)
-    check_option("tau2", tau2, TAU2_METHODS)
-    check_option("test", test, META_TESTS)
-    if draws is not None:
-        check_count("draws", draws)
     data = None if data is None else as_pandas(data)
     arguments = dict(
         formula=formula, rates=rates, premiums=premiums, data=data, on=on, method=method, instruments=instruments,

@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import new_axes
+from wagegap._arguments import public
+from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
-from wagegap._typing import AnyArray, FloatArray
-from wagegap.errors import DataError, OptionError, check_alpha, did_you_mean, listing, no_column, public
+from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
+from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
+from wagegap.estimation.column_types import finite_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
@@ -171,7 +173,7 @@ class FittedLink(Result):
         """Return the least squares fit that takes the premiums as exact."""
         return self if self.plain is None else self.plain
 
-    def slope_interval(self, alpha: float = 0.05) -> tuple[float, float]:
+    def slope_interval(self, alpha: Alpha = 0.05) -> tuple[float, float]:
         """Return the interval of the slope."""
         self.check_premium("slope_interval")
         if self.fit.interval is not None and self.fit.interval_at is not None:
@@ -179,7 +181,7 @@ class FittedLink(Result):
         low, high = super().conf_int(alpha).loc[self.cells.premiums[0]].to_numpy(dtype=float)
         return float(low), float(high)
 
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+    def conf_int(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return intervals; under ml that of the premium is from the profile likelihood, else of percentiles."""
         frame = super().conf_int(alpha)
         if self.fit.interval is not None:
@@ -194,7 +196,6 @@ class FittedLink(Result):
             values[self.cells.premiums[0]] = self.fit.p_value
         return values
 
-    @public
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses; under ml one of the premium alone by its profile likelihood, as `tidy` does."""
         result = super().test(hypothesis, value)
@@ -207,7 +208,7 @@ class FittedLink(Result):
         t = float(np.sign(result.estimate[0]) * stats.t.isf(p / 2, result.df_denom))
         return replace(result, statistic=t, p_value=p)
 
-    def tidy(self, alpha: float = 0.05) -> pd.DataFrame:
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each coefficient."""
         frame = super().tidy(alpha)
         if self.fit.interval is not None:
@@ -237,7 +238,7 @@ class FittedLink(Result):
         row = self.prediction_interval().iloc[0]
         return {"prediction_low": float(row["prediction_low"]), "prediction_high": float(row["prediction_high"])}
 
-    def prediction_interval(self, at: Mapping[str, float] | None = None, *, alpha: float = 0.05) -> pd.DataFrame:
+    def prediction_interval(self, at: Mapping[str, float] | None = None, *, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return the rate that a meta-regression expects, and the interval of the true rate of a further cell.
 
         x'b -+ t (x'Vx + tau^2)^(1/2), with t of the test in force (Higgins, Thompson and Spiegelhalter 2009).
@@ -268,7 +269,6 @@ class FittedLink(Result):
         >>> link.prediction_interval().round(2).iloc[0].tolist()
         [3.0, 0.71, 1.04, 4.96, -1.6, 7.6]
         """
-        check_alpha(alpha)
         if self.method != "meta" or self.tau2 is None:
             raise OptionError(f"a prediction interval is of a meta-regression, not {self.method!r}: method='meta'.")
         if self.cells.design.effects:
@@ -287,11 +287,14 @@ class FittedLink(Result):
         columns = ["estimate", "std_error", "conf_low", "conf_high", "prediction_low", "prediction_high"]
         return pd.DataFrame([(expected, np.sqrt(variance), low, high, least, most)], columns=columns)
 
-    def line(self, at: FloatArray, alpha: float = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def line(self, at: FloatArray, alpha: Alpha = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the fitted rates at some premiums, controls at their means, with a pointwise band."""
         cells, coefficients = self.cells, self.estimates
         if not cells.premiums:
             raise OptionError("a meta-regression without a premium has no line to draw.")
+        at = np.atleast_1d(finite_numbers("at", at))
+        if at.ndim != 1:
+            raise OptionError(f"at={shown(at)} must be premiums in one row.")
         terms = coefficients.labels["term"].tolist()
         mean = dict(zip(cells.design.names, cells.design.x.mean(axis=0), strict=True))
         rows = np.tile([mean.get(name, 0.0) for name in terms], (len(at), 1))
@@ -340,10 +343,14 @@ class FittedLink(Result):
         raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
 
 
+@public
 class Answer(ABC):
     """An answer to a question about a link: frozen, with a sentence, a frame and a figure."""
 
     __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        public(cls)
 
     @abstractmethod
     def in_words(self) -> str:
@@ -354,7 +361,7 @@ class Answer(ABC):
         """Return the numbers behind it."""
 
     @abstractmethod
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw it; takes and returns axes."""
 
     def __str__(self) -> str:
@@ -432,7 +439,7 @@ def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:
     return Scale(step * rates.factor, rates.unit, said)
 
 
-def t_test(estimate: float, error: float, df: float, alpha: float) -> tuple[float, float, float]:
+def t_test(estimate: float, error: float, df: float, alpha: Alpha) -> tuple[float, float, float]:
     """Interval and two-sided p-value of an estimate; no p-value without a positive error.
 
     >>> low, high, p = t_test(2.0, 1.0, 30.0, 0.05)
@@ -449,5 +456,4 @@ def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, lab
     ax = new_axes(6.3, height) if ax is None else ax
     low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
     ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-    ax.set_xlabel(label)
-    return ax
+    return name_axes(ax, x=label)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
 from wagegap._display.scatter import ellipses, line_band
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import FloatArray
-from wagegap.errors import IdentificationError, listing, public
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray
+from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, Scale, level_of, slope_scale
@@ -74,38 +74,31 @@ class Link(FittedLink):
 
     # questions -------------------------------------------------------------------------------------------------
 
-    @public
     def few_countries(self, **options: Any) -> FewCountries:
         """Return every small-sample test of the slope."""
         return few_countries(self, **options)
 
-    @public
-    def predict(self, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
+    def predict(self, *, country: str, premium: float | str, alpha: Alpha = 0.05) -> Prediction:
         """Return a country's rate under another premium."""
         return predict(self, country=country, premium=premium, alpha=alpha)
 
-    @public
-    def outlier(self, country: str, *, alpha: float = 0.05) -> Outlier:
+    def outlier(self, country: str, *, alpha: Alpha = 0.05) -> Outlier:
         """Return a country against the line of the others."""
         return outlier(self, country, alpha=alpha)
 
-    @public
-    def moderate(self, trait: str, **options: Any) -> Moderation:
+    def moderate(self, trait: ColumnName, **options: Any) -> Moderation:
         """Return how the slope differs with a trait of countries."""
         return moderate(self, trait, **options)
 
-    @public
     def swap(self, premiums: Any, **options: Any) -> Swap:
         """Return the link under another source of premiums."""
         return swap(self, premiums, **options)
 
-    @public
     def one_step(self, workers: Any, **options: Any) -> OneStep:
         """Return the micro model beside the link."""
         return one_step(self, workers, **options)
 
-    @public
-    def pool(self, *, alpha: float = 0.05) -> Pooled:
+    def pool(self, *, alpha: Alpha = 0.05) -> Pooled:
         """Return premiums and rates pooled under the link, for display."""
         return pool(self, alpha=alpha)
 
@@ -223,7 +216,7 @@ class Link(FittedLink):
                 weak.append(name)
         return weak
 
-    def spec_of_table(self, alpha: float = 0.05) -> TableSpec:
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the result as a table, for any renderer."""
         frame = self.tidy(alpha)[["term", "estimate", "std_error", "p_value", "conf_low", "conf_high"]]
         notes = (
@@ -234,7 +227,7 @@ class Link(FittedLink):
 
     # figures ---------------------------------------------------------------------------------------------------
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
 
         Beside a corrected line the naive one is dashed. Without a premium the rates are drawn with their intervals, and
@@ -259,7 +252,7 @@ class Link(FittedLink):
         ax.set_ylim(*_limits(cells.y))
         return cells.label_axes(ax)
 
-    def _plot_rates(self, ax: Any, alpha: float) -> Any:
+    def _plot_rates(self, ax: Any, alpha: Alpha) -> Any:
         """Draw the rates with their sampling intervals, largest first, and the rate that is expected."""
         cells = self.cells
         order = np.argsort(-cells.y, kind="stable")
@@ -269,8 +262,7 @@ class Link(FittedLink):
         ax = intervals(ax, [cells.names[i] for i in order], y, y - half, y + half)
         mean = self.setup.problem.x[:, list(self.setup.shown)].mean(axis=0)
         ax.axvline(float(mean @ self.estimates.values), linewidth=1.0, linestyle="--", color=FAINT)
-        ax.set_xlabel(f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
-        return ax
+        return name_axes(ax, x=f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
 
 
 def _limits(values: FloatArray) -> tuple[float, float]:

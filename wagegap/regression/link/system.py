@@ -21,16 +21,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.numbers import spaced
-from wagegap._typing import FloatArray
+from wagegap._typing import Alpha, AxesLike, ColumnNames, FloatArray, FrameLike
 from wagegap.errors import (
     CovarianceError,
     DataError,
     IdentificationError,
     OptionError,
-    check_option,
     listing,
-    public,
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.covariance.sources import StatedSource
@@ -66,7 +65,7 @@ class LinkSystem(Result):
     residual_correlation: pd.DataFrame
     weighting: str
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the slopes of every outcome with their intervals, outcomes beside each other.
 
         Parameters
@@ -102,8 +101,8 @@ def fit_link_system(
     rates: Any,
     premiums: Any,
     *,
-    data: pd.DataFrame | None = None,
-    on: str | Sequence[str] | None = None,
+    data: FrameLike | None = None,
+    on: ColumnNames | None = None,
     weighting: Weighting = "separate",
 ) -> LinkSystem:
     """Fit links of several outcomes jointly, on the cells that all of them have.
@@ -145,7 +144,6 @@ def fit_link_system(
     >>> system.params.index.tolist()
     ['emigration: Intercept', 'emigration: premium', 'switching: Intercept', 'switching: premium']
     """
-    check_option("weighting", weighting, ("separate", "sur"))
     if isinstance(formulas, str) or len(formulas) < 2:
         raise OptionError("a system needs two formulas at least, in a list; fit_link takes one.")
     setups = _setups(formulas, rates, premiums, None if data is None else as_pandas(data), on)

@@ -22,23 +22,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, PremiumMethod, Singletons, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    Formula,
+    IntArray,
+    PremiumMethod,
+    Singletons,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     EmptyDataError,
     IdentificationError,
     OptionError,
     SmallCellWarning,
-    check_count,
-    check_option,
     did_you_mean,
     listing,
     no_column,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import Rows, cell_labels, least_squares, relate, replicated_source, say_collinear
@@ -111,7 +122,6 @@ class Premiums(Result):
         OptionError
             When the premiums are no differences of logs.
         """
-        check_option("correction", correction, ("none", "kennedy", "van_garderen_shah"))
         if self.unit not in PER_LOG:
             raise OptionError(
                 f"premiums in {self.unit!r} cannot be turned into per cent; only differences of logs can. If the "
@@ -123,7 +133,6 @@ class Premiums(Result):
         per_cent = logs.map(lambda _: 100 * (ratio - 1), labels=labels, jacobian=lambda _: np.diag(100 * slope))
         return replace(self, estimates=per_cent)
 
-    @public
     def in_unit(self, unit: str) -> Premiums:
         """Return the premiums in another unit that a factor leads to: log points, a hundred logs each.
 
@@ -146,7 +155,7 @@ class Premiums(Result):
             frame["reliability"] = self.reliability()
         return frame
 
-    def plot(self, ax: Any = None, *, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the premiums with their intervals, largest first, on new axes where none are given.
 
         Examples
@@ -163,10 +172,10 @@ class Premiums(Result):
 @refittable
 def fit_premiums(  # noqa: PLR0913
     data: Any,
-    formula: str | None = None,
+    formula: Formula | None = None,
     *,
-    premium: str | Sequence[str],
-    by: str | Sequence[str] | None = None,
+    premium: Annotated[str | Sequence[str], "the name of a regressor or a list of them"],
+    by: ColumnNames | None = None,
     base: str | float | None = None,
     at: At = None,
     cov: CovLike | None = None,
@@ -175,9 +184,9 @@ def fit_premiums(  # noqa: PLR0913
     singletons: Singletons = "drop",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
-    min_treated: int = 20,
-    min_comparison: int = 30,
+    subpop: Condition | BoolArray | None = None,
+    min_treated: Count = 20,
+    min_comparison: Count = 30,
     empty_cells: Literal["raise", "exclude"] = "raise",
     keep_units: bool = True,
     comparison: str | None = None,
@@ -221,8 +230,9 @@ def fit_premiums(  # noqa: PLR0913
         Keep the scores, so that results can be joined; without them the result is small.
     comparison : str, optional
         Who the premium compares with, in words.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -251,12 +261,6 @@ def fit_premiums(  # noqa: PLR0913
     'Premium of ai, averaged over female'
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_option("empty_cells", empty_cells, ("raise", "exclude"))
-    check_option("method", method, ("separate", "stacked"))
-    check_count("min_treated", min_treated)
-    check_count("min_comparison", min_comparison)
-    if not isinstance(at, Mapping):
-        check_option("at", at, (None, "mean"))
     least = (min_treated, min_comparison)
     if isinstance(data, CrossProducts):
         given = dict(

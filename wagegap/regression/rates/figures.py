@@ -14,7 +14,7 @@ from wagegap._display.axes import figure_of, is_leftmost, new_panels, title_pane
 from wagegap._display.heat import NO_ROOM, heat, told_of_errors
 from wagegap._display.labels import write_below
 from wagegap._display.numbers import format_key, spaced
-from wagegap._typing import AnyArray, BoolArray, FloatArray
+from wagegap._typing import AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import OptionError, check_count, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.regression.figures import cell_names, chosen_cells, written
@@ -53,7 +53,7 @@ class _Matrix:
 
 def draw_moves(
     estimates: Estimates, cells: pd.DataFrame, *, origin: str, destination: str, at_most: int = _PANELS,
-    ax: Any = None, keys: Mapping[str, Any],
+    ax: AxesLike = None, keys: Mapping[str, Any],
 ) -> Any:  # fmt: skip
     """Draw matrices of moves: shares in per cent, standard errors under them, stayers set off.
 

@@ -30,17 +30,25 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     OptionError,
     SmallCellWarning,
-    check_count,
     check_option,
     did_you_mean,
     listing,
-    public,
     warn,
 )
 from wagegap.estimation.cellwise import least_squares, relate
@@ -83,12 +91,10 @@ class Rates(Result):
     cells: pd.DataFrame
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    @public
     def in_unit(self, unit: str) -> Rates:
         """Return the rates in another unit of proportions: per cent, per 10,000."""
         return replace(self, estimates=self.estimates.in_unit(unit))
 
-    @public
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
         """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
 
@@ -110,7 +116,7 @@ class Rates(Result):
         net = replace(self, estimates=self.estimates.map(matrix, labels=labels, title=f"{name} rate"), events=(name,))
         return net if unit is None else net.in_unit(unit)
 
-    def wilson(self, alpha: float = 0.05) -> pd.DataFrame:
+    def wilson(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return Wilson's intervals with the design's effective sizes, for display: they stay within 0 and 1.
 
         Where all did the same the size is the number of workers. Differences of rates have no such interval.
@@ -124,7 +130,7 @@ class Rates(Result):
         ends = {"conf_low": np.where(p <= 0, 0.0, centre - half), "conf_high": np.where(p >= 1, 1.0, centre + half)}
         return pd.DataFrame(ends, index=self.estimates.names) * top
 
-    def jeffreys(self, alpha: float = 0.05) -> pd.DataFrame:
+    def jeffreys(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return Jeffreys' intervals with the design's effective sizes, for display: they stay within 0 and 1.
 
         Quantiles of a beta distribution with half an event and half a non-event added; the lower end is 0 where nobody
@@ -138,7 +144,6 @@ class Rates(Result):
         }
         return pd.DataFrame(ends, index=self.estimates.names) * top
 
-    @public
     def standardise(
         self,
         over: str | Sequence[str],
@@ -177,7 +182,6 @@ class Rates(Result):
         >>> rates.standardise("educ").estimates.by
         ['iso3']
         """
-        check_option("method", method, ("direct", "indirect"))
         over = [over] if isinstance(over, str) else list(over)
         estimates, cells = standardised(self.estimates, self.cells, over, standard, method)
         return replace(self, estimates=estimates, cells=cells)
@@ -195,7 +199,7 @@ class Rates(Result):
         with np.errstate(divide="ignore", invalid="ignore"):
             return p, np.where(same, workers["n"], p * (1 - p) / v), top
 
-    def plot(self, ax: Any = None, *, event: str | None = None, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, event: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
 
         Examples
@@ -216,16 +220,16 @@ class Rates(Result):
 @refittable
 def fit_rates(  # noqa: PLR0913
     data: Any,
-    events: Mapping[str, str] | str | Sequence[str],
+    events: Mapping[str, Condition] | str | Sequence[str],
     *,
-    among: str | None = None,
-    by: str | Sequence[str] | None = None,
+    among: Condition | None = None,
+    by: ColumnNames | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
-    min_rows: int = 30,
+    subpop: Condition | BoolArray | None = None,
+    min_rows: Count = 30,
     keep_units: bool = True,
 ) -> Rates:
     """Estimate rates of one or several events in every cell, with the joint covariance.
@@ -235,18 +239,19 @@ def fit_rates(  # noqa: PLR0913
     data : Panel or data frame
         Workers.
     events : mapping of name to column, or column names
-        0/1 columns (or shares), or expressions of columns; missing where a column of the expression is, unless the
-        expression itself asks for missing values (`isna`, `notna`).
-    among : str, optional
-        Whose rates: a 0/1 column or an expression such as `"ai == 1 and year > 2019"`.
+        0/1 columns (or shares), expressions of columns, or callables of the data frame; an expression is missing where
+        a column of it is, unless the expression itself asks for missing values (`isna`, `notna`).
+    among : str or callable, optional
+        Whose rates: a 0/1 column, an expression such as `"ai == 1 and year > 2019"`, or a callable of the data frame.
     by : str or sequence of str, optional
         Cell keys; the panel's country where absent.
     cov, small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
     min_rows : int
         Cells with fewer rows are left out and listed in `absent`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -266,7 +271,6 @@ def fit_rates(  # noqa: PLR0913
     ['emigration']
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("min_rows", min_rows)
     named, panel = _named(events), as_panel(data)
     values = {name: event_values(panel, name, column) for name, column in named.items()}
     rates = rates_of(
@@ -277,7 +281,9 @@ def fit_rates(  # noqa: PLR0913
     return rates if keep_units else rates.without_units()
 
 
-def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | None, min_rows: int, **how: Any) -> Rates:
+def rates_of(
+    panel: Panel, events: Mapping[str, FloatArray], *, among: Condition | None, min_rows: int, **how: Any
+) -> Rates:
     """Rates of events whose values are known for every row of the panel, NaN where they are not.
 
     Parameters
@@ -291,7 +297,8 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
     **how
         Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
     """
-    subpop = [] if among is None else [(f"not {among}", ~_among(panel, among))]
+    population = among if among is None or isinstance(among, str) else "those a callable chose"
+    subpop = [] if among is None else [(f"not {population}", ~_among(panel, among))]
     estimates, cells, absent = zip(
         *(_one_event(panel, name, values, subpop, min_rows, how) for name, values in events.items()), strict=True
     )
@@ -304,9 +311,9 @@ def rates_of(panel: Panel, events: Mapping[str, FloatArray], *, among: str | Non
         )
     # the panel's account of outcomes that are not known is shown with the rates, which are of the others
     notes = [f"{note[0].upper()}{note[1:]}." for note in panel.ledger.notes]
-    notes = [f"Among: {among}.", *notes] if among else notes
+    notes = [f"Among: {population}.", *notes] if population else notes
     joined = same_unknown(replace(join_estimates(*estimates, title="Rates"), notes=tuple(notes)))
-    return Rates(joined, tuple(events), among or "everyone", pd.concat(cells, ignore_index=True), left_out)
+    return Rates(joined, tuple(events), population or "everyone", pd.concat(cells, ignore_index=True), left_out)
 
 
 def _warn_same(rates: Rates) -> None:
@@ -331,7 +338,7 @@ def _warn_same(rates: Rates) -> None:
     )
 
 
-def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
+def _named(events: Mapping[str, Condition] | str | Sequence[str]) -> dict[str, Condition]:
     events = [events] if isinstance(events, str) else events
     if not isinstance(events, Mapping | Sequence):
         raise OptionError(f"events={events!r} must name columns, such as {{'emigration': 'abroad_next'}}.")
@@ -340,11 +347,11 @@ def _named(events: Mapping[str, str] | str | Sequence[str]) -> dict[str, str]:
     return dict(events) if isinstance(events, Mapping) else {name: name for name in events}
 
 
-def _among(panel: Panel, among: str) -> BoolArray:
+def _among(panel: Panel, among: Condition) -> BoolArray:
     """Rows of the population; missing counts as outside."""
-    if not isinstance(among, str):
-        raise OptionError(f"among={among!r} must be a column's name or an expression.")
-    if among not in panel.frame:
+    if not isinstance(among, str) and not callable(among):
+        raise OptionError(f"among={among!r} must be a column's name, an expression, or a callable.")
+    if not isinstance(among, str) or among not in panel.frame:
         return np.isin(panel.row_ids, panel.filter(among).row_ids)
     values = number_or_nan(panel.frame[among])
     if not (np.isin(values, (0.0, 1.0)) | panel.frame[among].isna().to_numpy()).all():

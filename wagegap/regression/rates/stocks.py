@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from wagegap._typing import FloatArray
+from wagegap._arguments import public
+from wagegap._typing import ColumnName, ColumnNames, FloatArray, FrameLike
 from wagegap.errors import (
     CovarianceError,
     DuplicateKeyError,
@@ -24,7 +24,6 @@ from wagegap.errors import (
     UnitError,
     check_column,
     listing,
-    public,
     refuse_rows,
 )
 from wagegap.estimation.column_types import LARGEST_WEIGHT, refuse_sizes
@@ -41,13 +40,13 @@ __all__ = ["stock_rates"]
 
 @public
 def stock_rates(
-    table: pd.DataFrame,
+    table: FrameLike,
     *,
-    abroad: str = "abroad",
-    domestic: str = "domestic",
-    by: str | Sequence[str] = "iso3",
-    abroad_error: str | None = None,
-    domestic_error: str | None = None,
+    abroad: ColumnName = "abroad",
+    domestic: ColumnName = "domestic",
+    by: ColumnNames = "iso3",
+    abroad_error: ColumnName | None = None,
+    domestic_error: ColumnName | None = None,
     source: str = "stocks",
 ) -> Rates:
     """Return stocks abroad as a share of those abroad and at home, R = a / (a + d).
@@ -103,7 +102,7 @@ def stock_rates(
     return Rates(estimates, (event,), "everyone counted", cells.assign(event=event, n=a + d, happened=a, weight=a + d))
 
 
-def _check_keys(table: pd.DataFrame, keys: Sequence[str], by: object) -> None:
+def _check_keys(table: FrameLike, keys: Sequence[str], by: object) -> None:
     """Raise unless every row is one cell."""
     if not keys:
         raise OptionError(f"by={by!r} names no column: stocks are of cells, such as countries.")
@@ -116,7 +115,7 @@ def _check_keys(table: pd.DataFrame, keys: Sequence[str], by: object) -> None:
     refuse_rows(twice, DuplicateKeyError, "", f" rows of stocks have the {listing(keys)} of another, {advice}")
 
 
-def _counts(table: pd.DataFrame, keys: Sequence[str], abroad: str, domestic: str) -> tuple[FloatArray, FloatArray]:
+def _counts(table: FrameLike, keys: Sequence[str], abroad: str, domestic: str) -> tuple[FloatArray, FloatArray]:
     """Counts abroad and at home, checked."""
     a, d = (known_numbers(table, name) for name in (abroad, domestic))
     bad = ~(np.isfinite(a) & np.isfinite(d)) | (a < 0) | (d < 0) | (a + d <= 0)
@@ -129,7 +128,7 @@ def _counts(table: pd.DataFrame, keys: Sequence[str], abroad: str, domestic: str
     return a, d
 
 
-def _errors(table: pd.DataFrame, abroad: str | None, domestic: str | None) -> list[FloatArray]:
+def _errors(table: FrameLike, abroad: str | None, domestic: str | None) -> list[FloatArray]:
     """Standard errors of both counts: unknown where neither is given; at home exact where the other alone is."""
     errors = [
         np.full(len(table), np.nan) if name is None else known_numbers(table, name) for name in (abroad, domestic)

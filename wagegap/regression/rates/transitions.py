@@ -17,12 +17,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, SmallSample, WeightKind
+from wagegap._typing import (
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     DataError,
     IdentificationError,
     OptionError,
-    check_count,
     check_keys_meet,
     listing,
     no_column,
@@ -72,7 +81,7 @@ class Transitions(Result):
         table = frame.pivot_table(index=self.origin, columns="term", values="share", observed=True)
         return table.rename_axis(columns=self.destination)
 
-    def plot(self, ax: Any = None, *, at_most: int = 12, **keys: Any) -> Any:
+    def plot(self, ax: AxesLike = None, *, at_most: int = 12, **keys: Any) -> Any:
         """Draw the matrix: shares in per cent with their standard errors, origins in rows, stayers set off.
 
         Parameters
@@ -148,17 +157,17 @@ class Transitions(Result):
 @refittable
 def fit_transitions(  # noqa: PLR0913
     data: Any,
-    origin: str,
-    destination: str,
+    origin: ColumnName,
+    destination: ColumnName,
     *,
-    by: str | Sequence[str] = (),
-    among: str | None = None,
+    by: ColumnNames = (),
+    among: Condition | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
-    min_rows: int = 10,
+    subpop: Condition | BoolArray | None = None,
+    min_rows: Count = 10,
 ) -> Transitions:
     """Estimate the shares of each origin that are in each destination next.
 
@@ -172,8 +181,9 @@ def fit_transitions(  # noqa: PLR0913
         As in `fit_rates`; a single matrix by default.
     min_rows : int
         Origins with fewer rows are left out, with a warning.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -192,7 +202,6 @@ def fit_transitions(  # noqa: PLR0913
     [1.0]
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("min_rows", min_rows)
     panel = as_panel(data)
     keys = _keys_of_moves(panel, origin, destination, by)
     check_keys(panel.frame, [origin, destination])

@@ -26,16 +26,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    Count,
+    FloatArray,
+    Formula,
+    IntArray,
+    RngLike,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     CovarianceError,
     DataError,
     EmptyDataError,
     FormulaError,
     OptionError,
-    check_alpha,
     check_column,
-    check_count,
     check_option,
     listing,
 )
@@ -82,26 +93,25 @@ class Roy(Result):
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     dominance: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw both distribution functions: where leavers' lies below, they are drawn from the top.
 
         Returns
         -------
         Axes
         """
-        from wagegap._display.axes import PALETTE, apply_style, new_axes
+        from wagegap._display.axes import PALETTE, apply_style, name_axes, new_axes
 
         ax = new_axes(6.3, 4.0) if ax is None else ax
         apply_style(ax)
         for i, name in enumerate(("leavers", "stayers")):
             ax.plot(self.curves["at"], self.curves[name], color=PALETTE[i], label=name)
         ax.legend(frameon=False, fontsize=8.0, loc="best")
-        ax.set_xlabel(self.outcome)
-        ax.set_ylabel("share with at most as much")
+        name_axes(ax, x=self.outcome, y="share with at most as much")
         ax.set_ylim(0, 1)
         return ax
 
-    def verdict(self, alpha: float = 0.05, *, order: int = 1) -> str:
+    def verdict(self, alpha: Alpha = 0.05, *, order: int = 1) -> str:
         """Say which way selection goes at a level of the dominance tests.
 
         Returns
@@ -110,7 +120,6 @@ class Roy(Result):
             "positive": that stayers dominate is rejected, that leavers do is not; "negative" the reverse; "none":
             neither is, the distributions may be the same; "mixed": both are, the distributions cross.
         """
-        check_alpha(alpha)
         rows = self.dominance[self.dominance["order"] == order].set_index("hypothesis")["p_value"]
         check_option("order", order, tuple(self.dominance["order"].unique().tolist()))
         rejected = bool(rows["leavers dominate"] < alpha), bool(rows["stayers dominate"] < alpha)
@@ -120,18 +129,18 @@ class Roy(Result):
 @refittable
 def fit_roy(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
-    leave: str,
-    parts: int = 5,
+    leave: ColumnName,
+    parts: Count = 5,
     orders: int | Sequence[int] = (1, 2),
-    reps: int = 999,
+    reps: Count = 999,
     rng: RngLike = 0,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
 ) -> Roy:
     """Compare the pay of those who will leave with that of those who will stay.
 
@@ -154,8 +163,9 @@ def fit_roy(  # noqa: PLR0913
         Their source of randomness.
     cov, small_sample, weights, weight_kind
         As in `fit_premiums`; the tests draw rows, the single cluster of cov, or the units of a survey's design.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -176,8 +186,6 @@ def fit_roy(  # noqa: PLR0913
     'positive'
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_count("parts", parts)
-    check_count("reps", reps)
     orders = [orders] if isinstance(orders, int) else list(orders)
     if not orders:
         raise OptionError("orders=[] names no order of dominance: 1, 2, or both.")

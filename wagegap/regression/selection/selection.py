@@ -29,7 +29,20 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import BoolArray, FloatArray, Information, IntArray, SmallSample, WeightKind
+from wagegap._typing import (
+    Alpha,
+    AxesLike,
+    BoolArray,
+    ColumnNames,
+    Condition,
+    Count,
+    FloatArray,
+    Formula,
+    Information,
+    IntArray,
+    SmallSample,
+    WeightKind,
+)
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -37,9 +50,7 @@ from wagegap.errors import (
     IdentificationError,
     IdentificationWarning,
     OptionError,
-    check_count,
     check_option,
-    check_options,
     did_you_mean,
     listing,
     warn,
@@ -51,7 +62,6 @@ from wagegap.estimation.design import Design
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import FormulaParts, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
-from wagegap.estimation.likelihood.binary import INFORMATION
 from wagegap.estimation.likelihood.heckman import corrected_least_squares, fit_heckman, fit_two_step
 from wagegap.estimation.likelihood.multinomial import fit_multinomial
 from wagegap.estimation.result import Result
@@ -118,7 +128,7 @@ class Selection(Result):
         chosen, title = outcome.select(term=term), f"Premium of {term}{at}, selection corrected"
         return replace(chosen, labels=chosen.labels.drop(columns="equation"), title=title)
 
-    def plot(self, ax: Any = None, *, term: str | None = None, alpha: float = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, term: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw coefficients of the outcome equation, corrected beside uncorrected, with their intervals.
 
         Parameters
@@ -180,20 +190,20 @@ class Selection(Result):
 @refittable
 def fit_selection(  # noqa: PLR0913
     data: Any,
-    formula: str,
+    formula: Formula,
     *,
     selection: str,
     method: SelectionMethod = "two-step",
-    places: str | Sequence[str] | None = None,
-    probabilities: str | Sequence[str] = (),
-    degree: int = 2,
-    by: str | Sequence[str] = (),
+    places: ColumnNames | None = None,
+    probabilities: ColumnNames = (),
+    degree: Count = 2,
+    by: ColumnNames = (),
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",
     information: Information = "observed",
     weights: str | FloatArray | None = None,
     weight_kind: WeightKind | None = None,
-    subpop: str | BoolArray | None = None,
+    subpop: Condition | BoolArray | None = None,
     keep_units: bool = True,
 ) -> Selection:
     """Fit an outcome that is observed for some, corrected for who they are.
@@ -225,8 +235,9 @@ def fit_selection(  # noqa: PLR0913
         Information of the probit of two steps, whose inverse is its bread.
     small_sample, weights, weight_kind, keep_units
         As in `fit_premiums`.
-    subpop : str, or ndarray of bool of shape (n,), optional
-        Rows asked about, as an expression or a mask: a domain, of which a survey's design counts the others' units.
+    subpop : str, callable, or ndarray of bool of shape (n,), optional
+        Rows asked about, as an expression, a callable of the data frame, or a mask: a domain, of which a survey's
+        design counts the others' units.
 
     Returns
     -------
@@ -250,13 +261,11 @@ def fit_selection(  # noqa: PLR0913
     [0.5, 0.3]
     """
     data, weights, weight_kind = domain_of(data, subpop, weights, weight_kind)
-    check_options(method=(method, _METHODS), information=(information, INFORMATION))
     if information == "expected" and method == "ml":
         raise OptionError(
             "information='expected' is for the probit of method='two-step'; the likelihood of method='ml' has the "
             "observed information alone."
         )
-    check_count("degree", degree)
     task = _task(
         as_panel(data), formula, selection, method, by=by or (), cov=cov, small_sample=small_sample, weights=weights,
         weight_kind=weight_kind,

@@ -13,7 +13,7 @@ Economic Statistics 1, 292-298.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Literal
@@ -22,19 +22,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._arguments import public
+from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
 from wagegap._progress import track
-from wagegap._typing import FloatArray, IntArray, RngLike
+from wagegap._typing import Alpha, AxesLike, ColumnNames, Count, FloatArray, FrameLike, IntArray, RngLike
 from wagegap.errors import (
     DataError,
     EmptyDataError,
     FormulaError,
     OptionError,
-    check_count,
-    check_option,
     did_you_mean,
     listing,
-    public,
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.estimates import Estimates
@@ -75,7 +73,7 @@ class SpecificationCurve(Answer):
     share_negative: float
     p_value: float
     null_shares: FloatArray
-    alpha: float
+    alpha: Alpha
     outcome: str
 
     def tidy(self) -> pd.DataFrame:
@@ -96,7 +94,7 @@ class SpecificationCurve(Answer):
             f"{tail}"
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the sorted slopes with their intervals, and below them the choices behind each."""
         shown = self.tidy().query("not refused").reset_index(drop=True)
         held = shown["controls"].str.split(" + ", regex=False)
@@ -117,7 +115,9 @@ class SpecificationCurve(Answer):
         for place, (_, rows) in zip(places, marks, strict=True):
             ax.plot(at[rows], np.full(rows.sum(), place), "|", color=PALETTE[3], markersize=3)
         ticks = [t for t in ax.get_yticks() if bottom <= t <= top]
-        ax.set_yticks([*ticks, *places], [*(f"{t:g}" for t in ticks), *(name for name, _ in marks)], fontsize=7)
+        ax.set_yticks(
+            [*ticks, *places], [*(f"{t:g}" for t in ticks), *(literal(name) for name, _ in marks)], fontsize=7
+        )
         ax.set_xlabel("specifications, by slope")
         return ax
 
@@ -167,13 +167,13 @@ def specification_curve(  # noqa: PLR0913
     rates: Any,
     premiums: Mapping[str, Any],
     *,
-    data: pd.DataFrame | None = None,
-    controls: Sequence[str] = (),
-    methods: Sequence[CurveMethod] = ("ols", "meta", "eiv"),
+    data: FrameLike | None = None,
+    controls: str | Sequence[str] = (),
+    methods: CurveMethod | Sequence[CurveMethod] = ("ols", "meta", "eiv"),
     samples: Mapping[str, Sequence[str]] | None = None,
-    on: str | Sequence[str] | None = None,
-    alpha: float = 0.05,
-    reps: int = 499,
+    on: ColumnNames | None = None,
+    alpha: Alpha = 0.05,
+    reps: Count = 499,
     rng: RngLike = 0,
     progress: bool = False,
 ) -> SpecificationCurve:
@@ -229,15 +229,11 @@ def specification_curve(  # noqa: PLR0913
     """
     if not isinstance(premiums, Mapping) or not premiums:
         raise OptionError("premiums must be a dict of source -> premiums.")
-    controls, ways = _listed("controls", controls), _listed("methods", methods)
+    controls, ways = _listed(controls), _listed(methods)
     if "premium" in controls:
         raise OptionError("controls= holds 'premium', which is in every specification: name covariates alone.")
     if not ways:
         raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'eiv'.")
-    for name in ways:
-        check_option("methods", name, tuple(_SLOPES))
-    if samples is not None and not isinstance(samples, Mapping):
-        raise OptionError("samples must be a dict of name -> countries left out.")
     rates = estimates_of(rates, "rates")
     _check_outcome(outcome, rates)
     check_one_unit(
@@ -245,7 +241,6 @@ def specification_curve(  # noqa: PLR0913
         "the sources of premiums",
     )
     _check_samples(samples or {}, rates, on)
-    check_count("reps", reps)
     data = None if data is None else as_pandas(data)
     keys: dict[str, FloatArray] = {}
     generator = np.random.default_rng(rng)
@@ -292,15 +287,12 @@ def _check_samples(samples: Mapping[str, Any], given: Estimates, on: str | Seque
             )
 
 
-def _listed(option: str, given: object) -> list[Any]:
+def _listed(given: str | Sequence[str]) -> list[Any]:
     """One name, or several, as a list."""
-    names = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    if not all(isinstance(name, str) for name in names):
-        raise OptionError(f"{option}={given!r} must be a name, or a list of names.")
-    return names
+    return [given] if isinstance(given, str) else list(given)
 
 
-def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: float, outcome: str) -> SpecificationCurve:
+def _curve(frame: pd.DataFrame, signs: list[FloatArray], alpha: Alpha, outcome: str) -> SpecificationCurve:
     if frame.empty or frame["refused"].all():
         raise EmptyDataError("no specification can be estimated: too few countries, or premiums that are mostly noise.")
     kept = np.array(signs)[~frame["refused"].to_numpy()]
@@ -392,7 +384,7 @@ _SLOPES: dict[CurveMethod, Callable[[_Permuted], tuple[FloatArray, FloatArray]]]
 }  # fmt: skip
 
 
-def _specification(permuted: _Permuted, method: CurveMethod, alpha: float) -> tuple[dict[str, Any], FloatArray]:
+def _specification(permuted: _Permuted, method: CurveMethod, alpha: Alpha) -> tuple[dict[str, Any], FloatArray]:
     """Numbers of one specification, and the sign of its slope in every order where it is significant."""
     b, error = _SLOPES[method](permuted)
     # 1 - tr(M V) / p'M p; NaN where errors are unknown

@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from wagegap._arguments import public
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number, format_p
-from wagegap._typing import AnyArray, CodeArray, FloatArray, RngLike
-from wagegap.errors import OptionError, check_count, public
+from wagegap._typing import Alpha, AnyArray, AxesLike, CodeArray, Count, FloatArray, RngLike, Share
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
 from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
 from wagegap.regression.link.cells import LinkCells
@@ -65,7 +65,7 @@ class FewCountries(Answer):
     influence: pd.DataFrame
     detectable: float
     power: float
-    alpha: float
+    alpha: Alpha
     cells: LinkCells
 
     def tidy(self) -> pd.DataFrame:
@@ -85,7 +85,7 @@ class FewCountries(Answer):
             f"{100 * self.power:g} times in a hundred."
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slope without each country, the fullest change first."""
         shown = self.influence.assign(size=self.influence["change"].abs()).sort_values("size", ascending=False)
         shown = shown[np.isfinite(shown["slope"])].head(40)
@@ -100,7 +100,7 @@ class FewCountries(Answer):
 
 @public
 def few_countries(
-    link: FittedLink, *, alpha: float = 0.05, power: float = 0.8, reps: int = 9_999, rng: RngLike = 0
+    link: FittedLink, *, alpha: Alpha = 0.05, power: Share = 0.8, reps: Count = 9_999, rng: RngLike = 0
 ) -> FewCountries:
     """Put every small-sample test of the slope side by side.
 
@@ -125,10 +125,6 @@ def few_countries(
     >>> few_countries(link).tests["method"].tolist()[:3]
     ['HC3', 'CR2', 'permutation']
     """
-    for name, value in (("alpha", alpha), ("power", power)):
-        if not 0 < value < 1:
-            raise OptionError(f"{name}={value!r} must lie between 0 and 1.")
-    check_count("reps", reps)
     link.check_premium("few_countries")
     link.check_deviations("few_countries")
     setup = link.setup
@@ -160,7 +156,7 @@ def influence(y: FloatArray, x: FloatArray, j: int, names: tuple[str, ...]) -> p
     )
 
 
-def detectable(error: float, df: float, alpha: float, power: float) -> float:
+def detectable(error: float, df: float, alpha: Alpha, power: float) -> float:
     """Slope whose t test, with this standard error, has the power asked for: non-central t.
 
     >>> round(detectable(1.0, 1e6, 0.05, 0.8), 2), round(detectable(1.0, 4.0, 0.05, 0.8), 2)
@@ -175,7 +171,7 @@ def detectable(error: float, df: float, alpha: float, power: float) -> float:
     return error * float(optimize.brentq(lambda shift: stats.nct.sf(t, df, shift) - power, 0.0, most, xtol=1e-8))
 
 
-def _robust(setup: Setup, alpha: float) -> list[dict[str, Any]]:
+def _robust(setup: Setup, alpha: Alpha) -> list[dict[str, Any]]:
     """HC3 with t(n - k), CR2 with Bell and McCaffrey's degrees; by cluster where there is one."""
     x, y, j = setup.problem.x, setup.problem.y, setup.problem.estimated[0]
     bread = np.asarray(np.linalg.inv(x.T @ x))
@@ -257,7 +253,7 @@ def wild_test(
     return draw_wild(problem, multipliers=weights, reps=reps, rng=rng)
 
 
-def _jackknife(setup: Setup, alpha: float) -> dict[str, Any]:
+def _jackknife(setup: Setup, alpha: Alpha) -> dict[str, Any]:
     """Delete-one jackknife of the naive slope, by cluster where there is one."""
     x, y, j, codes = setup.problem.x, setup.problem.y, setup.problem.estimated[0], _codes(setup)
     last = int(codes.max())
@@ -266,7 +262,7 @@ def _jackknife(setup: Setup, alpha: float) -> dict[str, Any]:
     return _t_row("jackknife", float(b), error, float(last), alpha, "naive slope, one country at a time")
 
 
-def _own(link: FittedLink, alpha: float) -> dict[str, Any]:
+def _own(link: FittedLink, alpha: Alpha) -> dict[str, Any]:
     """The link's own test."""
     at = link.estimates.labels["term"].tolist().index(link.cells.premiums[0])
     test = link.tidy(alpha)[["std_error", "p_value", "conf_low", "conf_high"]].iloc[at]
@@ -280,7 +276,7 @@ def _codes(setup: Setup) -> CodeArray:
     return np.unique(groups, return_inverse=True)[1].astype(np.int32)
 
 
-def _t_row(method: str, b: float, error: float, df: float, alpha: float, note: str) -> dict[str, Any]:
+def _t_row(method: str, b: float, error: float, df: float, alpha: Alpha, note: str) -> dict[str, Any]:
     """A t test."""
     low, high, p = t_test(b, error, df, alpha)
     return _row(method, b, std_error=error, df=df, p_value=p, conf_low=low, conf_high=high, note=note)

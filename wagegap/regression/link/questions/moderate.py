@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from wagegap._display.axes import PALETTE, new_axes
+from wagegap._arguments import public
+from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._typing import FloatArray
+from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -32,7 +33,6 @@ from wagegap.errors import (
     ReliabilityError,
     check_column,
     listing,
-    public,
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.design import check_keys
@@ -90,7 +90,7 @@ class Moderation(Answer):
     slope_errors: tuple[float, float]
     df: float
     reliability: float | None
-    alpha: float
+    alpha: Alpha
     values: FloatArray
     link: FittedLink
 
@@ -121,7 +121,7 @@ class Moderation(Answer):
             f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw countries by half of the trait, with the line at either quartile."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -130,7 +130,7 @@ class Moderation(Answer):
         nothing = np.full_like(at, np.nan)
         halves = ((~upper, PALETTE[0], "o", "up to"), (upper, PALETTE[1], "s", "above"))
         for slope, (rows, color, marker, where) in zip(self.slopes, halves, strict=True):
-            label = f"{self.trait} {where} the median"
+            label = literal(f"{self.trait} {where} the median")
             ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none", label=label)
             ax = line_band(ax, at, y.mean() + slope * (at - p.mean()), nothing, nothing, color=color)
         room = 0.2 * float(np.ptp(y))
@@ -141,7 +141,7 @@ class Moderation(Answer):
 
 @public
 def moderate(
-    link: FittedLink, trait: str, *, data: pd.DataFrame | None = None, alpha: float = 0.05, force: bool = False
+    link: FittedLink, trait: ColumnName, *, data: FrameLike | None = None, alpha: Alpha = 0.05, force: bool = False
 ) -> Moderation:
     """Ask whether the slope differs with a trait of countries.
 

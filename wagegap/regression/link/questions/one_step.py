@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import CodeArray, FloatArray, RngLike
-from wagegap.errors import DataError, check_column, check_count, public
+from wagegap._arguments import public
+from wagegap._typing import AxesLike, CodeArray, Count, FloatArray, RngLike
+from wagegap.errors import DataError, check_column
 from wagegap.estimation.design import free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
@@ -88,7 +89,7 @@ class OneStep(Answer):
             f"two steps the naive slope is {scale.signed(self.link.naive().slope)}."
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slopes with their intervals."""
         return draw_slopes(self.tidy(), "step", ax, height=1.8, label="slope, 95 % intervals")
 
@@ -101,7 +102,7 @@ def one_step(
     event: str,
     skill: str,
     controls: str | Sequence[str] = (),
-    reps: int = 9_999,
+    reps: Count = 9_999,
     rng: RngLike = 0,
 ) -> OneStep:
     """Fit the micro model beside the link.
@@ -136,7 +137,6 @@ def one_step(
     8
     """
     link.check_premium("one_step", single=True)
-    check_count("reps", reps)
     panel, cells = as_panel(workers), link.cells
     keys = list(cells.keys.columns)
     for name in (event, skill, *keys):

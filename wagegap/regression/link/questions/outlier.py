@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
-from wagegap._typing import FloatArray, IntArray
-from wagegap.errors import DataError, OptionError, check_option, public
+from wagegap._typing import Alpha, AxesLike, FloatArray, IntArray
+from wagegap.errors import DataError, OptionError, check_option
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -72,7 +73,7 @@ class Outlier(Answer):
     p_value: float
     p_if_picked: float
     slope: float
-    alpha: float
+    alpha: Alpha
     link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
@@ -96,7 +97,7 @@ class Outlier(Answer):
             "picked for looking odd)."
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the others, their line, and the interval for the country."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -114,7 +115,7 @@ class Outlier(Answer):
 
 
 @public
-def outlier(link: FittedLink, country: str, *, alpha: float = 0.05) -> Outlier:
+def outlier(link: FittedLink, country: str, *, alpha: Alpha = 0.05) -> Outlier:
     """Ask whether a country is off the line of the others.
 
     Parameters

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._display.axes import FAINT, PALETTE, new_axes
+from wagegap._arguments import public
+from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._typing import FloatArray
-from wagegap.errors import CovarianceError, public
+from wagegap._typing import Alpha, AxesLike, FloatArray
+from wagegap.errors import CovarianceError
 from wagegap.estimation.units import unit_in_heading
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.fitted import Answer, FittedLink
@@ -46,7 +47,7 @@ class Pooled(Answer):
     """
 
     frame: pd.DataFrame
-    alpha: float
+    alpha: Alpha
     link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
@@ -67,7 +68,7 @@ class Pooled(Answer):
             "for regressions."
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw an arrow from each country's own figures to the pooled ones, with the line."""
         f, cells = self.frame, self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -85,7 +86,7 @@ class Pooled(Answer):
         ax.legend(frameon=False, fontsize=8)
         return cells.label_axes(ax)
 
-    def plot_caterpillar(self, ax: Any = None) -> Any:
+    def plot_caterpillar(self, ax: AxesLike = None) -> Any:
         """Draw the premiums with their intervals before and after, largest first."""
         f = self.frame.sort_values("pooled_premium", ascending=False)
         ax = new_axes(6.3, 0.9 + 0.26 * len(f)) if ax is None else ax
@@ -93,12 +94,12 @@ class Pooled(Answer):
         half = stats.norm.isf(self.alpha / 2) * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
         names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
         ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
-        ax.set_xlabel(f"premium{unit_in_heading(self.link.cells.units[1])}, {100 * (1 - self.alpha):g} % intervals")
-        return ax
+        unit = unit_in_heading(self.link.cells.units[1])
+        return name_axes(ax, x=f"premium{unit}, {100 * (1 - self.alpha):g} % intervals")
 
 
 @public
-def pool(link: FittedLink, *, alpha: float = 0.05) -> Pooled:
+def pool(link: FittedLink, *, alpha: Alpha = 0.05) -> Pooled:
     """Pool premiums and rates under the link, for display.
 
     Parameters

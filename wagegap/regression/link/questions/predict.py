@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses, line_band
-from wagegap._typing import FloatArray
-from wagegap.errors import DataError, public
+from wagegap._typing import Alpha, AxesLike, FloatArray
+from wagegap.errors import DataError
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
 
 __all__ = ["Prediction", "predict"]
@@ -68,7 +69,7 @@ class Prediction(Answer):
     change_high: float
     extrapolates: bool
     known: bool
-    alpha: float
+    alpha: Alpha
     link: FittedLink
 
     def tidy(self) -> pd.DataFrame:
@@ -98,7 +99,7 @@ class Prediction(Answer):
             f"{known}.{outside}{unknown}"
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw the country as it is and as it would be, beside the others and the line."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
@@ -122,7 +123,7 @@ class Prediction(Answer):
 
 
 @public
-def predict(link: FittedLink, *, country: str, premium: float | str, alpha: float = 0.05) -> Prediction:
+def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alpha = 0.05) -> Prediction:
     """Say a country's rate under another premium.
 
     Parameters
@@ -169,7 +170,7 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: floa
     )  # fmt: skip
 
 
-def _recovered(change: float, low: float, high: float, variance: float, alpha: float) -> tuple[float, float]:
+def _recovered(change: float, low: float, high: float, variance: float, alpha: Alpha) -> tuple[float, float]:
     """Interval of a change with an interval of its own and a further independent error."""
     # l = c - (z^2 V + (c - c_l)^2)^(1/2), u = c + (z^2 V + (c_u - c)^2)^(1/2)
     reach = float(stats.norm.isf(alpha / 2) * np.sqrt(variance))

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._arguments import public
 from wagegap._display.numbers import format_number
-from wagegap.errors import DataError, UnitError, public
+from wagegap._typing import Alpha, AxesLike
+from wagegap.errors import DataError, UnitError
 from wagegap.regression.link.cells import estimates_of, positions, single_premium
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
@@ -51,7 +53,7 @@ class Swap(Answer):
     low: float
     high: float
     correlation: float
-    alpha: float
+    alpha: Alpha
 
     def tidy(self) -> pd.DataFrame:
         """Return both slopes and their difference, a row each."""
@@ -74,7 +76,7 @@ class Swap(Answer):
             f"{scale.signed(self.second.slope)} according to {self.names[1]}: {agree} (difference {low} to {high})."
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: AxesLike = None) -> Any:
         """Draw both slopes with their intervals."""
         label = f"slope, {100 * (1 - self.alpha):g} % intervals"
         return draw_slopes(self.tidy().iloc[:2], "source", ax, height=1.6, label=label)
@@ -86,7 +88,7 @@ def swap(
     premiums: Any,
     *,
     names: tuple[str, str] = ("the first source", "the second source"),
-    alpha: float = 0.05,
+    alpha: Alpha = 0.05,
     force: bool = False,
 ) -> Swap:
     """Fit the link with another source of premiums, on the countries that both have.
