@@ -52,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before: Any = None
     _fill_streams()
     try:
-        with _stoppable():
+        with _stoppable() as signals:
             before = page_mark(options.output)
-            return _run(options.study, options.output, progress=not options.quiet and sys.stderr is not None)
+            return _run(options.study, options.output, signals, progress=not options.quiet)
     except WagegapError as error:
         _complain(str(error))
         return _REFUSED
@@ -66,14 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED + error.number
 
 
-def _run(source: str | None, output: str, *, progress: bool) -> int:
+def _run(source: str | None, output: str, signals: _Signals, *, progress: bool) -> int:
     from wagegap.report.folder import check_folder, recover
     from wagegap.report.study import study
 
     check_folder(output)
     recover(output)
     done = study(source, progress=progress)
+    signals.check()
     page = done.save(output) / "report.html"
+    signals.check()
     try:
         _print(sys.stdout, f"{_findings(done)}\nReport: {page}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -149,25 +151,39 @@ def _discard(stream: TextIO | None) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+class _Signals:
+    """The signals that ended the run: what they raise is lost where it comes while something is being disposed of."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+
+    def stop(self, number: int, frame: object) -> NoReturn:
+        """End the run."""
+        self._number = number
+        raise KeyboardInterrupt if number == signal.SIGINT else _Stop(number)
+
+    def check(self) -> None:
+        """End the run where a signal should have."""
+        if self._number is not None:
+            self.stop(self._number, None)
+
+
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable() -> Iterator[_Signals]:
     """Let the signals that end a program raise, so that nothing half done stays; afterwards as it was."""
-
-    def stop(number: int, frame: object) -> NoReturn:
-        raise _Stop(number)
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         numbers = []
     former = {number: signal.getsignal(number) for number in numbers}
-    taken = [number for number, handler in former.items() if handler is signal.SIG_DFL]
+    ending = {number: one for number, one in former.items() if one in (signal.SIG_DFL, signal.default_int_handler)}
+    signals = _Signals()
     try:
-        for number in taken:
-            signal.signal(number, stop)
-        yield
+        for number in ending:
+            signal.signal(number, signals.stop)
+        yield signals
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in ending.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

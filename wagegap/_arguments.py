@@ -14,16 +14,16 @@ import inspect
 import re
 from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
-from wagegap.errors import ArgumentError, OptionError, did_you_mean, listing, shown
+from wagegap.errors import ArgumentError, OptionError, did_you_mean, is_number, listing, shown
 
-__all__ = ["public", "public_class", "public_methods"]
+__all__ = ["flaw_of", "public", "public_class", "public_methods"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Class = TypeVar("_Class")
@@ -68,6 +68,18 @@ def public_class(cls: type[_Class]) -> type[_Class]:
     """Hold the arguments of a class that users make, and of its own public methods, against their annotations."""
     setattr(cls, "__init__", _door(vars(cls)["__init__"], cls.__name__))  # noqa: B010 - mypy refuses the plain form
     return public_methods(cls)
+
+
+def flaw_of(function: Callable[..., Any], name: str, value: object) -> str:
+    """Say why a parameter of a function does not take a value, without a call; an empty string where it does.
+
+    >>> def fit(formula: str, *, method: Literal["ols", "eiv"] = "ols") -> str:
+    ...     return method
+    >>> flaw_of(fit, "formula", 3)
+    'formula=3 must be text, not int.'
+    """
+    parameter = _door(function, function.__name__).__takes__().by_name[name]
+    return _refusal(parameter.kinds, name, value) if parameter.kinds and value is not parameter.default else ""
 
 
 def _door(function: Any, title: str) -> Any:
@@ -302,9 +314,7 @@ _PLAIN: dict[Any, _Kind] = {
     int: _Kind(
         "a whole number", "whole numbers", lambda value: isinstance(value, Integral) and not isinstance(value, bool)
     ),
-    float: _Kind(
-        "a number", "numbers", lambda value: isinstance(value, Real) and not isinstance(value, bool), _number_flaw
-    ),
+    float: _Kind("a number", "numbers", is_number, _number_flaw),
     str: _Kind("text", "text", lambda value: isinstance(value, str)),
     None: _Kind("None", "None", lambda value: value is None),
     NoneType: _Kind("None", "None", lambda value: value is None),

@@ -35,10 +35,10 @@ Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB"
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
 Condition: TypeAlias = Annotated[str | Callable[..., Any], "text such as 'exper > 5', or a callable of the data frame"]
 """A condition on rows, or an expression of columns: a text, or a callable of the data frame."""
-RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
-Alpha: TypeAlias = Annotated[float, check_alpha]
 AxesLike: TypeAlias = Annotated[Any, check_axes]
 """Axes of matplotlib to draw on, or None for new ones."""
+RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
+Alpha: TypeAlias = Annotated[float, check_alpha]
 Count: TypeAlias = Annotated[int, check_count]
 Share: TypeAlias = Annotated[float, check_between_0_and_1]
 Finite: TypeAlias = Annotated[float, check_finite]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from wagegap.__main__ import main
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and streams of POSIX")
 
+resource = pytest.importorskip("resource", reason="limits of POSIX")
 ENV = {**os.environ, "PYTHONPATH": str(Path(wagegap.__file__).parents[1])}
 SMALL = """
 title = "Pay in K\u00f6ln \u2013 \ud55c\uad6d \\u001b[31m"
@@ -144,3 +144,30 @@ def test_the_command_leaves_the_handlers_of_signals(small, monkeypatch, capsys):
     assert main([str(small), "-q"]) == 0
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)] == former
     assert "wagegap-report" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_that_is_lost_on_the_way_ends_the_run_all_the_same(small, monkeypatch, capsys, number, code):
+    def lost(*args, **kwargs):
+        try:
+            signal.raise_signal(number)
+        except BaseException:  # as where an object is disposed of
+            return "never written"
+
+    monkeypatch.chdir(small.parent)
+    monkeypatch.setattr("wagegap.report.study.study", lost)
+    assert main([str(small), "-o", "out"]) == code
+    assert capsys.readouterr().err.endswith("Nothing was written.\n")
+    assert not (small.parent / "out").exists()
+
+
+def test_a_signal_after_the_report_does_not_deny_it(small, monkeypatch, capsys):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(small.parent)
+    monkeypatch.setattr("wagegap.__main__._findings", interrupted)
+    for _ in range(2):
+        assert main([str(small), "-o", "out", "-q"]) == 130
+        assert capsys.readouterr().err == "wagegap: interrupted. The new report stands.\n"
+    assert (small.parent / "out" / "report.html").is_file()

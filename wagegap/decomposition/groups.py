@@ -31,6 +31,7 @@ from wagegap.errors import (
     warn,
 )
 from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.column_types import in_order
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike
 from wagegap.estimation.design import Design, check_keys
@@ -288,7 +289,7 @@ def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
 def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Pairs of levels, first and second, and what was chosen for the user."""
     check_keys(panel.frame, [group])
-    levels = sorted(panel.frame[group].dropna().unique().tolist(), key=lambda level: (str(type(level)), level))
+    levels = in_order(panel.frame[group].dropna().unique().tolist())
     if len(levels) < 2:
         has = f"only {levels[0]!r}" if levels else "no value"
         raise DataError(f"group={group!r} has {has}: a gap needs two groups.")

@@ -43,13 +43,14 @@ from wagegap.errors import (
     refuse_rows,
     shown,
 )
-from wagegap.estimation.column_types import as_numbers
+from wagegap.estimation.carriers import as_pandas
+from wagegap.estimation.column_types import as_numbers, refuse_sizes
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.named import by_name, with_index_columns
+from wagegap.estimation.named import by_name
 from wagegap.estimation.spec import Spec
 from wagegap.estimation.units import (
     check_not_mixed,
@@ -485,7 +486,7 @@ class Estimates:
         >>> points.in_unit("log").params.tolist()
         [0.06, 0.25]
         """
-        frame = _as_frame(frame)
+        frame = as_pandas(frame)
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
@@ -503,10 +504,12 @@ class Estimates:
         values = as_numbers(frame[estimate], repr(estimate))
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
+        refuse_sizes(values, repr(estimate), len(values))
         labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
-        cells = labels[by].astype(str).agg(" ".join, axis=1).tolist() if by else []
+        written = {key: labels[key].map(str) if labels[key].dtype == object else labels[key].astype(str) for key in by}
+        cells = [" ".join(key) for key in zip(*written.values(), strict=True)]
         terms = [" ".join(pair) for pair in zip(cells, labels["term"].astype(str), strict=True)] if by else []
         vcov = by_name(vcov, [frame.index.tolist(), cells, terms or labels["term"].tolist()], "vcov")
         matrix = _stated_covariance(frame, std_error, vcov)
@@ -610,7 +613,7 @@ def _levels_wanted(name: str, wanted: Any) -> list[Any]:
 def _holds_one_of(labels: pd.Series[Any], values: Sequence[Any]) -> BoolArray:
     """Rows whose label is one of some values; of values that no column of labels can hold, an error."""
     try:
-        return labels.isin(values).to_numpy(dtype=bool)
+        return labels.astype(object).isin(values).to_numpy(dtype=bool)  # text of Arrow takes no half characters
     except (TypeError, ValueError) as error:
         raise OptionError(f"{labels.name}={shown(values)} are no levels of {labels.name!r}.") from error
 
@@ -738,23 +741,10 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
     errors = as_numbers(frame[std_error], repr(std_error))
+    refuse_sizes(errors[np.isfinite(errors)], repr(std_error), n)
     unusable = f" values of {std_error!r} are negative or infinite; leave empty what is unknown."
     refuse_rows((errors < 0) | np.isinf(errors), CovarianceError, "", unusable)
     return np.diag(errors**2)
-
-
-def _as_frame(table: Any) -> pd.DataFrame:
-    """A table of any library as pandas."""
-    try:
-        if isinstance(table, dict):
-            table = pd.DataFrame(table)
-        elif hasattr(table, "to_pandas"):
-            table = table.to_pandas()
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
-    if not isinstance(table, pd.DataFrame):
-        raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
-    return with_index_columns(table)
 
 
 def _own(result: Any) -> Estimates:

@@ -35,6 +35,7 @@ from wagegap.errors import (
     refuse_rows,
     warn,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.column_types import held_by, number_or_nan
 from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
@@ -43,7 +44,7 @@ from wagegap.panel.countries import read_countries
 from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice
 from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
-from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
+from wagegap.panel.panel import Panel, check_columns, make_panel
 from wagegap.panel.roles import Roles
 from wagegap.panel.value_labels import LabelUse, apply_labels
 

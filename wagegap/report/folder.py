@@ -380,6 +380,10 @@ def _try_lock(path: Path) -> int | None:
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except FileNotFoundError:  # removed by the run that had it
         return None
+    except OSError:
+        with suppress(OSError):
+            path.rmdir()
+        raise
     try:
         if _lock(lock) and os.path.samestat(os.fstat(lock), os.stat(path / _LOCK)):
             return lock

@@ -20,12 +20,14 @@ from typing import Any
 
 import pandas as pd
 
+from wagegap._arguments import flaw_of
 from wagegap.errors import StudyError, WagegapError, check_known, did_you_mean, listing
 from wagegap.estimation.formula import split_formula
 from wagegap.panel.countries import country_code, normalise_countries
 from wagegap.panel.country_spellings import names as country_names
 from wagegap.panel.files import SUFFIXES
 from wagegap.panel.load import read_panel
+from wagegap.regression.link.fit import fit_link
 from wagegap.regression.premiums.premium import fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
 from wagegap.report.folder import same_file, unfit_name
@@ -147,7 +149,7 @@ def _bytes_of(path: Path) -> bytes:
             )
         return path.read_bytes()
     except OSError as error:
-        hint = did_you_mean(path, path.parent.glob("*.toml")) if path.parent.is_dir() else ""
+        hint = did_you_mean(path, path.parent.glob("*.toml")) if os.path.isdir(path.parent) else ""
         raise StudyError(f"cannot read the study {path}: {error.strerror}.{hint}") from error
     except ValueError as error:
         raise StudyError(f"cannot read the study {str(path)!r}: {error}.") from error
@@ -225,7 +227,7 @@ def _check_path(where: str, path: str, folder: Path) -> None:
         raise StudyError(f"{where}: path = {_short(path)} cannot be one: {error}.") from error
     if not found:
         beside = (folder / path).parent
-        near = did_you_mean(folder / path, beside.iterdir()) if beside.is_dir() else ""
+        near = did_you_mean(folder / path, beside.iterdir()) if os.path.isdir(beside) else ""
         raise StudyError(f"{where}: no file {str(folder / path)!r}.{near}")
     odd = [name for name in found if not os.path.isfile(name)]
     if odd:
@@ -250,9 +252,10 @@ def _check_links(content: Mapping[str, Any]) -> None:
         number = options.get("max_std_error", 1.0)
         if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
             raise StudyError(f"{where}: max_std_error = {_short(number)} must be a number above 0.")
-        for flag in ("without_cross_block", "force"):
-            if not isinstance(options.get(flag, False), bool):
-                raise StudyError(f"{where}: {flag} = {_short(options[flag])} must be true or false.")
+        flag = options.get("without_cross_block", False)
+        if not isinstance(flag, bool):
+            raise StudyError(f"{where}: without_cross_block = {_short(flag)} must be true or false.")
+        check_kinds(where, fit_link, without(options, *LINK_TAKES))
         left_out = countries(f"{where}: leave_out", options.get("leave_out", []))
         names += [name, *([f"{name}_no_cross"] if options.get("without_cross_block") else [])]
         names += [f"{name}_without"] if left_out else []
@@ -338,6 +341,15 @@ def check_call(
     parameters = dict(list(inspect.signature(function).parameters.items())[n_given:])
     required = [name for name, value in parameters.items() if value.default is value.empty]
     check_entries(where, entries, parameters, required if needed else ())
+    check_kinds(where, function, entries)
+
+
+def check_kinds(where: str, function: Callable[..., Any], entries: Mapping[str, Any]) -> None:
+    """Raise for an entry of a kind that its parameter of a public function does not take."""
+    for name, value in entries.items():
+        flaw = flaw_of(function, name, value)
+        if flaw:
+            raise StudyError(f"{where}: {flaw}")
 
 
 def defined(kind: str, known: Mapping[str, Any], name: Any) -> Any:
