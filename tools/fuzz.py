@@ -80,7 +80,7 @@ class Report:
 
     def __str__(self) -> str:
         heading = f"{'door':<42}" + "".join(f"{kind:>10}" for kind in CLASSES)
-        rows = {name: counts for name, counts in sorted(self.counts.items())} | {"all": self.totals}
+        rows = dict(sorted(self.counts.items())) | {"all": self.totals}
         lines = [heading] + [
             f"{name[:41]:<42}" + "".join(f"{counts[kind] or '.':>10}" for kind in CLASSES)
             for name, counts in rows.items()

@@ -1,9 +1,10 @@
 """The door of every public call: what it is given is held against the annotations of its signature, before it runs.
 
-`public` makes a function, or all public methods of a class, answer a misspelt keyword or an argument of the wrong kind
-with one `OptionError` that names the call, the option, the value and what it must be. Nothing is stated twice: the
-annotations say it all, `Literal["a", "b"]` the values that are known, `Annotated[float, check_alpha]` a rule that a
-type cannot say. An annotation is read when its function is first called, once.
+`public` makes a function, `public_methods` and `public_class` those of a class, answer a misspelt keyword or an
+argument of the wrong kind with one `OptionError` that names the call, the option, the value and what it must be.
+Nothing is stated twice: the annotations say it all, `Literal["a", "b"]` the values that are known,
+`Annotated[float, check_alpha]` a rule that a type cannot say, `Annotated[str, "the name of one column"]` what messages
+call it. An annotation is read when its function is first called, once.
 """
 
 from __future__ import annotations
@@ -13,28 +14,27 @@ import inspect
 import re
 from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
-from wagegap.errors import ArgumentError, OptionError, did_you_mean, listing, shown
+from wagegap.errors import ArgumentError, OptionError, did_you_mean, is_number, listing, shown
 
-__all__ = ["flaw_of", "public"]
+__all__ = ["flaw_of", "public", "public_class", "public_methods"]
 
-_Public = TypeVar("_Public", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Class = TypeVar("_Class")
 _GENERIC_AT_REST = re.compile(r"\bpd\.(Series|Index)\[\w+\]")
 """Classes of pandas that take parameters in stubs alone."""
 _SIGNS = {"VAR_POSITIONAL": "*{}", "VAR_KEYWORD": "**{}", "KEYWORD_ONLY": "{}="}
 """How a parameter is written: `name=` where it is given by name only, `*names`, `**options` where several may be."""
 
 
-def public(target: _Public) -> _Public:
-    """Hold the arguments of a function, or of all public methods of a class, against their annotations.
-
-    A class is given its methods anew, in place, and its `__init__` where that is its own.
+def public(function: _Function) -> _Function:
+    """Hold the arguments of a function against its annotations.
 
     >>> def fit(formula: str, *, method: Literal["ols", "eiv"] = "ols") -> str:
     ...     return method
@@ -48,18 +48,26 @@ def public(target: _Public) -> _Public:
     Traceback (most recent call last):
     wagegap.errors.OptionError: fit(): formula=3 must be text, not int.
     """
-    if not isinstance(target, type):
-        door: _Public = _door(target, getattr(target, "__name__", "call"))
-        return door
-    for name, member in list(vars(target).items()):
-        title = target.__name__ if name == "__init__" else name
-        if name.startswith("_") and name != "__init__":
+    door: _Function = _door(function, getattr(function, "__name__", "call"))
+    return door
+
+
+def public_methods(cls: type[_Class]) -> type[_Class]:
+    """Hold the arguments of a class's own public methods against their annotations, in place."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_"):
             continue
         if inspect.isfunction(member):
-            setattr(target, name, _door(member, title))
+            setattr(cls, name, _door(member, name))
         elif isinstance(member, classmethod | staticmethod):
-            setattr(target, name, type(member)(_door(member.__func__, title)))
-    return target
+            setattr(cls, name, type(member)(_door(member.__func__, name)))
+    return cls
+
+
+def public_class(cls: type[_Class]) -> type[_Class]:
+    """Hold the arguments of a class that users make, and of its own public methods, against their annotations."""
+    setattr(cls, "__init__", _door(vars(cls)["__init__"], cls.__name__))  # noqa: B010 - mypy refuses the plain form
+    return public_methods(cls)
 
 
 def flaw_of(function: Callable[..., Any], name: str, value: object) -> str:
@@ -85,8 +93,7 @@ def _door(function: Any, title: str) -> Any:
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        takes().check(args, kwargs)
-        return function(*args, **kwargs)
+        return function(*takes().check(args, kwargs), **kwargs)
 
     checked.__takes__ = takes  # type: ignore[attr-defined]
     return checked
@@ -108,6 +115,8 @@ class _Kind:
         The values of a `Literal`.
     rule : bool
         Whether `flaw` judges values of other kinds too.
+    lists, arrays : bool
+        Whether values are lists, or arrays, or may be.
     """
 
     words: str
@@ -116,6 +125,8 @@ class _Kind:
     flaw: Callable[[str, Any], str] | None = None
     known: tuple[object, ...] = ()
     rule: bool = False
+    lists: bool = False
+    arrays: bool = False
 
 
 _Kinds = tuple[_Kind, ...]
@@ -129,6 +140,7 @@ class _Parameter:
     name: str
     kinds: _Kinds
     default: object
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +154,14 @@ class _Signature:
     needed: tuple[tuple[int, str], ...]
     further: _Parameter | None
     free: _Parameter | None
+    lists: bool
 
-    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise unless the arguments go with the parameters, and each is of a kind that its parameter takes."""
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Raise unless the arguments go with the parameters, and each is of a kind that its parameter takes.
+
+        Returns the arguments given by place. An array or column that stands for a list of names or numbers becomes one,
+        there and in `kwargs`.
+        """
         self._check_names(args, kwargs)
         for parameter, value in zip(self.in_order, args, strict=False):
             self._check_value(parameter, parameter.name, value)
@@ -155,6 +172,15 @@ class _Signature:
             named = self.by_name.get(name) or self.free
             if named is not None:
                 self._check_value(named, name, value)
+                if named.listed and _stands_for_a_list(value):
+                    kwargs[name] = list(value)
+        if not self.lists:
+            return args
+        listed = [*(one.listed for one in self.in_order), *(False for _ in args)]
+        return tuple(
+            list(value) if is_list and _stands_for_a_list(value) else value
+            for is_list, value in zip(listed, args, strict=False)
+        )
 
     def _check_value(self, parameter: _Parameter, name: str, value: Any) -> None:
         if parameter.kinds and value is not parameter.default:
@@ -186,7 +212,7 @@ def _read_signature(function: Callable[..., Any], title: str) -> _Signature:
     plain = inspect.signature(function)
     names = getattr(inspect.unwrap(function), "__globals__", {})
     read = {
-        name: _Parameter(name, _kinds(_evaluated(one.annotation, names)), one.default)
+        name: _parameter(name, _kinds(_evaluated(one.annotation, names)), one.default)
         for name, one in plain.parameters.items()
     }
     kinds = {name: one.kind for name, one in plain.parameters.items()}
@@ -202,7 +228,20 @@ def _read_signature(function: Callable[..., Any], title: str) -> _Signature:
         (places.get(name, len(kinds) + 1), name) for name in given if read[name].default is inspect.Parameter.empty
     )
     return _Signature(
-        title, plain, in_order, by_name, needed, several.get("VAR_POSITIONAL"), several.get("VAR_KEYWORD")
+        title,
+        plain,
+        in_order,
+        by_name,
+        needed,
+        several.get("VAR_POSITIONAL"),
+        several.get("VAR_KEYWORD"),
+        any(one.listed for one in in_order),
+    )
+
+
+def _parameter(name: str, kinds: _Kinds, default: object) -> _Parameter:
+    return _Parameter(
+        name, kinds, default, any(kind.lists for kind in kinds) and not any(kind.arrays for kind in kinds)
     )
 
 
@@ -275,9 +314,7 @@ _PLAIN: dict[Any, _Kind] = {
     int: _Kind(
         "a whole number", "whole numbers", lambda value: isinstance(value, Integral) and not isinstance(value, bool)
     ),
-    float: _Kind(
-        "a number", "numbers", lambda value: isinstance(value, Real) and not isinstance(value, bool), _number_flaw
-    ),
+    float: _Kind("a number", "numbers", is_number, _number_flaw),
     str: _Kind("text", "text", lambda value: isinstance(value, str)),
     None: _Kind("None", "None", lambda value: value is None),
     NoneType: _Kind("None", "None", lambda value: value is None),
@@ -295,10 +332,16 @@ def _ruled(kinds: _Kinds, rules: tuple[Any, ...]) -> _Kinds:
                 check(name, value)
         except OptionError as error:
             return str(error)
-        return _refusal(kinds, name, value)
+        return "" if checks else _refusal(kinds, name, value)
 
     fits = [kind.fits for kind in kinds]
-    return (_Kind(words, words, lambda value: not fits or any(fit(value) for fit in fits), flaw, rule=bool(checks)),)
+    lists, arrays = any(kind.lists for kind in kinds), any(kind.arrays for kind in kinds)
+    return (
+        _Kind(
+            words, words, lambda value: not fits or any(fit(value) for fit in fits), flaw,
+            rule=bool(checks), lists=lists, arrays=arrays,
+        ),
+    )  # fmt: skip
 
 
 def _literal(known: tuple[object, ...], others: Sequence[_Kind]) -> _Kind:
@@ -335,14 +378,19 @@ def _sequence(inside: _Kinds) -> _Kind:
     """Lists, or what stands for one, each item of some kinds."""
 
     def flaw(name: str, value: Any) -> str:
-        numbers = getattr(getattr(value, "dtype", None), "kind", "") in "iuf"
-        if not inside or (numbers and any(kind in (_PLAIN[float], _PLAIN[int]) for kind in inside)):
+        numbers = getattr(getattr(value, "dtype", None), "kind", "")
+        if not inside or (numbers in ("i", "u", "f") and _PLAIN[float] in inside):
             return ""
         flaws = (_refusal(inside, f"{name}[{place}]", item) for place, item in enumerate(value))
         return next(filter(None, flaws), "")
 
     of = f" of {_either([kind.plural for kind in inside])}" if inside else ""
-    return _Kind(f"a list{of}", f"lists{of}", _is_sequence, flaw)
+    return _Kind(f"a list{of}", f"lists{of}", _is_sequence, flaw, lists=True)
+
+
+def _stands_for_a_list(value: Any) -> bool:
+    """Whether a value is a list but for its type: an array, an index or a column, keys of a dict."""
+    return not isinstance(value, Sequence) and _is_sequence(value)
 
 
 def _fixed(inside: tuple[_Kinds, ...]) -> _Kind:
@@ -376,8 +424,9 @@ def _mapping(keys: _Kinds, values: _Kinds) -> _Kind:
 def _array(inside: tuple[Any, ...]) -> _Kind:
     """Arrays of one dimension or more, and what becomes one."""
     held = get_args(inside[1]) if len(inside) > 1 else ()
-    number = bool(held) and isinstance(held[0], type) and issubclass(held[0], np.number)
-    words = "an array of numbers" if number else "an array"
+    number = held[0] if held and isinstance(held[0], type) and issubclass(held[0], np.number) else None
+    places = number is not None and issubclass(number, np.integer)
+    words = "an array of whole numbers" if places else "an array" if number is None else "an array of numbers"
 
     def fits(value: Any) -> bool:
         if isinstance(value, list | tuple):
@@ -385,15 +434,15 @@ def _array(inside: tuple[Any, ...]) -> _Kind:
         return hasattr(value, "__array__") and getattr(value, "ndim", 1) != 0 and not isinstance(value, type)
 
     def flaw(name: str, value: Any) -> str:
-        if not isinstance(value, list | tuple):
-            return ""
         try:
-            np.asarray(value)
+            array = np.asarray(value) if places or isinstance(value, list | tuple) else None
         except (ValueError, TypeError):
             return f"{name}={shown(value)} must be {words}, all rows of one length."
+        if places and array is not None and array.size and array.dtype.kind not in "iu":
+            return f"{name}={shown(value)} must be {words}."
         return ""
 
-    return _Kind(words, words.replace("an array", "arrays"), fits, flaw)
+    return _Kind(words, words.replace("an array", "arrays"), fits, flaw, arrays=True)
 
 
 # what is wrong -----------------------------------------------------------------------------------------------------
@@ -410,6 +459,8 @@ def _refusal(kinds: _Kinds, name: str, value: Any) -> str:
             first = first or flaw
     if first or not kinds:
         return first
+    if isinstance(value, str) and not _refusal(kinds, name, [value]):
+        return f"{name}={shown(value)} is one string; give a list, [{shown(value)}]."
     judges = [kind.flaw for kind in kinds if kind.flaw is not None and (kind.known or (kind.rule and len(kinds) == 1))]
     refused = judges[0](name, value) if judges else ""
     words = _either([kind.words for kind in kinds])

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wagegap.errors import check_alpha, check_axes, check_between_0_and_1, check_count, check_finite, check_rng
+from wagegap.errors import (
+    check_alpha,
+    check_axes,
+    check_between_0_and_1,
+    check_count,
+    check_finite,
+    check_label,
+    check_rng,
+)
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
@@ -27,10 +35,10 @@ Tau2Method: TypeAlias = Literal["EE", "DL", "HE", "HS", "SJ", "ML", "REML", "EB"
 MetaTest: TypeAlias = Literal["z", "t", "knha"]
 Condition: TypeAlias = Annotated[str | Callable[..., Any], "text such as 'exper > 5', or a callable of the data frame"]
 """A condition on rows, or an expression of columns: a text, or a callable of the data frame."""
-RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
-Alpha: TypeAlias = Annotated[float, check_alpha]
 AxesLike: TypeAlias = Annotated[Any, check_axes]
 """Axes of matplotlib to draw on, or None for new ones."""
+RngLike: TypeAlias = Annotated[np.random.Generator | int | None, check_rng]
+Alpha: TypeAlias = Annotated[float, check_alpha]
 Count: TypeAlias = Annotated[int, check_count]
 Share: TypeAlias = Annotated[float, check_between_0_and_1]
 Finite: TypeAlias = Annotated[float, check_finite]
@@ -38,5 +46,6 @@ ColumnName: TypeAlias = Annotated[str, "the name of one column"]
 ColumnNames: TypeAlias = Annotated[ColumnName | Sequence[ColumnName], "the name of a column, or a list of columns"]
 Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]
 Labels: TypeAlias = Annotated[Mapping[str, str], "a dict of name -> label"]
+Label: TypeAlias = Annotated[Any, check_label]
 FrameLike: TypeAlias = Any
 """Any data frame: pandas, polars, Arrow, a dict of columns. What it is, and holds, is asked where it is read."""

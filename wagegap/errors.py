@@ -17,7 +17,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = [
     "ArgumentError",
@@ -59,11 +59,13 @@ __all__ = [
     "check_finite",
     "check_keys_meet",
     "check_known",
+    "check_label",
     "check_one_type",
     "check_option",
     "check_options",
     "check_rng",
     "did_you_mean",
+    "is_number",
     "listing",
     "no_column",
     "refuse_rows",
@@ -249,8 +251,8 @@ class _Writer(reprlib.Repr):
             return f"<{type(x).__name__}>"
 
     def repr_instance(self, x: Any, _: int) -> str:
-        text = repr(x)
-        return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text[: self.maxother]
+        text = repr(x)[: self.maxother]
+        return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text
 
 
 def _cut(text: str, limit: int) -> str:
@@ -337,12 +339,22 @@ def check_rng(name: str, rng: object) -> None:
         )
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether numpy computes with a value: a number of Python's or numpy's own, no truth value or fraction.
+
+    >>> is_number(0.5), is_number(True)
+    (True, False)
+    """
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain or (isinstance(value, numbers.Real) and hasattr(value, "dtype"))
+
+
 def check_alpha(name: str, alpha: object) -> None:
     """Raise `OptionError` unless `alpha` is a number between 0 and 1.
 
     >>> check_alpha("alpha", 0.05)
     """
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 < float(alpha) < 1:
+    if not is_number(alpha) or not 0 < float(alpha) < 1:
         raise OptionError(f"{name}={shown(alpha)} must lie between 0 and 1: 0.05 gives 95 % intervals.")
 
 
@@ -360,8 +372,21 @@ def check_between_0_and_1(name: str, value: object) -> None:
 
     >>> check_between_0_and_1("power", 0.8)
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
+    if not is_number(value) or not 0 < float(value) < 1:
         raise OptionError(f"{name}={shown(value)} must lie between 0 and 1.")
+
+
+def check_label(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value can stand in a column and is compared with others: a number, a text, a date.
+
+    >>> check_label("base", "KOR")
+    """
+    try:
+        plain = isinstance(value, Hashable) and not isinstance(value, tuple) and bool(value == value)
+    except (TypeError, ValueError):
+        plain = False
+    if not plain or callable(value):
+        raise OptionError(f"{name}={shown(value)} must be one value of a column.")
 
 
 def check_finite(name: str, value: object) -> None:
@@ -369,7 +394,7 @@ def check_finite(name: str, value: object) -> None:
 
     >>> check_finite("value", 0.5)
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(float(value)):
+    if not is_number(value) or not math.isfinite(float(value)):
         raise OptionError(f"{name}={shown(value)} must be a finite number.")
 
 

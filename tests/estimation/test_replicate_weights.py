@@ -100,11 +100,11 @@ def test_centres(published):
         (dict(kind="bootstrap", scales=(1.0, 2.0)), r"scales has 2 numbers for 80 replicates"),
         (dict(kind="BRR", fay=0.5), r"fay=0\.5 is Fay's factor, which BRR replicates do not have: kind='Fay'"),
         (dict(kind="JK2", scale=-1.0), r"not negative"),
-        (dict(kind="JK2", scale=np.nan), r"not negative"),
+        (dict(kind="JK2", scale=np.nan), r"must be a number"),
         (dict(kind="JK2", centre="middle"), r"centre='middle' is not known"),
         (dict(kind="SRD"), r"Did you mean 'SDR'"),
-        (dict(kind="JK2", scales=("a",) * 80), r"must be numbers"),
-        (dict(kind="JK2", scale="a"), r"must be numbers"),
+        (dict(kind="JK2", scales=("a",) * 80), r"must be a number"),
+        (dict(kind="JK2", scale="a"), r"must be a number"),
     ],
 )
 def test_options_that_would_not_be_obeyed_are_refused(published, options, words):

@@ -198,7 +198,7 @@ def test_cells_that_are_not_there_are_refused_by_name(many_transitions, transiti
         with pytest.raises(OptionError) as caught:
             call()
         assert words in str(caught.value)
-    with pytest.raises(DataError, match="needs Transitions of fit_transitions, not Exits"):
+    with pytest.raises(OptionError, match="must be a result of fit_transitions, not Exits"):
         wg.figures.plot_transitions(one_exit)
 
 

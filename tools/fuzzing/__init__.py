@@ -1,1 +1,1 @@
-"""What `tools/fuzz.py` is made of: valid calls of every public name, ways to spoil them, and a judge of what comes back."""
+"""What `tools/fuzz.py` is made of: valid calls of every public name, ways to spoil them, a judge of what comes back."""

@@ -45,7 +45,7 @@ _OFTEN = {
     "table": 6,
 }
 _TOLERANCE = 1e-6
-"""Two carriers are summed in another order, and iterations stop at 1e-8 of a standard error: 1e-6 tells neither apart."""
+"""Two carriers are summed in another order, iterations stop at 1e-8 of a standard error: 1e-6 tells neither apart."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _changed(call: Call, before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 def warm_up() -> None:
-    """Load what is loaded on first use, and estimate the results whose methods are tried: both settle shared settings."""
+    """Load what is loaded on first use, and estimate what has methods: both settle what others share."""
     for name in (
         "pyarrow.parquet",
         "openpyxl",

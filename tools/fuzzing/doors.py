@@ -69,9 +69,15 @@ def _public(name: str, *args: Any, writes: bool = False, **kwargs: Any) -> Call:
 def _covariance(rng: np.random.Generator) -> Any:
     """A covariance that goes with whatever is estimated from the workers."""
     return of(
-        rng, "HC0", "HC1", "CR0:psu", "CR1:psu", wg.cov.Survey("psu", "strat"), wg.cov.Bootstrap(9, rng=1),
+        rng,
+        "HC0",
+        "HC1",
+        "CR0:psu",
+        "CR1:psu",
+        wg.cov.Survey("psu", "strat"),
+        wg.cov.Bootstrap(9, rng=1),
         wg.cov.Bootstrap(9, "bayesian", rng=1),
-    )  # fmt: skip
+    )
 
 
 def _of_a_regression(rng: np.random.Generator) -> dict[str, Any]:
@@ -92,15 +98,19 @@ def _weights(rng: np.random.Generator) -> dict[str, Any]:
     return maybe(rng, 0.3, weights="w") | maybe(rng, 0.1, subpop="exper > 2")
 
 
-# premiums and rates -------------------------------------------------------------------------------------------------
+# premiums and rates --------------------------------------------------------------------------------------------------
 
 
 @_door
 def fit_premiums(rng: np.random.Generator) -> Call:
     formula = of(
-        rng, "log(pay) ~ ai + exper", "log(pay) ~ ai + exper + I(exper**2) | educ", "log(pay) ~ ai * female",
-        "log(pay) ~ C(field) + exper", "pay ~ ai + bs(exper, 4)",
-    )  # fmt: skip
+        rng,
+        "log(pay) ~ ai + exper",
+        "log(pay) ~ ai + exper + I(exper**2) | educ",
+        "log(pay) ~ ai * female",
+        "log(pay) ~ C(field) + exper",
+        "pay ~ ai + bs(exper, 4)",
+    )
     options: dict[str, Any] = {
         "premium": "field" if "field" in formula else "ai",
         "by": of(rng, "iso3", ["iso3"], None),
@@ -134,9 +144,14 @@ def stock_rates(rng: np.random.Generator) -> Call:
 def read_panel(rng: np.random.Generator) -> Call:
     roles = {"worker": "pid", "country": "iso3", "period": "year", "wage": "pay"}
     more = {
-        "field": "field", "cluster": of(rng, "psu", ["psu"]), "strata": "strat", "units": {"leaves": "share"},
-        "invalid_wage": of(rng, "drop", "missing"), "worker_scope": "global", "source_name": "workers",
-    }  # fmt: skip
+        "field": "field",
+        "cluster": of(rng, "psu", ["psu"]),
+        "strata": "strat",
+        "units": {"leaves": "share"},
+        "invalid_wage": of(rng, "drop", "missing"),
+        "worker_scope": "global",
+        "source_name": "workers",
+    }
     weights = of(rng, {}, {"weight": "w"}, {"weight": "w", "weight_kind": "sampling"})
     return _public("read_panel", workers(), **roles, **maybe(rng, 0.3, **more), **weights)
 
@@ -184,12 +199,15 @@ def simulate_panel(rng: np.random.Generator) -> Call:
 @_door
 def fit_exits(rng: np.random.Generator) -> Call:
     options: dict[str, Any] = of(
-        rng, {"formula": "gone ~ skill + pay", "model": "logit"}, {"formula": "gone ~ skill + pay", "model": "probit"},
-        {"formula": "gone ~ skill", "model": "cloglog", "time": "t"}, {"formula": "gone ~ pay", "model": "lpm"},
+        rng,
+        {"formula": "gone ~ skill + pay", "model": "logit"},
+        {"formula": "gone ~ skill + pay", "model": "probit"},
+        {"formula": "gone ~ skill", "model": "cloglog", "time": "t"},
+        {"formula": "gone ~ pay", "model": "lpm"},
         {"formula": "how ~ skill + pay", "model": "multinomial", "base": "stay"},
         {"formula": "gone ~ skill + pay", "model": "logit", "mundlak": "pay"},
         {"formula": "gone ~ pay", "model": "logit", "by": "iso3"},
-    )  # fmt: skip
+    )
     options = dict(options)
     panel = (
         wg.read_panel(exit_rows(), worker="pid", country="iso3", period="t") if "mundlak" in options else exit_rows()
@@ -211,11 +229,14 @@ def fit_choice(rng: np.random.Generator) -> Call:
 @_door
 def fit_flows(rng: np.random.Generator) -> Call:
     call = of(
-        rng, {"formula": "moves ~ log(dist) + contig | origin + destination"}, {"formula": "moves ~ dist + C(year)"},
-        {"formula": "leaving ~ log(dist)", "family": "fractional"}, {"formula": "log(moves + 1) ~ dist", "family": "gaussian"},
+        rng,
+        {"formula": "moves ~ log(dist) + contig | origin + destination"},
+        {"formula": "moves ~ dist + C(year)"},
+        {"formula": "leaving ~ log(dist)", "family": "fractional"},
+        {"formula": "log(moves + 1) ~ dist", "family": "gaussian"},
         {"formula": "moves ~ dist", "family": "binomial", "trials": "stock"},
         {"formula": "moves ~ dist", "family": "binomial", "trials": "stock", "link": "probit"},
-    )  # fmt: skip
+    )
     call = dict(call)
     cov = of(rng, "HC1", "CR1:origin", "CR1:origin+destination", wg.cov.Dyadic("origin", "destination"))
     return _public("fit_flows", pairs(), call.pop("formula"), **call, **maybe(rng, 0.6, cov=cov))
@@ -231,9 +252,13 @@ def occupation_gravity(rng: np.random.Generator) -> Call:
 @_door
 def grogger_hanson(rng: np.random.Generator) -> Call:
     names = {
-        "origin": "o", "destination": "d", "movers": ["skilled", "primary"], "stayers": ["stay_skilled", "stay_primary"],
-        "origin_wages": ["wo_skilled", "wo_primary"], "destination_wages": ["wd_skilled", "wd_primary"],
-    }  # fmt: skip
+        "origin": "o",
+        "destination": "d",
+        "movers": ["skilled", "primary"],
+        "stayers": ["stay_skilled", "stay_primary"],
+        "origin_wages": ["wo_skilled", "wo_primary"],
+        "destination_wages": ["wd_skilled", "wd_primary"],
+    }
     return _public("grogger_hanson", migrants(), **names, **maybe(rng, 0.7, costs=of(rng, "dist", "log(dist)")))
 
 
@@ -250,10 +275,13 @@ def common_correlated_effects(rng: np.random.Generator) -> Call:
 @_door
 def fit_selection(rng: np.random.Generator) -> Call:
     call = of(
-        rng, ("log(paid) ~ ai", "works ~ ai + z", {}), ("log(paid) ~ ai + exper", "works ~ exper + z", {"method": "ml"}),
-        ("log(pay) ~ ai", "field ~ exper + z", {"method": "dahl"}), ("log(pay) ~ ai", "field ~ exper + z", {"method": "lee"}),
+        rng,
+        ("log(paid) ~ ai", "works ~ ai + z", {}),
+        ("log(paid) ~ ai + exper", "works ~ exper + z", {"method": "ml"}),
+        ("log(pay) ~ ai", "field ~ exper + z", {"method": "dahl"}),
+        ("log(pay) ~ ai", "field ~ exper + z", {"method": "lee"}),
         ("log(pay) ~ ai", "field ~ exper + z", {"method": "dubin-mcfadden"}),
-    )  # fmt: skip
+    )
     options = maybe(rng, 0.3, weights="w", cov=of(rng, "HC1", "CR1:psu", wg.cov.Bootstrap(5, rng=1)))
     return _public("fit_selection", workers(), call[0], selection=call[1], **call[2], **options)
 
@@ -275,11 +303,16 @@ def fit_linear(rng: np.random.Generator) -> Call:
     of_units = ("HC1", "iid", "CR1:unit", "CR2:unit")
     over_time = (wg.cov.DriscollKraay("year", 2), wg.cov.NeweyWest("unit", "year", 2), wg.cov.BeckKatz("unit", "year"))
     formula, options, covs = of(
-        rng, ("y ~ x", {}, of_units + over_time), ("y ~ x | unit", {}, of_units + over_time), ("y ~ x | unit + year", {}, of_units),
-        ("y ~ x", {"model": "between", "unit": "unit"}, ("iid", "HC1")), ("y ~ x", {"model": "random", "unit": "unit"}, of_units),
+        rng,
+        ("y ~ x", {}, of_units + over_time),
+        ("y ~ x | unit", {}, of_units + over_time),
+        ("y ~ x | unit + year", {}, of_units),
+        ("y ~ x", {"model": "between", "unit": "unit"}, ("iid", "HC1")),
+        ("y ~ x", {"model": "random", "unit": "unit"}, of_units),
         ("y ~ x", {"model": "differences", "unit": "unit", "period": "year"}, of_units),
-        ("y ~ x", {"instruments": "x ~ offer"}, of_units), ("y ~ x + C(region)", {"weights": "w"}, ("HC1", "CR1:unit")),
-    )  # fmt: skip
+        ("y ~ x", {"instruments": "x ~ offer"}, of_units),
+        ("y ~ x + C(region)", {"weights": "w"}, ("HC1", "CR1:unit")),
+    )
     return _public("fit_linear", places(), formula, **options, **maybe(rng, 0.5, cov=of(rng, *covs)))
 
 
@@ -302,7 +335,7 @@ def wild_bootstrap(rng: np.random.Generator) -> Call:
     return _public("wild_bootstrap", firms(), "y ~ x + z", "x", cluster="firm", reps=19, **options)
 
 
-# the link -------------------------------------------------------------------------------------------------------------
+# the link ------------------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -348,7 +381,7 @@ def specification_curve(rng: np.random.Generator) -> Call:
     )
 
 
-# decompositions -------------------------------------------------------------------------------------------------------
+# decompositions ------------------------------------------------------------------------------------------------------
 
 
 def _gap(name: str, rng: np.random.Generator, formula: str, **options: Any) -> Call:
@@ -454,12 +487,18 @@ def table(rng: np.random.Generator) -> Call:
 def study_entries() -> dict[str, Any]:
     """A study of shipped premiums and rates, as a mapping."""
     return {
-        "version": "0.5", "title": "Pay and moves", "question": "Does pay move people?", "watch": ["KOR", "USA"], "seed": 1,
+        "version": "0.5",
+        "title": "Pay and moves",
+        "question": "Does pay move people?",
+        "watch": ["KOR", "USA"],
+        "seed": 1,
         "premiums": {"published": {"label": "Published", "shipped": "published_premiums"}},
         "rates": {"moves": {"label": "Net migration", "shipped": "talent_migration:ai"}},
         "covariates": {"income": {"shipped": "income"}},
-        "links": [{"name": "published", "rates": "moves", "premiums": "published", "formula": "net_migration ~ premium"}],
-    }  # fmt: skip
+        "links": [
+            {"name": "published", "rates": "moves", "premiums": "published", "formula": "net_migration ~ premium"}
+        ],
+    }
 
 
 _STUDY = """version = "0.5"
@@ -505,19 +544,19 @@ def main(rng: np.random.Generator) -> Call:
     return Call("python -m wagegap", _command, ["study.toml", "-o", "report", *of(rng, [], ["-q"])], writes=True)
 
 
-def _command(*words: Any) -> int:
+def _command(*words: Any, **options: Any) -> int:
     """Run the command line: a shell gives text, whatever was meant."""
     from wagegap.__main__ import main as run
 
-    return run([str(word) for word in words])
+    return run([*map(str, words), *(f"--{name}={value}" for name, value in options.items())])
 
 
-# figures --------------------------------------------------------------------------------------------------------------
+# figures -------------------------------------------------------------------------------------------------------------
 
 
 @_door
 def figures__plot_forest(rng: np.random.Generator) -> Call:
-    premiums, rates = premiums_and_rates()
+    premiums, _ = premiums_and_rates()
     results = of(rng, premiums, {"premiums": premiums, "again": premiums})
     return _public("figures.plot_forest", results, **maybe(rng, 0.4, at_most=5, keep=["KOR"], alpha=0.1))
 
@@ -563,7 +602,7 @@ def figures__plot_incidence(rng: np.random.Generator) -> Call:
     return _public("figures.plot_incidence", result("hazards"), **maybe(rng, 0.4, alpha=0.1, stacked=True))
 
 
-# covariance options -----------------------------------------------------------------------------------------------------
+# covariance options --------------------------------------------------------------------------------------------------
 
 
 @_door
@@ -628,7 +667,7 @@ def cov__replicate_scale(rng: np.random.Generator) -> Call:
     return _public("cov.replicate_scale", of(rng, "BRR", "JK1"), 8, 0.0, None)
 
 
-# shipped tables -----------------------------------------------------------------------------------------------------------
+# shipped tables ------------------------------------------------------------------------------------------------------
 
 
 @_door

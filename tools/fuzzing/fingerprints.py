@@ -1,4 +1,4 @@
-"""What a call was given and what is shared by everybody, as digests: equal before and after, or something was changed."""
+"""What a call was given, and what everybody shares, as digests: equal before and after, or something was changed."""
 
 from __future__ import annotations
 
@@ -38,22 +38,26 @@ def _feed(running: Any, value: Any, depth: int) -> None:
         _feed_frame(running, value, depth)
     elif isinstance(value, pd.Series | pd.Index):
         _feed(running, [str(value.dtype), str(value.name), _plain(value)], depth + 1)
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            _feed(running, key, depth + 1)
+    elif (parts := _parts(value)) is not None:
+        for one in parts:
             _feed(running, one, depth + 1)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            _feed(running, one, depth + 1)
-    elif isinstance(value, set | frozenset):
-        _feed(running, sorted(map(repr, value)), depth + 1)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for one in dataclasses.fields(value):
-            _feed(running, getattr(value, one.name, None), depth + 1)
     elif isinstance(value, Path) and value.is_file():
         running.update(value.read_bytes())
     else:
         _feed_other(running, value, depth)
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """What a container holds, in its order; None of what is none."""
+    if isinstance(value, Mapping):
+        return [one for item in value.items() for one in item]
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, one.name, None) for one in dataclasses.fields(value)]
+    return None
 
 
 def _feed_array(running: Any, value: Any, depth: int) -> None:

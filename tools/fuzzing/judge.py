@@ -11,9 +11,9 @@ nonsense   a result, or a message, that misleads without a word
 
 Nonsense is one of
 
-- an estimate, or an error beside which no p-value stands, that is NaN or infinite, and no warning of the package, no note
-  and no word of the printed result says so, and no input held an unknown error (a missing or infinite standard error or
-  variance in what the call was given);
+- an estimate, or an error beside which no p-value stands, that is NaN or infinite, and no warning of the package, no
+  note and no word of the printed result says so, and no input held an unknown error (a missing or infinite standard
+  error or variance in what the call was given);
 - a p-value outside [0, 1], a negative standard error, a covariance with an eigenvalue below -1e-8 of the largest, a
   lower bound of an interval above the upper;
 - an estimate larger in size than the largest ratio of any two numbers of the input times 1e8;
@@ -46,8 +46,8 @@ FAULTS = ("untyped", "hung", "changed", "nonsense", "harness")
 LONGEST = 600
 _PACKAGE = str(Path(wagegap.__file__).parent)
 _SAID = re.compile(
-    r"unknown|not known|undefined|not defined|cannot|no standard error|no error|too few|not identified|not estimat|left out|nan|infinite|"
-    r"no interval|no p-value|boundary|not available|missing",
+    r"unknown|not known|undefined|not defined|cannot|no standard error|no error|too few|not identified|"
+    r"not estimat|left out|nan|infinite|no interval|no p-value|boundary|not available|missing",
     re.IGNORECASE,
 )
 
@@ -131,9 +131,10 @@ def _judge_numbers(tidy: pd.DataFrame, result: Any, given: list[Any], warned: bo
     for name in ("estimate", "std_error"):
         if name not in tidy:
             continue
-        bad = ~np.isfinite(_floats(tidy[name]))
+        values = _floats(tidy[name])
+        bad = ~np.isfinite(values)
         if name == "std_error" and "p_value" in tidy:  # a test by orders or draws needs no error
-            bad &= ~np.isfinite(_floats(tidy["p_value"]))
+            bad &= np.isinf(values) | ~np.isfinite(_floats(tidy["p_value"]))
         if bad.any() and not (warned or _says(result) or any(map(_holds_unknown, given))):
             return Verdict("nonsense", f"{type(result).__name__}: {name} unknown without a word")
     return None
@@ -175,8 +176,7 @@ def _unknown_column(frame: pd.DataFrame, name: str) -> bool:
 
 
 def _judge_bounds(tidy: pd.DataFrame) -> Verdict | None:
-    numbers = {name: _floats(tidy[name]) for name in tidy
-               if name in ("p_value", "std_error", "conf_low", "conf_high")}  # fmt: skip
+    numbers = {name: _floats(tidy[name]) for name in tidy if name in ("p_value", "std_error", "conf_low", "conf_high")}
     p = numbers.get("p_value")
     if p is not None and ((p < 0) | (p > 1)).any():
         return Verdict("nonsense", f"a p-value of {p[(p < 0) | (p > 1)][0]:g}")

@@ -33,10 +33,31 @@ __all__ = ["INTERNAL", "method_doors", "result", "result_classes", "without_call
 _MAKERS: dict[str, Callable[[], Any]] = {}
 
 INTERNAL = {
-    "align", "announced", "always_printed", "cell_at", "check_deviations", "check_premium", "degrees", "groupings", "heading",
-    "ids", "numbers", "of_exit", "periods", "sampled", "spec_of_table", "weights", "with_unknown", "curves", "describe",
-    "with_columns", "unreliable_without", "totals", "note", "lose",
-}  # fmt: skip
+    "align",
+    "announced",
+    "always_printed",
+    "cell_at",
+    "check_deviations",
+    "check_premium",
+    "degrees",
+    "groupings",
+    "heading",
+    "ids",
+    "numbers",
+    "of_exit",
+    "periods",
+    "sampled",
+    "spec_of_table",
+    "weights",
+    "with_unknown",
+    "curves",
+    "describe",
+    "with_columns",
+    "unreliable_without",
+    "totals",
+    "note",
+    "lose",
+}
 """Methods through which rooms of the package speak to each other, with arguments that no user makes."""
 
 
@@ -123,9 +144,15 @@ def gravity() -> Any:
 @_made
 def grogger() -> Any:
     return wg.grogger_hanson(
-        migrants(), origin="o", destination="d", movers=["skilled", "primary"], stayers=["stay_skilled", "stay_primary"],
-        origin_wages=["wo_skilled", "wo_primary"], destination_wages=["wd_skilled", "wd_primary"], costs="dist",
-    )  # fmt: skip
+        migrants(),
+        origin="o",
+        destination="d",
+        movers=["skilled", "primary"],
+        stayers=["stay_skilled", "stay_primary"],
+        origin_wages=["wo_skilled", "wo_primary"],
+        destination_wages=["wd_skilled", "wd_primary"],
+        costs="dist",
+    )
 
 
 @_made
@@ -316,7 +343,7 @@ def simulation() -> Any:
     return wg.simulate_panel(countries=3, workers=40, rng=1)
 
 
-# arguments ------------------------------------------------------------------------------------------------------------
+# arguments -----------------------------------------------------------------------------------------------------------
 
 Given = Callable[[np.random.Generator], tuple[list[Any], dict[str, Any]]]
 
@@ -362,7 +389,7 @@ _ARGUMENTS: dict[str, Given] = {
     "swap": lambda rng: ([premiums_and_rates()[0]], {"force": True}),
     "transitions": lambda rng: ([], {"horizon": 1}),
     "detail": _of("explained"),
-}  # fmt: skip
+}
 _OF_ONE: dict[tuple[str, str], Given] = {
     ("rates", "in_unit"): _of("per 10,000"),
     ("stocks", "in_unit"): _of("per cent"),
@@ -378,20 +405,33 @@ _OF_ONE: dict[tuple[str, str], Given] = {
     ("micro_link", "predict"): lambda rng: ([], {"country": str(_micro()[1].cells.names[0]), "premium": 0.2}),
     ("micro_link", "outlier"): lambda rng: ([str(_micro()[1].cells.names[0])], {}),
     ("micro_link", "swap"): lambda rng: ([_micro()[1].call.arguments["premiums"]], {"force": True}),
-}  # fmt: skip
+}
 _COVARIANCES = {"linear": "CR1:unit", "grogger": "CR1:d"}
 _DATA: dict[str, Callable[[], Any]] = {
-    "exits": exit_rows, "hazards": exit_rows, "choice": choosers, "nested": choosers, "flows": pairs, "shares_of_flows": pairs,
-    "gravity": occupations, "grogger": migrants, "linear": places, "two_stage": places, "effects": places,
-}  # fmt: skip
+    "exits": exit_rows,
+    "hazards": exit_rows,
+    "choice": choosers,
+    "nested": choosers,
+    "flows": pairs,
+    "shares_of_flows": pairs,
+    "gravity": occupations,
+    "grogger": migrants,
+    "linear": places,
+    "two_stage": places,
+    "effects": places,
+}
 _STATED = ("estimates", "stocks", "link", "meta", "likely", "micro_link", "system")
 REFUSED = {
     *((name, method) for name in _STATED for method in ("refit", "with_cov")),
     *((name, "prediction_interval") for name in ("link", "likely", "micro_link")),
     *((name, "detail") for name in ("dfl", "counterfactual", "kitagawa")),
-    ("exits", "bands"), ("exits", "plot_incidence"), ("micro_link", "moderate"), ("counterfactual", "with_cov"),
-    ("stocks", "net"), ("stocks", "standardise"),
-}  # fmt: skip
+    ("exits", "bands"),
+    ("exits", "plot_incidence"),
+    ("micro_link", "moderate"),
+    ("counterfactual", "with_cov"),
+    ("stocks", "net"),
+    ("stocks", "standardise"),
+}
 """Questions that a result cannot answer, as its typed error says: no call of them is valid."""
 
 

@@ -1,7 +1,7 @@
 """Ways to spoil a call: its columns, frames, options, texts, files and nested entries, one to three ways at a time.
 
 A mutation is a function of a random generator and a call, which it changes in place; it returns what it did, or None
-where it does not apply. One that only changes the carrier of the same data says so, and the result must then be the same.
+where it does not apply. One that only changes the carrier of the same data says so: the result must then be the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Change:
     harmless: bool = False
 
 
-# columns --------------------------------------------------------------------------------------------------------------
+# columns -------------------------------------------------------------------------------------------------------------
 
 _SAME_KINDS: dict[str, Callable[[Any], Any]] = {
     "Float64": lambda s: s.astype("Float64") if s.dtype == float else s.astype("Int64"),
@@ -76,9 +76,22 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "bytes": lambda s: pd.Series([b"\xff"] * len(s), index=s.index),
 }
 _VALUES: dict[str, Any] = {
-    "missing": np.nan, "infinite": np.inf, "minus infinity": -np.inf, "huge": 1e308, "tiny": 1e-308, "zero": 0.0, "negative": -1.0,
-    "none": None, "a word": "n/a", "an empty word": "", "a long word": "y" * 3000, "NA": pd.NA, "NaT": pd.NaT, "a list": [1], "a dict": {"a": 1},
-}  # fmt: skip
+    "missing": np.nan,
+    "infinite": np.inf,
+    "minus infinity": -np.inf,
+    "huge": 1e308,
+    "tiny": 1e-308,
+    "zero": 0.0,
+    "negative": -1.0,
+    "none": None,
+    "a word": "n/a",
+    "an empty word": "",
+    "a long word": "y" * 3000,
+    "NA": pd.NA,
+    "NaT": pd.NaT,
+    "a list": [1],
+    "a dict": {"a": 1},
+}
 _WHOLE: dict[str, Callable[[Any, np.random.Generator], Any]] = {
     "all missing": lambda s, r: pd.Series(np.nan, index=s.index),
     "constant": lambda s, r: pd.Series(1.0, index=s.index),
@@ -161,7 +174,7 @@ def _with_values(rng: np.random.Generator, column: Any, value: Any) -> Any:
     return pd.Series(values.astype(float) if plain else values, index=column.index)
 
 
-# frames ---------------------------------------------------------------------------------------------------------------
+# frames --------------------------------------------------------------------------------------------------------------
 
 
 def _polars(frame: pd.DataFrame, rng: np.random.Generator) -> Any:
@@ -241,7 +254,7 @@ def _frame(rng: np.random.Generator, call: Call) -> Change | None:
     return Change(f"frame of argument {key!r}: {what}", same)
 
 
-# options --------------------------------------------------------------------------------------------------------------
+# options -------------------------------------------------------------------------------------------------------------
 
 
 def _generator() -> Iterator[int]:
@@ -249,23 +262,100 @@ def _generator() -> Iterator[int]:
 
 
 WRONG: list[Callable[[], Any]] = [
-    *(lambda value=value: value for value in (
-        None, True, False, -1, 0, 1, 2, 7, 0.5, -0.5, 0.05, float("nan"), float("inf"), 1e300, 1e-300, 1j, "", "nope", "ai + exper", "ai",
-        "a'b", "\x00", "\u202eab", "x" * 5000, b"\xff", (), ("ai",), frozenset({"ai"}), range(3), Ellipsis, int, NotImplemented,
-    )),
-    list, lambda: ["ai"], lambda: ["iso3", "iso3"], lambda: [None], lambda: ["nope", 3], lambda: [[1, 2], [3]], lambda: [0.1, 0.9],
-    dict, lambda: {"a": 1}, lambda: {"ai": "exper"}, lambda: {None: None}, lambda: set(), lambda: {"ai"},
-    lambda: np.array([]), lambda: np.array(0.5), lambda: np.arange(3.0), lambda: np.array([["a", "b"]]), lambda: np.eye(2),
-    lambda: np.float32(0.5), lambda: np.int8(1), lambda: np.bool_(True), lambda: np.str_("ai"), lambda: np.datetime64("2020"),
-    lambda: pd.DataFrame(), lambda: pd.DataFrame({"a": [1]}), lambda: pd.Series([1.0, 2.0]), lambda: pd.Series(["ai"]), lambda: pd.Index(["ai"]),
-    lambda: pd.NA, lambda: pd.NaT, lambda: pd.Timestamp("2020"), lambda: pd.Timedelta(1, "D"), lambda: pd.Interval(0, 1),
-    lambda: Path("/nonexistent"), lambda: Path(), lambda: (lambda x: x), lambda: object(), lambda: print, _generator, lambda: np,
-    lambda: decimal.Decimal("0.5"), lambda: fractions.Fraction(1, 2), lambda: np.random.default_rng(0), lambda: ValueError("x"),
-    lambda: wg.cov.Bootstrap(2), lambda: wg.cov.Conley("lat", "lon", 100.0), lambda: wg.cov.DriscollKraay("year", 1),
-    lambda: wg.cov.NeweyWest("unit", "year", 1), lambda: wg.cov.Survey("psu"), lambda: wg.cov.Replicates(("r1",), "JK1"),
-    lambda: wg.cov.Dyadic("origin", "destination"), lambda: "CR0:nope", lambda: "CR1:psu", lambda: "HC3", lambda: "iid",
+    *(
+        lambda value=value: value
+        for value in (
+            None,
+            True,
+            False,
+            -1,
+            0,
+            1,
+            2,
+            7,
+            0.5,
+            -0.5,
+            0.05,
+            float("nan"),
+            float("inf"),
+            1e300,
+            1e-300,
+            1j,
+            "",
+            "nope",
+            "ai + exper",
+            "ai",
+            "a'b",
+            "\x00",
+            "\u202eab",
+            "x" * 5000,
+            b"\xff",
+            (),
+            ("ai",),
+            frozenset({"ai"}),
+            range(3),
+            Ellipsis,
+            int,
+            NotImplemented,
+        )
+    ),
+    list,
+    lambda: ["ai"],
+    lambda: ["iso3", "iso3"],
+    lambda: [None],
+    lambda: ["nope", 3],
+    lambda: [[1, 2], [3]],
+    lambda: [0.1, 0.9],
+    dict,
+    lambda: {"a": 1},
+    lambda: {"ai": "exper"},
+    lambda: {None: None},
+    lambda: set(),
+    lambda: {"ai"},
+    lambda: np.array([]),
+    lambda: np.array(0.5),
+    lambda: np.arange(3.0),
+    lambda: np.array([["a", "b"]]),
+    lambda: np.eye(2),
+    lambda: np.float32(0.5),
+    lambda: np.int8(1),
+    lambda: np.bool_(True),
+    lambda: np.str_("ai"),
+    lambda: np.datetime64("2020"),
+    lambda: pd.DataFrame(),
+    lambda: pd.DataFrame({"a": [1]}),
+    lambda: pd.Series([1.0, 2.0]),
+    lambda: pd.Series(["ai"]),
+    lambda: pd.Index(["ai"]),
+    lambda: pd.NA,
+    lambda: pd.NaT,
+    lambda: pd.Timestamp("2020"),
+    lambda: pd.Timedelta(1, "D"),
+    lambda: pd.Interval(0, 1),
+    lambda: Path("/nonexistent"),
+    lambda: Path(),
+    lambda: lambda x: x,
+    lambda: object(),
+    lambda: print,
+    _generator,
+    lambda: np,
+    lambda: decimal.Decimal("0.5"),
+    lambda: fractions.Fraction(1, 2),
+    lambda: np.random.default_rng(0),
+    lambda: ValueError("x"),
+    lambda: wg.cov.Bootstrap(2),
+    lambda: wg.cov.Conley("lat", "lon", 100.0),
+    lambda: wg.cov.DriscollKraay("year", 1),
+    lambda: wg.cov.NeweyWest("unit", "year", 1),
+    lambda: wg.cov.Survey("psu"),
+    lambda: wg.cov.Replicates(("r1",), "JK1"),
+    lambda: wg.cov.Dyadic("origin", "destination"),
+    lambda: "CR0:nope",
+    lambda: "CR1:psu",
+    lambda: "HC3",
+    lambda: "iid",
     lambda: wg.datasets.published_premiums(),
-]  # fmt: skip
+]
 _FOREIGN = (
     "alpha",
     "reps",
@@ -363,21 +453,83 @@ def _keyword(rng: np.random.Generator, call: Call) -> Change | None:
     return None
 
 
-# texts ----------------------------------------------------------------------------------------------------------------
+# texts ---------------------------------------------------------------------------------------------------------------
 
 _RUN = f"touch {CANARY}"
 ATTACKS = (
-    f"np.f2py.os.system('{_RUN}')", f"np.lib._npyio_impl.os.system('{_RUN}')", f"np.savetxt('{CANARY}', exper)", f"np.save('{CANARY}', 1)",
-    f"exper.to_csv('{CANARY}')", f"exper.to_pickle('{CANARY}')", f"exper.values.tofile('{CANARY}')", f"open('{CANARY}', 'w')",
-    f"exper.__class__.__init__.__globals__['__builtins__']['__import__']('os').system('{_RUN}')", f"{{exper.to_csv('{CANARY}') or exper}}",
-    f"@pd.io.common.os.system('{_RUN}')", f"@np.f2py.os.system('{_RUN}') == 0", f"@self.frame.to_csv('{CANARY}')", f"@frame.to_csv('{CANARY}')",
-    f"__import__('os').system('{_RUN}')", f"(lambda: open('{CANARY}', 'w'))()", f"[open('{CANARY}', 'w') for _ in [1]]", "`exper`.abs()",
-    f"f\"{{open('{CANARY}', 'w')}}\"", f"=cmd|'{_RUN}'!A1", f"$(touch {CANARY})", "../../etc/passwd", "%s%n", "{0.__class__}",
-)  # fmt: skip
+    f"np.f2py.os.system('{_RUN}')",
+    f"np.lib._npyio_impl.os.system('{_RUN}')",
+    f"np.savetxt('{CANARY}', exper)",
+    f"np.save('{CANARY}', 1)",
+    f"exper.to_csv('{CANARY}')",
+    f"exper.to_pickle('{CANARY}')",
+    f"exper.values.tofile('{CANARY}')",
+    f"open('{CANARY}', 'w')",
+    f"exper.__class__.__init__.__globals__['__builtins__']['__import__']('os').system('{_RUN}')",
+    f"{{exper.to_csv('{CANARY}') or exper}}",
+    f"@pd.io.common.os.system('{_RUN}')",
+    f"@np.f2py.os.system('{_RUN}') == 0",
+    f"@self.frame.to_csv('{CANARY}')",
+    f"@frame.to_csv('{CANARY}')",
+    f"__import__('os').system('{_RUN}')",
+    f"(lambda: open('{CANARY}', 'w'))()",
+    f"[open('{CANARY}', 'w') for _ in [1]]",
+    "`exper`.abs()",
+    f"f\"{{open('{CANARY}', 'w')}}\"",
+    f"=cmd|'{_RUN}'!A1",
+    f"$(touch {CANARY})",
+    "../../etc/passwd",
+    "%s%n",
+    "{0.__class__}",
+)
 _FRAGMENTS = (
-    " + ", " ~ ", " | ", "(", ")", "[", "]", "**", "^", ":", "*", "-1", "+ 0", " and ", " or not ", "==", "=", "!", "@", "`", "'", '"', "\\", "\n", "\t", "\x00",
-    "#", ";", ",", ".", "..", "log(", "C(", "lambda x: x", "1e999", "nan", "np.", "한국", "\u202e", "é", "if", "import os", "%", "&", "0/0", "nope",
-)  # fmt: skip
+    " + ",
+    " ~ ",
+    " | ",
+    "(",
+    ")",
+    "[",
+    "]",
+    "**",
+    "^",
+    ":",
+    "*",
+    "-1",
+    "+ 0",
+    " and ",
+    " or not ",
+    "==",
+    "=",
+    "!",
+    "@",
+    "`",
+    "'",
+    '"',
+    "\\",
+    "\n",
+    "\t",
+    "\x00",
+    "#",
+    ";",
+    ",",
+    ".",
+    "..",
+    "log(",
+    "C(",
+    "lambda x: x",
+    "1e999",
+    "nan",
+    "np.",
+    "한국",
+    "\u202e",
+    "é",
+    "if",
+    "import os",
+    "%",
+    "&",
+    "0/0",
+    "nope",
+)
 
 
 def _typo(rng: np.random.Generator, text: str) -> str:
@@ -422,7 +574,7 @@ def _text(rng: np.random.Generator, call: Call) -> Change | None:
     return Change(f"text of argument {key!r}: {shown(changed, 120)}")
 
 
-# nested entries ---------------------------------------------------------------------------------------------------------
+# nested entries ------------------------------------------------------------------------------------------------------
 
 
 def _entry(rng: np.random.Generator, call: Call) -> Change | None:
@@ -451,10 +603,7 @@ def _spoilt_entry(rng: np.random.Generator, value: Any) -> tuple[Any, str]:
         return {name if key == place else key: one for key, one in value.items()}, f"{place!r} written {name!r}"
     if way < 0.45 and isinstance(value, list):
         return [*value, inner], f"{place!r} twice"
-    if way < 0.7 and isinstance(inner, str):
-        changed = _spoilt_text(rng, inner)
-    else:
-        changed = _pick(rng, WRONG)()
+    changed = _spoilt_text(rng, inner) if way < 0.7 and isinstance(inner, str) else _pick(rng, WRONG)()
     return _replaced(value, place, changed), f"{place!r} is {shown(changed, 80)}"
 
 
@@ -470,7 +619,7 @@ def _removed(value: Any, place: Any) -> Any:
     return [one for key, one in enumerate(value) if key != place]
 
 
-# files ----------------------------------------------------------------------------------------------------------------
+# files ---------------------------------------------------------------------------------------------------------------
 
 
 def _file(rng: np.random.Generator, call: Call) -> Change | None:
@@ -544,7 +693,9 @@ def _spoilt_bytes(rng: np.random.Generator, content: bytes) -> tuple[str, bytes]
     ways: dict[str, Callable[[], bytes]] = {
         "empty": lambda: b"",
         f"cut at {at}": lambda: content[:at],
-        f"one bit at {at}": lambda: content[:at] + bytes([content[at] ^ (1 << int(rng.integers(8)))]) + content[at + 1 :],
+        f"one bit at {at}": lambda: (
+            content[:at] + bytes([content[at] ^ (1 << int(rng.integers(8)))]) + content[at + 1 :]
+        ),
         "thirty bytes": lambda: _scattered(rng, content, 30),
         f"a hole at {at}": lambda: content[:at] + content[at + 64 :],
         f"zeros at {at}": lambda: content[:at] + b"\x00" * 64 + content[at + 64 :],
@@ -557,7 +708,7 @@ def _spoilt_bytes(rng: np.random.Generator, content: bytes) -> tuple[str, bytes]
         "semicolons": lambda: content.replace(b",", b";"),
         "old line ends": lambda: content.replace(b"\n", b"\r"),
         "a page": lambda: b"<!DOCTYPE html><title>Sign in</title>",
-    }  # fmt: skip
+    }
     what = _pick(rng, ways)
     return what, ways[what]() if n else content
 
@@ -571,8 +722,15 @@ def _scattered(rng: np.random.Generator, content: bytes, count: int) -> bytes:
 
 Mutation = Callable[[np.random.Generator, Call], Change | None]
 _MUTATIONS: tuple[tuple[Mutation, float], ...] = (
-    (_column, 4), (_frame, 2), (_wrong_kind, 4), (_contradiction, 1.5), (_keyword, 0.7), (_text, 2), (_entry, 1.5), (_file, 3),
-)  # fmt: skip
+    (_column, 4),
+    (_frame, 2),
+    (_wrong_kind, 4),
+    (_contradiction, 1.5),
+    (_keyword, 0.7),
+    (_text, 2),
+    (_entry, 1.5),
+    (_file, 3),
+)
 
 
 def spoil(rng: np.random.Generator, call: Call) -> list[Change]:

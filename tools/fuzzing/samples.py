@@ -49,15 +49,25 @@ def workers() -> pd.DataFrame:
     field = fields[rng.integers(3, size=n)]
     frame = pd.DataFrame(
         {
-            "pid": np.arange(n), "iso3": np.array(["FRA", "KOR", "USA"], dtype=object)[np.arange(n) % 3],
-            "year": 2020 + np.arange(n) // 3 % 2, "ai": ai, "female": rng.integers(2, size=n), "exper": exper,
-            "educ": np.array(["low", "mid", "high"], dtype=object)[rng.integers(3, size=n)], "field": field,
+            "pid": np.arange(n),
+            "iso3": np.array(["FRA", "KOR", "USA"], dtype=object)[np.arange(n) % 3],
+            "year": 2020 + np.arange(n) // 3 % 2,
+            "ai": ai,
+            "female": rng.integers(2, size=n),
+            "exper": exper,
+            "educ": np.array(["low", "mid", "high"], dtype=object)[rng.integers(3, size=n)],
+            "field": field,
             "next_field": np.where(rng.random(n) < 0.7, field, fields[rng.integers(3, size=n)]),
-            "psu": rng.integers(24, size=n), "strat": np.arange(n) % 2, "w": rng.random(n) + 0.5, "z": z,
-            "leaves": (rng.random(n) < 0.3) * 1.0, "abroad": (rng.random(n) < 0.2) * 1,
-            "lat": rng.random(n) * 50, "lon": rng.random(n) * 50,
+            "psu": rng.integers(24, size=n),
+            "strat": np.arange(n) % 2,
+            "w": rng.random(n) + 0.5,
+            "z": z,
+            "leaves": (rng.random(n) < 0.3) * 1.0,
+            "abroad": (rng.random(n) < 0.2) * 1,
+            "lat": rng.random(n) * 50,
+            "lon": rng.random(n) * 50,
         }
-    )  # fmt: skip
+    )
     frame["psu"] = frame["psu"] * 2 + frame["strat"]
     frame["pay"] = np.exp(2 + 0.2 * ai + 0.01 * exper - 0.1 * frame["female"] + 0.4 * error)
     frame["works"] = (z + error + rng.normal(size=n) > -0.7).astype(int)
@@ -163,10 +173,17 @@ def country_table() -> pd.DataFrame:
     premium = rng.normal(0.15, 0.08, n)
     return pd.DataFrame(
         {
-            "iso3": np.array(COUNTRIES, dtype=object), "b": premium, "se": np.full(n, 0.02),
-            "rate": 0.2 - 0.5 * premium + rng.normal(0, 0.01, n), "rate_se": np.full(n, 0.01),
-            "gdp": np.exp(rng.normal(10, 0.3, n)), "old": rng.random(n) * 20 + 5, "inst": premium + rng.normal(0, 0.03, n),
+            "iso3": np.array(COUNTRIES, dtype=object),
+            "b": premium,
+            "se": np.full(n, 0.02),
+            "rate": 0.2 - 0.5 * premium + rng.normal(0, 0.01, n),
+            "rate_se": np.full(n, 0.01),
+            "gdp": np.exp(rng.normal(10, 0.3, n)),
+            "old": rng.random(n) * 20 + 5,
+            "inst": premium + rng.normal(0, 0.03, n),
             "region": np.array(["east", "west", "south"], dtype=object)[np.arange(n) % 3],
-            "abroad": rng.integers(50, 200, n) * 1.0, "domestic": rng.integers(500, 900, n) * 1.0, "part_se": 5.0,
+            "abroad": rng.integers(50, 200, n) * 1.0,
+            "domestic": rng.integers(500, 900, n) * 1.0,
+            "part_se": 5.0,
         }
-    )  # fmt: skip
+    )

@@ -48,9 +48,10 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
-from wagegap.estimation.column_types import as_numbers
+from wagegap.estimation.carriers import as_pandas
+from wagegap.estimation.column_types import as_numbers, in_order
 from wagegap.estimation.design import check_columns_meet, check_keys
-from wagegap.panel.panel import as_pandas, check_columns
+from wagegap.panel.panel import check_columns
 
 __all__ = [
     "complete_pairs",
@@ -389,15 +390,15 @@ def complete_pairs(
     plain = pd.DataFrame({**{key: _keys(frame[key]) for key in keys}, value: counts})
     check_columns_meet(plain["origin"], plain["destination"], "countries", ("origin", "destination"))
     chosen = _countries(plain, countries, value)
-    sides = [chosen, chosen, *([_in_order(plain["year"].unique())] if by_year else [])]
+    sides = [chosen, chosen, *([in_order(plain["year"].unique())] if by_year else [])]
     grid = pd.MultiIndex.from_product(sides, names=keys).to_frame(index=False)
     grid = grid[grid["origin"] != grid["destination"]]
     # A pair that is listed without a figure has no known sum: only the pairs that are not listed are zero.
     groups = plain.groupby(keys, observed=True, sort=False)[value]
     sums = groups.sum().where(groups.count() == groups.size())
-    pairs = grid.merge(sums.reset_index(), how="left", on=keys, indicator="listed")
-    zeros = pairs[value].where(pairs["listed"] == "both", 0).astype(counts.dtype)
-    return pairs.drop(columns="listed").assign(**{value: zeros})
+    at = sums.index.get_indexer(pd.MultiIndex.from_frame(grid))
+    filled = sums.iloc[at].set_axis(grid.index).where(at >= 0, 0).astype(counts.dtype)
+    return grid.assign(**{value: filled}).reset_index(drop=True)
 
 
 def _members(
@@ -465,7 +466,7 @@ def _keys(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _countries(flows: pd.DataFrame, wanted: Any, value: Any) -> list[Any]:
     """Countries of the pairs: those named, so many with the most departures, or all."""
-    there = _in_order([*flows["origin"], *flows["destination"]])
+    there = in_order([*flows["origin"], *flows["destination"]])
     if wanted is None:
         return there
     if isinstance(wanted, int | np.integer):
@@ -473,7 +474,7 @@ def _countries(flows: pd.DataFrame, wanted: Any, value: Any) -> list[Any]:
         largest = (
             flows.groupby("origin", observed=True, sort=False)[value].sum().sort_values(ascending=False, kind="stable")
         )
-        return _in_order(largest.index[: int(wanted)])
+        return in_order(largest.index[: int(wanted)])
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
         raise OptionError(f"countries={wanted!r} must be codes, such as ['KOR', 'USA'], or how many of the largest.")
     codes = list(wanted)
@@ -483,16 +484,3 @@ def _countries(flows: pd.DataFrame, wanted: Any, value: Any) -> list[Any]:
     if len(set(codes)) < len(codes):
         raise DataError(f"countries name {listing(sorted({str(c) for c in codes if codes.count(c) > 1}))} twice.")
     return codes
-
-
-def _in_order(values: Iterable[Any]) -> list[Any]:
-    """Distinct values in their order, by what they read where they have none.
-
-    >>> _in_order(["USA", "KOR", "USA"])
-    ['KOR', 'USA']
-    """
-    distinct = list(dict.fromkeys(values))
-    try:
-        return sorted(distinct)
-    except TypeError:
-        return sorted(distinct, key=str)

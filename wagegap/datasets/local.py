@@ -21,7 +21,7 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.datasets.layout import Layout, Others, as_laid_out
-from wagegap.errors import DataError, EmptyDataError, OptionError, did_you_mean
+from wagegap.errors import DataError, EmptyDataError, OptionError, did_you_mean, shown
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.named import with_index_columns
 from wagegap.panel.countries import country_code
@@ -66,7 +66,11 @@ def local_file(path: PathLike | None, name: str) -> Path:
         if not isinstance(path, str | os.PathLike):
             raise OptionError(f"path must be the path of a copy of {name}, not {type(path).__name__}.")
         given = Path(check_path(path))
-        if not given.is_file():
+        try:
+            there = given.is_file()
+        except OSError as error:
+            raise DataError(f"no file {shown(str(given))}: {error.strerror}. It should be a copy of {name}.") from error
+        if not there:
             hint = did_you_mean(given, given.parent.glob("*"))
             raise DataError(f"no file {str(given)!r}.{hint} It should be a copy of {name}.")
         return given

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_class
 from wagegap.errors import check_option
 
 __all__ = ["Source", "catalogue", "describe"]
@@ -21,7 +21,7 @@ __all__ = ["Source", "catalogue", "describe"]
 _WIDTH = 78
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Source:
     """One table.

@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 Reference: TypeAlias = str | float | AnyArray
-Detail: TypeAlias = Literal["terms", "columns", "none"] | Mapping[str, Sequence[str]] | None
+Detail: TypeAlias = Literal["terms", "columns", "none"] | Mapping[str, str | Sequence[str]] | None
 
 REFERENCES = {
     "A": "coefficients of the first group",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,11 +25,13 @@ from wagegap.errors import (
     MissingValueError,
     OptionError,
     check_column,
+    check_label,
     did_you_mean,
     listing,
     warn,
 )
 from wagegap.estimation.cellwise import Rows
+from wagegap.estimation.column_types import in_order
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike
 from wagegap.estimation.design import Design, check_keys
@@ -42,7 +44,7 @@ from wagegap.panel.rows import cell_keys, prepare
 
 __all__ = ["Comparison", "GroupRows", "GroupedSample", "GroupsLike", "group_samples"]
 
-GroupsLike = tuple[Any, Any] | str | None
+GroupsLike = Annotated[tuple[Any, Any] | Literal["pairs"], "two groups, (first, second), or 'pairs'"] | None
 _BARE_WORDS = frozenset({"yes", "no", "true", "false", "y", "n", "t", "f", "0", "1"})
 _TAKEN = (
     "first", "second", "component", "measure", "direction", "name_first", "name_second", "n_first", "n_second", "share",
@@ -287,7 +289,7 @@ def _check_group(panel: Panel, group: str, keys: Sequence[str]) -> None:
 def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Pairs of levels, first and second, and what was chosen for the user."""
     check_keys(panel.frame, [group])
-    levels = sorted(panel.frame[group].dropna().unique().tolist(), key=lambda level: (str(type(level)), level))
+    levels = in_order(panel.frame[group].dropna().unique().tolist())
     if len(levels) < 2:
         has = f"only {levels[0]!r}" if levels else "no value"
         raise DataError(f"group={group!r} has {has}: a gap needs two groups.")
@@ -300,10 +302,8 @@ def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any
             f"needed: groups=({levels[0]!r}, {levels[1]!r}) compares two, groups=('*', {levels[0]!r}) every other "
             "one with a reference, groups='pairs' all."
         )
-    if isinstance(groups, str) and groups == "pairs":
+    if isinstance(groups, str):
         return list(combinations(levels, 2)), []
-    if isinstance(groups, str) or not isinstance(groups, Sequence) or len(groups) != 2:
-        raise OptionError(f"groups={groups!r} must name two groups, (first, second), or be 'pairs'.")
     return [(level, groups[1]) for level in _firsts(groups, levels, group)], []
 
 
@@ -316,6 +316,8 @@ def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[
     if isinstance(first, tuple) and first in levels:  # a level that is a tuple itself
         first = [first]
     firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
+    for level in firsts:
+        check_label("groups[0]", level)
     if not firsts or len(set(firsts)) < len(firsts):
         raise OptionError(f"groups={groups!r} names {'a group twice' if firsts else 'no group'} before {second!r}.")
     for level in firsts:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numbers
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -19,11 +20,29 @@ import pandas as pd
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, OptionError, shown
 
-__all__ = ["Held", "as_numbers", "fault_of", "finite_numbers", "held_by", "mostly_digits", "number_or_nan"]
+__all__ = [
+    "LARGEST",
+    "LARGEST_WEIGHT",
+    "LEAST",
+    "LEAST_WEIGHT",
+    "Held",
+    "as_numbers",
+    "fault_of",
+    "finite_numbers",
+    "held_by",
+    "in_order",
+    "mostly_digits",
+    "number_or_nan",
+    "refuse_sizes",
+]
 
 Held: TypeAlias = Literal["numbers", "text", "dates", "durations", "complex", "category", "mixed", "objects"]
 """What a column holds; "mixed" is numbers and text."""
 
+LEAST, LARGEST = 1e-100, 1e100
+"""Sums of squares and products of larger numbers are no numbers (a float ends at 1.8e308); of smaller ones, 0."""
+LEAST_WEIGHT, LARGEST_WEIGHT = 1e-100, 1e50
+"""Weights between these can be squared together with the largest numbers, and divided by."""
 _DIGITS = re.compile(r"\s*[+-]?(\d[\d.,' ]*|[.,]\d+)(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
 _INFERRED: dict[str, Held] = {
     "string": "text", "empty": "numbers", "floating": "numbers", "integer": "numbers", "boolean": "numbers",
@@ -86,6 +105,24 @@ def as_numbers(column: pd.Series[Any], what: str, error: type[DataError] = DataE
     if fault:
         raise error(f"{what} {fault}.")
     return number_or_nan(column)
+
+
+def refuse_sizes(values: FloatArray, what: str, n: int, *, least: float = 0.0, most: float = LARGEST) -> None:
+    """Raise where numbers, shape (m,), are so large or small that their squares are no numbers any more.
+
+    >>> refuse_sizes(np.array([1e308, 2.0]), "'pay'", 2)
+    Traceback (most recent call last):
+    ...
+    wagegap.errors.DataError: 'pay' is beyond 1e+100 in 1 of 2 rows, first 1e+308: ...
+    """
+    sizes = np.abs(values)
+    for bad, said in ((sizes > most, f"beyond {most:g}"), (sizes < least, f"below {least:g} and not zero")):
+        if bad.any():
+            verb = "is" if what.startswith("'") else "are"
+            raise DataError(
+                f"{what} {verb} {said} in {int(bad.sum()):,} of {n:,} rows, first {values[bad][0]:g}: sums of squares "
+                "of such numbers cannot be had. Look whether they are what they should be, or take another unit."
+            )
 
 
 def finite_numbers(name: str, given: Any) -> FloatArray:
@@ -162,6 +199,21 @@ def mostly_digits(column: pd.Series[Any]) -> int:
     counts = column.value_counts()
     digits = sum(int(count) for value, count in counts.items() if _DIGITS.fullmatch(str(value)))
     return digits if 2 * digits > counts.sum() else 0
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Distinct values in their order; those that have none together by their types, and by what they read.
+
+    >>> in_order(["USA", "KOR", "USA"]), in_order([2, "a", 1])
+    (['KOR', 'USA'], [1, 2, 'a'])
+    """
+    distinct = list(dict.fromkeys(values))
+    for key in (None, lambda value: (str(type(value)), value), lambda value: (str(type(value)), str(value))):
+        try:
+            return sorted(distinct, key=key)
+        except TypeError:
+            continue
+    return distinct
 
 
 def _is_real(value: object) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import Condition
-from wagegap.errors import DataError, WagegapError, no_column
+from wagegap.errors import DataError, FormulaError, WagegapError, no_column, shown
 from wagegap.estimation.expressions import value_of
 from wagegap.estimation.formula import check_attributes
 from wagegap.estimation.functions import check_functions
@@ -59,7 +59,10 @@ def condition_values(frame: pd.DataFrame, condition: Condition, purpose: str) ->
     for name in names:
         if name not in frame.columns:
             raise no_column(name, frame.columns, purpose)
-    return value_of(tree, {name: frame[name] for name in names}, {})
+    value = value_of(tree, {name: frame[name] for name in names}, {})
+    if isinstance(value, str | list) or value is None:
+        raise FormulaError(f"{shown(condition)} gives {shown(value)} {purpose}, where each row needs a value.")
+    return value
 
 
 def asks_for_missing(condition: str) -> bool:

@@ -28,7 +28,7 @@ from wagegap.errors import (
     listing,
     warn,
 )
-from wagegap.estimation.column_types import fault_of, held_by, mostly_digits, number_or_nan
+from wagegap.estimation.column_types import LEAST, fault_of, held_by, mostly_digits, number_or_nan, refuse_sizes
 from wagegap.estimation.formula import Column, FormulaParts, Matrix, design_matrix, factors_of, required_columns
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.ledger import Ledger
@@ -225,16 +225,19 @@ def free_name(frame: pd.DataFrame, name: str) -> str:
 
 
 def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise where a column holds lists, dicts or arrays, by which no row can be told from another, or 1 beside '1'.
+    """Raise where a column holds lists, dicts, arrays or complex numbers, which are no keys, or 1 beside '1'.
 
     >>> check_keys(pd.DataFrame({"iso3": ["KOR", "USA"]}), ["iso3"])
     """
     for name in names:
+        check_column(name, frame.columns, "for a key")
         column = frame[name]
+        if pd.api.types.is_complex_dtype(column.dtype):
+            raise DataError(f"{name!r} {fault_of(column)}; they are no keys by which rows are told apart.")
         held = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else ""
         if held not in ("mixed", "mixed-integer"):
             continue
-        odd = [value for value in column if isinstance(value, list | dict | set | np.ndarray)]
+        odd = [value for value in column if not _is_hashable(value)]
         if not odd:
             check_one_type(column.dropna().unique().tolist(), repr(name))
         else:
@@ -242,6 +245,15 @@ def check_keys(frame: pd.DataFrame, names: Sequence[str]) -> None:
                 f"{name!r} holds a {type(odd[0]).__name__} in {len(odd):,} of {len(column):,} rows, such as "
                 f"{str(odd[0])[:40]}: they cannot be keys by which rows are told apart. Use numbers or text."
             )
+
+
+def _is_hashable(value: object) -> bool:
+    """Whether a value can be told from others by what it is: a tuple of lists cannot."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def check_columns_meet(
@@ -287,8 +299,7 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
     odd = {name: held for name in columns if (held := held_by(frame[name])) != "numbers"}
     written = factors_of(expression) if odd else set()
     for name, held in odd.items():
-        if name in written and held in ("text", "category", "objects"):
-            check_keys(frame, [name])
+        if name in written and held in ("text", "category"):
             _check_levels(frame[name])
         if held == "category":
             continue
@@ -296,7 +307,7 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
         as_number = [use for use in uses if not (_CATEGORICAL.match(use) or _COMPARED.search(use))]
         if held == "text" and name in as_number:
             _check_digits(frame[name])
-        elif held in ("mixed", "complex") or (held in ("dates", "durations") and as_number):
+        elif held in ("mixed", "complex") or (held in ("dates", "durations", "objects") and as_number):
             advice = f". Where its values are levels of a factor write C({name})"
             advice = ", or make the column a category where that is what it is" if held == "mixed" else advice
             raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held != 'complex' else ''}.")
@@ -332,9 +343,12 @@ def _check_digits(column: pd.Series[Any]) -> None:
 def _check_finite(
     values: FloatArray, name: str, frame: pd.DataFrame, columns: Sequence[str], kind: type[DataError]
 ) -> None:
-    """Raise where a transformation has no finite value."""
+    """Raise where a transformation has no finite value, or one too large to be squared."""
     bad = ~np.isfinite(values)
     if not bad.any():
+        refuse_sizes(values, repr(name), len(values))
+        if 0 < np.abs(values).max(initial=0.0) < LEAST:
+            refuse_sizes(values[values != 0], repr(name), len(values), least=LEAST)
         return
     source = frame.loc[bad, [c for c in columns if c in frame]].head(3).to_dict("records")
     kinds = []

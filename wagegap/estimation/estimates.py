@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import Alpha, AnyArray, BoolArray, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, BoolArray, Count, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -43,13 +43,14 @@ from wagegap.errors import (
     refuse_rows,
     shown,
 )
-from wagegap.estimation.column_types import as_numbers
+from wagegap.estimation.carriers import as_pandas
+from wagegap.estimation.column_types import as_numbers, refuse_sizes
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis, wald_test
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.named import by_name, with_index_columns
+from wagegap.estimation.named import by_name
 from wagegap.estimation.spec import Spec
 from wagegap.estimation.units import (
     check_not_mixed,
@@ -70,7 +71,7 @@ _SHOWN = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
 SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsandwich", "joint", "none")
 
 
-@public
+@public_class
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """Labelled parameters with a covariance that travels.
@@ -218,7 +219,10 @@ class Estimates:
 
     def degrees(self, contrast: FloatArray) -> float:
         """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources."""
-        return self._degrees([contrast @ matrix for matrix in self.maps])
+        weights = np.asarray(contrast)
+        if weights.shape != self.values.shape or weights.dtype.kind not in "iuf":
+            raise OptionError(f"contrast={shown(contrast)} must hold {len(self.values)} numbers, one a parameter.")
+        return self._degrees([weights @ matrix for matrix in self.maps])
 
     def _degrees(self, images: Sequence[FloatArray]) -> float:
         """Degrees of freedom of a contrast that is these contrasts of the sources' columns."""
@@ -297,24 +301,25 @@ class Estimates:
         """Say the covariance in one phrase."""
         return "; ".join(dict.fromkeys(source.describe() for source in self.sources))
 
-    def draws(self, reps: int, *, rng: RngLike = None) -> FloatArray:
+    def draws(self, reps: Count, *, rng: RngLike = None) -> FloatArray:
         """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
         generator, parts = np.random.default_rng(rng), zip(self.sources, self.maps, strict=True)
         return np.asarray(sum(source.draws(generator, reps) @ matrix.T for source, matrix in parts))
 
     # new objects -----------------------------------------------------------------------------------------------
 
-    def select(self, rows: Any = None, /, **keys: Any) -> Estimates:
+    def select(self, rows: AnyArray | Sequence[int] | slice | int | None = None, /, **keys: Any) -> Estimates:
         """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`)."""
         mask = np.ones(len(self.values), dtype=bool)
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
             values = _levels_wanted(name, wanted)
-            if not self.labels[name].isin(values).all():
+            wanted_rows = _holds_one_of(self.labels[name], values)
+            if not wanted_rows.all():
                 known = self.labels[name].dropna().unique().tolist()
                 check_keys_meet(values, known, f"select({name}=...)", ("those wanted", "the labels"))
-            mask &= self.labels[name].isin(values).to_numpy()
+            mask &= wanted_rows
         chosen = self._chosen(rows, mask)
         if chosen.size == 0:
             raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
@@ -481,11 +486,11 @@ class Estimates:
         >>> points.in_unit("log").params.tolist()
         [0.06, 0.25]
         """
-        frame = _as_frame(frame)
+        frame = as_pandas(frame)
         by = [by] if isinstance(by, str) else list(by)
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
-        for name in [*by, estimate, *([std_error] if std_error and vcov is None else [])]:
+        for name in [*by, estimate, *([std_error] if std_error is not None and vcov is None else [])]:
             if name not in frame:
                 raise no_column(name, frame.columns, "in the table")
         check_keys(frame, by)
@@ -499,10 +504,12 @@ class Estimates:
         values = as_numbers(frame[estimate], repr(estimate))
         unusable = f" values of {estimate!r} are missing or infinite: drop these rows."
         refuse_rows(~np.isfinite(values), DataError, "", unusable)
+        refuse_sizes(values, repr(estimate), len(values))
         labels["unit"] = settle_log_points(values, labels["unit"].tolist(), as_stated=as_stated)
         # A difference of shares may be negative, so the size alone is held against the unit.
         check_share(np.abs(values[(labels["unit"] == "share").to_numpy()]), "share", f"column {estimate!r}")
-        cells = labels[by].astype(str).agg(" ".join, axis=1).tolist() if by else []
+        written = {key: labels[key].map(str) if labels[key].dtype == object else labels[key].astype(str) for key in by}
+        cells = [" ".join(key) for key in zip(*written.values(), strict=True)]
         terms = [" ".join(pair) for pair in zip(cells, labels["term"].astype(str), strict=True)] if by else []
         vcov = by_name(vcov, [frame.index.tolist(), cells, terms or labels["term"].tolist()], "vcov")
         matrix = _stated_covariance(frame, std_error, vcov)
@@ -593,15 +600,22 @@ def join_estimates(first: Any, *others: Any, independent: bool = False, title: s
 
 def _levels_wanted(name: str, wanted: Any) -> list[Any]:
     """Levels of a label that are chosen, one or several of them."""
-    if isinstance(wanted, Sequence | np.ndarray | pd.Series | pd.Index | set | range) and not isinstance(
-        wanted, str | bytes
-    ):
+    listed = isinstance(wanted, Sequence | np.ndarray | pd.Series | pd.Index | set | range)
+    if listed and not isinstance(wanted, str | bytes) and getattr(wanted, "ndim", 1) == 1:
         values = list(wanted)
         if all(isinstance(value, Hashable) for value in values):
             return values
     elif isinstance(wanted, Hashable) and (np.isscalar(wanted) or not hasattr(wanted, "__dict__")):
         return [wanted]
     raise OptionError(f"{name}={shown(wanted)} must be a level of {name!r}, or a list of levels.")
+
+
+def _holds_one_of(labels: pd.Series[Any], values: Sequence[Any]) -> BoolArray:
+    """Rows whose label is one of some values; of values that no column of labels can hold, an error."""
+    try:
+        return labels.astype(object).isin(values).to_numpy(dtype=bool)  # text of Arrow takes no half characters
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{labels.name}={shown(values)} are no levels of {labels.name!r}.") from error
 
 
 def _join_all(parts: Sequence[Estimates], *, independent: bool) -> Estimates:
@@ -727,23 +741,10 @@ def _stated_covariance(frame: pd.DataFrame, std_error: str | None, vcov: AnyArra
     if std_error is None:
         return np.where(np.eye(n) > 0, np.nan, 0.0)
     errors = as_numbers(frame[std_error], repr(std_error))
+    refuse_sizes(errors[np.isfinite(errors)], repr(std_error), n)
     unusable = f" values of {std_error!r} are negative or infinite; leave empty what is unknown."
     refuse_rows((errors < 0) | np.isinf(errors), CovarianceError, "", unusable)
     return np.diag(errors**2)
-
-
-def _as_frame(table: Any) -> pd.DataFrame:
-    """A table of any library as pandas."""
-    try:
-        if isinstance(table, dict):
-            table = pd.DataFrame(table)
-        elif hasattr(table, "to_pandas"):
-            table = table.to_pandas()
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{type(table).__name__} cannot be made a data frame: {error}.") from error
-    if not isinstance(table, pd.DataFrame):
-        raise DataError(f"{type(table).__name__} is not a data frame: give pandas, polars, Arrow or a dict of columns.")
-    return with_index_columns(table)
 
 
 def _own(result: Any) -> Estimates:

@@ -238,10 +238,18 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
     _refuse_bar(expression)
     names = _sum_of_columns(frame, expression)
     if names is None:
-        return _evaluated(frame, expression)
+        return _check_distinct(_evaluated(frame, expression))
     constant = not _NO_CONSTANT.search(expression)
     columns = [*([Column("Intercept", "1")] if constant else []), *(Column(name, name, (name,)) for name in names)]
-    return Matrix(_side_by_side(frame, names, constant=constant), tuple(columns), {})
+    return _check_distinct(Matrix(_side_by_side(frame, names, constant=constant), tuple(columns), {}))
+
+
+def _check_distinct(matrix: Matrix) -> Matrix:
+    """Raise where two columns of a matrix have one name, as a column `Intercept` beside the constant."""
+    if len(set(matrix.names)) == len(matrix.names):
+        return matrix
+    twice = next(name for name in matrix.names if matrix.names.count(name) > 1)
+    raise FormulaError(f"two regressors are called {twice!r}: rename the column, or leave the constant out (- 1).")
 
 
 def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
@@ -336,6 +344,8 @@ def _structure(expression: str) -> tuple[Any, dict[str, Node]]:
 def _aliased(node: Node, nodes: dict[str, Node]) -> str:
     """A side of a formula in operators and aliases f0, f1, ... of its factors, which are added to `nodes`."""
     match node:
+        case Name("1"):  # the engine's own name of the constant
+            raise FormulaError("a column called '1' is the constant where it is a term of its own: rename the column.")
         case Name(name):
             return _alias(name, node, nodes)
         case Call():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing, shown
 from wagegap.estimation.column_types import finite_numbers
@@ -17,10 +17,11 @@ from wagegap.estimation.column_types import finite_numbers
 __all__ = ["TestResult", "parse_hypothesis", "wald_test"]
 
 _SINGULAR = 1e-13  # eigenvalue of a correlation matrix, relative to the largest, that is rounding
+_PIECE = re.compile(r"(^\s*[-+]|\s[-+]\s|^)\s*((?:(?!\s[-+]\s).)+)", re.DOTALL)
 _NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
 
 
-@public
+@public_methods
 @dataclass(frozen=True, slots=True)
 class TestResult:
     """A test of linear hypotheses.
@@ -78,8 +79,10 @@ def parse_hypothesis(
             )
         return rows, np.broadcast_to(right, (len(rows),)), f"{len(rows)} linear hypotheses"
     if not isinstance(hypothesis, str | Sequence):
-        raise OptionError(f"a hypothesis is text such as 'USA = KOR', or rows of coefficients, not {hypothesis!r}.")
+        raise OptionError(f"{shown(hypothesis)} is no hypothesis: give text such as 'USA = KOR', or coefficients.")
     texts = [hypothesis] if isinstance(hypothesis, str) else [str(text) for text in hypothesis]
+    if not texts:
+        raise OptionError(f"hypothesis={shown(hypothesis)} restricts nothing: give text such as 'USA = KOR'.")
     parsed = [_parse_row(text, names) for text in texts]
     return np.array([row for row, _ in parsed]), np.array([right for _, right in parsed]), "; ".join(texts)
 
@@ -145,22 +148,30 @@ def _parse_side(text: str, names: Sequence[str]) -> tuple[FloatArray, float]:
     """Split a sum at plus and minus signs that stand free, and read each piece."""
     row, constant = np.zeros(len(names)), 0.0
     position = {name: i for i, name in enumerate(names)}
-    for sign, piece in re.findall(r"(^\s*[-+]|\s[-+]\s|^)\s*((?:(?!\s[-+]\s).)+)", text.strip()):
+    for sign, piece in _PIECE.findall(text.strip()):
         factor = -1.0 if sign.strip() == "-" else 1.0
         if _NUMBER.match(piece):
-            constant += factor * float(piece)
+            constant += factor * _finite(piece)
             continue
         # Names of powers and interactions hold asterisks themselves.
         coefficient, star, name = ("", "", piece) if piece.strip() in position else _split_coefficient(piece)
         if star:
             if not _NUMBER.match(coefficient):
                 raise OptionError(f"{coefficient.strip()!r} in {text!r} is not a number.")
-            factor *= float(coefficient)
+            factor *= _finite(coefficient)
         name = name.strip()
         if name not in position:
             raise OptionError(f"no parameter {name!r}.{did_you_mean(name, names)} There are {listing(names)}.")
         row[position[name]] += factor
     return row, constant
+
+
+def _finite(number: str) -> float:
+    """A number of a hypothesis."""
+    value = float(number)
+    if not np.isfinite(value):
+        raise OptionError(f"{shown(number)} in a hypothesis is larger than any number.")
+    return value
 
 
 def _split_coefficient(piece: str) -> tuple[str, str, str]:

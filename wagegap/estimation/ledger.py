@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 
 __all__ = ["Ledger", "Loss"]
 
@@ -30,7 +30,7 @@ class Loss:
     weight: float
 
 
-@public
+@public_methods
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Account of a sample; append-only.

@@ -26,6 +26,7 @@ import pandas as pd
 
 from wagegap._typing import AnyArray, IntArray
 from wagegap.errors import DataError, listing
+from wagegap.estimation.design import check_keys
 
 __all__ = ["Periods", "natural_order", "order_periods"]
 
@@ -99,6 +100,8 @@ def order_periods(column: pd.Series[Any]) -> Periods:
     ...
     wagegap.errors.DataError: periods 'when' are text without a known order, such as 'before', 'after'. ...
     """
+    name = str(column.name or "period")
+    check_keys(column.to_frame(name), [name])
     codes, levels = pd.factorize(column)
     labels = pd.Series(levels, name=column.name)
     found = _values_of(labels)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 from wagegap._display.markup import to_html, to_markdown
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
@@ -25,7 +25,7 @@ from wagegap.estimation.ledger import Ledger
 __all__ = ["Result", "draw_estimates"]
 
 
-@public
+@public_methods
 @dataclass(frozen=True, eq=False)
 class Result:
     """Result of a stage: estimates with a joint covariance, and their account.
@@ -41,7 +41,7 @@ class Result:
     __reduce__ = reduce_with_version
 
     def __init_subclass__(cls) -> None:
-        public(cls)
+        public_methods(cls)
 
     # numbers ---------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from wagegap._typing import AnyArray
 from wagegap.errors import CountryError, DataWarning, MissingValueError, listing, refuse_rows, warn
+from wagegap.estimation.design import check_keys
 from wagegap.panel.country_spellings import code_of, names, near_name, no_country, numeric_codes, numeric_no_country
 
 __all__ = ["country_code", "country_name", "hold_countries", "normalise_countries", "read_countries"]
@@ -63,6 +64,8 @@ def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[An
     """Return codes as `normalise_countries` does, and what a ledger should say of how they were read."""
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     label = "the country column" if column.name is None else repr(column.name)
+    name = str(column.name or "country")
+    check_keys(column.to_frame(name), [name])
     codes, values = pd.factorize(column)
     written = [str(value).strip() for value in values]
     blank = [-1, *(i for i, text in enumerate(written) if not text)]
@@ -111,7 +114,7 @@ def hold_countries(keys: pd.DataFrame) -> bool:
 def _figure(value: Any) -> int | None:
     """Whole number that a value is or spells; None for everything else."""
     if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+)(?:\.0*)?\s*", value)
+        found = re.fullmatch(r"\s*(\d{1,18})(?:\.0*)?\s*", value)
         return int(found[1]) if found else None
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     return int(value) if number and float(value).is_integer() else None

@@ -29,6 +29,10 @@ __all__ = ["code_of", "folded", "names", "near_name", "no_country", "numeric_cod
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "'": "", "’": "",
                           "`": "", "´": ""})  # fmt: skip
 _SILENT = frozenset({"the", "of", "and"})
+_TWICE = re.compile(r"\s*(.+?)\s*(?:\((.+)\)|\[(.+)\]|(?: [-–]|:|,) (.+))\s*")
+"""A name and its code."""
+_LONGEST = 200
+"""Characters of a name; what is longer is none."""
 _MOST = 64
 """So many readings of a name's abbreviations are tried."""
 _FIRST_OF_MANY = 100
@@ -74,7 +78,7 @@ def code_of(text: str) -> str | None:
     named = _codes().get(text.strip().upper()) or _looked_up(text, _spellings())
     if named is not None or _looked_up(text, _others()) is not None:
         return named
-    twice = re.fullmatch(r"\s*(.+?)\s*(?:\((.+)\)|\[(.+)\]|(?: [-–]|:|,) (.+))\s*", text)  # a name and its code
+    twice = _TWICE.fullmatch(text) if len(text) <= _LONGEST else None
     if twice is None:
         return None
     pieces = {_codes().get(piece.upper()) or _looked_up(piece, _spellings()) for piece in twice.groups() if piece}

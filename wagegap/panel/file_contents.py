@@ -9,6 +9,7 @@ fetched; pipes, devices and folders are not files of rows. What is packed is not
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import io
 import os
@@ -21,7 +22,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 from xml.parsers import expat
 
-from wagegap.errors import DataError, OptionError, listing
+from wagegap.errors import DataError, OptionError, listing, shown
 
 __all__ = ["check_content", "check_path", "open_text", "parquet_columns"]
 
@@ -81,6 +82,13 @@ def check_path(path: Any) -> str:
             f"{text!r} is an address: nothing is fetched from the network. Download the file first, hold its SHA-256 "
             "against the publisher's, and give the path of the copy."
         )
+    try:
+        os.stat(text)
+    except UnicodeEncodeError as error:
+        raise DataError(f"{text!r} holds half a character, which no path has.") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DataError(f"{shown(text)} is longer than a path can be.") from error
     return text
 
 

@@ -35,6 +35,7 @@ from wagegap.errors import (
     refuse_rows,
     warn,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.column_types import held_by, number_or_nan
 from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
@@ -43,7 +44,7 @@ from wagegap.panel.countries import read_countries
 from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice
 from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
-from wagegap.panel.panel import Panel, as_pandas, check_columns, make_panel
+from wagegap.panel.panel import Panel, check_columns, make_panel
 from wagegap.panel.roles import Roles
 from wagegap.panel.value_labels import LabelUse, apply_labels
 
@@ -85,9 +86,9 @@ def read_panel(  # noqa: PLR0913
     columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
     encoding: str | None = None,
-    sep: str | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
+    sep: Annotated[str, "one character"] | None = None,
+    decimal: Annotated[str, "one character, '.' or ','"] | None = None,
+    thousands: Annotated[str, "one character"] | None = None,
     sheet: str | int | None = None,
     progress: bool = False,
 ) -> Panel:
@@ -184,6 +185,8 @@ def read_panel(  # noqa: PLR0913
             raise ColumnError(f"{name} has no column {column!r}.{hint}")
     if pattern is not None:
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
+    if country is not None:
+        check_keys(frame, [country])
     if country is not None and country_names == "normalise":
         codes, said = read_countries(frame[country])
         frame, notes = frame.assign(**{country: codes}), (*notes, *said)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public_class
 from wagegap._typing import AnyArray, BoolArray, Condition, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -27,29 +27,23 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
-from wagegap.estimation.column_types import fault_of, held_by, number_or_nan
+from wagegap.estimation.carriers import as_pandas
+from wagegap.estimation.column_types import LARGEST_WEIGHT, LEAST_WEIGHT, fault_of, held_by, number_or_nan, refuse_sizes
 from wagegap.estimation.conditions import condition_values
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.ledger import Ledger
-from wagegap.estimation.named import with_index_columns
 from wagegap.estimation.periods import order_periods
 from wagegap.panel.alignment import align
 from wagegap.panel.roles import Roles
 from wagegap.panel.transitions import next_outcomes
 
-__all__ = ["Panel", "as_pandas", "as_panel", "check_columns", "make_panel"]
-
-_NUMBERS: dict[str, Any] = {
-    "floating": "Float64", "mixed-integer-float": "Float64", "integer": "Int64", "boolean": "boolean"
-}  # fmt: skip
+__all__ = ["Panel", "as_panel", "check_columns", "make_panel"]
 
 _HASHED_ROWS = 2_000_000
-_NATIVE: dict[str, Any] = {"i": np.int64, "u": np.uint64, "f": np.float64}
-_BYTES = 8
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """Rows of workers with declared roles.
@@ -251,6 +245,7 @@ class Panel:
                 f"weights {name!r} are negative in {negative:,} and infinite in {infinite:,} of {len(values):,} rows: "
                 "mend them, or filter those rows out."
             )
+        refuse_sizes(values[values > 0], f"weights {name!r}", len(values), least=LEAST_WEIGHT, most=LARGEST_WEIGHT)
         if len(values) and not values.any():
             raise DataError(f"weights {name!r} are zero in all {len(values):,} rows: nothing is left to weight.")
         if self.roles.weight_kind == "frequency":
@@ -374,15 +369,17 @@ class Panel:
 
     def _mask(self, condition: Condition | BoolArray | pd.Series[bool]) -> BoolArray:
         mask: Any = condition
+        evaluated = False
         if isinstance(condition, str) or callable(condition):
-            mask = condition_values(self.frame, condition, "for the condition")
+            mask, evaluated = condition_values(self.frame, condition, "for the condition"), True
         labelled = isinstance(mask, pd.Series) and len(mask) == len(self)
         if labelled and not mask.index.equals(self.frame.index):
             raise DataError(
                 "the index of the condition is not that of panel.frame: build it from panel.frame, or pass "
                 "condition.to_numpy() if it has the panel's rows in their order."
             )
-        values = np.asarray(self.align(mask, "condition") if labelled else mask)
+        # What was evaluated on the panel's frame stands in its rows already.
+        values = np.asarray(self.align(mask, "condition") if labelled and not evaluated else mask)
         if values.shape != (len(self),):
             raise DataError(f"a condition must give true or false for each of the {len(self):,} rows.")
         known = pd.notna(values)
@@ -449,74 +446,16 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
 def _is_keyed(frame: pd.DataFrame, roles: Roles) -> bool:
     """Say whether no two rows share country, worker and period."""
     keys = [name for name in (roles.country, roles.worker, roles.period) if name is not None]
-    return roles.worker is not None and not frame.duplicated(keys).any()
+    if roles.worker is None:
+        return False
+    check_keys(frame, keys)
+    return not frame.duplicated(keys).any()
 
 
 def _total(weights: FloatArray) -> float:
-    """Sum of the weights that are numbers; whoever uses the others is told."""
-    return float(weights[np.isfinite(weights)].sum())
-
-
-def as_pandas(data: Any) -> pd.DataFrame:
-    """Turn any data frame into pandas: pandas, polars, Arrow, or whatever offers `to_pandas` or an Arrow stream.
-
-    Columns of Python's objects that hold numbers and nothing else become numbers, so that no formula takes them for
-    levels of a factor; levels of an index that have names become columns.
-
-    >>> as_pandas({"age": pd.Series([30, 41, None], dtype=object)})["age"].dtype
-    Int64Dtype()
-    """
-    try:
-        frame = data if isinstance(data, pd.DataFrame) else _converted(data)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{type(data).__name__} cannot be made a data frame: {error}.") from error
-    if isinstance(frame, pd.DataFrame):
-        return _with_numbers(with_index_columns(frame))
-    hint = "; simulate_panel(...).panel is the panel" if hasattr(data, "panel") else ""
-    hint = "; give data.collect()" if hasattr(data, "collect") else hint
-    raise DataError(
-        f"{type(data).__name__} is not a data frame: give pandas, polars or Arrow; read_panel(path) reads a file{hint}."
-    )
-
-
-def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns of objects that are all numbers as such; whole ones stay whole where some are missing."""
-    if not frame.columns.is_unique:
-        return frame
-    objects = [name for name, kind in frame.dtypes.items() if pd.api.types.is_object_dtype(kind)]
-    held = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in objects}
-    typed = {name: _typed(frame[name], _NUMBERS[kind]) for name, kind in held.items() if kind in _NUMBERS}
-    typed |= {name: frame[name].astype(_NATIVE[kind.kind]) for name, kind in frame.dtypes.items() if _is_foreign(kind)}
-    changed = frame.copy(deep=False) if typed else frame
-    for name, column in typed.items():
-        changed[name] = column
-    return changed
-
-
-def _is_foreign(kind: Any) -> bool:
-    """Whether numbers have the bytes of another machine, or more of them than a float."""
-    return isinstance(kind, np.dtype) and kind.kind in _NATIVE and (not kind.isnative or kind.itemsize > _BYTES)
-
-
-def _typed(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
-    """A column of objects in the type of what it holds; numbers too large for that stay as they are."""
-    try:
-        return column.astype(kind) if column.hasnans else column.infer_objects()
-    except (OverflowError, TypeError, ValueError):
-        return column
-
-
-def _converted(data: Any) -> Any:
-    """What the data offer of themselves: pandas, an Arrow stream, or columns; None where they offer nothing."""
-    if isinstance(data, pd.Series):
-        return None
-    if hasattr(data, "to_pandas"):
-        return data.to_pandas()
-    if hasattr(data, "__arrow_c_stream__"):
-        import pyarrow as pa
-
-        return pa.table(data).to_pandas()
-    return pd.DataFrame(data) if isinstance(data, dict) else None
+    """Sum of the weights that are numbers; whoever uses the others, or too large ones, is told."""
+    with np.errstate(over="ignore"):
+        return float(weights[np.isfinite(weights)].sum())
 
 
 def _fingerprint(frame: pd.DataFrame) -> str:
@@ -525,6 +464,6 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     digest = hashlib.sha256(f"{frame.shape}{list(map(str, frame.columns))}".encode())
     try:
         digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
-    except TypeError:
-        digest.update(pd.util.hash_pandas_object(some.astype(str), index=False).to_numpy().tobytes())
+    except TypeError:  # lists, bytes and other things without a hash
+        digest.update(pd.util.hash_pandas_object(some.astype(object).map(repr), index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]

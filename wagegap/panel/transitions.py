@@ -14,6 +14,7 @@ import pandas as pd
 
 from wagegap._typing import CodeArray, FloatArray, IntArray
 from wagegap.errors import DuplicateKeyError, MissingValueError, listing, refuse_rows
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.periods import order_periods
 from wagegap.panel.roles import Roles
 
@@ -45,6 +46,7 @@ def next_outcomes(
     DataError
         Where periods are text whose order is not known.
     """
+    check_keys(frame, list(_watched(roles).values()))
     periods = order_periods(frame[roles.period])
     refuse_rows(
         periods.codes < 0, MissingValueError, f"period {roles.period!r} is missing in ", " rows: filter them out."

@@ -28,9 +28,9 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.panel.countries import country_name
 from wagegap.panel.events import known_numbers
-from wagegap.panel.panel import as_pandas
 
 __all__ = ["plot_corridors"]
 

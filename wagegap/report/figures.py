@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,8 @@ def plot_forest(
     22
     """
     named = results if isinstance(results, Mapping) else {"": results}
+    if not named:
+        raise DataError("there are no results to draw.")
     frame = pd.concat([_rows(str(name), value, alpha) for name, value in named.items()], ignore_index=True)
     units = list(dict.fromkeys(frame["unit"]))
     if len(units) > 1:
@@ -106,7 +108,11 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
 
 @public
 def plot_transitions(
-    transitions: Transitions, *, cells: Mapping[str, Any] | None = None, at_most: int = 12, ax: AxesLike = None
+    transitions: Annotated[Transitions, "a result of fit_transitions"],
+    *,
+    cells: Mapping[str, Any] | None = None,
+    at_most: Count = 12,
+    ax: AxesLike = None,
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -141,8 +147,6 @@ def plot_transitions(
     >>> len(plot_transitions(moves))
     2
     """
-    if not isinstance(transitions, Transitions):
-        raise DataError(f"a matrix of moves needs Transitions of fit_transitions, not {type(transitions).__name__}.")
     return transitions.plot(ax, at_most=at_most, **dict(cells or {}))
 
 
@@ -266,7 +270,7 @@ def plot_effects(
     return draw_effects({name: estimates for name, (estimates, _) in effects.items()}, what=what, ax=ax, alpha=alpha)
 
 
-def _effects(result: Any, which: str, exit: str | None) -> tuple[Estimates, str]:
+def _effects(result: Any, which: Literal["effects", "elasticities"], exit: str | None) -> tuple[Estimates, str]:
     """Effects or elasticities of a result, and the exit they are on."""
     if isinstance(result, Exits):
         return result.of_exit(which, exit)

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 from wagegap._display.axes import written
 from wagegap._display.files import save_figure, write_whole
 from wagegap._display.markup import POLICY
@@ -74,7 +74,7 @@ class Finding:
     kind: str = "finding"
 
 
-@public
+@public_methods
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """A study carried out.

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_methods
 from wagegap._display.files import write_whole
 from wagegap._display.markup import to_html, to_html_page, to_latex, to_markdown
 from wagegap._display.numbers import (
@@ -112,7 +112,7 @@ class _Entry:
     notes: tuple[str, ...]
 
 
-@public
+@public_methods
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table that can be read, shown and saved.
@@ -385,8 +385,6 @@ def _chosen_keys(entries: Sequence[_Entry], rows: Sequence[str] | None) -> list[
     every = list(dict.fromkeys(key for entry in entries for key in entry.rows))
     if rows is None:
         return every
-    if isinstance(rows, str):
-        raise OptionError(f"rows={rows!r} is one string; give a list of terms, [{rows!r}].")
     names = {key: (key[1], _name(key), " ".join(key[0])) for key in every}
     for wanted in rows:
         if not any(wanted in called for called in names.values()):
@@ -419,8 +417,6 @@ def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) 
             *[name for name in present if name not in (*_ORDER, *_LAST)],
             *(n for n in _LAST if n in present),
         ]
-    if isinstance(wanted, str):
-        raise OptionError(f"statistics={wanted!r} is one string; give a list, [{wanted!r}].")
     these = f"Known: {listing(known, limit=20)}." if known else "No result offers any."
     check_known(wanted, known, lambda name, hint: OptionError(f"statistics: no result has {name!r}.{hint} {these}"))
     return list(dict.fromkeys(wanted))

@@ -40,7 +40,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
-from wagegap.estimation.design import check_regressors
+from wagegap.estimation.design import check_keys, check_regressors
 from wagegap.estimation.formula import FormulaParts, design_matrix, required_columns, split_formula
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
@@ -156,7 +156,7 @@ def oaxaca_offers(*args: Any, **options: Any) -> Decomposition:
 
 def _equations(panel: Panel, group: str, selection: str | Mapping[Any, str]) -> dict[Any, FormulaParts]:
     """Selection equation of each group that has one."""
-    check_column(group, panel.frame.columns, "for group")
+    check_keys(panel.frame, [group])
     levels = panel.frame[group].dropna().unique().tolist()
     formulas = dict.fromkeys(levels, selection) if isinstance(selection, str) else selection
     equations = {}

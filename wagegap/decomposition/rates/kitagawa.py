@@ -47,7 +47,7 @@ _CELLS_AT_MOST = 2_000
 def kitagawa(  # noqa: PLR0913
     data: Any,
     outcome: str,
-    factors: str | Sequence[str],
+    factors: ColumnNames,
     *,
     group: ColumnName,
     groups: GroupsLike = None,

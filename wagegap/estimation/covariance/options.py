@@ -22,7 +22,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_class, public_methods
 from wagegap._typing import (
     AnyArray,
     CodeArray,
@@ -124,7 +124,7 @@ class RowLabels(Protocol):
         """Return the whole sample, rows that were filtered out included, and the place of each row in it."""
 
 
-@public
+@public_methods
 class _Option:
     """What every covariance answers; each says where it differs."""
 
@@ -192,7 +192,7 @@ class _Option:
         return {}
 
 
-@public
+@public_methods
 class _Analytic(_Option):
     """A covariance of scores, V = sum_k s_k S'K_k S; by default with one term, K by the object's name."""
 
@@ -232,7 +232,7 @@ class _Analytic(_Option):
         return degrees
 
 
-@public
+@public_methods
 class _Replicated(_Option):
     """A covariance of estimates refitted with other weights."""
 
@@ -240,7 +240,7 @@ class _Replicated(_Option):
     replicated: ClassVar[Literal[True]] = True
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Robust(_Analytic):
     """Analytic covariance from scores.
@@ -322,7 +322,7 @@ class Robust(_Analytic):
         return [kept[name] for name in self.needs]
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Survey(_Analytic):
     """Taylor linearisation of a stratified sample of units, drawn in one stage or several.
@@ -359,10 +359,10 @@ class Survey(_Analytic):
 
     adjusts_wald: ClassVar[bool] = True
 
-    psu: str | tuple[str, ...]
+    psu: Annotated[str | tuple[str, ...], "the name of a column, or of one for each stage"]
     strata: Annotated[str, "the name of one column: strata are of the first stage"] | None = None
     lonely: Lonely | LonelyAlias = "raise"
-    fpc: str | tuple[str, ...] | None = None
+    fpc: Annotated[str | tuple[str, ...], "the name of a column, or of one for each stage"] | None = None
     lonely_domains: bool = False
 
     def __post_init__(self) -> None:
@@ -434,7 +434,7 @@ class Survey(_Analytic):
         return () if self.fpc is None else (self.fpc,) if isinstance(self.fpc, str) else self.fpc
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Dyadic(_Analytic):
     """Rows are pairs, such as flows; those with a member in common may be correlated (Aronow, Samii and Assenova 2015).
@@ -468,7 +468,7 @@ class Dyadic(_Analytic):
         return {str(self): Dyads.from_keys(str(self), panel.source, first, second)}
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Conley(_Analytic):
     """Rows whose places are near may be correlated (Conley 1999).
@@ -510,7 +510,7 @@ class Conley(_Analytic):
         return {str(self): Places(str(self), panel.source, latitude, longitude, self.km, self.kernel)}
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class DriscollKraay(_Analytic):
     """Rows of near periods may be correlated, whatever their unit (Driscoll and Kraay 1998).
@@ -538,7 +538,7 @@ class DriscollKraay(_Analytic):
         return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags))}
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class NeweyWest(_Analytic):
     """Rows of near periods of one unit may be correlated (Newey and West 1987).
@@ -568,7 +568,7 @@ class NeweyWest(_Analytic):
         return {str(self): Spells(str(self), panel.source, panel.periods(self.period, rows), int(self.lags), units)}
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class BeckKatz:
     """Errors of units are correlated within a period, alike in all periods (Beck and Katz 1995); for `fit_linear`.
@@ -586,7 +586,7 @@ class BeckKatz:
         return f"BeckKatz({self.unit}, {self.period})"
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Replicates(_Replicated):
     """Replicate weights that the survey supplies: V = sum_r c_r (b_r - b)(b_r - b)'.
@@ -617,7 +617,7 @@ class Replicates(_Replicated):
 
     by_country: ClassVar[bool] = True
 
-    columns: tuple[str, ...] = ()
+    columns: Annotated[str | tuple[str, ...], "the name of a column, or a list of them"] = ()
     kind: ReplicateKind | None = None
     fay: float = 0.0
     scales: tuple[float, ...] | None = None
@@ -687,7 +687,7 @@ class Replicates(_Replicated):
         return ReplicateWeights(GivenWeights(matrix), None, None, scale, self.kind, design, centre=self.centre)
 
 
-@public
+@public_class
 @dataclass(frozen=True, slots=True)
 class Bootstrap(_Replicated):
     """Pairs bootstrap of rows or of clusters.

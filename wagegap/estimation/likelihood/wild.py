@@ -205,8 +205,11 @@ class WildDraws:
     def _drawn_at(self, d: float) -> FloatArray:
         if self.curve is None:
             return self.drawn
-        # t*(d) = (c0 + c1 d) / (c2 + c3 d + c4 d^2)^1/2, each sum zero where it is nothing beside its parts
+        # t*(d) = (c0 + c1 d) / (c2 + c3 d + c4 d^2)^1/2, each sum zero where it is nothing beside its parts; both are
+        # divided by s = max(1, |d|), so that no d is too large
+        s = max(1.0, abs(d))
         c0, c1, c2, c3, c4 = self.curve
+        d, c0, c2, c3 = d / s, c0 / s, c2 / s / s, c3 / s
         square, size = c2 + d * (c3 + d * c4), c2 + abs(d * c3) + d * d * c4
         move, moves = c0 + d * c1, np.abs(c0) + abs(d) * np.abs(c1)
         error = np.sqrt(np.where(square <= _NOTHING * size, 0.0, square))

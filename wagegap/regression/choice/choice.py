@@ -28,8 +28,18 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
-from wagegap._typing import AxesLike, BoolArray, ColumnName, Condition, FloatArray, Formula, SmallSample, WeightKind
-from wagegap.errors import DataWarning, OptionError, did_you_mean, listing, warn
+from wagegap._typing import (
+    AxesLike,
+    BoolArray,
+    ColumnName,
+    Condition,
+    FloatArray,
+    Formula,
+    Label,
+    SmallSample,
+    WeightKind,
+)
+from wagegap.errors import DataWarning, OptionError, check_column, did_you_mean, listing, warn
 from wagegap.estimation.cellwise import relate
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.estimates import Estimates
@@ -158,6 +168,8 @@ class Choice(Result):
 
     def matrix(self, pairs: Estimates) -> pd.DataFrame:
         """Return elasticities or substitution as a table: a row for each alternative, a column for each changed one."""
+        for column in ("alternative", "changed"):
+            check_column(column, pairs.labels.columns, "among the labels of pairs")
         frame = pairs.labels.assign(value=pairs.values)
         wide = frame.pivot_table(index="alternative", columns="changed", values="value", sort=False)
         return wide.reindex(index=self.model.levels, columns=self.model.levels)
@@ -230,7 +242,7 @@ def fit_choice(  # noqa: PLR0913
     nests: Annotated[Mapping[str, Sequence[Any]], "a dict of nest -> alternatives"] | None = None,
     common_dissimilarity: bool = False,
     scaled: bool = True,
-    base: Any = None,
+    base: Label | None = None,
     population: Mapping[Any, float] | None = None,
     cov: CovLike | None = None,
     small_sample: SmallSample = "stata",

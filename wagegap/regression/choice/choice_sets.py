@@ -405,7 +405,7 @@ def _sorted(values: AnyArray) -> list[Any]:
 
 
 def _categorical(column: pd.Series[Any], levels: Sequence[Any]) -> pd.Categorical:
-    return pd.Categorical(column, categories=list(levels))
+    return pd.Categorical(column.astype(object), categories=list(levels))
 
 
 def _codes_of(column: pd.Series[Any], levels: Sequence[Any]) -> IntArray:
@@ -567,12 +567,12 @@ def typical_means(choices: Choices) -> dict[str, Any]:
     typical = {
         name: rows.sums_by_level(weights * used[name].to_numpy(dtype=float)) / total
         if name in numbers
-        else used[name].mode().iloc[0]
+        else [used[name].mode().iloc[0]] * len(total)
         for name in needed
     }
     means = pd.DataFrame(typical, index=range(len(total)))
     means[columns.alternative] = pd.Categorical(choices.model.levels, categories=choices.model.levels)
-    anchors = [means.iloc[[0]].assign(**{n: level}) for n in needed if n not in numbers for level in used[n].unique()]
+    anchors = [means.iloc[[0]].assign(**{n: [level]}) for n in needed if n not in numbers for level in used[n].unique()]
     stateful = re.search(_STATEFUL, columns.regressors) is not None
     return dict(variables=tuple(numbers), means=None if stateful else pd.concat([*anchors, means], ignore_index=True))
 

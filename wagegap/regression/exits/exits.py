@@ -287,7 +287,7 @@ class Exits(Result):
         first = ~pd.Series(cells).duplicated().to_numpy()
         return replace(self, incidence=own.map(matrix, labels=own.labels[first].assign(exit="any")))
 
-    def of_exit(self, kind: str, exit: str | None) -> tuple[Estimates, str]:
+    def of_exit(self, kind: Literal["effects", "elasticities"], exit: str | None) -> tuple[Estimates, str]:
         """Return effects or elasticities of one exit, or of all, and its name where it is one.
 
         Parameters

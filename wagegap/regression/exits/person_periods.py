@@ -152,7 +152,8 @@ class Evaluator:
         chosen = np.arange(n) if rows is None else rows
         changed = self.frame.iloc[chosen].copy()
         for name, value in values.items():
-            changed[name] = pd.Series(value, index=changed.index, dtype=self.frame[name].dtype)
+            each = [value] * len(changed) if isinstance(value, tuple) else value
+            changed[name] = pd.Series(each, index=changed.index, dtype=self.frame[name].dtype)
         x = design_matrix(pd.concat([self.frame, changed], ignore_index=True), self.expression).values
         known = self.design.x[:, : self.width]
         if x.shape[1] != self.width or not np.allclose(x[:n], known, rtol=1e-9, atol=1e-12):

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_methods
 from wagegap._typing import (
     Alpha,
     AnyArray,
@@ -63,7 +63,7 @@ __all__ = ["WildBootstrap", "wild_bootstrap"]
 _COARSE = 0.05
 
 
-@public
+@public_methods
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WildBootstrap:
     """A wild cluster bootstrap test.

@@ -32,6 +32,7 @@ from wagegap.errors import (
     listing,
     warn,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, ScoreSource, StatedSource
@@ -46,7 +47,6 @@ from wagegap.estimation.reliability import (
 )
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.scores import score_source
-from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.exact import lies_on_line, rounding_of, unknown_below, without_rounding

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wagegap._arguments import public
+from wagegap._arguments import public_methods
 from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
@@ -343,14 +343,14 @@ class FittedLink(Result):
         raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
 
 
-@public
+@public_methods
 class Answer(ABC):
     """An answer to a question about a link: frozen, with a sentence, a frame and a figure."""
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
-        public(cls)
+        public_methods(cls)
 
     @abstractmethod
     def in_words(self) -> str:

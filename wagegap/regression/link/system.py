@@ -31,10 +31,10 @@ from wagegap.errors import (
     OptionError,
     listing,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import estimates_of, match_cells, positions
 from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments, solve_params
 from wagegap.regression.link.setup import Setup, build_setup

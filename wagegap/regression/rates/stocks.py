@@ -26,6 +26,7 @@ from wagegap.errors import (
     listing,
     refuse_rows,
 )
+from wagegap.estimation.column_types import LARGEST_WEIGHT, refuse_sizes
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.estimates import Estimates
@@ -122,6 +123,8 @@ def _counts(table: FrameLike, keys: Sequence[str], abroad: str, domestic: str) -
     refuse_rows(
         bad, UnitError, "stocks must be counts that are not negative, nor both zero: ", f" rows are not, first {first}."
     )  # fmt: skip
+    for name, counts in ((abroad, a), (domestic, d)):
+        refuse_sizes(counts, repr(name), len(table), most=LARGEST_WEIGHT)
     return a, d
 
 
@@ -134,4 +137,5 @@ def _errors(table: FrameLike, abroad: str | None, domestic: str | None) -> list[
     for fault, bad in (("negative", stated < 0), ("infinite: leave unknown ones missing", np.isinf(stated))):
         if bad.any():
             raise CovarianceError(f"{int(bad.sum())} standard errors of stocks are {fault}.")
+    refuse_sizes(stated[np.isfinite(stated)], "standard errors of stocks", len(stated), most=LARGEST_WEIGHT)
     return [errors[0], np.zeros(len(table)) if abroad is not None and domestic is None else errors[1]]

@@ -18,8 +18,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wagegap._typing import FloatArray, RngLike
+from wagegap._typing import FloatArray, IntArray, RngLike
 from wagegap.errors import check_option, listing
+from wagegap.estimation.covariance.definite import repair_covariance
 from wagegap.estimation.likelihood.simex import GRID, Extrapolant, extrapolate, paired_draws
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.exact import rounding_of, unknown_below
@@ -41,20 +42,23 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
 
 def extrapolated(problem: LinkProblem, naive: Naive, options: Options) -> LinkFit:
     """Simulation and extrapolation of any naive estimator."""
-    params, cov, _ = fit_simex(problem, naive, draws=options.draws, rng=options.rng)
+    params, cov, metric, _ = _fit(problem, naive, draws=options.draws, rng=options.rng)
     size = rounding_of(1 + np.abs(problem.x @ params), problem.x)
     negative = np.diag(cov) < -(size**2)
+    cov, n_repaired = _without_negative(cov, metric, np.flatnonzero(~negative))
     below = listing(problem.names[i] for i in np.flatnonzero(negative))
-    said = (
+    notes = {
         f"The variance of {below} extrapolates below zero: the curve does not hold for errors so large, and the "
-        "standard error is unknown."
-    )
+        "standard error is unknown.": negative.any(),
+        f"The extrapolated covariance gave {n_repaired} combination{'s' * (n_repaired > 1)} of coefficients a negative "
+        "variance, which is set to zero: more draws=, or method='eiv', has a covariance of its own.": n_repaired > 0,
+    }
     few = min(options.draws, _DRAWS_WITHOUT)
     without = delete_groups(problem, lambda part, _: fit_simex(part, naive, draws=few, rng=options.rng)[0])
     return LinkFit(
         params, unknown_below(cov, size), f"{options.draws:,} draws of errors at each of {len(GRID)} sizes, quadratic",
         without=without[:, problem.estimated[0]], problem=problem,
-        notes=(said,) if negative.any() else (),
+        notes=tuple(note for note, holds in notes.items() if holds),
     )  # fmt: skip
 
 
@@ -95,6 +99,14 @@ def fit_simex(
     >>> fit_simex(LinkProblem.build(2 * x[:, 0] + 1, x), least_squares, draws=10)[0].round(10)
     array([2., 1.])
     """
+    params, cov, _, means = _fit(problem, naive, draws=draws, extrapolant=extrapolant, rng=rng)
+    return params, cov, means
+
+
+def _fit(
+    problem: LinkProblem, naive: Naive, *, draws: int, extrapolant: Extrapolant = "quadratic", rng: RngLike = 0
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Coefficients, covariance V+ - V-, its size V+ + V-, and the mean coefficients at each multiple."""
     check_option("extrapolant", extrapolant, ("quadratic", "linear", "rational"))
     # Draws of (e, v_1, ..., v_p), shape (draws, 1 + p, n), with mean exactly zero
     errors = paired_draws(problem.joint(), draws, np.random.default_rng(rng))
@@ -102,11 +114,27 @@ def fit_simex(
     scales = np.concatenate([[0.0], GRID])
     fits = [naive(*_worsened(problem, errors[:1] if c == 0 else errors, float(np.sqrt(c)))) for c in scales]
     means = np.array([b.mean(axis=0) for b, _ in fits])
-    # mean naive covariance less the covariance of the draws
-    spreads = np.array([v.mean(axis=0) - (np.cov(b, rowvar=False) if len(b) > 1 else 0.0) for b, v in fits])
+    # N_s the mean naive covariance, S_s that of the draws, w_s the weights of the end of the curve in its points:
+    #   V = sum over s of w_s (N_s - S_s),   M = sum over s of |w_s| (N_s + S_s)
+    naives = np.array([v.mean(axis=0) for _, v in fits])
+    drawn = np.array([np.cov(b, rowvar=False) if len(b) > 1 else np.zeros_like(v[0]) for b, v in fits])
     params = extrapolate(scales, means, extrapolant)
-    flat = extrapolate(scales, spreads.reshape(len(scales), -1), "linear" if extrapolant == "linear" else "quadratic")
-    return params, flat.reshape(spreads.shape[1:]), means
+    curve: Extrapolant = "linear" if extrapolant == "linear" else "quadratic"
+    flat = extrapolate(scales, (naives - drawn).reshape(len(scales), -1), curve)
+    weights = extrapolate(scales, np.eye(len(scales)), curve)
+    metric = np.einsum("s,sij->ij", np.abs(weights), naives + drawn)
+    return params, flat.reshape(naives.shape[1:]), metric, means
+
+
+def _without_negative(cov: FloatArray, metric: FloatArray, among: IntArray) -> tuple[FloatArray, int]:
+    """Covariance in which no combination of some coefficients has a negative variance, and how many had one."""
+    block = np.ix_(among, among)
+    repaired = repair_covariance(cov[block], metric[block])
+    if not repaired.n_directions:
+        return cov, 0
+    out = cov.copy()
+    out[block] = repaired.matrix
+    return out, repaired.n_directions
 
 
 def least_squares(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:

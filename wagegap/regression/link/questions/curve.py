@@ -34,11 +34,11 @@ from wagegap.errors import (
     did_you_mean,
     listing,
 )
+from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.estimation.units import check_one_unit
-from wagegap.panel.panel import as_pandas
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
 from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.fitted import Answer, t_test
