@@ -316,8 +316,8 @@ def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[
     if isinstance(first, tuple) and first in levels:  # a level that is a tuple itself
         first = [first]
     firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
-    for level in firsts:
-        check_label("groups[0]", level)
+    for part in (part for level in firsts for part in (level if isinstance(level, tuple) else (level,))):
+        check_label("groups[0]", part)
     if not firsts or len(set(firsts)) < len(firsts):
         raise OptionError(f"groups={groups!r} names {'a group twice' if firsts else 'no group'} before {second!r}.")
     for level in firsts:

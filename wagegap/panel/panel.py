@@ -462,7 +462,7 @@ def _written(value: object) -> str:
     """A value as Python writes it, or its type where it cannot be written."""
     try:
         return repr(value)
-    except Exception:  # noqa: BLE001 - whatever the value's own code raises
+    except Exception:
         return type(value).__name__
 
 

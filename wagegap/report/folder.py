@@ -24,6 +24,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import sys
 import threading
 import time
@@ -146,7 +147,7 @@ def page_mark(folder: str | os.PathLike[str]) -> tuple[int, int] | None:
         page = (_target(folder) / FILES[0]).stat()
     except (OSError, ValueError):
         return None
-    return page.st_ino, page.st_mtime_ns
+    return (page.st_ino, page.st_mtime_ns) if stat.S_ISREG(page.st_mode) else None
 
 
 def standing(folder: str | os.PathLike[str]) -> str:
