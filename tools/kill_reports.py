@@ -307,8 +307,11 @@ def fill_a_disk(tally, runs, rng):
             subprocess.run(["umount", str(disk)], check=True)
 
 
-def run_all(runs, seed, room, *, parts=("savings", "commands", "calls", "sizes", "disk"), stride=1):
-    """Run the parts; return outcomes and faults."""
+PARTS = ("savings", "commands", "calls", "sizes", "disk")
+
+
+def run_all(runs, seed, room, *, parts=PARTS, stride=1, told=lambda tally: None):
+    """Run the parts, and tell after each; return outcomes and faults."""
     rng, tally = random.Random(seed), Tally(room)
     for name in ("old", "new"):
         tally.reference(name, small_study(name).save)
@@ -328,23 +331,27 @@ def run_all(runs, seed, room, *, parts=("savings", "commands", "calls", "sizes",
     }  # fmt: skip
     for part in parts:
         jobs[part]()
+        told(tally)
     return tally
+
+
+def show(tally):
+    """Print what happened so far, a line for each kind of failure."""
+    for kind in dict.fromkeys(kind for kind, _ in tally.outcomes):
+        figures = {state: n for (one, state), n in tally.outcomes.items() if one == kind}
+        print(f"{kind:28}{'  '.join(f'{state} {n}' for state, n in figures.items())}")
+    print(f"faults {len(tally.faults)}", *tally.faults, sep="\n  ", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=50, help="of each signal and size (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--parts", nargs="+", default=["savings", "commands", "calls", "sizes", "disk"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
     with tempfile.TemporaryDirectory() as room:
-        tally = run_all(options.runs, options.seed, Path(room), parts=options.parts)
-    kinds = list(dict.fromkeys(kind for kind, _ in tally.outcomes))
-    for kind in kinds:
-        figures = {state: n for (one, state), n in tally.outcomes.items() if one == kind}
-        print(f"{kind:28}{'  '.join(f'{state} {n}' for state, n in figures.items())}")
-    print(f"faults {len(tally.faults)}", *tally.faults, sep="\n  ")
+        tally = run_all(options.runs, options.seed, Path(room), parts=options.parts, told=show)
     return bool(tally.faults)
 
 

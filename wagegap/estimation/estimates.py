@@ -441,7 +441,7 @@ class Estimates:
     @classmethod
     def from_table(  # noqa: PLR0913
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
         by: ColumnNames = ("iso3",),
         estimate: str = "b",
@@ -457,8 +457,8 @@ class Estimates:
 
         Parameters
         ----------
-        frame : DataFrame
-            A row for each parameter.
+        frame : data frame
+            Of pandas, polars or Arrow, or a dict of columns: a row for each parameter.
         by : sequence of str
             Columns of cell keys.
         estimate, std_error : str

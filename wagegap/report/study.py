@@ -254,7 +254,7 @@ def _link_parts(entries: Mapping[str, Any], named: Mapping[str, Mapping[str, Any
     yield fit(name, f"Link, {label}", premiums=premiums)
     if entries.get("without_cross_block"):
         yield fit(f"{name}_no_cross", f"Link, {label}, cross block left out", premiums=premiums.without_units())
-    left_out = countries(f"[[links]] {name!r}: leave_out", entries.get("leave_out", []))
+    left_out = countries("leave_out", entries.get("leave_out", []), f"[[links]] {name!r}")
     if left_out:
         yield from _without_countries(f"Link, {label}", left_out, premiums, functools.partial(fit, f"{name}_without"))
 

@@ -21,10 +21,10 @@ from typing import Any
 import pandas as pd
 
 from wagegap._arguments import flaw_of
-from wagegap.errors import StudyError, WagegapError, check_known, did_you_mean, listing
+from wagegap.errors import CountryError, StudyError, WagegapError, check_known, did_you_mean, listing
 from wagegap.estimation.formula import split_formula
 from wagegap.panel.countries import country_code, normalise_countries
-from wagegap.panel.country_spellings import names as country_names
+from wagegap.panel.country_spellings import near_name
 from wagegap.panel.files import SUFFIXES
 from wagegap.panel.load import read_panel
 from wagegap.regression.link.fit import fit_link
@@ -256,7 +256,7 @@ def _check_links(content: Mapping[str, Any]) -> None:
         if not isinstance(flag, bool):
             raise StudyError(f"{where}: without_cross_block = {_short(flag)} must be true or false.")
         check_kinds(where, fit_link, without(options, *LINK_TAKES))
-        left_out = countries(f"{where}: leave_out", options.get("leave_out", []))
+        left_out = countries("leave_out", options.get("leave_out", []), where)
         names += [name, *([f"{name}_no_cross"] if options.get("without_cross_block") else [])]
         names += [f"{name}_without"] if left_out else []
     _check_names("[[links]]", names)
@@ -373,18 +373,26 @@ def whole(name: str, value: object) -> int:
     return value
 
 
-def countries(name: str, value: object) -> list[str]:
-    """Return the codes of countries that an entry names, by code or name."""
+def countries(name: str, value: object, where: str = "") -> list[str]:
+    """Return the codes of countries that an entry names, by code or name.
+
+    Raises
+    ------
+    StudyError, CountryError
+        For something that is no list of names, or a name that is no country's.
+    """
+    begins = f"{where}: " if where else ""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Sequence) or not all(isinstance(one, str) for one in names):
-        raise StudyError(f"{name} = {_short(value)} must be a list of countries, such as ['KOR', 'USA'].")
+        raise StudyError(f"{begins}{name} = {_short(value)} must be a list of countries, such as ['KOR', 'USA'].")
     try:
         return [str(iso3) for iso3 in normalise_countries(pd.Series(list(names), name=name, dtype=object))]
     except WagegapError as error:
         odd = next((one for one in names if country_code(one) is None), "")
-        hint = did_you_mean(odd, [*country_names().values(), *country_names()])
-        raise StudyError(
-            f"{name}: no country is called {_short(odd)}.{hint} Give its English name or ISO code."
+        near = near_name(odd)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise CountryError(
+            f"{begins}{name!r} names no country by {_short(odd)}.{hint} Give its English name or its ISO code."
         ) from error
 
 
