@@ -71,6 +71,7 @@ __all__ = [
     "refuse_rows",
     "shown",
     "warn",
+    "written",
 ]
 
 _WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")
@@ -255,6 +256,18 @@ class _Writer(reprlib.Repr):
         return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text
 
 
+def written(value: object, write: Callable[[object], str] = repr) -> str:
+    """Return a value as Python writes it, however long, or its type where it cannot be written.
+
+    >>> written(["KOR", 3])
+    "['KOR', 3]"
+    """
+    try:
+        return write(value)
+    except Exception:  # whatever the value's own code raises
+        return f"<{type(value).__name__}>"
+
+
 def _cut(text: str, limit: int) -> str:
     """The beginning of a text that is longer than `limit`."""
     return text if len(text) <= limit else f"{text[:limit]}..."
@@ -274,7 +287,7 @@ def listing(items: Iterable[object], limit: int = 8) -> str:
     >>> listing(["KOR", "USA", "JPN"], limit=2)
     'KOR, USA and 1 more'
     """
-    texts = [_cut(str(item), 250) for item in items]
+    texts = [_cut(written(item, str), 250) for item in items]
     if len(texts) <= limit:
         return ", ".join(texts)
     return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
@@ -467,7 +480,7 @@ def check_one_type(values: Iterable[object], what: str) -> None:
 
 def _plain_key(key: object, *, zeros: bool = False) -> str:
     """A key without its type, capitals and spaces, '1' of 1, 1.0 and ' 1', and unless kept without leading zeros."""
-    text = str(key).strip().casefold().removesuffix(" 00:00:00").removesuffix("t00:00:00.000000000")
+    text = written(key, str).strip().casefold().removesuffix(" 00:00:00").removesuffix("t00:00:00.000000000")
     number = _WHOLE.fullmatch(text)
     if number is None:
         return text

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import wagegap as wg
+from wagegap._display.axes import literal
 from wagegap.errors import CovarianceError, OptionError
 
 # names are data -------------------------------------------------------------------------------------------------------
@@ -64,7 +65,8 @@ def test_groups_of_any_name_are_the_same_groups(door, facts):
         gap.plot()
         if hasattr(gap, "plot_densities"):
             ax = gap.plot_densities()
-            assert [line.get_label() for line in ax.get_lines()][:2] == [sizes["name_first"], sizes["name_second"]]
+            names_drawn = [literal(sizes["name_first"]), literal(sizes["name_second"])]
+            assert [line.get_label() for line in ax.get_lines()][:2] == names_drawn
         plt.close("all")
 
 

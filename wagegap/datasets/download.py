@@ -33,6 +33,7 @@ from wagegap.errors import (
 
 __all__ = ["KnownFile", "data_folder", "difference", "download", "downloads", "published_files"]
 
+_LONGEST_WAIT = 1_000_000
 _CHUNK = 1 << 18
 _HINTS = {
     404: "The publisher may have moved it: give its present address as url=.",
@@ -144,8 +145,8 @@ def download(
         raise OptionError(f"url= is the address of one file; {len(names)} names are given.")
     if url is not None and not _is_address(url):
         raise OptionError(f"url={url!r} must be an address that begins with http:// or https://.")
-    if not timeout > 0:
-        raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0.")
+    if not 0 < timeout < _LONGEST_WAIT:
+        raise OptionError(f"timeout={timeout!r} must be a number of seconds above 0, below {_LONGEST_WAIT:,}.")
     home = data_folder(folder)
     wanted = [published_files()[each] if url is None else replace(published_files()[each], url=url) for each in names]
     paths = [_ensure(one, home, overwrite=overwrite, timeout=timeout, progress=progress) for one in wanted]
@@ -224,10 +225,12 @@ def data_folder(folder: str | os.PathLike[str] | None) -> Path:
         raise DataError(
             "no folder for downloads: pass folder=, or set WAGEGAP_DATA to the folder that is to hold them."
         )
-    if not isinstance(named, str | os.PathLike):
-        raise OptionError(f"folder={named!r} must be the path of a folder.")
     home = Path(named)
-    if not home.is_dir():
+    try:
+        there = home.is_dir()
+    except (OSError, ValueError):  # a name that no folder can have
+        there = False
+    if not there:
         raise DataError(f"no folder {str(home)!r}: make it first, or name another by folder= or WAGEGAP_DATA.")
     return home
 

@@ -26,6 +26,7 @@ from wagegap.errors import (
     check_column,
     listing,
     refuse_rows,
+    written,
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.column_types import LARGEST_WEIGHT, LEAST_WEIGHT, fault_of, held_by, number_or_nan, refuse_sizes
@@ -458,14 +459,6 @@ def _total(weights: FloatArray) -> float:
         return float(weights[np.isfinite(weights)].sum())
 
 
-def _written(value: object) -> str:
-    """A value as Python writes it, or its type where it cannot be written."""
-    try:
-        return repr(value)
-    except Exception:
-        return type(value).__name__
-
-
 def _fingerprint(frame: pd.DataFrame) -> str:
     """Hash of the content; of more than two million rows, from as many evenly spaced."""
     some = frame.iloc[:: -(-len(frame) // _HASHED_ROWS)]
@@ -473,5 +466,5 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     try:
         digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
     except TypeError:  # lists, bytes and other things without a hash
-        digest.update(pd.util.hash_pandas_object(some.astype(object).map(_written), index=False).to_numpy().tobytes())
+        digest.update(pd.util.hash_pandas_object(some.astype(object).map(written), index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -29,6 +29,7 @@ from wagegap.errors import (
     check_column,
     did_you_mean,
     listing,
+    shown,
     warn,
 )
 from wagegap.estimation.cellwise import Rows
@@ -393,7 +394,9 @@ def _levels(column: pd.Series[Any], base: Any) -> list[Any]:
     if base is None:
         return levels
     if base not in levels:
-        raise OptionError(f"base={base!r} is no alternative.{did_you_mean(base, levels)} There are: {listing(levels)}.")
+        raise OptionError(
+            f"base={shown(base)} is no alternative.{did_you_mean(base, levels)} There are: {listing(levels)}."
+        )
     return [base, *(level for level in levels if level != base)]
 
 
