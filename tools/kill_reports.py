@@ -290,7 +290,7 @@ def fill_a_disk(tally, runs, rng):
     disk = tally.room / "disk"
     disk.mkdir()
     for _ in range(runs):
-        size = rng.randrange(200, 500)
+        size = rng.randrange(150, 330)
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(disk)]
         if subprocess.run(command, capture_output=True).returncode:
             tally.outcomes["a full disk", "not possible here"] += 1
