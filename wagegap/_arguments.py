@@ -459,7 +459,8 @@ def _refusal(kinds: _Kinds, name: str, value: Any) -> str:
             first = first or flaw
     if first or not kinds:
         return first
-    if isinstance(value, str) and not _refusal(kinds, name, [value]):
+    plain = any(kind.lists and kind.words.startswith("a list") for kind in kinds)
+    if plain and isinstance(value, str) and not _refusal(kinds, name, [value]):
         return f"{name}={shown(value)} is one string; give a list, [{shown(value)}]."
     judges = [kind.flaw for kind in kinds if kind.flaw is not None and (kind.known or (kind.rule and len(kinds) == 1))]
     refused = judges[0](name, value) if judges else ""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from wagegap.errors import WagegapError
 from wagegap.estimation.conditions import condition_values
-from wagegap.estimation.expressions import FUNCTIONS
 from wagegap.estimation.formula import design_matrix, split_formula, split_offset
+from wagegap.estimation.functions import FUNCTIONS
 from wagegap.estimation.grammar import parse_condition, parse_side, written
 
 ROWS = pd.DataFrame(

@@ -11,9 +11,9 @@ from test_honest_formulas import with_gaps
 
 import wagegap as wg
 from wagegap.errors import FormulaError
-from wagegap.estimation import grammar
-from wagegap.estimation.expressions import FUNCTIONS
+from wagegap.estimation import expressions, formula, grammar
 from wagegap.estimation.formula import design_matrix, split_formula
+from wagegap.estimation.functions import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "formulas.md").read_text(encoding="utf-8")
@@ -78,6 +78,12 @@ def test_names_numbers_and_operators_are_read_as_the_page_says():
     same = [code(row[1]) for row in terms if len(code(row[1])) == 2 and "exper" in row[1]]
     assert all(design_matrix(frame, short).names == design_matrix(frame, long).names for short, long in same)
     assert len(same) == 1
+
+
+def test_the_limits_of_the_page_are_those_that_hold():
+    said = re.search(r"brackets (\S+) deep, (\S+)\s+operators .*, (\S+) terms .*, splines of (\S+) columns", PAGE)
+    kept = grammar._DEEPEST, grammar._MOST_MARKS, formula._MOST_TERMS, expressions._MOST
+    assert [int(number.replace(",", "")) for number in said.groups()] == list(kept)
 
 
 def test_the_messages_of_the_page_are_those_that_are_said():

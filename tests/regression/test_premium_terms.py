@@ -183,7 +183,7 @@ def test_a_cell_of_one_kind_has_an_average(workers):
 def test_what_at_cannot_be_is_said(workers):
     right = "ai * female + exper"
     for at, message in (
-        ("average", "Known: None, 'mean'"),
+        ("average", "Known: 'mean', or a dict"),
         ({"femal": 1}, "Did you mean 'female'"),
         ({"exper": 1}, "It differs with female"),
         ({"female": "yes"}, "is a number"),

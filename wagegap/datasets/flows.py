@@ -18,12 +18,13 @@ World Bank Group and LinkedIn (2020). Digital Data for Development: jobs, skills
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
+from wagegap._typing import ColumnName
 from wagegap.datasets.layout import layout
 from wagegap.datasets.local import (
     PathLike,
@@ -344,9 +345,9 @@ def read_emigration_rates(
 @public
 def complete_pairs(
     flows: Any,
-    countries: Sequence[str] | int | None = None,
+    countries: Annotated[Sequence[Any] | int, "codes in a list, or the number of countries"] | None = None,
     *,
-    value: str | None = None,
+    value: ColumnName | None = None,
     by_year: bool = True,
 ) -> pd.DataFrame:
     """Return every ordered pair of countries, with zero where a table lists nothing.

@@ -26,7 +26,7 @@ from scipy import stats
 from wagegap._arguments import public, public_class
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
-from wagegap._typing import Alpha, AnyArray, BoolArray, Count, FloatArray, IntArray, RngLike, SmallSample
+from wagegap._typing import Alpha, AnyArray, BoolArray, ColumnNames, Count, FloatArray, IntArray, RngLike, SmallSample
 from wagegap._version import reduce_with_version
 from wagegap.errors import (
     ColumnError,
@@ -441,9 +441,9 @@ class Estimates:
     @classmethod
     def from_table(  # noqa: PLR0913
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
-        by: Sequence[str] = ("iso3",),
+        by: ColumnNames = ("iso3",),
         estimate: str = "b",
         std_error: str | None = "se",
         term: str | None = None,
@@ -457,8 +457,8 @@ class Estimates:
 
         Parameters
         ----------
-        frame : DataFrame
-            A row for each parameter.
+        frame : data frame
+            Of pandas, polars or Arrow, or a dict of columns: a row for each parameter.
         by : sequence of str
             Columns of cell keys.
         estimate, std_error : str

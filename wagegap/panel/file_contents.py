@@ -27,6 +27,7 @@ from wagegap.errors import DataError, OptionError, listing, shown
 __all__ = ["check_content", "check_path", "open_text", "parquet_columns"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
 _PICKLES = (".pkl", ".pickle", ".joblib", ".p")
 _PICKLE = "a Python pickle, which can run any code when it is opened"
 _SEEN = 512
@@ -125,10 +126,9 @@ def parquet_columns(path: str, wanted: Callable[[str], bool] | None) -> list[str
     """
     import pyarrow.parquet as pq
 
-    about = pq.read_metadata(path)
-    schema = (about.metadata or {}).get(b"ARROW:schema", b"")
-    if b"arrow.py_extension_type" in base64.b64decode(schema):
+    if _has_pickled_type(path):
         raise DataError(f"{path!r} holds a pickled type of Python, which is not opened: write plain columns.")
+    about = pq.read_metadata(path)
     columns = None if wanted is None else list(filter(wanted, pq.read_schema(path).names))
     width = about.num_columns if columns is None else len(columns)
     values, most = about.num_rows * width * 8, _most(os.path.getsize(path))
@@ -138,6 +138,22 @@ def parquet_columns(path: str, wanted: Callable[[str], bool] | None) -> list[str
             f"{os.path.getsize(path):,}: more than {most:,} are not read. Choose columns=, or split the file."
         )
     return columns
+
+
+def _has_pickled_type(path: str) -> bool:
+    """Whether the footer of a parquet file holds a schema of Arrow with a type of Python's own, which is a pickle.
+
+    Read from the bytes: Arrow itself may unpickle the type as soon as it looks at the schema.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        file.seek(max(size - 8, 0))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(size - 8 - length, 0))
+        footer = file.read(length)
+    # a byte that counts the text may read like its first letter: each of four beginnings is tried
+    texts = (match[0].rstrip(b"=")[shift:] for match in _BASE64.finditer(footer) for shift in range(4))
+    return any(b"arrow.py_extension_type" in base64.b64decode(text[: len(text) // 4 * 4]) for text in texts)
 
 
 def open_text(path: str) -> BinaryIO:

@@ -70,7 +70,7 @@ class _Part:
 
 @public
 def study(
-    source: Annotated[str | Path | Mapping[str, Any], "the path of a TOML file, or its content"] | None = None,
+    source: Annotated[str | Path | Mapping[Any, Any], "the path of a TOML file, or its content"] | None = None,
     *,
     progress: bool = False,
 ) -> Study:

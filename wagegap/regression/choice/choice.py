@@ -21,7 +21,7 @@ Train, K. (2009). Discrete Choice Methods with Simulation, 2nd ed., chapters 3 a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -239,7 +239,7 @@ def fit_choice(  # noqa: PLR0913
     chooser: ColumnName,
     alternative: ColumnName,
     chosen: ColumnName | None = None,
-    nests: Annotated[Mapping[str, Sequence[Any]], "a dict of nest -> alternatives"] | None = None,
+    nests: Annotated[Mapping[str, Any], "a dict of nest -> alternatives"] | None = None,
     common_dissimilarity: bool = False,
     scaled: bool = True,
     base: Label | None = None,

@@ -24,7 +24,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -114,10 +114,10 @@ def grogger_hanson(  # noqa: PLR0913
     *,
     origin: ColumnName,
     destination: ColumnName,
-    movers: Sequence[str],
-    stayers: Sequence[str],
-    origin_wages: Sequence[str],
-    destination_wages: Sequence[str],
+    movers: Annotated[Sequence[ColumnName], "two columns, in a list"],
+    stayers: Annotated[Sequence[ColumnName], "two columns, in a list"],
+    origin_wages: Annotated[Sequence[ColumnName], "two columns, in a list"],
+    destination_wages: Annotated[Sequence[ColumnName], "two columns, in a list"],
     costs: str = "",
     cov: CovLike | None = None,
     subpop: Condition | BoolArray | None = None,
