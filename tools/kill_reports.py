@@ -155,9 +155,9 @@ def kill_savings(tally, runs, rng):
     """Kill the process that saves in turn."""
     from wagegap.report.folder import recover
 
-    folder, state = place(tally, tally.room / "savings"), "old"
     for i in range(runs * len(SIGNALS)):
         number = SIGNALS[i % len(SIGNALS)]
+        folder = place(tally, tally.room / "savings")
         child, said_by = saving(folder)
         with said_by:
             said_by.readline()
@@ -172,8 +172,8 @@ def kill_savings(tally, runs, rng):
         if number == signal.SIGKILL:
             tally.outcomes[kind, "had to be undone" if halfway else "whole at once"] += 1
             recover(folder)
-        before = [line.split()[1] for line in lines if line.startswith("written")][-1:] or [state]
-        state = tally.judge(kind, folder, said=said, expected={"before": before[0], "after": target[0]})
+        before = [line.split()[1] for line in lines if line.startswith("written")][-1:] or ["old"]
+        tally.judge(kind, folder, said=said, expected={"before": before[0], "after": target[0]})
 
 
 def kill_commands(tally, runs, rng):
@@ -290,7 +290,7 @@ def fill_a_disk(tally, runs, rng):
     disk = tally.room / "disk"
     disk.mkdir()
     for _ in range(runs):
-        size = rng.randrange(200, 500)
+        size = rng.randrange(150, 330)
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(disk)]
         if subprocess.run(command, capture_output=True).returncode:
             tally.outcomes["a full disk", "not possible here"] += 1

@@ -23,6 +23,8 @@ from wagegap.errors import WagegapError
 if TYPE_CHECKING:
     from wagegap.report.page import Study
 
+_UNSEEN = object()
+"""In place of the page that stood when the run began, until it has been looked at."""
 _REFUSED, _UNPRINTED, _INTERRUPTED = 2, 1, 128
 """Exit codes: nothing done; done, but not printed; by a signal, whose number is added."""
 
@@ -47,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--version", action="version", version=f"wagegap {__version__}")
     options = parser.parse_args(arguments)
-    from wagegap.report.folder import page_mark
-
-    before: Any = None
+    before: Any = _UNSEEN
     _fill_streams()
     try:
         with _stoppable() as signals:
+            from wagegap.report.folder import page_mark
+
             before = page_mark(options.output)
             return _run(options.study, options.output, signals, progress=not options.quiet)
     except WagegapError as error:
@@ -100,7 +102,7 @@ def _stands(error: BaseException, output: str, before: Any) -> str:
     """Which report stands after an interruption: saving notes it on the error, and the page that is there shows it."""
     from wagegap.report.folder import NEW, page_mark, standing
 
-    state = standing(output) if page_mark(output) == before else NEW
+    state = standing(output) if before is _UNSEEN or page_mark(output) == before else NEW
     return " ".join(getattr(error, "__notes__", [])) or f"{state}."
 
 

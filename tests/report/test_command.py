@@ -14,6 +14,7 @@ import pytest
 
 import wagegap
 from wagegap.__main__ import main
+from wagegap.report.folder import page_mark
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and streams of POSIX")
 
@@ -171,3 +172,20 @@ def test_a_signal_after_the_report_does_not_deny_it(small, monkeypatch, capsys):
         assert main([str(small), "-o", "out", "-q"]) == 130
         assert capsys.readouterr().err == "wagegap: interrupted. The new report stands.\n"
     assert (small.parent / "out" / "report.html").is_file()
+
+
+def test_a_signal_before_the_first_look_does_not_make_a_report_new(small, monkeypatch, capsys):
+    monkeypatch.chdir(small.parent)
+    (small.parent / "out").mkdir()
+    (small.parent / "out" / "report.html").write_text("an older one")
+    looked = []
+
+    def interrupted(folder):
+        looked.append(folder)
+        if len(looked) == 1:
+            raise KeyboardInterrupt
+        return page_mark(folder)
+
+    monkeypatch.setattr("wagegap.report.folder.page_mark", interrupted)
+    assert main([str(small), "-o", "out", "-q"]) == 130
+    assert capsys.readouterr().err == "wagegap: interrupted. The old report stands.\n"
