@@ -154,6 +154,7 @@ class _Signature:
     needed: tuple[tuple[int, str], ...]
     further: _Parameter | None
     free: _Parameter | None
+    lists: bool
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Raise unless the arguments go with the parameters, and each is of a kind that its parameter takes.
@@ -173,13 +174,13 @@ class _Signature:
                 self._check_value(named, name, value)
                 if named.listed and _stands_for_a_list(value):
                     kwargs[name] = list(value)
-        if any(one.listed and _stands_for_a_list(value) for one, value in zip(self.in_order, args, strict=False)):
-            listed = [one.listed for one in self.in_order] + [False] * len(args)
-            return tuple(
-                list(value) if is_list and _stands_for_a_list(value) else value
-                for is_list, value in zip(listed, args, strict=False)
-            )
-        return args
+        if not self.lists:
+            return args
+        listed = [*(one.listed for one in self.in_order), *(False for _ in args)]
+        return tuple(
+            list(value) if is_list and _stands_for_a_list(value) else value
+            for is_list, value in zip(listed, args, strict=False)
+        )
 
     def _check_value(self, parameter: _Parameter, name: str, value: Any) -> None:
         if parameter.kinds and value is not parameter.default:
@@ -227,7 +228,14 @@ def _read_signature(function: Callable[..., Any], title: str) -> _Signature:
         (places.get(name, len(kinds) + 1), name) for name in given if read[name].default is inspect.Parameter.empty
     )
     return _Signature(
-        title, plain, in_order, by_name, needed, several.get("VAR_POSITIONAL"), several.get("VAR_KEYWORD")
+        title,
+        plain,
+        in_order,
+        by_name,
+        needed,
+        several.get("VAR_POSITIONAL"),
+        several.get("VAR_KEYWORD"),
+        any(one.listed for one in in_order),
     )
 
 
@@ -324,7 +332,7 @@ def _ruled(kinds: _Kinds, rules: tuple[Any, ...]) -> _Kinds:
                 check(name, value)
         except OptionError as error:
             return str(error)
-        return _refusal(kinds, name, value)
+        return "" if checks else _refusal(kinds, name, value)
 
     fits = [kind.fits for kind in kinds]
     lists, arrays = any(kind.lists for kind in kinds), any(kind.arrays for kind in kinds)

@@ -100,7 +100,7 @@ def published():
     rng = np.random.default_rng(5)
     codes = ["AUS", "AUT", "BEL", "CAN", "CHE", "DEU", "ESP", "FRA", "GBR", "ITA", "JPN", "KOR"]
     frame = pd.DataFrame({"iso3": codes, "b": rng.normal(0.2, 0.1, 12), "se": rng.random(12) / 20 + 0.01})
-    return frame.assign(rate=0.3 - frame["b"] + rng.normal(0, 0.05, 12), gdp=rng.normal(10, 1, 12), stock=range(20, 32))
+    return frame.assign(rate=0.6 - frame["b"] + rng.normal(0, 0.05, 12), gdp=rng.normal(10, 1, 12), stock=range(20, 32))
 
 
 def premiums(frame=None, **options):
@@ -114,6 +114,14 @@ def rates():
     return wg.Estimates.from_table(
         published(), by=["iso3"], estimate="rate", std_error="se", term="leaving", unit="share"
     )
+
+
+def two_rates():
+    table = published()
+    return wg.Estimates.from_table(
+        pd.concat([table.assign(term="leaving"), table.assign(term="staying", rate=0.9 - table["rate"])]),
+        by=["iso3"], estimate="rate", std_error="se", term="term", unit="share",
+    )  # fmt: skip
 
 
 PAY = dict(origin_wages=["wo_skilled", "wo_primary"], destination_wages=["wd_skilled", "wd_primary"])
@@ -164,7 +172,7 @@ DOORS = {
     "link": (published, ("gdp", "iso3"), lambda d: wg.fit_link("leaving ~ premium + gdp", rates(), premiums(),
                                                                data=d[["iso3", "gdp", *spare(d)]])),
     "system": (published, ("gdp", "iso3"),
-               lambda d: wg.fit_link_system(["leaving ~ premium", "leaving ~ premium + gdp"], rates(), premiums(),
+               lambda d: wg.fit_link_system(["leaving ~ premium + gdp", "staying ~ premium"], two_rates(), premiums(),
                                             data=d[["iso3", "gdp", *spare(d)]])),
     "curve": (published, ("gdp", "iso3"),
               lambda d: wg.specification_curve("leaving", rates(), {"premium": premiums()}, controls=["gdp"],
@@ -207,8 +215,8 @@ def numeric(kind):
 
 
 SAME = {
-    "long double": numeric(np.longdouble), "big-endian": lambda column: swapped(column), "nullable": lambda c: c.convert_dtypes(),
-    "Arrow": arrow, "objects": lambda c: c.astype(object),
+    "long double": numeric(np.longdouble), "big-endian": lambda column: swapped(column),
+    "nullable": lambda c: c.convert_dtypes(), "Arrow": arrow, "objects": lambda c: c.astype(object),
     "decimals": objects(lambda value: value if isinstance(value, str) else Decimal(str(value))),
 }  # fmt: skip
 OTHERS = {
@@ -228,14 +236,16 @@ OTHERS = {
     "bytes": objects(lambda value: b"\xff"), "classes": objects(lambda value: object()),
     "types": objects(lambda value: int), "mixed": lambda c: c.astype(object).where(np.arange(len(c)) % 2 == 0, "x"),
     "missing": filled(lambda n: [None] * n), "missing of pandas": filled(lambda n: [pd.NA] * n),
-    "no times": filled(lambda n: [pd.NaT] * n), "one missing": lambda c: c.astype(object).where(np.arange(len(c)) > 0, None),
+    "no times": filled(lambda n: [pd.NaT] * n),
+    "one missing": lambda c: c.astype(object).where(np.arange(len(c)) > 0, None),
     "text": lambda c: c.astype(str), "strings": lambda c: c.astype(str).astype("string"),
     "Arrow lists": lambda c: arrow_of([[1, 2]] * len(c), c),
     "Arrow structs": lambda c: arrow_of([{"a": 1}] * len(c), c),
     "Arrow dates": lambda c: arrow_of([pd.Timestamp("2020-01-01").date()] * len(c), c),
     "Arrow decimals": lambda c: arrow_of([Decimal("1.5")] * len(c), c),
     "Arrow bytes": lambda c: arrow_of([b"\xff"] * len(c), c),
-    "huge": filled(lambda n: [1e308] * n), "tiny": filled(lambda n: [5e-324] * n), "minus zero": filled(lambda n: [-0.0] * n),
+    "huge": filled(lambda n: [1e308] * n), "tiny": filled(lambda n: [5e-324] * n),
+    "minus zero": filled(lambda n: [-0.0] * n),
     "infinite": filled(lambda n: [np.inf] + [1.0] * (n - 1)), "huge whole": filled(lambda n: [2**63 + 5] * n),
     "whole without bound": filled(lambda n: pd.Series([2**80] * n, dtype=object)),
 }  # fmt: skip
@@ -269,3 +279,160 @@ def called(fit, frame):
 def plain(door):
     make, _used, fit = DOORS[door]
     return numbers_of(called(fit, make()))
+
+
+def cases(door, step):
+    """Columns of a door that are changed, and how: every `step`-th of all."""
+    _make, used, _fit = DOORS[door]
+    every = [(column, carrier) for carrier in CARRIERS for column in ("spare", *used)]
+    return every[sum(map(ord, door)) % step :: step]
+
+
+def with_column(frame, column, carrier):
+    return frame.assign(**{column: CARRIERS[carrier](frame[frame.columns[0] if column == "spare" else column])})
+
+
+def check(door, column, carrier):
+    """A column of some kind gives what the plain one gives, or one typed error."""
+    make, _used, fit = DOORS[door]
+    try:
+        frame = with_column(make(), column, carrier)
+    except (TypeError, ValueError):
+        return  # pandas knows no such column
+    result = called(fit, frame)
+    if column == "spare" or carrier in SAME:
+        assert not isinstance(result, wg.errors.WagegapError), (door, column, carrier, result)
+        np.testing.assert_allclose(numbers_of(result), plain(door), rtol=1e-6, atol=1e-9, err_msg=f"{column} {carrier}")
+    elif not isinstance(result, wg.errors.WagegapError) and door != "pairs":  # flows that are missing stay so
+        assert np.isfinite(numbers_of(result)[:, 0]).all(), (door, column, carrier)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_columns_of_some_kinds(door):
+    for column, carrier in cases(door, 29):
+        check(door, column, carrier)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("door", DOORS)
+def test_columns_of_every_kind(door):
+    for column, carrier in cases(door, 1):
+        check(door, column, carrier)
+
+
+FRAMES = {
+    "levels of columns": lambda f: f.set_axis(pd.MultiIndex.from_product([["a"], f.columns]), axis=1),
+    "levels of rows": lambda f: f.set_index([f.columns[0], f.columns[1]]),
+    "two of a name": lambda f: pd.concat([f, f[[f.columns[-1]]]], axis=1),
+    "one label": lambda f: f.set_axis([0] * len(f)),
+    "an index named like a column": lambda f: f.set_index(f.columns[0], drop=False),
+    "polars": lambda f: pytest.importorskip("polars").from_pandas(f),
+    "Arrow": lambda f: pytest.importorskip("pyarrow").Table.from_pandas(f, preserve_index=False),
+    "a type": lambda _: pd.DataFrame, "numbers": lambda f: f.select_dtypes("number").to_numpy(),
+    "records": lambda f: f.to_dict("records"), "nothing": lambda _: None, "a series": lambda f: f[f.columns[0]],
+    "names that are numbers": lambda f: f.set_axis(range(f.shape[1]), axis=1),
+}  # fmt: skip
+EQUAL = ("levels of rows", "one label", "an index named like a column")
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_frames_of_every_kind(frame):
+    whole = sorted(set(DOORS) - {"link", "system", "curve", "pairs"})  # these look at the columns themselves
+    for door in whole[list(FRAMES).index(frame) % 4 :: 4]:
+        make, _used, fit = DOORS[door]
+        result = called(fit, FRAMES[frame](make()))
+        if frame in EQUAL:
+            np.testing.assert_allclose(numbers_of(result), plain(door), rtol=1e-6, atol=1e-9, err_msg=door)
+        elif isinstance(result, wg.errors.WagegapError):
+            assert frame not in ("polars", "Arrow"), (door, result)
+
+
+# keys of covariates beside a link ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda d: d.assign(iso3=range(len(d))), wg.errors.EmptyDataError, "text in rates and numbers in data"),
+        (lambda d: d.assign(iso3=pd.Timestamp("2020")).head(1), wg.errors.EmptyDataError, "text in rates and dates in"),
+        (lambda d: d.assign(iso3=d["iso3"].str.lower()), wg.errors.DataError, r"key 'iso3': 12 of 12 values.*capitals"),
+        (lambda d: d.assign(iso3=[["KOR"]] * len(d)), wg.errors.DataError, "'iso3' holds a list in 12 of 12 rows"),
+        (lambda d: pd.concat([d, d["iso3"]], axis=1), wg.errors.ColumnError, "several columns share"),
+        (lambda d: d.iloc[[0, *range(len(d))]], wg.errors.DuplicateKeyError, "one row per cell"),
+        (lambda d: d.drop(columns="iso3"), wg.errors.ColumnError, "no column 'iso3'"),
+    ],
+)
+def test_keys_that_do_not_meet(change, error, words):
+    data = change(published()[["iso3", "gdp"]])
+    both = ["leaving ~ premium + gdp", "staying ~ premium"]
+    calls = (
+        lambda: wg.fit_link("leaving ~ premium + gdp", rates(), premiums(), data=data),
+        lambda: wg.fit_link_system(both, two_rates(), premiums(), data=data),
+        lambda: wg.specification_curve("leaving", rates(), {"premium": premiums()}, controls=["gdp"], data=data),
+    )
+    for call in calls:
+        with pytest.raises(error, match=words):
+            call()
+
+
+def test_a_key_that_is_also_the_index():
+    data = published()[["iso3", "gdp"]]
+    plainly = wg.fit_link("leaving ~ premium + gdp", rates(), premiums(), data=data, method="ols")
+    for indexed in (data.set_index("iso3", drop=False), data.set_index("iso3")):
+        found = wg.fit_link("leaving ~ premium + gdp", rates(), premiums(), data=indexed, method="ols")
+        np.testing.assert_allclose(numbers_of(found), numbers_of(plainly), rtol=1e-12)
+
+
+# numbers too large or small ------------------------------------------------------------------------------------------
+
+
+def fit_pay(**options):
+    changed = {name: options.pop(name) for name in ("w", "exper") if name in options}
+    return wg.fit_premiums(workers().assign(**changed), FORMULA, premium="ai", **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: wg.fit_exits(spells().assign(w=1e308), "exit ~ x", time="t", weights="w"), "'w' are beyond 1e.50 in"),
+        (lambda: fit_pay(w=5e-324, by=(), weights="w"), "weights 'w' are below 1e-100"),
+        (lambda: fit_pay(exper=1e308, by=()), "'exper' is beyond 1e.100 in 300 of 300"),
+        (lambda: premiums(published().assign(se=[1e308] + [0.1] * 11)), "'se' is beyond 1e.100 in 1 of 12"),
+        (lambda: premiums(published().assign(b=[-1e200] + [0.1] * 11)), "in 1 of 12 rows, first -1e.200"),
+        (lambda: wg.fit_linear(workers().assign(z=5e-324), "z ~ exper"), "'z' is below 1e-100 and not zero"),
+        (lambda: wg.stock_rates(published().assign(stock=1e308), abroad="stock", domestic="gdp"), "'stock' is beyond"),
+    ],
+)
+def test_numbers_without_squares(call, words):
+    with pytest.raises(wg.errors.DataError, match=words):
+        call()
+
+
+def test_scales_that_have_squares_do_not_matter():
+    scaled = fit_pay(w=workers()["w"] * 1e40, exper=workers()["exper"] * 1e-60, by="iso3", weights="w")
+    np.testing.assert_allclose(numbers_of(scaled), plain("premiums"), rtol=1e-8)
+
+
+# factors of hundreds of levels ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [str, "category", "string"])
+def test_factors_of_hundreds_of_levels_are_asked_about(kind):
+    frame = workers().assign(name=[f"worker {i % 150}" for i in range(300)]).astype({"name": kind})
+    held = "a category" if kind == "category" else "text"
+    words = rf"'name' is {held} of 150 levels in 300 rows.*write C\(name\).*pandas.to_numeric.*\| name"
+    for call in (
+        lambda: wg.fit_premiums(frame, "log(pay) ~ ai + name", premium="ai", by=()),
+        lambda: wg.fit_exits(frame.assign(t=1), "leaves ~ name", time="t"),
+        lambda: wg.fit_linear(frame, "pay ~ exper:name"),
+        lambda: wg.oaxaca(frame, "pay ~ exper + name", group="group"),
+    ):
+        with pytest.raises(wg.errors.DataError, match=words):
+            call()
+    meant = wg.fit_linear(frame, "pay ~ exper + C(name)")
+    assert len(meant.estimates.values) == 151
+
+
+def test_factors_of_many_levels_with_many_rows_each_are_none_of_these():
+    frame = pd.concat([workers()] * 5).assign(name=[f"worker {i % 140}" for i in range(1500)])
+    assert len(wg.fit_linear(frame, "pay ~ exper + name").estimates.values) == 141

@@ -396,9 +396,9 @@ def complete_pairs(
     # A pair that is listed without a figure has no known sum: only the pairs that are not listed are zero.
     groups = plain.groupby(keys, observed=True, sort=False)[value]
     sums = groups.sum().where(groups.count() == groups.size())
-    pairs = grid.merge(sums.reset_index(), how="left", on=keys, indicator="listed")
-    zeros = pairs[value].where(pairs["listed"] == "both", 0).astype(counts.dtype)
-    return pairs.drop(columns="listed").assign(**{value: zeros})
+    at = sums.index.get_indexer(pd.MultiIndex.from_frame(grid))
+    filled = sums.iloc[at].set_axis(grid.index).where(at >= 0, 0).astype(counts.dtype)
+    return grid.assign(**{value: filled}).reset_index(drop=True)
 
 
 def _members(

@@ -23,6 +23,7 @@ from wagegap.errors import DataError, OptionError, shown
 __all__ = [
     "LARGEST",
     "LARGEST_WEIGHT",
+    "LEAST",
     "LEAST_WEIGHT",
     "Held",
     "as_numbers",
@@ -38,8 +39,8 @@ __all__ = [
 Held: TypeAlias = Literal["numbers", "text", "dates", "durations", "complex", "category", "mixed", "objects"]
 """What a column holds; "mixed" is numbers and text."""
 
-LARGEST = 1e100
-"""Sums of squares and products of larger numbers are no numbers any more (a float ends at 1.8e308)."""
+LEAST, LARGEST = 1e-100, 1e100
+"""Sums of squares and products of larger numbers are no numbers (a float ends at 1.8e308); of smaller ones, 0."""
 LEAST_WEIGHT, LARGEST_WEIGHT = 1e-100, 1e50
 """Weights between these can be squared together with the largest numbers, and divided by."""
 _DIGITS = re.compile(r"\s*[+-]?(\d[\d.,' ]*|[.,]\d+)(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
@@ -106,6 +107,24 @@ def as_numbers(column: pd.Series[Any], what: str, error: type[DataError] = DataE
     return number_or_nan(column)
 
 
+def refuse_sizes(values: FloatArray, what: str, n: int, *, least: float = 0.0, most: float = LARGEST) -> None:
+    """Raise where numbers, shape (m,), are so large or small that their squares are no numbers any more.
+
+    >>> refuse_sizes(np.array([1e308, 2.0]), "'pay'", 2)
+    Traceback (most recent call last):
+    ...
+    wagegap.errors.DataError: 'pay' is beyond 1e+100 in 1 of 2 rows, first 1e+308: ...
+    """
+    sizes = np.abs(values)
+    for bad, said in ((sizes > most, f"beyond {most:g}"), (sizes < least, f"below {least:g} and not zero")):
+        if bad.any():
+            verb = "is" if what.startswith("'") else "are"
+            raise DataError(
+                f"{what} {verb} {said} in {int(bad.sum()):,} of {n:,} rows, first {values[bad][0]:g}: sums of squares "
+                "of such numbers cannot be had. Look whether they are what they should be, or take another unit."
+            )
+
+
 def finite_numbers(name: str, given: Any) -> FloatArray:
     """Return what an option was given as finite numbers, of whatever shape.
 
@@ -125,24 +144,6 @@ def finite_numbers(name: str, given: Any) -> FloatArray:
     if not np.isfinite(numbers).all():
         raise OptionError(f"{name}={shown(given)} must hold finite numbers.")
     return numbers
-
-
-def refuse_sizes(values: FloatArray, what: str, n: int, *, least: float = 0.0, most: float = LARGEST) -> None:
-    """Raise where numbers, shape (m,), are so large or small that their squares are no numbers any more.
-
-    >>> refuse_sizes(np.array([1e308, 2.0]), "'pay'", 2)
-    Traceback (most recent call last):
-    ...
-    wagegap.errors.DataError: 'pay' is beyond 1e+100 in 1 of 2 rows, first 1e+308: ...
-    """
-    sizes = np.abs(values)
-    for bad, said in ((sizes > most, f"beyond {most:g}"), (sizes < least, f"below {least:g} and not zero")):
-        if bad.any():
-            verb = "is" if what.startswith("'") else "are"
-            raise DataError(
-                f"{what} {verb} {said} in {int(bad.sum()):,} of {n:,} rows, first {values[bad][0]:g}: sums of squares "
-                "of such numbers cannot be had. Look whether they are what they should be, or take another unit."
-            )
 
 
 def number_or_nan(column: pd.Series[Any]) -> FloatArray:

@@ -28,7 +28,7 @@ from wagegap.errors import (
     listing,
     warn,
 )
-from wagegap.estimation.column_types import fault_of, held_by, mostly_digits, number_or_nan, refuse_sizes
+from wagegap.estimation.column_types import LEAST, fault_of, held_by, mostly_digits, number_or_nan, refuse_sizes
 from wagegap.estimation.formula import Column, FormulaParts, Matrix, design_matrix, factors_of, required_columns
 from wagegap.estimation.least_squares.absorb import recode
 from wagegap.estimation.ledger import Ledger
@@ -347,6 +347,8 @@ def _check_finite(
     bad = ~np.isfinite(values)
     if not bad.any():
         refuse_sizes(values, repr(name), len(values))
+        if 0 < np.abs(values).max(initial=0.0) < LEAST:
+            refuse_sizes(values[values != 0], repr(name), len(values), least=LEAST)
         return
     source = frame.loc[bad, [c for c in columns if c in frame]].head(3).to_dict("records")
     kinds = []

@@ -100,8 +100,8 @@ def order_periods(column: pd.Series[Any]) -> Periods:
     ...
     wagegap.errors.DataError: periods 'when' are text without a known order, such as 'before', 'after'. ...
     """
-    named = column.rename(str(column.name or "period"))
-    check_keys(named.to_frame(), [str(named.name)])
+    name = str(column.name or "period")
+    check_keys(column.to_frame(name), [name])
     codes, levels = pd.factorize(column)
     labels = pd.Series(levels, name=column.name)
     found = _values_of(labels)

@@ -64,8 +64,8 @@ def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[An
     """Return codes as `normalise_countries` does, and what a ledger should say of how they were read."""
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     label = "the country column" if column.name is None else repr(column.name)
-    named = column.rename(str(column.name or "country"))
-    check_keys(named.to_frame(), [str(named.name)])
+    name = str(column.name or "country")
+    check_keys(column.to_frame(name), [name])
     codes, values = pd.factorize(column)
     written = [str(value).strip() for value in values]
     blank = [-1, *(i for i, text in enumerate(written) if not text)]

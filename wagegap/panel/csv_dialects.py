@@ -62,7 +62,7 @@ def check_dialect(dialect: CsvDialect) -> None:
     if dialect.encoding is not None:
         try:
             codecs.lookup(dialect.encoding)
-        except (LookupError, TypeError) as error:
+        except (LookupError, TypeError, UnicodeError) as error:
             raise OptionError(
                 f"encoding={dialect.encoding!r} is not known: 'utf-8', 'cp1252' (Windows, Western Europe), 'cp949' "
                 "(Korean), 'utf-16' are."

@@ -149,7 +149,7 @@ def _bytes_of(path: Path) -> bytes:
             )
         return path.read_bytes()
     except OSError as error:
-        hint = did_you_mean(path, path.parent.glob("*.toml")) if path.parent.is_dir() else ""
+        hint = did_you_mean(path, path.parent.glob("*.toml")) if os.path.isdir(path.parent) else ""
         raise StudyError(f"cannot read the study {path}: {error.strerror}.{hint}") from error
     except ValueError as error:
         raise StudyError(f"cannot read the study {str(path)!r}: {error}.") from error
@@ -227,7 +227,7 @@ def _check_path(where: str, path: str, folder: Path) -> None:
         raise StudyError(f"{where}: path = {_short(path)} cannot be one: {error}.") from error
     if not found:
         beside = (folder / path).parent
-        near = did_you_mean(folder / path, beside.iterdir()) if beside.is_dir() else ""
+        near = did_you_mean(folder / path, beside.iterdir()) if os.path.isdir(beside) else ""
         raise StudyError(f"{where}: no file {str(folder / path)!r}.{near}")
     odd = [name for name in found if not os.path.isfile(name)]
     if odd:

@@ -24,13 +24,15 @@ from wagegap.errors import (
     did_you_mean,
     listing,
 )
-from wagegap.estimation.design import Design, build_design, check_columns_meet
+from wagegap.estimation.column_types import held_by
+from wagegap.estimation.design import Design, build_design, check_columns_meet, check_keys
 from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import check_one_unit, unit_in_heading
 from wagegap.panel.countries import country_name, hold_countries
+from wagegap.panel.panel import check_columns
 
 __all__ = [
     "LinkCells",
@@ -280,8 +282,10 @@ def _matched(
         name: est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))}) for name, est in named.items()
     }
     if data is not None:
+        check_columns(data, "data")
         for key in keys:
             check_column(key, data.columns, "in data for that key")
+        check_keys(data, keys)
         twice = int(data.duplicated(keys).sum())
         if twice:
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
@@ -294,7 +298,8 @@ def _matched(
         if name != "data" and len(extra):
             ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
         if len(gone) == len(frame):
-            raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}).\n{ledger}")
+            kinds = _unlike_kinds(frame, side, keys, ("rates", name))
+            raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}){kinds}.\n{ledger}")
         there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
         frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
@@ -303,6 +308,13 @@ def _matched(
             raise FormulaError(f"data has a column {name!r}, which is the name of the premium: rename it.")
         frame[name] = est.values[at]
     return frame, rows, ledger
+
+
+def _unlike_kinds(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str], names: tuple[str, str]) -> str:
+    """Which keys hold one kind on one side and another on the other, in words; nothing where none does."""
+    held = [(key, held_by(one[key]), held_by(other[key])) for key in keys]
+    unlike = [f"{key!r} holds {a} in {names[0]} and {b} in {names[1]}" for key, a, b in held if a != b]
+    return f": {listing(unlike)}" if unlike else ""
 
 
 def _design(

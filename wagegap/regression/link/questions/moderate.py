@@ -35,7 +35,7 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.carriers import as_pandas
-from wagegap.estimation.design import check_columns_meet
+from wagegap.estimation.design import check_keys
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     annihilator,
@@ -43,6 +43,8 @@ from wagegap.estimation.reliability import (
     reliability,
     reliability_in_words,
 )
+from wagegap.panel.panel import check_columns
+from wagegap.regression.link.cells import positions
 from wagegap.regression.link.estimators.eiv import fit_eiv
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
@@ -210,11 +212,13 @@ def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArra
         )
     for name in (trait, *keys):
         check_column(name, frame.columns, "in data")
-    for key in keys:
-        check_columns_meet(link.cells.keys[key], frame[key], f"key {key!r}", ("the link", "data"))
-    values = link.cells.keys.merge(frame[[*keys, trait]].drop_duplicates(), on=keys, how="left")[trait]
-    if len(values) != link.cells.n:
+    check_columns(frame, "data")
+    check_keys(frame, [*keys, trait])
+    one_each = frame[[*keys, trait]].drop_duplicates()
+    if one_each.duplicated(keys).any():
         raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")
+    at = positions(link.cells.keys, one_each, ("the link", "data"))
+    values = one_each[trait].iloc[at].set_axis(link.cells.keys.index).where(at >= 0)
     missing = [name for name, lost in zip(link.cells.names, values.isna(), strict=True) if lost]
     if missing:
         raise MissingValueError(
