@@ -62,7 +62,7 @@ def test_axes_are_something_to_draw_on(premiums, axes):
     ("hypothesis", "value", "said"),
     [
         (np.array([["ai", "b"]]), 0.0, "hypothesis=.*must hold numbers alone"),
-        (np.full(12, np.nan), 0.0, "hypothesis=.*must hold finite numbers"),
+        (np.full(12, np.nan), 0.0, "coefficients of a hypothesis.*missing"),
         (np.eye(12)[:2], ["ai"], "value=.* must (be a number|hold numbers)"),
         (np.eye(12)[:2], [], "one number, or one for each of the 2 rows"),
         (np.eye(12)[:2], [1.0, 2.0, 3.0], "one number, or one for each of the 2 rows"),
@@ -77,7 +77,7 @@ def test_hypotheses_are_numbers(premiums, hypothesis, value, said):
 
 @pytest.mark.parametrize("rows", ["ai", 1.5, [99], {"a": 1}, object(), np.array(["a"])])
 def test_rows_are_chosen_by_position_or_mask(premiums, rows):
-    with pytest.raises((OptionError, EmptyDataError), match=r"rows=.* must be|no parameter has"):
+    with pytest.raises((OptionError, EmptyDataError), match=r"rows=|no parameter has"):
         premiums.select(rows)
 
 
