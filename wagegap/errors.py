@@ -367,7 +367,7 @@ def check_alpha(name: str, alpha: object) -> None:
 
     >>> check_alpha("alpha", 0.05)
     """
-    if not is_number(alpha) or not 0 < float(alpha) < 1:
+    if not is_number(alpha) or not 0 < float(alpha) < 1 or 1 - float(alpha) == 1:
         raise OptionError(f"{name}={shown(alpha)} must lie between 0 and 1: 0.05 gives 95 % intervals.")
 
 

@@ -224,6 +224,7 @@ def _changed(call: Call, before: dict[str, Any], after: dict[str, Any]) -> str:
 def warm_up() -> None:
     """Load what is loaded on first use, and estimate what has methods: both settle what others share."""
     for name in (
+        "pickletools",
         "pyarrow.parquet",
         "openpyxl",
         "pyreadstat",

@@ -28,7 +28,7 @@ __all__ = [
     "Held",
     "as_numbers",
     "fault_of",
-    "finite_numbers",
+    "given_numbers",
     "held_by",
     "in_order",
     "mostly_digits",
@@ -125,8 +125,8 @@ def refuse_sizes(values: FloatArray, what: str, n: int, *, least: float = 0.0, m
             )
 
 
-def finite_numbers(name: str, given: Any) -> FloatArray:
-    """Return what an option was given as finite numbers, of whatever shape.
+def given_numbers(name: str, given: Any, *, finite: bool = True) -> FloatArray:
+    """Return what an option was given as numbers of whatever shape, finite ones unless others may stand there.
 
     Raises
     ------
@@ -134,14 +134,14 @@ def finite_numbers(name: str, given: Any) -> FloatArray:
 
     Examples
     --------
-    >>> finite_numbers("at", [1, 2]).tolist()
+    >>> given_numbers("at", [1, 2]).tolist()
     [1.0, 2.0]
     """
     try:
         numbers = np.asarray(given, dtype=float)
     except (TypeError, ValueError) as error:
         raise OptionError(f"{name}={shown(given)} must hold numbers alone.") from error
-    if not np.isfinite(numbers).all():
+    if finite and not np.isfinite(numbers).all():
         raise OptionError(f"{name}={shown(given)} must hold finite numbers.")
     return numbers
 

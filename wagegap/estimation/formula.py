@@ -255,7 +255,11 @@ def _check_distinct(matrix: Matrix) -> Matrix:
 def _evaluated(frame: pd.DataFrame, expression: str) -> Matrix:
     """Matrix of an expression that needs the formula engine."""
     matrix, nodes, _ = _materialised(frame, expression)
-    values = np.asarray(matrix, dtype=float)
+    try:
+        values = np.asarray(matrix, dtype=float)
+    except (TypeError, ValueError) as error:
+        odd = [f"{name} is {kind}" for name, kind in matrix.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+        raise FormulaError(f"{expression!r} is not made of numbers: {listing(odd)}.") from error
     spec: Any = matrix.model_spec
     factors = {
         str(name): _Factor(_variable(nodes[name]), tuple(state["categories"]), state["contrasts"].contrasts)

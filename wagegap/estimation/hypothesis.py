@@ -12,7 +12,7 @@ from scipy import linalg, stats
 from wagegap._arguments import public_methods
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing, shown
-from wagegap.estimation.column_types import finite_numbers
+from wagegap.estimation.column_types import given_numbers
 
 __all__ = ["TestResult", "parse_hypothesis", "wald_test"]
 
@@ -69,10 +69,12 @@ def parse_hypothesis(
 ) -> tuple[FloatArray, FloatArray, str]:
     """Return rows of coefficients, right-hand sides and the text."""
     if isinstance(hypothesis, np.ndarray):
-        rows = np.atleast_2d(finite_numbers("hypothesis", hypothesis))
+        rows = np.atleast_2d(given_numbers("hypothesis", hypothesis, finite=False))
+        if not np.isfinite(rows).all():
+            raise OptionError("the coefficients of a hypothesis must be numbers, none of them missing or infinite.")
         if rows.ndim > 2 or rows.shape[1] != len(names):
             raise OptionError(f"a hypothesis on {len(names)} parameters needs as many columns, not {rows.shape[-1]}.")
-        right = finite_numbers("value", value)
+        right = given_numbers("value", value)
         if right.shape not in ((), (1,), (len(rows),)) or not len(rows):
             raise OptionError(
                 f"value={shown(value)} must be one number, or one for each of the {len(rows)} rows of the hypothesis."

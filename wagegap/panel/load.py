@@ -166,8 +166,9 @@ def read_panel(  # noqa: PLR0913
     pattern = replicate_weights if isinstance(replicate_weights, str) else None
     roles = Roles(
         worker, country, period, wage, field, occupation, weight, weight_kind or ("sampling" if weight else None),
-        (cluster,) if isinstance(cluster, str) else tuple(cluster or ()), strata,
-        () if pattern is not None else tuple(replicate_weights or ()), replicate_kind, fay, worker_scope,
+        (cluster,) if isinstance(cluster, str) else tuple(() if cluster is None else cluster), strata,
+        () if pattern is not None else tuple(() if replicate_weights is None else replicate_weights),
+        replicate_kind, fay, worker_scope,
         tuple((str(column), check_unit(unit)) for column, unit in (units or {}).items()),
     )  # fmt: skip
     _check_options(roles, pattern)

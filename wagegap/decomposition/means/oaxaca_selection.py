@@ -186,6 +186,7 @@ def _filled(
     frame = panel.frame
     parts_of_formula = (parts.outcome, parts.regressors)
     needed = [*dict.fromkeys(name for side in parts_of_formula for name in required_columns(side, frame))]
+    check_keys(frame, needed)
     unselected, incomplete = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     unused = {name: np.zeros(len(frame), dtype=bool) for name in needed}
     for level, equation in equations.items():

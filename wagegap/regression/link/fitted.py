@@ -21,7 +21,7 @@ from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
 from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
-from wagegap.estimation.column_types import finite_numbers
+from wagegap.estimation.column_types import given_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change, spoken_level, step_of
@@ -292,7 +292,7 @@ class FittedLink(Result):
         cells, coefficients = self.cells, self.estimates
         if not cells.premiums:
             raise OptionError("a meta-regression without a premium has no line to draw.")
-        at = np.atleast_1d(finite_numbers("at", at))
+        at = np.atleast_1d(given_numbers("at", at))
         if at.ndim != 1:
             raise OptionError(f"at={shown(at)} must be premiums in one row.")
         terms = coefficients.labels["term"].tolist()

@@ -75,6 +75,8 @@ from wagegap.regression.selection.corrections import Terms, dahl_terms, dubin_mc
 __all__ = ["Selection", "fit_selection"]
 
 SelectionMethod: TypeAlias = Literal["two-step", "ml", "lee", "dubin-mcfadden", "dahl"]
+_ROWS_OF_A_PLACE = 3
+"""Rows for each place, on average, without which a logit of places is not tried."""
 _METHODS = ("two-step", "ml", "lee", "dubin-mcfadden", "dahl")
 _BINARY = ("two-step", "ml")
 
@@ -407,6 +409,11 @@ def _codes(panel: Panel, first: FormulaParts, *, binary: bool) -> tuple[bool, Fl
     if len(levels) < 2:
         places = "a single place" if levels else "no place"
         raise IdentificationError(f"{first.outcome!r} has {places}: there is no selection to correct for.")
+    if len(levels) * _ROWS_OF_A_PLACE > len(column):
+        raise IdentificationError(
+            f"{first.outcome!r} has {len(levels):,} places in {len(column):,} rows, fewer than {_ROWS_OF_A_PLACE} in "
+            "each on average, and every place has coefficients of its own: join places into fewer."
+        )
     numbers_of = {level: float(i) for i, level in enumerate(levels)}
     return True, column.map(numbers_of).to_numpy(dtype=float), tuple(map(str, levels))
 
