@@ -115,12 +115,14 @@ PIECES = (" + a", " + log(a)", "*a", " or a", "(", "-", "a.", "'a' ", "`a", "[1,
 def test_the_time_of_reading_grows_with_the_text(piece):
     """Eight times the text takes eight times as long, not sixty-four: the bound is twenty-four, of noisy clocks."""
 
-    def seconds(times):
+    def once(times):
+        parse_condition.__globals__["_tree"].cache_clear()
         began = time.process_time()
-        for _ in range(3):
-            parse_condition.__globals__["_tree"].cache_clear()
-            outcome(parse_condition, "a" + piece * times)
+        outcome(parse_condition, "a" + piece * times)
         return time.process_time() - began
+
+    def seconds(times):
+        return min(once(times) for _ in range(5))  # what a busy machine adds is left out
 
     seconds(500)
     assert seconds(8000) < 24 * max(seconds(1000), 0.01)

@@ -307,10 +307,10 @@ def check_regressors(frame: pd.DataFrame, columns: Sequence[str], expression: st
         as_number = [use for use in uses if not (_CATEGORICAL.match(use) or _COMPARED.search(use))]
         if held == "text" and name in as_number:
             _check_digits(frame[name])
-        elif held in ("mixed", "complex") or (held in ("dates", "durations") and as_number):
+        elif held in ("mixed", "complex") or (held in ("dates", "durations", "objects") and as_number):
             advice = f". Where its values are levels of a factor write C({name})"
             advice = ", or make the column a category where that is what it is" if held == "mixed" else advice
-            raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held != 'complex' else ''}.")
+            raise DataError(f"{name!r} {fault_of(frame[name])}{advice if held not in ('complex', 'objects') else ''}.")
 
 
 def _check_levels(column: pd.Series[Any]) -> None:
