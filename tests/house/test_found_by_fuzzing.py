@@ -94,6 +94,19 @@ def test_what_may_be_chosen_still_is(premiums):
     assert len(premiums.select(iso3=("C1", "C2")).values) == 2
 
 
+def test_keys_stand_once():
+    with pytest.raises(OptionError, match=r"by=\['iso3', 'iso3'\] names a key twice"):
+        wg.Estimates.from_table(countries()[2], by=["iso3", "iso3"])
+
+
+def test_looking_for_pickles_says_nothing_of_other_text(tmp_path):
+    """The parser of pickles reads text with backslashes as it would be read in Python, and warns of it."""
+    path = tmp_path / "table.parquet"
+    path.write_bytes(b"S'\\ '\n.")
+    with pytest.raises(DataError):
+        wg.datasets.read_distances(path)
+
+
 def test_groups_and_outcomes_that_are_lists_are_refused():
     with pytest.raises(DataError, match="'female' holds a list in 240 of 240 rows"):
         wg.oaxaca(workers(female=LISTS), "log(pay) ~ ai", group="female")

@@ -488,6 +488,8 @@ class Estimates:
         """
         frame = as_pandas(frame)
         by = [by] if isinstance(by, str) else list(by)
+        if len(set(by)) < len(by):
+            raise OptionError(f"by={shown(by)} names a key twice.")
         if len(frame) == 0:
             raise EmptyDataError("the table has no rows: a row for each parameter is needed.")
         for name in [*by, estimate, *([std_error] if std_error is not None and vcov is None else [])]:

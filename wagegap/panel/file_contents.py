@@ -16,6 +16,7 @@ import os
 import pickletools
 import re
 import stat
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -233,7 +234,9 @@ def _is_pickle(path: str) -> bool:
     with open(path, "rb") as file:
         content = file.read()
     try:
-        codes = [(code.name, place) for code, _, place in pickletools.genops(content)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of backslashes in text that is no pickle
+            codes = [(code.name, place) for code, _, place in pickletools.genops(content)]
     except Exception:  # whatever the parser makes of text that is no pickle
         return False
     return any(name in _RUNNING for name, _ in codes) and codes[-1][1] == len(content) - 1
