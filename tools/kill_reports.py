@@ -93,9 +93,18 @@ def saving(folder):
         os.close(into)
         return child, os.fdopen(out)
     try:
+        obey_signals()
+        signal.alarm(300)  # a child that nothing ended ends itself
         save_in_turn(folder, os.fdopen(into, "w"))
     finally:
         os._exit(0)
+
+
+def obey_signals():
+    """Take signals as a program in the foreground does: of one in the background they may be ignored from the start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Tally:
@@ -188,7 +197,13 @@ def kill_commands(tally, runs, rng):
         number = SIGNALS[i % len(SIGNALS)]
         folder = place(tally, tally.room / "command", "older")
         with subprocess.Popen(
-            line, cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+            line,
+            cwd=folder.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            preexec_fn=obey_signals,
         ) as run:
             in_motion(folder, rng) if (i // len(SIGNALS)) % 2 else time.sleep(rng.random() * 1.2 * long)
             run.send_signal(number)

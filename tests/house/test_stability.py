@@ -144,7 +144,7 @@ PUBLISHED = {"premiums": {"published": {"shipped": "published_premiums"}}}
     ("content", "message"),
     [
         ({**{key: {} for key in STUDY["study"]}, "version": MINOR, "seed": 0, "watch": []}, "defines neither"),
-        ({**PUBLISHED, "links": [dict.fromkeys(STUDY["links"], "x")]}, "'x' is not defined"),
+        ({**PUBLISHED, "links": [dict.fromkeys(STUDY["links"], "x") | {"formula": "x ~ y"}]}, "'x' is not defined"),
         ({**PUBLISHED, "caution": dict.fromkeys(STUDY["caution"], "x")}, "'x' is not defined"),
     ],
     ids=list(STUDY),
