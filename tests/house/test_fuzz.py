@@ -204,14 +204,17 @@ def test_silent_nonsense_is_found(columns, reason):
 
 
 def test_what_is_unknown_and_said_to_be_is_no_nonsense():
+    def unknown():
+        return tidy(std_error=[np.nan], p_value=[np.nan])
+
     def warned():
         wg.errors.warn("the error is unknown", DataWarning)
-        return tidy(std_error=[np.nan])
+        return unknown()
 
     assert judged(warned)[0] == "right"
     table = pd.DataFrame({"iso3": ["KOR"], "b": [0.1], "se": [np.nan]})
-    assert judged(lambda data: tidy(std_error=[np.nan]), table)[0] == "right"
-    assert judged(lambda data: tidy(std_error=[np.nan]), table.assign(se=0.1))[0] == "nonsense"
+    assert judged(lambda data: unknown(), table)[0] == "right"
+    assert judged(lambda data: unknown(), table.assign(se=0.1))[0] == "nonsense"
 
 
 def test_a_covariance_that_is_none_is_found():
@@ -234,8 +237,14 @@ def test_foreign_warnings_floods_and_long_messages_are_found():
         for _ in range(30):
             wg.errors.warn("again", DataWarning)
 
+    class LongError(DataError):
+        """Errors of the package shorten themselves; this one does not."""
+
+        def __str__(self):
+            return "y" * 700
+
     def long_error():
-        raise DataError("y" * 700)
+        raise LongError
 
     def long_warning():
         wg.errors.warn("y" * 700, DataWarning)
