@@ -29,10 +29,10 @@ sys.path.insert(0, str(TOOLS))
 
 from fuzzing import methods  # noqa: E402
 from fuzzing.calls import Call  # noqa: E402
-from fuzzing.cases import SEEDS, Outcome, build, carry_out, doors, warm_up  # noqa: E402
+from fuzzing.cases import SEEDS, Case, Outcome, build, carry_out, doors, run, warm_up  # noqa: E402
 from fuzzing.doors import function_doors  # noqa: E402
 from fuzzing.judge import FAULTS  # noqa: E402
-from fuzzing.mutations import CANARY  # noqa: E402
+from fuzzing.mutations import CANARY, Change  # noqa: E402
 from fuzzing.workers import carry_out_all  # noqa: E402
 
 SEVERAL_FORMS = 4
@@ -251,6 +251,18 @@ def test_foreign_warnings_floods_and_long_messages_are_found():
 
     for planted in (foreign, flood, long_error, long_warning):
         assert judged(planted)[0] == "nonsense", planted.__name__
+
+
+@pytest.mark.parametrize(("moved", "kind"), [(1e-3, "nonsense"), (1e-9, "right")])
+def test_another_result_from_another_carrier_is_found(moved, kind, monkeypatch):
+    def planted(number, *, spoilt=True):
+        call = Call("planted", lambda: tidy(estimate=[0.1 + moved * spoilt]))
+        return Case(number, "planted", call, (Change("another carrier", harmless=True),) if spoilt else ())
+
+    monkeypatch.setattr("fuzzing.cases.build", planted)
+    outcome = run(1)
+    assert outcome.kind == kind, outcome.where
+    assert ("another result" in outcome.where) == (kind == "nonsense")
 
 
 PLANTED = """
