@@ -202,6 +202,7 @@ def test_a_browser_obeys_the_policy(folder, tmp_path, policy):
         html = re.sub(r"<meta http-equiv=.*?>", "", html)
     probe = tmp_path / "report.html"
     probe.write_text(html, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"  # of its own: two browsers of one profile wait for each other
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", profile, "--dump-dom"]
     ran = subprocess.run([chromium, *flags, probe.as_uri()], capture_output=True, timeout=120, text=True)
     assert ("<title>a script ran</title>" in ran.stdout) is not policy
