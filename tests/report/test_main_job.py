@@ -252,6 +252,7 @@ def test_the_report_opens_in_chromium(folder, tmp_path, width):
             pytest.fail("chromium is required here and not installed")
         pytest.skip("no chromium to open the report with")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--window-size={width},1500"]
+    flags.append(f"--user-data-dir={tmp_path / 'profile'}")  # two browsers of one profile wait for each other
     # The page must not be wider than the window: what is wide scrolls inside its own box.
     probe = tmp_path / "report.html"
     script = (
