@@ -7,6 +7,7 @@ gives, or one typed error; nothing warns but the package.
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +18,8 @@ import pytest
 
 import wagegap as wg
 from wagegap.regression.gravity.grogger_hanson import simulate_migrants
+
+IN_FULL = pytest.mark.skipif(not os.environ.get("WAGEGAP_FULL"), reason="many minutes: tools/full_gate runs it")
 
 
 @functools.cache
@@ -314,6 +317,7 @@ def test_columns_of_some_kinds(door):
 
 
 @pytest.mark.slow
+@IN_FULL
 @pytest.mark.parametrize("door", DOORS)
 def test_columns_of_every_kind(door):
     for column, carrier in cases(door, 1):

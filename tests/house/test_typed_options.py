@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import typing
 import warnings
 from pathlib import Path
@@ -23,6 +24,8 @@ import wagegap as wg
 from wagegap._arguments import _evaluated, _refusal
 from wagegap.errors import WagegapError
 from wagegap.regression.gravity.grogger_hanson import simulate_migrants
+
+IN_FULL = pytest.mark.skipif(not os.environ.get("WAGEGAP_FULL"), reason="many minutes: tools/full_gate runs it")
 
 matplotlib.use("Agg")
 
@@ -451,6 +454,7 @@ def test_a_function_refuses_every_wrong_kind(name):
 
 
 @pytest.mark.slow
+@IN_FULL
 @pytest.mark.parametrize("name", public_functions())
 def test_a_function_answers_every_value(name):
     function = public_functions()[name]
@@ -484,6 +488,7 @@ def test_a_method_refuses_every_wrong_kind(cls, owner, name):
 
 
 @pytest.mark.slow
+@IN_FULL
 @pytest.mark.parametrize(("cls", "owner", "name"), [one for one in methods() if not is_asked(*one)])
 def test_a_method_answers_every_value(cls, owner, name):
     method, given = given_to(cls, owner, name)
