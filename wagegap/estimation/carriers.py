@@ -2,8 +2,7 @@
 
 Numbers of another machine's bytes, of more of them than a float or of half precision become plain ones, and so do
 sparse columns; objects that are all numbers become numbers; lists and records of Arrow become those of Python, which
-keys refuse. All other columns stay as they
-are, since a column that nobody asks for must not break a call.
+keys refuse. All other columns stay as they are, since a column that nobody asks for must not break a call.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from wagegap.estimation.grammar import (
     split_at,
     written,
 )
+from wagegap.estimation.operations import short
 
 __all__ = [
     "Column",
@@ -330,13 +331,13 @@ def _structure(expression: str) -> tuple[Any, dict[str, Node]]:
     check_functions(tree, expression, in_side=True)
     if _count_terms(tree) > _MOST_TERMS:
         raise FormulaError(
-            f"{_cut(expression)!r} has more than {_MOST_TERMS:,} terms: fewer products of sums are read."
+            f"{short(expression)!r} has more than {_MOST_TERMS:,} terms: fewer products of sums are read."
         )
     nodes: dict[str, Node] = {}
     try:
         terms = Formula(_aliased(tree, nodes))
     except (FormulaicError, SyntaxError, TypeError) as error:
-        raise FormulaError(f"cannot read {_cut(expression)!r}: {_first_line(error)}") from error
+        raise FormulaError(f"cannot read {short(expression)!r}: {_first_line(error)}") from error
     names = {f"f{j}": name for j, name in enumerate(nodes)}
 
     def renamed(factor: Any) -> Any:
@@ -363,7 +364,7 @@ def _aliased(node: Node, nodes: dict[str, Node]) -> str:
             return f"({_aliased(base, nodes)}) ** {int(min(exponent, _count_terms(base)))}"
         case Power():
             raise FormulaError(
-                f"{_cut(written(node))!r}: terms are crossed a whole number of times; I(...) for powers."
+                f"{short(written(node))!r}: terms are crossed a whole number of times; I(...) for powers."
             )
         case Chain(_, parts, marks):
             pieces = [_aliased(part, nodes) for part in parts]
@@ -372,7 +373,7 @@ def _aliased(node: Node, nodes: dict[str, Node]) -> str:
             ]
             between = ["%in%" if mark == "in" else mark for mark in marks]
             return " ".join([pieces[0], *itertools.chain(*zip(between, pieces[1:], strict=True))])
-    raise FormulaError(f"{_cut(written(node))!r} is no term of a formula.")
+    raise FormulaError(f"{short(written(node))!r} is no term of a formula.")
 
 
 def _alias(name: str, node: Node, nodes: dict[str, Node]) -> str:
@@ -381,7 +382,7 @@ def _alias(name: str, node: Node, nodes: dict[str, Node]) -> str:
         nodes[name] = node
         return f"f{len(nodes) - 1}"
     if isinstance(nodes[name], Name) != isinstance(node, Name):
-        raise FormulaError(f"{_cut(name)!r} is a column and a function of one: rename the column.")
+        raise FormulaError(f"{short(name)!r} is a column and a function of one: rename the column.")
     return f"f{list(nodes).index(name)}"
 
 
@@ -397,10 +398,6 @@ def _count_terms(node: Node) -> float:
         case Power(base, Constant(int(exponent))):
             return float(min(_count_terms(base), 1e6)) ** min(exponent, 50)
     return 1.0
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def changed_matrices(frame: pd.DataFrame, expression: str, changes: Sequence[Mapping[str, Any]]) -> list[FloatArray]:
