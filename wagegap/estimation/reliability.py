@@ -23,9 +23,11 @@ __all__ = [
     "WARNED_BELOW",
     "annihilator",
     "noise_in_words",
+    "noise_variance",
     "reliability",
     "reliability_in_words",
     "reliability_of_rows",
+    "true_variance",
 ]
 
 WARNED_BELOW, REFUSED_BELOW = 0.9, 0.5
@@ -130,6 +132,30 @@ def reliability_of_rows(
     a = np.diag(total) - sums.T @ sums
     spread = float(values @ a @ values)
     return -np.inf if spread <= 1e-12 * float(values**2 @ total) else 1.0 - float(np.sum(a * cov)) / spread
+
+
+def noise_variance(cov: FloatArray, fixed: FloatArray) -> float:
+    """Mean variance of the errors that is left once some columns are taken out, tr(M V) / tr(M).
+
+    With independent errors and a constant alone it is their mean variance.
+
+    >>> import numpy as np
+    >>> round(noise_variance(np.diag([1.0, 2.0, 3.0]), np.ones((3, 1))), 6)
+    2.0
+    """
+    m = annihilator(fixed)
+    return float(np.sum(m * cov)) / float(np.trace(m))
+
+
+def true_variance(values: FloatArray, cov: FloatArray, fixed: FloatArray) -> float:
+    """Variance of true values given some columns, by moments: (p'M p - tr(M V)) / tr(M), and zero where that is less.
+
+    >>> import numpy as np
+    >>> true_variance(np.array([0.0, 1.0, 2.0]), 0.4 * np.eye(3), np.ones((3, 1)))
+    0.6
+    """
+    m = annihilator(fixed)
+    return max(float(values @ m @ values - np.sum(m * cov)) / float(np.trace(m)), 0.0)
 
 
 def reliability_in_words(share: float) -> str:

@@ -33,7 +33,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 
-__all__ = ["LinkProblem", "delete_groups"]
+__all__ = ["LinkProblem", "delete_groups", "without_deletions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,17 +237,19 @@ def delete_groups(
         except (WagegapError, np.linalg.LinAlgError):
             continue
     if required and np.isnan(parts).all():
-        why = (
-            "the columns of what remains are collinear. Leave out controls."
-            if problem.n > problem.k + 1
-            else f"{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} "
-            "are needed. method='ols' gives the naive slope with an exact permutation test."
-        )
-        raise IdentificationError(
-            f"the error of a corrected slope needs fits without each cell, and none of the {len(every)} can be had: "
-            f"{why}"
-        )
+        raise IdentificationError(without_deletions(problem, len(every)))
     return parts
+
+
+def without_deletions(problem: LinkProblem, size: int) -> str:
+    """Say why no corrected slope can be had without any one of so many groups."""
+    why = (
+        "the columns of what remains are collinear, or premiums vary no more than their errors. Leave out controls."
+        if problem.n > problem.k + 1
+        else f"{problem.n} cells for {problem.k} coefficients ({listing(problem.names)}), where {problem.k + 2} "
+        "are needed. method='ols' gives the naive slope with an exact permutation test."
+    )
+    return f"the error of a corrected slope needs fits without each cell, and none of the {size} can be had: {why}"
 
 
 def _checked_names(y: FloatArray, x: FloatArray, names: Sequence[str] | None) -> tuple[str, ...]:

@@ -23,11 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from wagegap._typing import AnyArray, BoolArray, FloatArray
-from wagegap.errors import CovarianceWarning, ReliabilityError, warn
+from wagegap.errors import CovarianceWarning, IdentificationError, ReliabilityError, warn
 from wagegap.estimation.covariance.definite import repair_covariance
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options, cluster_scores, jackknife_errors
-from wagegap.regression.link.problem import LinkProblem, delete_groups
+from wagegap.regression.link.estimators.moments import corrected_moments
+from wagegap.regression.link.problem import LinkProblem, without_deletions
 
 __all__ = [
     "EivFit",
@@ -105,25 +106,22 @@ def slopes_without(problem: LinkProblem) -> FloatArray:
 
 
 def _deletions(problem: LinkProblem, groups: AnyArray | None = None) -> FloatArray:
-    return delete_groups(problem, lambda part, _: eiv_params(part), groups, required=True)
+    """Coefficients without each row, or group of rows, shape (m, k); NaN where none exist."""
+    deletions = corrected_moments(problem, np.ones(problem.n), groups).coefficients(problem)[1:]
+    if not np.isfinite(deletions).all(axis=1).any():
+        raise IdentificationError(without_deletions(problem, len(deletions)))
+    return deletions
 
 
 def eiv_params(problem: LinkProblem) -> FloatArray:
     """Coefficients alone."""
-    p, z = problem.premiums, problem.controls
-    m = annihilator(z)
-    # (p'M p - tr(M V_pp)) b = p'M y - tr(M V_py)
-    inside = p.T @ m @ p - np.einsum("ab,jlba->jl", m, problem.v_x)
-    if np.linalg.eigvalsh(inside).min() <= 0:
+    moments = corrected_moments(problem, np.ones(problem.n), deletions=False)
+    if not moments.exists[0]:
         raise ReliabilityError(
             "the premiums vary no more than their sampling errors: the corrected slope does not exist. "
             "More workers or countries are needed; the naive slope is in .naive()."
         )
-    slope = np.linalg.solve(inside, p.T @ m @ problem.y - np.einsum("ab,jba->j", m, problem.v_xy))
-    params = np.empty(problem.k)
-    params[list(problem.estimated)] = slope
-    params[list(problem.exact)] = np.linalg.lstsq(z, problem.y - p @ slope, rcond=None)[0]
-    return params
+    return moments.coefficients(problem)[0]
 
 
 def fit_moments(

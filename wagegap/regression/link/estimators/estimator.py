@@ -35,6 +35,10 @@ class Options:
         Excluded instruments.
     halves : ndarray, shape (S, 2, 2, n), or None
         Rates and premiums of both halves of S random halvings of the workers; NaN where a half has none.
+    jackknife_df : float or None
+        Degrees of freedom of a jackknife; None for cells less columns.
+    force : bool
+        Whether a slope is wanted though its interval does not exist.
     """
 
     groups: AnyArray | None = None
@@ -44,6 +48,8 @@ class Options:
     rng: RngLike = 0
     instruments: FloatArray | None = None
     halves: FloatArray | None = None
+    jackknife_df: float | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +72,8 @@ class LinkFit:
         Slope of the first premium without each cell; NaN where the others do not identify it.
     problem : LinkProblem or None
         Arrays behind a fit that corrects for errors of the premiums.
+    sigma2 : float or None
+        Variance of true premiums given the controls.
     tau2 : float or None
         Variance of the rates beyond premiums, controls and sampling error.
     tau2_interval : tuple of float or None
@@ -99,6 +107,7 @@ class LinkFit:
     notes: tuple[str, ...] = ()
     without: FloatArray | None = None
     problem: LinkProblem | None = None
+    sigma2: float | None = None
     tau2: float | None = None
     tau2_interval: tuple[float, float] | None = None
     p_value: float | None = None

@@ -161,8 +161,8 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     return LinkFit(
         fit.params, fit.cov, "curvature; interval of the premium from the restricted profile", df=fit.df,
         notes=() if options.groups is None else said,
-        without=np.where(identified, slopes_without(problem), np.nan), problem=problem, tau2=fit.tau2,
-        p_value=fit.p_value, interval=fit.interval, interval_at=partial(profile_interval, problem),
+        without=np.where(identified, slopes_without(problem), np.nan), problem=problem, sigma2=fit.sigma2,
+        tau2=fit.tau2, p_value=fit.p_value, interval=fit.interval, interval_at=partial(profile_interval, problem),
         boundary=_boundary(*fit.at_zero), p_at=partial(profile_p, problem),
     )  # fmt: skip
 

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from wagegap.regression.link.estimators import bootstrap, bounded, eiv, instruments, meta, ml, ols, simex, split, york
+from wagegap.regression.link.estimators import (
+    bootstrap,
+    bounded,
+    eiv,
+    instruments,
+    meta,
+    ml,
+    moments,
+    ols,
+    simex,
+    split,
+    york,
+)
 from wagegap.regression.link.estimators.estimator import Estimator
 
 __all__ = ["ESTIMATORS", "METHODS", "Method"]
 
 Method: TypeAlias = Literal[
-    "auto", "ols", "meta", "eiv", "ml", "york", "simex", "iv", "fractional", "poisson", "split", "bootstrap"
+    "auto", "moments", "ml", "ols", "meta", "eiv", "york", "simex", "iv", "fractional", "poisson", "split", "bootstrap"
 ]
 
 ESTIMATORS: dict[str, Estimator] = {
+    "moments": Estimator(moments.estimate, "weighted corrected moments", corrects=True, beside="ml"),
+    "ml": Estimator(ml.estimate, "restricted likelihood, errors in variables", corrects=True, beside="moments"),
     "ols": Estimator(ols.estimate, "least squares", needs_premium=False),
     "meta": Estimator(meta.estimate, "meta-regression", needs_premium=False),
     "eiv": Estimator(eiv.estimate, "errors in variables, corrected moments", corrects=True),
-    "ml": Estimator(ml.estimate, "maximum likelihood, errors in variables", corrects=True, beside="eiv"),
     "york": Estimator(york.estimate, "York's line", corrects=True),
     "simex": Estimator(simex.estimate, "least squares, simulation and extrapolation", corrects=True, draws=2_000),
     "iv": Estimator(instruments.estimate, "two-stage least squares"),
