@@ -121,7 +121,7 @@ def eiv_params(problem: LinkProblem) -> FloatArray:
             "the premiums vary no more than their sampling errors: the corrected slope does not exist. "
             "More workers or countries are needed; the naive slope is in .naive()."
         )
-    return moments.coefficients(problem)[0]
+    return np.asarray(moments.coefficients(problem)[0])
 
 
 def fit_moments(
