@@ -1,8 +1,10 @@
 """Rates on premiums: one door to every estimator of the link.
 
 Y_c = a + b P_c + g'x_c + u_c, where rates and premiums are observed with errors whose joint covariance the first stage
-knows. `method="auto"` takes maximum likelihood where that covariance is known, meta-regression where premiums are
-exact, and least squares with exact permutation where the premiums' errors are unknown: unknown is never zero.
+knows. `method="auto"` takes weighted corrected moments from ten cells (or clusters) on and the restricted likelihood
+below where that covariance is known, either with the other beside it, and gives no single slope where the two do not
+settle on one; meta-regression where premiums are exact; and least squares with exact permutation where the premiums'
+errors are unknown: unknown is never zero.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     WARNED_BELOW,
     noise_in_words,
+    noise_variance,
     reliability,
     reliability_in_words,
 )
@@ -50,6 +53,7 @@ from wagegap.estimation.scores import score_source
 from wagegap.regression.link.cells import LinkCells, are_related, estimates_of, match_cells, positions, single_premium
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
 from wagegap.regression.link.estimators.exact import lies_on_line, rounding_of, unknown_below, without_rounding
+from wagegap.regression.link.estimators.moments import precision_weights, weighted_reliability
 from wagegap.regression.link.estimators.split import in_every_half
 from wagegap.regression.link.estimators.table import ESTIMATORS, Method
 from wagegap.regression.link.fitted import LinkCall
@@ -58,8 +62,12 @@ from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import Setup, build_setup, is_constant
 from wagegap.regression.link.stages import resampled, split_halves
+from wagegap.regression.link.verdict import OneEstimate, judge
 
 __all__ = ["fit_link"]
+
+FEWEST_FOR_MOMENTS = 10
+"""Cells, or clusters, from which on `method="auto"` takes moments; below, the jackknife has too few deletions."""
 
 
 @public
@@ -99,8 +107,10 @@ def fit_link(  # noqa: PLR0913
     workers : Panel or data frame, optional
         The workers behind both stages, for `split`, and for `bootstrap` where results did not keep their units.
     method : str
-        Estimator: `auto`, `ols`, `meta`, `eiv` (corrected moments), `ml`, `york`, `simex`, `iv`, `fractional` (a share,
-        logit), `poisson` (a flow), `split`, `bootstrap`.
+        Estimator: `auto`, `moments` (corrected, weighted by precision, jackknife), `ml` (restricted likelihood), `ols`,
+        `meta`, `eiv` (corrected moments without weights, sandwich), `york`, `simex`, `iv`, `fractional` (a share,
+        logit), `poisson` (a flow), `split`, `bootstrap`. `auto` holds moments and likelihood against each other and
+        gives the hull of their intervals where they do not settle on one slope.
     instruments : str, sequence of str, Premiums or Estimates, optional
         For `iv`: columns of `data`, or premiums of another source.
     tau2 : str
@@ -127,7 +137,8 @@ def fit_link(  # noqa: PLR0913
     Raises
     ------
     ReliabilityError
-        When less than half of the premiums' spread is more than sampling error and `force` is false.
+        When less than half of the premiums' spread is more than sampling error, or `moments` have no interval because
+        the slope does not exist without some cell, and `force` is false.
     ColumnError, DataError, OptionError, FormulaError, CovarianceError, IdentificationError
 
     Examples
@@ -145,8 +156,11 @@ def fit_link(  # noqa: PLR0913
     )  # fmt: skip
     cells = match_cells(formula, rates, premiums, data=data, on=on)
     setup = build_setup(cells, data, cov=cov, cluster=cluster)
-    chosen = _chosen(method, cells, instruments)
-    options = Options(setup.groups, tau2, test, ESTIMATORS[chosen].draws if draws is None else int(draws), rng)
+    chosen = _chosen(method, setup, instruments)
+    options = Options(
+        setup.groups, tau2, test, ESTIMATORS[chosen].draws if draws is None else int(draws), rng,
+        jackknife_df=setup.jackknife_df, force=force,
+    )  # fmt: skip
     call = LinkCall(fit_link, arguments)
     problem = setup.problem
     permutation = share = None
@@ -168,7 +182,8 @@ def fit_link(  # noqa: PLR0913
     fit = ESTIMATORS[chosen].fit(problem, options)
     fit = replace(fit, notes=(*fit.notes, *notes))
     plain = replace(naive, call=call.by("ols")) if fit.naive is None else build(chosen, fit.naive, call)
-    return build(chosen, fit, call, plain=plain, beside=_beside(chosen, problem, options, plain, build))
+    link = build(chosen, fit, call, plain=plain, beside=_beside(chosen, problem, options, plain, build))
+    return replace(_judged(link), binding=method == "auto")
 
 
 def _units_of_slope(link: Link) -> str:
@@ -276,16 +291,37 @@ def _beside(
     method: str, problem: LinkProblem, options: Options, plain: Link, build: Callable[..., Link]
 ) -> Link | None:
     """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
-    other = ESTIMATORS[method].beside
+    other, options = ESTIMATORS[method].beside, replace(options, force=True)
     with suppress(WagegapError):
         if other is not None:
             return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
     return None
 
 
-def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
+def _judged(link: Link) -> Link:
+    """Hold moments and likelihood against each other, where the link is of one of them."""
+    said = {part.method: _in_short(part) for part in (link, link.beside) if part is not None}
+    moments, likelihood = said.get("moments"), said.get("ml")
+    if moments is None and likelihood is None:
+        return link
+    problem = link.setup.problem
+    return replace(link, verdict=judge(moments, likelihood, weighted_reliability(problem, precision_weights(problem))))
+
+
+def _in_short(link: Link) -> OneEstimate:
+    """What an estimator says of slope and spread."""
+    problem = link.setup.problem
+    noise = noise_variance(problem.v_x[0, 0], problem.others)
+    sigma2 = 0.0 if link.fit.sigma2 is None else link.fit.sigma2
+    # Moments below zero say so: 1 - tr(M V) / p'M p; of the likelihood s^2 / (s^2 + noise)
+    by_moments = link.method == "moments" and link.reliability is not None
+    share = float(link.reliability or 0.0) if by_moments else sigma2 / (sigma2 + noise) if sigma2 + noise > 0 else 0.0
+    return OneEstimate(link.slope, link.slope_interval(), float(np.sqrt(sigma2)), share)
+
+
+def _chosen(method: Method, setup: Setup, instruments: Any) -> Method:
     """Say what `auto` means, and refuse what the errors known do not allow."""
-    estimator = ESTIMATORS.get(method)
+    cells, estimator = setup.cells, ESTIMATORS.get(method)
     refused = (
         (
             (method == "iv") != (instruments is not None),
@@ -313,15 +349,20 @@ def _chosen(method: Method, cells: LinkCells, instruments: Any) -> Method:
     for holds, error in refused:
         if holds:
             raise error
-    return _automatic(cells) if method == "auto" else method
+    return _automatic(setup) if method == "auto" else method
 
 
-def _automatic(cells: LinkCells) -> Method:
-    """Likelihood of one premium, moments of several; meta-regression of exact ones; least squares where unknown."""
+def _automatic(setup: Setup) -> Method:
+    """Moments from ten groups on, and of several premiums; else likelihood; other methods where premiums are exact.
+
+    Meta-regression of exact premiums where the errors of the rates are known; least squares where they are not, or
+    where those of the premiums are not.
+    """
+    cells = setup.cells
     if not cells.premiums_known:
         return "ols"
     if any(np.any(cells.block(1 + i, 1 + i)) for i in range(len(cells.premiums))):
-        return "ml" if len(cells.premiums) == 1 else "eiv"
+        return "ml" if len(cells.premiums) == 1 and setup.n_groups < FEWEST_FOR_MOMENTS else "moments"
     return "meta" if cells.known(0) else "ols"
 
 

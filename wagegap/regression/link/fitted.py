@@ -20,7 +20,7 @@ from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_number
 from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
-from wagegap.errors import DataError, OptionError, did_you_mean, listing, no_column, shown
+from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
@@ -31,6 +31,7 @@ from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.permutation import PermutationTest
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.setup import Setup
+from wagegap.regression.link.verdict import Verdict, hull
 
 __all__ = [
     "Answer",
@@ -94,6 +95,10 @@ class FittedLink(Result):
         The naive fit.
     beside : Link or None
         The other corrected estimator.
+    verdict : Verdict or None
+        Whether moments and likelihood settle on one slope, where both are there.
+    binding : bool
+        Whether the verdict decides what is given, as it does under `method="auto"`.
     """
 
     method: str
@@ -104,6 +109,40 @@ class FittedLink(Result):
     permutation: PermutationTest | None
     plain: Self | None = None
     beside: Self | None = None
+    verdict: Verdict | None = None
+    binding: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is a single slope: not where `method="auto"` found that moments and likelihood disagree."""
+        return not self.binding or self.verdict is None or self.verdict.settled
+
+    @property
+    def rule(self) -> str:
+        """Which rule spoke: the estimator, or "not settled"."""
+        return self.method if self.settled else "not settled"
+
+    @property
+    def parts(self) -> tuple[Self, ...]:
+        """The fits that say the slope, each by itself: this one, and where it is not settled the one beside it."""
+        if self.settled:
+            return (self,)
+        alone = replace(self, binding=False)
+        return (alone,) if self.beside is None else (alone, self.beside)
+
+    @property
+    def moments(self) -> Self | None:
+        """The weighted corrected moments by themselves, where they are the fit or beside it."""
+        return self._part("moments")
+
+    @property
+    def likelihood(self) -> Self | None:
+        """The restricted likelihood by itself, where it is the fit or beside it."""
+        return self._part("ml")
+
+    def _part(self, method: str) -> Self | None:
+        candidates = (replace(self, binding=False), self.beside)
+        return next((part for part in candidates if part is not None and part.method == method), None)
 
     @property
     def cells(self) -> LinkCells:
@@ -117,7 +156,7 @@ class FittedLink(Result):
 
     @property
     def slope(self) -> float:
-        """Coefficient of the first premium."""
+        """Coefficient of the first premium; NaN where it is not settled (`moments` and `likelihood` have theirs)."""
         self.check_premium("slope")
         return float(self.params[self.cells.premiums[0]])
 
@@ -145,7 +184,7 @@ class FittedLink(Result):
     @property
     def p_premium(self) -> float | None:
         """p-value of the premium by likelihood ratio, under ml."""
-        return self.fit.p_value
+        return self.fit.p_value if self.settled else None
 
     @property
     def problem(self) -> LinkProblem | None:
@@ -154,8 +193,8 @@ class FittedLink(Result):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the slope, where it is not a number of standard errors: profile likelihood, percentiles."""
-        return self.fit.interval
+        """95 % interval of the slope, where it is not a number of standard errors: profile, percentiles, hull."""
+        return self.fit.interval if self.settled else self.slope_interval()
 
     @property
     def slopes(self) -> FloatArray | None:
@@ -173,16 +212,43 @@ class FittedLink(Result):
         """Return the least squares fit that takes the premiums as exact."""
         return self if self.plain is None else self.plain
 
+    @property
+    def params(self) -> pd.Series[float]:
+        """Coefficients by term; NaN where they are not settled."""
+        return self._if_settled(super().params)
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Standard errors; NaN where the coefficients are not settled."""
+        return self._if_settled(super().bse)
+
+    @property
+    def tvalues(self) -> pd.Series[float]:
+        """Coefficients over their errors; NaN where they are not settled."""
+        return self._if_settled(super().tvalues)
+
+    def _if_settled(self, values: pd.Series[float]) -> pd.Series[float]:
+        return values if self.settled else values * np.nan
+
     def slope_interval(self, alpha: Alpha = 0.05) -> tuple[float, float]:
-        """Return the interval of the slope."""
+        """Return the interval of the slope; where it is not settled the hull of those of moments and likelihood."""
         self.check_premium("slope_interval")
+        if not self.settled:
+            return hull(*(part.slope_interval(alpha) for part in self.parts))
         if self.fit.interval is not None and self.fit.interval_at is not None:
             return self.fit.interval if alpha == 0.05 else self.fit.interval_at(alpha=alpha)
         low, high = super().conf_int(alpha).loc[self.cells.premiums[0]].to_numpy(dtype=float)
         return float(low), float(high)
 
     def conf_int(self, alpha: Alpha = 0.05) -> pd.DataFrame:
-        """Return intervals; under ml that of the premium is from the profile likelihood, else of percentiles."""
+        """Return intervals; under ml that of the premium is from the profile likelihood, else of percentiles.
+
+        Where the slope is not settled each is the hull of the intervals of moments and likelihood.
+        """
+        if not self.settled:
+            frames = [part.conf_int(alpha) for part in self.parts]
+            hulls = [hull(*rows) for rows in zip(*(frame.to_numpy(dtype=float) for frame in frames), strict=True)]
+            return pd.DataFrame(hulls, index=frames[0].index, columns=frames[0].columns)
         frame = super().conf_int(alpha)
         if self.fit.interval is not None:
             frame.loc[self.cells.premiums[0]] = list(self.slope_interval(alpha))
@@ -190,14 +256,22 @@ class FittedLink(Result):
 
     @property
     def pvalues(self) -> pd.Series[float]:
-        """Two-sided p-values; under ml that of the premium is by likelihood ratio."""
-        values = super().pvalues
-        if self.fit.p_value is not None:
+        """Two-sided p-values; under ml that of the premium is by likelihood ratio; NaN where it is not settled."""
+        values = self._if_settled(super().pvalues)
+        if self.fit.p_value is not None and self.settled:
             values[self.cells.premiums[0]] = self.fit.p_value
         return values
 
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
-        """Test linear hypotheses; under ml one of the premium alone by its profile likelihood, as `tidy` does."""
+        """Test linear hypotheses; under ml one of the premium alone by its profile likelihood, as `tidy` does.
+
+        Refused where the slope is not settled: `moments` and `likelihood` have each a test of their own.
+        """
+        if not self.settled:
+            raise IdentificationError(
+                "the slope is not settled, and there is no single test of it: link.moments.test(...) and "
+                "link.likelihood.test(...) are the tests of the two estimators that disagree."
+            )
         result = super().test(hypothesis, value)
         rows, right, _ = parse_hypothesis(hypothesis, value, self.estimates.names)
         at = self.estimates.names.index(self.cells.premiums[0]) if self.cells.premiums else -1
@@ -209,29 +283,42 @@ class FittedLink(Result):
         return replace(result, statistic=t, p_value=p)
 
     def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
-        """Return one row for each coefficient."""
+        """Return one row for each coefficient; `rule` says which rule spoke: the estimator, or "not settled"."""
         frame = super().tidy(alpha)
-        if self.fit.interval is not None:
+        if not self.settled:
+            frame[["estimate", "std_error", "statistic"]] = np.nan
+        if self.fit.interval is not None or not self.settled:
             frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
-        return frame.assign(p_value=self.pvalues.to_numpy())
+        return frame.assign(p_value=self.pvalues.to_numpy(), rule=self.rule)
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
         slopes = None if self.fit.without is None else pd.Series(self.fit.without)
         row: dict[str, Any] = {
-            "method": self.method, "nobs": self.cells.n, "reliability": self.reliability,
+            "method": self.method, "rule": self.rule, "nobs": self.cells.n, "reliability": self.reliability,
             "tau": None if self.tau2 is None else float(np.sqrt(self.tau2)),
             "naive_slope": self.plain.slope if self.plain is not None and self.cells.premiums else None,
             "permutation_p": None if self.permutation is None else self.permutation.p_value,
             "slope_min_without_one": None if slopes is None else slopes.min(),
             "slope_max_without_one": None if slopes is None else slopes.max(),
             **self.fit.statistics,
-            **self._predicted(),
+            **self._spreads(),
+            **self.further_cell(),
             "boundary": "; ".join(self.fit.boundary) or None,
         }  # fmt: skip
         return pd.DataFrame([{name: value for name, value in row.items() if value is not None}])
 
-    def _predicted(self) -> dict[str, float]:
+    def _spreads(self) -> dict[str, float]:
+        """Standard deviation of true premiums by either estimator, and the reliability each implies."""
+        if self.verdict is None:
+            return {}
+        fits = {"moments": self.verdict.moments, "likelihood": self.verdict.likelihood}
+        row = {f"sigma_{name}": fit.sigma for name, fit in fits.items() if fit is not None}
+        likelihood = self.verdict.likelihood
+        implied = {} if likelihood is None else {"reliability_likelihood": likelihood.reliability}
+        return {**row, "weighted_reliability": self.verdict.weighted_reliability, **implied}
+
+    def further_cell(self) -> dict[str, float]:
         """Prediction interval of a plain meta-regression at the means of its regressors; nothing of other links."""
         if self.method != "meta" or self.cells.premiums or self.cells.design.effects:
             return {}
@@ -288,7 +375,14 @@ class FittedLink(Result):
         return pd.DataFrame([(expected, np.sqrt(variance), low, high, least, most)], columns=columns)
 
     def line(self, at: FloatArray, alpha: Alpha = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the fitted rates at some premiums, controls at their means, with a pointwise band."""
+        """Return the fitted rates at some premiums, controls at their means, with a pointwise band.
+
+        Where the slope is not settled there is no line (NaN), and the band is that of both estimators.
+        """
+        if not self.settled:
+            lines = [part.line(at, alpha) for part in self.parts]
+            low, high = (np.array([line[i] for line in lines]) for i in (1, 2))
+            return np.full(low.shape[1], np.nan), low.min(axis=0), high.max(axis=0)
         cells, coefficients = self.cells, self.estimates
         if not cells.premiums:
             raise OptionError("a meta-regression without a premium has no line to draw.")

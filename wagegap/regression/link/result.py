@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
+from wagegap._display.axes import FAINT, name_axes, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._display.numbers import format_number, format_p
-from wagegap._display.scatter import ellipses, line_band
+from wagegap._display.scatter import ellipses
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray
-from wagegap.errors import IdentificationError, listing
-from wagegap.estimation.reliability import REFUSED_BELOW, reliability
-from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink, Scale, level_of, slope_scale
+from wagegap.regression.link.estimators.moments import WeakSet
+from wagegap.regression.link.fitted import FittedLink
+from wagegap.regression.link.lines import draw_lines
+from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without, weak_set_of
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
 from wagegap.regression.link.questions.one_step import OneStep, one_step
@@ -106,115 +105,34 @@ class Link(FittedLink):
 
     def slope_in_words(self) -> str:
         """Say the slope in units: what ten log points (or percentage points) of premium go with."""
-        self.check_premium("slope_in_words")
-        scale = _slope_scale(self)
-        low, high = self.slope_interval()
-        if np.isnan(low) or np.isnan(high):
-            change = scale.signed(self.slope)
-            return f"{scale.step} more premium go with {change} of {self.cells.outcome_in_words} (error unknown)"
-        if not (np.isfinite(low) or np.isfinite(high)):
-            because = ", because the true premiums might all be equal" if self.method == "ml" else ""
-            return (
-                f"{scale.step} more premium could go with any change of {self.cells.outcome_in_words}: the 95 % "
-                f"interval is the whole line{because}"
-            )
-        return (
-            f"{scale.step} more premium go with {scale.signed(self.slope)} of {self.cells.outcome_in_words} (95 % "
-            f"interval {format_number(scale.factor * low)} to {format_number(scale.factor * high)})"
-        )
+        return slope_in_words(self)
 
     def always_printed(self) -> tuple[str, ...]:
         """Say what a reader of the slope must know."""
-        lines = [f"Method: {ESTIMATORS[self.method].title}; {self.cells.n} cells."]
-        if self.cells.premiums:
-            lines = [f"{self.slope_in_words()}.", *lines, *self._about_errors()]
-        lines += self._about_spread()
-        if self.permutation is not None:
-            least = 1 / (self.permutation.orders + (0 if self.permutation.exact else 1))
-            of = "" if self.cells.premiums else f" of {next(name for name in self.setup.terms if name != 'Intercept')}"
-            lines.append(f"Naive slope{of}: {self.permutation}; the smallest attainable is {least:.2g}.")
-        return (*lines, *self._without_one())
+        return paragraph(self)
 
-    def _about_spread(self) -> list[str]:
-        """Spread beyond sampling error, how much of the whole that is, and what is estimated on its boundary."""
-        lines = []
-        if self.tau2 is not None:
-            known = self.tau2_interval is not None and self.tau2_interval != (0.0, 0.0)
-            ends = " ({:.3g} to {:.3g})".format(*np.sqrt(self.tau2_interval)) if known and self.tau2_interval else ""
-            beyond = "premium, controls and sampling error" if self.cells.premiums else "controls and sampling error"
-            lines.append(f"Spread of rates beyond {beyond}: tau {np.sqrt(self.tau2):.3g}{ends}.")
-        statistics = self.fit.statistics
-        if np.isfinite(statistics.get("q", np.nan)):
-            lines.append(
-                f"Q({statistics['q_df']:.0f}) = {statistics['q']:.2f}, p {format_p(statistics['q_p_value'])}; I2 "
-                f"{100 * statistics['i2']:.1f} %."
-            )
-        predicted = self._predicted()
-        if predicted and np.isfinite(predicted["prediction_low"]):
-            scale = level_of(self.cells.units[0])
-            where = " at the means of the regressors" if len(self.estimates.values) > 1 else ""
-            between = scale.between(predicted["prediction_low"], predicted["prediction_high"])
-            lines.append(f"95 % prediction interval of a further cell's true rate{where}: {between}.")
-        return lines + [f"On the boundary, {name}: {meaning}." for name, meaning in self.fit.boundary.items()]
+    def weak_set(self, alpha: Alpha = 0.05) -> WeakSet:
+        """Return the slopes that the weighted moments do not reject, however weak the premiums are.
 
-    def _about_errors(self) -> list[str]:
-        if self.reliability is None:
-            return ["Premium error unknown: the slope is not corrected for it, and the interval does not hold it."]
-        share = (
-            f"{self.reliability:.2f}, the share to which sampling error shrinks the naive slope"
-            if self.reliability >= 0
-            else "below 0, they spread less than their sampling errors alone would spread them"
-        )
-        lines = [f"Reliability of the premiums given the controls: {share}."]
-        if self.plain is not None:
-            lines.append(f"Naive slope, for the same step: {_slope_and_error(self.plain)}.")
-        if self.beside is not None:
-            lines.append(f"Beside it, {ESTIMATORS[self.beside.method].title}: {_slope_and_error(self.beside)}.")
-            (low, high), (least, most) = self.slope_interval(), self.beside.slope_interval()
-            if not (low <= self.beside.slope <= high and least <= self.slope <= most):
-                lines.append(
-                    "The two estimators disagree, so the slope is not settled: one is outside the other's interval "
-                    "(the likelihood relies on normality and on unequal errors)."
-                )
-        return lines
+        Fieller's set, which is that of Anderson and Rubin: an interval, two rays, or the whole line.
 
-    def _without_one(self) -> list[str]:
-        """Range of the slope without one cell, and the cells without which there is none."""
-        weak, slopes = self.unreliable_without(), self.leave_one_out
-        slopes = slopes[~slopes["cell"].isin(weak)]
-        none = slopes.loc[slopes["slope"].isna(), "cell"].tolist()
-        said = {
-            f"Without {listing(weak, 4)} the reliability falls below {REFUSED_BELOW}, and no corrected slope would be "
-            "given.": weak,
-            f"Without {listing(none, 4)} the slope is not identified.": none,
-        }
-        lines = [line for line, cells in said.items() if cells]
-        slopes = slopes.dropna(subset="slope").sort_values("slope")
-        if len(slopes):
-            low, high = slopes.iloc[0], slopes.iloc[-1]
-            least, most = (format_number(_slope_scale(self).factor * end["slope"]) for end in (low, high))
-            lines.append(
-                f"Without {'another' if lines else 'one'} cell the slope, for the same step, is between {least} "
-                f"(without {low['cell']}) and {most} (without {high['cell']})."
-            )
-        return lines
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+
+        Raises
+        ------
+        OptionError
+            Without a premium, or with several.
+        CovarianceError
+            Where the errors of the premiums are unknown.
+        """
+        return weak_set_of(self, alpha)
 
     def unreliable_without(self) -> list[str]:
         """Cells without which a corrected slope would be refused for low reliability, where it is given with them."""
-        problem = self.problem
-        if problem is None or self.reliability is None or self.reliability < REFUSED_BELOW:
-            return []
-        p, v, z = problem.premiums[:, 0], problem.v_x[0, 0], problem.controls
-        weak = []
-        for i, name in enumerate(self.cells.names):
-            rows = np.delete(np.arange(problem.n), i)
-            try:
-                share = reliability(p[rows], v[np.ix_(rows, rows)], z[rows])
-            except IdentificationError:
-                continue
-            if share < REFUSED_BELOW:
-                weak.append(name)
-        return weak
+        return unreliable_without(self)
 
     def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the result as a table, for any renderer."""
@@ -230,7 +148,9 @@ class Link(FittedLink):
     def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
 
-        Beside a corrected line the naive one is dashed. Without a premium the rates are drawn with their intervals, and
+        Beside a corrected line the naive one is dashed. Where the slope is not settled there are the lines of both
+        estimators, and one band for the two; slopes that are not rejected however weak the premiums are stand beside
+        it where they are two rays. Without a premium the rates are drawn with their intervals, and
         dashed the rate expected at the means of the regressors.
         """
         if not self.cells.premiums:
@@ -244,10 +164,7 @@ class Link(FittedLink):
         pad = 0.04 * float(np.ptp(p))
         at = np.linspace(p.min() - pad, p.max() + pad, 60)
         ax = ellipses(ax, p, cells.y, cov, cells.names, level=1 - alpha)
-        ax = line_band(ax, at, *self.line(at, alpha))
-        if self.plain is not None and self.fit.unit is None:
-            nothing = np.full_like(at, np.nan)
-            ax = line_band(ax, at, self.plain.line(at)[0], nothing, nothing, color=PALETTE[1])
+        draw_lines(ax, self, at, alpha)
         ax.set_xlim(*_limits(p))
         ax.set_ylim(*_limits(cells.y))
         return cells.label_axes(ax)
@@ -269,13 +186,3 @@ def _limits(values: FloatArray) -> tuple[float, float]:
     """Where the points are, with room for their errors; a band that is wider is cut off."""
     room = 0.4 * float(np.ptp(values))
     return float(values.min()) - room, float(values.max()) + room
-
-
-def _slope_scale(link: FittedLink) -> Scale:
-    """Scale on which every slope of a sentence is said."""
-    return slope_scale(link.cells, ESTIMATORS[link.method].scale)
-
-
-def _slope_and_error(link: FittedLink) -> str:
-    factor = _slope_scale(link).factor
-    return f"{format_number(factor * link.slope)} ({format_number(factor * link.slope_error)})"

@@ -58,7 +58,19 @@ class Setup:
     @property
     def df(self) -> float:
         """Degrees of freedom: rows less columns, or clusters less one."""
-        return float(self.problem.n - self.problem.k if self.groups is None else len(np.unique(self.groups)) - 1)
+        return float(self.problem.n - self.problem.k if self.groups is None else self.n_groups - 1)
+
+    @property
+    def n_groups(self) -> int:
+        """Number of clusters, or of cells where there are none: what a jackknife leaves out one at a time."""
+        return self.problem.n if self.groups is None else len(np.unique(self.groups))
+
+    @property
+    def jackknife_df(self) -> float:
+        """Groups less coefficients: every column, or with clusters those reported and the constant of effects."""
+        if self.groups is None:
+            return float(self.problem.n - self.problem.k)
+        return float(self.n_groups - len(self.shown) - bool(self.cells.design.effects))
 
 
 def build_setup(
