@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,8 @@ class LinkCells:
         Cells lost, by name.
     related : bool
         Whether the covariance of rates and premiums is known rather than taken as zero.
+    labels : mapping of str to str
+        What sentences and figures call the outcome and the premiums, where that is not their name.
     """
 
     keys: pd.DataFrame
@@ -90,6 +92,7 @@ class LinkCells:
     units: tuple[str, ...]
     ledger: Ledger
     related: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -120,8 +123,13 @@ class LinkCells:
 
     @property
     def outcome_in_words(self) -> str:
-        """The outcome as it stands in a sentence."""
-        return spaced(self.outcome)
+        """The outcome as it stands in a sentence: its label, or its name."""
+        return self.labels.get(self.outcome, spaced(self.outcome))
+
+    @property
+    def premium_in_words(self) -> str:
+        """The first premium as it stands in a figure: its label, or its name."""
+        return self.labels.get(self.premiums[0], spaced(self.premiums[0]))
 
     @property
     def noun(self) -> str:
@@ -141,7 +149,7 @@ class LinkCells:
         """Name the axes of rates against premiums."""
         return name_axes(
             ax,
-            x=f"{spaced(self.premiums[0])}{unit_in_heading(self.units[1])}",
+            x=f"{self.premium_in_words}{unit_in_heading(self.units[1])}",
             y=f"{self.outcome_in_words}{unit_in_heading(self.units[0])}",
         )
 

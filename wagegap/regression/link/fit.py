@@ -20,7 +20,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from wagegap._arguments import public
-from wagegap._typing import ColumnNames, Count, FloatArray, Formula, FrameLike, MetaTest, RngLike, Tau2Method
+from wagegap._typing import ColumnNames, Count, FloatArray, Formula, FrameLike, Labels, MetaTest, RngLike, Tau2Method
 from wagegap.errors import (
     ColumnError,
     CovarianceError,
@@ -31,6 +31,7 @@ from wagegap.errors import (
     ReliabilityWarning,
     WagegapError,
     check_column,
+    check_option,
     listing,
     warn,
 )
@@ -86,6 +87,7 @@ def fit_link(  # noqa: PLR0913
     cov: str | None = None,
     cluster: str | None = None,
     draws: Count | None = None,
+    labels: Labels | None = None,
     force: bool = False,
     rng: RngLike = 0,
     progress: bool = False,
@@ -123,6 +125,8 @@ def fit_link(  # noqa: PLR0913
         Cell key, or column of `data`, within whose values deviations may be correlated.
     draws : int, optional
         Pseudo-errors of `simex`, `fractional` and `poisson`, halvings of `split`, draws of `bootstrap`.
+    labels : mapping of str to str, optional
+        What sentences and figures call the outcome, and the premiums: `{"outside": "graduates who work elsewhere"}`.
     force : bool
         Report a corrected interval however low the reliability.
     rng : Generator, int or None
@@ -152,9 +156,11 @@ def fit_link(  # noqa: PLR0913
     data = None if data is None else as_pandas(data)
     arguments = dict(
         formula=formula, rates=rates, premiums=premiums, data=data, on=on, method=method, instruments=instruments,
-        tau2=tau2, test=test, cov=cov, cluster=cluster, draws=draws, force=force, rng=rng,
+        tau2=tau2, test=test, cov=cov, cluster=cluster, draws=draws, labels=labels, force=force, rng=rng,
     )  # fmt: skip
-    cells = match_cells(formula, rates, premiums, data=data, on=on)
+    cells = replace(match_cells(formula, rates, premiums, data=data, on=on), labels=dict(labels or {}))
+    for name in cells.labels:
+        check_option("name in labels=", name, (cells.outcome, *cells.premiums))
     setup = build_setup(cells, data, cov=cov, cluster=cluster)
     chosen = _chosen(method, setup, instruments)
     options = Options(
@@ -300,8 +306,8 @@ def _beside(
 
 def _judged(link: Link) -> Link:
     """Hold moments and likelihood against each other, where the link is of one of them."""
-    said = {part.method: _in_short(part) for part in (link, link.beside) if part is not None}
-    moments, likelihood = said.get("moments"), said.get("ml")
+    fits = {part.method: part for part in (link, link.beside) if part is not None}
+    moments, likelihood = (_in_short(fits[name]) if name in fits else None for name in ("moments", "ml"))
     if moments is None and likelihood is None:
         return link
     problem = link.setup.problem

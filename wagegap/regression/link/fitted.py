@@ -230,6 +230,10 @@ class FittedLink(Result):
     def _if_settled(self, values: pd.Series[float]) -> pd.Series[float]:
         return values if self.settled else values * np.nan
 
+    def cov_params(self) -> pd.DataFrame:
+        """Return the joint covariance with names; NaN where the coefficients are not settled."""
+        return super().cov_params() if self.settled else super().cov_params() * np.nan
+
     def slope_interval(self, alpha: Alpha = 0.05) -> tuple[float, float]:
         """Return the interval of the slope; where it is not settled the hull of those of moments and likelihood."""
         self.check_premium("slope_interval")

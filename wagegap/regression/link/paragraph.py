@@ -16,7 +16,7 @@ from wagegap.regression.link.estimators.moments import WeakSet, weak_set
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, Scale, level_of, scale_of, slope_scale
 
-__all__ = ["paragraph", "slope_in_words", "slope_scale_of", "unreliable_without", "weak_set_of"]
+__all__ = ["headline", "paragraph", "slope_in_words", "slope_scale_of", "unreliable_without", "weak_set_of"]
 
 _SAME_STEP = "for the same step"
 
@@ -64,6 +64,12 @@ def paragraph(link: FittedLink) -> tuple[str, ...]:
     if link.cells.premiums:
         lines = [f"{slope_in_words(link)}.", *_about_verdict(link), *lines, *_about_errors(link)]
     return (*lines, *_about_spread(link), *_about_permutation(link), *_without_one(link))
+
+
+def headline(link: FittedLink) -> tuple[str, ...]:
+    """Say the slope, and why it is not settled where it is not."""
+    reasons = link.verdict.reasons if link.verdict is not None and not link.settled else ()
+    return (f"{slope_in_words(link)}.", *((f"Why: {'; '.join(reasons)}.",) if reasons else ()))
 
 
 def _method(link: FittedLink) -> str:

@@ -27,6 +27,9 @@ from wagegap.regression.link.questions.swap import Swap, swap
 
 __all__ = ["Link"]
 
+_ENDS = ("conf_low", "conf_high")
+"""Columns of a table of coefficients that are not settled: the hull."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Link(FittedLink):
@@ -136,7 +139,8 @@ class Link(FittedLink):
 
     def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
         """Return the result as a table, for any renderer."""
-        frame = self.tidy(alpha)[["term", "estimate", "std_error", "p_value", "conf_low", "conf_high"]]
+        numbers = ("estimate", "std_error", "p_value", "conf_low", "conf_high") if self.settled else _ENDS
+        frame = self.tidy(alpha)[["term", *numbers]]
         notes = (
             *self.always_printed(), f"Covariance: {self.estimates.describe()}.", f"Cells: {self.cells.ledger.line()}.",
             *self.cells.ledger.notes, *self.notes,

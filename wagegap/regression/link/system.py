@@ -1,9 +1,9 @@
 """Several outcomes at once: emigration and switching on premiums, with the covariance across equations.
 
-Each equation is corrected by moments with the joint error covariance of its rate, its premiums, and those of the other
-equations. With block-diagonal weights the estimates are those of separate fits, and only the covariance is joint; with
-`weighting="sur"` equations are weighted by the covariance of their residuals, which helps where their regressors
-differ.
+With `weighting="separate"` each equation is fitted by weighted corrected moments, as `fit_link` does, held against its
+likelihood, and given as the hull of both where the two do not settle on one slope; the covariance across equations is
+that of a jackknife which leaves a cell out of all of them at once. With `weighting="sur"` equations are corrected by
+moments whose weights are the covariance of their residuals, which helps where their regressors differ.
 
 References
 ----------
@@ -14,8 +14,8 @@ Fuller, W. A. (1987). Measurement Error Models. Wiley, section 4.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,8 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.numbers import spaced
-from wagegap._typing import Alpha, AxesLike, ColumnNames, FloatArray, FrameLike
+from wagegap._display.spec import TableSpec, tabulate_frame
+from wagegap._typing import Alpha, AnyArray, AxesLike, ColumnNames, FloatArray, FrameLike
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -34,9 +35,15 @@ from wagegap.errors import (
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import estimates_of, match_cells, positions
 from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments, solve_params
+from wagegap.regression.link.estimators.moments import fit_weighted, jackknife_cov
+from wagegap.regression.link.fit import fit_link
+from wagegap.regression.link.paragraph import headline
+from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.result import Link
 from wagegap.regression.link.setup import Setup, build_setup
 
 __all__ = ["LinkSystem", "fit_link_system"]
@@ -59,11 +66,82 @@ class LinkSystem(Result):
         Of the equations' residuals.
     weighting : str
         How equations are weighted.
+    links : mapping of str to Link
+        The equations one by one, each with its verdict; none under "sur".
     """
 
     outcomes: tuple[str, ...]
     residual_correlation: pd.DataFrame
     weighting: str
+    links: Mapping[str, Link] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> pd.Series[bool]:
+        """Whether each outcome's slope is settled."""
+        return pd.Series({name: name not in self.links or self.links[name].settled for name in self.outcomes})
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """Coefficients by term; NaN in equations that are not settled."""
+        return self._if_settled(super().params)
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Standard errors; NaN in equations that are not settled."""
+        return self._if_settled(super().bse)
+
+    @property
+    def tvalues(self) -> pd.Series[float]:
+        """Coefficients over their errors; NaN in equations that are not settled."""
+        return self._if_settled(super().tvalues)
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values; NaN in equations that are not settled."""
+        return self._if_settled(super().pvalues)
+
+    def _if_settled(self, values: pd.Series[float]) -> pd.Series[float]:
+        return values.where(self._outcome_of_term().map(self.settled).to_numpy(dtype=bool))
+
+    def _outcome_of_term(self) -> pd.Series[str]:
+        return self.estimates.labels["term"].str.partition(": ")[0]
+
+    def conf_int(self, alpha: Alpha = 0.05) -> pd.DataFrame:
+        """Return intervals; of an equation that is not settled the hulls of moments and likelihood."""
+        frame, outcomes = super().conf_int(alpha), self._outcome_of_term().to_numpy()
+        for name in self.settled.index[~self.settled]:
+            frame.loc[outcomes == name] = self.links[name].conf_int(alpha).to_numpy()
+        return frame
+
+    def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
+        """Return one row for each coefficient; `rule` says which rule spoke in its equation."""
+        rule = {name: "sur" if name not in self.links else self.links[name].rule for name in self.outcomes}
+        numbers = {"estimate": self.params, "std_error": self.bse, "statistic": self.tvalues, "p_value": self.pvalues}
+        frame = super().tidy(alpha).assign(**{name: values.to_numpy() for name, values in numbers.items()})
+        frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
+        return frame.assign(rule=self._outcome_of_term().map(rule).to_numpy())
+
+    def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
+        """Test linear hypotheses across equations; refused where one of theirs is not settled."""
+        result, rows = super().test(hypothesis, value), parse_hypothesis(hypothesis, value, self.estimates.names)[0]
+        asked = self._outcome_of_term().to_numpy()[np.flatnonzero(np.abs(rows).sum(axis=0))]
+        unsettled = [name for name in self.outcomes if name in asked and not self.settled[name]]
+        if unsettled:
+            raise IdentificationError(
+                f"the slopes of {listing(unsettled)} are not settled, and there is no single test of them: links[...] "
+                "has each equation with both estimators."
+            )
+        return result
+
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
+        """Return the result as a table, with what every equation has to say."""
+        frame = self.tidy(alpha)[["term", "estimate", "std_error", "p_value", "conf_low", "conf_high", "rule"]]
+        said = [f"{name}: {line}" for name, link in self.links.items() for line in headline(link)]
+        notes = (*said, f"Covariance: {self.estimates.describe()}.", f"Cells: {self._ledger_line()}.", *self.notes)
+        return tabulate_frame(frame, title=self.estimates.heading, notes=notes)
+
+    def _ledger_line(self) -> str:
+        return "none lost" if self.ledger is None else self.ledger.line()
 
     def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the slopes of every outcome with their intervals, outcomes beside each other.
@@ -87,7 +165,7 @@ class LinkSystem(Result):
         from wagegap.regression.figures import draw_effects
 
         outcome, term = (self.estimates.labels["term"].str.partition(": ")[part] for part in (0, 2))
-        named = {}
+        named: dict[str, Any] = {}
         for name in self.outcomes:
             chosen = ((outcome == name) & (term != "Intercept")).to_numpy()
             part = self.estimates.select(chosen)
@@ -104,6 +182,7 @@ def fit_link_system(
     data: FrameLike | None = None,
     on: ColumnNames | None = None,
     weighting: Weighting = "separate",
+    force: bool = False,
 ) -> LinkSystem:
     """Fit links of several outcomes jointly, on the cells that all of them have.
 
@@ -120,7 +199,9 @@ def fit_link_system(
     on : str or sequence of str, optional
         Keys to match.
     weighting : {"separate", "sur"}
-        Block-diagonal weights, or seemingly unrelated regressions.
+        Each equation by weighted moments, with a joint jackknife, or seemingly unrelated regressions.
+    force : bool
+        Report corrected intervals however low the reliability.
 
     Returns
     -------
@@ -131,6 +212,8 @@ def fit_link_system(
     ------
     CovarianceError
         When errors of the premiums are unknown.
+    ReliabilityError
+        When less than half of the premiums' spread is more than sampling error and `force` is false.
     DataError, OptionError
 
     Examples
@@ -149,25 +232,36 @@ def fit_link_system(
     setups = _setups(formulas, rates, premiums, None if data is None else as_pandas(data), on)
     if not all(setup.cells.premiums_known for setup in setups):
         raise CovarianceError("a system needs the errors of the premiums; fit the outcomes one by one instead.")
-    equations, v_y = [setup.problem.checked() for setup in setups], _outcome_covariance(setups, rates)
-    weights: FloatArray = np.eye(len(equations))
-    b = solve_params(equations, weights)
-    residuals = np.column_stack(
-        [e.y - e.x @ part for e, part in zip(equations, coefficients_of(equations, b), strict=True)]
-    )
-    names = [setup.cells.outcome for setup in setups]
-    correlation = _correlation(residuals, names)
+    names = tuple(setup.cells.outcome for setup in setups)
     if weighting == "sur":
+        equations = [setup.problem.checked() for setup in setups]
+        b = solve_params(equations, np.eye(len(equations)))
+        residuals = _residuals(equations, coefficients_of(equations, b))
+        correlation = _correlation(residuals, names)
         _check_sur(correlation)
         weights = np.asarray(np.linalg.inv(residuals.T @ residuals / len(residuals)))
-    b, cov = solve_moments(equations, weights, v_y)
-    return LinkSystem(_labelled(setups, b, cov, weighting), tuple(names), correlation, weighting)
+        b, cov = solve_moments(equations, weights, _outcome_covariance(setups, rates))
+        return LinkSystem(_labelled(setups, b, cov, weighting), names, correlation, weighting)
+    cells = setups[0].cells.keys
+    fitted = [
+        fit_link(formula, _on_cells(rates, cells), premiums, data=data, on=on, force=force) for formula in formulas
+    ]
+    fits = [fit_weighted(setup.problem.checked()) for setup in setups]
+    cov = jackknife_cov(np.hstack([fit.deletions for fit in fits]))
+    correlation = _correlation(_residuals([s.problem for s in setups], [fit.params for fit in fits]), names)
+    estimates = _labelled(setups, np.concatenate([fit.params for fit in fits]), cov, weighting)
+    return LinkSystem(estimates, names, correlation, weighting, dict(zip(names, fitted, strict=True)))
 
 
-def _correlation(residuals: FloatArray, names: list[str]) -> pd.DataFrame:
+def _residuals(equations: Sequence[LinkProblem], params: Sequence[FloatArray]) -> FloatArray:
+    """Residuals of the equations, a column each."""
+    return np.column_stack([e.y - e.x @ part for e, part in zip(equations, params, strict=True)])
+
+
+def _correlation(residuals: FloatArray, names: Sequence[str]) -> pd.DataFrame:
     """Correlations of the equations' residuals; missing where an equation has none."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return pd.DataFrame(np.corrcoef(residuals, rowvar=False), index=names, columns=names)
+        return pd.DataFrame(np.atleast_2d(np.corrcoef(residuals, rowvar=False)), index=list(names), columns=list(names))
 
 
 def _check_sur(correlation: pd.DataFrame) -> None:
@@ -191,9 +285,14 @@ def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: A
     kept = every[0].keys[[all(name in cells.names for cells in every) for name in every[0].names]]
     if kept.empty:
         raise DataError(f"no cell has all of {listing(names)}.")
-    given = estimates_of(rates, "rates")
-    some = given.select(positions(given.labels[list(kept.columns)], kept) >= 0)
+    some = _on_cells(rates, kept)
     return [build_setup(match_cells(formula, some, premiums, data=data, on=on), data) for formula in formulas]
+
+
+def _on_cells(rates: Any, cells: pd.DataFrame) -> Estimates:
+    """Rates of some cells."""
+    given = estimates_of(rates, "rates")
+    return given.select(positions(given.labels[list(cells.columns)], cells) >= 0)
 
 
 def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:
@@ -208,9 +307,12 @@ def _labelled(setups: Sequence[Setup], b: FloatArray, cov: FloatArray, weighting
     starts = np.cumsum([0, *(setup.problem.k for setup in setups[:-1])])
     at = [int(start) + j for start, setup in zip(starts, setups, strict=True) for j in setup.shown]
     shown = [(setup, name) for setup in setups for name in setup.terms]
-    how = "separate equations" if weighting == "separate" else "seemingly unrelated regressions"
+    how = {
+        "separate": "jackknife over cells, jointly, weights held",
+        "sur": "sandwich of corrected scores, seemingly unrelated regressions",
+    }
     df = np.array([setup.df for setup, _ in shown])
-    source = StatedSource("link system", cov[np.ix_(at, at)], df, f"sandwich of corrected scores, {how}")
+    source = StatedSource("link system", cov[np.ix_(at, at)], df, how[weighting])
     labels = pd.DataFrame(
         {
             "term": [f"{setup.cells.outcome}: {name}" for setup, name in shown],

@@ -74,6 +74,8 @@ class CorrectedMoments:
         (Z'W Z)^+ Z'W, whose product with y - p b is the coefficients of the controls.
     determined : ndarray of bool, shape (G + 1, q)
         Whether the cells that are left determine each coefficient of the controls.
+    room : ndarray, shape (G + 1,)
+        Cells that are left, less coefficients: none where they lie on the line whatever it is.
     """
 
     inside: FloatArray
@@ -82,12 +84,13 @@ class CorrectedMoments:
     spread: FloatArray
     of_controls: FloatArray
     determined: BoolArray
+    room: FloatArray
 
     @property
     def identified(self) -> BoolArray:
-        """Whether the premiums vary among the cells that are left, given the controls, shape (G + 1,)."""
+        """Whether premiums vary among the cells left, given the controls, and cells can deviate, shape (G + 1,)."""
         whole = np.einsum("jj->j", self.spread[0])
-        return np.asarray(np.all(np.einsum("gjj->gj", self.spread) > _NOTHING * whole, axis=1))
+        return np.asarray(np.all(np.einsum("gjj->gj", self.spread) > _NOTHING * whole, axis=1) & (self.room > 0.5))
 
     @property
     def exists(self) -> BoolArray:
@@ -197,9 +200,9 @@ def corrected_moments(
     z = z / np.maximum(np.sqrt(weights @ z**2), np.finfo(float).tiny)
     parts = [_part(problem, z, weights * rows, rows) for rows in _chunks(kept, z.size)]
     joined = (np.concatenate(column) for column in zip(*parts, strict=True))
-    inside, within, offset, spread, of_controls, determined = joined
+    inside, within, offset, spread, of_controls, determined, room = joined
     scale = np.maximum(np.sqrt(weights @ problem.controls**2), np.finfo(float).tiny)
-    return CorrectedMoments(inside, within, offset, spread, of_controls / scale[:, None], determined.astype(bool))
+    return CorrectedMoments(inside, within, offset, spread, of_controls / scale[:, None], determined.astype(bool), room)
 
 
 def _chunks(kept: FloatArray, size: int) -> Iterator[FloatArray]:
@@ -216,7 +219,8 @@ def _part(problem: LinkProblem, z: FloatArray, w: FloatArray, kept: FloatArray) 
     normal = zw @ z
     inverse = np.asarray(np.linalg.pinv(normal, rcond=_RANK, hermitian=True), dtype=np.float64)
     of_controls = np.asarray(inverse @ zw)
-    determined = np.abs(np.einsum("gqr,grq->gq", inverse, normal) - 1) < 1e-6
+    shares = np.einsum("gqr,grq->gq", inverse, normal)
+    determined, room = np.abs(shares - 1) < 1e-6, (kept > 0).sum(axis=1) - shares.sum(axis=1) - p.shape[1]
     # M_w p = W (p - Z N^-1 Z'W p), p'M_w p
     within = w[:, None, :] * (p.T[None] - np.einsum("nq,gqm,mj->gjn", z, of_controls, p))
     spread = np.einsum("gjn,nl->gjl", within, p)
@@ -225,7 +229,7 @@ def _part(problem: LinkProblem, z: FloatArray, w: FloatArray, kept: FloatArray) 
         for part in (problem.v_x.reshape(-1, *problem.v_y.shape), problem.v_xy)
     )
     inside = spread - noise.reshape(spread.shape)
-    return inside, within, offset, spread, of_controls, determined
+    return inside, within, offset, spread, of_controls, determined, room
 
 
 def _noise_left(v: AnyArray, zw: FloatArray, inverse: FloatArray, w: FloatArray) -> FloatArray:
