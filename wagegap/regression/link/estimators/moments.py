@@ -255,9 +255,11 @@ def jackknife_cov(deletions: FloatArray) -> FloatArray:
     array([[1.333]])
     """
     usable = deletions[np.isfinite(deletions).any(axis=1)]
+    if len(usable) < 2:
+        return np.full((deletions.shape[1],) * 2, np.nan)
     unknown = ~np.isfinite(usable).all(axis=0)
     around = np.where(unknown, 0.0, usable - usable.mean(axis=0))
-    cov = (len(usable) - 1) / max(len(usable), 1) * around.T @ around
+    cov = (len(usable) - 1) / len(usable) * around.T @ around
     cov[unknown, unknown] = np.nan
     return np.asarray(cov)
 
