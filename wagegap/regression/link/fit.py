@@ -58,6 +58,7 @@ from wagegap.regression.link.estimators.moments import precision_weights, weight
 from wagegap.regression.link.estimators.split import in_every_half
 from wagegap.regression.link.estimators.table import ESTIMATORS, Method
 from wagegap.regression.link.fitted import LinkCall
+from wagegap.regression.link.paragraph import naive_in_words
 from wagegap.regression.link.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.result import Link
@@ -190,12 +191,6 @@ def fit_link(  # noqa: PLR0913
     plain = replace(naive, call=call.by("ols")) if fit.naive is None else build(chosen, fit.naive, call)
     link = build(chosen, fit, call, plain=plain, beside=_beside(chosen, problem, options, plain, build))
     return replace(_judged(link), binding=method == "auto")
-
-
-def _units_of_slope(link: Link) -> str:
-    """The units of a slope as it stands in a table, where both are known."""
-    rate, premium = link.cells.units[:2]
-    return "" if "none" in (rate, premium) else f", in {rate} for each {premium} of premium"
 
 
 def _regressors(setup: Setup) -> list[str]:
@@ -455,7 +450,6 @@ def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
         else "The premiums spread no more than their errors, so that no number of workers can be read off."
     )
     raise ReliabilityError(
-        f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. Naive slope "
-        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells){_units_of_slope(naive)}. "
-        f"{needed} force=True reports it anyway; method='ols' gives the naive fit."
+        f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. "
+        f"{naive_in_words(naive)} {needed} force=True reports it anyway; method='ols' gives the naive fit."
     )

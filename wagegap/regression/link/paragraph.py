@@ -16,7 +16,15 @@ from wagegap.regression.link.estimators.moments import WeakSet, weak_set
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, Scale, level_of, scale_of, slope_scale
 
-__all__ = ["headline", "paragraph", "slope_in_words", "slope_scale_of", "unreliable_without", "weak_set_of"]
+__all__ = [
+    "headline",
+    "naive_in_words",
+    "paragraph",
+    "slope_in_words",
+    "slope_scale_of",
+    "unreliable_without",
+    "weak_set_of",
+]
 
 _SAME_STEP = "for the same step"
 
@@ -192,7 +200,9 @@ def _about_permutation(link: FittedLink) -> list[str]:
 
 def _without_one(link: FittedLink) -> list[str]:
     """Range of the slope without one cell, and the cells without which there is none."""
-    weak, slopes = unreliable_without(link), link.leave_one_out
+    slopes, name_of = link.leave_one_out, link.cells.name_of
+    weak = [name_of(cell) for cell in unreliable_without(link)]
+    slopes = slopes.assign(cell=[name_of(cell) for cell in slopes["cell"]])
     slopes = slopes[~slopes["cell"].isin(weak)]
     none = slopes.loc[slopes["slope"].isna(), "cell"].tolist()
     said = {
@@ -229,6 +239,16 @@ def unreliable_without(link: FittedLink) -> list[str]:
         if share < REFUSED_BELOW:
             weak.append(name)
     return weak
+
+
+def naive_in_words(link: FittedLink) -> str:
+    """Say a naive slope by itself, for a reader who is given no other."""
+    scale = slope_scale_of(link)
+    error = format_number(scale.factor * link.slope_error)
+    return (
+        f"The naive slope for {scale.step} of premium is {scale.signed(link.slope)} (standard error {error}, "
+        f"{link.cells.n} cells)."
+    )
 
 
 def _slope_and_error(link: FittedLink) -> str:
