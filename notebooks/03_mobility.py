@@ -169,7 +169,8 @@ print("\n".join(link.always_printed()))
 
 # %% [markdown]
 # The naive slope is a third of a point for a point and could be zero; the two corrections do not settle on one slope,
-# and the range of both is all that is given. Twenty countries with premiums this noisy do not tell whether pay keeps graduates in STEM.
+# and the range of both is all that is given. Twenty countries with premiums this noisy do not tell whether pay keeps
+# graduates in STEM.
 #
 # The kinds of work compete: multinomial logit, average marginal effects for women.
 

@@ -63,8 +63,8 @@ def _not_settled(link: FittedLink, scale: Scale, ends: tuple[float, float]) -> s
     if not np.isfinite(ends).all():
         return f"The slope is not settled: {scale.step} more premium could go with any change of {outcome}"
     return say(
-        "The slope is not settled: {step} more premium go with a change of {outcome} anywhere from {interval} (both 95 % "
-        "intervals together)", step=scale.step, outcome=outcome, interval=scale.interval(*ends, bare=False),
+        "The slope is not settled: {step} more premium go with a change of {outcome} anywhere from {interval} (both "
+        "95 % intervals together)", step=scale.step, outcome=outcome, interval=scale.interval(*ends, bare=False),
     )  # fmt: skip
 
 
