@@ -46,6 +46,7 @@ _GROWTHS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-0.7, -0.7
 _VARIANCES = 0.6, 0.3
 _ROUGH = 1e-7  # gain of log likelihood left at the ends of an interval
 _SETTLED = 1e-4  # and error of the root of the fall there: of the ends, .01 per cent of their distance from the slope
+_FAR = 1e3  # slope, in units of the spreads of rates and premiums, that is as good as infinite
 _NO_SPREAD = 1e-12  # spread of a trait, relative to its size, that rounding leaves of none
 
 
@@ -301,15 +302,21 @@ def _profile(model: Varying, tails: FloatArray) -> _Profile:
 
 def _ends(profile: _Profile, value: float, drop: float) -> FloatArray:
     """Ends of the interval of the slope, in units of the likelihood."""
-    model, tails = profile.model, profile.tails
-    # The profile at infinite slopes: no spread of true premiums
-    flat = np.tile([[0.0, model.floor[0], t, 0.0, 0.0] for t in (0.9, 0.1)], (len(tails), 1))
-    nothing = fisher_scoring(
-        _copies(model, np.repeat(tails, 2)), flat, free=(False, False, True, False, True), tolerance=1e-9
-    )[1].value
-    if nothing.max() >= value - drop:
+    if _at_infinity(profile) >= value - drop:
         return np.array([-np.inf, np.inf])
     top, reach = profile.tops[profile.best], profile.heights >= value - drop
-    profile = replace(profile, tails=tails[reach], tops=profile.tops[reach], heights=profile.heights[reach])
+    likely = replace(profile, tails=profile.tails[reach], tops=profile.tops[reach], heights=profile.heights[reach])
     points, values = np.vstack([profile.points, top]), np.append(profile.values, value)
-    return level_ends(points, values, (value, drop), profile.climber, _SETTLED)
+    return level_ends(points, values, (value, drop), likely.climber, _SETTLED)
+
+
+def _at_infinity(profile: _Profile) -> float:
+    """Profile at slopes without bound, where b^2 sigma^2 stays and sigma is zero."""
+    # Rates have a variance c exp(g_s m) + tau^2 exp(g_t m), so that more than sigma = 0 alone is to be had there.
+    growths = np.unique(_GROWTHS * (profile.model.most > 0), axis=0)
+    none, floor = [[0.0, profile.model.floor[0], t, 0.0, 0.0] for t in (0.9, 0.1)], profile.model.floor[0]
+    far = [[_FAR, max(0.5 / _FAR**2, floor), 0.3, *growth] for growth in growths]
+    start = np.tile([*none, *far], (len(profile.tails), 1))
+    tails = np.repeat(profile.tails, len(none) + len(far))
+    free = (False, True, True, True, True)
+    return float(fisher_scoring(_copies(profile.model, tails), start, free=free, tolerance=1e-7)[1].value.max())
