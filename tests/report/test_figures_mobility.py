@@ -453,6 +453,7 @@ def test_a_selection_draws_corrected_beside_uncorrected():
         found.plot(term="q")
 
 
+@pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")
 def test_a_system_draws_its_slopes_by_outcome():
     made = wg.simulate_panel(countries=10, workers=400, premium_sd=0.2, link_slope=-0.2, rng=1)
     premiums = wg.fit_premiums(made.panel, "log(hourly_wage) ~ ai + exper", premium="ai", by="iso3")

@@ -172,10 +172,30 @@ def test_sentences_and_figures_name_cells_that_are_no_countries():
 def test_every_slope_of_a_finding_is_for_one_step(done):
     text = next(f.text for f in done.findings if f.about == "Link, developers")
     link = done.links["developers"]
-    assert "10 log points more premium go with -366 per 10,000" in text
-    assert f"Naive slope, for the same step: {link.naive().slope / 10:.2f}" in text
+    assert "The slope is not settled: 10 log points more premium go with a change of net migration" in text
+    assert "By likelihood, for the same step: -366 per 10,000" in text
+    assert f"Naive slope, for the same step: {link.naive().slope / 10:.1f}" in text
     slopes = link.leave_one_out["slope"].dropna() / 10
-    assert f"is between {slopes.min():.1f} (without" in text
+    assert f"is between {slopes.min():.0f} (without" in text
+
+
+# Per 10 log points, as contracted: hulls of moments and likelihood, and none of them excludes zero.
+NOT_SETTLED = {
+    "developers": (-899, 133),
+    "developers_income": (-597, 618),
+    "developers_data_science": (-1343, 172),
+    "stem_switching": (-113, 27),
+}
+
+
+def test_the_shipped_links_are_not_settled(done):
+    for name, expected in NOT_SETTLED.items():
+        link = done.links[name]
+        factor = 10.0 if name == "stem_switching" else 0.1
+        assert not link.settled
+        assert tuple(round(factor * end) for end in link.slope_interval()) == expected
+        assert "[" in str(done.tables[f"link_{name}"])
+    assert not any("significan" in finding.text for finding in done.findings)
 
 
 def test_refusals_and_absences_are_findings(done):
@@ -190,7 +210,7 @@ def test_refusals_and_absences_are_findings(done):
     names = ("developers_without", "developers_income_without", "data_scientists_income")
     assert all(done.links[name].method == "ols" for name in names)
     assert (
-        "Naive slope 48.44 (standard error 219, 36 cells), in per 10,000 for each log of premium"
+        "The naive slope for 10 log points of premium is +4.8 per 10,000 (standard error 21.9, 36 cells)."
         in refused["Link, developers income, without Iran, Philippines"]
     )
 

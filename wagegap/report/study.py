@@ -56,6 +56,8 @@ __all__ = ["study"]
 _T = TypeVar("_T")
 _LONGEST_TERM = 60
 """Letters of a term in the name of a file."""
+_COLUMNS = {"ols": "naive", "ml": "likelihood"}
+"""What columns of a table of a link are called, where not by the method."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +141,8 @@ def _parts(read: StudyFile, *, progress: bool) -> Iterable[_Part]:
     for name, options in section(content, "covariates"):
         named["covariates"][name] = _covariates(f"[covariates.{name}]", options, read.folder)
     for options in track(content.get("links", []), "links", progress):
-        yield from _link_parts(options, named, read.seed)
+        words = content["rates"][options["rates"]].get("label")
+        yield from _link_parts(options, named, read.seed, None if words is None else _in_a_sentence(plain(words)))
     if "caution" in content:
         yield _caution_part(content, named["premiums"])
 
@@ -242,14 +245,30 @@ def _absence(row: Mapping[str, Any], country: str, keys: Sequence[str]) -> str:
     return f"{said}: {row['n_treated']} holders among {row['n']} ({row['reason']})."
 
 
-def _link_parts(entries: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], seed: int) -> Iterable[_Part]:
-    """A link, and the same without the cross block or without some countries, where the file asks for these."""
+def _in_a_sentence(label: str) -> str:
+    """A label as it stands within a sentence: without its capital, but for words that have several.
+
+    >>> _in_a_sentence("Net migration"), _in_a_sentence("STEM graduates")
+    ('net migration', 'STEM graduates')
+    """
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def _link_parts(
+    entries: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], seed: int, words: str | None
+) -> Iterable[_Part]:
+    """A link, and the same without the cross block or without some countries, where the file asks for these.
+
+    `words` are the label of its rates, by which sentences call the outcome where the link has no labels of its own.
+    """
     name, label = entries["name"], spaced(entries["name"])
     rates, premiums = (_estimates(named[kind][entries[kind]]) for kind in ("rates", "premiums"))
     if "max_std_error" in entries:
         premiums = premiums.select(~(premiums.bse.to_numpy() >= float(entries["max_std_error"])))
     data = named["covariates"][entries["covariates"]] if "covariates" in entries else None
-    options = {"data": data, "rng": seed, **without(entries, *LINK_TAKES)}
+    outcome = entries["formula"].partition("~")[0].strip()
+    labels = {} if words is None else {"labels": {outcome: words}}
+    options = {"data": data, "rng": seed, **labels, **without(entries, *LINK_TAKES)}
     fit = functools.partial(_link_part, formula=entries["formula"], rates=rates, options=options)
     yield fit(name, f"Link, {label}", premiums=premiums)
     if entries.get("without_cross_block"):
@@ -290,12 +309,14 @@ def _link_part(
     try:
         link: Link = _call(where, fit_link, formula, rates, premiums, **options)
         finding = Finding(label, " ".join(link.always_printed()))
-        shown = [link] if link.naive() is link else [link.naive(), *([link.beside] if link.beside else []), link]
+        shown = {link.naive().method: link.naive(), **{part.method: part for part in (link.beside, link) if part}}
+        if not link.settled:
+            shown = {"ols": link.naive(), **{part.method: part for part in link.parts}, link.rule: link}
     except ReliabilityError as error:
         link = _call(where, fit_link, formula, rates, premiums, **{**options, "method": "ols"})
         finding = Finding(label, f"No corrected interval is given: {error}", "refused")
-        shown, title = [link], f"{label}: naive fit, correction refused"
-    columns = {"naive" if one.method == "ols" else one.method: one for one in shown}
+        shown, title = {link.method: link}, f"{label}: naive fit, correction refused"
+    columns = {_COLUMNS.get(name, name): one for name, one in shown.items()}
     known = link.cells.premiums_known and link.cells.known(0)
     cells = _counted(link.cells.n, list(link.cells.keys.columns))
     alt = f"{title}: rates against premiums{' with 95 % error ellipses' if known else ''}, line and band; {cells}."

@@ -61,7 +61,7 @@ _DOORS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
 
 LINK_NEEDS = ("name", "rates", "premiums", "formula")
 LINK_TAKES = (*LINK_NEEDS, "covariates", "max_std_error", "leave_out", "without_cross_block")
-FIT_TAKES = ("method", "cluster", "tau2", "test", "force")
+FIT_TAKES = ("method", "cluster", "tau2", "test", "labels", "force")
 CAUTION_NEEDS = ("premiums", "flows", "year", "without")
 
 _LARGEST, _DEEPEST = 2**20, 20

@@ -491,9 +491,18 @@ def _pair(entry: _Entry, key: _Key, style: _Style) -> list[Cell]:
     return [_single(entry.rows[key], name, style) if key in entry.rows else Cell() for name in NUMBERS[:2]]
 
 
+def _is_range(numbers: Mapping[str, float | None]) -> bool:
+    """Whether a result gives a range in the place of an estimate, because two that are defensible disagree."""
+    ends = (numbers.get("conf_low"), numbers.get("conf_high"))
+    return numbers.get("estimate") is None and not any(end is None for end in ends)
+
+
 def _single(numbers: Mapping[str, float | None], name: str, style: _Style) -> Cell:
     """One number of an estimate, in the decimals that suit its standard error."""
     value, error = numbers.get(name), numbers.get("std_error")
+    if name in ("estimate", "std_error") and _is_range(numbers):
+        ends = (format_number(numbers[end], style.digits) for end in ("conf_low", "conf_high"))
+        return Cell(f"[{', '.join(ends)}]" if name == "estimate" else "", float("nan"))
     if name in ("estimate", "std_error"):
         estimate_text, error_text = format_estimate(numbers["estimate"], error, style.digits)
         text = estimate_text if name == "estimate" else error_text
@@ -519,12 +528,15 @@ def _notes(
     layout: Layout,
     chosen: Sequence[str],
 ) -> list[str]:
-    errors = [entry.rows[key].get("std_error") for entry in entries for key in keys if key in entry.rows]
+    rows = [entry.rows[key] for entry in entries for key in keys if key in entry.rows]
+    errors = [row.get("std_error") for row in rows if not _is_range(row)]
     made = []
     if layout == "stacked" and any(error is not None for error in errors):
         made.append("Standard errors in parentheses.")
     if (unknown := sum(error is None for error in errors)) > 0:
         made.append(f"{format_count(unknown)} of {format_count(len(errors))} standard errors are unknown, not zero.")
+    if len(errors) < len(rows) and layout != "long":
+        made.append("In brackets: not settled, the hull of the 95 % intervals of two estimators that disagree.")
     if style.stars:
         made.append("*** p < .01, ** p < .05, * p < .1.")
     if layout == "long":

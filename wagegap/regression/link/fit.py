@@ -58,6 +58,7 @@ from wagegap.regression.link.estimators.moments import precision_weights, weight
 from wagegap.regression.link.estimators.split import in_every_half
 from wagegap.regression.link.estimators.table import ESTIMATORS, Method
 from wagegap.regression.link.fitted import LinkCall
+from wagegap.regression.link.paragraph import naive_in_words
 from wagegap.regression.link.permutation import PermutationTest, permute_slope
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.result import Link
@@ -192,12 +193,6 @@ def fit_link(  # noqa: PLR0913
     return replace(_judged(link), binding=method == "auto")
 
 
-def _units_of_slope(link: Link) -> str:
-    """The units of a slope as it stands in a table, where both are known."""
-    rate, premium = link.cells.units[:2]
-    return "" if "none" in (rate, premium) else f", in {rate} for each {premium} of premium"
-
-
 def _regressors(setup: Setup) -> list[str]:
     """Terms other than the constant."""
     return [name for name in setup.terms if name != "Intercept"]
@@ -298,6 +293,8 @@ def _beside(
 ) -> Link | None:
     """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
     other, options = ESTIMATORS[method].beside, replace(options, force=True)
+    if plain.cells.shared is not None:
+        return None  # the likelihood has a true premium for each cell
     with suppress(WagegapError):
         if other is not None:
             return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
@@ -352,6 +349,12 @@ def _chosen(method: Method, setup: Setup, instruments: Any) -> Method:
             ),
         ),
     )
+    shared = None if method != "ml" or not cells.premiums else cells.shared
+    if shared is not None:
+        raise OptionError(
+            f"method='ml' has a true premium for each cell, and {cells.n} cells share {len(np.unique(shared))}: use "
+            "method='moments', which knows that their errors are one."
+        )
     for holds, error in refused:
         if holds:
             raise error
@@ -368,7 +371,8 @@ def _automatic(setup: Setup) -> Method:
     if not cells.premiums_known:
         return "ols"
     if any(np.any(cells.block(1 + i, 1 + i)) for i in range(len(cells.premiums))):
-        return "ml" if len(cells.premiums) == 1 and setup.n_groups < FEWEST_FOR_MOMENTS else "moments"
+        likely = len(cells.premiums) == 1 and cells.shared is None
+        return "ml" if likely and setup.n_groups < FEWEST_FOR_MOMENTS else "moments"
     return "meta" if cells.known(0) else "ols"
 
 
@@ -455,7 +459,6 @@ def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
         else "The premiums spread no more than their errors, so that no number of workers can be read off."
     )
     raise ReliabilityError(
-        f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. Naive slope "
-        f"{naive.slope:.4g} (standard error {naive.slope_error:.3g}, {naive.nobs} cells){_units_of_slope(naive)}. "
-        f"{needed} force=True reports it anyway; method='ols' gives the naive fit."
+        f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. "
+        f"{naive_in_words(naive)} {needed} force=True reports it anyway; method='ols' gives the naive fit."
     )
