@@ -18,13 +18,13 @@ from scipy import stats
 
 from wagegap._arguments import public
 from wagegap._display.axes import FAINT, color_of, marker_of, name_axes, new_axes, put_legend
-from wagegap._display.numbers import format_number
+from wagegap._display.sentences import Scale, say
 from wagegap._typing import Alpha, AxesLike, Count, Finite, FloatArray, Positive, RngLike, Share
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW
 from wagegap.estimation.units import check_unit, step_of
 from wagegap.regression.link.assumptions import Assumptions, Stated, from_pilot, from_stated, variance_of_rate
-from wagegap.regression.link.fitted import Answer, Scale, scale_of
+from wagegap.regression.link.fitted import Answer, scale_of
 from wagegap.regression.link.questions.few import detectable
 from wagegap.regression.link.simulated import (
     LinkDesign,
@@ -182,36 +182,38 @@ class Power(Answer):
     def _found_in_words(self, row: pd.Series[Any]) -> str:
         """Say how often a slope is found, and how wide its interval is; of a slope of zero the interval alone."""
         scale, alpha = _slope_scale(self.samples.assumed.units), self.goal.alpha
-        often, per = f"{100 * row['power']:.0f} of 100 samples", f"per {scale.step} of premium"
+        test, often = f"{100 * alpha:g} % test", f"{100 * row['power']:.0f} of 100 samples"
         if not np.isfinite(row["slope"]):
-            return (
-                f"no slope, however steep, would be found in {100 * self.goal.power:g} of 100 samples, but in {often} "
-                f"at most ({100 * alpha:g} % test)"
-            )
-        half = f"half of the {100 * (1 - alpha):g} % intervals would be narrower than {_said(scale, row['width'])}"
+            wanted = f"{100 * self.goal.power:g} of 100 samples"
+            return f"no slope, however steep, would be found in {wanted}, but in {often} at most ({test})"
+        narrow = f"half of the {100 * (1 - alpha):g} % intervals would be narrower than {{width}}"
+        found = "a slope of {slope}{least} per {step} of premium would be found in {often} ({test})"
+        template = f"{found}, and {narrow}"
         if row["slope"] == 0:
-            return f"about a slope of zero {half} {per}"
-        least = " or more" if self.unknown == "slope" else ""
-        return (
-            f"a slope of {_said(scale, row['slope'])}{least} {per} would be found in {often} ({100 * alpha:g} % test), "
-            f"and {half}"
-        )
+            template = f"about a slope of zero {narrow} per {{step}} of premium"
+        return say(
+            template, slope=scale.level(row["slope"]), width=scale.level(row["width"]), step=scale.step, often=often,
+            test=test, least=" or more" if self.unknown == "slope" else "",
+        )  # fmt: skip
 
     def _range_in_words(self) -> str:
         """Say how far the answers of several scenarios differ."""
-        scale, every = _slope_scale(self.samples.assumed.units), self.scenarios[self.unknown].to_numpy(dtype=float)
+        every = self.scenarios[self.unknown].to_numpy(dtype=float)
         some = every[np.isfinite(every)]
         if not len(some):
             return f"So it is in all {len(every)} scenarios."
-        factor, digits, tail = {
-            "slope": (scale.factor, 2, f"{scale.tail} per {scale.step} of premium"),
-            "power": (100.0, 0, " of 100 samples"),
-            "workers": (1.0, 0, " workers in each country"),
-            "countries": (1.0, 0, " countries"),
+        per_step = _slope_scale(self.samples.assumed.units)
+        scale, tail = {
+            "slope": (per_step, f" per {per_step.step} of premium"),
+            "power": (Scale(100.0, "of 100 samples"), ""),
+            "workers": (Scale(1.0, "workers"), " in each country"),
+            "countries": (Scale(1.0, "countries"), ""),
         }[self.unknown]
-        low, high = (format_number(factor * end, digits) for end in (some.min(), some.max()))
-        none = f", and there is none in {len(every) - len(some)}" if len(some) < len(every) else ""
-        return f"Over all {len(every)} scenarios the answer lies between {low} and {high}{tail}{none}."
+        return say(
+            "Over all {n} scenarios the answer lies between {low} and {high}{tail}{none}.", n=len(every), tail=tail,
+            low=scale.level(some.min()).bare_copy(), high=scale.level(some.max()),
+            none=f", and there is none in {len(every) - len(some)}" if len(some) < len(every) else "",
+        )  # fmt: skip
 
     def plot(self, ax: AxesLike = None, *, of: Literal["slope", "width"] = "slope") -> Any:
         """Draw the detectable slope, or the width of the interval, against workers, a line by number of countries.
@@ -546,23 +548,17 @@ def _best(links: SimulatedLinks, goal: Goal, units: tuple[str, str]) -> str:
     """What is the best that can be had."""
     scale = _slope_scale(units)
     if goal.width is not None:
-        wide = links.width(goal.slope, goal.alpha)
-        return (
-            f"a median width of the interval of {_said(scale, wide)} per {scale.step} of premium, where "
-            f"{_said(scale, goal.width)} is asked for"
-        )
-    found = 100 * links.found(goal.slope, goal.alpha)
+        return say(
+            "a median width of the interval of {wide} per {step} of premium, where {asked} is asked for",
+            wide=scale.level(links.width(goal.slope, goal.alpha)), asked=scale.level(goal.width), step=scale.step,
+        )  # fmt: skip
     least = links.detectable(goal.power, goal.alpha)
-    steeper = f"; they would find {_said(scale, least)} so often" if np.isfinite(least) else ""
-    return (
-        f"a slope of {_said(scale, goal.slope)} per {scale.step} of premium found in {found:.0f} of 100 samples, where "
-        f"{100 * goal.power:g} are asked for{steeper}"
-    )
-
-
-def _said(scale: Scale, value: float) -> str:
-    """A slope with its unit."""
-    return f"{format_number(scale.factor * value, 2)}{scale.tail}"
+    found = "a slope of {slope} per {step} of premium found in {found} of 100 samples, where {asked} are asked for"
+    return say(
+        f"{found}; they would find {{least}} so often" if np.isfinite(least) else found,
+        slope=scale.level(goal.slope), step=scale.step, found=f"{100 * links.found(goal.slope, goal.alpha):.0f}",
+        asked=f"{100 * goal.power:g}", least=scale.level(least),
+    )  # fmt: skip
 
 
 def _slope_scale(units: tuple[str, str]) -> Scale:
