@@ -44,7 +44,7 @@ _MOST_COUNTRIES, _MOST_WORKERS, _MOST_CONTROLS, _MOST_UNEVEN, _MOST_APART = 200,
 _FAR = 1e6  # multiple of the workers that make a reliability of .9, up to which a search goes
 _FEWEST_FOR_MOMENTS = 10  # countries from which on the default of `fit_link` is what is drawn here
 _WORTH_SAYING = 0.0005
-_AROUND = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # multiples of the workers that a figure shows
+_AROUND = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0)  # multiples of the workers that a figure shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,32 +229,29 @@ class Power(Answer):
             What is drawn. Widths are at the slope of the first scenario.
         """
         ax = new_axes(6.3, 4.2) if ax is None else ax
-        scale = _slope_scale(self.samples.assumed.units)
+        scale, goal = _slope_scale(self.samples.assumed.units), self.goal
         every = sorted(self.scenarios["countries"].unique())
         lines = []
         for at, countries in enumerate(every):
-            rows = self.scenarios[self.scenarios["countries"] == countries]
-            workers = _workers_shown(rows["workers"].to_numpy(dtype=float))
-            drawn = scale.factor * np.array([self._drawn(int(countries), n, of) for n in workers])
-            lines += ax.plot(workers, np.where(np.isfinite(drawn), drawn, np.nan), color=color_of(at), linewidth=1.4)
-            asked = rows["workers"].to_numpy(dtype=float)
-            marks = scale.factor * np.array([self._drawn(int(countries), n, of) for n in asked])
-            ax.plot(asked, marks, marker_of(at), color=color_of(at), markersize=5, linestyle="none")
-        ax.set_xscale("log")
-        ax.set_ylim(bottom=0)
-        _mark_reliability(ax, self.samples.assumed, int(every[0]))
-        name = (
-            f"slope found in {100 * self.goal.power:.0f} of 100 samples" if of == "slope" else "width of the interval"
-        )
+            asked = self.scenarios.loc[self.scenarios["countries"] == countries, "workers"].to_numpy(dtype=float)
+            workers, color = _workers_shown(asked), color_of(at)
+            drawn, marked = (scale.factor * self._drawn(int(countries), sizes, of) for sizes in (workers, asked))
+            lines += ax.plot(workers, drawn, color=color, linewidth=1.4)
+            ax.plot(asked, marked, marker_of(at), color=color, markersize=5, linestyle="none")
+        _write_workers(ax, self.samples.assumed, int(every[0]))
+        found = f"slope found in {100 * goal.power:g} of 100 samples"
+        name = found if of == "slope" else f"median width of the {100 * (1 - goal.alpha):g} % interval"
         name_axes(ax, x="workers in each country", y=f"{name}\n({scale.unit or 'rate'} per {scale.step} of premium)")
         return put_legend(ax, lines, [f"{countries:.0f} countries" for countries in every])
 
-    def _drawn(self, countries: int, workers: float, of: str) -> float:
-        links = self.samples.of(countries, workers)
+    def _drawn(self, countries: int, workers: FloatArray, of: str) -> FloatArray:
+        """What a figure shows at numbers of workers; NaN where no slope is found so often."""
+        goal, links = self.goal, [self.samples.of(countries, size) for size in workers]
         if of == "slope":
-            return links.detectable(self.goal.power, self.goal.alpha)
+            sizes = np.array([one.detectable(goal.power, goal.alpha) for one in links])
+            return np.where(np.isfinite(sizes), sizes, np.nan)
         slope = float(self.scenarios["slope"].iloc[0])
-        return links.width(slope if np.isfinite(slope) else 0.0, self.goal.alpha)
+        return np.array([one.width(slope if np.isfinite(slope) else 0.0, goal.alpha) for one in links])
 
 
 @public
@@ -580,19 +577,25 @@ def _refusals_in_words(row: pd.Series[Any]) -> list[str]:
 
 
 def _workers_shown(asked: FloatArray) -> FloatArray:
-    """Numbers of workers along the axis of a figure: those asked for, or some around one."""
+    """Numbers of workers along the axis of a figure: those asked for, or some around one or two."""
     asked = np.unique(asked)
     return asked if len(asked) > 2 else np.unique(np.ceil(np.outer(asked, _AROUND)))
 
 
-def _mark_reliability(ax: Any, assumed: Assumptions, countries: int) -> None:
-    """Mark the workers of two reliabilities, where they are within the figure."""
+def _write_workers(ax: Any, assumed: Assumptions, countries: int) -> None:
+    """An axis of workers from where no slope is given on, with the workers of two reliabilities marked."""
+    shares = {share: assumed.workers_for(share, countries) for share in (REFUSED_BELOW, 0.8)}
+    ax.set_xscale("log")
+    ax.set_xlim(left=min(ax.get_xlim()[0], 0.9 * shares[REFUSED_BELOW]))
+    ax.set_ylim(bottom=0)
     left, right = ax.get_xlim()
-    for share in (REFUSED_BELOW, 0.8):
-        at = assumed.workers_for(share, countries)
+    for share, at in shares.items():
         if left < at < right:
             ax.axvline(at, color=FAINT, linewidth=0.9, linestyle=":")
             ax.annotate(
-                f"reliability {share:g}", (at, 0.98), xycoords=("data", "axes fraction"), rotation=90, va="top",
+                f"reliability {share:g}", (at, 0.02), xycoords=("data", "axes fraction"), rotation=90, va="bottom",
                 ha="right", fontsize=7.5, color=FAINT, textcoords="offset points", xytext=(-2, 0),
             )  # fmt: skip
+    ticks = [digit * 10.0**ten for ten in range(10) for digit in (1, 2, 5) if left <= digit * 10.0**ten <= right]
+    ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    ax.minorticks_off()
