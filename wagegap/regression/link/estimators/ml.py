@@ -32,7 +32,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import AnyArray, FloatArray
+from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import OptionError
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
@@ -55,6 +55,7 @@ __all__ = [
     "maximise",
     "profile_at",
     "profile_interval",
+    "profile_intervals",
     "profile_p",
     "ratio_quantile",
     "slopes_without",
@@ -124,31 +125,28 @@ class _Scaled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Profile:
-    """Profile likelihood of the slope of one problem, evaluated roughly on a grid and exactly at its top.
+    """Profile likelihoods of the slope of m data sets, evaluated roughly on a grid and exactly at their tops.
 
     Attributes
     ----------
-    problem : LinkProblem
-        Data.
-    scaled : _Scaled
-        Its likelihood.
-    points, values : ndarray, shapes (g, 3) and (g,)
+    model : Likelihood
+        The data sets.
+    points, values : ndarray, shapes (m, g, 3) and (m, g)
         The grid, and log likelihoods there.
-    top : ndarray, shape (1, 3)
-        The maximum.
-    value : float
-        Log likelihood there.
-    kent : float
-        Kent's ratio.
+    top : ndarray, shape (m, 3)
+        The maxima.
+    value : ndarray, shape (m,)
+        Log likelihoods there.
+    kent : ndarray, shape (m,)
+        Kent's ratios.
     """
 
-    problem: LinkProblem
-    scaled: _Scaled
+    model: Likelihood
     points: FloatArray
     values: FloatArray
     top: FloatArray
-    value: float
-    kent: float
+    value: FloatArray
+    kent: FloatArray
 
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
@@ -217,43 +215,72 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     >>> round(float(fit.params[0]), 2), fit.interval[0] > 1
     (2.0, True)
     """
-    profile = _profile(problem, restricted)
-    scaled, theta = profile.scaled, profile.top
+    scaled = likelihood_of(problem, restricted=restricted)
+    profile = _profile(scaled.model, problem.k)
+    theta = profile.top
     params, cov = _coefficients(problem, scaled, theta)
     df = problem.n - problem.k
     at_floor = theta[0, 1:] <= scaled.model.floor + _AT_FLOOR
     return MlFit(
-        params, cov, _interval(profile, alpha), _p_value(profile, 0.0),
-        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
-        float(df), profile.kent, (bool(at_floor[0]), bool(at_floor[1])),
+        params, cov, _interval(problem, scaled, profile, alpha), _p_value(problem, scaled, profile, 0.0),
+        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2,
+        float(profile.value[0]) + scaled.constant, float(df), float(profile.kent[0]),
+        (bool(at_floor[0]), bool(at_floor[1])),
     )  # fmt: skip
 
 
 def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
     """Slopes whose profile likelihood is near enough to the maximum."""
-    return _interval(_profile(problem, restricted), alpha)
+    scaled = likelihood_of(problem, restricted=restricted)
+    return _interval(problem, scaled, _profile(scaled.model, problem.k), alpha)
 
 
 def profile_p(problem: LinkProblem, slope: float) -> float:
     """p-value of a slope by the ratio of the restricted profile likelihood, as `fit_ml` has that of zero."""
-    return _p_value(_profile(problem, True), slope)
+    scaled = likelihood_of(problem)
+    return _p_value(problem, scaled, _profile(scaled.model, problem.k), slope)
 
 
-def _p_value(profile: _Profile, slope: float) -> float:
+def profile_intervals(model: Likelihood, n: int, k: int, *, alpha: float = 0.05) -> tuple[FloatArray, FloatArray]:
+    """Maxima and profile intervals of the slope of m data sets at once, each as `fit_ml` has it.
+
+    Parameters
+    ----------
+    model : Likelihood
+        The data sets, in units in which premiums and rates spread by about one.
+    n, k : int
+        Rows and columns of each.
+    alpha : float
+        One minus the coverage.
+
+    Returns
+    -------
+    tuple of ndarray
+        Points, shape (m, 3), and ends, shape (m, 2).
+    """
+    profile = _profile(model, k)
+    return profile.top, _ends(profile, ratio_quantile(n, k, 1, alpha, restricted=model.restricted))
+
+
+def _interval(problem: LinkProblem, scaled: _Scaled, profile: _Profile, alpha: float) -> tuple[float, float]:
+    cut = ratio_quantile(problem.n, problem.k, 1, alpha, restricted=scaled.model.restricted)
+    low, high = (_ends(profile, cut)[0] * scaled.unit).tolist()
+    return low, high
+
+
+def _p_value(problem: LinkProblem, scaled: _Scaled, profile: _Profile, slope: float) -> float:
     # F of 2 (l(b^) - l_p(b)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
-    model, df = profile.scaled.model, profile.problem.n - profile.problem.k
-    there = float(profile_at(model, np.array([slope / profile.scaled.unit]), tolerance=1e-9)[1][0])
-    fall = max(2 * (profile.value - there) / profile.kent, 0.0)
+    model, df = scaled.model, problem.n - problem.k
+    there = float(profile_at(model, np.array([slope / scaled.unit]), tolerance=1e-9)[1][0])
+    fall = max(2 * (float(profile.value[0]) - there) / float(profile.kent[0]), 0.0)
     f = df * float(np.expm1(fall / (df + 1))) if model.restricted else fall
     return float(stats.f.sf(f, 1, df))
 
 
-def _profile(problem: LinkProblem, restricted: bool) -> _Profile:
-    scaled = likelihood_of(problem, restricted=restricted)
-    points, values = _rough_profile(scaled.model, _GRID)
-    top, value = _highest(scaled.model, points, values)
-    kent = kent_ratio(scaled.model, top, problem.k)
-    return _Profile(problem, scaled, points[0], values[0], top, float(value[0]), float(kent[0]))
+def _profile(model: Likelihood, k: int) -> _Profile:
+    points, values = _rough_profile(model, _GRID)
+    top, value = _highest(model, points, values)
+    return _Profile(model, points, values, top, value, kent_ratio(model, top, k))
 
 
 def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: bool = True) -> float:
@@ -408,40 +435,54 @@ def _coefficients(problem: LinkProblem, scaled: _Scaled, theta: FloatArray) -> t
     return params, cov * (v / (problem.n - problem.k))
 
 
-def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
-    """Ends of the set of slopes whose profile is above the cut."""
-    problem, model, value = profile.problem, profile.scaled.model, profile.value
+def _ends(profile: _Profile, cut: float) -> FloatArray:
+    """Ends of the sets of slopes whose profile is above the cut, shape (m, 2)."""
+    model, m = profile.model, profile.model.size
     # l(b^) - l_p(b) <= kappa c / 2, kappa Kent's ratio and c the quantile of the ratio
-    drop = 0.5 * profile.kent * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
-    flat = np.array([[0.0, model.floor[0], t] for t in (0.9, 0.1)])
-    nothing = fisher_scoring(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
-    if nothing >= value - drop:
-        return -np.inf, np.inf
+    drop = 0.5 * profile.kent * cut
+    flat = np.repeat([[0.0, model.floor[0], t] for t in (0.9, 0.1)], m, axis=0)
+    nothing = fisher_scoring(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value
+    ends = np.tile([-np.inf, np.inf], (m, 1))
+    bounded = np.flatnonzero(nothing.reshape(2, m).max(axis=0) < profile.value - drop)
+    if bounded.size:
+        ends[bounded] = _bounded_ends(profile, drop, bounded)
+    return ends
+
+
+def _bounded_ends(profile: _Profile, drop: FloatArray, which: IntArray) -> FloatArray:
+    """Ends of the intervals of some data sets, which are bounded, shape (len(which), 2)."""
     # Each end is between the outermost point of the grid inside the cut and the next one, or further out.
-    order = np.argsort(np.append(profile.points[:, 0], profile.top[0, 0]))
-    grid = np.vstack([profile.points, profile.top])[order]
-    inside = np.flatnonzero(np.append(profile.values, value)[order] >= value - drop)[[0, -1]]
-    begin, side = grid[inside, 0], np.array([-1, 1])
-    beyond = np.clip(inside + side, 0, len(grid) - 1)
-    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
-    low, high = (_crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit).tolist()
-    return low, high
+    level, rows = (profile.value - drop)[which], np.arange(len(which))[:, None]
+    grid = np.concatenate([profile.points[which], profile.top[which, None]], axis=1)
+    order = np.argsort(grid[:, :, 0], axis=1)
+    grid = grid[rows, order]
+    values = np.concatenate([profile.values[which], profile.value[which, None]], axis=1)[rows, order]
+    above, last = values >= level[:, None], grid.shape[1] - 1
+    side = np.array([-1, 1])
+    inside = np.column_stack([above.argmax(axis=1), last - above[:, ::-1].argmax(axis=1)])
+    beyond = np.clip(inside + side, 0, last)
+    begin = grid[rows, inside, 0]
+    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[rows, beyond, 0])
+    pairs = profile.model.take(np.repeat(which, 2))
+    top, drops = np.repeat(profile.value[which], 2), np.repeat(drop[which], 2)
+    start = grid[rows, inside, 1:].reshape(-1, 2)
+    return _crossings(pairs, begin.ravel(), end.ravel(), start, (top, drops)).reshape(-1, 2)
 
 
 def _crossings(
-    model: Likelihood, inside: FloatArray, outside: FloatArray, variances: FloatArray, top: tuple[float, float]
+    model: Likelihood, inside: FloatArray, outside: FloatArray, variances: FloatArray, top: tuple[FloatArray, ...]
 ) -> FloatArray:
-    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, both ends at once.
+    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, one a data set.
 
     The brackets are widened first where they do not hold a crossing, then narrowed by Newton's method, which needs no
     derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
     """
     # (l(b^) - l_p(b))^(1/2) = (kappa c / 2)^(1/2), whose derivative by b is -l_p'(b) / 2 (l(b^) - l_p(b))^(1/2)
-    pair, start = _copies(model, 2), variances.copy()
+    start = variances.copy()
 
     def excess(b: FloatArray) -> tuple[FloatArray, FloatArray]:
         theta, point = fisher_scoring(
-            pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9
+            model, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9
         )
         start[:] = theta[:, 1:]
         root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
@@ -466,5 +507,5 @@ def _crossings(
     return np.asarray(point)
 
 
-def _copies(model: Likelihood, m: int) -> Likelihood:
-    return model.take(np.zeros(m, dtype=int))
+def _copies(model: Likelihood, times: int) -> Likelihood:
+    return model.take(np.tile(np.arange(model.size), times))
