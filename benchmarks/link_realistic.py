@@ -43,7 +43,7 @@ from scipy import stats
 import wagegap as wg
 from wagegap.errors import ReliabilityError, ReliabilityWarning
 from wagegap.estimation.reliability import REFUSED_BELOW, noise_variance, reliability, true_variance
-from wagegap.regression.link.estimators.eiv import fit_eiv
+from wagegap.regression.link.estimators.eiv import eiv_params, solve_moments
 from wagegap.regression.link.estimators.likelihood import RowLikelihood
 from wagegap.regression.link.estimators.ml import profile_intervals
 from wagegap.regression.link.estimators.moments import fit_weighted, precision_weights, weighted_reliability
@@ -367,22 +367,25 @@ def _answer(problem: LinkProblem, likelihood: tuple[float, Interval, float]) -> 
     moments, complete = None, False
     try:
         fit = fit_weighted(problem)
+        weighted = fit.reliability
         slopes["moments"], intervals["moments"] = _around(fit.params[0], fit.cov[0, 0], t)
         sigma = np.sqrt(true_variance(p, problem.v_x[0, 0], problem.others))
         moments, complete = OneEstimate(slopes["moments"], intervals["moments"], float(sigma), share), not fit.lost
     except ReliabilityError:
         slopes["moments"], intervals["moments"] = np.inf, LINE
+        weighted = weighted_reliability(problem, precision_weights(problem))
     slopes["ols"], intervals["ols"] = _least_squares(problem, t)
     try:
-        eiv = fit_eiv(problem)
-        slopes["eiv"], intervals["eiv"] = _around(eiv.params[0], eiv.cov[0, 0], t)
+        slope = eiv_params(problem)[0]
+        variance = solve_moments((problem,), np.eye(1), problem.v_y[None, None])[1][0, 0]
+        slopes["eiv"], intervals["eiv"] = _around(slope, variance, t)
     except ReliabilityError:
         slopes["eiv"], intervals["eiv"] = np.inf, LINE
     intervals["hull"], slopes["hull"] = hull(intervals["ml"], intervals["moments"]), np.nan
     by_moments = n >= FEWEST_FOR_MOMENTS
     if share < REFUSED_BELOW or (by_moments and not complete):
         return Answer("refused", LINE, slopes, intervals)
-    if judge(moments, ml, weighted_reliability(problem, precision_weights(problem))).settled:
+    if judge(moments, ml, weighted).settled:
         return Answer("settled", intervals["moments" if by_moments else "ml"], slopes, intervals)
     beside = () if moments is None else (intervals["moments"],)
     return Answer("not settled", hull(intervals["ml"], *beside), slopes, intervals)
@@ -522,8 +525,8 @@ def as_markdown(rows: Sequence[dict[str, float | str]]) -> str:
     kept = sum(not said for _, said in missed)
     differ, through = (int(sum(row[name] for row in rows)) for name in ("door_differs", "door_draws"))
     lines += [
-        "", f"{kept} of {len(rows)} designs keep every bound. Of {through:,} draws that went through `fit_link` it printed "
-        f"something else in {differ}.",
+        "", f"{kept} of {len(rows)} designs keep every bound. Of {through:,} draws that went through `fit_link` it "
+        f"printed something else in {differ}.",
     ]  # fmt: skip
     return "\n".join(lines)
 
