@@ -149,8 +149,8 @@ class Disagreement(Answer):
             )
         else:
             template = (
-                ". They differ because {feature} ({p}, {picked} as the one picked of {n}): with that allowed the "
-                "likelihood's slope is {slope}."
+                ". They differ, in part at least, because {feature} ({p}, {picked} as the one picked of {n}): with "
+                "that allowed the likelihood's slope is {slope}."
             )
         return say(start + template, **parts)
 
@@ -241,11 +241,11 @@ def disagreement(
     Examples
     --------
     >>> import wagegap as wg
-    >>> net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("kaggle")
-    >>> link = wg.fit_link("net_migration ~ premium", net, premiums, method="moments")
+    >>> stem = wg.datasets.stem_graduates()
+    >>> link = wg.fit_link("outside ~ premium", stem.select(term="outside"), stem.select(term="premium"), method="ml")
     >>> answer = disagreement(link)
-    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik
-    (3, True)
+    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik, answer.shown
+    (3, True, ())
     """
     link.check_premium("disagreement", single=True, linear=True)
     if not link.cells.known(1):
