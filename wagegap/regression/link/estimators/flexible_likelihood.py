@@ -12,10 +12,10 @@ O_c too, and known errors keep the variance that is known:
 
 a normal of covariance proportional to O_c / k_c, k_c a chi-squared over its degrees: a cell whose deviation is large
 has sampling errors that are large too. That is what can be computed; a t of true deviations alone has no density in
-closed form. The means are profiled out, with weights w_c = (1 + 2 h) / (1 - 2 h + h d_c), and the restricted likelihood takes
-off half of the log determinant of their expected information (Cox and Reid 1987), to which location is orthogonal; at
-h = 0 it is the restricted likelihood of the normal. Where rows are correlated a t has no density by rows: only the
-variances differ.
+closed form. The means are profiled out, with weights w_c = (1 + 2 h) / (1 - 2 h + h d_c), and the restricted
+likelihood takes off half of the log determinant of their expected information (Cox and Reid 1987), to which location
+is orthogonal; at h = 0 it is the restricted likelihood of the normal. Where rows are correlated a t has no density by
+rows: only the variances differ.
 
 References
 ----------
