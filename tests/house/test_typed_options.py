@@ -228,6 +228,7 @@ CALLS = {
     "hausman": dict(fixed=lambda: made("Linear"), random=lambda: made("Linear")),
     "join": dict(first=published, others=lambda: made("Rates"), independent=True),
     "occupation_gravity": dict(data=occupations, distance="dist", origin="left", target="entered", flow="moved"),
+    "power": dict(countries=10, workers=500, skilled=0.2, pay_sd=0.5, premium_sd=0.1, rate_sd=0.02, draws=9),
     "read_panel": dict(source=workers),
     "simulate_panel": dict(countries=2, workers=20, rng=1),
     "specification_curve": dict(
@@ -270,7 +271,7 @@ MAKERS = {
     "LinkSystem": "fit_link_system", "Premiums": "fit_premiums", "Rates": "fit_rates", "ReweightedGap": "dfl",
     "RifDecomposition": "rif_oaxaca", "Roy": "fit_roy", "Selection": "fit_selection", "Transitions": "fit_transitions",
     "WildBootstrap": "wild_bootstrap", "Table": "table", "Study": "study", "SpecificationCurve": "specification_curve",
-    "Simulation": "simulate_panel",
+    "Simulation": "simulate_panel", "Power": "power",
 }  # fmt: skip
 """Results by the call that makes them."""
 OTHERS = {

@@ -225,6 +225,13 @@ def curve() -> Any:
 
 
 @_made
+def power() -> Any:
+    return wg.power(
+        countries=[9, 12], workers=500, skilled=0.2, pay_sd=0.5, premium_sd=0.1, rate_sd=0.02, draws=9, rng=1
+    )
+
+
+@_made
 def few() -> Any:
     return result("link").few_countries(reps=19)
 
