@@ -143,8 +143,9 @@ def draw_weights(link: Any) -> Any:
     )
     low, high = (end / 10 for end in likelihood.slope_interval())
     at = link.verdict.likelihood.sigma
-    ax.errorbar([at], [likelihood.slope / 10], yerr=[[likelihood.slope / 10 - low], [high - likelihood.slope / 10]], fmt="s",
-                color=LIKELIHOOD, ms=6, lw=1.4, label="likelihood: s = 5.0")  # fmt: skip
+    middle = likelihood.slope / 10
+    around = [[middle - low], [high - middle]]
+    ax.errorbar([at], [middle], yerr=around, fmt="s", color=LIKELIHOOD, ms=6, lw=1.4, label="likelihood: s = 5.0")
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xscale("symlog", linthresh=0.02, linscale=0.4)
     ax.set_xticks([0, 0.02, 0.05, 0.125, 0.3, 1], ["0\nweights 1 / V", "2", "5", "12.5", "30", "100\nnearly equal"])

@@ -26,13 +26,15 @@ Kent, J. T. (1982). Robust properties of likelihood ratio tests. Biometrika 69, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import AnyArray, FloatArray, IntArray
+from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import OptionError
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
@@ -47,10 +49,13 @@ from wagegap.regression.link.estimators.ols import least_squares_without
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = [
+    "Climb",
     "MlFit",
+    "Scaled",
     "estimate",
     "fit_ml",
     "kent_ratio",
+    "level_ends",
     "likelihood_of",
     "maximise",
     "profile_at",
@@ -60,6 +65,9 @@ __all__ = [
     "ratio_quantile",
     "slopes_without",
 ]
+
+Climb: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""From slopes to the profile log likelihood there, and its derivative."""
 
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
 _NEAR = 1e-3  # step h of the second derivative of the profile
@@ -109,7 +117,7 @@ class MlFit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Scaled:
+class Scaled:
     """A likelihood in units in which the residual spread of premiums and of rates is one."""
 
     model: Likelihood
@@ -262,13 +270,13 @@ def profile_intervals(model: Likelihood, n: int, k: int, *, alpha: float = 0.05)
     return profile.top, _ends(profile, ratio_quantile(n, k, 1, alpha, restricted=model.restricted))
 
 
-def _interval(problem: LinkProblem, scaled: _Scaled, profile: _Profile, alpha: float) -> tuple[float, float]:
+def _interval(problem: LinkProblem, scaled: Scaled, profile: _Profile, alpha: float) -> tuple[float, float]:
     cut = ratio_quantile(problem.n, problem.k, 1, alpha, restricted=scaled.model.restricted)
     low, high = (_ends(profile, cut)[0] * scaled.unit).tolist()
     return low, high
 
 
-def _p_value(problem: LinkProblem, scaled: _Scaled, profile: _Profile, slope: float) -> float:
+def _p_value(problem: LinkProblem, scaled: Scaled, profile: _Profile, slope: float) -> float:
     # F of 2 (l(b^) - l_p(b)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
     model, df = scaled.model, problem.n - problem.k
     there = float(profile_at(model, np.array([slope / scaled.unit]), tolerance=1e-9)[1][0])
@@ -303,16 +311,19 @@ def kent_ratio(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
     # (I^-1 J I^-1)_bb / (I^-1)_bb, J = n / (n - k) sum_a s_a s_a' and I over the parameters that are not at their floor
     scores, n = model.scores(theta), model.used.sum(axis=1)
     meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
-    spread = theta[:, 1] > model.floor[0] + _AT_FLOOR
-    inner = np.column_stack([spread, spread, theta[:, 2] > model.floor[1] + _AT_FLOOR])
+    lower, upper = model.bounds
+    inner = (theta > lower + _AT_FLOOR) & (theta < upper - _AT_FLOOR)
+    spread = inner[:, 1]
+    # What a variance grows with is not identified where there is none.
+    inner[:, 0], inner[:, 3:] = spread, inner[:, 3:] & inner[:, 1:3][:, : theta.shape[1] - 3]
     pairs = inner[:, :, None] & inner[:, None, :]
-    ridge = np.where(inner, 1e-12, 1.0)[:, :, None] * np.eye(3)
+    ridge = np.where(inner, 1e-12, 1.0)[:, :, None] * np.eye(theta.shape[1])
     inverse = np.linalg.inv(np.where(pairs, model.at(theta).information, 0.0) + ridge)
     ratio = (inverse @ np.where(pairs, meat, 0.0) @ inverse)[:, 0, 0] / inverse[:, 0, 0]
     return np.where(spread, np.maximum(ratio, 1.0), 1.0)
 
 
-def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
+def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> Scaled:
     """Likelihood of a problem, scaled; rows are taken one by one where their errors allow it."""
     if len(problem.estimated) != 1:
         raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
@@ -333,7 +344,7 @@ def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
         v, x = np.block([[v_p, v_py], [v_py.T, v_y]]), np.kron(np.eye(2), z)
         floor = _floor(*(np.asarray(np.linalg.eigvalsh(part)) for part in (v_p, v_y, v)))
         model = DenseLikelihood(np.concatenate([p, y])[None], x[None], v[None], restricted, floor)
-    return _Scaled(model, premium, rate, constant)
+    return Scaled(model, premium, rate, constant)
 
 
 def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArray, FloatArray]:
@@ -412,7 +423,7 @@ def _floor(v_p: FloatArray, v_y: FloatArray, joint: FloatArray) -> FloatArray:
     )
 
 
-def _coefficients(problem: LinkProblem, scaled: _Scaled, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _coefficients(problem: LinkProblem, scaled: Scaled, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Coefficients in the order of the columns, and their covariance."""
     z, slope, point = problem.controls, float(theta[0, 0]), scaled.model.at(theta)
     # gamma = g - b d, of the means Z d of premiums and Z g of rates; var gamma = J B J' + var(b) d d', J = (-b I, I)
@@ -445,48 +456,73 @@ def _ends(profile: _Profile, cut: float) -> FloatArray:
     ends = np.tile([-np.inf, np.inf], (m, 1))
     bounded = np.flatnonzero(nothing.reshape(2, m).max(axis=0) < profile.value - drop)
     if bounded.size:
-        ends[bounded] = _bounded_ends(profile, drop, bounded)
+        points = np.concatenate([profile.points, profile.top[:, None]], axis=1)[bounded]
+        values = np.concatenate([profile.values, profile.value[:, None]], axis=1)[bounded]
+        climber = partial(_climber, model.take(np.repeat(bounded, 2)))
+        ends[bounded] = level_ends(points, values, (profile.value[bounded], drop[bounded]), climber)
     return ends
 
 
-def _bounded_ends(profile: _Profile, drop: FloatArray, which: IntArray) -> FloatArray:
-    """Ends of the intervals of some data sets, which are bounded, shape (len(which), 2)."""
+def level_ends(
+    points: FloatArray,
+    values: FloatArray,
+    top: tuple[FloatArray, FloatArray],
+    climber: Callable[[FloatArray], Climb],
+    settled: float = 1e-8,
+) -> FloatArray:
+    """Ends of the sets of slopes at which the profile likelihoods of m data sets are above a level, shape (m, 2).
+
+    Parameters
+    ----------
+    points, values : ndarray, shapes (m, g, k) and (m, g)
+        Rough profiles, slopes in the first column, their tops included, and the log likelihoods there.
+    top : tuple of ndarray, shapes (m,)
+        Log likelihoods at the maxima, and the falls from there to the level.
+    climber : callable
+        From where to start at both ends of each, shape (2 m, k), to the function that gives the profiles at 2 m slopes.
+    settled : float
+        Difference of the root of the fall from that of the drop at which an end is found.
+    """
     # Each end is between the outermost point of the grid inside the cut and the next one, or further out.
-    level, rows = (profile.value - drop)[which], np.arange(len(which))[:, None]
-    grid = np.concatenate([profile.points[which], profile.top[which, None]], axis=1)
-    order = np.argsort(grid[:, :, 0], axis=1)
-    grid = grid[rows, order]
-    values = np.concatenate([profile.values[which], profile.value[which, None]], axis=1)[rows, order]
-    above, last = values >= level[:, None], grid.shape[1] - 1
-    side = np.array([-1, 1])
+    m, rows = len(points), np.arange(len(points))[:, None]
+    order = np.argsort(points[:, :, 0], axis=1)
+    grid, values = points[rows, order], values[rows, order]
+    above, last, side = values >= (top[0] - top[1])[:, None], points.shape[1] - 1, np.array([-1, 1])
     inside = np.column_stack([above.argmax(axis=1), last - above[:, ::-1].argmax(axis=1)])
     beyond = np.clip(inside + side, 0, last)
     begin = grid[rows, inside, 0]
     end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[rows, beyond, 0])
-    pairs = profile.model.take(np.repeat(which, 2))
-    top, drops = np.repeat(profile.value[which], 2), np.repeat(drop[which], 2)
-    start = grid[rows, inside, 1:].reshape(-1, 2)
-    return _crossings(pairs, begin.ravel(), end.ravel(), start, (top, drops)).reshape(-1, 2)
+    climb = climber(grid[rows, inside].reshape(2 * m, -1))
+    both = np.repeat(top[0], 2), np.repeat(top[1], 2)
+    return _crossings(climb, begin.ravel(), end.ravel(), both, settled).reshape(m, 2)
+
+
+def _climber(model: Likelihood, start: FloatArray) -> Climb:
+    """Profile of each data set at a slope, the maximum over the variances sought from the last."""
+    theta = start.copy()
+
+    def climb(slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        theta[:, 0] = slopes
+        theta[:], point = fisher_scoring(model, theta, free=(False, True, True), steps=100, tolerance=1e-9)
+        return point.value, point.gradient[:, 0]
+
+    return climb
 
 
 def _crossings(
-    model: Likelihood, inside: FloatArray, outside: FloatArray, variances: FloatArray, top: tuple[FloatArray, ...]
+    climb: Climb, inside: FloatArray, outside: FloatArray, top: tuple[FloatArray, FloatArray], settled: float
 ) -> FloatArray:
-    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, one a data set.
+    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, one for each.
 
     The brackets are widened first where they do not hold a crossing, then narrowed by Newton's method, which needs no
     derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
     """
     # (l(b^) - l_p(b))^(1/2) = (kappa c / 2)^(1/2), whose derivative by b is -l_p'(b) / 2 (l(b^) - l_p(b))^(1/2)
-    start = variances.copy()
 
     def excess(b: FloatArray) -> tuple[FloatArray, FloatArray]:
-        theta, point = fisher_scoring(
-            model, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9
-        )
-        start[:] = theta[:, 1:]
-        root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
-        return root - np.sqrt(top[1]), -0.5 * point.gradient[:, 0] / root
+        value, gradient = climb(b)
+        root = np.sqrt(np.maximum(top[0] - value, 1e-300))
+        return root - np.sqrt(top[1]), -0.5 * gradient / root
 
     a, b = inside, outside
     at_b, rise = excess(b)
@@ -498,7 +534,7 @@ def _crossings(
         at_b, rise = excess(b)
     point = b
     for _ in range(60):
-        if (np.abs(at_b) < 1e-8).all():
+        if (np.abs(at_b) < settled).all():
             break
         step = point - at_b / np.where(rise != 0, rise, 1.0)
         point = np.where((step - a) * (step - b) < 0, step, 0.5 * (a + b))
