@@ -46,6 +46,7 @@ def main() -> None:
     with mpl.rc_context(STYLE):
         save(draw_lines(link), "link_lines")
         save(draw_spread(link), "link_spread")
+        save(draw_shrunken(link), "link_shrunken")
         save(draw_weights(link), "link_weights")
         if results is not None:
             rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
@@ -118,6 +119,38 @@ def draw_spread(link: Any) -> Any:
     ax.set_ylabel("variance of premiums (logs)")
     ax.legend(loc="upper left", fontsize=8)
     return fig
+
+
+def draw_shrunken(link: Any) -> Any:
+    """Premiums as seen, and shrunk to their mean by either estimator's variance, with the line through each."""
+    p, y, v, names = arrays(link)
+    verdict = link.verdict
+    cases = ((np.inf, NAIVE, "as seen"), (verdict.moments.sigma, MOMENTS, "shrunk with the moments' sigma, 12.5"),
+             (verdict.likelihood.sigma, LIKELIHOOD, "shrunk with the likelihood's sigma, 5.0"))  # fmt: skip
+    fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), sharex=True, sharey=True)
+    for ax, (sigma, color, title) in zip(axes, cases, strict=True):
+        shrunk = shrunken(p, v, sigma)
+        slope, constant = np.polyfit(shrunk, y, 1)
+        ax.plot(100 * shrunk, y, "o", color=INK, ms=3.5)
+        x = np.array([-0.5, 0.62])
+        ax.plot(100 * x, constant + slope * x, color=color, lw=2)
+        for code in ("IRN", "PHL", "IND"):
+            at = names.index(code)
+            ax.annotate(code, (100 * shrunk[at], y[at]), textcoords="offset points", xytext=(5, 4), fontsize=8)
+        ax.set_title(f"{title}\n{slope / 10:.0f} for 10 log points", fontsize=9)
+        ax.set(xlabel="premium, log points", xlim=(-50, 62), ylim=(y.min() - 60, y.max() + 60))
+    axes[0].set_ylabel("net migration, per 10,000")
+    fig.subplots_adjust(wspace=0.08)
+    return fig
+
+
+def shrunken(p: np.ndarray, v: np.ndarray, sigma: float) -> np.ndarray:
+    """Premiums shrunk to their mean weighted by precision, each by sigma^2 / (sigma^2 + V)."""
+    if not np.isfinite(sigma):
+        return p
+    weights = 1 / (v + sigma**2)
+    mean = weights @ p / weights.sum()
+    return mean + sigma**2 * weights * (p - mean)
 
 
 def draw_weights(link: Any) -> Any:
