@@ -236,6 +236,14 @@ def test_clusters_count_as_what_the_jackknife_leaves_out():
     assert moments.slope_interval()[1] == pytest.approx(moments.slope + half)
 
 
+def test_fewer_clusters_than_coefficients_are_refused():
+    p, se, y = arrays(4, n=18, share=0.95)
+    rates, premiums = two_stages(p, se, y)
+    data = pd.DataFrame({"cell": [f"C{i:02d}" for i in range(18)], "half": ["a", "b"] * 9})
+    with pytest.raises(IdentificationError, match="one of 2 groups"):
+        wg.fit_link("r ~ premium", rates, premiums, data=data, cluster="half", method="moments")
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_links_are_not_settled(name):
     (skill, source, formula), (low, high) = SHIPPED[name]

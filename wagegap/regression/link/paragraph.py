@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _SAME_STEP = "for the same step"
+_MANY = 30
+"""Cells, or clusters, from which on an unbounded weak set says that premiums are weak: below, hardly any is bounded."""
 
 
 def slope_scale_of(link: FittedLink) -> Scale:
@@ -132,9 +134,14 @@ def _weak_in_words(link: FittedLink) -> str:
     if link.verdict is None or link.verdict.moments is None or len(link.cells.premiums) > 1:
         return ""
     found, scale = weak_set_of(link), slope_scale_of(link)
-    said = {"interval": "{low} to {high}", "two rays": "up to {low} and from {high} on", "whole line": "any"}
+    weak = "the premiums are weak" if link.setup.n_groups >= _MANY else "with few cells that says little"
+    said = {
+        "interval": "slopes from {low} to {high} are not rejected",
+        "two rays": "slopes up to {low} and from {high} on are not rejected",
+        "whole line": f"no slope is rejected ({weak})",
+    }
     return say(
-        f"Slopes not rejected however weak the premiums are (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}.",
+        f"Weak-identification check (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}.",
         low=scale.slope(found.low).bare_copy(), high=scale.slope(found.high),
     )  # fmt: skip
 

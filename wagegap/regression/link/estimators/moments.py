@@ -320,6 +320,12 @@ def fit_weighted(
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Weighted corrected moments as an estimator of the link."""
+    if options.jackknife_df is not None and options.jackknife_df < 1:
+        groups = problem.n if options.groups is None else len(np.unique(options.groups))
+        raise IdentificationError(
+            f"the jackknife leaves out one of {groups} groups at a time, and there are as many coefficients: cluster "
+            "on a finer column, or leave out controls."
+        )
     fit, j = fit_weighted(problem, groups=options.groups), problem.estimated[0]
     if fit.lost and not options.force:
         raise ReliabilityError(_about_lost(problem, fit, options.groups))
