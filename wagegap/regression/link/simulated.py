@@ -149,6 +149,12 @@ class SimulatedLinks:
         errors = self._estimates(slope)[1][:, self.given[:, 0]]
         return float(2 * self._t(alpha) * np.median(errors))
 
+    def width_or_refusal(self, slope: float, alpha: float) -> float:
+        """Median width over all samples, of which those that are refused count as infinitely wide."""
+        errors = self._estimates(slope)[1]
+        wide = np.where(self.given, 2 * self._t(alpha) * errors, np.inf)
+        return float(np.quantile(wide, 0.5, method="inverted_cdf"))
+
     def detectable(self, power: float, alpha: float) -> float:
         """Smallest slope found with some power; infinite where none is. Of related errors that of the worse sign."""
         unit = float(np.median(np.sqrt(self.var_noise[self.given[:, 0]]))) if self.given.any() else float("nan")
