@@ -517,6 +517,7 @@ def as_markdown(rows: Sequence[dict[str, float | str]]) -> str:
         f"{_short(_error(0.95, draws), 3)}. A design in bold misses a bound by more than three Monte Carlo errors.", "",
     ]  # fmt: skip
     heads = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
+    lines += [*_overview(rows), ""]
     for title, body in tables.items():
         lines += [f"### {title}", "", *heads, *body, ""]
     for row, said in missed:
@@ -529,6 +530,28 @@ def as_markdown(rows: Sequence[dict[str, float | str]]) -> str:
         f"printed something else in {differ}.",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _overview(rows: Sequence[dict[str, float | str]]) -> list[str]:
+    """Least and largest figures over worlds and slopes, a line for each table."""
+    heads = (
+        "errors of", "designs", "refused", "settled", "whole line", "covers", "zero excluded, slope 0", "`ols` covers",
+        "`eiv`", "`ml`", "`moments`", "error of `moments` / `ml`",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for title, part in (
+        pd.DataFrame(rows).assign(title=[_table_title(row) for row in rows]).groupby("title", sort=False)
+    ):
+        shares = [_between(part[name], 2) for name in ("refused", "settled", "lines")]
+        covers = [_between(part["covers"], 3), _between(part.loc[part["slope"] == 0, "excludes_zero"], 3)]
+        alone = [_between(part[f"{name}_covers"], 2) for name in ("ols", "eiv", "ml", "moments")]
+        cells = [str(title), str(len(part)), *shares, *covers, *alone, _between(part["ratio"], 2)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _between(values: pd.Series, digits: int) -> str:
+    return f"{_short(values.min(), digits)} to {_short(values.max(), digits)}"
 
 
 def _table_title(row: dict[str, float | str]) -> str:

@@ -13,10 +13,9 @@ from wagegap._display.intervals import intervals
 from wagegap._display.scatter import ellipses
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray
-from wagegap.regression.link.estimators.moments import WeakSet
 from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.lines import draw_lines
-from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without, weak_set_of
+from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without
 from wagegap.regression.link.questions.disagreement import Disagreement, disagreement
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
@@ -24,7 +23,9 @@ from wagegap.regression.link.questions.one_step import OneStep, one_step
 from wagegap.regression.link.questions.outlier import Outlier, outlier
 from wagegap.regression.link.questions.pooling import Pooled, pool
 from wagegap.regression.link.questions.predict import Prediction, predict
+from wagegap.regression.link.questions.sensitivity import Sensitivity, sensitivity
 from wagegap.regression.link.questions.swap import Swap, swap
+from wagegap.regression.link.weak import WeakSet, weak_set_of
 
 __all__ = ["Link"]
 
@@ -100,6 +101,10 @@ class Link(FittedLink):
     def one_step(self, workers: Any, **options: Any) -> OneStep:
         """Return the micro model beside the link."""
         return one_step(self, workers, **options)
+
+    def sensitivity(self, **options: Any) -> Sensitivity:
+        """Return what errors of the premiums, assumed or larger than known, would make of the slope."""
+        return sensitivity(self, **options)
 
     def pool(self, *, alpha: Alpha = 0.05) -> Pooled:
         """Return premiums and rates pooled under the link, for display."""
