@@ -247,9 +247,11 @@ def disagreement(
     Examples
     --------
     >>> import wagegap as wg
-    >>> stem = wg.datasets.stem_graduates()
-    >>> link = wg.fit_link("outside ~ premium", stem.select(term="outside"), stem.select(term="premium"), method="ml")
-    >>> answer = disagreement(link)
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"iso3": [f"C{i}" for i in range(30)], "b": rng.normal(0, 0.3, 30)})
+    >>> frame = frame.assign(se=np.linspace(0.02, 0.1, 30), rate=0.2 - 0.5 * frame["b"] + rng.normal(0, 0.05, 30))
+    >>> rates = wg.Estimates.from_table(frame, estimate="rate", std_error=None, term="leaving")
+    >>> answer = disagreement(wg.fit_link("leaving ~ premium", rates, wg.Estimates.from_table(frame)))
     >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik, answer.shown
     (3, True, ())
     """
