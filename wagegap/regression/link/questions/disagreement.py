@@ -252,8 +252,8 @@ def disagreement(
     >>> frame = frame.assign(se=np.linspace(0.02, 0.1, 30), rate=0.2 - 0.5 * frame["b"] + rng.normal(0, 0.05, 30))
     >>> rates = wg.Estimates.from_table(frame, estimate="rate", std_error=None, term="leaving")
     >>> answer = disagreement(wg.fit_link("leaving ~ premium", rates, wg.Estimates.from_table(frame)))
-    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik, answer.shown
-    (3, True, ())
+    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik
+    (3, True)
     """
     link.check_premium("disagreement", single=True, linear=True)
     if not link.cells.known(1):
