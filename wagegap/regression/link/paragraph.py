@@ -10,12 +10,11 @@ import numpy as np
 
 from wagegap._display.numbers import format_p
 from wagegap._display.sentences import Scale, say
-from wagegap._typing import Alpha
-from wagegap.errors import CovarianceError, IdentificationError, listing
+from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability, reliability_in_words
-from wagegap.regression.link.estimators.moments import WeakSet, weak_set
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, level_of, scale_of, slope_scale
+from wagegap.regression.link.weak import weak_set_of
 
 __all__ = [
     "headline",
@@ -24,7 +23,6 @@ __all__ = [
     "slope_in_words",
     "slope_scale_of",
     "unreliable_without",
-    "weak_set_of",
 ]
 
 _SAME_STEP = "for the same step"
@@ -121,6 +119,8 @@ def _about_errors(link: FittedLink) -> list[str]:
     if link.verdict is None:
         # Only unweighted moments are the naive slope over the reliability.
         share = ", the share to which sampling error shrinks the naive slope" if link.method == "eiv" else ""
+        if link.reliability < 0:
+            share = ", they spread less than their sampling errors alone would spread them"
         words = reliability_in_words(link.reliability)
         lines.append(f"Reliability of the premiums given the controls: {words}{share}.")
     if link.plain is not None:
@@ -144,15 +144,6 @@ def _weak_in_words(link: FittedLink) -> str:
         f"Weak-identification check (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}.",
         low=scale.slope(found.low).bare_copy(), high=scale.slope(found.high),
     )  # fmt: skip
-
-
-def weak_set_of(link: FittedLink, alpha: Alpha = 0.05) -> WeakSet:
-    """Set of Anderson and Rubin of a link's weighted moments."""
-    link.check_premium("weak_set", single=True, linear=True)
-    if not link.cells.known(1):
-        raise CovarianceError("weak_set weighs the premiums by their errors, and the errors are unknown.")
-    setup = link.setup
-    return weak_set(setup.problem.checked(), setup.jackknife_df, groups=setup.groups, alpha=alpha)
 
 
 def _about_spread(link: FittedLink) -> list[str]:
