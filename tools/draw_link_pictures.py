@@ -252,7 +252,7 @@ def draw_printed(rows: list[dict[str, Any]]) -> Any:
                 shares = 1 - sum(np.array([row[name] for row in part]) for name in ("hulls", "lines", "refused"))
             ax.barh(at, shares, 0.72, left=left, color=color, label=label)
             left += shares
-        ax.set(xlim=(0, 1), xlabel="share of draws")
+        ax.set(xlim=(0, 1), xlabel="share of draws", xticks=[0, 0.5])
         ax.set_title(title, fontsize=9)
     axes[0].set_yticks(at, [titles[world] for world in worlds])
     fig.legend(
