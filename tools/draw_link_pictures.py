@@ -83,7 +83,7 @@ def draw_lines(link: Any) -> Any:
     for part, color, name in ((link.naive(), NAIVE, "naive"), (link.moments, MOMENTS, "weighted moments"),
                               (link.likelihood, LIKELIHOOD, "likelihood")):  # fmt: skip
         constant = part.params["Intercept"]
-        label = f"{name}: {part.slope / 10:.3g} for 10 log points"
+        label = f"{name}: {part.slope / 10:.0f} for 10 log points"
         ax.plot(100 * x, constant + part.slope * x, color=color, lw=2, label=label, zorder=3)
     ax.set(xlim=(-68, 80), ylim=(low, high), ylabel="net migration of people with AI skills,\nper 10,000")
     ax.set_xlabel("premium of developers who do AI work, log points, with its standard error")
