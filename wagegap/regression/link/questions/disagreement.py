@@ -145,12 +145,12 @@ class Disagreement(Answer):
         elif self.nearest is None:
             template = (
                 ". The data show that {feature} ({p}, {picked} as the one picked of {n}), but with that allowed the "
-                "likelihood's slope is {slope}, which is no nearer to the moments."
+                "likelihood's slope, for the same step, is {slope}, which is no nearer to the moments."
             )
         else:
             template = (
                 ". They differ, in part at least, because {feature} ({p}, {picked} as the one picked of {n}): with "
-                "that allowed the likelihood's slope is {slope}."
+                "that allowed the likelihood's slope, for the same step, is {slope}."
             )
         return say(start + template, **parts)
 
