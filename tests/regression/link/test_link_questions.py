@@ -27,6 +27,7 @@ from wagegap.errors import (
 from wagegap.regression.link.estimators.eiv import eiv_params
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.curve import specification_curve
+from wagegap.regression.link.questions.shrunken import shrunken_premiums
 
 pytestmark = pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")
 
@@ -145,28 +146,31 @@ def test_unknown_country_is_answered_with_the_nearest(link):
 
 
 def test_prediction_is_the_country_moved_along_the_line(link):
-    p, y = link.cells.p[2, 0], link.cells.y[2]
-    answer = link.predict(country="C2", premium=p + 0.5)
-    assert answer.rate == pytest.approx(y + 0.5 * link.slope)
-    assert answer.change == pytest.approx(0.5 * link.slope)
-    stay = link.predict(country="C2", premium=float(p))
-    v = link.cells.block(0, 0)[2, 2] + link.slope**2 * link.cells.block(1, 1)[2, 2]
-    v -= 2 * link.slope * link.cells.block(1, 0)[2, 2]
-    # With no step along the line what is left is the error of the country's own figures.
-    assert stay.high - stay.rate == pytest.approx(stats.norm.isf(0.025) * np.sqrt(v))
+    shrunken = shrunken_premiums(link).values
+    answer = link.predict(country="C2", premium=0.5)
+    assert answer.own_premium == pytest.approx(shrunken[2])
+    assert answer.estimated == link.cells.p[2, 0]
+    assert answer.change == pytest.approx(link.slope * (0.5 - shrunken[2]))
+    # Errors of rate and premium go together: the premium's distance from the mean says something of the rate's error.
+    assert answer.rate == pytest.approx(link.cells.y[2] - shrunken_premiums(link).move(2, 0.5, 1.0).shift + answer.change)
     assert drawn(answer.plot())
 
 
 def test_prediction_says_when_it_extrapolates(link):
-    far = link.predict(country="C0", premium=float(link.cells.p.max()) + 1)
+    values = shrunken_premiums(link).values
+    # Within the range of noisy premiums, beyond that of the shrunken ones.
+    beyond = 0.5 * (link.cells.p.max() + values.max())
+    far, near = (link.predict(country="C0", premium=float(at)) for at in (beyond, values.max() - 0.01))
     assert far.extrapolates
-    assert "outside those observed" in far.in_words()
+    assert not near.extrapolates
+    assert "an extrapolation" in far.in_words()
+    assert "extrapolation" not in near.in_words()
     assert "causal" in far.in_words()
 
 
 def test_another_countrys_premium_has_an_error_too(link):
     by_name = link.predict(country="C0", premium="C1")
-    by_value = link.predict(country="C0", premium=float(link.cells.p[1, 0]))
+    by_value = link.predict(country="C0", premium=float(shrunken_premiums(link).values[1]))
     assert by_name.rate == pytest.approx(by_value.rate)
     assert by_name.high - by_name.low > by_value.high - by_value.low
 

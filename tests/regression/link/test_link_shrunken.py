@@ -1,0 +1,238 @@
+"""Premiums shrunken before they are moved, and lines that countries are held against: by hand, and calibrated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+import wagegap as wg
+from wagegap.regression.link.estimators.eiv import eiv_params
+from wagegap.regression.link.questions.deviations import line_of, noise_of
+from wagegap.regression.link.questions.shrunken import shrunken_premiums
+
+pytestmark = pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")
+
+
+def table(names, values, variances, term, unit="none"):
+    frame = pd.DataFrame({"iso3": names, "b": values, "se": np.sqrt(variances)})
+    return wg.Estimates.from_table(frame, std_error="se", term=term, unit=unit)
+
+
+def linked(p, y, v, v_y=np.nan, *, method="moments", units=("none", "none"), **options):
+    """A link of countries with premiums p, rates y and error variances v."""
+    names = [f"C{i:02d}" for i in range(len(p))]
+    premiums = table(names, p, np.broadcast_to(v, len(p)), "premium", units[1])
+    rates = table(names, y, np.broadcast_to(v_y, len(p)), "r", units[0])
+    return wg.fit_link("r ~ premium", rates, premiums, method=method, force=True, **options)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(4)
+    v = rng.uniform(0.05, 0.6, 24)
+    true = rng.standard_normal(24)
+    return true + np.sqrt(v) * rng.standard_normal(24), 1 + 2 * true + 0.5 * rng.standard_normal(24), v
+
+
+# shrinkage -----------------------------------------------------------------------------------------------------------
+
+
+def test_with_equal_errors_every_premium_moves_by_one_share_to_the_mean(data):
+    p, y, _ = data
+    v = 0.3
+    values = shrunken_premiums(linked(p, y, v)).values
+    share = (values - p.mean()) / (p - p.mean())
+    np.testing.assert_allclose(share, share[0], rtol=1e-9)
+    # The share is E[s^2 / (s^2 + v)] with log s^2 flat, by quadrature.
+    size, square, df = np.var(p), np.sum((p - p.mean()) ** 2), len(p) - 1
+
+    def density(log):
+        total = np.exp(log) + v
+        return np.exp(-0.5 * (df * np.log(total) + square / total))
+
+    ends = np.log(1e-3 * size), np.log(30 * size)
+    whole = integrate.quad(density, *ends, limit=200)[0]
+    part = integrate.quad(lambda log: density(log) * np.exp(log) / (np.exp(log) + v), *ends, limit=200)[0]
+    # A grid of 32 points against the integral.
+    assert share[0] == pytest.approx(part / whole, abs=0.005)
+
+
+def test_premiums_without_error_stay_where_they_are(data):
+    p, y, v = data
+    exact = shrunken_premiums(linked(p, y, v, method="ols"))
+    np.testing.assert_array_equal(exact.values, p)
+    precise = linked(p, y, 1e-10)
+    np.testing.assert_allclose(shrunken_premiums(precise).values, p, atol=1e-6)
+    answer = precise.predict(country="C00", premium=3.0)
+    change = precise.slope * (3.0 - p[0])
+    assert answer.change == pytest.approx(change, rel=1e-6)
+    # What is left is the interval of the slope.
+    low, high = sorted((3.0 - p[0]) * end for end in precise.slope_interval())
+    assert (answer.change_low, answer.change_high) == pytest.approx((low, high), rel=1e-5)
+
+
+def test_the_noisier_of_two_equal_premiums_moves_further(data):
+    p, y, v = (part.copy() for part in data)
+    p[:2], v[:2] = 2.5, (0.05, 0.6)
+    first, second = shrunken_premiums(linked(p, y, v)).values[:2]
+    assert p.mean() < second < first < 2.5
+
+
+def test_error_of_the_rate_goes_with_that_of_the_premium():
+    """With a known link between the errors the conditional mean is taken; the matrices are written down here."""
+    rng = np.random.default_rng(0)
+    n, v, v_y, cross = 30, 0.3, 0.2, 0.15
+    p, y = rng.standard_normal(n), rng.standard_normal(n)
+    names = [f"C{i}" for i in range(n)]
+    joint = np.block([[v_y * np.eye(n), cross * np.eye(n)], [cross * np.eye(n), v * np.eye(n)]])
+    frame = pd.DataFrame({"iso3": names * 2, "b": [*y, *p], "term": np.repeat(["r", "premium"], n)})
+    both = wg.Estimates.from_table(frame, term="term", vcov=joint)
+    link = wg.fit_link("r ~ premium", both.select(term="r"), both.select(term="premium"), method="moments", force=True)
+    shrunken = shrunken_premiums(link)
+    move, b = shrunken.move(3, 1.0, 0.7), 0.7
+    shift = variance = 0.0
+    unit, mean = np.eye(n)[3], np.full(n, 1 / n)
+    moved = []
+    for weight, s in zip(shrunken.spreads.weights, shrunken.spreads.variances[:, 0], strict=True):
+        share, ratio = s / (s + v), cross / (s + v)
+        predictor = share * unit + (1 - share) * mean
+        of_error = ratio * (unit - mean)
+        # e_3 - of_error p - b (predictor p - P_3) with p = P + v: sums of P, of v and of e
+        on_true, on_v = b * (unit - predictor) - of_error, -b * predictor - of_error
+        apart = s * on_true @ on_true + v * on_v @ on_v + v_y + 2 * cross * on_v[3]
+        moved.append((weight, b * (1.0 - predictor @ p) - of_error @ p, apart))
+        shift += weight * (of_error @ p)
+    weights, values, apart = np.array(moved).T
+    variance = weights @ apart + weights @ (values - weights @ values) ** 2
+    assert move.shift == pytest.approx(shift, rel=1e-9)
+    assert move.rate_variance == pytest.approx(variance, rel=1e-9)
+
+
+def test_prediction_knows_no_units_and_no_order(data):
+    p, y, v = data
+    link = linked(p, y, v)
+    answer = link.predict(country="C03", premium=1.0)
+    scaled = linked(100 * p, 10 * y, 1e4 * v).predict(country="C03", premium=100.0)
+    assert scaled.change == pytest.approx(10 * answer.change, rel=1e-9)
+    assert scaled.low == pytest.approx(10 * answer.low, rel=1e-9)
+    order = np.random.default_rng(0).permutation(len(p))
+    names = np.array(link.cells.names)[order]
+    other = wg.fit_link(
+        "r ~ premium", table(names, y[order], np.full(len(p), np.nan), "r"), table(names, p[order], v[order], "premium"),
+        method="moments", force=True,
+    )  # fmt: skip
+    assert other.predict(country="C03", premium=1.0).high == pytest.approx(answer.high, rel=1e-9)
+
+
+def test_a_share_stays_one(data):
+    p, y, v = data
+    share = 1 / (1 + np.exp(-y))
+    link = linked(p, share, v, units=("share", "log"))
+    far = link.predict(country="C00", premium=50.0)
+    assert 0.0 <= far.low <= far.rate <= far.high <= 1.0
+    assert far.own_rate + far.change_low >= -1e-12
+    assert far.own_rate + far.change_high <= 1 + 1e-12
+    assert "stays within 0 and 100 per cent" in far.in_words()
+    assert far.extrapolates
+    held = linked(p, share, 2 * v, units=("share", "log")).outlier("C05")
+    assert 0.0 <= held.low <= held.high <= 1.0
+    # A difference of shares may be negative, and a net rate per 10,000 anything.
+    assert linked(p, share - 0.5, v, units=("share", "log")).cells.bounds == (-1.0, 1.0)
+    assert linked(p, share, v, units=("per 10,000", "log")).cells.bounds == (-np.inf, np.inf)
+
+
+def test_a_slope_that_is_not_settled_gives_the_hull(data):
+    p, y, v = data
+    link = linked(p, y, 2.4 * v, method="auto")
+    assert not link.settled
+    answer = link.predict(country="C00", premium=1.0)
+    each = [part.predict(country="C00", premium=1.0) for part in link.parts]
+    assert np.isnan(answer.rate)
+    assert np.isnan(answer.change)
+    assert answer.change_low == min(part.change_low for part in each)
+    assert answer.change_high == max(part.change_high for part in each)
+    assert "not settled" in answer.in_words()
+    assert answer.plot().lines
+    held, parts = link.outlier("C00"), [part.outlier("C00") for part in link.parts]
+    assert (held.low, held.high) == (min(part.low for part in parts), max(part.high for part in parts))
+    assert held.p_value == max(part.p_value for part in parts)
+    assert "moments and likelihood together" in held.in_words()
+    assert held.plot().lines
+
+
+# lines and deviations ------------------------------------------------------------------------------------------------
+
+
+def test_a_country_is_held_against_the_links_own_line(data):
+    p, y, v = data
+    link = linked(p, y, v)
+    without = link.leave_one_out.set_index("cell")["slope"]
+    assert link.outlier("C07").slope == pytest.approx(without["C07"], rel=1e-9)
+    unweighted = linked(p, y, v, method="eiv")
+    keep = np.arange(24) != 7
+    part = unweighted.setup.problem.take(np.flatnonzero(keep))
+    assert unweighted.outlier("C07").slope == pytest.approx(eiv_params(part)[part.estimated[0]], rel=1e-9)
+
+
+def test_the_line_is_linear_in_the_rates(data):
+    p, y, v = data
+    line = line_of(linked(p, y, v))
+    np.testing.assert_allclose(line.of_rates @ y, line.params, rtol=1e-9)
+    b = line.slope
+    np.testing.assert_allclose(noise_of(line.problem, line.params), b**2 * v)
+    # The shares of variance in the squared deviations are those of a projection, where there is no error.
+    exact = line_of(linked(p, y, v, 1e-12, method="meta"))
+    shares = exact.squares()[1]
+    np.testing.assert_allclose(shares.sum(axis=1), 1 - np.diag(exact.problem.x @ exact.of_rates), rtol=1e-9)
+
+
+def test_spread_beyond_the_line_is_that_of_least_squares_without_errors(data):
+    p, y, v = data
+    line = line_of(linked(p, y, v, 1e-12, method="meta"))
+    x = line.problem.x
+    residuals = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    assert line.spread() == pytest.approx(residuals @ residuals / 22, rel=1e-9)
+
+
+def test_outlier_with_equal_errors_is_nearly_the_studentised_residual(data):
+    """One variance, and a line without error: what the grid is averaged to is the t of one variance."""
+    p, y, _ = data
+    link, plain = linked(p, y, 1e-9), linked(p, y, np.nan, method="ols")
+    for cell in ("C00", "C05", "C11"):
+        one, other = link.outlier(cell), plain.outlier(cell)
+        assert one.expected == pytest.approx(other.expected, rel=1e-5)
+        assert one.deviation == pytest.approx(other.deviation, rel=0.03)
+        assert one.df == pytest.approx(other.df, rel=0.1)
+
+
+def draw(rng, grows):
+    """Countries of the Stack Overflow kind whose rates are looser, and premiums wider, where figures are noisy."""
+    v = np.geomspace(0.0004, 0.043, 38)
+    wide = np.sqrt(v / v.mean()) if grows else 1.0
+    true = 0.125 * wide * rng.standard_normal(38)
+    y = 6.4 * true + wide * rng.standard_normal(38)
+    return true, true + np.sqrt(v) * rng.standard_normal(38), y, v
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_answers_are_calibrated_where_spreads_grow_with_errors(grows):
+    """`benchmarks/link_questions.py` runs hundreds of draws of every design."""
+    held, p_noisy, p_precise = [], [], []
+    for seed in range(60):
+        true, p, y, v = draw(np.random.default_rng([seed, grows]), grows)
+        if wg.estimation.reliability.reliability(p, np.diag(v)) < 0.5:
+            continue
+        link = linked(p, y, v)
+        low, high = int(p.argmin()), int(p.argmax())
+        answer = link.predict(country=link.cells.names[low], premium=link.cells.names[high])
+        held.append(answer.change_low <= 6.4 * (true[high] - true[low]) <= answer.change_high)
+        p_precise.append(link.outlier("C00").p_value)
+        p_noisy.append(link.outlier("C37").p_value)
+    n = len(held)
+    assert n >= 35
+    # .93 less three Monte Carlo errors
+    assert np.mean(held) >= 0.93 - 3 * np.sqrt(0.93 * 0.07 / n)
+    assert stats.kstest(p_noisy, "uniform").pvalue > 0.01
+    assert stats.kstest(p_precise, "uniform").pvalue > 0.01
