@@ -72,18 +72,21 @@ net = wg.datasets.talent_migration("ai")
 income = wg.datasets.income()
 precise = premiums.estimates.select(premiums.bse.to_numpy() < 0.35)
 link = wg.fit_link("net_migration ~ premium + log(gdp_per_head)", net, precise, data=income)
-wg.table({"naive": link.naive(), "moments": link.beside, "likelihood": link})
+wg.table({"naive": link.naive(), "moments": link.moments, "likelihood": link.likelihood, "given": link})
 
 # %%
 print("\n".join(link.always_printed()))
 
 # %%
-wg.figures.plot_link(link.naive()).figure
+wg.figures.plot_link(link).figure
 
 # %% [markdown]
 # **How to read it.** The naive slope given income is +30 (14) per 10 log points, a number reported with a
-# star. Bars are the premiums' 95 % intervals: Iran and the Philippines stand at the ends, with the widest ones. Maximum
-# likelihood, which knows how wide they are, cannot tell the slope from zero in either direction.
+# star. Bars are the premiums' 95 % intervals: Iran and the Philippines stand at the ends, with the widest ones. Two
+# corrections know how wide they are. Moments ask only that one slope holds; the likelihood also asks that premiums
+# differ as much among countries measured badly as among those measured well, which these data contradict: the two put
+# the variance of true premiums twelve times apart. So no single slope is given but the range of both, from -597 to
+# +618.
 #
 # Without those two countries the premiums given income are mostly noise, and a corrected interval is refused:
 
@@ -125,7 +128,7 @@ wg.figures.plot_link(with_cross).figure
 
 # %% [markdown]
 # **How to read it.** Ellipses are the joint 95 % regions of premium and rate. Korea's 74 % outside STEM is measured
-# well, its premium is not: nor are most. Likelihood and corrected moments disagree, which the printed lines say; twenty
-# countries with these errors do not settle the slope.
+# well, its premium is not: nor are most. The black line is that of the moments, the yellow one of the likelihood, and
+# the band holds both: twenty countries with these errors do not settle the slope.
 #
 # The whole report: `python -m wagegap`.

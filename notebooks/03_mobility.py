@@ -162,14 +162,15 @@ wg.figures.plot_effects({"errors carried": carried, "and corrected": corrected})
 
 # %%
 link = wg.fit_link("outside ~ premium", outside, premiums, force=True)
-wg.table({"naive": link.naive(), "moments": link.beside, "likelihood": link})
+wg.table({"naive": link.naive(), "moments": link.moments, "likelihood": link.likelihood, "given": link})
 
 # %%
 print("\n".join(link.always_printed()))
 
 # %% [markdown]
-# The naive slope is a third of a point for a point and could be zero; the two corrections do not agree with one
-# another, and it says so. Twenty countries with premiums this noisy do not tell whether pay keeps graduates in STEM.
+# The naive slope is a third of a point for a point and could be zero; the two corrections do not settle on one slope,
+# and the range of both is all that is given. Twenty countries with premiums this noisy do not tell whether pay keeps
+# graduates in STEM.
 #
 # The kinds of work compete: multinomial logit, average marginal effects for women.
 

@@ -29,6 +29,7 @@ from .regression.linear.linear import fit_linear as fit_linear
 from .regression.linear.linear import hausman as hausman
 from .regression.linear.wild_bootstrap import wild_bootstrap as wild_bootstrap
 from .regression.link.fit import fit_link as fit_link
+from .regression.link.power import power as power
 from .regression.link.questions.curve import specification_curve as specification_curve
 from .regression.link.system import fit_link_system as fit_link_system
 from .regression.premiums.premium import fit_premiums as fit_premiums

@@ -15,6 +15,7 @@ from wagegap.errors import (
     check_count,
     check_finite,
     check_label,
+    check_positive,
     check_rng,
 )
 
@@ -42,6 +43,7 @@ Alpha: TypeAlias = Annotated[float, check_alpha]
 Count: TypeAlias = Annotated[int, check_count]
 Share: TypeAlias = Annotated[float, check_between_0_and_1]
 Finite: TypeAlias = Annotated[float, check_finite]
+Positive: TypeAlias = Annotated[float, check_positive]
 ColumnName: TypeAlias = Annotated[str, "the name of one column"]
 ColumnNames: TypeAlias = Annotated[ColumnName | Sequence[ColumnName], "the name of a column, or a list of columns"]
 Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]

@@ -63,6 +63,7 @@ __all__ = [
     "check_one_type",
     "check_option",
     "check_options",
+    "check_positive",
     "check_rng",
     "did_you_mean",
     "is_number",
@@ -409,6 +410,15 @@ def check_finite(name: str, value: object) -> None:
     """
     if not is_number(value) or not math.isfinite(float(value)):
         raise OptionError(f"{name}={shown(value)} must be a finite number.")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise `OptionError` unless a value is a finite number above zero.
+
+    >>> check_positive("premium_sd", 0.1)
+    """
+    if not is_number(value) or not 0 < float(value) < math.inf:
+        raise OptionError(f"{name}={shown(value)} must be a finite number above zero.")
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:

@@ -181,6 +181,34 @@ def test_a_deletion_without_a_slope_is_refused_and_forced_without_interval():
     assert any("without C10" in note for note in forced.notes)
 
 
+def test_premiums_of_countries_are_shared_by_their_years():
+    """The premium of a country stands in each of its years: its error is one, and countries are left out whole."""
+    rng, n, years = np.random.default_rng(0), 14, 4
+    names = [f"C{i:02d}" for i in range(n)]
+    true, se = rng.normal(size=n), rng.uniform(0.2, 0.5, n)
+    p = true + se * rng.normal(size=n)
+    cells = pd.DataFrame({"cell": np.repeat(names, years), "year": np.tile(np.arange(2000, 2000 + years), n)})
+    cells["b"] = np.repeat(0.5 * true, years) + 0.3 * rng.normal(size=n * years)
+    rates = wg.Estimates.from_table(cells, by=["cell", "year"], term="r", std_error=None)
+    frame = pd.DataFrame({"cell": names, "b": p, "se": se})
+    premiums = wg.Estimates.from_table(frame, by=["cell"], term="premium")
+    link = wg.fit_link("r ~ premium | year", rates, premiums)
+    d, z = np.kron(np.eye(n), np.ones((years, 1))), np.kron(np.ones((n, 1)), np.eye(years))
+    problem = LinkProblem.build(
+        cells["b"], np.column_stack([d @ p, z]), v_x=d @ np.diag(se**2) @ d.T, names=["p", *map(str, range(years))]
+    )
+    assert link.slope == pytest.approx(by_hand(problem, precision_weights(problem))[0], rel=1e-9)
+    weights, groups = precision_weights(problem), np.repeat(np.arange(n), years)
+    without = np.array([by_hand(problem, weights, groups != g)[0] for g in range(n)])
+    assert link.slope_error == pytest.approx(np.sqrt((n - 1) * np.var(without)), rel=1e-8)
+    assert link.df_resid == n - 2
+    assert link.beside is None
+    with pytest.raises(OptionError, match="56 cells share 14"):
+        wg.fit_link("r ~ premium | year", rates, premiums, method="ml")
+    with pytest.raises(OptionError, match="collinear with the controls"):
+        wg.fit_link("r ~ premium | cell", rates, premiums)
+
+
 # the rule ------------------------------------------------------------------------------------------------------------
 
 

@@ -108,6 +108,16 @@ class LinkCells:
         """Whether the errors of a variable are known."""
         return not np.isnan(np.diag(self.block(i, i))).any()
 
+    @property
+    def shared(self) -> IntArray | None:
+        """Which premium each cell has, where cells share one: equal, with one and the same error; None where not."""
+        v, p = self.block(1, 1), self.p[:, 0]
+        size = np.sqrt(np.maximum(np.diag(v), 0.0))
+        # V_ab = (V_aa V_bb)^(1/2) > 0 and p_a = p_b
+        one = (v >= (1 - 1e-9) * np.outer(size, size)) & (np.outer(size, size) > 0) & (p[:, None] == p)
+        codes = np.asarray(np.argmax(one | np.eye(self.n, dtype=bool), axis=1), dtype=np.intp)
+        return codes if len(np.unique(codes)) < self.n else None
+
     def unknown_in_words(self, i: int) -> str:
         """Where the errors of a variable are unknown, to follow the word: nothing where it is everywhere."""
         unknown = np.isnan(np.diag(self.block(i, i)))
@@ -221,7 +231,8 @@ def cell_matcher(
     rate, named = rate_of(rates, outcome), _named_premiums(premiums)
     keys = _keys(rate, named, on)
     frame, rows, ledger = _matched(rate, named, keys, data)
-    values = [est.select(at) for est, at in zip((rate, *named.values()), rows, strict=True)]
+    among = frame[keys]
+    values = [_in_cells(est, at, among) for est, at in zip((rate, *named.values()), rows, strict=True)]
     first_stage, related = joined(values)
     size, n_all = len(values), len(frame)
     estimates, v = first_stage.values.reshape(size, n_all), first_stage.covariance.reshape((size, n_all) * 2)
@@ -238,6 +249,13 @@ def cell_matcher(
         )  # fmt: skip
 
     return cells
+
+
+def _in_cells(estimates: Estimates, at: IntArray, keys: pd.DataFrame) -> Estimates:
+    """Estimates of the cells, a row each, under their keys: D p, where one that cells share stands in each of these."""
+    kept = estimates.labels[["term", "unit", "comparison"]].iloc[at]
+    labels = pd.concat([keys.reset_index(drop=True), kept.reset_index(drop=True)], axis=1)
+    return estimates.map(np.eye(len(estimates.values))[at], labels=labels)
 
 
 def rate_of(rates: Any, name: str) -> Estimates:
@@ -270,17 +288,22 @@ def _named_premiums(premiums: Any) -> dict[str, Estimates]:
 def _keys(outcome: Estimates, named: Mapping[str, Estimates], on: Sequence[str] | str | None) -> list[str]:
     if on is None:
         keys = [key for key in outcome.by if all(key in est.by for est in named.values())]
+        finer = outcome.labels.duplicated(keys).any() if keys else False
+        if finer and all(set(est.by) <= set(outcome.by) for est in named.values()):
+            # Premiums of countries, rates of countries in years: a premium is shared by the cells of its country.
+            keys = list(outcome.by)
     elif isinstance(on, Sequence):
         keys = [on] if isinstance(on, str) else list(on)
     else:
         raise OptionError(f"on={on!r} must be a key of the cells, or a list of them.")
     for role, est in {"rates": outcome, **named}.items():
         absent = [key for key in keys if key not in est.by]
-        if absent:
+        own = _own_keys(est, keys)
+        if absent and (role == "rates" or on is not None or not own):
             raise ColumnError(
                 f"{role} has no key {absent[0]!r}.{did_you_mean(absent[0], est.by)} Keys: {listing(est.by)}."
             )
-        twice = int(est.labels.duplicated(keys).sum()) if keys else len(est.labels) - 1
+        twice = int(est.labels.duplicated(own).sum()) if own else len(est.labels) - 1
         if twice:
             raise DuplicateKeyError(
                 f"{role} has {twice} further cells with keys that occur already; keys matched are {keys}, its own are "
@@ -298,7 +321,8 @@ def _matched(
     frame = rate.labels[keys].assign(**{"_row ": np.arange(len(rate.labels))})
     ledger = Ledger(len(frame), float(len(frame)))
     sides = {
-        name: est.labels[keys].assign(**{f"_row {name}": np.arange(len(est.labels))}) for name, est in named.items()
+        name: est.labels[_own_keys(est, keys)].assign(**{f"_row {name}": np.arange(len(est.labels))})
+        for name, est in named.items()
     }
     if data is not None:
         check_columns(data, "data")
@@ -310,16 +334,17 @@ def _matched(
             raise DuplicateKeyError(f"data has {twice} rows with keys {keys} that occur already: one row per cell.")
         sides["data"] = data
     for name, side in sides.items():
-        at = positions(frame[keys], side, ("rates", name))
+        shared = [key for key in keys if key in side]
+        at = positions(frame[shared], side, ("rates", name))
         gone, extra = frame[at < 0], side.iloc[np.setdiff1d(np.arange(len(side)), at)]
         if len(gone):
             ledger = ledger.lose(f"not in {name} ({_cells(gone, keys)})", len(gone))
         if name != "data" and len(extra):
-            ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, keys)}.")
+            ledger = ledger.note(f"{len(extra)} cells of {name} have no rate: {_cells(extra, shared)}.")
         if len(gone) == len(frame):
             kinds = _unlike_kinds(frame, side, keys, ("rates", name))
             raise EmptyDataError(f"no cell has both rates and {name} (keys {keys}){kinds}.\n{ledger}")
-        there = side.drop(columns=keys).iloc[at[at >= 0]].reset_index(drop=True)
+        there = side.drop(columns=shared).iloc[at[at >= 0]].reset_index(drop=True)
         frame = pd.concat([frame[at >= 0].reset_index(drop=True), there], axis=1)
     rows = [frame.pop(f"_row {name}").to_numpy(dtype=np.intp) for name in ("", *named)]
     for (name, est), at in zip(named.items(), rows[1:], strict=True):
@@ -329,9 +354,14 @@ def _matched(
     return frame, rows, ledger
 
 
+def _own_keys(estimates: Estimates, keys: Sequence[str]) -> list[str]:
+    """Those of the keys by which some estimates are given."""
+    return [key for key in keys if key in estimates.by]
+
+
 def _unlike_kinds(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str], names: tuple[str, str]) -> str:
     """Which keys hold one kind on one side and another on the other, in words; nothing where none does."""
-    held = [(key, held_by(one[key]), held_by(other[key])) for key in keys]
+    held = [(key, held_by(one[key]), held_by(other[key])) for key in keys if key in other]
     unlike = [f"{key!r} holds {a} in {names[0]} and {b} in {names[1]}" for key, a, b in held if a != b]
     return f": {listing(unlike)}" if unlike else ""
 

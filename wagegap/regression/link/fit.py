@@ -293,6 +293,8 @@ def _beside(
 ) -> Link | None:
     """Fit the estimator that is shown beside a method's own, where there is one and it exists."""
     other, options = ESTIMATORS[method].beside, replace(options, force=True)
+    if plain.cells.shared is not None:
+        return None  # the likelihood has a true premium for each cell
     with suppress(WagegapError):
         if other is not None:
             return build(other, ESTIMATORS[other].fit(problem, options), plain.call.by(other), plain=plain)
@@ -347,6 +349,12 @@ def _chosen(method: Method, setup: Setup, instruments: Any) -> Method:
             ),
         ),
     )
+    shared = None if method != "ml" or not cells.premiums else cells.shared
+    if shared is not None:
+        raise OptionError(
+            f"method='ml' has a true premium for each cell, and {cells.n} cells share {len(np.unique(shared))}: use "
+            "method='moments', which knows that their errors are one."
+        )
     for holds, error in refused:
         if holds:
             raise error
@@ -363,7 +371,8 @@ def _automatic(setup: Setup) -> Method:
     if not cells.premiums_known:
         return "ols"
     if any(np.any(cells.block(1 + i, 1 + i)) for i in range(len(cells.premiums))):
-        return "ml" if len(cells.premiums) == 1 and setup.n_groups < FEWEST_FOR_MOMENTS else "moments"
+        likely = len(cells.premiums) == 1 and cells.shared is None
+        return "ml" if likely and setup.n_groups < FEWEST_FOR_MOMENTS else "moments"
     return "meta" if cells.known(0) else "ols"
 
 

@@ -18,7 +18,7 @@ from scipy import stats
 from wagegap._arguments import public_methods
 from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
-from wagegap._display.numbers import format_number
+from wagegap._display.sentences import Scale
 from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
@@ -472,62 +472,14 @@ def one_row(answer: Any, *left_out: str) -> pd.DataFrame:
     return pd.DataFrame([{name: getattr(answer, name) for name in names}])
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How a number is printed: a factor and a unit.
-
-    Attributes
-    ----------
-    factor : float
-        What the number is multiplied by.
-    unit : str
-        Unit after that; empty for none.
-    step : str
-        Step of premium that a slope is for; empty for a change or a level.
-    """
-
-    factor: float
-    unit: str
-    step: str = ""
-
-    @property
-    def tail(self) -> str:
-        """The unit as it follows a number."""
-        return f" {self.unit}" if self.unit else ""
-
-    def signed(self, value: float) -> str:
-        """Say a change, or a slope, with its sign and unit.
-
-        >>> Scale(100.0, "percentage points").signed(0.012)
-        '+1.2 percentage points'
-        """
-        return f"{self.factor * value:+.3g}{self.tail}"
-
-    def said(self, value: float) -> str:
-        """Say a level with its unit.
-
-        >>> Scale(100.0, "log points").said(0.123)
-        '12.3 log points'
-        """
-        return f"{self.factor * value:.3g}{self.tail}"
-
-    def between(self, low: float, high: float, to: str = "to") -> str:
-        """Say an interval with its unit.
-
-        >>> Scale(1.0, "").between(0.5, 2.0)
-        '0.500 to 2.000'
-        """
-        return f"{format_number(self.factor * low)} {to} {format_number(self.factor * high)}{self.tail}"
+def scale_of(unit: str, of: str = "") -> Scale:
+    """Scale of a change: shares in percentage points, logs in log points; `of` says what changes, such as a premium."""
+    return Scale(*spoken_change(unit), of=of)
 
 
-def scale_of(unit: str) -> Scale:
-    """Scale of a change of rates: shares in percentage points, logs in log points."""
-    return Scale(*spoken_change(unit))
-
-
-def level_of(unit: str) -> Scale:
-    """Scale of a level of rates: shares in per cent."""
-    return Scale(*spoken_level(unit))
+def level_of(unit: str, of: str = "") -> Scale:
+    """Scale of a level: shares in per cent, within 0 and 100."""
+    return Scale(*spoken_level(unit), of=of, bounds=(0.0, 100.0) if unit == "share" else None)
 
 
 def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from wagegap._display.numbers import format_number, format_p
+from wagegap._display.numbers import format_p
+from wagegap._display.sentences import Scale, say
 from wagegap._typing import Alpha
 from wagegap.errors import CovarianceError, IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability, reliability_in_words
 from wagegap.regression.link.estimators.moments import WeakSet, weak_set
 from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink, Scale, level_of, scale_of, slope_scale
+from wagegap.regression.link.fitted import FittedLink, level_of, scale_of, slope_scale
 
 __all__ = [
     "headline",
@@ -41,18 +42,19 @@ def slope_in_words(link: FittedLink) -> str:
     low, high = link.slope_interval()
     if not link.settled:
         return _not_settled(link, scale, (low, high))
+    given = {"step": scale.step, "slope": scale.slope(link.slope), "outcome": outcome}
     if np.isnan(low) or np.isnan(high):
-        return f"{scale.step} more premium go with {scale.signed(link.slope)} of {outcome} (error unknown)"
+        return say("{step} more premium go with {slope} of {outcome} (error unknown)", **given)
     if not (np.isfinite(low) or np.isfinite(high)):
         because = ", because the true premiums might all be equal" if link.method == "ml" else ""
         return (
             f"{scale.step} more premium could go with any change of {outcome}: the 95 % interval is the whole line"
             f"{because}"
         )
-    return (
-        f"{scale.step} more premium go with {scale.signed(link.slope)} of {outcome} (95 % interval "
-        f"{format_number(scale.factor * low)} to {format_number(scale.factor * high)})"
-    )
+    return say(
+        "{step} more premium go with {slope} of {outcome} (95 % interval {interval})",
+        interval=scale.interval(low, high), **given,
+    )  # fmt: skip
 
 
 def _not_settled(link: FittedLink, scale: Scale, ends: tuple[float, float]) -> str:
@@ -60,10 +62,10 @@ def _not_settled(link: FittedLink, scale: Scale, ends: tuple[float, float]) -> s
     outcome = link.cells.outcome_in_words
     if not np.isfinite(ends).all():
         return f"The slope is not settled: {scale.step} more premium could go with any change of {outcome}"
-    return (
-        f"The slope is not settled: {scale.step} more premium go with a change of {outcome} anywhere between "
-        f"{scale.between(*ends, 'and')} (both 95 % intervals together)"
-    )
+    return say(
+        "The slope is not settled: {step} more premium go with a change of {outcome} anywhere from {interval} (both "
+        "95 % intervals together)", step=scale.step, outcome=outcome, interval=scale.interval(*ends, bare=False),
+    )  # fmt: skip
 
 
 def paragraph(link: FittedLink) -> tuple[str, ...]:
@@ -97,23 +99,16 @@ def _about_verdict(link: FittedLink) -> list[str]:
     fits = {"moments": verdict.moments, "likelihood": verdict.likelihood}
     present = {name: fit for name, fit in fits.items() if fit is not None}
     lines += [
-        f"By {name}, {_SAME_STEP}: {scale.signed(fit.slope)} ({_interval(scale, fit.interval)})."
+        say("By {name}, {same}: {slope} (95 % interval {interval}).", name=name, same=_SAME_STEP,
+            slope=scale.slope(fit.slope), interval=scale.interval(*fit.interval))
         for name, fit in present.items()
-    ]
-    sigmas = " and ".join(f"{spread.said(fit.sigma)} by {name}" for name, fit in present.items())
-    lines.append(f"True premiums differ by a standard deviation of {sigmas}.")
+    ]  # fmt: skip
+    sigmas = " and ".join(f"{{{name}}} by {name}" for name in present)
+    said = {name: spread.level(fit.sigma) for name, fit in present.items()}
+    lines.append(say(f"True premiums differ by a standard deviation of {sigmas}.", **said))
     shares = [f"{reliability_in_words(fit.reliability)} by {name}" for name, fit in present.items()]
     weighted = f"{reliability_in_words(verdict.weighted_reliability)} weighted by precision"
     return [*lines, f"Reliability of the premiums: {', '.join([*shares, weighted])}."]
-
-
-def _interval(scale: Scale, interval: tuple[float, float]) -> str:
-    """An interval in words."""
-    if np.isnan(interval).any():
-        return "no interval"
-    if not np.isfinite(interval).any():
-        return "95 % interval the whole line"
-    return f"95 % interval {format_number(scale.factor * interval[0])} to {format_number(scale.factor * interval[1])}"
 
 
 def _about_errors(link: FittedLink) -> list[str]:
@@ -127,7 +122,7 @@ def _about_errors(link: FittedLink) -> list[str]:
         words = reliability_in_words(link.reliability)
         lines.append(f"Reliability of the premiums given the controls: {words}{share}.")
     if link.plain is not None:
-        lines.append(f"Naive slope, {_SAME_STEP}: {_slope_and_error(link.plain)}.")
+        lines.append(_slope_and_error(link.plain))
     weak = _weak_in_words(link)
     return [*lines, weak] if weak else lines
 
@@ -137,13 +132,11 @@ def _weak_in_words(link: FittedLink) -> str:
     if link.verdict is None or link.verdict.moments is None or len(link.cells.premiums) > 1:
         return ""
     found, scale = weak_set_of(link), slope_scale_of(link)
-    low, high = (format_number(scale.factor * end) for end in (found.low, found.high))
-    said = {
-        "interval": f"between {low} and {high}",
-        "two rays": f"up to {low} and from {high} on",
-        "whole line": "any (the premiums are weak)",
-    }
-    return f"Slopes not rejected however weak the premiums are (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}."
+    said = {"interval": "{low} to {high}", "two rays": "up to {low} and from {high} on", "whole line": "any"}
+    return say(
+        f"Slopes not rejected however weak the premiums are (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}.",
+        low=scale.slope(found.low).bare_copy(), high=scale.slope(found.high),
+    )  # fmt: skip
 
 
 def weak_set_of(link: FittedLink, alpha: Alpha = 0.05) -> WeakSet:
@@ -161,9 +154,11 @@ def _about_spread(link: FittedLink) -> list[str]:
     if link.tau2 is not None:
         scale = scale_of(link.cells.units[0])
         known = link.tau2_interval is not None and link.tau2_interval != (0.0, 0.0)
-        ends = f" ({scale.between(*np.sqrt(link.tau2_interval))})" if known and link.tau2_interval else ""
+        ends = np.sqrt(link.tau2_interval or (np.nan, np.nan)).tolist()
         beyond = "premium, controls and sampling error" if link.cells.premiums else "controls and sampling error"
-        lines.append(f"Spread of rates beyond {beyond}: tau {scale.said(float(np.sqrt(link.tau2)))}{ends}.")
+        template = f"Spread of rates beyond {beyond}: tau {{tau}}{' ({low} to {high})' if known else ''}."
+        tau, low, high = (scale.level(value) for value in (float(np.sqrt(link.tau2)), *ends))
+        lines.append(say(template, tau=tau, low=low.bare_copy(), high=high.bare_copy()))
     statistics = link.fit.statistics
     if np.isfinite(statistics.get("q", np.nan)):
         lines.append(
@@ -214,12 +209,13 @@ def _without_one(link: FittedLink) -> list[str]:
     slopes = slopes.dropna(subset="slope").sort_values("slope")
     if len(slopes):
         low, high = slopes.iloc[0], slopes.iloc[-1]
-        least, most = (format_number(slope_scale_of(link).factor * end["slope"]) for end in (low, high))
-        which = "slope" if link.settled else f"slope of the {ESTIMATORS[link.method].title}"
-        lines.append(
-            f"Without {'another' if lines else 'one'} cell the {which}, {_SAME_STEP}, is between {least} "
-            f"(without {low['cell']}) and {most} (without {high['cell']})."
-        )
+        scale = slope_scale_of(link)
+        lines.append(say(
+            "Without {which} cell the slope{of}, {same}, is between {least} (without {first}) and {most} (without "
+            "{last}).", which="another" if lines else "one", same=_SAME_STEP, first=low["cell"], last=high["cell"],
+            of="" if link.settled else f" of the {ESTIMATORS[link.method].title}",
+            least=scale.slope(low["slope"]).bare_copy(), most=scale.slope(high["slope"]),
+        ))  # fmt: skip
     return lines
 
 
@@ -244,15 +240,15 @@ def unreliable_without(link: FittedLink) -> list[str]:
 def naive_in_words(link: FittedLink) -> str:
     """Say a naive slope by itself, for a reader who is given no other."""
     scale = slope_scale_of(link)
-    error = format_number(scale.factor * link.slope_error)
-    return (
-        f"The naive slope for {scale.step} of premium is {scale.signed(link.slope)} (standard error {error}, "
-        f"{link.cells.n} cells)."
-    )
+    return say(
+        "The naive slope for {step} of premium is {slope} (standard error {error}, {n} cells).", step=scale.step,
+        slope=scale.slope(link.slope), error=scale.size(link.slope_error), n=link.cells.n,
+    )  # fmt: skip
 
 
 def _slope_and_error(link: FittedLink) -> str:
     scale = slope_scale_of(link)
-    error = link.slope_error
-    tail = f" (standard error {format_number(scale.factor * error)})" if np.isfinite(error) else " (error unknown)"
-    return f"{scale.signed(link.slope)}{tail}"
+    return say(
+        "Naive slope, {same}: {slope} (standard error {error}).", same=_SAME_STEP, slope=scale.slope(link.slope),
+        error=scale.size(link.slope_error),
+    )  # fmt: skip

@@ -17,6 +17,7 @@ from wagegap.regression.link.estimators.moments import WeakSet
 from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.lines import draw_lines
 from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without, weak_set_of
+from wagegap.regression.link.questions.disagreement import Disagreement, disagreement
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
 from wagegap.regression.link.questions.one_step import OneStep, one_step
@@ -103,6 +104,10 @@ class Link(FittedLink):
     def pool(self, *, alpha: Alpha = 0.05) -> Pooled:
         """Return premiums and rates pooled under the link, for display."""
         return pool(self, alpha=alpha)
+
+    def disagreement(self, **options: Any) -> Disagreement:
+        """Return which feature of the data sets likelihood and moments apart."""
+        return disagreement(self, **options)
 
     # what is always printed ------------------------------------------------------------------------------------
 

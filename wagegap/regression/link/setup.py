@@ -39,7 +39,7 @@ class Setup:
     shown : tuple of int
         Positions of columns that are reported; dummies of effects are not.
     groups : ndarray, shape (n,), or None
-        Cluster of each cell.
+        Cluster of each cell; where none is given, the premium that cells share.
     cov : str
         Covariance of least squares.
     """
@@ -94,14 +94,17 @@ def build_setup(
             f"{cells.n} cells ({listing(cells.names)}) for {n_terms} coefficients ({listing(design.names)}): at least "
             f"{n_terms + 1} cells are needed."
         )
-    # Effects come first, so that of a covariate and the effects that make it up the covariate is left out.
-    order = [*range(n_terms, x.shape[1]), *range(n_terms)]
+    # Effects come first, so that of a covariate and the effects that make it up the covariate is left out; premiums
+    # last, so that one that the others make up is refused.
+    last = [j for j in range(n_terms) if design.names[j] in cells.premiums]
+    order = [*range(n_terms, x.shape[1]), *(j for j in range(n_terms) if j not in last), *last]
     kept = sorted(order[i] for i in np.flatnonzero(fit_lstsq(cells.y, x[:, order]).kept))
     names = tuple([*design.names, *labels][j] for j in kept)
     _check_premiums(cells, names)
     _warn_left_out(cells, [j for j in range(n_terms) if j not in kept])
-    groups = None if cluster is None else _groups(cells, data, cluster)
-    robust = "HC3" if cluster is None else f"CR2:{cluster}"
+    shared = cells.shared if cells.premiums else None
+    groups = shared if cluster is None else _groups(cells, data, cluster)
+    robust = "HC3" if groups is None else f"CR2:{cluster or 'premium'}"
     shown = tuple(i for i, j in enumerate(kept) if j < n_terms)
     # Unknown errors of the rates are left to the spread of the residuals.
     size = 1 + len(cells.premiums)

@@ -21,6 +21,7 @@ of the American Statistical Association 72, 320-338.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
@@ -28,7 +29,7 @@ import numpy as np
 
 from wagegap._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["DenseLikelihood", "Likelihood", "Point", "RowLikelihood", "fisher_scoring"]
+__all__ = ["DenseLikelihood", "Likelihood", "Point", "RowLikelihood", "fisher_scoring", "row_blocks"]
 
 _LOWEST = -1e300
 
@@ -40,9 +41,9 @@ class Point(NamedTuple):
     ----------
     value : ndarray, shape (m,)
         Log likelihood; -1e300 where the covariance is none.
-    gradient : ndarray, shape (m, 3)
-        By slope, variance of premiums, variance of rates.
-    information : ndarray, shape (m, 3, 3)
+    gradient : ndarray, shape (m, k)
+        By slope, variance of premiums, variance of rates, and what else the likelihood has.
+    information : ndarray, shape (m, k, k)
         Expected information; by rows, that of the restricted likelihood is the one of equal errors: near enough for
         scoring.
     means : ndarray, shape (m, 2 q)
@@ -98,16 +99,9 @@ class RowLikelihood:
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
         b, s, t = theta.T[:, :, None]
-        q = self.z.shape[1]
         i11, i12, i22, logdet, good = self._inverse(b, s, t)
-        # X'O^-1 X and X'O^-1 (p, y), X = I x Z; means = (X'O^-1 X)^-1 X'O^-1 (p, y)
-        squares = (self.z[:, :, None] * self.z[:, None, :]).reshape(len(self.z), -1)
-        n11, n12, n22 = ((part @ squares).reshape(len(b), q, q) for part in (i11, i12, i22))
-        bread, log_normal = _inverted(
-            np.concatenate([np.concatenate([n11, n12], axis=2), np.concatenate([n12, n22], axis=2)], axis=1)
-        )
-        right = np.hstack([(i11 * self.p + i12 * self.y) @ self.z, (i12 * self.p + i22 * self.y) @ self.z])
-        means = np.einsum("mij,mj->mi", bread, right)
+        squares = self._squares()
+        means, bread, log_normal = self._means(i11, i12, i22, squares)
         r_p, r_y, g_p, g_y = self._residuals(means, i11, i12, i22)
         # l = -(log|O| + r'O^-1 r) / 2
         value = -0.5 * (logdet + np.sum(g_p * r_p + g_y * r_y, axis=1))
@@ -118,8 +112,9 @@ class RowLikelihood:
         if self.restricted:
             # l_R = l - log|X'O^-1 X| / 2
             value = value - 0.5 * log_normal
-            gradient += 0.5 * self._restriction((s, a1, a2, i12, i22), squares, bread)
-            information *= (1 - q / np.sum(self.used, axis=1))[:, None, None]
+            along_b, along_s, along_t = row_blocks(a1, a2, i12, i22)
+            gradient += 0.5 * self._restriction((_times(s, along_b), along_s, along_t), bread, squares)
+            information *= (1 - self.z.shape[1] / np.sum(self.used, axis=1))[:, None, None]
         return Point(np.where(good, value, _LOWEST), gradient, information, means, bread)
 
     def scores(self, theta: FloatArray) -> FloatArray:
@@ -132,6 +127,34 @@ class RowLikelihood:
         parts = s * (g_y * g_a - a2), 0.5 * (g_a**2 - (i11 + b * (i12 + a2))), 0.5 * (g_y**2 - i22)
         out, used = np.stack(parts, axis=2), self.used[:, :, None]
         return np.asarray(used * (out - np.sum(out * used, axis=1, keepdims=True) / used.sum(axis=1, keepdims=True)))
+
+    @property
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Least and largest values of the parameters."""
+        return np.array([-np.inf, *self.floor]), np.full(3, np.inf)
+
+    def _means(
+        self, i11: FloatArray, i12: FloatArray, i22: FloatArray, squares: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Means by generalised least squares, their covariance, and the log determinant of its inverse."""
+        # means = (X'O^-1 X)^-1 X'O^-1 (p, y)
+        bread, log_normal = self._bread(i11, i12, i22, squares)
+        right = np.hstack([(i11 * self.p + i12 * self.y) @ self.z, (i12 * self.p + i22 * self.y) @ self.z])
+        return np.einsum("mij,mj->mi", bread, right), bread, log_normal
+
+    def _bread(
+        self, i11: FloatArray, i12: FloatArray, i22: FloatArray, squares: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Inverse of X'O^-1 X, X = I x Z, and the log determinant of X'O^-1 X."""
+        q = self.z.shape[1]
+        n11, n12, n22 = ((part @ squares).reshape(len(part), q, q) for part in (i11, i12, i22))
+        return _inverted(
+            np.concatenate([np.concatenate([n11, n12], axis=2), np.concatenate([n12, n22], axis=2)], axis=1)
+        )
+
+    def _squares(self) -> FloatArray:
+        """z_c z_c' of each row, shape (n, q q)."""
+        return np.asarray((self.z[:, :, None] * self.z[:, None, :]).reshape(len(self.z), -1))
 
     def _residuals(
         self, means: FloatArray, i11: FloatArray, i12: FloatArray, i22: FloatArray
@@ -154,19 +177,14 @@ class RowLikelihood:
         scale = self.used / det
         return o22 * scale, -o12 * scale, o11 * scale, np.sum(self.used * np.log(det), axis=1), ~wrong.any(axis=1)
 
-    def _restriction(self, parts: tuple[FloatArray, ...], squares: FloatArray, bread: FloatArray) -> FloatArray:
-        """tr((X'O^-1 X)^-1 X'O^-1 dO O^-1 X) for each parameter, shape (m, 3)."""
-        # The blocks of O^-1 dO O^-1 by row: u = O^-1 a = (a1, a2), w = O^-1 e = (i12, i22);
-        # s (u w' + w u') for the slope, u u' for the variance of premiums, w w' for that of rates
-        s, a1, a2, i12, i22 = parts
-        blocks = (
-            (2 * s * i12 * a1, s * (i12 * a2 + i22 * a1), 2 * s * i22 * a2),
-            (a1 * a1, a1 * a2, a2 * a2),
-            (i12 * i12, i12 * i22, i22 * i22),
-        )
+    def _restriction(
+        self, blocks: Sequence[tuple[FloatArray, ...]], bread: FloatArray, squares: FloatArray
+    ) -> FloatArray:
+        """tr((X'O^-1 X)^-1 X'O^-1 dO O^-1 X) for each parameter, shape (m, k), from the blocks of O^-1 dO O^-1."""
         q = self.z.shape[1]
         weights = np.array([bread[:, :q, :q], bread[:, :q, q:] + bread[:, q:, :q], bread[:, q:, q:]])
-        return np.asarray(np.einsum("jcmk,cmk->mj", np.array(blocks) @ squares, weights.reshape(3, len(bread), q * q)))
+        moments = np.array(blocks) @ squares
+        return np.asarray(np.einsum("jcmk,cmk->mj", moments, weights.reshape(3, len(bread), q * q)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +220,11 @@ class DenseLikelihood:
         """Return the data sets of these numbers."""
         return replace(self, data=self.data[which], x=self.x[which], v=self.v[which])
 
+    @property
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Least and largest values of the parameters."""
+        return np.array([-np.inf, *self.floor]), np.full(3, np.inf)
+
     def rows(self, which: IntArray) -> DenseLikelihood:
         """Return all data sets with some of their n rows."""
         at = np.concatenate([which, which + self.data.shape[1] // 2])
@@ -209,11 +232,26 @@ class DenseLikelihood:
 
     def at(self, theta: FloatArray) -> Point:
         """Evaluate every data set at its point."""
+        b, s, t = theta.T[:, :, None]
+        value, g, (aa, a2, w22), means, bread = self._solved(b, s, t)
+        n = aa.shape[1]
+        d_aa, d_a2, d_22 = (np.einsum("mii->mi", part) for part in (aa, a2, w22))
+        gradient = _gradient(s, d_aa, d_a2, d_22, g[:, :n] + b * g[:, n:], g[:, n:])
+        return Point(value, gradient, _information(s[:, 0], aa, a2, w22), means, bread)
+
+    def _solved(
+        self, b: FloatArray, s: FloatArray, t: FloatArray
+    ) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray], FloatArray, FloatArray]:
+        """Log likelihood, g = O^-1 r, a'W a, e'W a and e'W e as n x n blocks, means and their covariance.
+
+        b is of shape (m, 1), variances are of shape (m, 1) or (m, n).
+        """
         n = self.data.shape[1] // 2
-        b, s, t = theta.T
         # O = V + G x I, G = [[s, b s], [b s, b^2 s + t]]; the identity where it is no covariance
         true = np.array([[s, b * s], [b * s, b * b * s + t]])
-        full = self.v + np.einsum("ijm,ab->miajb", true, np.eye(n)).reshape(self.v.shape)
+        full = self.v + np.einsum("ijma,ab->miajb", np.broadcast_to(true, (2, 2, len(b), n)), np.eye(n)).reshape(
+            self.v.shape
+        )
         sign, logdet = np.linalg.slogdet(full)
         good = (sign > 0) & np.isfinite(logdet)
         full[~good] = np.eye(2 * n)
@@ -229,14 +267,11 @@ class DenseLikelihood:
             # W = O^-1 - O^-1 X (X'O^-1 X)^-1 X'O^-1 takes the place of O^-1 in traces
             value = value - 0.5 * log_normal
             inverse = inverse - ix @ bread @ np.swapaxes(ix, 1, 2)
-        # a'W a, e'W a and e'W e as n x n blocks
         w11, w12, w22 = inverse[:, :n, :n], inverse[:, :n, n:], inverse[:, n:, n:]
-        slope = b[:, None, None]
+        slope = b[:, :, None]
         a2 = w12 + slope * w22
         aa = w11 + slope * (w12 + np.swapaxes(w12, 1, 2)) + slope**2 * w22
-        d_aa, d_a2, d_22 = (np.einsum("mii->mi", part) for part in (aa, a2, w22))
-        gradient = _gradient(s[:, None], d_aa, d_a2, d_22, g[:, :n] + b[:, None] * g[:, n:], g[:, n:])
-        return Point(np.where(good, value, _LOWEST), gradient, _information(s, aa, a2, w22), means, bread)
+        return np.where(good, value, _LOWEST), g, (aa, a2, w22), means, bread
 
 
 Likelihood: TypeAlias = RowLikelihood | DenseLikelihood
@@ -247,7 +282,7 @@ def fisher_scoring(
     model: Likelihood,
     theta: FloatArray,
     *,
-    free: tuple[bool, bool, bool] = (True, True, True),
+    free: tuple[bool, ...] | None = None,
     steps: int = 60,
     tolerance: float = 1e-12,
 ) -> tuple[FloatArray, Point]:
@@ -259,10 +294,10 @@ def fisher_scoring(
     ----------
     model : Likelihood
         m data sets.
-    theta : ndarray, shape (m, 3)
-        Where each starts.
-    free : tuple of bool
-        Whether the slope, the variance of premiums and that of rates move.
+    theta : ndarray, shape (m, k)
+        Where each starts: slope, variance of premiums, variance of rates, and what else the model has.
+    free : tuple of bool, length k, optional
+        Which parameters move; all, where absent.
     steps : int
         At most so many evaluations.
     tolerance : float
@@ -271,18 +306,19 @@ def fisher_scoring(
     Returns
     -------
     tuple
-        Points reached, shape (m, 3), and the likelihood there.
+        Points reached, shape (m, k), and the likelihood there.
     """
-    lower = np.array([-np.inf, *model.floor])
-    theta = np.maximum(theta, lower)
+    lower, upper = model.bounds
+    moving = np.ones(len(lower), dtype=bool) if free is None else np.array(free)
+    theta = np.minimum(np.maximum(theta, lower), upper)
     here = model.at(theta)
-    step, gain = _step(theta, here, lower, free)
+    step, gain = _step(theta, here, (lower, upper), moving)
     active = gain > tolerance
     for _ in range(steps):
         which = np.flatnonzero(active)
         if which.size == 0:
             break
-        trial = np.maximum(theta[which] + step[which], lower)
+        trial = np.minimum(np.maximum(theta[which] + step[which], lower), upper)
         there = (model if which.size == model.size else model.take(which)).at(trial)
         better = there.value > here.value[which] - 1e-13 * (1 + np.abs(here.value[which]))
         moved = which[better]
@@ -292,25 +328,42 @@ def fisher_scoring(
         step[which[~better]] *= 0.25
         gain[which[~better]] *= 0.25
         if moved.size:
-            step[moved], gain[moved] = _step(theta[moved], Point(*(part[better] for part in there)), lower, free)
+            reached = Point(*(part[better] for part in there))
+            step[moved], gain[moved] = _step(theta[moved], reached, (lower, upper), moving)
         active[which] = gain[which] > tolerance
     return theta, here
 
 
 def _step(
-    theta: FloatArray, here: Point, lower: FloatArray, free: tuple[bool, bool, bool]
+    theta: FloatArray, here: Point, bounds: tuple[FloatArray, FloatArray], free: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
     """Scoring step of every point, and the gain that it promises."""
     # I d = gradient over the parameters that move, d cut so that the slope moves by at most 2 + |b|; gain = gradient'd
-    moves = ((theta > lower) | (here.gradient > 0)) & np.array(free)
+    lower, upper = bounds
+    moves = ((theta > lower) | (here.gradient > 0)) & ((theta < upper) | (here.gradient < 0)) & free
     moves[:, 0] &= theta[:, 1] > lower[1]
     gradient = np.where(moves, here.gradient, 0.0)
     information = np.where(moves[:, :, None] & moves[:, None, :], here.information, 0.0)
     ridge = np.where(moves, 1e-12 * np.einsum("mii->mi", information) + 1e-200, 1.0)
-    step = np.asarray(np.linalg.solve(information + ridge[:, :, None] * np.eye(3), gradient[:, :, None]))[:, :, 0]
-    step /= np.maximum(np.abs(step[:, :1]) / (2.0 + np.abs(theta[:, :1])), 1.0)
-    # What clipping at the floor takes away of a step promises nothing.
-    return step, np.abs(np.sum(gradient * (np.maximum(theta + step, lower) - theta), axis=1))
+    step = np.asarray(np.linalg.solve(information + ridge[:, :, None] * np.eye(len(lower)), gradient[:, :, None]))
+    step = step[:, :, 0] / np.maximum(np.abs(step[:, :1, 0]) / (2.0 + np.abs(theta[:, :1])), 1.0)
+    # What clipping at the bounds takes away of a step promises nothing.
+    reached = np.minimum(np.maximum(theta + step, lower), upper)
+    return step, np.asarray(np.abs(np.sum(gradient * (reached - theta), axis=1)))
+
+
+def row_blocks(a1: FloatArray, a2: FloatArray, i12: FloatArray, i22: FloatArray) -> tuple[tuple[FloatArray, ...], ...]:
+    """O^-1 dO O^-1 by row for dO = a e' + e a', a a', e e': its elements 11, 12 and 22."""
+    # u = O^-1 a = (a1, a2), w = O^-1 e = (i12, i22): u w' + w u', u u', w w'
+    return (
+        (2 * i12 * a1, i12 * a2 + i22 * a1, 2 * i22 * a2),
+        (a1 * a1, a1 * a2, a2 * a2),
+        (i12 * i12, i12 * i22, i22 * i22),
+    )
+
+
+def _times(factor: FloatArray, block: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:
+    return tuple(factor * part for part in block)
 
 
 def _gradient(

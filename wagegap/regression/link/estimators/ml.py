@@ -26,8 +26,10 @@ Kent, J. T. (1982). Robust properties of likelihood ratio tests. Biometrika 69, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -47,10 +49,13 @@ from wagegap.regression.link.estimators.ols import least_squares_without
 from wagegap.regression.link.problem import LinkProblem
 
 __all__ = [
+    "Climb",
     "MlFit",
+    "Scaled",
     "estimate",
     "fit_ml",
     "kent_ratio",
+    "level_ends",
     "likelihood_of",
     "maximise",
     "profile_at",
@@ -59,6 +64,9 @@ __all__ = [
     "ratio_quantile",
     "slopes_without",
 ]
+
+Climb: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""From slopes to the profile log likelihood there, and its derivative."""
 
 _GRID = np.tan(np.linspace(-1.48, 1.48, 25))
 _NEAR = 1e-3  # step h of the second derivative of the profile
@@ -108,7 +116,7 @@ class MlFit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Scaled:
+class Scaled:
     """A likelihood in units in which the residual spread of premiums and of rates is one."""
 
     model: Likelihood
@@ -130,7 +138,7 @@ class _Profile:
     ----------
     problem : LinkProblem
         Data.
-    scaled : _Scaled
+    scaled : Scaled
         Its likelihood.
     points, values : ndarray, shapes (g, 3) and (g,)
         The grid, and log likelihoods there.
@@ -143,7 +151,7 @@ class _Profile:
     """
 
     problem: LinkProblem
-    scaled: _Scaled
+    scaled: Scaled
     points: FloatArray
     values: FloatArray
     top: FloatArray
@@ -276,16 +284,19 @@ def kent_ratio(model: Likelihood, theta: FloatArray, k: int) -> FloatArray:
     # (I^-1 J I^-1)_bb / (I^-1)_bb, J = n / (n - k) sum_a s_a s_a' and I over the parameters that are not at their floor
     scores, n = model.scores(theta), model.used.sum(axis=1)
     meat = np.swapaxes(scores, 1, 2) @ scores * (n / np.maximum(n - k, 1))[:, None, None]
-    spread = theta[:, 1] > model.floor[0] + _AT_FLOOR
-    inner = np.column_stack([spread, spread, theta[:, 2] > model.floor[1] + _AT_FLOOR])
+    lower, upper = model.bounds
+    inner = (theta > lower + _AT_FLOOR) & (theta < upper - _AT_FLOOR)
+    spread = inner[:, 1]
+    # What a variance grows with is not identified where there is none.
+    inner[:, 0], inner[:, 3:] = spread, inner[:, 3:] & inner[:, 1:3][:, : theta.shape[1] - 3]
     pairs = inner[:, :, None] & inner[:, None, :]
-    ridge = np.where(inner, 1e-12, 1.0)[:, :, None] * np.eye(3)
+    ridge = np.where(inner, 1e-12, 1.0)[:, :, None] * np.eye(theta.shape[1])
     inverse = np.linalg.inv(np.where(pairs, model.at(theta).information, 0.0) + ridge)
     ratio = (inverse @ np.where(pairs, meat, 0.0) @ inverse)[:, 0, 0] / inverse[:, 0, 0]
     return np.where(spread, np.maximum(ratio, 1.0), 1.0)
 
 
-def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
+def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> Scaled:
     """Likelihood of a problem, scaled; rows are taken one by one where their errors allow it."""
     if len(problem.estimated) != 1:
         raise OptionError(f"method='ml' takes one estimated premium, not {len(problem.estimated)}: use method='eiv'.")
@@ -306,7 +317,7 @@ def likelihood_of(problem: LinkProblem, *, restricted: bool = True) -> _Scaled:
         v, x = np.block([[v_p, v_py], [v_py.T, v_y]]), np.kron(np.eye(2), z)
         floor = _floor(*(np.asarray(np.linalg.eigvalsh(part)) for part in (v_p, v_y, v)))
         model = DenseLikelihood(np.concatenate([p, y])[None], x[None], v[None], restricted, floor)
-    return _Scaled(model, premium, rate, constant)
+    return Scaled(model, premium, rate, constant)
 
 
 def maximise(model: Likelihood, slopes: FloatArray = _COARSE) -> tuple[FloatArray, FloatArray]:
@@ -385,7 +396,7 @@ def _floor(v_p: FloatArray, v_y: FloatArray, joint: FloatArray) -> FloatArray:
     )
 
 
-def _coefficients(problem: LinkProblem, scaled: _Scaled, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _coefficients(problem: LinkProblem, scaled: Scaled, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Coefficients in the order of the columns, and their covariance."""
     z, slope, point = problem.controls, float(theta[0, 0]), scaled.model.at(theta)
     # gamma = g - b d, of the means Z d of premiums and Z g of rates; var gamma = J B J' + var(b) d d', J = (-b I, I)
@@ -417,19 +428,56 @@ def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
     nothing = fisher_scoring(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
     if nothing >= value - drop:
         return -np.inf, np.inf
-    # Each end is between the outermost point of the grid inside the cut and the next one, or further out.
-    order = np.argsort(np.append(profile.points[:, 0], profile.top[0, 0]))
-    grid = np.vstack([profile.points, profile.top])[order]
-    inside = np.flatnonzero(np.append(profile.values, value)[order] >= value - drop)[[0, -1]]
-    begin, side = grid[inside, 0], np.array([-1, 1])
-    beyond = np.clip(inside + side, 0, len(grid) - 1)
-    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
-    low, high = (_crossings(model, begin, end, grid[inside, 1:], (value, drop)) * profile.scaled.unit).tolist()
+    points, values = np.vstack([profile.points, profile.top]), np.append(profile.values, value)
+    ends = level_ends(points, values, (value, drop), partial(_climber, _copies(model, 2)))
+    low, high = (ends * profile.scaled.unit).tolist()
     return low, high
 
 
+def level_ends(
+    points: FloatArray,
+    values: FloatArray,
+    top: tuple[float, float],
+    climber: Callable[[FloatArray], Climb],
+    settled: float = 1e-8,
+) -> FloatArray:
+    """Ends of the set of slopes at which a profile likelihood is above a level.
+
+    Parameters
+    ----------
+    points, values : ndarray, shapes (g, k) and (g,)
+        A rough profile, slopes in the first column, its top included, and the log likelihood there.
+    top : tuple of float
+        Log likelihood at the maximum, and the fall from there to the level.
+    climber : callable
+        From where to start at both ends, shape (2, k), to the function that gives the profile at two slopes.
+    settled : float
+        Difference of the root of the fall from that of the drop at which an end is found.
+    """
+    # Each end is between the outermost point of the grid inside the cut and the next one, or further out.
+    order = np.argsort(points[:, 0])
+    grid = points[order]
+    inside = np.flatnonzero(values[order] >= top[0] - top[1])[[0, -1]]
+    begin, side = grid[inside, 0], np.array([-1, 1])
+    beyond = np.clip(inside + side, 0, len(grid) - 1)
+    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
+    return _crossings(climber(grid[inside]), begin, end, top, settled)
+
+
+def _climber(pair: Likelihood, start: FloatArray) -> Climb:
+    """Profile at two slopes, each maximum over the variances sought from the last."""
+    theta = start.copy()
+
+    def climb(slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        theta[:, 0] = slopes
+        theta[:], point = fisher_scoring(pair, theta, free=(False, True, True), steps=100, tolerance=1e-9)
+        return point.value, point.gradient[:, 0]
+
+    return climb
+
+
 def _crossings(
-    model: Likelihood, inside: FloatArray, outside: FloatArray, variances: FloatArray, top: tuple[float, float]
+    climb: Climb, inside: FloatArray, outside: FloatArray, top: tuple[float, float], settled: float
 ) -> FloatArray:
     """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, both ends at once.
 
@@ -437,15 +485,11 @@ def _crossings(
     derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
     """
     # (l(b^) - l_p(b))^(1/2) = (kappa c / 2)^(1/2), whose derivative by b is -l_p'(b) / 2 (l(b^) - l_p(b))^(1/2)
-    pair, start = _copies(model, 2), variances.copy()
 
     def excess(b: FloatArray) -> tuple[FloatArray, FloatArray]:
-        theta, point = fisher_scoring(
-            pair, np.column_stack([b, start]), free=(False, True, True), steps=100, tolerance=1e-9
-        )
-        start[:] = theta[:, 1:]
-        root = np.sqrt(np.maximum(top[0] - point.value, 1e-300))
-        return root - np.sqrt(top[1]), -0.5 * point.gradient[:, 0] / root
+        value, gradient = climb(b)
+        root = np.sqrt(np.maximum(top[0] - value, 1e-300))
+        return root - np.sqrt(top[1]), -0.5 * gradient / root
 
     a, b = inside, outside
     at_b, rise = excess(b)
@@ -457,7 +501,7 @@ def _crossings(
         at_b, rise = excess(b)
     point = b
     for _ in range(60):
-        if (np.abs(at_b) < 1e-8).all():
+        if (np.abs(at_b) < settled).all():
             break
         step = point - at_b / np.where(rise != 0, rise, 1.0)
         point = np.where((step - a) * (step - b) < 0, step, 0.5 * (a + b))

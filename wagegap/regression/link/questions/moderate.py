@@ -19,23 +19,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
 from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
 from wagegap.errors import (
-    ColumnError,
     DataError,
-    MissingValueError,
-    OptionError,
     ReliabilityError,
-    check_column,
-    listing,
 )
-from wagegap.estimation.carriers import as_pandas
-from wagegap.estimation.design import check_keys
 from wagegap.estimation.reliability import (
     REFUSED_BELOW,
     annihilator,
@@ -43,11 +35,10 @@ from wagegap.estimation.reliability import (
     reliability,
     reliability_in_words,
 )
-from wagegap.panel.panel import check_columns
-from wagegap.regression.link.cells import positions
 from wagegap.regression.link.estimators.eiv import fit_eiv
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.trait import trait_of
 
 __all__ = ["Moderation", "moderate"]
 
@@ -175,7 +166,7 @@ def moderate(
     True
     """
     link.check_premium("moderate", single=True)
-    m = _trait(link, trait, data)
+    m = trait_of(link, trait, data)
     lower, upper = (float(q) for q in np.quantile(m, [0.25, 0.75]))
     if upper == lower:
         raise DataError(f"{trait!r} is {lower:g} in at least half of the cells: its quartiles do not differ.")
@@ -197,37 +188,6 @@ def moderate(
         trait, d, error, *t_test(d, error, df, alpha), (lower, upper), (first, second), (first_error, second_error), df,
         share, alpha, m, link,
     )  # fmt: skip
-
-
-def _trait(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatArray:
-    """Values of the trait, in the order of the cells."""
-    frame = as_pandas(data) if data is not None else link.call.arguments["data"]
-    if frame is None:
-        raise OptionError(f"where is {trait!r}? The link was fitted without data: pass data=.")
-    keys = list(link.cells.keys.columns)
-    if isinstance(trait, str) and trait not in frame and not trait.isidentifier():
-        raise ColumnError(
-            f"trait={trait!r} must be a column of data as it stands, not an expression: make the column first, with "
-            f"data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
-        )
-    for name in (trait, *keys):
-        check_column(name, frame.columns, "in data")
-    check_columns(frame, "data")
-    check_keys(frame, [*keys, trait])
-    one_each = frame[[*keys, trait]].drop_duplicates()
-    if one_each.duplicated(keys).any():
-        raise DataError(f"{trait!r} has several values in one cell: give one row for each cell.")
-    at = positions(link.cells.keys, one_each, ("the link", "data"))
-    values = one_each[trait].iloc[at].set_axis(link.cells.keys.index).where(at >= 0)
-    missing = [name for name, lost in zip(link.cells.names, values.isna(), strict=True) if lost]
-    if missing:
-        raise MissingValueError(
-            f"{trait!r} is missing in {len(missing)} of {link.cells.n} cells: {listing(missing)}. Fit the link "
-            "without those."
-        )
-    if not is_numeric_dtype(values):
-        raise DataError(f"{trait!r} holds {values.dtype}, not numbers: code it as 0 and 1, or take another trait.")
-    return values.to_numpy(dtype=float)
 
 
 def _with_interaction(problem: LinkProblem, m: FloatArray, *, known: bool) -> LinkProblem:
