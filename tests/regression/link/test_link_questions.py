@@ -24,7 +24,6 @@ from wagegap.errors import (
     ReliabilityError,
     UnitError,
 )
-from wagegap.regression.link.estimators.eiv import eiv_params
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.curve import specification_curve
 from wagegap.regression.link.questions.shrunken import shrunken_premiums
@@ -152,7 +151,9 @@ def test_prediction_is_the_country_moved_along_the_line(link):
     assert answer.estimated == link.cells.p[2, 0]
     assert answer.change == pytest.approx(link.slope * (0.5 - shrunken[2]))
     # Errors of rate and premium go together: the premium's distance from the mean says something of the rate's error.
-    assert answer.rate == pytest.approx(link.cells.y[2] - shrunken_premiums(link).move(2, 0.5, 1.0).shift + answer.change)
+    assert answer.rate == pytest.approx(
+        link.cells.y[2] - shrunken_premiums(link).move(2, 0.5, 1.0).shift + answer.change
+    )
     assert drawn(answer.plot())
 
 
@@ -182,24 +183,6 @@ def test_prediction_without_errors_says_so(published):
 
 
 # moderation ----------------------------------------------------------------------------------------------------------
-
-
-def test_moderation_is_the_corrected_regression_written_down(link):
-    answer = link.moderate("trait", force=True)
-    trait = link.call.arguments["data"]["trait"].to_numpy()
-    low, high = np.quantile(trait, [0.25, 0.75])
-    m = (trait - 0.5 * (low + high)) / (high - low)
-    p, v, v_y = link.cells.p[:, 0], link.cells.block(1, 1), link.cells.block(0, 0)
-    x = np.column_stack([np.ones(20), p, m, p * m])
-    order = [link.setup.problem.names.index("Intercept"), link.setup.problem.names.index("premium")]
-    assert order == [0, 1]
-    blocks = np.array([[v, v * m], [(v * m).T, v * np.outer(m, m)]])
-    cross = np.array([link.cells.block(1, 0), m[:, None] * link.cells.block(1, 0)])
-    b = eiv_params(LinkProblem.build(link.cells.y, x, estimated=(1, 3), v_x=blocks, v_xy=cross, v_y=v_y))
-    assert answer.difference == pytest.approx(b[3], rel=1e-8)
-    assert answer.slopes == pytest.approx((b[1] - b[3] / 2, b[1] + b[3] / 2), rel=1e-8)
-    assert drawn(answer.plot())
-    assert "trait" in answer.in_words()
 
 
 def test_a_slope_that_differs_is_found():

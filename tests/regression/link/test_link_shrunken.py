@@ -119,10 +119,8 @@ def test_prediction_knows_no_units_and_no_order(data):
     assert scaled.low == pytest.approx(10 * answer.low, rel=1e-9)
     order = np.random.default_rng(0).permutation(len(p))
     names = np.array(link.cells.names)[order]
-    other = wg.fit_link(
-        "r ~ premium", table(names, y[order], np.full(len(p), np.nan), "r"), table(names, p[order], v[order], "premium"),
-        method="moments", force=True,
-    )  # fmt: skip
+    rates, premiums = table(names, y[order], np.full(24, np.nan), "r"), table(names, p[order], v[order], "premium")
+    other = wg.fit_link("r ~ premium", rates, premiums, method="moments", force=True)
     assert other.predict(country="C03", premium=1.0).high == pytest.approx(answer.high, rel=1e-9)
 
 
@@ -158,7 +156,7 @@ def test_a_slope_that_is_not_settled_gives_the_hull(data):
     held, parts = link.outlier("C00"), [part.outlier("C00") for part in link.parts]
     assert (held.low, held.high) == (min(part.low for part in parts), max(part.high for part in parts))
     assert held.p_value == max(part.p_value for part in parts)
-    assert "moments and likelihood together" in held.in_words()
+    assert "(moments and likelihood together)" in held.in_words()
     assert held.plot().lines
 
 

@@ -1,10 +1,10 @@
 """The line by the link's own estimator, and how cells deviate from it.
 
-A cell deviates from the line by d = y - x'b = u + e - b v. Its sampling part has the known variance
-N = V_y + b^2 V_p - 2 b V_py; the spread of true rates beyond the line, tau_c^2, may grow with the size of the errors,
-and is averaged over a grid (`spreads`). With the line linear in the rates, b = A y, deviations r of the cells that made
-it have E r_i^2 = sum_k (I - X A)_ik^2 (tau_k^2 + N_k): a noisy cell that pulls the line puts its own variance into the
-deviations of the precise ones.
+A cell deviates from the line by d = y - x'b = u + e - b v. Its sampling part has the known variance N = V_y + b^2 V_p -
+2 b V_py; the spread of true rates beyond the line, tau_c^2, may grow with the size of the errors, and is averaged over
+a grid (`spreads`). With the line linear in the rates, b = A y, deviations r of the cells that made it have E r_i^2 =
+sum_k (I - X A)_ik^2 (tau_k^2 + N_k): a noisy cell that pulls the line puts its own variance into the deviations of the
+precise ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.spreads import Spreads, spread_grid
 
-__all__ = ["Line", "as_taken", "line_of", "noise_of"]
+__all__ = ["Line", "as_taken", "line_of", "moments_line", "noise_of", "weights_of"]
 
 _LEAST_ROOM = 0.05  # share of a cell's own variance that is left in its deviation
 
@@ -94,7 +94,9 @@ class Line:
         observed, shares = self.squares()
         # sum w r^2 = sum w B (tau^2 + N)
         total = self.weights @ shares
-        return max(float(self.weights @ observed - total @ noise_of(self.problem, self.params)) / float(total.sum()), 0.0)
+        return max(
+            float(self.weights @ observed - total @ noise_of(self.problem, self.params)) / float(total.sum()), 0.0
+        )
 
 
 def noise_of(problem: LinkProblem, params: FloatArray) -> FloatArray:
@@ -119,13 +121,21 @@ def line_of(link: FittedLink, rows: IntArray | None = None) -> Line:
     part = problem.take(rows)
     if link.method in ("ml", "york"):
         return _likelihood_line(part)
-    weights = np.ones(problem.n)
-    if link.method == "moments":
-        weights = precision_weights(problem)
+    return moments_line(part, weights_of(link)[rows])
+
+
+def weights_of(link: FittedLink) -> FloatArray:
+    """Weights of the cells in the moments of a link, mean one: by precision, those of a meta-regression, or equal ones.
+
+    A likelihood weighs by precision too, and where it cannot be asked so do the moments that stand for it.
+    """
+    problem = as_taken(link)
+    if link.method in ("moments", "ml", "york"):
+        return precision_weights(problem)
     if link.method == "meta":
         weights = 1 / np.maximum(np.diag(problem.v_y) + (link.tau2 or 0.0), np.finfo(float).tiny)
-        weights /= weights.mean()
-    return _moments_line(part, weights[rows])
+        return np.asarray(weights / weights.mean())
+    return np.ones(problem.n)
 
 
 def _likelihood_line(part: LinkProblem) -> Line:
@@ -134,7 +144,7 @@ def _likelihood_line(part: LinkProblem) -> Line:
     return Line(fit.params, None, fit.cov, weights / weights.mean(), fit.tau2, part)
 
 
-def _moments_line(part: LinkProblem, weights: FloatArray) -> Line:
+def moments_line(part: LinkProblem, weights: FloatArray) -> Line:
     """Weighted corrected moments, which are linear in the rates."""
     moments = corrected_moments(part, weights, deletions=False)
     nothing = np.zeros((part.k, part.k))

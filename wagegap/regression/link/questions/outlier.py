@@ -6,10 +6,10 @@ With the line of the other countries, by the estimator of the link and with its 
 
 the spread of true rates, the country's own sampling errors, and the error of the line. The errors are known; the spread
 is not, and may be larger among countries whose figures are noisy: it is averaged over a grid of such models, each with
-its likelihood (`deviations`, `spreads`). The reference is the t distribution that this average is closest to, which with
-one spread for all and no errors is that of the externally studentised residual, t(n - 1 - k). Where premiums are taken
-as exact it is exactly that. Where moments and likelihood do not settle on a slope both are asked, and the interval is
-the hull, the p-value the larger.
+its likelihood (`deviations`, `spreads`). The reference is the t distribution that this average is closest to, which
+with one spread for all and no errors is that of the externally studentised residual, t(n - 1 - k). Where the errors of
+premiums are unknown, and under least squares, it is exactly that. Where moments and likelihood do not settle on a slope
+both are asked, and the interval is the hull, the p-value the larger.
 
 References
 ----------
@@ -29,9 +29,10 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
+from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, IntArray
 from wagegap.errors import DataError, OptionError, check_option
-from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of_rates, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.deviations import as_taken, line_of, noise_of
 from wagegap.regression.link.verdict import hull
@@ -89,26 +90,24 @@ class Outlier(Answer):
 
     def in_words(self) -> str:
         """Say where the country is, and whether that is more than the others' own scatter."""
-        cells, level = self.link.cells, level_of(self.link.cells.units[0])
+        cells, level = self.link.cells, level_of_rates(self.link.cells)
         if self.low <= self.rate <= self.high:
             said = "which is inside: these data do not show it to be an exception"
         elif self.p_if_picked < self.alpha:
             said = "which is outside: it does not follow the pattern of the others"
         else:
             said = f"which is outside, as now and then one of {cells.counted()} is"
-        others = cells.counted(cells.n - 1, "other")
-        expected = f"{cells.name_of(self.country)}'s {cells.outcome_in_words}"
-        where = (
-            f"between {level.between(self.low, self.high, 'and')}"
-            if (self.low, self.high) != cells.bounds
-            else "at any value it can have"
-        )
-        both = "" if self.link.settled else ", moments and likelihood together"
-        return (
-            f"From the {others} one would expect {expected} {where}{both}; it is {level.said(self.rate)}, {said} "
-            f"(p = {self.p_value:.2f} if the {cells.noun} was named in advance, {self.p_if_picked:.2f} if it was "
-            "picked for looking odd)."
-        )
+        everywhere = (self.low, self.high) == cells.bounds or not np.isfinite([self.low, self.high]).any()
+        where = "at any value it can have" if everywhere else "between {low} and {high}"
+        return say(
+            f"From the {{others}} one would expect {{country}}'s {{outcome}} {where}{{both}}; it is {{rate}}, {{said}} "
+            "(p = {p} if the {noun} was named in advance, {picked} if it was picked for looking odd).",
+            others=cells.counted(cells.n - 1, "other"), country=cells.name_of(self.country),
+            outcome=cells.outcome_in_words, low=level.level(self.low).bare_copy(),
+            high=level.level(self.high).bare_copy(),
+            both="" if self.link.settled else " (moments and likelihood together)", rate=level.level(self.rate),
+            said=said, p=f"{self.p_value:.2f}", noun=cells.noun, picked=f"{self.p_if_picked:.2f}",
+        )  # fmt: skip
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw the others, their line, and the interval for the country."""

@@ -1,12 +1,12 @@
 """What if this country paid another premium? Its rate, had its premium been X and all else stayed as it is.
 
-The country keeps its own deviation from the line, so the answer is Y_c + b (X - P_c), P_c its true premium. Of that only
-a noisy estimate is known, and a country picked because its estimate is low stands low partly by luck: the move starts
-at the premium that the estimate and those of the others make likely together (`shrunken`), and ends, where X is the
-premium of another country, at that country's. The errors of start and end, what they have to do with the error of the
-country's own rate, and that of the slope, whose interval may be lopsided, are put together by the method of variance
-estimates recovery. Where moments and likelihood do not settle on a slope the answer is the hull of both; a rate that is
-a share stays one.
+The country keeps its own deviation from the line, so the answer is Y_c + b (X - P_c), P_c its true premium. Of that
+only a noisy estimate is known, and a country picked because its estimate is low stands low partly by luck: the move
+starts at the premium that the estimate and those of the others make likely together (`shrunken`), and ends, where X is
+the premium of another country, at that country's. The errors of start and end, what they have to do with the error of
+the country's own rate, and that of the slope, whose interval may be lopsided, are put together by the method of
+variance estimates recovery. Where moments and likelihood do not settle on a slope the answer is the hull of both; a
+rate that is a share stays one.
 
 References
 ----------
@@ -27,9 +27,10 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses, line_band
+from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError
-from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of, level_of_rates, one_row, scale_of
 from wagegap.regression.link.questions.shrunken import ShrunkenPremiums, shrunken_premiums
 from wagegap.regression.link.verdict import hull
 
@@ -89,46 +90,40 @@ class Prediction(Answer):
         return " ".join(part for part in (self._answer(), *self._cautions()) if part)
 
     def _answer(self) -> str:
-        cells, level, scale = self.link.cells, level_of(self.link.cells.units[1]), scale_of(self.link.cells.units[0])
-        country, outcome = cells.name_of(self.country), cells.outcome_in_words
-        supposed, own = level.said(self.premium), level.said(self.own_premium)
+        cells, settled = self.link.cells, self.link.settled
+        premium, rate = level_of(cells.units[1], "premium"), scale_of(cells.units[0])
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
-            return (
-                f"If {country}'s premium were {supposed}, its {outcome} could be anything: these data do not bound the "
-                "slope."
+            change = "could be anything: these data do not bound the slope"
+        elif settled:
+            change = "would change by {change} ({percent} % interval {ends}): {known}"
+        else:
+            change = (
+                "would change by anything from {ends} (both {percent} % intervals together, for the slope is not "
+                "settled): {known}"
             )
-        signs = np.sign(self.change_low) * np.sign(self.change_high)
-        known = "its direction is settled" if signs > 0 else "the data do not say whether it would rise or fall"
-        ends, percent = scale.between(self.change_low, self.change_high), 100 * (1 - self.alpha)
-        by = (
-            f"by {scale.signed(self.change)} ({percent:g} % interval {ends})"
-            if self.link.settled
-            else f"by anything from {ends} (both {percent:g} % intervals together, for the slope is not settled)"
-        )
-        return (
-            f"If the association across {cells.counted()} were causal and {country}'s premium were {supposed} instead "
-            f"of {own}{self._shrunken()}, its {outcome} would change {by}: {known}."
-        )
-
-    def _shrunken(self) -> str:
-        """Say that a premium was estimated at something else."""
-        if self.own_premium == self.estimated:
-            return ""
-        level = level_of(self.link.cells.units[1])
-        return f" (estimated at {level.said(self.estimated)}, part of it noise)"
+        shrunken = "" if self.own_premium == self.estimated else " (estimated at {estimated}, part of it noise)"
+        sure = np.sign(self.change_low) * np.sign(self.change_high) > 0
+        return say(
+            f"If the association across {{cells}} were causal and {{country}}'s premium were {{supposed}} instead of "
+            f"{{own}}{shrunken}, its {{outcome}} {change}.",
+            cells=cells.counted(), country=cells.name_of(self.country), supposed=premium.level(self.premium),
+            own=premium.level(self.own_premium), estimated=premium.level(self.estimated),
+            outcome=cells.outcome_in_words, change=rate.change(self.change), percent=f"{100 * (1 - self.alpha):g}",
+            ends=rate.interval(self.change_low, self.change_high, bare=settled),
+            known="its direction is settled" if sure else "the data do not say whether it would rise or fall",
+        )  # fmt: skip
 
     def _cautions(self) -> tuple[str, ...]:
-        low, high = self.link.cells.bounds
+        cells = self.link.cells
+        (low, high), level = cells.bounds, level_of_rates(cells)
         bounded = np.isfinite(low) and (self.low <= low or self.high >= high)
-        level = level_of(self.link.cells.units[0])
+        unknown = [f"The error of the {name} is" for name, i in (("premiums", 1), ("rates", 0)) if not cells.known(i)]
         return (
-            f"The rate is a share, and stays within {level.factor * low:g} and {level.factor * high:g}{level.tail}."
-            if bounded
-            else "",
+            f"The rate is a share, and stays within {level.between(low, high, 'and')}." if bounded else "",
             "The premium is outside those of the countries seen, their noise taken out: an extrapolation."
             if self.extrapolates
             else "",
-            "" if self.known else "The error of the premiums is unknown and not in the interval.",
+            *(f"{what} unknown and not in the interval." for what in unknown),
         )
 
     def plot(self, ax: AxesLike = None) -> Any:
@@ -140,7 +135,8 @@ class Prediction(Answer):
         pad = 0.06 * float(np.ptp(ends))
         at = np.linspace(ends.min() - pad, ends.max() + pad, 60)
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names)
-        ax = line_band(ax, at, *self.link.line(at, self.alpha))
+        for part in self.link.parts:
+            ax = line_band(ax, at, *part.line(at, self.alpha))
         if np.isfinite(self.rate):
             ax.annotate(
                 "", (self.premium, self.rate), (self.own_premium, self.own_rate),
@@ -196,14 +192,14 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alph
     target = float(given) if other is None else float(values[other])
     moves = [_moved(part, shrunken, i, target if other is None else other, alpha) for part in link.parts]
     changes, rates = (hull(*ends) for ends in zip(*(move[1:] for move in moves), strict=True))
-    rate, change = (moves[0][0] if link.settled else (np.nan, np.nan))
+    rate, change = moves[0][0] if link.settled else (np.nan, np.nan)
     low, high = cells.bounds
     own = float(cells.y[i])
-    rate, *ends = np.clip([rate, *rates], low, high).tolist()
-    change, *change_ends = np.clip([change, *changes], low - own, high - own).tolist()
+    rate, rate_low, rate_high = np.clip([rate, *rates], low, high).tolist()
+    change, change_low, change_high = np.clip([change, *changes], low - own, high - own).tolist()
     outside = bool(target < values.min() or target > values.max())
     return Prediction(
-        cells.names[i], target, float(values[i]), float(cells.p[i, 0]), rate, *ends, own, change, *change_ends,
+        cells.names[i], target, float(values[i]), float(cells.p[i, 0]), rate, rate_low, rate_high, own, change, change_low, change_high,
         outside, cells.known(1), alpha, link,
     )  # fmt: skip
 

@@ -132,20 +132,20 @@ def shrunken_premiums(link: FittedLink) -> ShrunkenPremiums:
     """
     cells, problem = link.cells, link.setup.problem
     p = cells.p[:, 0]
-    errors = tuple(np.nan_to_num(cells.block(a, b)) for a, b in ((1, 1), (1, 0), (0, 0)))
+    v_p, v_py, v_y = (np.nan_to_num(cells.block(a, b)) for a, b in ((1, 1), (1, 0), (0, 0)))
     if not (cells.known(1) and ESTIMATORS[link.method].corrects):
         nothing = Spreads(np.zeros((1, cells.n)), np.ones(1))
         return ShrunkenPremiums(
-            p, *errors, problem.others, nothing, np.ones((1, cells.n)), np.zeros((1, problem.k - 1, cells.n))
+            p, v_p, v_py, v_y, problem.others, nothing, np.ones((1, cells.n)), np.zeros((1, problem.k - 1, cells.n))
         )
     # Columns of equal length, so that no unit decides
     z = problem.others / np.maximum(np.linalg.norm(problem.others, axis=0), np.finfo(float).tiny)
-    variances, size = np.diag(errors[0]), float(np.mean((annihilator(z) @ p) ** 2))
+    variances, size = np.diag(v_p), float(np.mean((annihilator(z) @ p) ** 2))
     grid = spread_grid(size, variances)
     weights = 1 / (grid.variances + variances)
     spreads = grid.weighted(_restricted(p, z, weights))
     weights = 1 / (spreads.variances + variances)
-    return ShrunkenPremiums(p, *errors, z, spreads, spreads.variances * weights, _of_mean(z, weights))
+    return ShrunkenPremiums(p, v_p, v_py, v_y, z, spreads, spreads.variances * weights, _of_mean(z, weights))
 
 
 def _of_mean(z: FloatArray, weights: FloatArray) -> FloatArray:
