@@ -27,6 +27,7 @@ from wagegap.regression.link.estimators.eiv import fit_eiv
 from wagegap.regression.link.estimators.likelihood import RowLikelihood, fisher_scoring
 from wagegap.regression.link.estimators.meta import fit_meta
 from wagegap.regression.link.estimators.ml import kent_ratio, maximise, profile_at, ratio_quantile
+from wagegap.regression.link.estimators.moments import fit_weighted
 from wagegap.regression.link.problem import LinkProblem
 
 COUNTRIES, RELIABILITIES, CORRELATIONS, SLOPES = (6, 10, 20, 40), (0.95, 0.8, 0.6), (0.0, 0.5), (0.0, 1.0)
@@ -69,7 +70,8 @@ def one_cell(
         x = np.column_stack([p[i], np.ones(n)])
         problem = LinkProblem.build(y[i], x, v_x=v[0, i], v_xy=v[1, i], v_y=v[2, i])
         low[i] = reliability(p[i], np.diag(v[0, i])) < 0.5
-        for name, triple in {**least_squares(y[i], x), **meta(y[i], x, v[2, i]), **moments(problem)}.items():
+        methods = least_squares(y[i], x), meta(y[i], x, v[2, i]), moments(problem), weighted(problem)
+        for name, triple in ((name, triple) for part in methods for name, triple in part.items()):
             found.setdefault(name, []).append(triple)
     rows = []
     for name, triples in found.items():
@@ -131,6 +133,17 @@ def moments(problem: LinkProblem) -> dict[str, tuple[float, float, float]]:
     t, b = stats.t.isf(0.025, problem.n - problem.k), fit.params[0]
     errors = {"moments, sandwich": np.sqrt(fit.cov[0, 0]), "moments, jackknife": fit.jackknife[0]}
     return {name: (b, b - t * e, b + t * e) for name, e in errors.items()}
+
+
+def weighted(problem: LinkProblem) -> dict[str, tuple[float, float, float]]:
+    """Weighted corrected moments with the jackknife; where some deletion has no slope, nothing is known."""
+    try:
+        fit = fit_weighted(problem)
+    except ReliabilityError:
+        return {"weighted moments": (np.nan, -np.inf, np.inf)}
+    half = stats.t.isf(0.025, problem.n - problem.k) * np.sqrt(fit.cov[0, 0])
+    half = half if np.isfinite(half) else np.inf
+    return {"weighted moments": (fit.params[0], fit.params[0] - half, fit.params[0] + half)}
 
 
 def likelihoods(

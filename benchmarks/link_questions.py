@@ -4,7 +4,8 @@ The countries of `link_monte_carlo.py`, with a trait that does not matter. Over 
 is uniform (Kolmogorov and Smirnov), how often the prediction interval holds the country's true rate under one more unit
 of premium, and how often the interval of the slope's difference between quartiles of the trait holds zero.
 
-Run `python benchmarks/link_questions.py --draws 500`; one core, about two minutes a line.
+Run `python benchmarks/link_questions.py --draws 500 --method ml`; one core, about two minutes a line. A question takes
+the estimator of the link it is asked of: `--method moments` asks them of the weighted moments.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ def main() -> None:
     """Run every line and print it."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--draws", type=int, default=500)
+    arguments.add_argument("--method", choices=("ml", "moments", "eiv"), default="ml")
     options = arguments.parse_args()
     warnings.simplefilter("ignore", wg.errors.ReliabilityWarning)
     print("| N | reliability | rho | slope | outlier p, KS | below .05 | prediction covers | moderation covers |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for i, (n, share, rho, slope) in enumerate(LINES):
         found = np.array(
-            [asked(np.random.default_rng([7, i, r]), n, share, rho, slope) for r in range(options.draws)], dtype=float
+            [
+                asked(np.random.default_rng([7, i, r]), n, share, rho, slope, options.method)
+                for r in range(options.draws)
+            ],
+            dtype=float,
         )
         ks = stats.kstest(found[:, 0], "uniform").pvalue
         held = np.nanmean(found, axis=0)
@@ -43,7 +49,9 @@ def main() -> None:
         )
 
 
-def asked(rng: np.random.Generator, n: int, share: float, rho: float, slope: float) -> tuple[float, float, float]:
+def asked(
+    rng: np.random.Generator, n: int, share: float, rho: float, slope: float, method: str
+) -> tuple[float, float, float]:
     """p-value of the outlier, whether the prediction holds the truth, whether the moderation interval holds zero."""
     sd_y, sd_p = rng.uniform(0.15, 0.85, n), rng.uniform(0.5, 1.5, n)
     sd_p *= np.sqrt((1 - share) / share / np.mean(sd_p**2))
@@ -56,7 +64,9 @@ def asked(rng: np.random.Generator, n: int, share: float, rho: float, slope: flo
     v = np.block([[np.diag(sd_y**2), cross], [cross, np.diag(sd_p**2)]])
     both = wg.Estimates.from_table(frame, term="term", vcov=v)
     data = pd.DataFrame({"iso3": names, "trait": trait})
-    link = wg.fit_link("r ~ premium", both.select(term="r"), both.select(term="premium"), data=data, force=True)
+    link = wg.fit_link(
+        "r ~ premium", both.select(term="r"), both.select(term="premium"), data=data, method=method, force=True
+    )
     answer = link.predict(country="C0", premium=true[0] + 1)
     held = answer.low <= rate[0] + slope <= answer.high
     try:

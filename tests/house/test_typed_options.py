@@ -228,6 +228,7 @@ CALLS = {
     "hausman": dict(fixed=lambda: made("Linear"), random=lambda: made("Linear")),
     "join": dict(first=published, others=lambda: made("Rates"), independent=True),
     "occupation_gravity": dict(data=occupations, distance="dist", origin="left", target="entered", flow="moved"),
+    "power": dict(countries=10, workers=500, skilled=0.2, pay_sd=0.5, premium_sd=0.1, rate_sd=0.02, draws=9),
     "read_panel": dict(source=workers),
     "simulate_panel": dict(countries=2, workers=20, rng=1),
     "specification_curve": dict(
@@ -270,7 +271,7 @@ MAKERS = {
     "LinkSystem": "fit_link_system", "Premiums": "fit_premiums", "Rates": "fit_rates", "ReweightedGap": "dfl",
     "RifDecomposition": "rif_oaxaca", "Roy": "fit_roy", "Selection": "fit_selection", "Transitions": "fit_transitions",
     "WildBootstrap": "wild_bootstrap", "Table": "table", "Study": "study", "SpecificationCurve": "specification_curve",
-    "Simulation": "simulate_panel",
+    "Simulation": "simulate_panel", "Power": "power",
 }  # fmt: skip
 """Results by the call that makes them."""
 OTHERS = {
@@ -278,12 +279,14 @@ OTHERS = {
     "Panel": panel,
     "Detail": lambda: made("Decomposition").detail("explained"),
     "TestResult": lambda: published().test("KOR = USA"),
+    "Disagreement": lambda: made("Link").disagreement(by="gdp", data=covariates()),
     "FewCountries": lambda: made("Link").few_countries(reps=9),
     "Moderation": lambda: made("Link").moderate("gdp", data=covariates()),
     "Outlier": lambda: made("Link").outlier("KOR"),
     "Pooled": lambda: made("Link").pool(),
     "Prediction": lambda: made("Link").predict(country="KOR", premium=0.1),
     "Swap": lambda: made("Link").swap(published()),
+    "WeakSet": lambda: made("Link").weak_set(),
     "Source": lambda: wg.datasets.describe("read_income"),
     "CrossProducts": wg.datasets.developer_pay,
     "BeckKatz": lambda: wg.cov.BeckKatz("unit", "year"),

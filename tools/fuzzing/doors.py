@@ -375,10 +375,27 @@ def fit_link_system(rng: np.random.Generator) -> Call:
 @_door
 def specification_curve(rng: np.random.Generator) -> Call:
     premiums, rates = premiums_and_rates()
-    options = maybe(rng, 0.4, controls=["log(gdp)", "old"], methods=["ols", "eiv"], samples={"small": ["KOR", "USA"]})
+    options = maybe(
+        rng,
+        0.4,
+        controls=["log(gdp)", "old"],
+        methods=["ols", "moments", "eiv", "ml"],
+        samples={"small": ["KOR", "USA"]},
+    )
     return _public(
         "specification_curve", "emigration", rates, {"table": premiums}, data=country_table(), reps=9, **options
     )
+
+
+@_door
+def power(rng: np.random.Generator) -> Call:
+    premiums, _ = premiums_and_rates()
+    assumed = {"skilled": 0.2, "pay_sd": 0.5, "premium_sd": 0.1}
+    known = of(rng, assumed, {"pilot": premiums, "pilot_workers": 80, "premium_sd": 0.1})
+    asked = of(rng, {"workers": 500}, {"workers": [400, 900], "slope": 0.1}, {"reliability": 0.8})
+    options = maybe(rng, 0.3, controls=1, design_effect=1.5, alpha=0.1, rng=1)
+    options |= of(rng, {}, {"rate": 0.05, "skilled": 0.2})
+    return _public("power", countries=of(rng, 10, [9, 12]), rate_sd=0.02, draws=9, **{**known, **asked, **options})
 
 
 # decompositions ------------------------------------------------------------------------------------------------------

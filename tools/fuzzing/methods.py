@@ -225,6 +225,13 @@ def curve() -> Any:
 
 
 @_made
+def power() -> Any:
+    return wg.power(
+        countries=[9, 12], workers=500, skilled=0.2, pay_sd=0.5, premium_sd=0.1, rate_sd=0.02, draws=9, rng=1
+    )
+
+
+@_made
 def few() -> Any:
     return result("link").few_countries(reps=19)
 
@@ -377,7 +384,7 @@ _ARGUMENTS: dict[str, Given] = {
     "line": _of(np.array([0.1, 0.2])),
     "map": lambda rng: ([np.eye(12)], {}),
     "draws": lambda rng: ([5], {"rng": 1}),
-    "moderate": lambda rng: (["old"], {"force": True}),
+    "moderate": lambda rng: ([of(rng, "old", ["old"])], {"force": True} | maybe(rng, 0.4, at={"old": 0.3})),
     "one_step": lambda rng: ([_micro()[0]], {"event": "abroad_next", "skill": "ai"}),
     "outlier": lambda rng: (["KOR"], maybe(rng, 0.3, alpha=0.1)),
     "p_value_at": _of(0.5),

@@ -22,6 +22,7 @@ from wagegap.regression.link.estimators.moments import (
     weak_set,
 )
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.weak import WeakSet
 
 pytestmark = pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")
 
@@ -236,6 +237,14 @@ def test_clusters_count_as_what_the_jackknife_leaves_out():
     assert moments.slope_interval()[1] == pytest.approx(moments.slope + half)
 
 
+def test_fewer_clusters_than_coefficients_are_refused():
+    p, se, y = arrays(4, n=18, share=0.95)
+    rates, premiums = two_stages(p, se, y)
+    data = pd.DataFrame({"cell": [f"C{i:02d}" for i in range(18)], "half": ["a", "b"] * 9})
+    with pytest.raises(IdentificationError, match="one of 2 groups"):
+        wg.fit_link("r ~ premium", rates, premiums, data=data, cluster="half", method="moments")
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_links_are_not_settled(name):
     (skill, source, formula), (low, high) = SHIPPED[name]
@@ -330,7 +339,7 @@ def test_systems_give_the_hull_of_each_equation():
 def test_weak_set_is_where_the_moment_is_not_rejected():
     problem = made(3, n=40, share=0.8)
     df = problem.n - problem.k
-    found = weak_set(problem, df)
+    found = WeakSet(*weak_set(problem, df), 0.05)
     moments = corrected_moments(problem, precision_weights(problem))
     top = moments.within[:, 0] @ problem.y - moments.offset[:, 0]
 
@@ -352,7 +361,7 @@ def test_weak_set_has_three_shapes():
     for seed in range(60):
         problem = made(seed, n=14, share=0.5)
         if corrected_moments(problem, precision_weights(problem), deletions=False).exists[0]:
-            found = weak_set(problem, problem.n - problem.k)
+            found = WeakSet(*weak_set(problem, problem.n - problem.k), 0.05)
             shapes.add(found.shape)
             assert found.holds(fit_weighted(problem).params[0])
     assert shapes == {"interval", "two rays", "whole line"}

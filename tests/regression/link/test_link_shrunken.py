@@ -234,3 +234,108 @@ def test_answers_are_calibrated_where_spreads_grow_with_errors(grows):
     assert np.mean(held) >= 0.93 - 3 * np.sqrt(0.93 * 0.07 / n)
     assert stats.kstest(p_noisy, "uniform").pvalue > 0.01
     assert stats.kstest(p_precise, "uniform").pvalue > 0.01
+
+
+# pooling, sources, few countries, specifications ---------------------------------------------------------------------
+
+
+def test_rates_of_unknown_error_move_no_premium(data):
+    p, y, v = data
+    unknown, other = linked(p, y, v), linked(p, -3 * y, v)
+    frame, moved = unknown.pool().tidy(), other.pool().tidy()
+    np.testing.assert_allclose(frame["pooled_premium"], moved["pooled_premium"], rtol=1e-12)
+    assert frame[["rate_error", "pooled_rate", "pooled_rate_error"]].isna().all(axis=None)
+    assert "not pooled" in unknown.pool().in_words()
+    # By hand: s^2 / (s^2 + v) of the way from the mean that these weights give.
+    weights = 1 / (unknown.fit.sigma2 + v)
+    mean = weights @ p / weights.sum()
+    np.testing.assert_allclose(frame["pooled_premium"], mean + unknown.fit.sigma2 * weights * (p - mean), rtol=1e-9)
+    assert unknown.pool().plot().lines
+    known = linked(p, y, v, 0.01).pool().tidy()
+    assert known["pooled_rate"].notna().all()
+
+
+def test_the_shipped_premium_of_iran_keeps_its_sign():
+    net = wg.datasets.talent_migration("ai")
+    link = wg.fit_link("net_migration ~ premium", net, wg.datasets.country_premiums("stack_overflow"))
+    frame = link.pool().tidy().set_index("cell")
+    assert frame.loc["IRN", "premium"] < frame.loc["IRN", "pooled_premium"] < 0
+
+
+def test_pooling_has_the_slope_and_the_spreads_of_its_link(data):
+    p, y, v = data
+    by = {method: linked(p, y, v, 0.05, method=method).pool().tidy() for method in ("moments", "ml", "eiv")}
+    assert not np.allclose(by["moments"]["pooled_premium"], by["ml"]["pooled_premium"], rtol=1e-4)
+    assert not np.allclose(by["moments"]["pooled_premium"], by["eiv"]["pooled_premium"], rtol=1e-4)
+
+
+def test_tests_of_two_slopes_are_counted_apart(data):
+    p, y, v = data
+    answer = linked(p, y, 2.4 * v, method="auto").few_countries(reps=99)
+    assert answer.tests["slope"].value_counts().to_dict() == {
+        "naive": 7, "weighted corrected moments": 1, "restricted likelihood": 1,
+    }  # fmt: skip
+    said = answer.in_words()
+    assert "of 7 tests of the naive slope" in said
+    assert "the test of the slope by weighted corrected moments" in said
+    assert answer.plot().lines
+
+
+def test_a_swap_says_which_is_subtracted(data):
+    p, y, v = data
+    link = linked(p, y, v)
+    again = table(link.cells.names, p + 0.1 * np.sin(np.arange(24)), v, "premium")
+    answer = link.swap(again, names=("one", "other"))
+    assert answer.difference == pytest.approx(answer.second.slope - answer.first.slope)
+    assert "other minus one" in answer.in_words()
+
+
+def test_a_swap_of_slopes_that_are_not_settled_gives_the_hull(data):
+    p, y, v = data
+    link = linked(p, y, 2.4 * v, method="auto")
+    again = table(link.cells.names, p + 0.1 * np.sin(np.arange(24)), 2.4 * v, "premium")
+    answer = link.swap(again, force=True)
+    assert np.isnan(answer.difference)
+    ends = []
+    for one, other in ((link.moments, answer.second.moments), (link.likelihood, answer.second.likelihood)):
+        parts = (other.leave_one_out["slope"] - one.leave_one_out["slope"]).dropna()
+        half = stats.t.isf(0.025, len(parts) - 1) * np.sqrt((len(parts) - 1) * np.var(parts))
+        ends += [other.slope - one.slope - half, other.slope - one.slope + half]
+    assert (answer.low, answer.high) == pytest.approx((min(ends), max(ends)))
+    assert answer.plot().lines
+
+
+@pytest.mark.parametrize("method", ["moments", "ml"])
+def test_a_specification_is_the_fit_of_its_method(data, method):
+    p, y, v = data
+    link = linked(p, y, v, method=method)
+    covariates = pd.DataFrame({"iso3": link.cells.names, "w": np.cos(np.arange(24.0))})
+    given = link.call.arguments
+    curve = wg.specification_curve(
+        "r", given["rates"], {"a": given["premiums"]}, data=covariates, controls=["w"], methods=[method], reps=5
+    )
+    for row in curve.frame.itertuples():
+        right = "premium" if row.controls == "none" else "premium + w"
+        one = wg.fit_link(f"r ~ {right}", given["rates"], given["premiums"], data=covariates, method=method, force=True)
+        assert row.estimate == pytest.approx(one.slope, rel=1e-8)
+        assert (row.conf_low, row.conf_high) == pytest.approx(one.slope_interval(), rel=1e-6)
+        assert row.p_value == pytest.approx(float(one.pvalues["premium"]), rel=1e-6)
+
+
+def test_permuted_moments_are_fits_of_permuted_rates(data):
+    """The sign that a permuted order is counted with is that of a fit to it, deletions and all."""
+    from wagegap.regression.link.estimators.moments import fit_weighted
+    from wagegap.regression.link.questions.curve import _Permuted, _weighted
+
+    p, y, v = data
+    rng = np.random.default_rng(0)
+    orders = np.vstack([np.arange(24), *(rng.permutation(24) for _ in range(3))])
+    z = np.ones((24, 1))
+    m = np.eye(24) - 1 / 24
+    rates = (m @ y)[orders] @ m
+    permuted = _Permuted(m, p, rates, np.diag(v), np.zeros((24, 24)), np.full((4, 24), np.nan), z)
+    slopes = _weighted(permuted)
+    for order in range(4):
+        fit = fit_weighted(permuted.problem(order))
+        assert slopes.b[order] == pytest.approx(fit.params[0], rel=1e-9)
+        assert slopes.error[order] == pytest.approx(np.sqrt(fit.cov[0, 0]), rel=1e-9)

@@ -193,6 +193,11 @@ def from_pilot(pilot: Any, stated: Stated, workers: float | None) -> Assumptions
 def _from_link(link: FittedLink, stated: Stated, factor: float) -> Assumptions:
     """All of it from a pilot link; unknown errors of its rates are part of the spread of true ones."""
     link.check_premium("power", single=True, linear=True)
+    if link.cells.design.effects:
+        raise OptionError(
+            "pilot= is a link with absorbed effects, and power() speaks of one cell a country: fit the pilot without "
+            "them, or assume values."
+        )
     cells, problem = link.cells, link.setup.problem
     p, v, others = problem.premiums[:, 0], _known(cells.block(1, 1)), problem.others
     v_rate, cross = (np.nan_to_num(cells.block(i, 0)) for i in (0, 1))

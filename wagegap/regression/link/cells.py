@@ -111,6 +111,8 @@ class LinkCells:
     @property
     def shared(self) -> IntArray | None:
         """Which premium each cell has, where cells share one: equal, with one and the same error; None where not."""
+        if not self.premiums:
+            return None
         v, p = self.block(1, 1), self.p[:, 0]
         size = np.sqrt(np.maximum(np.diag(v), 0.0))
         # V_ab = (V_aa V_bb)^(1/2) > 0 and p_a = p_b

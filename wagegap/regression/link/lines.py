@@ -11,7 +11,7 @@ from wagegap._display.scatter import line_band
 from wagegap._typing import Alpha, FloatArray
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink
-from wagegap.regression.link.paragraph import weak_set_of
+from wagegap.regression.link.weak import weak_set_of
 
 __all__ = ["draw_lines"]
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from wagegap._display.numbers import format_p
 from wagegap._display.sentences import Scale, say
-from wagegap._typing import Alpha
-from wagegap.errors import CovarianceError, IdentificationError, listing
+from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability, reliability_in_words
-from wagegap.regression.link.estimators.moments import WeakSet, weak_set
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, level_of, scale_of, slope_scale
+from wagegap.regression.link.weak import weak_set_of
 
 __all__ = [
     "headline",
@@ -24,10 +23,11 @@ __all__ = [
     "slope_in_words",
     "slope_scale_of",
     "unreliable_without",
-    "weak_set_of",
 ]
 
 _SAME_STEP = "for the same step"
+_MANY = 30
+"""Cells, or clusters, from which on an unbounded weak set says that premiums are weak: below, hardly any is bounded."""
 
 
 def slope_scale_of(link: FittedLink) -> Scale:
@@ -132,20 +132,16 @@ def _weak_in_words(link: FittedLink) -> str:
     if link.verdict is None or link.verdict.moments is None or len(link.cells.premiums) > 1:
         return ""
     found, scale = weak_set_of(link), slope_scale_of(link)
-    said = {"interval": "{low} to {high}", "two rays": "up to {low} and from {high} on", "whole line": "any"}
+    weak = "the premiums are weak" if link.setup.n_groups >= _MANY else "with few cells that says little"
+    said = {
+        "interval": "slopes from {low} to {high} are not rejected",
+        "two rays": "slopes up to {low} and from {high} on are not rejected",
+        "whole line": f"no slope is rejected ({weak})",
+    }
     return say(
-        f"Slopes not rejected however weak the premiums are (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}.",
+        f"Weak-identification check (Anderson and Rubin), {_SAME_STEP}: {said[found.shape]}.",
         low=scale.slope(found.low).bare_copy(), high=scale.slope(found.high),
     )  # fmt: skip
-
-
-def weak_set_of(link: FittedLink, alpha: Alpha = 0.05) -> WeakSet:
-    """Set of Anderson and Rubin of a link's weighted moments."""
-    link.check_premium("weak_set", single=True, linear=True)
-    if not link.cells.known(1):
-        raise CovarianceError("weak_set weighs the premiums by their errors, and the errors are unknown.")
-    setup = link.setup
-    return weak_set(setup.problem.checked(), setup.jackknife_df, groups=setup.groups, alpha=alpha)
 
 
 def _about_spread(link: FittedLink) -> list[str]:

@@ -9,7 +9,8 @@ sample that it would refuse counts as one in which nothing is found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW
 from wagegap.estimation.units import check_unit, step_of
 from wagegap.regression.link.assumptions import Assumptions, Stated, from_pilot, from_stated, variance_of_rate
-from wagegap.regression.link.fitted import Answer, scale_of
+from wagegap.regression.link.fitted import Answer, FittedLink, scale_of
 from wagegap.regression.link.questions.few import detectable
 from wagegap.regression.link.simulated import (
     LinkDesign,
@@ -41,6 +42,7 @@ Unknown = Literal["countries", "workers", "slope", "power"]
 Counts = Count | Sequence[Count]
 
 _MOST_COUNTRIES, _MOST_WORKERS, _MOST_CONTROLS, _MOST_UNEVEN, _MOST_APART = 200, 1e9, 50, 4.0, 1e6
+_MOST_DRAWS = 100_000
 _FAR = 1e6  # multiple of the workers that make a reliability of .9, up to which a search goes
 _FEWEST_FOR_MOMENTS = 10  # countries from which on the default of `fit_link` is what is drawn here
 _WORTH_SAYING = 0.0005
@@ -58,7 +60,7 @@ class Goal:
     power : float
         Share of samples in which it is to be found.
     width : float or None
-        Median width of the interval that is wanted instead.
+        Median width of the interval that is wanted instead, refusals counting as wider than any.
     alpha : float
         Size of the test, one minus the coverage of intervals.
     """
@@ -72,7 +74,7 @@ class Goal:
         """By how much samples of a design do better than asked."""
         if self.width is None:
             return links.found(self.slope, self.alpha) - self.power
-        return float(np.log(self.width / links.width(self.slope, self.alpha)))
+        return 1 - links.width_or_refusal(self.slope, self.alpha) / self.width
 
     def excess_in_large_samples(self, design: LinkDesign) -> float:
         """By how much a design would do better were it large; where a search begins."""
@@ -84,7 +86,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Samples of what is assumed, by number of countries and workers, each drawn once.
+    """Samples of what is assumed, by number of countries and workers.
 
     Attributes
     ----------
@@ -97,14 +99,10 @@ class Samples:
     assumed: Assumptions
     draws: int
     seed: int
-    known: dict[tuple[int, float], SimulatedLinks] = field(default_factory=dict)
 
     def of(self, countries: int, workers: float) -> SimulatedLinks:
         """Samples of so many countries with so many workers each."""
-        at = (countries, workers)
-        if at not in self.known:
-            self.known[at] = simulate_links(self.assumed.design(*at), self.draws, self.seed)
-        return self.known[at]
+        return simulate_links(self.assumed.design(countries, workers), self.draws, self.seed)
 
     def workers_for(self, goal: Goal, countries: int) -> float:
         """Fewest workers a country that reach a goal; infinite where none do."""
@@ -112,16 +110,19 @@ class Samples:
         far = _FAR * usual
         start = least_from(lambda n: goal.excess_in_large_samples(self.assumed.design(countries, n)), usual, most=far)
         # A few samples narrow the search, all of them end it
-        some = Samples(self.assumed, max(self.draws // 5, 100), self.seed)
-        start = least_from(lambda n: goal.excess(some.of(countries, n)), min(start, far), most=far)
-        return least_from(lambda n: goal.excess(self.of(countries, n)), min(start, far), most=far)
+        for samples in (replace(self, draws=max(self.draws // 5, 100)), self):
+            excess = cache(lambda n, samples=samples: goal.excess(samples.of(countries, n)))
+            start = least_from(excess, min(start, far), most=far)
+        return start
 
     def countries_for(self, goal: Goal, workers: float) -> int | None:
         """Fewest countries that reach a goal; None where 200 do not."""
-        least = self.assumed.fewest
-        bounds = least, _MOST_COUNTRIES
-        start = fewest_from(lambda n: goal.excess_in_large_samples(self.assumed.design(n, workers)), least, *bounds)
-        return fewest_from(lambda n: goal.excess(self.of(n, workers)), start or _MOST_COUNTRIES, *bounds)
+        bounds = self.assumed.fewest, _MOST_COUNTRIES
+        start = fewest_from(
+            lambda n: goal.excess_in_large_samples(self.assumed.design(n, workers)), self.assumed.fewest, *bounds
+        )
+        excess = cache(lambda n: goal.excess(self.of(n, workers)))
+        return fewest_from(excess, start or _MOST_COUNTRIES, *bounds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,8 +273,8 @@ def power(  # noqa: PLR0913
     controls: int | None = None,
     uneven: Finite = 0.0,
     design_effect: Positive = 1.0,
-    unit: str = "log",
-    rate_unit: str = "share",
+    unit: str | None = None,
+    rate_unit: str | None = None,
     pilot: Any = None,
     pilot_workers: Positive | None = None,
     alpha: Alpha = 0.05,
@@ -294,7 +295,8 @@ def power(  # noqa: PLR0913
     power : float, optional
         Share of samples in which the interval is to exclude zero; .8 where absent.
     width : float, optional
-        Median width of the interval at `slope` (at zero where absent), sought in place of a power.
+        Median width of the interval at `slope` (at zero where absent), sought in place of a power; refused samples
+        count as wider than any.
     reliability : float, optional
         Reliability of the premiums that workers are to give, in place of `workers`.
     skilled : float
@@ -316,7 +318,7 @@ def power(  # noqa: PLR0913
     design_effect : float
         What clusters and weights multiply sampling variances by.
     unit, rate_unit : str
-        Units of premiums and rates; a pilot has its own.
+        Units of premiums and rates: log and share where absent; a pilot has its own.
     pilot : Premiums, Estimates or Link, optional
         A pilot, whose errors at other numbers of workers are its own times the ratio of both numbers.
     pilot_workers : float, optional
@@ -324,7 +326,8 @@ def power(  # noqa: PLR0913
     alpha : float
         Size of the test.
     draws : int
-        Samples of each design; a power of .8 has an error of .013 with 1,000.
+        Samples of premiums in each design, each with four of rates: with 1,000 a power of .8 has a standard error of
+        about .01.
     rng : Generator, int or None
         Their source.
 
@@ -355,11 +358,15 @@ def power(  # noqa: PLR0913
     """
     unknown = _Asked(countries, workers, slope, power, width, reliability).unknown()
     counts, sizes = _listed(countries), _listed(workers)
-    _check_range(correlation, controls, uneven, sizes)
-    stated = Stated(
-        premium_sd, rate_sd, controls, variance_of_rate(rate, rate_unit, skilled), correlation, design_effect,
-        (check_unit(rate_unit), check_unit(unit)),
+    _check_range(correlation, controls, uneven, sizes, draws)
+    _refuse_unused(
+        pilot, skilled=skilled, pay_sd=pay_sd, uneven=uneven, rate=rate, correlation=correlation, unit=unit,
+        rate_unit=rate_unit, pilot_workers=pilot_workers,
     )  # fmt: skip
+    units = check_unit(rate_unit or "share"), check_unit(unit or "log")
+    stated = Stated(
+        premium_sd, rate_sd, controls, variance_of_rate(rate, units[0], skilled), correlation, design_effect, units
+    )
     assumed = _assumed(stated, pilot, pilot_workers, skilled=skilled, pay_sd=pay_sd, uneven=uneven)
     goal = Goal(slope or 0.0, 0.8 if power is None else power, width, alpha)
     _check_countries(assumed, counts)
@@ -385,17 +392,31 @@ def _assumed(
 ) -> Assumptions:
     """Assumptions from a pilot, or from figures alone."""
     if pilot is not None:
-        conflicting = [name for name, given in {"pay_sd=": pay_sd, "uneven=": uneven}.items() if given]
-        if conflicting:
-            raise OptionError(f"pilot= says what {listing(conflicting)} would: leave out one or the other.")
         return from_pilot(pilot, stated, pilot_workers)
     lacking = {"skilled=": skilled, "pay_sd=": pay_sd, "premium_sd=": stated.premium_sd, "rate_sd=": stated.rate_sd}
     missing = [name for name, value in lacking.items() if value is None]
-    if pilot_workers is not None:
-        raise OptionError("pilot_workers= goes with pilot=.")
     if missing or skilled is None or pay_sd is None:
         raise OptionError(f"power() needs {listing(missing)}, or a pilot= to take them from.")
     return from_stated(stated, skilled=skilled, pay_sd=pay_sd, uneven=uneven)
+
+
+def _refuse_unused(pilot: Any, **given: Any) -> None:
+    """Raise where something is given that would not be used: a pilot says it, or it goes with something else."""
+    named = {f"{name}=": value for name, value in given.items() if value}
+    says = {"pay_sd=", "uneven=", "unit="}
+    if isinstance(pilot, FittedLink):
+        says |= {"skilled=", "rate=", "correlation=", "rate_unit="}
+    elif "rate=" not in named:
+        says |= {"skilled="}
+    both = sorted(says & set(named)) if pilot is not None else []
+    if both == ["skilled="] and not isinstance(pilot, FittedLink):
+        raise OptionError("skilled= goes with rate= where there is a pilot.")
+    if both:
+        raise OptionError(f"pilot= says what {listing(both)} would: leave out one or the other.")
+    if pilot is None and "pilot_workers=" in named:
+        raise OptionError("pilot_workers= goes with pilot=.")
+    if "correlation=" in named and "rate=" not in named and not isinstance(pilot, FittedLink):
+        raise OptionError("correlation= is that of errors of premium and rate, and rates have errors with rate= alone.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,7 +474,9 @@ def _listed(given: Counts | None) -> list[int | None]:
     return values
 
 
-def _check_range(correlation: float, controls: int | None, uneven: float, workers: list[int | None]) -> None:
+def _check_range(
+    correlation: float, controls: int | None, uneven: float, workers: list[int | None], draws: int
+) -> None:
     """Ranges that are not those of a kind of number."""
     if not -1 < correlation < 1:
         raise OptionError(f"correlation={correlation:g} must lie between -1 and 1.")
@@ -461,6 +484,8 @@ def _check_range(correlation: float, controls: int | None, uneven: float, worker
         raise OptionError(f"controls={controls} must be a whole number from 0 to {_MOST_CONTROLS}.")
     if not 0 <= uneven <= _MOST_UNEVEN:
         raise OptionError(f"uneven={uneven:g} must lie between 0 (the same number in each) and {_MOST_UNEVEN:g}.")
+    if draws > _MOST_DRAWS:
+        raise OptionError(f"draws={draws} are more than {_MOST_DRAWS:,}.")
     most = max((size for size in workers if size is not None), default=0)
     if most > _MOST_WORKERS:
         raise OptionError(f"workers={most:.3g} are more than {_MOST_WORKERS:.0g}.")

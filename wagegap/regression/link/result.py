@@ -13,10 +13,9 @@ from wagegap._display.intervals import intervals
 from wagegap._display.scatter import ellipses
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import Alpha, AxesLike, FloatArray
-from wagegap.regression.link.estimators.moments import WeakSet
 from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.lines import draw_lines
-from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without, weak_set_of
+from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without
 from wagegap.regression.link.questions.disagreement import Disagreement, disagreement
 from wagegap.regression.link.questions.few import FewCountries, few_countries
 from wagegap.regression.link.questions.moderate import Moderation, moderate
@@ -25,6 +24,7 @@ from wagegap.regression.link.questions.outlier import Outlier, outlier
 from wagegap.regression.link.questions.pooling import Pooled, pool
 from wagegap.regression.link.questions.predict import Prediction, predict
 from wagegap.regression.link.questions.swap import Swap, swap
+from wagegap.regression.link.weak import WeakSet, weak_set_of
 
 __all__ = ["Link"]
 

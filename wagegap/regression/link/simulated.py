@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 _MOST_DOUBLINGS = 60  # of a slope, from the unit of its error
+_RATES = 4  # draws of rates for each draw of premiums
+_STREAMS = 1_000  # seeds of variables
 _FIRST_STEP = 1.05  # factor on a number by which a search begins
 
 
@@ -85,13 +87,14 @@ class SimulatedLinks:
 
     Attributes
     ----------
-    noise, signal : ndarray, shape (R,)
-        Slope of what is not due to premiums, and of true premiums, on observed ones.
-    cov : ndarray, shape (R, 2, 2)
-        Jackknife covariance of both.
-    given : ndarray of bool, shape (R,)
+    noise, var_noise, cov : ndarray, shape (R, M)
+        Slope on observed premiums of what is not due to them, M draws of it for each draw of premiums; its jackknife
+        variance, and covariance with the signal.
+    signal, var_signal : ndarray, shape (R, 1)
+        Slope of true premiums on observed ones, and its jackknife variance.
+    given : ndarray of bool, shape (R, 1)
         Whether a slope is given: reliability is not below one half, and no deletion is without a slope.
-    weighted_reliability : ndarray, shape (R,)
+    weighted_reliability : ndarray, shape (R, 1)
         Reliability of premiums weighted by their precision.
     df : float
         Degrees of freedom.
@@ -100,8 +103,10 @@ class SimulatedLinks:
     """
 
     noise: FloatArray
-    signal: FloatArray
+    var_noise: FloatArray
     cov: FloatArray
+    signal: FloatArray
+    var_signal: FloatArray
     given: BoolArray
     weighted_reliability: FloatArray
     df: float
@@ -119,10 +124,10 @@ class SimulatedLinks:
 
     def _estimates(self, slope: float) -> tuple[FloatArray, FloatArray]:
         """Estimates and standard errors; with the opposite of the noise too, where that is as likely."""
-        sign = np.array([[1.0], [-1.0]] if self.symmetric else [[1.0]])
+        sign = np.array([1.0, -1.0] if self.symmetric else [1.0])[:, None, None]
         estimate = sign * self.noise + slope * self.signal
         # (1, b) C (1, b)'
-        variance = self.cov[:, 0, 0] + 2 * sign * slope * self.cov[:, 0, 1] + slope**2 * self.cov[:, 1, 1]
+        variance = self.var_noise + 2 * sign * slope * self.cov + slope**2 * self.var_signal
         return estimate, np.sqrt(np.maximum(variance, 0.0))
 
     def found(self, slope: float, alpha: float) -> float:
@@ -132,8 +137,7 @@ class SimulatedLinks:
 
     def found_at_most(self, alpha: float) -> float:
         """Share of samples in which a slope is found before which nothing else counts, however steep it is."""
-        error = np.sqrt(np.maximum(self.cov[:, 1, 1], 0.0))
-        return float(np.mean(self.given & (np.abs(self.signal) > self._t(alpha) * error)))
+        return float(np.mean(self.given & (np.abs(self.signal) > self._t(alpha) * np.sqrt(self.var_signal))))
 
     def _t(self, alpha: float) -> float:
         return float(stats.t.isf(alpha / 2, self.df))
@@ -142,12 +146,18 @@ class SimulatedLinks:
         """Median width of the intervals that are given; infinite where none is."""
         if not self.given.any():
             return float("inf")
-        errors = self._estimates(slope)[1][:, self.given]
+        errors = self._estimates(slope)[1][:, self.given[:, 0]]
         return float(2 * self._t(alpha) * np.median(errors))
+
+    def width_or_refusal(self, slope: float, alpha: float) -> float:
+        """Median width over all samples, of which those that are refused count as infinitely wide."""
+        errors = self._estimates(slope)[1]
+        wide = np.where(self.given, 2 * self._t(alpha) * errors, np.inf)
+        return float(np.quantile(wide, 0.5, method="inverted_cdf"))
 
     def detectable(self, power: float, alpha: float) -> float:
         """Smallest slope found with some power; infinite where none is. Of related errors that of the worse sign."""
-        unit = float(np.median(np.sqrt(self.cov[self.given, 0, 0]))) if self.given.any() else float("nan")
+        unit = float(np.median(np.sqrt(self.var_noise[self.given[:, 0]]))) if self.given.any() else float("nan")
         if not unit > 0:
             return float("inf")
         return max(self._detectable(sign * unit, power, alpha) for sign in ((1.0,) if self.symmetric else (1.0, -1.0)))
@@ -192,41 +202,48 @@ def simulate_links(design: LinkDesign, draws: int, seed: int) -> SimulatedLinks:
     (0.0, True)
     """
     n = design.n
-    normal = (_nested(n, draws, seed, i) for i in range(4 + design.controls))
-    premiums, v, e, u, *controls = normal
+    premiums, v, *controls = (_nested(n, draws, seed, i) for i in range(2 + design.controls))
+    # the last two are of rates, several draws for each of premiums
+    e, u = (_nested(n, draws * _RATES, seed, -1 - i).reshape(draws, _RATES, n) for i in range(2))
     error = np.sqrt(design.v_premium)
     # e = V_py / V_pp v + the part of e that v does not hold
     share = np.divide(design.v_cross, error, out=np.zeros(n), where=error > 0)
     alone = np.sqrt(np.maximum(design.v_rate - share**2, 0.0))
     true = design.premium_sd * premiums
-    noise = design.rate_sd * u + share * v + alone * e
+    noise = design.rate_sd * u + (share * v)[:, None] + alone * e
     blocks = np.diag(design.v_rate), np.diag(design.v_premium)[None, None], np.diag(design.v_cross)[None]
     names = ("premium", "Intercept", *(f"x{i}" for i in range(design.controls)))
-    rows = [
-        _parts(
-            LinkProblem(y, np.column_stack([p, np.ones(n), *(z[r] for z in controls)]), (0,), *blocks, names), true[r]
-        )
-        for r, (y, p) in enumerate(zip(noise, true + error * v, strict=True))
-    ]
-    slopes, covs, given, weighted = (np.array(column) for column in zip(*rows, strict=True))
+    samples = []
+    for r, p in enumerate(true + error * v):
+        x = np.column_stack([p, np.ones(n), *(z[r] for z in controls)])
+        samples.append(_fitted(LinkProblem(noise[r, 0], x, (0,), *blocks, names), noise[r], true[r]))
+    slopes, variances, covs, given, weighted = (np.array(column) for column in zip(*samples, strict=True))
     return SimulatedLinks(
-        slopes[:, 0], slopes[:, 1], covs, given, weighted, design.df, symmetric=not design.v_cross.any()
-    )
+        slopes[:, :-1], variances[:, :-1], covs, slopes[:, -1:], variances[:, -1:], given[:, None], weighted[:, None],
+        design.df, symmetric=not design.v_cross.any(),
+    )  # fmt: skip
 
 
 def _nested(n: int, draws: int, seed: int, variable: int) -> FloatArray:
     """Standard normal draws of a variable, whose first countries do not depend on how many there are, (R, n)."""
-    return np.random.default_rng([seed, variable]).standard_normal((n, draws)).T
+    return np.random.default_rng([seed, variable % _STREAMS]).standard_normal((n, draws)).T
 
 
-def _parts(problem: LinkProblem, true: FloatArray) -> tuple[FloatArray, FloatArray, bool, float]:
-    """Slopes of both parts of a sample, their jackknife covariance, whether they are given, weighted reliability."""
+def _fitted(
+    problem: LinkProblem, noise: FloatArray, true: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, bool, float]:
+    """Slopes of noise and true premiums in one sample, their jackknife variances, covariances of noise with the latter.
+
+    And whether a slope is given, and the weighted reliability.
+    """
     moments = corrected_moments(problem, precision_weights(problem))
-    both = np.column_stack([moments.slopes(problem.y)[:, 0], moments.slopes(true, related=False)[:, 0]])
+    parts = [*moments.slopes(noise)[..., 0], moments.slopes(true, related=False)[:, 0]]
+    slopes = np.column_stack(parts)
     share = reliability(problem.premiums[:, 0], problem.v_x[0, 0], problem.controls[:, 1:])
+    given = share >= REFUSED_BELOW and bool(np.isfinite(slopes).all())
+    cov = jackknife_cov(slopes[1:]) if given else np.full((len(parts),) * 2, np.nan)
     weighted = float(moments.inside[0, 0, 0] / moments.spread[0, 0, 0])
-    given = share >= REFUSED_BELOW and bool(np.isfinite(both).all())
-    return both[0], jackknife_cov(both[1:]) if given else np.full((2, 2), np.nan), given, weighted
+    return slopes[0], np.diag(cov), cov[:-1, -1], given, weighted
 
 
 def large_sample_error(design: LinkDesign, slope: float) -> float:

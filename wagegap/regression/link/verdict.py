@@ -145,6 +145,8 @@ def hull(*intervals: tuple[float, float]) -> tuple[float, float]:
 
     >>> hull((-1.0, 2.0), (0.0, 3.0)), hull((-1.0, 2.0), (float("nan"), float("nan")))
     ((-1.0, 3.0), (-inf, inf))
+    >>> hull((0.0, 1.0), (float("-inf"), float("inf")))
+    (-inf, inf)
     """
-    low, high = zip(*intervals, strict=True)
-    return float(np.nan_to_num(low, nan=-np.inf).min()), float(np.nan_to_num(high, nan=np.inf).max())
+    low, high = (np.asarray(ends) for ends in zip(*intervals, strict=True))
+    return float(np.where(np.isnan(low), -np.inf, low).min()), float(np.where(np.isnan(high), np.inf, high).max())

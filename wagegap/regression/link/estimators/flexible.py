@@ -306,8 +306,9 @@ def _ends(profile: _Profile, value: float, drop: float) -> FloatArray:
         return np.array([-np.inf, np.inf])
     top, reach = profile.tops[profile.best], profile.heights >= value - drop
     likely = replace(profile, tails=profile.tails[reach], tops=profile.tops[reach], heights=profile.heights[reach])
-    points, values = np.vstack([profile.points, top]), np.append(profile.values, value)
-    return level_ends(points, values, (value, drop), likely.climber, _SETTLED)
+    points, values = np.vstack([profile.points, top])[None], np.append(profile.values, value)[None]
+    top_and_drop = np.array([value]), np.array([drop])
+    return np.asarray(level_ends(points, values, top_and_drop, likely.climber, _SETTLED)[0])
 
 
 def _at_infinity(profile: _Profile) -> float:

@@ -34,7 +34,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import stats
 
-from wagegap._typing import AnyArray, FloatArray
+from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import OptionError
 from wagegap.estimation.reliability import annihilator
 from wagegap.regression.link.estimators.estimator import LinkFit, Options
@@ -60,6 +60,7 @@ __all__ = [
     "maximise",
     "profile_at",
     "profile_interval",
+    "profile_intervals",
     "profile_p",
     "ratio_quantile",
     "slopes_without",
@@ -132,31 +133,28 @@ class Scaled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Profile:
-    """Profile likelihood of the slope of one problem, evaluated roughly on a grid and exactly at its top.
+    """Profile likelihoods of the slope of m data sets, evaluated roughly on a grid and exactly at their tops.
 
     Attributes
     ----------
-    problem : LinkProblem
-        Data.
-    scaled : Scaled
-        Its likelihood.
-    points, values : ndarray, shapes (g, 3) and (g,)
+    model : Likelihood
+        The data sets.
+    points, values : ndarray, shapes (m, g, 3) and (m, g)
         The grid, and log likelihoods there.
-    top : ndarray, shape (1, 3)
-        The maximum.
-    value : float
-        Log likelihood there.
-    kent : float
-        Kent's ratio.
+    top : ndarray, shape (m, 3)
+        The maxima.
+    value : ndarray, shape (m,)
+        Log likelihoods there.
+    kent : ndarray, shape (m,)
+        Kent's ratios.
     """
 
-    problem: LinkProblem
-    scaled: Scaled
+    model: Likelihood
     points: FloatArray
     values: FloatArray
     top: FloatArray
-    value: float
-    kent: float
+    value: FloatArray
+    kent: FloatArray
 
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
@@ -225,43 +223,72 @@ def fit_ml(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True
     >>> round(float(fit.params[0]), 2), fit.interval[0] > 1
     (2.0, True)
     """
-    profile = _profile(problem, restricted)
-    scaled, theta = profile.scaled, profile.top
+    scaled = likelihood_of(problem, restricted=restricted)
+    profile = _profile(scaled.model, problem.k)
+    theta = profile.top
     params, cov = _coefficients(problem, scaled, theta)
     df = problem.n - problem.k
     at_floor = theta[0, 1:] <= scaled.model.floor + _AT_FLOOR
     return MlFit(
-        params, cov, _interval(profile, alpha), _p_value(profile, 0.0),
-        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2, profile.value + scaled.constant,
-        float(df), profile.kent, (bool(at_floor[0]), bool(at_floor[1])),
+        params, cov, _interval(problem, scaled, profile, alpha), _p_value(problem, scaled, profile, 0.0),
+        float(theta[0, 1]) * scaled.premium**2, float(theta[0, 2]) * scaled.rate**2,
+        float(profile.value[0]) + scaled.constant, float(df), float(profile.kent[0]),
+        (bool(at_floor[0]), bool(at_floor[1])),
     )  # fmt: skip
 
 
 def profile_interval(problem: LinkProblem, *, alpha: float = 0.05, restricted: bool = True) -> tuple[float, float]:
     """Slopes whose profile likelihood is near enough to the maximum."""
-    return _interval(_profile(problem, restricted), alpha)
+    scaled = likelihood_of(problem, restricted=restricted)
+    return _interval(problem, scaled, _profile(scaled.model, problem.k), alpha)
 
 
 def profile_p(problem: LinkProblem, slope: float) -> float:
     """p-value of a slope by the ratio of the restricted profile likelihood, as `fit_ml` has that of zero."""
-    return _p_value(_profile(problem, True), slope)
+    scaled = likelihood_of(problem)
+    return _p_value(problem, scaled, _profile(scaled.model, problem.k), slope)
 
 
-def _p_value(profile: _Profile, slope: float) -> float:
+def profile_intervals(model: Likelihood, n: int, k: int, *, alpha: float = 0.05) -> tuple[FloatArray, FloatArray]:
+    """Maxima and profile intervals of the slope of m data sets at once, each as `fit_ml` has it.
+
+    Parameters
+    ----------
+    model : Likelihood
+        The data sets, in units in which premiums and rates spread by about one.
+    n, k : int
+        Rows and columns of each.
+    alpha : float
+        One minus the coverage.
+
+    Returns
+    -------
+    tuple of ndarray
+        Points, shape (m, 3), and ends, shape (m, 2).
+    """
+    profile = _profile(model, k)
+    return profile.top, _ends(profile, ratio_quantile(n, k, 1, alpha, restricted=model.restricted))
+
+
+def _interval(problem: LinkProblem, scaled: Scaled, profile: _Profile, alpha: float) -> tuple[float, float]:
+    cut = ratio_quantile(problem.n, problem.k, 1, alpha, restricted=scaled.model.restricted)
+    low, high = (_ends(profile, cut)[0] * scaled.unit).tolist()
+    return low, high
+
+
+def _p_value(problem: LinkProblem, scaled: Scaled, profile: _Profile, slope: float) -> float:
     # F of 2 (l(b^) - l_p(b)) / kappa = v log(1 + F / (n - k)), v = n - q = n - k + 1
-    model, df = profile.scaled.model, profile.problem.n - profile.problem.k
-    there = float(profile_at(model, np.array([slope / profile.scaled.unit]), tolerance=1e-9)[1][0])
-    fall = max(2 * (profile.value - there) / profile.kent, 0.0)
+    model, df = scaled.model, problem.n - problem.k
+    there = float(profile_at(model, np.array([slope / scaled.unit]), tolerance=1e-9)[1][0])
+    fall = max(2 * (float(profile.value[0]) - there) / float(profile.kent[0]), 0.0)
     f = df * float(np.expm1(fall / (df + 1))) if model.restricted else fall
     return float(stats.f.sf(f, 1, df))
 
 
-def _profile(problem: LinkProblem, restricted: bool) -> _Profile:
-    scaled = likelihood_of(problem, restricted=restricted)
-    points, values = _rough_profile(scaled.model, _GRID)
-    top, value = _highest(scaled.model, points, values)
-    kent = kent_ratio(scaled.model, top, problem.k)
-    return _Profile(problem, scaled, points[0], values[0], top, float(value[0]), float(kent[0]))
+def _profile(model: Likelihood, k: int) -> _Profile:
+    points, values = _rough_profile(model, _GRID)
+    top, value = _highest(model, points, values)
+    return _Profile(model, points, values, top, value, kent_ratio(model, top, k))
 
 
 def ratio_quantile(n: int, k: int, p: int, alpha: float = 0.05, *, restricted: bool = True) -> float:
@@ -419,67 +446,77 @@ def _coefficients(problem: LinkProblem, scaled: Scaled, theta: FloatArray) -> tu
     return params, cov * (v / (problem.n - problem.k))
 
 
-def _interval(profile: _Profile, alpha: float) -> tuple[float, float]:
-    """Ends of the set of slopes whose profile is above the cut."""
-    problem, model, value = profile.problem, profile.scaled.model, profile.value
+def _ends(profile: _Profile, cut: float) -> FloatArray:
+    """Ends of the sets of slopes whose profile is above the cut, shape (m, 2)."""
+    model, m = profile.model, profile.model.size
     # l(b^) - l_p(b) <= kappa c / 2, kappa Kent's ratio and c the quantile of the ratio
-    drop = 0.5 * profile.kent * ratio_quantile(problem.n, problem.k, 1, alpha, restricted=model.restricted)
-    flat = np.array([[0.0, model.floor[0], t] for t in (0.9, 0.1)])
-    nothing = fisher_scoring(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value.max()
-    if nothing >= value - drop:
-        return -np.inf, np.inf
-    points, values = np.vstack([profile.points, profile.top]), np.append(profile.values, value)
-    ends = level_ends(points, values, (value, drop), partial(_climber, _copies(model, 2)))
-    low, high = (ends * profile.scaled.unit).tolist()
-    return low, high
+    drop = 0.5 * profile.kent * cut
+    flat = np.repeat([[0.0, model.floor[0], t] for t in (0.9, 0.1)], m, axis=0)
+    nothing = fisher_scoring(_copies(model, 2), flat, free=(False, False, True), tolerance=1e-9)[1].value
+    ends = np.tile([-np.inf, np.inf], (m, 1))
+    bounded = np.flatnonzero(nothing.reshape(2, m).max(axis=0) < profile.value - drop)
+    if bounded.size:
+        ends[bounded] = _bounded_ends(profile, drop, bounded)
+    return ends
+
+
+def _bounded_ends(profile: _Profile, drop: FloatArray, which: IntArray) -> FloatArray:
+    """Ends of the intervals of some data sets, which are bounded, shape (len(which), 2)."""
+    points = np.concatenate([profile.points[which], profile.top[which, None]], axis=1)
+    values = np.concatenate([profile.values[which], profile.value[which, None]], axis=1)
+    climber = partial(_climber, profile.model.take(np.repeat(which, 2)))
+    return level_ends(points, values, (profile.value[which], drop[which]), climber)
 
 
 def level_ends(
     points: FloatArray,
     values: FloatArray,
-    top: tuple[float, float],
+    top: tuple[FloatArray, FloatArray],
     climber: Callable[[FloatArray], Climb],
     settled: float = 1e-8,
 ) -> FloatArray:
-    """Ends of the set of slopes at which a profile likelihood is above a level.
+    """Ends of the sets of slopes at which profile likelihoods are above a level, shape (m, 2).
 
     Parameters
     ----------
-    points, values : ndarray, shapes (g, k) and (g,)
-        A rough profile, slopes in the first column, its top included, and the log likelihood there.
-    top : tuple of float
-        Log likelihood at the maximum, and the fall from there to the level.
+    points, values : ndarray, shapes (m, g, k) and (m, g)
+        A rough profile of each data set, slopes in the first column, its top included, and the log likelihood there.
+    top : tuple of ndarray, shape (m,)
+        Log likelihoods at the maxima, and the falls from there to the level.
     climber : callable
-        From where to start at both ends, shape (2, k), to the function that gives the profile at two slopes.
+        From where to start at both ends of each, shape (2m, k), to the function that gives the profile at 2m slopes.
     settled : float
         Difference of the root of the fall from that of the drop at which an end is found.
     """
     # Each end is between the outermost point of the grid inside the cut and the next one, or further out.
-    order = np.argsort(points[:, 0])
-    grid = points[order]
-    inside = np.flatnonzero(values[order] >= top[0] - top[1])[[0, -1]]
-    begin, side = grid[inside, 0], np.array([-1, 1])
-    beyond = np.clip(inside + side, 0, len(grid) - 1)
-    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[beyond, 0])
-    return _crossings(climber(grid[inside]), begin, end, top, settled)
+    rows, order = np.arange(len(points))[:, None], np.argsort(points[:, :, 0], axis=1)
+    grid, last = points[rows, order], points.shape[1] - 1
+    above = values[rows, order] >= (top[0] - top[1])[:, None]
+    inside, side = np.column_stack([above.argmax(axis=1), last - above[:, ::-1].argmax(axis=1)]), np.array([-1, 1])
+    beyond = np.clip(inside + side, 0, last)
+    begin = grid[rows, inside, 0]
+    end = np.where(beyond == inside, begin + side * (1 + np.abs(begin)), grid[rows, beyond, 0])
+    climb = climber(grid[rows, inside].reshape(-1, points.shape[2]))
+    tops = np.repeat(top[0], 2), np.repeat(top[1], 2)
+    return _crossings(climb, begin.ravel(), end.ravel(), tops, settled).reshape(-1, 2)
 
 
-def _climber(pair: Likelihood, start: FloatArray) -> Climb:
-    """Profile at two slopes, each maximum over the variances sought from the last."""
+def _climber(pairs: Likelihood, start: FloatArray) -> Climb:
+    """Profile at two slopes of each data set, each maximum over the variances sought from the last."""
     theta = start.copy()
 
     def climb(slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
         theta[:, 0] = slopes
-        theta[:], point = fisher_scoring(pair, theta, free=(False, True, True), steps=100, tolerance=1e-9)
+        theta[:], point = fisher_scoring(pairs, theta, free=(False, True, True), steps=100, tolerance=1e-9)
         return point.value, point.gradient[:, 0]
 
     return climb
 
 
 def _crossings(
-    climb: Climb, inside: FloatArray, outside: FloatArray, top: tuple[float, float], settled: float
+    climb: Climb, inside: FloatArray, outside: FloatArray, top: tuple[FloatArray, FloatArray], settled: float
 ) -> FloatArray:
-    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, both ends at once.
+    """Slopes at which the root of the fall, nearly linear in the slope, reaches that of the drop, all ends at once.
 
     The brackets are widened first where they do not hold a crossing, then narrowed by Newton's method, which needs no
     derivative but that of the likelihood at its inner maximum, and by halves where it would leave the bracket.
@@ -510,5 +547,5 @@ def _crossings(
     return np.asarray(point)
 
 
-def _copies(model: Likelihood, m: int) -> Likelihood:
-    return model.take(np.zeros(m, dtype=int))
+def _copies(model: Likelihood, times: int) -> Likelihood:
+    return model.take(np.tile(np.arange(model.size), times))

@@ -39,7 +39,6 @@ from wagegap.regression.link.problem import LinkProblem, without_deletions
 __all__ = [
     "CorrectedMoments",
     "MomentsFit",
-    "WeakSet",
     "corrected_moments",
     "estimate",
     "fit_weighted",
@@ -320,6 +319,12 @@ def fit_weighted(
 
 def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     """Weighted corrected moments as an estimator of the link."""
+    if options.jackknife_df is not None and options.jackknife_df < 1:
+        groups = problem.n if options.groups is None else len(np.unique(options.groups))
+        raise IdentificationError(
+            f"the jackknife leaves out one of {groups} groups at a time, and there are as many coefficients: cluster "
+            "on a finer column, or leave out controls."
+        )
     fit, j = fit_weighted(problem, groups=options.groups), problem.estimated[0]
     if fit.lost and not options.force:
         raise ReliabilityError(_about_lost(problem, fit, options.groups))
@@ -349,43 +354,9 @@ def _about_lost(problem: LinkProblem, fit: MomentsFit, groups: AnyArray | None) 
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WeakSet:
-    """Slopes that the weighted moments do not reject, however weak the premiums are.
-
-    Attributes
-    ----------
-    low, high : float
-        Its ends, infinite where there is none.
-    shape : str
-        "interval", "two rays" (up to `low` and from `high` on), or "whole line".
-    alpha : float
-        One minus the coverage.
-    """
-
-    low: float
-    high: float
-    shape: str
-    alpha: float
-
-    def holds(self, slope: float) -> bool:
-        """Whether a slope belongs to it.
-
-        >>> WeakSet(-1.0, 2.0, "two rays", 0.05).holds(0.0)
-        False
-        """
-        if self.shape == "two rays":
-            return bool(slope <= self.low or slope >= self.high)
-        return bool(self.low <= slope <= self.high)
-
-    def rays(self) -> tuple[tuple[float, float], ...]:
-        """The pieces it is made of, each from its lower to its upper end."""
-        if self.shape == "two rays":
-            return (-np.inf, self.low), (self.high, np.inf)
-        return ((self.low, self.high),)
-
-
-def weak_set(problem: LinkProblem, df: float, *, groups: AnyArray | None = None, alpha: float = 0.05) -> WeakSet:
+def weak_set(
+    problem: LinkProblem, df: float, *, groups: AnyArray | None = None, alpha: float = 0.05
+) -> tuple[float, float, str]:
     """Set of Fieller, and of Anderson and Rubin: slopes b0 at which the moment is not far from zero.
 
     Parameters
@@ -399,13 +370,19 @@ def weak_set(problem: LinkProblem, df: float, *, groups: AnyArray | None = None,
     alpha : float
         One minus the coverage.
 
+    Returns
+    -------
+    tuple
+        Its ends, and "interval", "two rays" (up to the first and from the second on) or "whole line".
+
     Examples
     --------
     >>> import numpy as np
     >>> p = np.linspace(0.0, 5.0, 20)
     >>> y = 2 * p + np.tile([0.1, -0.1], 10)
-    >>> found = weak_set(LinkProblem.build(y, np.column_stack([p, np.ones(20)]), v_x=np.full(20, 0.01)), 18.0)
-    >>> found.shape, found.holds(2.0)
+    >>> problem = LinkProblem.build(y, np.column_stack([p, np.ones(20)]), v_x=np.full(20, 0.01))
+    >>> low, high, shape = weak_set(problem, 18.0)
+    >>> shape, low < 2.0 < high
     ('interval', True)
     """
     moments = corrected_moments(problem, precision_weights(problem), groups)
@@ -420,6 +397,6 @@ def weak_set(problem: LinkProblem, df: float, *, groups: AnyArray | None = None,
     # a b0^2 - 2 b b0 + c <= 0
     root = b**2 - a * c
     if root < 0 or a == 0:
-        return WeakSet(-np.inf, np.inf, "whole line", alpha)
+        return -np.inf, np.inf, "whole line"
     ends = sorted(((b - np.sqrt(root)) / a, (b + np.sqrt(root)) / a))
-    return WeakSet(float(ends[0]), float(ends[1]), "interval" if a > 0 else "two rays", alpha)
+    return float(ends[0]), float(ends[1]), "interval" if a > 0 else "two rays"

@@ -199,8 +199,8 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alph
     change, change_low, change_high = np.clip([change, *changes], low - own, high - own).tolist()
     outside = bool(target < values.min() or target > values.max())
     return Prediction(
-        cells.names[i], target, float(values[i]), float(cells.p[i, 0]), rate, rate_low, rate_high, own, change, change_low, change_high,
-        outside, cells.known(1), alpha, link,
+        cells.names[i], target, float(values[i]), float(cells.p[i, 0]), rate, rate_low, rate_high, own,
+        change, change_low, change_high, outside, cells.known(1), alpha, link,
     )  # fmt: skip
 
 
