@@ -285,6 +285,7 @@ OTHERS = {
     "Outlier": lambda: made("Link").outlier("KOR"),
     "Pooled": lambda: made("Link").pool(),
     "Prediction": lambda: made("Link").predict(country="KOR", premium=0.1),
+    "Sensitivity": lambda: made("Link").sensitivity(std_errors=[0.01], correlations=0.0),
     "Swap": lambda: made("Link").swap(published()),
     "WeakSet": lambda: made("Link").weak_set(),
     "Source": lambda: wg.datasets.describe("read_income"),

@@ -389,6 +389,7 @@ _ARGUMENTS: dict[str, Given] = {
     "outlier": lambda rng: (["KOR"], maybe(rng, 0.3, alpha=0.1)),
     "p_value_at": _of(0.5),
     "predict": lambda rng: ([], {"country": "KOR", "premium": of(rng, 0.2, "USA")}),
+    "sensitivity": lambda rng: ([], {"std_errors": [0.1], "correlations": 0.0}),
     "prediction_interval": lambda rng: ([], maybe(rng, 0.5, at={"premium": 0.2})),
     "premium": _of("ai"),
     "save": _path("made.csv", "made.tex", "made.html", "made.md", "made.txt"),

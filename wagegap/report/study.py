@@ -40,6 +40,7 @@ from wagegap.panel.countries import country_name, hold_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link.fit import fit_link
+from wagegap.regression.link.questions.sensitivity import Sensitivity
 from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
@@ -270,7 +271,10 @@ def _link_parts(
     labels = {} if words is None else {"labels": {outcome: words}}
     options = {"data": data, "rng": seed, **labels, **without(entries, *LINK_TAKES)}
     fit = functools.partial(_link_part, formula=entries["formula"], rates=rates, options=options)
-    yield fit(name, f"Link, {label}", premiums=premiums)
+    part = fit(name, f"Link, {label}", premiums=premiums)
+    yield part
+    if entries.get("sensitivity"):
+        yield _sensitivity_part(name, f"Link, {label}: errors assumed", part.links[name])
     if entries.get("without_cross_block"):
         yield fit(f"{name}_no_cross", f"Link, {label}, cross block left out", premiums=premiums.without_units())
     left_out = countries("leave_out", entries.get("leave_out", []), f"[[links]] {name!r}")
@@ -322,6 +326,14 @@ def _link_part(
     alt = f"{title}: rates against premiums{' with 95 % error ellipses' if known else ''}, line and band; {cells}."
     figures = {f"link_{name}": (figure_of(add_title(plot_link(link), title)), alt)}
     return _Part([finding], {f"link_{name}": table(columns, title=title)}, figures, {name: link})
+
+
+def _sensitivity_part(name: str, label: str, link: Link) -> _Part:
+    """What errors that are assumed would make of a link's slope."""
+    answer: Sensitivity = _call(f"[[links]] {name!r}: sensitivity", link.sensitivity)
+    alt = f"{label}: slope and interval against the assumed standard error of a premium, with bounds."
+    figures = {f"link_{name}_sensitivity": (figure_of(add_title(answer.plot(), label)), alt)}
+    return _Part([Finding(label, answer.in_words())], {}, figures)
 
 
 def _caution_part(content: Mapping[str, Any], premiums: Mapping[str, Any]) -> _Part:

@@ -60,7 +60,7 @@ _DOORS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
 """What the sections of a kind are given to, and which entries they have besides its parameters."""
 
 LINK_NEEDS = ("name", "rates", "premiums", "formula")
-LINK_TAKES = (*LINK_NEEDS, "covariates", "max_std_error", "leave_out", "without_cross_block")
+LINK_TAKES = (*LINK_NEEDS, "covariates", "max_std_error", "leave_out", "without_cross_block", "sensitivity")
 FIT_TAKES = ("method", "cluster", "tau2", "test", "labels", "force")
 CAUTION_NEEDS = ("premiums", "flows", "year", "without")
 
@@ -252,13 +252,15 @@ def _check_links(content: Mapping[str, Any]) -> None:
         number = options.get("max_std_error", 1.0)
         if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
             raise StudyError(f"{where}: max_std_error = {_short(number)} must be a number above 0.")
-        flag = options.get("without_cross_block", False)
-        if not isinstance(flag, bool):
-            raise StudyError(f"{where}: without_cross_block = {_short(flag)} must be true or false.")
+        for name_of_flag in ("without_cross_block", "sensitivity"):
+            flag = options.get(name_of_flag, False)
+            if not isinstance(flag, bool):
+                raise StudyError(f"{where}: {name_of_flag} = {_short(flag)} must be true or false.")
         check_kinds(where, fit_link, without(options, *LINK_TAKES))
         left_out = countries("leave_out", options.get("leave_out", []), where)
         names += [name, *([f"{name}_no_cross"] if options.get("without_cross_block") else [])]
         names += [f"{name}_without"] if left_out else []
+        names += [f"{name}_sensitivity"] if options.get("sensitivity") else []
     _check_names("[[links]]", names)
 
 

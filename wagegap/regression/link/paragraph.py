@@ -119,6 +119,8 @@ def _about_errors(link: FittedLink) -> list[str]:
     if link.verdict is None:
         # Only unweighted moments are the naive slope over the reliability.
         share = ", the share to which sampling error shrinks the naive slope" if link.method == "eiv" else ""
+        if link.reliability < 0:
+            share = ", they spread less than their sampling errors alone would spread them"
         words = reliability_in_words(link.reliability)
         lines.append(f"Reliability of the premiums given the controls: {words}{share}.")
     if link.plain is not None:

@@ -23,6 +23,7 @@ from wagegap.regression.link.questions.one_step import OneStep, one_step
 from wagegap.regression.link.questions.outlier import Outlier, outlier
 from wagegap.regression.link.questions.pooling import Pooled, pool
 from wagegap.regression.link.questions.predict import Prediction, predict
+from wagegap.regression.link.questions.sensitivity import Sensitivity, sensitivity
 from wagegap.regression.link.questions.swap import Swap, swap
 from wagegap.regression.link.weak import WeakSet, weak_set_of
 
@@ -100,6 +101,10 @@ class Link(FittedLink):
     def one_step(self, workers: Any, **options: Any) -> OneStep:
         """Return the micro model beside the link."""
         return one_step(self, workers, **options)
+
+    def sensitivity(self, **options: Any) -> Sensitivity:
+        """Return what errors of the premiums, assumed or larger than known, would make of the slope."""
+        return sensitivity(self, **options)
 
     def pool(self, *, alpha: Alpha = 0.05) -> Pooled:
         """Return premiums and rates pooled under the link, for display."""
