@@ -81,7 +81,7 @@ class FewCountries(Answer):
         worst = self.influence.iloc[int(np.nanargmax(self.influence["change"].abs()))]
         counts = "; ".join(self._counted(slope, tests) for slope, tests in self.tests.groupby("slope", sort=False))
         return say(
-            "With {cells} and at {size} %, {counts}. Leaving out {worst} moves the slope by {change} standard errors, "
+            "With {cells} and at {size} %, {counts}; leaving out {worst} moves the slope by {change} standard errors, "
             "and only an association of {least} or more per {step} of premium would have been found {power} times in a "
             "hundred.",
             cells=self.cells.counted(), counts=counts, size=f"{100 * self.alpha:g}",
