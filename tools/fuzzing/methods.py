@@ -390,7 +390,7 @@ _ARGUMENTS: dict[str, Given] = {
     "map": lambda rng: ([np.eye(12)], {}),
     "draws": lambda rng: ([5], {"rng": 1}),
     "disagreement": lambda rng: ([], {"by": of(rng, "old", "gdp"), **maybe(rng, 0.3, alpha=0.1)}),
-    "moderate": lambda rng: (["old"], {"force": True}),
+    "moderate": lambda rng: ([of(rng, "old", ["old"])], {"force": True} | maybe(rng, 0.4, at={"old": 0.3})),
     "one_step": lambda rng: ([_micro()[0]], {"event": "abroad_next", "skill": "ai"}),
     "outlier": lambda rng: (["KOR"], maybe(rng, 0.3, alpha=0.1)),
     "p_value_at": _of(0.5),
