@@ -166,7 +166,8 @@ def _about_spread(link: FittedLink) -> list[str]:
     predicted = link.further_cell()
     if predicted and np.isfinite(predicted["prediction_low"]):
         where = " at the means of the regressors" if len(link.estimates.values) > 1 else ""
-        between = level_of(link.cells.units[0]).between(predicted["prediction_low"], predicted["prediction_high"])
+        scale = level_of(link.cells.units[0], observed=link.cells.y)
+        between = scale.between(predicted["prediction_low"], predicted["prediction_high"])
         lines.append(f"95 % prediction interval of a further cell's true rate{where}: {between}.")
     return lines + _boundaries(link)
 
