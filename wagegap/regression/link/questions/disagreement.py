@@ -149,8 +149,8 @@ class Disagreement(Answer):
             )
         else:
             template = (
-                ". They differ because {feature} ({p}, {picked} as the one picked of {n}): with that allowed the "
-                "likelihood's slope, for the same step, is {slope}."
+                ". They differ, in part at least, because {feature} ({p}, {picked} as the one picked of {n}): with "
+                "that allowed the likelihood's slope, for the same step, is {slope}."
             )
         return say(start + template, **parts)
 
@@ -193,12 +193,18 @@ class Disagreement(Answer):
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slope under each model, with its interval, per step of premium."""
         cells, scale = self.link.cells, slope_scale(self.link.cells)
-        frame = self.tidy().dropna(subset="estimate")
-        frame["model"] = ["likelihood", *frame["feature"].iloc[1:]]
+        frame = self.tidy()
+        features = (_FREE[_name(fit)] for fit in self.alone)
+        frame["model"] = ["likelihood", *features, "all of these", "weighted moments"]
+        frame = frame.dropna(subset="estimate")
         frame[["estimate", "conf_low", "conf_high"]] *= scale.factor
         unit = f" ({scale.unit})" if scale.unit else ""
         label = f"{cells.outcome_in_words}{unit} per {scale.step} of premium, {100 * (1 - self.alpha):g} % intervals"
         return draw_slopes(frame, "model", ax, height=2.6, label=label)
+
+
+_FREE = {"premiums": "spread of premiums free", "rates": "spread of rates free", "tails": "heavy tails"}
+"""Features as labels of a figure."""
 
 
 def _name(fit: FlexibleFit) -> str:
@@ -241,11 +247,11 @@ def disagreement(
     Examples
     --------
     >>> import wagegap as wg
-    >>> net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("kaggle")
-    >>> link = wg.fit_link("net_migration ~ premium", net, premiums, method="moments")
+    >>> stem = wg.datasets.stem_graduates()
+    >>> link = wg.fit_link("outside ~ premium", stem.select(term="outside"), stem.select(term="premium"), method="ml")
     >>> answer = disagreement(link)
-    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik
-    (3, True)
+    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik, answer.shown
+    (3, True, ())
     """
     link.check_premium("disagreement", single=True, linear=True)
     if not link.cells.known(1):
