@@ -78,14 +78,17 @@ class FewCountries(Answer):
     def in_words(self) -> str:
         """Say what the tests agree on, those of one slope together, and what they could have found."""
         scale = slope_scale(self.cells)
-        worst = self.influence.iloc[int(np.nanargmax(self.influence["change"].abs()))]
+        in_errors = self.influence["change"].abs()
+        worst = self.influence.iloc[int(np.argmax(in_errors.fillna(-1.0)))]
+        known = in_errors.notna().any()
         counts = "; ".join(self._counted(slope, tests) for slope, tests in self.tests.groupby("slope", sort=False))
         return say(
-            "With {cells} and at {size} %, {counts}; leaving out {worst} moves the slope by {change} standard errors, "
-            "and only an association of {least} or more per {step} of premium would have been found {power} times in a "
+            "With {cells} and at {size} %, {counts}; leaving out {worst} {moves}, and "
+            "only an association of {least} or more per {step} of premium would have been found {power} times in a "
             "hundred.",
             cells=self.cells.counted(), counts=counts, size=f"{100 * self.alpha:g}",
-            worst=self.cells.name_of(worst["cell"]), change=f"{abs(worst['change']):.1f}",
+            worst=self.cells.name_of(worst["cell"]) if known else f"any {self.cells.noun}",
+            moves=f"moves the slope by {in_errors.max():.1f} standard errors" if known else "leaves none",
             least=scale.level(abs(self.detectable)), step=scale.step, power=f"{100 * self.power:g}",
         )  # fmt: skip
 

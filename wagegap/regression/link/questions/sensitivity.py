@@ -172,14 +172,16 @@ class Sensitivity(Answer):
             return ""
         where = "between" if self.bounds[0] <= self.link.slope <= self.bounds[1] else "outside"
         slope = slope_scale(self.link.cells).slope(self.link.slope)
-        return say(" The corrected slope, {slope}, lies {where} these bounds.", slope=slope, where=where)
+        return say(
+            " The corrected slope, for the same step {slope}, lies {where} these bounds.", slope=slope, where=where
+        )
 
     def _tipping_in_words(self) -> str:
         """Countries whose premium alone turns the sign within the range of premiums."""
         near = self.tipping[self.tipping["within"]].sort_values("distance", key=np.abs)
         if near.empty:
             return f"no {self.link.cells.noun}'s premium, alone and within the range of the others, would turn its sign"
-        level, cells = level_of(self.link.cells.units[1], of="premium"), self.link.cells
+        level, cells = level_of(self.link.cells.units[1], "premium", observed=self.link.cells.p[:, 0]), self.link.cells
         said = [
             say("{name}'s were {tipping} instead of {premium}", name=cells.name_of(str(row["cell"])),
                 tipping=level.level(float(row["tipping"])), premium=level.level(float(row["premium"])).bare_copy())

@@ -38,9 +38,11 @@ ALIKE = {"percentage points": "per cent", "logs": "log"}
 """Units with the same factor: a level and its change."""
 STEP = re.compile(rf"({NUMBER}) ({UNIT}|units) (?:more|of) premium")
 PREMIUM = re.compile(
-    rf"premium (?:were|is|at|of) (?:{NUMBER})(?: ({UNIT}))?(?: instead of (?:{NUMBER})(?: ({UNIT}))?)?"
+    rf"(?:premium (?:is|at|of)|(?:premium|'s) were|estimated at) (?:{NUMBER})(?: ({UNIT}))?"
+    rf"(?: instead of (?:{NUMBER})(?: ({UNIT}))?)?"
     rf"|[Pp]remiums (?:differ by|of|from)[^.:;]*?(?:{NUMBER}) ({UNIT})(?: by \w+ and (?:{NUMBER}) ({UNIT}))?"
 )
+SLOPE = re.compile(rf"(?:\b[Ss]lopes?\b|\bgo with\b).*(?:{NUMBER}) (?:{UNIT})")
 WITH_UNIT = re.compile(rf"({NUMBER}) ({UNIT})")
 ENDS_WITH_UNIT = re.compile(rf"({NUMBER}) (?:to|and) ({NUMBER}) ({UNIT})")
 PERCENT = re.compile(r"([+-]?\d[\d,]*\.?\d*) %(?! (?:less|more|higher|lower))")
@@ -70,7 +72,7 @@ def faults_of(sentence: Sentence) -> list[str]:
     left = PREMIUM.sub("PREMIUM", left)
     stated = WITH_UNIT.findall(left)
     faults += _mixed({unit for _, unit in stated})
-    if stated and re.search(r"\b[Ss]lopes?\b|\bgo with\b", left) and "STEP" not in left and "same step" not in left:
+    if SLOPE.search(left) and "STEP" not in left and "same step" not in left:
         faults.append("a slope without its step")
     for number in PERCENT.findall(left):
         if not 0 <= _value(number) <= 100:
@@ -166,7 +168,7 @@ def asked(link: wg.Link, design: Design, premiums: wg.Estimates, covariates: pd.
     by = PREMIUM_UNITS[design.unit]
     questions = {
         "few_countries": dict(reps=49), "predict": dict(country="KOR" if design.n > 15 else "AUT", premium=0.4 * by),
-        "outlier": dict(country="BEL"), "pool": {}, "moderate": dict(trait="age", data=covariates),
+        "outlier": dict(country="BEL"), "pool": {}, "sensitivity": {}, "moderate": dict(trait="age", data=covariates),
         "swap": dict(premiums=premiums.map(np.eye(design.n) * 0.9), names=("one", "the other")),
     }  # fmt: skip
     if design.seed % 10 == 0:
@@ -190,7 +192,7 @@ def said(design: Design) -> list[str]:
     texts = [_premiums_in_words(premiums, ["AUT"]), _rates_in_words(rates, ["AUT"])]
     six, rows = rates.labels["iso3"].isin(CODES[:6]).to_numpy(), premiums.labels["iso3"].isin(CODES[:6]).to_numpy()
     years = pd.DataFrame({"iso3": rates.labels["iso3"], "net": rates.values})[six]
-    flows = pd.concat([years.assign(year=2018), years.assign(year=2019, net=years["net"] ** 2)])
+    flows = pd.concat([years.assign(year=2018), years.assign(year=2019, net=years["net"].to_numpy()[::-1])])
     texts.append(examine(premiums.select(rows), flows, year=2019, without="AUT", label="Pay").in_words())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WagegapWarning)
@@ -219,7 +221,7 @@ def test_fifty_simulated_studies_say_every_sentence_on_one_scale(start):
     for design in fifty()[start : start + 10]:
         texts = said(design)
         counted += sum(len(sentences_of(text)) for text in texts)
-        found = check(texts, of_shares=design.rate_unit == "share" and not design.net)
+        found = check(texts, of_shares=design.rate_unit in ("share", "per cent") and not design.net)
         faults += [f"{design}: {fault}" for fault in found]
     assert not faults, "\n".join(faults)
     assert counted > 10 * 8
@@ -313,8 +315,8 @@ def formatted(function: ast.AST) -> list[int]:
     lines = []
     for node in ast.walk(function):
         if isinstance(node, ast.FormattedValue) and isinstance(node.format_spec, ast.JoinedStr):
-            spec = ast.unparse(node.format_spec).strip("f'\"")
-            if re.fullmatch(r"\+?,?(?:\.\d+)?[fg]", spec) and not _unitless(node.value):
+            spec = "".join(str(part.value) for part in node.format_spec.values if isinstance(part, ast.Constant))
+            if re.fullmatch(r"\+?(?:\.\d+)[fg]", spec) and not _unitless(node.value):
                 lines.append(node.lineno)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("format_number", "format_estimate", "round"):
             lines.append(node.lineno)
@@ -322,9 +324,10 @@ def formatted(function: ast.AST) -> list[int]:
 
 
 def _unitless(value: ast.AST) -> bool:
-    """Whether an expression is, by its name or its factor of 100, a share, a p-value, a correlation or a statistic."""
+    """Whether an expression is, by its name or factor, no slope, premium, rate or change of them."""
     written = ast.unparse(value)
-    return written.startswith("100 * ") or bool(re.search(r"p_|correlation|reliability|statistic|least|share", written))
+    has_unit = re.search(r"slope|premium|rate\b|estimate|error\b|change|difference|factor|low\b|high\b|^b$", written)
+    return written.startswith(("100 * ", "abs(change)")) or not has_unit
 
 
 def words_of(path: Path) -> list[ast.FunctionDef]:
