@@ -280,7 +280,6 @@ OTHERS = {
     "Detail": lambda: made("Decomposition").detail("explained"),
     "TestResult": lambda: published().test("KOR = USA"),
     "FewCountries": lambda: made("Link").few_countries(reps=9),
-    "Disagreement": lambda: made("Link").disagreement(by="gdp", data=covariates()),
     "Moderation": lambda: made("Link").moderate("gdp", data=covariates()),
     "Outlier": lambda: made("Link").outlier("KOR"),
     "Pooled": lambda: made("Link").pool(),

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from wagegap._typing import FloatArray
+from wagegap._display.sentences import Scale
+from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import FormulaError, UnitError, UnitWarning, did_you_mean, listing, warn
 from wagegap.estimation.grammar import Call, Chain, Constant, Name, Node, Unary, parse_side, written
 
@@ -25,6 +26,8 @@ __all__ = [
     "check_share",
     "check_unit",
     "conversion",
+    "level_of",
+    "scale_of",
     "settle_log_points",
     "spoken_change",
     "spoken_level",
@@ -244,6 +247,26 @@ def spoken_change(unit: str) -> tuple[float, str]:
     """
     factor, words = spoken_level(unit)
     return factor, "percentage points" if words == "per cent" else words
+
+
+def scale_of(unit: str, of: str = "") -> Scale:
+    """Scale of a change: shares in percentage points, logs in log points; `of` says what changes, such as a premium.
+
+    >>> scale_of("share").signed(0.012), scale_of("log").signed(-0.1)
+    ('+1.20 percentage points', '-10.0 log points')
+    """
+    return Scale(*spoken_change(unit), of=of)
+
+
+def level_of(unit: str, of: str = "", *, observed: AnyArray | None = None) -> Scale:
+    """Scale of a level: shares in per cent, within 0 and 100 unless those observed are not, as net rates are not.
+
+    >>> import numpy as np
+    >>> level_of("share").said(-0.02), level_of("share", observed=np.array([-0.02, 0.4])).said(-0.02)
+    ('0 per cent', '-2.00 per cent')
+    """
+    shares = observed is None or bool(((observed >= 0) & (observed <= 1) | np.isnan(observed)).all())
+    return Scale(*spoken_level(unit), of=of, bounds=(0.0, 100.0) if unit == "share" and shares else None)
 
 
 def step_of(unit: str) -> tuple[float, str]:

@@ -10,7 +10,7 @@ import functools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,7 +20,8 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.axes import figure_of
-from wagegap._display.numbers import format_number, spaced
+from wagegap._display.numbers import spaced
+from wagegap._display.sentences import Quantity, Scale, say
 from wagegap._display.spec import plain
 from wagegap._progress import track
 from wagegap.errors import (
@@ -35,7 +36,7 @@ from wagegap.errors import (
 from wagegap.estimation.cross_products import CrossProducts
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import unit_in_heading
+from wagegap.estimation.units import level_of
 from wagegap.panel.countries import country_name, hold_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
@@ -203,9 +204,7 @@ def _rates_part(name: str, label: str, result: Any, watch: list[str]) -> _Part:
     estimates = _estimates(result)
     findings = []
     for about, part in _by_term(estimates, label):
-        low, high = (format_number(float(end)) for end in (part.values.min(), part.values.max()))
-        text = f"{len(part.values)} rates from {low} to {high}{unit_in_heading(part.unit)}{_watched(part, watch)}."
-        findings.append(Finding(about, text))
+        findings.append(Finding(about, _rates_in_words(part, watch)))
     return _shown(f"rates_{name}", label, result, findings, watch)
 
 
@@ -363,21 +362,31 @@ def _estimates(result: Any) -> Estimates:
 
 def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     """Mean and spread by random effects, and the countries watched."""
-    cells, watched = _counted(len(estimates.values), estimates.by), _watched(estimates, watch)
+    # differences, whatever their unit: no bounds
+    scale, cells = replace(level_of(estimates.unit), bounds=None), _counted(len(estimates.values), estimates.by)
+    watched, numbers = _watched(estimates, watch, scale)
     unknown = int(estimates.bse.isna().sum())
     if unknown:
         of = "" if unknown == len(estimates.values) else f" of {unknown}"
-        unit = "" if estimates.unit == "none" else f" in {estimates.unit}"
-        return f"{cells}{unit}, standard errors{of} unknown{watched}."
+        return say(f"{{cells}}, standard errors{of} unknown{watched}.", cells=cells, **numbers)
     if len(estimates.values) < 2:
-        return f"{cells}: {format_number(float(estimates.values[0]))}{_unit(estimates)}{watched}."
+        return say(f"{{cells}}: {{mean}}{watched}.", cells=cells, mean=scale.level(estimates.values[0]), **numbers)
     pooled = fit_link(f"{estimates.labels['term'].iloc[0]} ~ 1", estimates, None, method="meta")
-    figures = (pooled.params.iloc[0], pooled.bse.iloc[0], np.sqrt(pooled.tau2 or 0.0), estimates.bse.median())
-    mean, error, tau, typical = (format_number(float(figure)) for figure in figures)
-    return (
-        f"{cells}, mean {mean} ({error}){_unit(estimates)}; true premiums differ by a standard deviation of "
-        f"{tau}, against a median standard error of {typical}{watched}."
-    )
+    return say(
+        "{cells}, mean {mean} ({error}); true premiums differ by a standard deviation of {tau}, against "
+        f"a median standard error of {{typical}}{watched}.",
+        cells=cells, mean=scale.level(pooled.params.iloc[0]), error=scale.size(pooled.bse.iloc[0]),
+        tau=scale.size(np.sqrt(pooled.tau2 or 0.0)), typical=scale.size(estimates.bse.median()), **numbers,
+    )  # fmt: skip
+
+
+def _rates_in_words(estimates: Estimates, watch: list[str]) -> str:
+    """How many rates there are, from the lowest to the highest, and the countries watched."""
+    values = estimates.values
+    scale = level_of(estimates.unit, observed=values)
+    watched, numbers = _watched(estimates, watch, scale)
+    ends = scale.interval(values.min(), values.max(), levels=True, bare=False)
+    return say(f"{{n}} rates from {{ends}}{watched}.", n=len(values), ends=ends, **numbers)
 
 
 def _counted(n: int, keys: Sequence[str]) -> str:
@@ -392,23 +401,20 @@ def _counted(n: int, keys: Sequence[str]) -> str:
     return f"{n} {'cell' if n == 1 else 'cells'}{f' by {by}' if by else ''}"
 
 
-def _unit(estimates: Estimates) -> str:
-    """The unit as it follows a number."""
-    return "" if estimates.unit == "none" else f" {estimates.unit}"
-
-
-def _watched(estimates: Estimates, watch: list[str]) -> str:
-    """Values of the countries watched, as the end of a sentence."""
+def _watched(estimates: Estimates, watch: list[str], scale: Scale) -> tuple[str, dict[str, Quantity | str]]:
+    """Values of the countries watched, as the end of a template, and its fields."""
     key = _country_key(estimates) if watch else None
     if key is None:
-        return ""
-    errors = ["error unknown" if np.isnan(error) else format_number(error) for error in estimates.bse]
-    stated = [
-        f"{country_name(iso3)} {format_number(float(estimates.values[i]))} ({errors[i]})"
-        for iso3 in watch
-        for i in np.flatnonzero(estimates.labels[key] == iso3)
-    ]
-    return f"; {', '.join(stated) or 'the countries watched are not among them'}"
+        return "", {}
+    rows = [i for iso3 in watch for i in np.flatnonzero(estimates.labels[key] == iso3).tolist()]
+    stated, numbers = [], dict[str, Quantity | str]()
+    for i in rows:
+        stated.append(f"{{country_{i}}} {{value_{i}}} ({{error_{i}}})")
+        error = float(estimates.bse.iloc[i])
+        numbers[f"country_{i}"] = country_name(estimates.labels[key].iloc[i])
+        numbers[f"value_{i}"] = scale.level(estimates.values[i])
+        numbers[f"error_{i}"] = "error unknown" if np.isnan(error) else scale.size(error)
+    return f"; {', '.join(stated) or 'the countries watched are not among them'}", numbers
 
 
 # calls of sections ---------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from wagegap._display.sentences import say
 from wagegap._typing import BoolArray, ColumnName, ColumnNames, Condition, FloatArray, Formula, SmallSample, WeightKind
 from wagegap.decomposition.columns import Detail, Reference, Report
 from wagegap.decomposition.groups import Comparison, GroupedSample, GroupRows, GroupsLike, group_samples
@@ -45,6 +46,7 @@ from wagegap.estimation.formula import FormulaParts, design_matrix, required_col
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.likelihood.heckman import fit_two_step
 from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import scale_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, with_weights
 
@@ -303,6 +305,7 @@ def _observed_gaps(grouped: GroupedSample, observed: BoolArray) -> list[str]:
     notes = []
     for c in grouped.comparisons[:_NOTES_AT_MOST]:
         first, second = (np.average(side.y, weights=side.weights * observed[side.rows]) for side in grouped.sides(c))
-        notes.append(f"Gap of those who are paid, {c.direction}: {first - second:.4g}.")
+        gap = scale_of(grouped.design.unit).change(first - second)
+        notes.append(say("Gap of those who are paid, {direction}: {gap}.", direction=c.direction, gap=gap))
     more = len(grouped.comparisons) - len(notes)
     return [*notes, f"{more} more."] if more else notes

@@ -34,7 +34,7 @@ from wagegap.estimation.cellwise import fit_named
 from wagegap.estimation.covariance.sources import ScoreSource
 from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.likelihood.simex import GRID, extrapolate, extrapolation_slopes, paired_draws
-from wagegap.estimation.reliability import WARNED_BELOW, reliability_of_rows
+from wagegap.estimation.reliability import WARNED_BELOW, reliability_in_words, reliability_of_rows
 from wagegap.regression.exits.hazards import HazardFit, HazardTask, fit_hazard
 from wagegap.regression.exits.person_periods import mentions
 
@@ -67,7 +67,7 @@ def reliability_notes(task: HazardTask, premiums: Mapping[str, Estimates], *, co
         if not np.isfinite(premium.covariance).all():
             continue
         share, where = _lowest(task, premium, name)
-        said = "below 0" if share < 0 else f"{share:.2f}"
+        said = reliability_in_words(share)
         notes.append(f"Reliability of {name!r} among these rows: {said}{where}.")
         if share < WARNED_BELOW:
             low.append(f"{name!r} {said}{where}")

@@ -29,6 +29,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
+from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, BoolArray, ColumnName, Condition
 from wagegap.errors import (
     CovarianceWarning,
@@ -50,6 +51,7 @@ from wagegap.estimation.formula import required_columns
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import scale_of
 from wagegap.panel.events import known_numbers
 from wagegap.panel.panel import as_panel
 from wagegap.panel.rows import domain_of
@@ -175,7 +177,11 @@ def grogger_hanson(  # noqa: PLR0913
     estimates = join_estimates(*_fits(frame, columns, costs, origin, parsed), title="Scale, selection and sorting")
     # mean of (W_1d - W_2d) - (W_1o - W_2o)
     gap = {wages: float(_equation(frame, columns, "selection", wages)["wage_gap"].mean()) for wages in _WAGES}
-    notes = tuple(f"Mean gap of gaps, {wages} wages: {value:.3f}." for wages, value in gap.items())
+    units = {"linear": "none", "log": "log"}
+    notes = tuple(
+        say("Mean gap of gaps, {wages} wages: {gap}.", wages=wages, gap=scale_of(units[wages]).change(value))
+        for wages, value in gap.items()
+    )
     return GroggerHanson(replace(estimates, ledger=ledger, notes=notes), (movers[0], movers[1]), gap)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from wagegap._display.sentences import say
 from wagegap._typing import BoolArray, CodeArray, FloatArray, Singletons
 from wagegap.errors import (
     DataError,
@@ -26,6 +27,7 @@ from wagegap.estimation.formula import FormulaParts, design_matrix, split_formul
 from wagegap.estimation.identification import check_identified, partial_out
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.periods import order_periods
+from wagegap.estimation.units import scale_of
 from wagegap.panel.events import column_of
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
@@ -152,10 +154,12 @@ def changed_rows(rows: Rows, model: str, unit: str | None, period: str | None) -
     else:
         components = variance_components(design.y, design.x, codes)
         changed = quasi_demeaned(columns, codes, components)
-        note = (
-            f"Random effects of {units} with standard deviation {np.sqrt(components.unit):.4g}, of rows "
-            f"{np.sqrt(components.row):.4g} (Swamy and Arora), taken as known."
-        )
+        scale = scale_of(design.unit)
+        note = say(
+            "Random effects of {units} with standard deviation {of_units}, of rows {of_rows} (Swamy and Arora), taken "
+            "as known.", units=units, of_units=scale.level(np.sqrt(components.unit)),
+            of_rows=scale.level(np.sqrt(components.row)),
+        )  # fmt: skip
     return rows.with_design(y=changed[:, 0], x=changed[:, 1:]), (note,)
 
 

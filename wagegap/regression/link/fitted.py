@@ -24,7 +24,7 @@ from wagegap.errors import DataError, IdentificationError, OptionError, did_you_
 from wagegap.estimation.column_types import given_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import spoken_change, spoken_level, step_of
+from wagegap.estimation.units import level_of, scale_of, step_of
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import LinkFit
 from wagegap.regression.link.estimators.exact import lies_on_line
@@ -472,16 +472,6 @@ def one_row(answer: Any, *left_out: str) -> pd.DataFrame:
     """Put the attributes of an answer in a frame of one row, some of them left out."""
     names = [field.name for field in fields(answer) if field.name not in left_out]
     return pd.DataFrame([{name: getattr(answer, name) for name in names}])
-
-
-def scale_of(unit: str, of: str = "") -> Scale:
-    """Scale of a change: shares in percentage points, logs in log points; `of` says what changes, such as a premium."""
-    return Scale(*spoken_change(unit), of=of)
-
-
-def level_of(unit: str, of: str = "") -> Scale:
-    """Scale of a level: shares in per cent, within 0 and 100."""
-    return Scale(*spoken_level(unit), of=of, bounds=(0.0, 100.0) if unit == "share" else None)
 
 
 def level_of_rates(cells: LinkCells) -> Scale:

@@ -286,16 +286,18 @@ def _copies(model: Varying, tails: FloatArray) -> Varying:
 
 
 def _profile(model: Varying, tails: FloatArray) -> _Profile:
-    growths = np.unique(_GROWTHS * (model.most > 0), axis=0)
+    # Where rows are correlated a point costs the cube of their number: fewer of them
+    few = isinstance(model, VaryingDense)
+    slopes, growths = _SLOPES[:: 3 if few else 1], np.unique(_GROWTHS[: 4 if few else 5] * (model.most > 0), axis=0)
     g = len(growths)
     start = np.column_stack([
-        np.repeat(_SLOPES, g), np.tile(_VARIANCES, (g * len(_SLOPES), 1)), np.tile(growths, (len(_SLOPES), 1)),
+        np.repeat(slopes, g), np.tile(_VARIANCES, (g * len(slopes), 1)), np.tile(growths, (len(slopes), 1)),
     ])  # fmt: skip
     theta, point = fisher_scoring(
         _copies(model, np.zeros(len(start))), start, free=(False, True, True, True, True), steps=12, tolerance=1e-3
     )
     values = point.value.reshape(-1, g)
-    points = theta.reshape(-1, g, 5)[np.arange(len(_SLOPES)), values.argmax(axis=1)]
+    points = theta.reshape(-1, g, 5)[np.arange(len(slopes)), values.argmax(axis=1)]
     # From the three highest points of all, each with every tail; without features as near as rounding allows
     tolerance = 1e-9 if model.most.any() or len(tails) > 1 else 1e-18
     first = theta[np.argsort(-point.value)[:3]]

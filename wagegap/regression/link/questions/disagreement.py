@@ -145,12 +145,12 @@ class Disagreement(Answer):
         elif self.nearest is None:
             template = (
                 ". The data show that {feature} ({p}, {picked} as the one picked of {n}), but with that allowed the "
-                "likelihood's slope is {slope}, which is no nearer to the moments."
+                "likelihood's slope, for the same step, is {slope}, which is no nearer to the moments."
             )
         else:
             template = (
                 ". They differ, in part at least, because {feature} ({p}, {picked} as the one picked of {n}): with "
-                "that allowed the likelihood's slope is {slope}."
+                "that allowed the likelihood's slope, for the same step, is {slope}."
             )
         return say(start + template, **parts)
 
@@ -247,11 +247,13 @@ def disagreement(
     Examples
     --------
     >>> import wagegap as wg
-    >>> stem = wg.datasets.stem_graduates()
-    >>> link = wg.fit_link("outside ~ premium", stem.select(term="outside"), stem.select(term="premium"), method="ml")
-    >>> answer = disagreement(link)
-    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik, answer.shown
-    (3, True, ())
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"iso3": [f"C{i}" for i in range(30)], "b": rng.normal(0, 0.3, 30)})
+    >>> frame = frame.assign(se=np.linspace(0.02, 0.1, 30), rate=0.2 - 0.5 * frame["b"] + rng.normal(0, 0.05, 30))
+    >>> rates = wg.Estimates.from_table(frame, estimate="rate", std_error=None, term="leaving")
+    >>> answer = disagreement(wg.fit_link("leaving ~ premium", rates, wg.Estimates.from_table(frame)))
+    >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik
+    (3, True)
     """
     link.check_premium("disagreement", single=True, linear=True)
     if not link.cells.known(1):
