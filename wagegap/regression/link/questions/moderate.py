@@ -30,7 +30,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._display.sentences import say
+from wagegap._display.sentences import Scale, say
 from wagegap._typing import Alpha, AxesLike, FloatArray, FrameLike
 from wagegap.errors import OptionError, ReliabilityError, did_you_mean, listing
 from wagegap.estimation.carriers import as_pandas
@@ -188,7 +188,7 @@ class Moderation(Answer):
 
     def _effect_in_words(self, effect: TraitEffect) -> str:
         cells = self.link.cells
-        scale = slope_scale(cells)
+        scale, of_trait = slope_scale(cells), Scale(1.0, "", of=effect.trait)
         settled = (
             "these data do not say whether the association differs"
             if not (effect.low > 0 or effect.high < 0)
@@ -198,8 +198,8 @@ class Moderation(Answer):
             "Per {step} of premium, {outcome} differs by {lower} where {trait} is {at_lower} and by {upper} where it "
             "is {at_upper}; the difference is {difference} ({percent} % interval {interval}, {counted}): {settled}.",
             step=scale.step, outcome=cells.outcome_in_words, lower=scale.slope(effect.slopes[0]), trait=effect.trait,
-            at_lower=f"{effect.quartiles[0]:.3g}", upper=scale.slope(effect.slopes[1]),
-            at_upper=f"{effect.quartiles[1]:.3g}",
+            at_lower=of_trait.level(effect.quartiles[0]), upper=scale.slope(effect.slopes[1]),
+            at_upper=of_trait.level(effect.quartiles[1]),
             difference=scale.slope(effect.difference), percent=f"{100 * (1 - self.alpha):g}",
             interval=scale.interval(effect.low, effect.high), counted=cells.counted(), settled=settled,
         )  # fmt: skip
@@ -207,7 +207,10 @@ class Moderation(Answer):
     def _projection_in_words(self, row: Mapping[Any, Any]) -> str:
         cells = self.link.cells
         scale, level = slope_scale(cells), level_of_rates(cells)
-        where = " and ".join(f"{effect.trait} is {row[effect.trait]:.3g}" for effect in self.effects)
+        names = [effect.trait for effect in self.effects]
+        where = " and ".join(
+            say("{name} is {value}", name=name, value=Scale(1.0, "", of=name).level(row[name])) for name in names
+        )
         slope = say(
             "Where {where}{far}, {step} more premium go with {slope} of {outcome} ({percent} % interval {interval})",
             where=where if row["cell"] is None else f"{where} ({cells.name_of(str(row['cell']))})",

@@ -103,7 +103,7 @@ class Outlier(Answer):
             f"From the {{others}} one would expect {{country}}'s {{outcome}} {where}{{both}}; it is {{rate}}, {{said}} "
             "(p = {p} if the {noun} was named in advance, {picked} if it was picked for looking odd).",
             others=cells.counted(cells.n - 1, "other"), country=cells.name_of(self.country),
-            outcome=cells.outcome_in_words, low=level.level(self.low).bare_copy(),
+            outcome=cells.outcome_in_words.removeprefix("the "), low=level.level(self.low).bare_copy(),
             high=level.level(self.high).bare_copy(),
             both="" if self.link.settled else " (moments and likelihood together)", rate=level.level(self.rate),
             said=said, p=f"{self.p_value:.2f}", noun=cells.noun, picked=f"{self.p_if_picked:.2f}",

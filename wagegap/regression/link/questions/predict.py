@@ -97,10 +97,7 @@ class Prediction(Answer):
         elif settled:
             change = "would change by {change} ({percent} % interval {ends}): {known}"
         else:
-            change = (
-                "would change by anything from {ends} (both {percent} % intervals together, for the slope is not "
-                "settled): {known}"
-            )
+            change = "would change by anything from {ends} (both {percent} % intervals together: not settled): {known}"
         shrunken = "" if self.own_premium == self.estimated else " (estimated at {estimated}, part of it noise)"
         sure = np.sign(self.change_low) * np.sign(self.change_high) > 0
         return say(
@@ -108,7 +105,8 @@ class Prediction(Answer):
             f"{{own}}{shrunken}, its {{outcome}} {change}.",
             cells=cells.counted(), country=cells.name_of(self.country), supposed=premium.level(self.premium),
             own=premium.level(self.own_premium), estimated=premium.level(self.estimated),
-            outcome=cells.outcome_in_words, change=rate.change(self.change), percent=f"{100 * (1 - self.alpha):g}",
+            outcome=cells.outcome_in_words.removeprefix("the "), change=rate.change(self.change),
+            percent=f"{100 * (1 - self.alpha):g}",
             ends=rate.interval(self.change_low, self.change_high, bare=settled),
             known="its direction is settled" if sure else "the data do not say whether it would rise or fall",
         )  # fmt: skip
