@@ -41,7 +41,7 @@ from wagegap.panel.countries import country_name, hold_countries
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link.fit import fit_link
-from wagegap.regression.link.questions.sensitivity import Sensitivity
+from wagegap.regression.link.questions.sensitivity import Sensitivity, sensitivity
 from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
@@ -329,7 +329,7 @@ def _link_part(
 
 def _sensitivity_part(name: str, label: str, link: Link) -> _Part:
     """What errors that are assumed would make of a link's slope."""
-    answer: Sensitivity = _call(f"[[links]] {name!r}: sensitivity", link.sensitivity)
+    answer: Sensitivity = _call(f"[[links]] {name!r}: sensitivity", sensitivity, link)
     alt = f"{label}: slope and interval against the assumed standard error of a premium, with bounds."
     figures = {f"link_{name}_sensitivity": (figure_of(add_title(answer.plot(), label)), alt)}
     return _Part([Finding(label, answer.in_words())], {}, figures)

@@ -114,11 +114,27 @@ def test_units_and_order_do_not_matter():
 def test_known_errors_are_taken_at_multiples_and_refusals_stay():
     net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("stack_overflow")
     link = wg.fit_link("net_migration ~ premium", net, premiums)
-    curve = link.sensitivity(correlations=0).curve.set_index("times")
+    curve = link.sensitivity().curve.set_index("times")
+    assert curve["correlation"].isna().all()
+    assert curve.loc[0.0, "reliability"] == 1.0
     assert curve.index.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert curve["refused"].tolist() == [False, False, False, True, True]
     np.testing.assert_allclose(curve.loc[1.0, ["conf_low", "conf_high"]].astype(float), link.slope_interval())
     assert curve.loc[1.0, "rule"] == "not settled"
+
+
+def test_errors_that_cells_share_may_be_related_to_those_of_the_rates():
+    """A cross block r V_pp^(1/2) V_yy^(1/2) is a covariance where r times the standard errors is none."""
+    rng, n = np.random.default_rng(8), 12
+    names, true = [f"C{i:02d}" for i in range(n)], rng.normal(size=n)
+    v = 0.05 * (0.1 * np.eye(n) + 0.9)
+    p, y = true + 0.2 * rng.normal(size=n), true + 0.3 * rng.normal(size=n)
+    premium = wg.Estimates.from_table(pd.DataFrame({"cell": names, "b": p}), by=["cell"], term="premium", vcov=v)
+    rate = wg.Estimates.from_table(pd.DataFrame({"cell": names, "b": y, "se": 0.2}), by=["cell"], term="r")
+    curve = wg.fit_link("r ~ premium", rate, premium).sensitivity(correlations=0.5).curve
+    assert not curve["refused"].any()
+    said = wg.fit_link("r ~ premium", rate, premium).sensitivity().in_words()
+    assert "these bounds" in said
 
 
 def test_the_sentence_has_one_scale_and_says_who_turns_the_sign(answer):

@@ -369,6 +369,8 @@ def power(  # noqa: PLR0913
     )
     assumed = _assumed(stated, pilot, pilot_workers, skilled=skilled, pay_sd=pay_sd, uneven=uneven)
     goal = Goal(slope or 0.0, 0.8 if power is None else power, width, alpha)
+    if goal.power <= alpha:
+        raise OptionError(f"power={goal.power:g} must be above alpha={alpha:g}, which a slope of zero has already.")
     _check_countries(assumed, counts)
     _check_sizes(assumed, goal)
     samples = Samples(assumed, int(draws), int(np.random.default_rng(rng).integers(2**62)))

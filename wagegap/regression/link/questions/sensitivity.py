@@ -14,7 +14,10 @@ Three answers that need no known error, for published figures above all:
 * The naive slope has the sign of y'M p, which is linear in the premium of one country: it turns where that premium is
   p_c - y'M p / (M y)_c.
 
-Where errors are known they are taken at multiples of themselves, and r is the correlation with the rates' own errors.
+Where errors are known they are taken at multiples of themselves, related to those of the rates as they are; an r that
+is given is the correlation with the rates' own errors instead. Without any error the interval is that of least squares
+(HC3), with some that of the rule of the link, whose columns say which: the two are not of one kind, and where the first
+is the wider one, error does not make the slope more certain.
 
 References
 ----------
@@ -38,7 +41,7 @@ from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, FloatArray
-from wagegap.errors import DataError, OptionError, ReliabilityWarning, WagegapError, listing, shown
+from wagegap.errors import DataError, OptionError, ReliabilityError, ReliabilityWarning, listing, shown
 from wagegap.estimation.column_types import given_numbers
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
@@ -48,6 +51,7 @@ __all__ = ["Sensitivity", "correlated_slope", "klepper_leamer", "sensitivity", "
 
 _TIMES = (0.0, 0.5, 1.0, 1.5, 2.0)
 """Multiples of known standard errors that are tried."""
+_CORRELATIONS = (-0.5, 0.0, 0.5)
 _POINTS = 6
 """Assumed standard errors that are tried where none is known."""
 _NEAR_REFUSAL = 0.98
@@ -126,10 +130,10 @@ class Sensitivity(Answer):
         Klepper and Leamer's: of the direct regression and of the reverse one.
     curve : DataFrame
         std_error (of a premium, the root mean square over cells), times (multiple of known errors; NaN where the size
-        is assumed), correlation, reliability, estimate, conf_low, conf_high, rule, refused.
+        is assumed), correlation (NaN: as it is known), reliability, estimate, conf_low, conf_high, rule, refused.
     tipping : DataFrame
-        cell, premium, tipping (premium at which the naive slope is zero), distance, within (whether that is within the
-        range of the premiums).
+        cell, premium, tipping (premium at which the naive slope is zero), distance, in_errors (the distance in the
+        premium's own standard errors, where known), within (whether it is within the range of the others' premiums).
     alpha : float
         One minus the coverage.
     link : Link
@@ -160,13 +164,21 @@ class Sensitivity(Answer):
                 "{low} and {high} for {step} of premium", outcome=cells.outcome_in_words, low=ends[0], high=ends[1],
                 step=scale.step,
             )  # fmt: skip
-        return f"{about}; {self._tipping_in_words()}."
+        return f"{about}; {self._tipping_in_words()}.{self._within_in_words()}"
+
+    def _within_in_words(self) -> str:
+        """Whether a corrected slope lies between the bounds, where there is one."""
+        if self.link.reliability is None or not self.link.settled:
+            return ""
+        where = "between" if self.bounds[0] <= self.link.slope <= self.bounds[1] else "outside"
+        slope = slope_scale(self.link.cells).slope(self.link.slope)
+        return say(" The corrected slope, {slope}, lies {where} these bounds.", slope=slope, where=where)
 
     def _tipping_in_words(self) -> str:
         """Countries whose premium alone turns the sign within the range of premiums."""
         near = self.tipping[self.tipping["within"]].sort_values("distance", key=np.abs)
         if near.empty:
-            return f"no {self.link.cells.noun}'s premium, alone and within the range of all, would turn its sign"
+            return f"no {self.link.cells.noun}'s premium, alone and within the range of the others, would turn its sign"
         level, cells = level_of(self.link.cells.units[1], of="premium"), self.link.cells
         said = [
             say("{name}'s were {tipping} instead of {premium}", name=cells.name_of(str(row["cell"])),
@@ -185,34 +197,37 @@ class Sensitivity(Answer):
         scale, level = slope_scale(self.link.cells), level_of(self.link.cells.units[1])
         bottom, top = self._limits()
         curve = self.curve[~self.curve["refused"]].sort_values("std_error")
-        filled = min(self.curve["correlation"], key=abs)
-        for color, (r, part) in zip(PALETTE * 3, curve.groupby("correlation", sort=True), strict=False):
+        filled = min(self.curve["correlation"].fillna(0.0), key=abs)
+        for color, (r, part) in zip(PALETTE * 3, curve.groupby(curve["correlation"].fillna(0.0)), strict=False):
             at = level.factor * part["std_error"].to_numpy(dtype=float)
             ends = [np.clip(scale.factor * part[end].to_numpy(dtype=float), bottom, top) for end in _ENDS]
             b = scale.factor * part["estimate"].to_numpy(dtype=float)
-            ax.plot(at, b, "o-", color=color, markersize=3, linewidth=1.2, label=f"correlation {r:g}")
+            known = part["correlation"].isna().all()
+            label = "errors as known" if known else f"correlation {float(np.max(part['correlation'])):g}"
+            ax.plot(at, b, "o-", color=color, markersize=3, linewidth=1.2, label=label)
             if r == filled:
-                ax.fill_between(at, *ends, color=color, alpha=0.14, linewidth=0, label="its 95 % band")
+                band = f"its {100 * (1 - self.alpha):g} % band"
+                ax.fill_between(at, *ends, color=color, alpha=0.14, linewidth=0, label=band)
                 continue
             for end in ends:
                 ax.plot(at, end, ":", color=color, linewidth=0.9)
         ax.set_ylim(bottom, top)
         ax.axhline(0.0, color=FAINT, linewidth=0.8)
         ax.axhline(scale.factor * self.naive, color=PALETTE[3], linewidth=1.0, linestyle="--", label="naive")
-        for end, label in zip(self.bounds, ("bounds of Klepper and Leamer", "_nolegend_"), strict=True):
-            if np.isfinite(end):
-                ax.axhline(scale.factor * end, color=PALETTE[3], linewidth=0.9, linestyle=":", label=label)
+        for bound, label in zip(self.bounds, ("bounds of Klepper and Leamer", "_nolegend_"), strict=True):
+            if np.isfinite(bound):
+                ax.axhline(scale.factor * bound, color=PALETTE[3], linewidth=0.9, linestyle=":", label=label)
         ax.legend(frameon=False, fontsize=7)
         words = f"{scale.unit or 'slope'} for {scale.step} of premium"
         return name_axes(ax, x=f"assumed standard error of a premium{level.tail and f' ({level.unit})'}", y=words)
 
     def _limits(self) -> tuple[float, float]:
         """Where slopes, bounds and the naive interval are, with room."""
-        at_nothing = self.curve.loc[self.curve["std_error"].idxmin(), ["conf_low", "conf_high"]]
-        values = [*self.curve["estimate"], *self.bounds, *at_nothing, self.naive, 0.0]
-        known = slope_scale(self.link.cells).factor * np.array([v for v in values if np.isfinite(v)], dtype=float)
-        room = 0.25 * float(np.ptp(known))
-        return float(known.min()) - room, float(known.max()) + room
+        least = self.curve[self.curve["std_error"] == self.curve["std_error"].min()]
+        values = [*self.curve["estimate"], *self.bounds, *least["conf_low"], *least["conf_high"], self.naive, 0.0]
+        there = slope_scale(self.link.cells).factor * np.array([v for v in values if np.isfinite(v)], dtype=float)
+        room = 0.25 * float(np.ptp(there))
+        return float(there.min()) - room, float(there.max()) + room
 
 
 @public
@@ -220,7 +235,7 @@ def sensitivity(
     link: FittedLink,
     *,
     std_errors: Any = None,
-    correlations: float | Sequence[float] = (-0.5, 0.0, 0.5),
+    correlations: float | Sequence[float] | None = None,
     alpha: Alpha = 0.05,
 ) -> Sensitivity:
     """Ask what errors of the premiums, assumed or larger than known, would make of the slope.
@@ -232,9 +247,9 @@ def sensitivity(
     std_errors : sequence of float, optional
         Standard errors of a premium that are assumed, one for all cells, in the premium's unit. Where absent:
         multiples of the known ones; or, where none are known, up to that at which reliability is one half.
-    correlations : float or sequence of float
-        Correlations of these errors with what else moves the rate; where errors of premiums and rates are known, with
-        the errors of the rates.
+    correlations : float or sequence of float, optional
+        Correlations of these errors with what else moves the rate; where errors of the rates are known, with these.
+        Where absent: as known, at multiples of known errors; else -.5, 0 and .5.
     alpha : float
         One minus the coverage of intervals.
 
@@ -265,15 +280,31 @@ def sensitivity(
     room = float(np.trace(m))
     moments = tuple(float(a @ m @ b) / room for a, b in ((p, p), (p, cells.y), (cells.y, cells.y)))
     errors = _errors(link, std_errors, moments[0])
-    at = _numbers("correlations", correlations)
+    as_known = all(given.times == given.times for given in errors)
+    absent = (np.nan,) if as_known else _CORRELATIONS
+    at = np.array(absent) if correlations is None else _numbers("correlations", correlations)
     if (np.abs(at) > 1).any():
         raise OptionError(f"correlations={shown(correlations)} must lie between -1 and 1.")
     rows = [_assumed(link, given, float(r), moments, alpha) for r in at for given in errors]
-    tips = tipping_premiums(cells.y, p, z)
-    frame = pd.DataFrame({"cell": list(cells.names), "premium": p, "tipping": tips, "distance": tips - p})
-    frame["within"] = (frame["tipping"] >= p.min()) & (frame["tipping"] <= p.max())
+    frame = _tipping(link, tipping_premiums(cells.y, p, z))
     naive = float(link.naive().slope)
     return Sensitivity(naive, klepper_leamer(cells.y, p, z), pd.DataFrame(rows), frame, alpha, link)
+
+
+def _tipping(link: FittedLink, tips: FloatArray) -> pd.DataFrame:
+    """Premiums that turn the sign, and how far from their own they are."""
+    cells, p = link.cells, link.cells.p[:, 0]
+    error = np.sqrt(np.diag(cells.block(1, 1)))
+    others = [np.delete(p, i) for i in range(cells.n)]
+    within = [bool(rest.min() <= tip <= rest.max()) for rest, tip in zip(others, tips, strict=True)]
+    distance = tips - p
+    in_errors = distance / np.where(error > 0, error, np.nan)
+    return pd.DataFrame(
+        {
+            "cell": list(cells.names), "premium": p, "tipping": tips, "distance": distance, "in_errors": in_errors,
+            "within": within,
+        }
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -319,10 +350,10 @@ def _assumed(link: FittedLink, given: _Assumed, r: float, moments: tuple[float, 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReliabilityWarning)
             again = _asked_again(link, given, r, moments)
-    except WagegapError:
+    except ReliabilityError:
         return {**row, **unknown, "rule": "refused", "refused": True}
     low, high = again.slope_interval(alpha)
-    share = 1.0 if again.reliability is None else again.reliability
+    share = 1.0 if again.reliability is None or not given.v.any() else again.reliability
     slopes = {"reliability": share, "estimate": again.slope, "conf_low": low, "conf_high": high}
     return {**row, **slopes, "rule": again.rule, "refused": False}
 
@@ -333,11 +364,12 @@ def _asked_again(link: FittedLink, given: _Assumed, r: float, moments: tuple[flo
     name = cells.premiums[0]
     if not given.v.any():
         return link.naive()
-    v_y, cross = cells.block(0, 0), np.zeros((n, n))
-    if cells.known(0) and v_y.any():
-        if given.times == given.times and r == 0.0:
-            cross = given.times * np.nan_to_num(cells.block(1, 0))
-        cross = cross + r * np.diag(np.sqrt(np.diag(given.v) * np.diag(v_y)))
+    v_y = cells.block(0, 0)
+    if np.isnan(r):
+        cross, v_y = given.times * np.nan_to_num(cells.block(1, 0)), np.nan_to_num(v_y)
+    elif cells.known(0) and v_y.any():
+        # r V_pp^(1/2) V_yy^(1/2), which is a covariance for every r up to 1, whatever cells share
+        cross = r * _root(given.v) @ _root(v_y)
     else:
         # e = r w, of variance r^2 sd(w)^2, is that part of w which goes with the premium's error
         s = given.std_error
@@ -346,9 +378,15 @@ def _asked_again(link: FittedLink, given: _Assumed, r: float, moments: tuple[flo
         v_y = np.eye(n) * (r * spread) ** 2
         cross = r * spread * np.diag(np.sqrt(np.diag(given.v)))
     rates, premiums = _joint(link, given.v, v_y, cross)
-    if r == 0.0 and not cells.known(0):
+    if not cells.known(0) and (np.isnan(r) or r == 0.0):
         rates = link.call.arguments["rates"]
     return link.call.again(rates=rates, premiums={name: premiums}, method="auto", instruments=None, on=None)
+
+
+def _root(v: FloatArray) -> FloatArray:
+    """Symmetric square root of a covariance."""
+    values, vectors = np.linalg.eigh(v)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def _joint(link: FittedLink, v_p: FloatArray, v_y: FloatArray, cross: FloatArray) -> tuple[Estimates, Estimates]:
