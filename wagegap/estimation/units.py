@@ -272,11 +272,15 @@ def level_of(unit: str, of: str = "", *, observed: AnyArray | None = None) -> Sc
 def step_of(unit: str) -> tuple[float, str]:
     """Return a readable step of a regressor, in its unit and in words.
 
-    >>> step_of("log"), step_of("log points"), step_of("per cent")
-    ((0.1, '10 log points'), (10.0, '10 log points'), (10.0, '10 percentage points'))
+    Ten of what is said, and one where there is no unit.
+
+    >>> step_of("log"), step_of("log points"), step_of("per cent"), step_of("none")
+    ((0.1, '10 log points'), (10.0, '10 log points'), (10.0, '10 percentage points'), (1.0, 'one unit'))
     """
+    if unit == "none":
+        return 1.0, "one unit"
     factor, words = spoken_change(unit)
-    return 10.0 / factor, f"10 {words or 'units'}"
+    return 10.0 / factor, f"10 {words}"
 
 
 def unit_in_heading(unit: str) -> str:
