@@ -83,7 +83,7 @@ def draw_lines(link: Any) -> Any:
     for part, color, name in ((link.naive(), NAIVE, "naive"), (link.moments, MOMENTS, "weighted moments"),
                               (link.likelihood, LIKELIHOOD, "likelihood")):  # fmt: skip
         constant = part.params["Intercept"]
-        label = f"{name}: {part.slope / 10:.3g} for 10 log points"
+        label = f"{name}: {part.slope / 10:.0f} for 10 log points"
         ax.plot(100 * x, constant + part.slope * x, color=color, lw=2, label=label, zorder=3)
     ax.set(xlim=(-68, 80), ylim=(low, high), ylabel="net migration of people with AI skills,\nper 10,000")
     ax.set_xlabel("premium of developers who do AI work, log points, with its standard error")
@@ -252,7 +252,7 @@ def draw_printed(rows: list[dict[str, Any]]) -> Any:
                 shares = 1 - sum(np.array([row[name] for row in part]) for name in ("hulls", "lines", "refused"))
             ax.barh(at, shares, 0.72, left=left, color=color, label=label)
             left += shares
-        ax.set(xlim=(0, 1), xlabel="share of draws")
+        ax.set(xlim=(0, 1), xlabel="share of draws", xticks=[0, 0.5])
         ax.set_title(title, fontsize=9)
     axes[0].set_yticks(at, [titles[world] for world in worlds])
     fig.legend(

@@ -375,7 +375,7 @@ ASKED = [
     (lambda: link(method="ols").predict("KOR", 0.1), ArgumentError, "predict()", "positional", "country=, premium="),
     (lambda: link(method="ols").predict(country="KOR", premum=0.1), ArgumentError, "Did you mean 'premium'",
      "It takes: country, premium"),
-    (lambda: link(method="ols").moderate(["gdp"], data=covariates()), OptionError, "trait=['gdp']", "one column"),
+    (lambda: link(method="ols").moderate([1], data=covariates()), OptionError, "trait=1", "name of a column"),
     (lambda: link(method="ols").swap(), ArgumentError, "'premiums'", "It takes: premiums, **options"),
     (lambda: link(method="ols").few_countries(9), ArgumentError, "positional", "It takes: **options"),
     (lambda: link(method="ols").few_countries(rep=9), ArgumentError, "'rep'", "Did you mean 'reps'"),

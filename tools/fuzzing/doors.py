@@ -375,7 +375,13 @@ def fit_link_system(rng: np.random.Generator) -> Call:
 @_door
 def specification_curve(rng: np.random.Generator) -> Call:
     premiums, rates = premiums_and_rates()
-    options = maybe(rng, 0.4, controls=["log(gdp)", "old"], methods=["ols", "eiv"], samples={"small": ["KOR", "USA"]})
+    options = maybe(
+        rng,
+        0.4,
+        controls=["log(gdp)", "old"],
+        methods=["ols", "moments", "eiv", "ml"],
+        samples={"small": ["KOR", "USA"]},
+    )
     return _public(
         "specification_curve", "emigration", rates, {"table": premiums}, data=country_table(), reps=9, **options
     )

@@ -237,6 +237,11 @@ def few() -> Any:
 
 
 @_made
+def disagreement() -> Any:
+    return result("link").disagreement(by="old")
+
+
+@_made
 def moderation() -> Any:
     return result("link").moderate("old", force=True)
 
@@ -384,7 +389,8 @@ _ARGUMENTS: dict[str, Given] = {
     "line": _of(np.array([0.1, 0.2])),
     "map": lambda rng: ([np.eye(12)], {}),
     "draws": lambda rng: ([5], {"rng": 1}),
-    "moderate": lambda rng: (["old"], {"force": True}),
+    "disagreement": lambda rng: ([], {"by": of(rng, "old", "gdp"), **maybe(rng, 0.3, alpha=0.1)}),
+    "moderate": lambda rng: ([of(rng, "old", ["old"])], {"force": True} | maybe(rng, 0.4, at={"old": 0.3})),
     "one_step": lambda rng: ([_micro()[0]], {"event": "abroad_next", "skill": "ai"}),
     "outlier": lambda rng: (["KOR"], maybe(rng, 0.3, alpha=0.1)),
     "p_value_at": _of(0.5),
@@ -436,6 +442,7 @@ REFUSED = {
     ("exits", "bands"),
     ("exits", "plot_incidence"),
     ("micro_link", "moderate"),
+    ("micro_link", "disagreement"),
     ("counterfactual", "with_cov"),
     ("stocks", "net"),
     ("stocks", "standardise"),

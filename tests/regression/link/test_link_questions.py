@@ -24,9 +24,9 @@ from wagegap.errors import (
     ReliabilityError,
     UnitError,
 )
-from wagegap.regression.link.estimators.eiv import eiv_params
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.curve import specification_curve
+from wagegap.regression.link.questions.shrunken import shrunken_premiums
 
 pytestmark = pytest.mark.filterwarnings("ignore::wagegap.errors.ReliabilityWarning")
 
@@ -145,28 +145,33 @@ def test_unknown_country_is_answered_with_the_nearest(link):
 
 
 def test_prediction_is_the_country_moved_along_the_line(link):
-    p, y = link.cells.p[2, 0], link.cells.y[2]
-    answer = link.predict(country="C2", premium=p + 0.5)
-    assert answer.rate == pytest.approx(y + 0.5 * link.slope)
-    assert answer.change == pytest.approx(0.5 * link.slope)
-    stay = link.predict(country="C2", premium=float(p))
-    v = link.cells.block(0, 0)[2, 2] + link.slope**2 * link.cells.block(1, 1)[2, 2]
-    v -= 2 * link.slope * link.cells.block(1, 0)[2, 2]
-    # With no step along the line what is left is the error of the country's own figures.
-    assert stay.high - stay.rate == pytest.approx(stats.norm.isf(0.025) * np.sqrt(v))
+    shrunken = shrunken_premiums(link).values
+    answer = link.predict(country="C2", premium=0.5)
+    assert answer.own_premium == pytest.approx(shrunken[2])
+    assert answer.estimated == link.cells.p[2, 0]
+    assert answer.change == pytest.approx(link.slope * (0.5 - shrunken[2]))
+    # Errors of rate and premium go together: the premium's distance from the mean says something of the rate's error.
+    assert answer.rate == pytest.approx(
+        link.cells.y[2] - shrunken_premiums(link).move(2, 0.5, 1.0).shift + answer.change
+    )
     assert drawn(answer.plot())
 
 
 def test_prediction_says_when_it_extrapolates(link):
-    far = link.predict(country="C0", premium=float(link.cells.p.max()) + 1)
+    values = shrunken_premiums(link).values
+    # Within the range of noisy premiums, beyond that of the shrunken ones.
+    beyond = 0.5 * (link.cells.p.max() + values.max())
+    far, near = (link.predict(country="C0", premium=float(at)) for at in (beyond, values.max() - 0.01))
     assert far.extrapolates
-    assert "outside those observed" in far.in_words()
+    assert not near.extrapolates
+    assert "an extrapolation" in far.in_words()
+    assert "extrapolation" not in near.in_words()
     assert "causal" in far.in_words()
 
 
 def test_another_countrys_premium_has_an_error_too(link):
     by_name = link.predict(country="C0", premium="C1")
-    by_value = link.predict(country="C0", premium=float(link.cells.p[1, 0]))
+    by_value = link.predict(country="C0", premium=float(shrunken_premiums(link).values[1]))
     assert by_name.rate == pytest.approx(by_value.rate)
     assert by_name.high - by_name.low > by_value.high - by_value.low
 
@@ -178,24 +183,6 @@ def test_prediction_without_errors_says_so(published):
 
 
 # moderation ----------------------------------------------------------------------------------------------------------
-
-
-def test_moderation_is_the_corrected_regression_written_down(link):
-    answer = link.moderate("trait", force=True)
-    trait = link.call.arguments["data"]["trait"].to_numpy()
-    low, high = np.quantile(trait, [0.25, 0.75])
-    m = (trait - 0.5 * (low + high)) / (high - low)
-    p, v, v_y = link.cells.p[:, 0], link.cells.block(1, 1), link.cells.block(0, 0)
-    x = np.column_stack([np.ones(20), p, m, p * m])
-    order = [link.setup.problem.names.index("Intercept"), link.setup.problem.names.index("premium")]
-    assert order == [0, 1]
-    blocks = np.array([[v, v * m], [(v * m).T, v * np.outer(m, m)]])
-    cross = np.array([link.cells.block(1, 0), m[:, None] * link.cells.block(1, 0)])
-    b = eiv_params(LinkProblem.build(link.cells.y, x, estimated=(1, 3), v_x=blocks, v_xy=cross, v_y=v_y))
-    assert answer.difference == pytest.approx(b[3], rel=1e-8)
-    assert answer.slopes == pytest.approx((b[1] - b[3] / 2, b[1] + b[3] / 2), rel=1e-8)
-    assert drawn(answer.plot())
-    assert "trait" in answer.in_words()
 
 
 def test_a_slope_that_differs_is_found():

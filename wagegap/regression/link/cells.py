@@ -134,6 +134,17 @@ class LinkCells:
         return all(self.known(1 + i) for i in range(len(self.premiums)))
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """What a rate can be: 0 to 1 for shares, and -1 to 1 for differences of them; else anything.
+
+        A rate in shares, or in per cent, is a difference where some cell's is below zero.
+        """
+        top = {"share": 1.0, "per cent": 100.0}.get(self.units[0], np.inf)
+        if np.any(np.abs(self.y) > top):
+            return -np.inf, np.inf
+        return (-top if np.any(self.y < 0) else 0.0 if np.isfinite(top) else -np.inf), top
+
+    @property
     def outcome_in_words(self) -> str:
         """The outcome as it stands in a sentence: its label, or its name."""
         return self.labels.get(self.outcome, spaced(self.outcome))

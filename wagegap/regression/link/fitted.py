@@ -40,9 +40,11 @@ __all__ = [
     "Scale",
     "draw_slopes",
     "level_of",
+    "level_of_rates",
     "one_row",
     "scale_of",
     "slope_scale",
+    "slopes_of",
     "t_test",
 ]
 
@@ -472,6 +474,14 @@ def one_row(answer: Any, *left_out: str) -> pd.DataFrame:
     return pd.DataFrame([{name: getattr(answer, name) for name in names}])
 
 
+def level_of_rates(cells: LinkCells) -> Scale:
+    """Scale of a level of the rates, within what they can be: differences of shares may be negative."""
+    scale, bounds = level_of(cells.units[0]), cells.bounds
+    return replace(
+        scale, bounds=(scale.factor * bounds[0], scale.factor * bounds[1]) if np.isfinite(bounds[0]) else None
+    )
+
+
 def slope_scale(cells: LinkCells, unit: str | None = None) -> Scale:
     """Scale of a slope: the unit of the rates, or another, for a readable step of premium."""
     step, said = step_of(cells.units[1])
@@ -489,6 +499,16 @@ def t_test(estimate: float, error: float, df: float, alpha: Alpha) -> tuple[floa
     half = float(stats.t.isf(alpha / 2, df)) * error
     p = float(2 * stats.t.sf(abs(estimate) / error, df)) if error > 0 else np.nan
     return estimate - half, estimate + half, p
+
+
+def slopes_of(links: Mapping[str, FittedLink], alpha: Alpha = 0.05) -> pd.DataFrame:
+    """Slopes with intervals of named links, a row each; of one that is not settled by both estimators: name, ..."""
+    rows = [
+        (name if link.settled else f"{name}, {part.method}", part.slope, *part.slope_interval(alpha))
+        for name, link in links.items()
+        for part in link.parts
+    ]
+    return pd.DataFrame(rows, columns=["name", "estimate", "conf_low", "conf_high"])
 
 
 def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, label: str) -> Any:

@@ -12,7 +12,7 @@ from wagegap._display.axes import FAINT, name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.scatter import ellipses
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray
+from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.regression.link.fitted import FittedLink
 from wagegap.regression.link.lines import draw_lines
 from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without
@@ -90,8 +90,8 @@ class Link(FittedLink):
         """Return a country against the line of the others."""
         return outlier(self, country, alpha=alpha)
 
-    def moderate(self, trait: ColumnName, **options: Any) -> Moderation:
-        """Return how the slope differs with a trait of countries."""
+    def moderate(self, trait: Any, **options: Any) -> Moderation:
+        """Return how the slope differs with traits of countries, and what it would be elsewhere."""
         return moderate(self, trait, **options)
 
     def swap(self, premiums: Any, **options: Any) -> Swap:

@@ -4,16 +4,18 @@ P_c = z_c'd + r_c and Y_c = b P_c + z_c'g + u_c as in `ml`, but
 
     var r_c = sigma^2 exp(g_s m_c),    var u_c = tau^2 exp(g_t m_c),
 
-m a trait of the cells with mean zero. With O_c the covariance of the observed pair (p_c, y_c), sampling errors
-included, the pair is normal or, where rows are independent, bivariate t with h = 1 / degrees of freedom and scale O_c:
+m a trait of the cells with mean zero. The observed pair (p_c, y_c) has covariance O_c, sampling errors included; it is
+normal or, where rows are independent, bivariate t with h = 1 / degrees of freedom, scaled so that its covariance is
+O_c too, and known errors keep the variance that is known:
 
-    -2 l = sum_c log|O_c| + (1 / h + 2) log(1 + h d_c),    d_c = e_c'O_c^-1 e_c,
+    -2 l = sum_c log|O_c| + 2 log(1 - 2 h) + (1 / h + 2) log(1 + h d_c / (1 - 2 h)),    d_c = e_c'O_c^-1 e_c,
 
-a normal of variance O_c / k_c, k_c a chi-squared over its degrees: a cell whose deviation is large has sampling errors
-that are large too. That is what can be computed; a t of true deviations alone has no density in closed form. The means
-are profiled out, with weights w_c = (1 + 2 h) / (1 + h d_c), and the restricted likelihood takes off half of the
-log determinant of their expected information (Cox and Reid 1987), to which location is orthogonal; at h = 0 it is the
-restricted likelihood of the normal. Where rows are correlated a t has no density by rows: only the variances differ.
+a normal of covariance proportional to O_c / k_c, k_c a chi-squared over its degrees: a cell whose deviation is large
+has sampling errors that are large too. That is what can be computed; a t of true deviations alone has no density in
+closed form. The means are profiled out, with weights w_c = (1 + 2 h) / (1 - 2 h + h d_c), and the restricted
+likelihood takes off half of the log determinant of their expected information (Cox and Reid 1987), to which location
+is orthogonal; at h = 0 it is the restricted likelihood of the normal. Where rows are correlated a t has no density by
+rows: only the variances differ.
 
 References
 ----------
@@ -89,16 +91,17 @@ class VaryingRows(RowLikelihood):
         size = np.sqrt(np.einsum("mii->mi", bread))
         means, (r_p, r_y, g_p, g_y) = self._profiled(means, size, (i11, i12, i22), squares)
         distance = g_p * r_p + g_y * r_y
-        fall = np.where(h > 0, (1 / np.where(h > 0, h, 1.0) + 2) * np.log1p(h * distance), distance)
-        value = -0.5 * (logdet + np.sum(fall, axis=1))
+        positive = np.where(h > 0, h, 1.0)
+        heavy = 2 * np.log1p(-2 * h) + (1 / positive + 2) * np.log1p(h * distance / (1 - 2 * h))
+        value = -0.5 * (logdet + np.sum(self.used * np.where(h > 0, heavy, distance), axis=1))
         a1, a2 = i11 + b * i12, i12 + b * i22
         aa = a1 + b * a2
         of_rows = weights * self._by_row(distance, (aa, a2, i22), (g_p + b * g_y, g_y))[_BASIS]
         gradient = np.sum(of_rows, axis=2).T
         information = _information(weights, self._expected(aa, a2, i22))
         if self.restricted:
-            # l_R = l - log|kappa X'O^-1 X| / 2, kappa = (1 + 2 h) / (1 + 4 h)
-            q, kappa = self.z.shape[1], (1 + 2 * self.tail) / (1 + 4 * self.tail)
+            # l_R = l - log|kappa X'O^-1 X| / 2, kappa = (1 + 2 h) / ((1 + 4 h) (1 - 2 h))
+            q, kappa = self.z.shape[1], (1 + 2 * self.tail) / ((1 + 4 * self.tail) * (1 - 2 * self.tail))
             value = value - 0.5 * log_normal - q * np.log(kappa)
             blocks = np.array(row_blocks(a1, a2, i12, i22))
             gradient = gradient + 0.5 * self._restriction(weights[:, None] * blocks[_BASIS], bread, squares)
@@ -147,7 +150,7 @@ class VaryingRows(RowLikelihood):
 
     def _weight(self, distance: FloatArray) -> FloatArray:
         h = self.tail[:, None]
-        return np.asarray((1 + 2 * h) / (1 + h * distance))
+        return np.asarray((1 + 2 * h) / (1 - 2 * h + h * distance))
 
     def _by_row(
         self, distance: FloatArray, diagonals: tuple[FloatArray, ...], pulls: tuple[FloatArray, FloatArray]

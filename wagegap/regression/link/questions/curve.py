@@ -1,5 +1,9 @@
 """Every defensible choice at once: the slope under all sources, controls, estimators and samples.
 
+Weighted moments, the default of a link, are among the estimators: their slopes are linear in the rates, so that a
+permuted order costs a product of matrices, deletions and all. Each estimator stands by itself here: whether moments and
+likelihood settle on one slope is asked of a single link, not of a thousand.
+
 Under the null no country's rate has to do with its premium: rates are given to countries in permuted orders, the same
 for all specifications (residuals of each one's null model, after Freedman and Lane), and the share of significant
 slopes is counted anew. What a curve is worth is how rarely chance gives as large a share.
@@ -13,7 +17,7 @@ Economic Statistics 1, 292-298.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Literal
@@ -41,11 +45,14 @@ from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.estimation.units import check_one_unit
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
 from wagegap.regression.link.estimators.exact import lies_on_line
+from wagegap.regression.link.estimators.ml import fit_ml
+from wagegap.regression.link.estimators.moments import corrected_moments, precision_weights
 from wagegap.regression.link.fitted import Answer, t_test
+from wagegap.regression.link.problem import LinkProblem
 
 __all__ = ["SpecificationCurve", "specification_curve"]
 
-CurveMethod = Literal["ols", "meta", "eiv"]
+CurveMethod = Literal["ols", "meta", "moments", "eiv", "ml"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,8 +164,17 @@ class _Permuted:
 
     def knows(self, method: CurveMethod) -> bool:
         """Whether the errors that a method needs are known: of the rates, or of the premiums."""
-        needed = {"ols": np.zeros(0), "meta": self.v_y, "eiv": np.diag(self.v_p)}[method]
+        needed = {"ols": np.zeros(0), "meta": self.v_y}.get(method, np.diag(self.v_p))
         return not np.isnan(needed).any()
+
+    def problem(self, order: int) -> LinkProblem:
+        """Arrays of one order, whose errors of rates are related to those of premiums where it is the observed one."""
+        n = len(self.p)
+        return LinkProblem(
+            self.y[order], np.column_stack([self.p, self.z]), (0,), np.diag(np.nan_to_num(self.v_y[order])),
+            self.v_p[None, None], (self.v_py if order == 0 else np.zeros((n, n)))[None],
+            tuple(str(j) for j in range(1 + self.z.shape[1])),
+        )  # fmt: skip
 
 
 @public
@@ -169,7 +185,7 @@ def specification_curve(  # noqa: PLR0913
     *,
     data: FrameLike | None = None,
     controls: str | Sequence[str] = (),
-    methods: CurveMethod | Sequence[CurveMethod] = ("ols", "meta", "eiv"),
+    methods: CurveMethod | Sequence[CurveMethod] = ("ols", "meta", "moments"),
     samples: Mapping[str, Sequence[str]] | None = None,
     on: ColumnNames | None = None,
     alpha: Alpha = 0.05,
@@ -191,9 +207,11 @@ def specification_curve(  # noqa: PLR0913
         Covariates, a row for each cell.
     controls : sequence of str
         Columns of `data`, or expressions of them; every subset is tried.
-    methods : sequence of {"ols", "meta", "eiv"}
+    methods : sequence of {"ols", "meta", "moments", "eiv", "ml"}
         Least squares with HC3; meta-regression (Hedges' tau^2, Knapp and Hartung's t), where errors of the rates are
-        known; corrected moments, where errors of the premiums are.
+        known; corrected moments weighted by precision with their jackknife, where errors of the premiums are. On
+        request moments without weights and with their sandwich, and the restricted likelihood, which is fitted anew
+        in every order: 10 seconds a specification of 40 countries at 499 orders.
     samples : mapping of str to sequence of str, optional
         Names of samples, with the countries, or cells, that each leaves out; all countries where absent. Every name
         must be one of the rates'.
@@ -233,7 +251,7 @@ def specification_curve(  # noqa: PLR0913
     if "premium" in controls:
         raise OptionError("controls= holds 'premium', which is in every specification: name covariates alone.")
     if not ways:
-        raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'eiv'.")
+        raise OptionError("methods=[] names no estimator: 'ols', 'meta', 'moments', 'eiv', 'ml'.")
     rates = estimates_of(rates, "rates")
     _check_outcome(outcome, rates)
     check_one_unit(
@@ -340,17 +358,26 @@ def _collinear(cells: LinkCells, rows: IntArray) -> str:
     return f"{listing(values)} are collinear in the {len(rows)} cells of a sample: leave one of the controls out."
 
 
-def _ols(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
+@dataclass(frozen=True, slots=True)
+class _Slopes:
+    """Slopes in every order with their errors, and the interval of the observed one where it is no t interval."""
+
+    b: FloatArray
+    error: FloatArray
+    interval: tuple[float, float] | None = None
+
+
+def _ols(permuted: _Permuted) -> _Slopes:
     """Least squares with HC3."""
     # b = y'M p / p'M p, V = sum_i (Mp)_i^2 e_i^2 / (1 - h_i)^2 / (p'M p)^2, 1 - h_i = M_ii - (Mp)_i^2 / p'M p
     mp = permuted.m @ permuted.p
     square = float(mp @ mp)
     b = permuted.y @ mp / square
     room = np.maximum(np.diag(permuted.m) - mp**2 / square, 1e-12)
-    return b, np.sqrt(np.sum((mp * (permuted.y - b[:, None] * mp) / room) ** 2, axis=1)) / square
+    return _Slopes(b, np.sqrt(np.sum((mp * (permuted.y - b[:, None] * mp) / room) ** 2, axis=1)) / square)
 
 
-def _meta(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
+def _meta(permuted: _Permuted) -> _Slopes:
     """Hedges' tau^2, weights, and Knapp and Hartung's scale."""
     # tau^2 = (y'M_x y - sum_i M_x,ii v_i) / (n - k), w = 1 / (v + tau^2), V = (e'W e / (n - k)) (X'W X)^-1
     x = np.column_stack([permuted.p, permuted.z])
@@ -361,11 +388,28 @@ def _meta(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     w = 1 / np.maximum(permuted.v_y + tau2[:, None], 1e-300)
     bread = np.linalg.inv((w @ (x[:, :, None] * x[:, None, :]).reshape(n, k * k)).reshape(-1, k, k))
     b = (bread @ ((w * permuted.y) @ x)[..., None])[..., 0]
-    return b[:, 0], np.sqrt(np.sum(w * (permuted.y - b @ x.T) ** 2, axis=1) / permuted.df * bread[:, 0, 0])
+    return _Slopes(b[:, 0], np.sqrt(np.sum(w * (permuted.y - b @ x.T) ** 2, axis=1) / permuted.df * bread[:, 0, 0]))
 
 
-def _moments(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
-    """Corrected moments with their sandwich; errors of permuted rates are unrelated to those of the premiums."""
+def _weighted(permuted: _Permuted) -> _Slopes:
+    """Corrected moments weighted by precision, with their jackknife; unknown where some deletion has none."""
+    problem = permuted.problem(0)
+    moments = corrected_moments(problem, precision_weights(problem))
+    slopes = np.concatenate([moments.slopes(permuted.y[:1]), moments.slopes(permuted.y[1:], related=False)])[..., 0]
+    b, without = slopes[:, 0], slopes[:, 1:]
+    # (G - 1) / G sum_g (b_g - mean b)^2
+    return _Slopes(b, np.sqrt((without.shape[1] - 1) * np.var(without, axis=1)))
+
+
+def _likelihood(permuted: _Permuted, alpha: Alpha) -> _Slopes:
+    """Restricted likelihood, fitted in every order: the error is that whose t test has its p-value."""
+    fits = [fit_ml(permuted.problem(order), alpha=alpha) for order in range(len(permuted.y))]
+    b, p = np.array([(fit.params[0], fit.p_value) for fit in fits]).T
+    return _Slopes(b, np.abs(b) / stats.t.isf(p / 2, permuted.df), fits[0].interval)
+
+
+def _moments(permuted: _Permuted) -> _Slopes:
+    """Corrected moments without weights, with their sandwich; errors of permuted rates are not those of premiums."""
     # b = (y'M p - tr(M V_py)) / (p'M p - tr(M V_pp)), s_i = (Mp)_i e_i + b (M V_pp)_ii - (M V_py)_ii
     mp = permuted.m @ permuted.p
     noise = np.einsum("ab,ba->a", permuted.m, permuted.v_p)
@@ -376,24 +420,35 @@ def _moments(permuted: _Permuted) -> tuple[FloatArray, FloatArray]:
     inside = inside if inside > 0 else np.nan
     b = (permuted.y @ mp - cross.sum(axis=1)) / inside
     scores = mp * (permuted.y - b[:, None] * mp) + b[:, None] * noise - cross
-    return b, np.sqrt(len(mp) / permuted.df * np.sum(scores**2, axis=1)) / inside
+    return _Slopes(b, np.sqrt(len(mp) / permuted.df * np.sum(scores**2, axis=1)) / inside)
 
 
-_SLOPES: dict[CurveMethod, Callable[[_Permuted], tuple[FloatArray, FloatArray]]] = {
-    "ols": _ols, "meta": _meta, "eiv": _moments,
-}  # fmt: skip
+def _slopes(permuted: _Permuted, method: CurveMethod, alpha: Alpha) -> _Slopes:
+    """Slopes of one estimator in every order."""
+    if method == "ml":
+        return _likelihood(permuted, alpha)
+    return {"ols": _ols, "meta": _meta, "moments": _weighted, "eiv": _moments}[method](permuted)
 
 
 def _specification(permuted: _Permuted, method: CurveMethod, alpha: Alpha) -> tuple[dict[str, Any], FloatArray]:
     """Numbers of one specification, and the sign of its slope in every order where it is significant."""
-    b, error = _SLOPES[method](permuted)
     # 1 - tr(M V) / p'M p; NaN where errors are unknown
     share = 1.0 - float(np.sum(permuted.m * permuted.v_p)) / float(permuted.p @ permuted.m @ permuted.p)
+    corrects = method in ("moments", "eiv", "ml")
+    unreliable = corrects and not share >= REFUSED_BELOW
+    if unreliable and method == "ml":
+        nothing = np.full(len(permuted.y), np.nan)
+        slopes = _Slopes(nothing, nothing)
+    else:
+        slopes = _slopes(permuted, method, alpha)
+    b, error = slopes.b, slopes.error
     low, high, p = t_test(float(b[0]), float(error[0]), permuted.df, alpha)
+    if slopes.interval is not None:
+        low, high = slopes.interval
     row = {
         "n": len(permuted.p), "estimate": float(b[0]), "std_error": float(error[0]),
         "p_value": p if error[0] > 0 else np.nan, "conf_low": low, "conf_high": high, "reliability": share,
-        "refused": method == "eiv" and not share >= REFUSED_BELOW,
+        "refused": bool(unreliable or (corrects and not np.isfinite(error[0]))),
     }  # fmt: skip
     reach = float(stats.t.isf(alpha / 2, permuted.df)) * error
     return row, np.where(np.abs(b) > reach, np.sign(b), 0.0)

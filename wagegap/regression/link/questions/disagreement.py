@@ -149,8 +149,8 @@ class Disagreement(Answer):
             )
         else:
             template = (
-                ". They differ because {feature} ({p}, {picked} as the one picked of {n}): with that allowed the "
-                "likelihood's slope, for the same step, is {slope}."
+                ". They differ, in part at least, because {feature} ({p}, {picked} as the one picked of {n}): with "
+                "that allowed the likelihood's slope, for the same step, is {slope}."
             )
         return say(start + template, **parts)
 
@@ -193,12 +193,18 @@ class Disagreement(Answer):
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slope under each model, with its interval, per step of premium."""
         cells, scale = self.link.cells, slope_scale(self.link.cells)
-        frame = self.tidy().dropna(subset="estimate")
-        frame["model"] = ["likelihood", *frame["feature"].iloc[1:]]
+        frame = self.tidy()
+        features = (_FREE[_name(fit)] for fit in self.alone)
+        frame["model"] = ["likelihood", *features, "all of these", "weighted moments"]
+        frame = frame.dropna(subset="estimate")
         frame[["estimate", "conf_low", "conf_high"]] *= scale.factor
         unit = f" ({scale.unit})" if scale.unit else ""
         label = f"{cells.outcome_in_words}{unit} per {scale.step} of premium, {100 * (1 - self.alpha):g} % intervals"
         return draw_slopes(frame, "model", ax, height=2.6, label=label)
+
+
+_FREE = {"premiums": "spread of premiums free", "rates": "spread of rates free", "tails": "heavy tails"}
+"""Features as labels of a figure."""
 
 
 def _name(fit: FlexibleFit) -> str:
@@ -241,9 +247,11 @@ def disagreement(
     Examples
     --------
     >>> import wagegap as wg
-    >>> net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("kaggle")
-    >>> link = wg.fit_link("net_migration ~ premium", net, premiums, method="moments")
-    >>> answer = disagreement(link)
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"iso3": [f"C{i}" for i in range(30)], "b": rng.normal(0, 0.3, 30)})
+    >>> frame = frame.assign(se=np.linspace(0.02, 0.1, 30), rate=0.2 - 0.5 * frame["b"] + rng.normal(0, 0.05, 30))
+    >>> rates = wg.Estimates.from_table(frame, estimate="rate", std_error=None, term="leaving")
+    >>> answer = disagreement(wg.fit_link("leaving ~ premium", rates, wg.Estimates.from_table(frame)))
     >>> len(answer.alone), answer.together.loglik >= answer.plain.loglik
     (3, True)
     """

@@ -27,13 +27,15 @@ from scipy import optimize, stats
 from wagegap._arguments import public
 from wagegap._display.axes import new_axes
 from wagegap._display.intervals import intervals
-from wagegap._display.numbers import format_number, format_p
+from wagegap._display.numbers import format_p
+from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AnyArray, AxesLike, CodeArray, Count, FloatArray, RngLike, Share
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
 from wagegap.estimation.likelihood.wild import Multipliers, WildDraws, draw_wild, pose
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.estimators.ols import least_squares_without
+from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
 from wagegap.regression.link.permutation import permute_slope
 from wagegap.regression.link.setup import Setup
@@ -48,7 +50,8 @@ class FewCountries(Answer):
     Attributes
     ----------
     tests : DataFrame
-        method, estimate, std_error, df, p_value, conf_low, conf_high, smallest_p, note.
+        method, slope (which is tested: the naive one, or that by an estimator of the link), estimate, std_error,
+        df, p_value, conf_low, conf_high, smallest_p, note.
     influence : DataFrame
         cell, leverage, residual (studentised, deleted), slope (without it), change (in standard errors).
     detectable : float
@@ -73,24 +76,45 @@ class FewCountries(Answer):
         return self.tests
 
     def in_words(self) -> str:
-        """Say what the tests agree on, and what they could have found."""
-        p, scale = self.tests["p_value"], slope_scale(self.cells)
+        """Say what the tests agree on, those of one slope together, and what they could have found."""
+        scale = slope_scale(self.cells)
         worst = self.influence.iloc[int(np.nanargmax(self.influence["change"].abs()))]
-        size = f"{format_number(abs(scale.factor * self.detectable))}{scale.tail}"
+        counts = "; ".join(self._counted(slope, tests) for slope, tests in self.tests.groupby("slope", sort=False))
+        return say(
+            "With {cells} and at {size} %, {counts}; leaving out {worst} moves the slope by {change} standard errors, "
+            "and only an association of {least} or more per {step} of premium would have been found {power} times in a "
+            "hundred.",
+            cells=self.cells.counted(), counts=counts, size=f"{100 * self.alpha:g}",
+            worst=self.cells.name_of(worst["cell"]), change=f"{abs(worst['change']):.1f}",
+            least=scale.level(abs(self.detectable)), step=scale.step, power=f"{100 * self.power:g}",
+        )  # fmt: skip
+
+    def _counted(self, slope: Any, tests: pd.DataFrame) -> str:
+        """How many tests of one slope reject that it is zero."""
+        p = tests["p_value"]
+        which = "the naive slope" if slope == "naive" else f"the slope by {slope}"
+        if p.isna().all():
+            return f"there is no test of {which}"
+        if len(tests) == 1:
+            does = "rejects" if p.iloc[0] < self.alpha else "does not reject"
+            return f"the test of {which} {does} zero (p = {format_p(p.iloc[0])})"
         return (
-            f"With {self.cells.counted()}, {(p < self.alpha).sum()} of {len(p)} tests reject a slope of zero at "
-            f"{100 * self.alpha:g} % (p from {format_p(p.min())} to {format_p(p.max())}); leaving out "
-            f"{self.cells.name_of(worst['cell'])} moves the slope by {abs(worst['change']):.1f} standard errors, and "
-            f"only an association of {size} or more per {scale.step} of premium would have been found "
-            f"{100 * self.power:g} times in a hundred."
+            f"{(p < self.alpha).sum()} of {len(p)} tests of {which} reject zero (p from {format_p(p.min())} "
+            f"to {format_p(p.max())})"
         )
+
+    @property
+    def slope(self) -> float:
+        """The slope of which the influence of each cell is shown."""
+        own = self.tests[self.tests["slope"] != "naive"]
+        return float((self.tests if own.empty else own)["estimate"].iloc[-1 if own.empty else 0])
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slope without each country, the fullest change first."""
         shown = self.influence.assign(size=self.influence["change"].abs()).sort_values("size", ascending=False)
         shown = shown[np.isfinite(shown["slope"])].head(40)
         ax = new_axes(6.3, 0.9 + 0.2 * len(shown)) if ax is None else ax
-        b, every = shown["slope"].to_numpy(dtype=float), float(self.tests["estimate"].iloc[-1])
+        b, every = shown["slope"].to_numpy(dtype=float), self.slope
         names = [f"without {name}" for name in shown["cell"]]
         ax = intervals(ax, names, b, np.minimum(b, every), np.maximum(b, every), sizes="equal")
         ax.axvline(every, linewidth=1.0, linestyle="--", color="#8A8A8A")
@@ -130,11 +154,14 @@ def few_countries(
     setup = link.setup
     rows = [*_robust(setup, alpha), _permutation(setup, reps, rng), *_wild(setup, reps, rng), _jackknife(setup, alpha)]
     frame = influence(setup.problem.y, setup.problem.x, setup.problem.estimated[0], link.cells.names)
+    own = rows[-1]
     if link.method != "ols":
-        rows.append(_own(link, alpha))
-        slope = link.leave_one_out["slope"].to_numpy(dtype=float)
-        frame = frame.assign(slope=slope, change=(link.slope - slope) / rows[-1]["std_error"])
-    size = detectable(rows[-1]["std_error"], rows[-1]["df"], alpha, power)
+        # Where moments and likelihood do not settle on a slope each has its own test; the moments show the influence.
+        rows += [_own(part, alpha) for part in link.parts]
+        first, own = link.parts[0], rows[-len(link.parts)]
+        slope = first.leave_one_out["slope"].to_numpy(dtype=float)
+        frame = frame.assign(slope=slope, change=(first.slope - slope) / own["std_error"])
+    size = detectable(own["std_error"], own["df"], alpha, power)
     return FewCountries(pd.DataFrame(rows), frame, size, power, alpha, link.cells)
 
 
@@ -268,7 +295,8 @@ def _own(link: FittedLink, alpha: Alpha) -> dict[str, Any]:
     test = link.tidy(alpha)[["std_error", "p_value", "conf_low", "conf_high"]].iloc[at]
     figures = {str(name): float(value) for name, value in test.items()}
     note = "corrected slope" if link.problem is not None else "the link's own"
-    return _row(link.method, link.slope, df=float(link.estimates.df[at]), note=note, **figures)
+    title = ESTIMATORS[link.method].title.split(",")[0]
+    return _row(link.method, link.slope, slope=title, df=float(link.estimates.df[at]), note=note, **figures)
 
 
 def _codes(setup: Setup) -> CodeArray:
@@ -285,4 +313,4 @@ def _t_row(method: str, b: float, error: float, df: float, alpha: Alpha, note: s
 def _row(method: str, estimate: float, **figures: Any) -> dict[str, Any]:
     """A test; what it has not is NaN, and a t test has no smallest p-value."""
     unknown = dict.fromkeys(("std_error", "df", "p_value", "conf_low", "conf_high"), float("nan"))
-    return {"method": method, "estimate": estimate, **unknown, "smallest_p": 0.0, **figures}
+    return {"method": method, "slope": "naive", "estimate": estimate, **unknown, "smallest_p": 0.0, **figures}

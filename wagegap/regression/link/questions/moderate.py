@@ -1,10 +1,16 @@
-"""Will it come to others? Whether the slope differs with a trait of countries, such as ageing.
+"""Will it come to others? Whether the slope differs with traits of countries, such as ageing, and what it is elsewhere.
 
-    Y = a + b P + c m + d P (m - mean) + g'x + u
+    Y = a + b P + sum_j (c_j + d_j P) (m_j - middle_j) + g'x + u
 
-The interaction of an estimated premium with an exact trait is an estimate too, with error v (m - mean): premium and
-interaction are corrected together, by moments, with their joint covariance (not where the link is least squares, which
-takes premiums as exact). Intervals use the larger of sandwich and jackknife, and t(n - k).
+The interaction of an estimated premium with a trait is an estimate too. Where the trait is known its error is v m;
+where it is itself an estimate m = M + s, such as the pay of seniority or a licence wedge, the product of the two has
+the error v M + P s + v s - E v s, whose moments are known up to M and P, and are found without bias from what is
+observed:
+
+    E q_r q_s = V m_r m_s + S p_r p_s + C m_r p_s + C' p_r m_s - V S - C C',
+
+V, S and C the covariances of v with v, s with s and v with s in rows r and s. Premium, traits and interactions are then
+corrected together by the moments of the link, with its weights, and a jackknife.
 
 References
 ----------
@@ -14,7 +20,8 @@ Buonaccorsi, J. (2010). Measurement Error: Models, Methods and Applications. Cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,29 +30,27 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
-from wagegap._typing import Alpha, AxesLike, ColumnName, FloatArray, FrameLike
-from wagegap.errors import (
-    DataError,
-    ReliabilityError,
-)
-from wagegap.estimation.reliability import (
-    REFUSED_BELOW,
-    annihilator,
-    noise_in_words,
-    reliability,
-    reliability_in_words,
-)
-from wagegap.regression.link.estimators.eiv import fit_eiv
-from wagegap.regression.link.fitted import Answer, FittedLink, slope_scale, t_test
-from wagegap.regression.link.problem import LinkProblem
+from wagegap._display.sentences import say
+from wagegap._typing import Alpha, AxesLike, FloatArray, FrameLike
+from wagegap.errors import OptionError, ReliabilityError, did_you_mean, listing
+from wagegap.estimation.carriers import as_pandas
+from wagegap.estimation.reliability import noise_in_words, reliability_in_words
+from wagegap.regression.link.estimators.moments import corrected_moments, fit_weighted, weighted_reliability
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of_rates, slope_scale, t_test
+from wagegap.regression.link.questions.deviations import moments_line, weights_of
+from wagegap.regression.link.questions.shrunken import shrunken_premiums
+from wagegap.regression.link.questions.traits import Interaction, Trait, named_traits, with_interactions
 from wagegap.regression.link.trait import trait_of
 
-__all__ = ["Moderation", "moderate"]
+__all__ = ["Moderation", "TraitEffect", "moderate"]
+
+_REFUSED_BELOW = 0.5
+"""Share of an interaction's weighted spread, given all else, that must be more than sampling error."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moderation(Answer):
-    """How the slope differs with a trait of countries.
+class TraitEffect:
+    """How the slope differs with one trait.
 
     Attributes
     ----------
@@ -53,21 +58,15 @@ class Moderation(Answer):
         The trait.
     difference, std_error, low, high, p_value : float
         Difference of the slope between the upper and the lower quartile of the trait.
-    at : tuple of float
+    quartiles : tuple of float
         Lower and upper quartile.
     slopes, slope_errors : tuple of float
-        Slopes there, with standard errors.
-    df : float
-        n - k.
+        Slopes there, other traits in the middle of theirs, with standard errors.
     reliability : float or None
-        Share of the interaction's spread, given all else, that is not sampling error; None where premiums are taken as
-        exact: under least squares, or with unknown errors.
-    alpha : float
-        One minus the coverage.
+        Share of the interaction's weighted spread, given all else, that is not sampling error; None where premium and
+        trait are taken as exact.
     values : ndarray, shape (n,)
         The trait of each cell.
-    link : Link
-        The link without the interaction.
     """
 
     trait: str
@@ -76,44 +75,157 @@ class Moderation(Answer):
     low: float
     high: float
     p_value: float
-    at: tuple[float, float]
+    quartiles: tuple[float, float]
     slopes: tuple[float, float]
     slope_errors: tuple[float, float]
-    df: float
     reliability: float | None
-    alpha: Alpha
     values: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moderation(Answer):
+    """How the slope differs with traits of countries.
+
+    `trait`, `difference` and the other attributes of a `TraitEffect` are those of the first trait.
+
+    Attributes
+    ----------
+    effects : tuple of TraitEffect
+        One for each trait.
+    df : float
+        Degrees of freedom of the jackknife.
+    alpha : float
+        One minus the coverage.
+    link : Link
+        The link without the interaction.
+    projections : DataFrame or None
+        For each place or future asked for by `at=`: cell, the traits, slope, slope_low, slope_high, rate, rate_low,
+        rate_high, extrapolates.
+    """
+
+    effects: tuple[TraitEffect, ...]
+    df: float
+    alpha: Alpha
     link: FittedLink
+    projections: pd.DataFrame | None = None
+
+    @property
+    def trait(self) -> str:
+        """Name of the first trait."""
+        return self.effects[0].trait
+
+    @property
+    def difference(self) -> float:
+        """Difference of the slope between its quartiles."""
+        return self.effects[0].difference
+
+    @property
+    def std_error(self) -> float:
+        """Standard error of the difference."""
+        return self.effects[0].std_error
+
+    @property
+    def low(self) -> float:
+        """Lower end of its interval."""
+        return self.effects[0].low
+
+    @property
+    def high(self) -> float:
+        """Upper end of its interval."""
+        return self.effects[0].high
+
+    @property
+    def p_value(self) -> float:
+        """Of no difference."""
+        return self.effects[0].p_value
+
+    @property
+    def at(self) -> tuple[float, float]:
+        """Lower and upper quartile."""
+        return self.effects[0].quartiles
+
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """Slopes at the quartiles."""
+        return self.effects[0].slopes
+
+    @property
+    def slope_errors(self) -> tuple[float, float]:
+        """Standard errors of the slopes."""
+        return self.effects[0].slope_errors
+
+    @property
+    def reliability(self) -> float | None:
+        """Reliability of the interaction."""
+        return self.effects[0].reliability
+
+    @property
+    def values(self) -> FloatArray:
+        """The trait of each cell."""
+        return self.effects[0].values
 
     def tidy(self) -> pd.DataFrame:
-        """Return the slope at both quartiles and their difference, a row each."""
+        """Return the slope at both quartiles of each trait and their difference, a row each."""
         at = "lower quartile", "upper quartile", "difference"
-        b, errors = (*self.slopes, self.difference), (*self.slope_errors, self.std_error)
         rows = [
-            (self.trait, name, slope, error, *t_test(slope, error, self.df, self.alpha)[:2])
-            for name, slope, error in zip(at, b, errors, strict=True)
+            (effect.trait, name, slope, error, *t_test(slope, error, self.df, self.alpha)[:2])
+            for effect in self.effects
+            for name, slope, error in zip(
+                at, (*effect.slopes, effect.difference), (*effect.slope_errors, effect.std_error), strict=True
+            )
         ]
         return pd.DataFrame(rows, columns=["trait", "at", "estimate", "std_error", "conf_low", "conf_high"])
 
     def in_words(self) -> str:
-        """Say whether the slope differs, per step of premium."""
+        """Say whether the slope differs, per step of premium, and what it is where it was asked for."""
+        lines = [self._effect_in_words(effect) for effect in self.effects]
+        if self.projections is not None:
+            lines += [self._projection_in_words(row) for row in self.projections.head(3).to_dict("records")]
+            rest = len(self.projections) - 3
+            lines += [f"{rest} more are in .projections."] if rest > 0 else []
+        exact = all(effect.reliability is None for effect in self.effects)
+        return " ".join([*lines, *(["Premiums are taken as exact here."] if exact else [])])
+
+    def _effect_in_words(self, effect: TraitEffect) -> str:
         cells = self.link.cells
         scale = slope_scale(cells)
         settled = (
             "these data do not say whether the association differs"
-            if self.low <= 0 <= self.high
+            if not (effect.low > 0 or effect.high < 0)
             else "the association differs more than sampling error explains"
         )
-        exact = "" if self.reliability is not None else " Premiums are taken as exact here."
-        return (
-            f"Per {scale.step} of premium, {cells.outcome_in_words} differs by {scale.signed(self.slopes[0])} where "
-            f"{self.trait} is {self.at[0]:.3g} and by {scale.signed(self.slopes[1])} where it is {self.at[1]:.3g}; the "
-            f"difference is {scale.factor * self.difference:+.3g} ({100 * (1 - self.alpha):g} % interval "
-            f"{scale.between(self.low, self.high)}, {cells.counted()}): {settled}.{exact}"
-        )
+        return say(
+            "Per {step} of premium, {outcome} differs by {lower} where {trait} is {at_lower} and by {upper} where it "
+            "is {at_upper}; the difference is {difference} ({percent} % interval {interval}, {counted}): {settled}.",
+            step=scale.step, outcome=cells.outcome_in_words, lower=scale.slope(effect.slopes[0]), trait=effect.trait,
+            at_lower=f"{effect.quartiles[0]:.3g}", upper=scale.slope(effect.slopes[1]),
+            at_upper=f"{effect.quartiles[1]:.3g}",
+            difference=scale.slope(effect.difference), percent=f"{100 * (1 - self.alpha):g}",
+            interval=scale.interval(effect.low, effect.high), counted=cells.counted(), settled=settled,
+        )  # fmt: skip
+
+    def _projection_in_words(self, row: Mapping[Any, Any]) -> str:
+        cells = self.link.cells
+        scale, level = slope_scale(cells), level_of_rates(cells)
+        where = " and ".join(f"{effect.trait} is {row[effect.trait]:.3g}" for effect in self.effects)
+        slope = say(
+            "Where {where}{far}, {step} more premium go with {slope} of {outcome} ({percent} % interval {interval})",
+            where=where if row["cell"] is None else f"{where} ({cells.name_of(str(row['cell']))})",
+            far=", outside what is seen (an extrapolation)" if row["extrapolates"] else "", step=scale.step,
+            slope=scale.slope(row["slope"]), outcome=cells.outcome_in_words, percent=f"{100 * (1 - self.alpha):g}",
+            interval=scale.interval(row["slope_low"], row["slope_high"]),
+        )  # fmt: skip
+        if np.isnan(row["rate"]):
+            return f"{slope}; what the rate would be there is not said, because the controls determine a trait."
+        whose = f"of a further {cells.noun} of average premium" if row["cell"] is None else "there"
+        rate = say(
+            "the rate {whose} is expected between {low} and {high}", whose=whose,
+            low=level.level(row["rate_low"]).bare_copy(), high=level.level(row["rate_high"]),
+        )  # fmt: skip
+        return f"{slope}. By the same line {rate}."
 
     def plot(self, ax: AxesLike = None) -> Any:
-        """Draw countries by half of the trait, with the line at either quartile."""
+        """Draw countries by half of the first trait, with the line at either quartile."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
         p, y, upper = cells.p[:, 0], cells.y, self.values > np.median(self.values)
@@ -132,18 +244,32 @@ class Moderation(Answer):
 
 @public
 def moderate(
-    link: FittedLink, trait: ColumnName, *, data: FrameLike | None = None, alpha: Alpha = 0.05, force: bool = False
+    link: FittedLink,
+    trait: Any,
+    *,
+    data: FrameLike | None = None,
+    at: Mapping[str, float] | FrameLike | None = None,
+    alpha: Alpha = 0.05,
+    force: bool = False,
 ) -> Moderation:
-    """Ask whether the slope differs with a trait of countries.
+    """Ask whether the slope differs with traits of countries, and what it and the rates would be elsewhere.
+
+    The moments of the link, with its weights, and a jackknife; under a likelihood those weighted by precision, and
+    under least squares without a correction.
 
     Parameters
     ----------
     link : Link
         With one premium.
-    trait : str
-        Column of the link's data, or of `data`, as it stands: no expression such as `log(gdp)`.
+    trait : str, Estimates, or a list or dict of them
+        Columns of the link's data, or of `data`, as they stand: no expression such as `log(gdp)`. Estimates, such as
+        the pay of seniority, have their error carried; a dict names them.
     data : DataFrame, optional
-        Where the trait is, if not among the link's covariates; a row for each cell.
+        Where traits are, if not among the link's covariates; a row for each cell.
+    at : mapping of str to float, or DataFrame, optional
+        Values of traits at which slope and rate are wanted: of one further country, whose other traits are median and
+        whose premium and controls are average; or in a future of the link's countries, a row for each, which keep
+        their premium and their deviation from the line.
     alpha : float
         One minus the coverage of intervals.
     force : bool
@@ -152,8 +278,10 @@ def moderate(
     Raises
     ------
     ColumnError, MissingValueError, DataError, OptionError
+    CovarianceError
+        For estimates of a trait whose errors are unknown.
     ReliabilityError
-        When less than half of what is left of the interaction is more than sampling error.
+        When less than half of what is left of an interaction is more than sampling error.
 
     Examples
     --------
@@ -161,60 +289,182 @@ def moderate(
     >>> import wagegap as wg
     >>> net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("kaggle")
     >>> link = wg.fit_link("net_migration ~ premium", net, premiums, method="ols", data=wg.datasets.income())
-    >>> answer = moderate(link, "gdp_per_head")
-    >>> answer.low < answer.difference < answer.high
-    True
+    >>> answer = moderate(link, "gdp_per_head", at={"gdp_per_head": 60_000})
+    >>> answer.low < answer.difference < answer.high, len(answer.projections)
+    (True, 1)
     """
     link.check_premium("moderate", single=True)
-    m = trait_of(link, trait, data)
-    lower, upper = (float(q) for q in np.quantile(m, [0.25, 0.75]))
-    if upper == lower:
-        raise DataError(f"{trait!r} is {lower:g} in at least half of the cells: its quartiles do not differ.")
-    scaled = (m - 0.5 * (lower + upper)) / (upper - lower)
-    corrects = link.cells.known(1) and link.method != "ols"
-    problem = _with_interaction(link.setup.problem, scaled, known=corrects)
-    share = _check_reliability(problem, trait, force=force) if corrects else None
-    fit = fit_eiv(problem)
-    # Sandwich, scaled up where the jackknife says more
-    scale = np.maximum(fit.jackknife / np.sqrt(np.diag(fit.cov)), 1.0)
-    cov = fit.cov * np.outer(scale, scale)
-    # b + d m at m = -1/2, 1/2, the quartiles, and d
-    rows = np.zeros((3, problem.k))
-    rows[:, problem.estimated] = [[1.0, -0.5], [1.0, 0.5], [0.0, 1.0]]
-    first, second, d = (rows @ fit.params).tolist()
-    first_error, second_error, error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows)).tolist()
-    df = float(problem.n - problem.k)
-    return Moderation(
-        trait, d, error, *t_test(d, error, df, alpha), (lower, upper), (first, second), (first_error, second_error), df,
-        share, alpha, m, link,
-    )  # fmt: skip
+    traits = named_traits(link, trait, None if data is None else as_pandas(data))
+    model = with_interactions(link, traits)
+    weights = weights_of(link)
+    shares = _shares(model, traits, weights, force=force)
+    df = max(link.setup.jackknife_df - (model.problem.k - link.setup.problem.k), 1.0)
+    fitted = _Fitted(*_fitted(link, model, traits, weights, force=force), df, alpha)
+    effects = tuple(_effect(traits[i], model, i, fitted, share) for i, share in enumerate(shares))
+    projections = None if at is None else _projected(link, traits, model, fitted, weights, at)
+    return Moderation(effects, df, alpha, link, projections)
 
 
-def _with_interaction(problem: LinkProblem, m: FloatArray, *, known: bool) -> LinkProblem:
-    """The problem with the trait and the interaction as further columns; unknown errors stand as none."""
-    j, n, k = problem.estimated[0], problem.n, problem.k
-    x = np.column_stack([problem.x, m, problem.x[:, j] * m])
-    names = (*problem.names, "trait", "premium x trait")
-    collinear = np.linalg.norm(annihilator(problem.x) @ m) <= 1e-8 * np.linalg.norm(m - m.mean())
-    keep = [c for c in range(k + 2) if c != k or not collinear]
-    blocks, cross = np.zeros((2, 2, n, n)), np.zeros((2, n, n))
-    if known:
-        # The errors of p and of p m are v and m v: their blocks D_i V D_j with D = I, diag(m)
-        scale = np.stack([np.ones(n), m])
-        blocks = scale[:, None, :, None] * problem.v_x[0, 0] * scale[None, :, None, :]
-        cross = scale[:, :, None] * problem.v_xy[0]
-    return LinkProblem.build(
-        problem.y, x[:, keep], estimated=(j, keep.index(k + 1)), v_y=problem.v_y, v_x=blocks, v_xy=cross,
-        names=tuple(names[c] for c in keep),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """Coefficients, their covariance, degrees of freedom and the size of intervals."""
+
+    params: FloatArray
+    cov: FloatArray
+    df: float
+    alpha: Alpha
+
+    def along(self, row: FloatArray, variance: float = 0.0) -> tuple[float, float, float]:
+        """A sum of coefficients with its interval, further variance added."""
+        value, error = float(row @ self.params), float(np.sqrt(row @ self.cov @ row + variance))
+        return value, *t_test(value, error, self.df, self.alpha)[:2]
 
 
-def _check_reliability(problem: LinkProblem, trait: str, *, force: bool) -> float:
-    j = problem.estimated[1]
-    share = reliability(problem.x[:, j], problem.v_x[1, 1], np.delete(problem.x, j, axis=1))
-    if share < REFUSED_BELOW and not force:
-        raise ReliabilityError(
-            f"given premium and {trait!r}, {noise_in_words(share, 'what is left of their interaction')} (reliability "
-            f"{reliability_in_words(share)}): whether the slope differs cannot be told. force=True reports it anyway."
+def _shares(model: Interaction, traits: Sequence[Trait], weights: FloatArray, *, force: bool) -> list[float | None]:
+    """Reliability of each interaction; refused where one is mostly noise."""
+    problem, shares = model.problem, list[float | None]()
+    for trait, place in zip(traits, model.products, strict=True):
+        i = problem.estimated.index(place)
+        if not problem.v_x[i, i].any():
+            shares.append(None)
+            continue
+        alone = replace(
+            problem, estimated=(place,), v_x=problem.v_x[i : i + 1, i : i + 1], v_xy=problem.v_xy[i : i + 1]
         )
-    return share
+        share = weighted_reliability(alone, weights)
+        if share < _REFUSED_BELOW and not force:
+            raise ReliabilityError(
+                f"given premium and {trait.name!r}, {noise_in_words(share, 'what is left of their interaction')} "
+                f"(reliability {reliability_in_words(share)}): whether the slope differs cannot be told. force=True "
+                "reports it anyway."
+            )
+        shares.append(share)
+    return shares
+
+
+def _fitted(
+    link: FittedLink, model: Interaction, traits: Sequence[Trait], weights: FloatArray, *, force: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients with their jackknife covariance, which is unknown where some deletion has none."""
+    problem, names = model.problem, listing([trait.name for trait in traits])
+    if problem.n <= problem.k + 1:
+        raise OptionError(
+            f"{problem.n} cells for {problem.k} coefficients with the interactions of {names}: at least "
+            f"{problem.k + 2} are needed. Ask for fewer traits."
+        )
+    if not corrected_moments(problem, weights, deletions=False).exists[0]:
+        raise ReliabilityError(
+            f"premium and its interaction with {names} vary no more than their sampling errors, given the rest: "
+            "whether the slope differs cannot be told from these data."
+        )
+    fit = fit_weighted(problem, weights=weights, groups=link.setup.groups)
+    if fit.lost and not force:
+        raise ReliabilityError(
+            f"without one of {len(fit.lost)} cells the interaction with {names} would vary no more than its sampling "
+            "error, so that there is no interval. force=True gives the estimate without one."
+        )
+    return fit.params, fit.cov
+
+
+def _slope_row(model: Interaction, scaled: Sequence[float]) -> FloatArray:
+    """Coefficients whose sum is the slope at some values of the traits, in distances of their quartiles."""
+    row = np.zeros(model.problem.k)
+    row[model.premium] = 1.0
+    row[list(model.products)] = scaled
+    return row
+
+
+def _effect(trait: Trait, model: Interaction, i: int, fitted: _Fitted, share: float | None) -> TraitEffect:
+    """Slopes at the quartiles of a trait, and their difference."""
+    unit = np.eye(len(model.products))[i]
+    ends = [_slope_row(model, side * unit) for side in (-0.5, 0.5)]
+    rows = np.array([*ends, ends[1] - ends[0]])
+    first, second, difference = (rows @ fitted.params).tolist()
+    first_error, second_error, error = np.sqrt(np.einsum("ij,jk,ik->i", rows, fitted.cov, rows)).tolist()
+    return TraitEffect(
+        trait.name, difference, error, *t_test(difference, error, fitted.df, fitted.alpha), trait.quartiles,
+        (first, second), (first_error, second_error), share, trait.values,
+    )  # fmt: skip
+
+
+def _projected(
+    link: FittedLink, traits: Sequence[Trait], model: Interaction, fitted: _Fitted, weights: FloatArray, at: Any
+) -> pd.DataFrame:
+    """Slope and rate at other values of the traits: of one further country, or of those of the link."""
+    if isinstance(at, Mapping):
+        rows = [_of_another(link, traits, model, fitted, weights, _values_at(traits, at))]
+    else:
+        futures = np.column_stack([trait_of(link, trait.name, as_pandas(at)) for trait in traits])
+        rows = _of_the_same(link, traits, model, fitted, futures)
+    return pd.DataFrame(rows)
+
+
+def _values_at(traits: Sequence[Trait], at: Mapping[str, float]) -> FloatArray:
+    """Value of each trait: as asked, or the median."""
+    names = [trait.name for trait in traits]
+    for name, value in at.items():
+        if name not in names:
+            raise OptionError(f"at= names {name!r}, which is no trait asked for.{did_you_mean(str(name), names)}")
+        if isinstance(value, bool | str) or not np.isfinite(value):
+            raise OptionError(f"at= gives {name!r} as {value!r}: a finite number is needed.")
+    return np.array([float(at.get(trait.name, np.median(trait.values))) for trait in traits])
+
+
+def _row_of(
+    traits: Sequence[Trait], model: Interaction, values: FloatArray, fitted: _Fitted, cell: str | None
+) -> dict[str, Any]:
+    """A projection without its rate."""
+    scaled = [float(trait.scaled(value)) for trait, value in zip(traits, values, strict=True)]
+    slope, low, high = fitted.along(_slope_row(model, scaled))
+    named = {trait.name: float(value) for trait, value in zip(traits, values, strict=True)}
+    outside = any(trait.outside(float(value)) for trait, value in zip(traits, values, strict=True))
+    return {
+        "cell": cell, **named, "slope": slope, "slope_low": low, "slope_high": high, "rate": np.nan, "rate_low": np.nan,
+        "rate_high": np.nan, "extrapolates": outside,
+    }  # fmt: skip
+
+
+def _of_another(
+    link: FittedLink, traits: Sequence[Trait], model: Interaction, fitted: _Fitted, weights: FloatArray,
+    values: FloatArray,
+) -> dict[str, Any]:  # fmt: skip
+    """A further country with these traits: the interval is that of its true rate, the spread of rates in it."""
+    out = _row_of(traits, model, values, fitted, None)
+    if None in model.traits:
+        return out
+    problem = model.problem
+    row = problem.x.mean(axis=0)
+    scaled = np.array([float(trait.scaled(value)) for trait, value in zip(traits, values, strict=True)])
+    row[[place for place in model.traits if place is not None]] = scaled
+    row[list(model.products)] = row[model.premium] * scaled
+    spread = moments_line(problem, weights).spread()
+    return {**out, **_bounded(link, fitted.along(row, spread))}
+
+
+def _of_the_same(
+    link: FittedLink, traits: Sequence[Trait], model: Interaction, fitted: _Fitted, futures: FloatArray
+) -> list[dict[str, Any]]:
+    """The link's countries with these traits, premium and deviation from the line as they are."""
+    shrunken, problem = shrunken_premiums(link), model.problem
+    premiums = shrunken.values
+    out = []
+    for i, cell in enumerate(link.cells.names):
+        row = _row_of(traits, model, futures[i], fitted, cell)
+        if None not in model.traits:
+            # y_c + sum_j (c_j + d_j P_c) step_j
+            steps = np.array([t.scaled(new) - t.scaled(t.values[i]) for t, new in zip(traits, futures[i], strict=True)])
+            change = np.zeros(problem.k)
+            change[[place for place in model.traits if place is not None]] = steps
+            change[list(model.products)] = premiums[i] * steps
+            turned = float(fitted.params[list(model.products)] @ steps)
+            move = shrunken.move(i, 0.0, -turned)
+            rate, low, high = fitted.along(change, move.rate_variance)
+            row |= _bounded(link, tuple(float(problem.y[i]) - move.shift + end for end in (rate, low, high)))
+        out.append(row)
+    return out
+
+
+def _bounded(link: FittedLink, rates: Sequence[float]) -> dict[str, float]:
+    """A rate with its interval, within what it can be."""
+    clipped = np.clip(rates, *link.cells.bounds).tolist()
+    return dict(zip(("rate", "rate_low", "rate_high"), clipped, strict=True))

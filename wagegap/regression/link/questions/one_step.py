@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
+from wagegap._display.sentences import say
 from wagegap._typing import AxesLike, CodeArray, Count, FloatArray, RngLike
 from wagegap.errors import DataError, check_column
 from wagegap.estimation.design import free_name
@@ -33,7 +34,7 @@ from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import prepare
 from wagegap.regression.link.cells import positions
-from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
+from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, slopes_of, t_test
 
 __all__ = ["OneStep", "one_step"]
 
@@ -80,18 +81,27 @@ class OneStep(Answer):
 
     def in_words(self) -> str:
         """Say both slopes, per step of premium."""
-        cells = self.link.cells
+        cells, naive = self.link.cells, self.link.naive().slope
         scale = slope_scale(cells)
-        return (
-            f"Among {self.workers:,} workers of {self.countries} countries, {scale.step} more premium go with "
-            f"{scale.signed(self.slope)} of {cells.outcome_in_words} of the skilled compared with others of their "
-            f"country (95 % interval {scale.between(self.low, self.high)}, wild bootstrap p = {self.p_wild:.3f}); in "
-            f"two steps the naive slope is {scale.signed(self.link.naive().slope)}."
-        )
+        two = "the naive slope is {naive}"
+        if self.link.naive() is not self.link:
+            settled = "{own} ({ends})" if self.link.settled else "is not settled ({ends})"
+            two += f" and the corrected one {settled}"
+        return say(
+            "Among {workers} workers of {cells}, {step} more premium go with {slope} of {outcome} of the skilled "
+            "compared with others of their {noun} (95 % interval {interval}, wild bootstrap p = {p}); in two steps "
+            f"{two}.",
+            workers=f"{self.workers:,}", cells=cells.counted(self.countries), step=scale.step,
+            slope=scale.slope(self.slope), outcome=cells.outcome_in_words, noun=cells.noun,
+            interval=scale.interval(self.low, self.high), p=f"{self.p_wild:.3f}", naive=scale.slope(naive),
+            own=scale.slope(self.link.slope), ends=scale.interval(*self.link.slope_interval()),
+        )  # fmt: skip
 
     def plot(self, ax: AxesLike = None) -> Any:
-        """Draw the slopes with their intervals."""
-        return draw_slopes(self.tidy(), "step", ax, height=1.8, label="slope, 95 % intervals")
+        """Draw the slopes with their intervals; of a link that is not settled those of both estimators."""
+        links = slopes_of({"two steps, naive": self.link.naive(), "two steps": self.link})
+        rows = pd.concat([self.tidy().iloc[:1].rename(columns={"step": "name"}), links])
+        return draw_slopes(rows, "name", ax, height=0.6 + 0.4 * len(rows), label="slope, 95 % intervals")
 
 
 @public

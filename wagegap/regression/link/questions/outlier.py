@@ -1,12 +1,15 @@
 """Is this country off the line of the others? Fit without it, and ask how far its rate is from where they put it.
 
-With the line of the other countries, the deviation of the left-out one is
+With the line of the other countries, by the estimator of the link and with its weights, the left-out one deviates by
 
-    d = y_c - x_c'b,    var d = tau^2 + V_y - 2 b V_py + b^2 V_p + x_c' V_b x_c,
+    d = y_c - x_c'b,    var d = tau_c^2 + V_y - 2 b V_py + b^2 V_p + var x_c'b,
 
-the spread of true rates, the country's own sampling errors, and the error of the line. Of these tau^2 is estimated with
-few degrees of freedom and the rest is known, so the reference is t with degrees that weigh the two (Satterthwaite).
-Where errors are unknown it is the externally studentised residual with t(n - 1 - k), exactly.
+the spread of true rates, the country's own sampling errors, and the error of the line. The errors are known; the spread
+is not, and may be larger among countries whose figures are noisy: it is averaged over a grid of such models, each with
+its likelihood (`deviations`, `spreads`). The reference is the t distribution that this average is closest to, which
+with one spread for all and no errors is that of the externally studentised residual, t(n - 1 - k). Where the errors of
+premiums are unknown, and under least squares, it is exactly that. Where moments and likelihood do not settle on a slope
+both are asked, and the interval is the hull, the p-value the larger.
 
 References
 ----------
@@ -26,13 +29,17 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses
-from wagegap._typing import Alpha, AxesLike, FloatArray, IntArray
+from wagegap._display.sentences import say
+from wagegap._typing import Alpha, AxesLike, IntArray
 from wagegap.errors import DataError, OptionError, check_option
-from wagegap.regression.link.estimators.ml import fit_ml
-from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, t_test
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of_rates, one_row, t_test
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.questions.deviations import as_taken, line_of, noise_of
+from wagegap.regression.link.verdict import hull
 
 __all__ = ["Outlier", "outlier"]
+
+_METHODS = ("moments", "ml", "eiv", "ols", "meta", "york", "simex", "split", "bootstrap")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,17 +53,18 @@ class Outlier(Answer):
     rate : float
         Its rate.
     expected, low, high : float
-        Rate that the others' line gives it, with the interval in which it should lie.
+        Rate that the others' line gives it, with the interval in which it should lie; NaN rate where the slope is not
+        settled, and the hull. Shares stay within 0 and 1.
     deviation : float
-        Deviation over its standard deviation.
+        Deviation over its standard deviation; where the slope is not settled, by the estimator of the larger p-value.
     df : float
         Degrees of freedom of the reference t.
     p_value : float
-        Of a country named in advance.
+        Of a country named in advance; the larger of both where the slope is not settled.
     p_if_picked : float
         The same for a country picked because it looked odd: times the number of countries, at most one.
     slope : float
-        Slope without the country.
+        Slope without the country; NaN where it is not settled.
     alpha : float
         One minus the coverage.
     link : Link
@@ -82,20 +90,24 @@ class Outlier(Answer):
 
     def in_words(self) -> str:
         """Say where the country is, and whether that is more than the others' own scatter."""
-        cells = self.link.cells
-        scale = level_of(cells.units[0])
-        said = (
-            "which is inside: these data do not show it to be an exception"
-            if self.low <= self.rate <= self.high
-            else "which is outside: it does not follow the pattern of the others"
-        )
-        return (
-            f"From the {cells.counted(cells.n - 1, 'other')} one would expect {cells.name_of(self.country)}'s "
-            f"{cells.outcome_in_words} between {scale.between(self.low, self.high, 'and')}; it is "
-            f"{scale.factor * self.rate:.4g}, {said} "
-            f"(p = {self.p_value:.2f} if the {cells.noun} was named in advance, {self.p_if_picked:.2f} if it was "
-            "picked for looking odd)."
-        )
+        cells, level = self.link.cells, level_of_rates(self.link.cells)
+        if self.low <= self.rate <= self.high:
+            said = "which is inside: these data do not show it to be an exception"
+        elif self.p_if_picked < self.alpha:
+            said = "which is outside: it does not follow the pattern of the others"
+        else:
+            said = f"which is outside, as now and then one of {cells.counted()} is"
+        everywhere = (self.low, self.high) == cells.bounds or not np.isfinite([self.low, self.high]).any()
+        where = "at any value it can have" if everywhere else "between {low} and {high}"
+        return say(
+            f"From the {{others}} one would expect {{country}}'s {{outcome}} {where}{{both}}; it is {{rate}}, {{said}} "
+            "(p = {p} if the {noun} was named in advance, {picked} if it was picked for looking odd).",
+            others=cells.counted(cells.n - 1, "other"), country=cells.name_of(self.country),
+            outcome=cells.outcome_in_words, low=level.level(self.low).bare_copy(),
+            high=level.level(self.high).bare_copy(),
+            both="" if self.link.settled else " (moments and likelihood together)", rate=level.level(self.rate),
+            said=said, p=f"{self.p_value:.2f}", noun=cells.noun, picked=f"{self.p_if_picked:.2f}",
+        )  # fmt: skip
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw the others, their line, and the interval for the country."""
@@ -107,9 +119,12 @@ class Outlier(Answer):
         groups = ["others"] * (cells.n - 1) + [f"this {cells.noun}"]
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), [cells.names[k] for k in order], groups=groups)
         at = np.array([p.min(), p.max()])
-        ax.plot(at, self.expected + self.slope * (at - cells.p[i, 0]), color=PALETTE[3], linewidth=1.2)
-        ax.plot([cells.p[i, 0]] * 2, [self.low, self.high], color=PALETTE[1], linewidth=1.8, alpha=0.8)
-        low, high = min(float(y.min()), self.low), max(float(y.max()), self.high)
+        if self.link.settled:
+            ax.plot(at, self.expected + self.slope * (at - cells.p[i, 0]), color=PALETTE[3], linewidth=1.2)
+        ends = [end for end in (self.low, self.high) if np.isfinite(end)]
+        if len(ends) == 2:
+            ax.plot([cells.p[i, 0]] * 2, ends, color=PALETTE[1], linewidth=1.8, alpha=0.8)
+        low, high = min([float(y.min()), *ends]), max([float(y.max()), *ends])
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
         return cells.label_axes(ax)
 
@@ -145,25 +160,44 @@ def outlier(link: FittedLink, country: str, *, alpha: Alpha = 0.05) -> Outlier:
     """
     link.check_premium("outlier")
     link.check_deviations("outlier")
-    check_option("method of the link", link.method, ("ols", "meta", "eiv", "ml", "york", "simex", "split", "bootstrap"))
+    check_option("method of the link", link.method, _METHODS)
     cells, problem, i = link.cells, link.setup.problem, link.cell_at(country)
-    others, df = np.delete(np.arange(cells.n), i), cells.n - 1 - problem.k
-    if df <= 0:
+    if cells.n - 1 - problem.k <= 0:
         raise OptionError(f"without {country} there are {cells.n - 1} cells for {problem.k} coefficients.")
-    corrected = cells.known(1) and len(problem.estimated) == 1 and link.method != "ols"
-    b, cov, spread, noise = (_corrected if corrected else _naive)(problem, others)
-    # var d = tau^2 + noise_c + x_c'V_b x_c; Satterthwaite's df (n - k) (total / (tau^2 + mean noise of the others))^2
-    x, y, total = problem.x[i], float(cells.y[i]), spread + float(noise[i])
-    degrees = float(df * (total / (spread + float(noise[others].mean()))) ** 2 if corrected else df)
-    expected, error = float(x @ b), float(np.sqrt(total + x @ cov @ x))
-    if not (np.isfinite(error) and error > 1e-12 * abs(y)):
-        raise DataError(f"without {country} no deviation can be weighed: {_no_scale(error, cells.n - 1)}.")
-    low, high, _ = t_test(expected, error, degrees, alpha)
-    p = t_test(y - expected, error, degrees, alpha)[2]
+    found = [_against(part, i) for part in link.parts]
+    if not any(deviation.usable(cells.y[i]) for deviation in found):
+        why = _no_scale(found[0].error, cells.n - 1)
+        raise DataError(f"without {country} no deviation can be weighed: {why}.")
+    tests = [deviation.test(float(cells.y[i]), alpha) for deviation in found]
+    least = int(np.argmax([p for *_, p in tests]))
+    low, high = (float(np.clip(end, *cells.bounds)) for end in hull(*(test[:2] for test in tests)))
+    p, chosen = tests[least][2], found[least]
+    expected, slope = (chosen.expected, chosen.slope) if link.settled else (np.nan, np.nan)
     return Outlier(
-        cells.names[i], y, expected, low, high, (y - expected) / error, degrees, p, min(1.0, cells.n * p),
-        float(b[problem.estimated[0]]), alpha, link,
+        cells.names[i], float(cells.y[i]), expected, low, high, (float(cells.y[i]) - chosen.expected) / chosen.error,
+        chosen.df, p, min(1.0, cells.n * p), slope, alpha, link,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Deviation:
+    """What the line of the others makes of the left-out cell: expected rate, standard deviation, df of its t."""
+
+    expected: float
+    error: float
+    df: float
+    slope: float
+
+    def usable(self, rate: float) -> bool:
+        """Whether there is something to weigh a deviation by."""
+        return bool(np.isfinite(self.error) and self.error > 1e-12 * abs(rate))
+
+    def test(self, rate: float, alpha: Alpha) -> tuple[float, float, float]:
+        """Interval of the rate, and the p-value; everything is possible where there is no line."""
+        if not self.usable(rate):
+            return -np.inf, np.inf, 1.0
+        low, high, _ = t_test(self.expected, self.error, self.df, alpha)
+        return low, high, t_test(rate - self.expected, self.error, self.df, alpha)[2]
 
 
 def _no_scale(error: float, n: int) -> str:
@@ -173,19 +207,33 @@ def _no_scale(error: float, n: int) -> str:
     return f"the premiums of the {n} other cells might all be equal, so that they give no line"
 
 
-def _naive(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
-    """Line of the others by least squares, its covariance, the variance of their deviations, and no sampling errors."""
+def _against(link: FittedLink, i: int) -> _Deviation:
+    """Hold one cell against the line of the others by one estimator."""
+    problem = as_taken(link)
+    others = np.delete(np.arange(problem.n), i)
+    if link.method == "ols" or not link.cells.premiums_known:
+        return _studentised(problem, others, i)
+    line = line_of(link, others)
+    row, order = problem.x[i], np.append(others, i)
+    known = np.diag(problem.v_x[0, 0] if problem.v_x[0, 0].any() else problem.v_y)[order]
+    shares, error = line.error_at(row)
+    if not (np.isfinite(line.params).all() and np.isfinite(error)):
+        return _Deviation(np.nan, np.inf, np.nan, np.nan)
+    spreads = line.spreads(known)
+    each = spreads.variances + noise_of(problem, line.params)[order]
+    # A t that has the mean and the variance of the precision 1 / var d: df = 2 / cv^2, as the chi^2 of one variance has
+    precision = 1 / (each[:, -1] + each[:, :-1] @ shares + error)
+    mean = float(spreads.weights @ precision)
+    spread = float(spreads.weights @ (precision - mean) ** 2)
+    df = 2 * mean**2 / spread if spread > 0 else np.inf
+    return _Deviation(float(row @ line.params), float(mean**-0.5), df, line.slope)
+
+
+def _studentised(problem: LinkProblem, others: IntArray, i: int) -> _Deviation:
+    """Line of the others by least squares: the externally studentised residual."""
     x, y = problem.x[others], problem.y[others]
     bread = np.asarray(np.linalg.pinv(x.T @ x))
-    b = bread @ (x.T @ y)
+    b, df = bread @ (x.T @ y), len(others) - problem.k
     variance = float(np.sum((y - x @ b) ** 2)) / (len(y) - np.linalg.matrix_rank(x))
-    return b, variance * bread, variance, np.zeros(problem.n)
-
-
-def _corrected(problem: LinkProblem, others: IntArray) -> tuple[FloatArray, FloatArray, float, FloatArray]:
-    """The same by maximum likelihood, with the sampling variance of y - b p in every row."""
-    fit = fit_ml(problem.checked().take(others))
-    slope = float(fit.params[problem.estimated[0]])
-    # V_y + b^2 V_p - 2 b V_py
-    noise = np.diag(problem.v_y) + slope**2 * np.diag(problem.v_x[0, 0]) - 2 * slope * np.diag(problem.v_xy[0])
-    return fit.params, fit.cov, fit.tau2, noise
+    error = float(np.sqrt(variance * (1 + problem.x[i] @ bread @ problem.x[i])))
+    return _Deviation(float(problem.x[i] @ b), error, float(df), float(b[problem.estimated[0]]))

@@ -1,8 +1,11 @@
 """Partial pooling of premiums and rates, for display: what each country's figures become in the light of the others.
 
 Under the fitted link, true premium and rate of a country are jointly normal around the line; given all figures and the
-covariance of their errors, the best predictor moves each point towards the line, the further the noisier it is. What is
-shown is never fed into a regression: a slope through pooled points would count the pattern twice.
+covariance of their errors, the best predictor moves each point towards the line, the further the noisier it is: with
+the slope, the variance of true premiums and that of rates beyond them as the link's own estimator has them. Rates whose
+errors are unknown say nothing of how far they are to be moved, nor how much they know of the premiums: these are then
+pooled among themselves, and rates not at all. What is shown is never fed into a regression: a slope through pooled
+points would count the pattern twice.
 
 References
 ----------
@@ -21,12 +24,15 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
 from wagegap._display.intervals import intervals
+from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, FloatArray
-from wagegap.errors import CovarianceError
+from wagegap.errors import CovarianceError, ReliabilityError
+from wagegap.estimation.reliability import true_variance
 from wagegap.estimation.units import unit_in_heading
-from wagegap.regression.link.estimators.ml import fit_ml
-from wagegap.regression.link.fitted import Answer, FittedLink
+from wagegap.regression.link.estimators.table import ESTIMATORS
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.questions.deviations import line_of, moments_line
 
 __all__ = ["Pooled", "pool"]
 
@@ -39,7 +45,7 @@ class Pooled(Answer):
     ----------
     frame : DataFrame
         cell, premium, premium_error, rate, rate_error, and pooled_premium, pooled_premium_error, pooled_rate,
-        pooled_rate_error.
+        pooled_rate_error, rates' errors and pooled rates NaN where the errors of rates are unknown.
     alpha : float
         One minus the coverage of intervals drawn.
     link : Link
@@ -56,24 +62,29 @@ class Pooled(Answer):
 
     def in_words(self) -> str:
         """Say which country moves most, and how much of the spread was noise."""
-        f = self.frame
-        before, after = f["premium"].std(), f["pooled_premium"].std()
+        f, cells = self.frame, self.link.cells
+        level = level_of(cells.units[1])
+        change = 100 * (f["pooled_premium"].std() / f["premium"].std() - 1)
         most = f.iloc[int(np.argmax(np.abs(f["pooled_premium"] - f["premium"])))]
-        cells, change = self.link.cells, 100 * (after / before - 1)
-        than = f"{abs(change):.0f} % {'less' if change <= 0 else 'more'} than"
-        return (
-            f"Seen together, the premiums of {cells.counted()} spread {than} each seen alone; "
-            f"{cells.name_of(most['cell'])} moves most, from {most['premium']:.3g} to "
-            f"{most['pooled_premium']:.3g}{unit_in_heading(cells.units[1])}. Pooled figures are for looking at, not "
-            "for regressions."
+        alone = (
+            "" if cells.known(0) else " The error of the rates is unknown: they are not pooled, and move no premium."
         )
+        which = "" if self.link.settled else " Slope and spreads are those of the weighted moments."
+        return say(
+            "Seen together, the premiums of {cells} spread {size} % {more} than each seen alone; {most} moves most, "
+            "from {before} to {after}.{which}{alone} Pooled figures are for looking at, not for regressions.",
+            cells=cells.counted(), size=f"{abs(change):.0f}", more="less" if change <= 0 else "more",
+            most=cells.name_of(most["cell"]), before=level.level(most["premium"]),
+            after=level.level(most["pooled_premium"]), which=which, alone=alone,
+        )  # fmt: skip
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw an arrow from each country's own figures to the pooled ones, with the line."""
         f, cells = self.frame, self.link.cells
+        f = f.assign(pooled_rate=f["pooled_rate"].fillna(f["rate"]))
         ax = new_axes(6.3, 4.6) if ax is None else ax
         at = np.linspace(float(f["premium"].min()), float(f["premium"].max()), 40)
-        ax.plot(at, self.link.line(at)[0], color=PALETTE[3], linewidth=1.2)
+        ax.plot(at, self.link.parts[0].line(at)[0], color=PALETTE[3], linewidth=1.2)
         for row in f.itertuples(index=False):
             ax.annotate(
                 "", (row.pooled_premium, row.pooled_rate), (row.premium, row.rate),
@@ -113,6 +124,8 @@ def pool(link: FittedLink, *, alpha: Alpha = 0.05) -> Pooled:
     ------
     CovarianceError
         When the premiums' errors are unknown.
+    ReliabilityError
+        When the premiums vary no more than their errors.
 
     Examples
     --------
@@ -127,22 +140,45 @@ def pool(link: FittedLink, *, alpha: Alpha = 0.05) -> Pooled:
     if not link.cells.known(1):
         raise CovarianceError("pooling weighs each premium by its error, and the errors are unknown.")
     problem = link.setup.problem.checked()
-    fit = fit_ml(problem)
-    values, errors = _predicted(problem, float(fit.params[problem.estimated[0]]), fit.sigma2, fit.tau2)
+    known = link.cells.known(0)
+    values, errors = _predicted(problem, *_structure(link.parts[0], problem), of_rates=known)
     (premium, rate), (premium_error, rate_error) = values.reshape(2, -1), errors.reshape(2, -1)
+    unknown = np.full(problem.n, np.nan)
     frame = pd.DataFrame(
         {
             "cell": list(link.cells.names), "premium": link.cells.p[:, 0],
             "premium_error": np.sqrt(np.diag(problem.v_x[0, 0])), "rate": problem.y,
-            "rate_error": np.sqrt(np.diag(problem.v_y)), "pooled_premium": premium,
-            "pooled_premium_error": premium_error, "pooled_rate": rate, "pooled_rate_error": rate_error,
+            "rate_error": np.sqrt(np.diag(problem.v_y)) if known else unknown, "pooled_premium": premium,
+            "pooled_premium_error": premium_error, "pooled_rate": rate if known else unknown,
+            "pooled_rate_error": rate_error if known else unknown,
         }
     )  # fmt: skip
     return Pooled(frame, alpha, link)
 
 
-def _predicted(problem: LinkProblem, slope: float, sigma2: float, tau2: float) -> tuple[FloatArray, FloatArray]:
-    """Best linear unbiased predictors of (P, Y) and their errors, the error of the means included."""
+def _structure(link: FittedLink, problem: LinkProblem) -> tuple[float, float, float]:
+    """Slope, variance of true premiums and of rates beyond them, by the estimator of the link.
+
+    One that takes premiums as exact has neither: these are then by moments without weights.
+    """
+    line = line_of(link) if ESTIMATORS[link.method].corrects else moments_line(problem, np.ones(problem.n))
+    if not np.isfinite(line.slope):
+        raise ReliabilityError(
+            "the premiums vary no more than their sampling errors: nothing of their spread is left to be pooled."
+        )
+    sigma2 = link.fit.sigma2
+    if sigma2 is None:
+        sigma2 = true_variance(problem.premiums[:, 0], problem.v_x[0, 0], problem.others)
+    return line.slope, sigma2, line.spread()
+
+
+def _predicted(
+    problem: LinkProblem, slope: float, sigma2: float, tau2: float, *, of_rates: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Best linear unbiased predictors of (P, Y) and their errors, the error of the means included.
+
+    Without errors of rates these are not used, and have none.
+    """
     # G = var(P, Y) = [[s, b s], [b s, b^2 s + t]] x I, O = G + V
     spreads = np.array([[1.0, slope], [slope, slope**2]]) * sigma2 + np.diag([0.0, tau2])
     true = np.kron(spreads, np.eye(problem.n))
@@ -151,7 +187,9 @@ def _predicted(problem: LinkProblem, slope: float, sigma2: float, tau2: float) -
     observed = np.concatenate([problem.premiums[:, 0], problem.y])
     x = np.kron(np.eye(2), problem.controls)
     # BLUP: X m + G O^-1 (obs - X m), m = (X'O^-1 X)^-1 X'O^-1 obs
-    inverse = np.linalg.pinv(true + errors, hermitian=True)
+    inverse = np.zeros_like(true)
+    used = slice(None) if of_rates else slice(problem.n)
+    inverse[used, used] = np.linalg.pinv((true + errors)[used, used], hermitian=True)
     bread = np.linalg.pinv(x.T @ inverse @ x, hermitian=True)
     means = x @ (bread @ (x.T @ inverse @ observed))
     gain = true @ inverse

@@ -1,9 +1,12 @@
 """What if this country paid another premium? Its rate, had its premium been X and all else stayed as it is.
 
-The country keeps its own deviation from the line, so the answer is Y_c + b (X - P_c), estimated by y_c + b (X - p_c).
-Its errors are those of the country's own figures, e_c - b v_c (and of another country's premium where X is that), whose
-covariance is known, and that of the slope, whose interval may be lopsided; the two are put together by the method of
-variance estimates recovery.
+The country keeps its own deviation from the line, so the answer is Y_c + b (X - P_c), P_c its true premium. Of that
+only a noisy estimate is known, and a country picked because its estimate is low stands low partly by luck: the move
+starts at the premium that the estimate and those of the others make likely together (`shrunken`), and ends, where X is
+the premium of another country, at that country's. The errors of start and end, what they have to do with the error of
+the country's own rate, and that of the slope, whose interval may be lopsided, are put together by the method of
+variance estimates recovery. Where moments and likelihood do not settle on a slope the answer is the hull of both; a
+rate that is a share stays one.
 
 References
 ----------
@@ -24,9 +27,12 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
 from wagegap._display.scatter import ellipses, line_band
-from wagegap._typing import Alpha, AxesLike, FloatArray
+from wagegap._display.sentences import say
+from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError
-from wagegap.regression.link.fitted import Answer, FittedLink, level_of, one_row, scale_of
+from wagegap.regression.link.fitted import Answer, FittedLink, level_of, level_of_rates, one_row, scale_of
+from wagegap.regression.link.questions.shrunken import ShrunkenPremiums, shrunken_premiums
+from wagegap.regression.link.verdict import hull
 
 __all__ = ["Prediction", "predict"]
 
@@ -40,15 +46,17 @@ class Prediction(Answer):
     country : str
         The cell.
     premium, own_premium : float
-        Premium supposed, and as estimated.
+        Premium supposed, and the country's own from which it moves: both shrunken where they are estimates.
+    estimated : float
+        The country's own premium as estimated.
     rate, low, high : float
-        Rate under it, with its interval.
+        Rate under it, with its interval; NaN rate where the slope is not settled. Shares stay within 0 and 1.
     own_rate : float
         Rate as estimated.
     change, change_low, change_high : float
-        Change of the rate that the other premium makes.
+        Change of the rate that the other premium makes; NaN change where the slope is not settled.
     extrapolates : bool
-        Whether the premium lies outside those of the countries in the link.
+        Whether the premium supposed lies outside the shrunken premiums of the countries in the link.
     known : bool
         Whether the errors of premiums are known; else the interval holds only the spread of the line.
     alpha : float
@@ -60,6 +68,7 @@ class Prediction(Answer):
     country: str
     premium: float
     own_premium: float
+    estimated: float
     rate: float
     low: float
     high: float
@@ -78,25 +87,43 @@ class Prediction(Answer):
 
     def in_words(self) -> str:
         """Say what would change, how little is known of it, and that it is an association."""
-        cells = self.link.cells
-        country = cells.name_of(self.country)
-        level = level_of(cells.units[1])
-        supposed, estimated = (level.said(value) for value in (self.premium, self.own_premium))
+        return " ".join(part for part in (self._answer(), *self._cautions()) if part)
+
+    def _answer(self) -> str:
+        cells, settled = self.link.cells, self.link.settled
+        premium, rate = level_of(cells.units[1], "premium"), scale_of(cells.units[0])
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
-            return (
-                f"If {country}'s premium were {supposed}, its {cells.outcome_in_words} could be anything: these data "
-                "do not bound the slope."
+            change = "could be anything: these data do not bound the slope"
+        elif settled:
+            change = "would change by {change} ({percent} % interval {ends}): {known}"
+        else:
+            change = (
+                "would change by anything from {ends} (both {percent} % intervals together, for the slope is not "
+                "settled): {known}"
             )
-        scale = scale_of(cells.units[0])
-        settled = np.sign(self.change_low) * np.sign(self.change_high) > 0
-        known = "its direction is settled" if settled else "the data do not say whether it would rise or fall"
-        outside = " The premium is outside those observed." if self.extrapolates else ""
-        unknown = "" if self.known else " The error of the premiums is unknown and not in the interval."
+        shrunken = "" if self.own_premium == self.estimated else " (estimated at {estimated}, part of it noise)"
+        sure = np.sign(self.change_low) * np.sign(self.change_high) > 0
+        return say(
+            f"If the association across {{cells}} were causal and {{country}}'s premium were {{supposed}} instead of "
+            f"{{own}}{shrunken}, its {{outcome}} {change}.",
+            cells=cells.counted(), country=cells.name_of(self.country), supposed=premium.level(self.premium),
+            own=premium.level(self.own_premium), estimated=premium.level(self.estimated),
+            outcome=cells.outcome_in_words, change=rate.change(self.change), percent=f"{100 * (1 - self.alpha):g}",
+            ends=rate.interval(self.change_low, self.change_high, bare=settled),
+            known="its direction is settled" if sure else "the data do not say whether it would rise or fall",
+        )  # fmt: skip
+
+    def _cautions(self) -> tuple[str, ...]:
+        cells = self.link.cells
+        (low, high), level = cells.bounds, level_of_rates(cells)
+        bounded = np.isfinite(low) and (self.low <= low or self.high >= high)
+        unknown = [f"The error of the {name} is" for name, i in (("premiums", 1), ("rates", 0)) if not cells.known(i)]
         return (
-            f"If the association across {cells.counted()} were causal and {country}'s premium were {supposed} "
-            f"instead of {estimated}, its {cells.outcome_in_words} would change by {scale.signed(self.change)} "
-            f"({100 * (1 - self.alpha):g} % interval {scale.between(self.change_low, self.change_high)}): "
-            f"{known}.{outside}{unknown}"
+            f"The rate is a share, and stays within {level.between(low, high, 'and')}." if bounded else "",
+            "The premium is outside those of the countries seen, their noise taken out: an extrapolation."
+            if self.extrapolates
+            else "",
+            *(f"{what} unknown and not in the interval." for what in unknown),
         )
 
     def plot(self, ax: AxesLike = None) -> Any:
@@ -108,17 +135,20 @@ class Prediction(Answer):
         pad = 0.06 * float(np.ptp(ends))
         at = np.linspace(ends.min() - pad, ends.max() + pad, 60)
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names)
-        ax = line_band(ax, at, *self.link.line(at, self.alpha))
-        ax.annotate(
-            "", (self.premium, self.rate), (self.own_premium, self.own_rate),
-            arrowprops={"arrowstyle": "->", "color": PALETTE[1]},
-        )  # fmt: skip
+        for part in self.link.parts:
+            ax = line_band(ax, at, *part.line(at, self.alpha))
+        if np.isfinite(self.rate):
+            ax.annotate(
+                "", (self.premium, self.rate), (self.own_premium, self.own_rate),
+                arrowprops={"arrowstyle": "->", "color": PALETTE[1]},
+            )  # fmt: skip
         if np.isfinite([self.low, self.high]).all():
             ax.plot([self.premium] * 2, [self.low, self.high], color=PALETTE[1], linewidth=1.6)
         ax.plot([self.premium], [self.rate], "s", color=PALETTE[1], markersize=5)
         room = 0.5 * float(np.ptp(y))
         ax.set_xlim(float(at[0]), float(at[-1]))
-        ax.set_ylim(min(float(y.min()), self.rate) - room, max(float(y.max()), self.rate) + room)
+        shown = [*y, *(end for end in (self.rate,) if np.isfinite(end))]
+        ax.set_ylim(min(shown) - room, max(shown) + room)
         return cells.label_axes(ax)
 
 
@@ -133,7 +163,8 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alph
     country : str
         The cell.
     premium : float or str
-        Premium supposed, in the link's unit, or another cell, whose estimated premium (error and all) is supposed.
+        Premium supposed, in the link's unit, or another cell, whose premium is supposed: its estimate shrunken, with
+        the error that is left.
     alpha : float
         One minus the coverage of intervals.
 
@@ -151,38 +182,48 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alph
     (25.0, False)
     """
     link.check_premium("predict", linear=True)
-    i, p = link.cell_at(country), link.cells.p[:, 0]
+    cells, i = link.cells, link.cell_at(country)
     given: Any = premium
     other = link.cell_at(premium) if isinstance(premium, str) else None
     if other is None and (isinstance(given, bool) or not isinstance(given, Real) or not np.isfinite(float(given))):
         raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
-    target = float(premium if other is None else p[other])
-    gap, rate = target - float(p[i]), float(link.cells.y[i])
-    change = link.slope * gap
-    low, high = sorted(gap * end for end in link.slope_interval(alpha)) if gap != 0 else (0.0, 0.0)
-    # Change and rate, whose errors are -b v_c (+ b v_other), and e_c beside: each with its interval
-    (change_low, change_high), (rate_low, rate_high) = (
-        _recovered(change, low, high, variance, alpha) for variance in _noise(link, i, other)
-    )
+    shrunken = shrunken_premiums(link)
+    values = shrunken.values
+    target = float(given) if other is None else float(values[other])
+    moves = [_moved(part, shrunken, i, target if other is None else other, alpha) for part in link.parts]
+    changes, rates = (hull(*ends) for ends in zip(*(move[1:] for move in moves), strict=True))
+    rate, change = moves[0][0] if link.settled else (np.nan, np.nan)
+    low, high = cells.bounds
+    own = float(cells.y[i])
+    rate, rate_low, rate_high = np.clip([rate, *rates], low, high).tolist()
+    change, change_low, change_high = np.clip([change, *changes], low - own, high - own).tolist()
+    outside = bool(target < values.min() or target > values.max())
     return Prediction(
-        link.cells.names[i], target, float(p[i]), rate + change, rate + rate_low, rate + rate_high, rate, change,
-        change_low, change_high, bool(target < p.min() or target > p.max()), link.cells.known(1), alpha, link,
+        cells.names[i], target, float(values[i]), float(cells.p[i, 0]), rate, rate_low, rate_high, own,
+        change, change_low, change_high, outside, cells.known(1), alpha, link,
     )  # fmt: skip
 
 
-def _recovered(change: float, low: float, high: float, variance: float, alpha: Alpha) -> tuple[float, float]:
+def _moved(
+    link: FittedLink, shrunken: ShrunkenPremiums, i: int, target: float | int, alpha: Alpha
+) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+    """Rate and change, then the intervals of the change and of the rate, with the slope of one estimator."""
+    slope, ends = link.slope, link.slope_interval(alpha)
+    t = float(stats.t.isf(alpha / 2, link.estimates.df_resid))
+    move = shrunken.move(i, target, slope)
+    change = slope * move.gap
+    low, high = sorted(move.gap * end for end in ends) if move.gap != 0 else (0.0, 0.0)
+    # The error of the slope times that of the gap
+    both = ((ends[1] - ends[0]) / (2 * t)) ** 2 * move.gap_variance if move.gap_variance > 0 else 0.0
+    of_change, of_rate = slope**2 * move.gap_variance + both, move.rate_variance + both
+    rate = float(link.cells.y[i]) - move.shift + change
+    below, above = _recovered(change, low, high, t * np.sqrt(of_rate))
+    return (rate, change), _recovered(change, low, high, t * np.sqrt(of_change)), (
+        rate + below - change, rate + above - change,
+    )  # fmt: skip
+
+
+def _recovered(change: float, low: float, high: float, reach: float) -> tuple[float, float]:
     """Interval of a change with an interval of its own and a further independent error."""
     # l = c - (z^2 V + (c - c_l)^2)^(1/2), u = c + (z^2 V + (c_u - c)^2)^(1/2)
-    reach = float(stats.norm.isf(alpha / 2) * np.sqrt(variance))
     return change - float(np.hypot(reach, change - low)), change + float(np.hypot(reach, high - change))
-
-
-def _noise(link: FittedLink, i: int, other: int | None) -> tuple[float, float]:
-    """Known variance of -b v_c (+ b v_other), and with e_c; unknown errors count for nothing and are told."""
-    v_y, v_p, v_py = (np.nan_to_num(link.cells.block(a, b)) for a, b in ((0, 0), (1, 1), (1, 0)))
-    weight: FloatArray = np.zeros(link.cells.n)
-    weight[i] -= link.slope
-    if other is not None:
-        weight[other] += link.slope
-    of_change = float(weight @ v_p @ weight)
-    return max(of_change, 0.0), max(of_change + float(v_y[i, i] + 2 * weight @ v_py[:, i]), 0.0)

@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.numbers import format_number
+from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError, UnitError
 from wagegap.regression.link.cells import estimates_of, positions, single_premium
 from wagegap.regression.link.estimators.estimator import jackknife_errors
-from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, t_test
+from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, slopes_of, t_test
+from wagegap.regression.link.verdict import hull
 
 __all__ = ["Swap", "swap"]
 
@@ -38,7 +39,8 @@ class Swap(Answer):
     first, second : Link
         Links on the countries that both have.
     difference, std_error, low, high : float
-        Second slope minus first, with a paired jackknife.
+        Second slope minus first, with a paired jackknife; where either is not settled NaN, and the hull of the
+        differences by moments and by likelihood.
     correlation : float
         Of the two sources' premiums over those countries.
     alpha : float
@@ -68,18 +70,29 @@ class Swap(Answer):
     def in_words(self) -> str:
         """Say whether the two sources agree."""
         cells, scale = self.first.cells, slope_scale(self.first.cells)
-        low, high = (format_number(scale.factor * end) for end in (self.low, self.high))
         agree = "the two do not differ significantly" if self.low <= 0 <= self.high else "the two differ significantly"
-        return (
-            f"On the {cells.counted()} that both sources have (their premiums correlate {self.correlation:.2f}), "
-            f"{scale.step} more premium go with {scale.signed(self.first.slope)} according to {self.names[0]} and "
-            f"{scale.signed(self.second.slope)} according to {self.names[1]}: {agree} (difference {low} to {high})."
-        )
+        together = "" if self.first.settled and self.second.settled else ", moments and likelihood together"
+        return say(
+            "On the {cells} that both sources have (their premiums correlate {r}), {step} more premium go with "
+            "{first} according to {name} and {second} according to {other}: {agree} ({other} minus {name}: {interval}"
+            "{together}).",
+            cells=cells.counted(), r=f"{self.correlation:.2f}", step=scale.step, first=self._slope(self.first),
+            name=self.names[0], second=self._slope(self.second), other=self.names[1], agree=agree,
+            interval=scale.interval(self.low, self.high, bare=False), together=together,
+        )  # fmt: skip
+
+    def _slope(self, link: FittedLink) -> str:
+        """A slope, or the hull where it is not settled."""
+        scale = slope_scale(link.cells)
+        if link.settled:
+            return scale.signed(link.slope)
+        return say("{hull} (not settled)", hull=scale.interval(*link.slope_interval(self.alpha), bare=False))
 
     def plot(self, ax: AxesLike = None) -> Any:
-        """Draw both slopes with their intervals."""
+        """Draw both slopes with their intervals; of one that is not settled those of both estimators."""
         label = f"slope, {100 * (1 - self.alpha):g} % intervals"
-        return draw_slopes(self.tidy().iloc[:2], "source", ax, height=1.6, label=label)
+        rows = slopes_of(dict(zip(self.names, (self.first, self.second), strict=True)), self.alpha)
+        return draw_slopes(rows, "name", ax, height=0.8 + 0.4 * len(rows), label=label)
 
 
 @public
@@ -140,8 +153,25 @@ def swap(
         )
         for source in sources
     )
+    pairs = _pairs(first, second)
+    found = [_differed(*pair, alpha) for pair in pairs]
+    low, high = hull(*(ends for *_, ends in found))
+    difference, error = found[0][:2] if len(pairs) == 1 else (np.nan, np.nan)
+    r = float(np.corrcoef(first.cells.p[:, 0], second.cells.p[:, 0])[0, 1])
+    return Swap(names, first, second, difference, error, low, high, r, alpha)
+
+
+def _pairs(first: FittedLink, second: FittedLink) -> list[tuple[FittedLink, FittedLink]]:
+    """Fits by the same estimator: one, or moments and likelihood where either link is not settled."""
+    if first.settled and second.settled:
+        return [(first, second)]
+    both = (first.moments, second.moments), (first.likelihood, second.likelihood)
+    return [(one, other) for one, other in both if one is not None and other is not None]
+
+
+def _differed(first: FittedLink, second: FittedLink, alpha: Alpha) -> tuple[float, float, tuple[float, float]]:
+    """Second slope minus first, its paired jackknife error, and the interval."""
     parts = (second.leave_one_out["slope"] - first.leave_one_out["slope"]).dropna().to_numpy(dtype=float)
     difference, error = second.slope - first.slope, float(jackknife_errors(parts))
     low, high, _ = t_test(difference, error, len(parts) - 1, alpha)
-    r = float(np.corrcoef(first.cells.p[:, 0], second.cells.p[:, 0])[0, 1])
-    return Swap(names, first, second, difference, error, low, high, r, alpha)
+    return difference, error, (low, high)
