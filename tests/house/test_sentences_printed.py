@@ -34,14 +34,15 @@ ALIKE = {"percentage points": "per cent", "logs": "log"}
 """Units with the same factor: a level and its change."""
 STEP = re.compile(rf"(one|a|{NUMBER}) ({UNIT}|units?) (?:more|of) premium")
 PREMIUM = re.compile(
-    rf"(?:premium|'s) (?:were|is|at|of) (?:{NUMBER})(?: ({UNIT}))?(?: instead of (?:{NUMBER})(?: ({UNIT}))?)?"
+    rf"(?:premium|'s|\(estimated) (?:were|is|at|of) (?:{NUMBER})(?: ({UNIT}))?"
+    rf"(?: instead of (?:{NUMBER})(?: ({UNIT}))?)?"
     rf"|[Pp]remiums (?:differ by|of|from)[^.:;]*?(?:{NUMBER}) ({UNIT})(?: by \w+ and (?:{NUMBER}) ({UNIT}))?"
 )
 WITH_UNIT = re.compile(rf"({NUMBER}) ({UNIT})")
 ENDS_WITH_UNIT = re.compile(rf"({NUMBER}) (?:to|and) ({NUMBER}) ({UNIT})")
 PERCENT = re.compile(r"([+-]?\d[\d,]*\.?\d*) %(?! (?:less|more|higher|lower))")
-STEP_SAID = re.compile(r"STEP|same step|these bounds")
-"""Bounds are said with their step in the sentence before."""
+STEP_SAID = re.compile(r"STEP|same step|these bounds|would change by")
+"""Bounds are said with their step in the sentence before; a change is no slope."""
 CUT_SHORT = re.compile(r"\b(?:of|its|their) outside\b(?! (?:STEM|the)\b)")
 """An outcome named by the last word of its label: "of outside"."""
 
@@ -106,8 +107,8 @@ def _value(number: str) -> float:
 # the sentences -------------------------------------------------------------------------------------------------------
 
 CODES = (
-    "AUS AUT BEL CAN CHE CHL CZE DEU DNK ESP EST FIN FRA GBR GRC HUN IRL ISR ITA JPN KOR LTU NLD NOR NZL POL PRT SVN SWE "
-    "USA"
+    "AUS AUT BEL CAN CHE CHL CZE DEU DNK ESP EST FIN FRA GBR GRC HUN IRL ISR ITA JPN KOR LTU NLD NOR NZL POL PRT SVN "
+    "SWE USA"
 ).split()
 PREMIUM_UNITS = {
     "log": 1.0, "log points": 100.0, "share": 1.0, "per cent": 100.0, "percentage points": 100.0,
@@ -307,6 +308,7 @@ def test_a_planted_fault_is_found(text, fault):
         "The rate of 12.3 per cent would change by -1.0 percentage points.",
         "Seen together, they spread 138 % more than each alone. It is 4 per cent.",
         "If its premium were 6.0 per cent instead of 9.0 per cent, its moves would change by +3.1 per 10,000.",
+        "If its premium were 6.0 per cent instead of 9.0 (estimated at 12 per cent), it would change by +3 per 10,000.",
     ],
 )
 def test_a_right_sentence_passes(text):
