@@ -266,10 +266,10 @@ def test_a_step_of_premium_and_its_words_agree():
 @pytest.mark.parametrize(
     ("unit", "scale", "said"),
     [
-        ("log", 1, "20 log points instead of 5"),
-        ("log points", 100, "20 log points instead of 5"),
-        ("per cent", 100, "20 per cent instead of 5"),
-        ("share", 1, "20 per cent instead of 5"),
+        ("log", 1, "20.0 log points instead of 5.0"),
+        ("log points", 100, "20.0 log points instead of 5.0"),
+        ("per cent", 100, "20.0 per cent instead of 5.0"),
+        ("share", 1, "20.0 per cent instead of 5.0"),
     ],
 )
 def test_a_supposed_premium_is_said_in_its_unit(unit, scale, said):

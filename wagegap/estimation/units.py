@@ -259,13 +259,15 @@ def scale_of(unit: str, of: str = "") -> Scale:
 
 
 def level_of(unit: str, of: str = "", *, observed: AnyArray | None = None) -> Scale:
-    """Scale of a level: shares in per cent, within 0 and 100 unless those observed are not, as net rates are not.
+    """Scale of a level; shares are written within 0 and 100 per cent where those observed are, as net rates are not.
+
+    A premium is a difference, and has no bounds: nothing is said to be observed.
 
     >>> import numpy as np
-    >>> level_of("share").said(-0.02), level_of("share", observed=np.array([-0.02, 0.4])).said(-0.02)
-    ('0 per cent', '-2.00 per cent')
+    >>> level_of("share").said(-0.02), level_of("share", observed=np.array([0.1, 0.4])).said(-0.02)
+    ('-2.00 per cent', '0 per cent')
     """
-    shares = observed is None or bool(((observed >= 0) & (observed <= 1) | np.isnan(observed)).all())
+    shares = observed is not None and bool(((observed >= 0) & (observed <= 1) | np.isnan(observed)).all())
     return Scale(*spoken_level(unit), of=of, bounds=(0.0, 100.0) if unit == "share" and shares else None)
 
 
