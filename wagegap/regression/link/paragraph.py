@@ -13,7 +13,7 @@ from wagegap._display.sentences import Scale, say
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability, reliability_in_words
 from wagegap.regression.link.estimators.table import ESTIMATORS
-from wagegap.regression.link.fitted import FittedLink, level_of, scale_of, slope_scale
+from wagegap.regression.link.fitted import FittedLink, level_of_rates, scale_of, slope_scale
 from wagegap.regression.link.weak import weak_set_of
 
 __all__ = [
@@ -167,7 +167,7 @@ def _about_spread(link: FittedLink) -> list[str]:
     predicted = link.further_cell()
     if predicted and np.isfinite(predicted["prediction_low"]):
         where = " at the means of the regressors" if len(link.estimates.values) > 1 else ""
-        level = level_of(link.cells.units[0], observed=link.cells.y)
+        level = level_of_rates(link.cells)
         between = level.between(predicted["prediction_low"], predicted["prediction_high"])
         lines.append(f"95 % prediction interval of a further cell's true rate{where}: {between}.")
     return lines + _boundaries(link)
