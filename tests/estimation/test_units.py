@@ -266,21 +266,27 @@ def test_a_step_of_premium_and_its_words_agree():
 @pytest.mark.parametrize(
     ("unit", "scale", "said"),
     [
-        ("log", 1, "20 log points instead of 5"),
-        ("log points", 100, "20 log points instead of 5"),
-        ("per cent", 100, "20 per cent instead of 5"),
-        ("share", 1, "20 per cent instead of 5"),
+        ("log", 1, "20.0 log points instead of 5.0"),
+        ("log points", 100, "20.0 log points instead of 5.0"),
+        ("per cent", 100, "20.0 per cent instead of 5.0"),
+        ("share", 1, "20.0 per cent instead of 5.0"),
     ],
 )
 def test_a_supposed_premium_is_said_in_its_unit(unit, scale, said):
     assert said in links(unit, scale).predict(country="KOR", premium=0.2 * scale).in_words()
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "none"])
 def test_every_unit_has_a_step_of_ten_of_what_is_said(unit):
     step, words = step_of(unit)
     assert step > 0
     assert words.startswith("10 ")
+
+
+def test_a_premium_without_unit_has_a_step_of_one():
+    link = links("none", 1)
+    assert step_of("none") == (1.0, "one unit")
+    assert link.slope_in_words().startswith("one unit more premium goes with +17.3 percentage points of net")
 
 
 def test_axes_say_the_unit_of_their_numbers():

@@ -59,6 +59,11 @@ class Scale:
         """The unit as it follows a number."""
         return f" {self.unit}" if self.unit else ""
 
+    @property
+    def goes(self) -> str:
+        """The verb behind the step: one unit goes with a slope, ten points go with it."""
+        return "goes" if self.step.startswith("one ") else "go"
+
     def level(self, value: float) -> Quantity:
         """A level, within the bounds."""
         return Quantity((self._bounded(value),), self, signed=False)

@@ -259,24 +259,30 @@ def scale_of(unit: str, of: str = "") -> Scale:
 
 
 def level_of(unit: str, of: str = "", *, observed: AnyArray | None = None) -> Scale:
-    """Scale of a level: shares in per cent, within 0 and 100 unless those observed are not, as net rates are not.
+    """Scale of a level; shares are written within 0 and 100 per cent where those observed are, as net rates are not.
+
+    A premium is a difference, and has no bounds: nothing is said to be observed.
 
     >>> import numpy as np
-    >>> level_of("share").said(-0.02), level_of("share", observed=np.array([-0.02, 0.4])).said(-0.02)
-    ('0 per cent', '-2.00 per cent')
+    >>> level_of("share").said(-0.02), level_of("share", observed=np.array([0.1, 0.4])).said(-0.02)
+    ('-2.00 per cent', '0 per cent')
     """
-    shares = observed is None or bool(((observed >= 0) & (observed <= 1) | np.isnan(observed)).all())
+    shares = observed is not None and bool(((observed >= 0) & (observed <= 1) | np.isnan(observed)).all())
     return Scale(*spoken_level(unit), of=of, bounds=(0.0, 100.0) if unit == "share" and shares else None)
 
 
 def step_of(unit: str) -> tuple[float, str]:
     """Return a readable step of a regressor, in its unit and in words.
 
-    >>> step_of("log"), step_of("log points"), step_of("per cent")
-    ((0.1, '10 log points'), (10.0, '10 log points'), (10.0, '10 percentage points'))
+    Ten of what is said, and one where there is no unit.
+
+    >>> step_of("log"), step_of("log points"), step_of("per cent"), step_of("none")
+    ((0.1, '10 log points'), (10.0, '10 log points'), (10.0, '10 percentage points'), (1.0, 'one unit'))
     """
+    if unit == "none":
+        return 1.0, "one unit"
     factor, words = spoken_change(unit)
-    return 10.0 / factor, f"10 {words or 'units'}"
+    return 10.0 / factor, f"10 {words}"
 
 
 def unit_in_heading(unit: str) -> str:

@@ -10,7 +10,7 @@ import functools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -362,8 +362,7 @@ def _estimates(result: Any) -> Estimates:
 
 def _premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     """Mean and spread by random effects, and the countries watched."""
-    # differences, whatever their unit: no bounds
-    scale, cells = replace(level_of(estimates.unit), bounds=None), _counted(len(estimates.values), estimates.by)
+    scale, cells = level_of(estimates.unit), _counted(len(estimates.values), estimates.by)
     watched, numbers = _watched(estimates, watch, scale)
     unknown = int(estimates.bse.isna().sum())
     if unknown:

@@ -42,9 +42,9 @@ def slope_in_words(link: FittedLink) -> str:
     low, high = link.slope_interval()
     if not link.settled:
         return _not_settled(link, scale, (low, high))
-    given = {"step": scale.step, "slope": scale.slope(link.slope), "outcome": outcome}
+    given = {"step": scale.step, "goes": scale.goes, "slope": scale.slope(link.slope), "outcome": outcome}
     if np.isnan(low) or np.isnan(high):
-        return say("{step} more premium go with {slope} of {outcome} (error unknown)", **given)
+        return say("{step} more premium {goes} with {slope} of {outcome} (error unknown)", **given)
     if not (np.isfinite(low) or np.isfinite(high)):
         because = ", because the true premiums might all be equal" if link.method == "ml" else ""
         return (
@@ -52,7 +52,7 @@ def slope_in_words(link: FittedLink) -> str:
             f"{because}"
         )
     return say(
-        "{step} more premium go with {slope} of {outcome} (95 % interval {interval})",
+        "{step} more premium {goes} with {slope} of {outcome} (95 % interval {interval})",
         interval=scale.interval(low, high), **given,
     )  # fmt: skip
 
@@ -63,8 +63,9 @@ def _not_settled(link: FittedLink, scale: Scale, ends: tuple[float, float]) -> s
     if not np.isfinite(ends).all():
         return f"The slope is not settled: {scale.step} more premium could go with any change of {outcome}"
     return say(
-        "The slope is not settled: {step} more premium go with a change of {outcome} anywhere from {interval} (both "
-        "95 % intervals together)", step=scale.step, outcome=outcome, interval=scale.interval(*ends, bare=False),
+        "The slope is not settled: {step} more premium {goes} with a change of {outcome} anywhere from {interval} "
+        "(both 95 % intervals together)", step=scale.step, goes=scale.goes, outcome=outcome,
+        interval=scale.interval(*ends, bare=False),
     )  # fmt: skip
 
 
