@@ -34,15 +34,10 @@ ALIKE = {"percentage points": "per cent", "logs": "log"}
 """Units with the same factor: a level and its change."""
 STEP = re.compile(rf"(one|a|{NUMBER}) ({UNIT}|units?) (?:more|of) premium")
 PREMIUM = re.compile(
-<<<<<<<< HEAD:tests/house/test_every_sentence.py
-    rf"(?:premium (?:is|at|of)|(?:premium|'s) were|estimated at) (?:{NUMBER})(?: ({UNIT}))?"
-========
     rf"(?:premium|'s|\(estimated) (?:were|is|at|of) (?:{NUMBER})(?: ({UNIT}))?"
->>>>>>>> sentences_printed:tests/house/test_sentences_printed.py
     rf"(?: instead of (?:{NUMBER})(?: ({UNIT}))?)?"
     rf"|[Pp]remiums (?:differ by|of|from)[^.:;]*?(?:{NUMBER}) ({UNIT})(?: by \w+ and (?:{NUMBER}) ({UNIT}))?"
 )
-SLOPE = re.compile(rf"(?:\b[Ss]lopes?\b|\bgo with\b).*(?:{NUMBER}) (?:{UNIT})")
 WITH_UNIT = re.compile(rf"({NUMBER}) ({UNIT})")
 ENDS_WITH_UNIT = re.compile(rf"({NUMBER}) (?:to|and) ({NUMBER}) ({UNIT})")
 PERCENT = re.compile(r"([+-]?\d[\d,]*\.?\d*) %(?! (?:less|more|higher|lower))")
@@ -76,11 +71,7 @@ def faults_of(sentence: Sentence) -> list[str]:
     left = PREMIUM.sub("PREMIUM", left)
     stated = WITH_UNIT.findall(left)
     faults += _mixed({unit for _, unit in stated})
-<<<<<<<< HEAD:tests/house/test_every_sentence.py
-    if SLOPE.search(left) and "STEP" not in left and "same step" not in left:
-========
     if stated and re.search(r"\b[Ss]lopes?\b|\bgo(?:es)? with\b", left) and not STEP_SAID.search(left):
->>>>>>>> sentences_printed:tests/house/test_sentences_printed.py
         faults.append("a slope without its step")
     for number in PERCENT.findall(left):
         if not 0 <= _value(number) <= 100:
@@ -179,22 +170,6 @@ def drawn(design: Design) -> tuple[wg.Estimates, wg.Estimates, pd.DataFrame]:
     return premiums, rate, frame[["iso3", "age"]]
 
 
-<<<<<<<< HEAD:tests/house/test_every_sentence.py
-def asked(link: wg.Link, design: Design, premiums: wg.Estimates, covariates: pd.DataFrame) -> list[str]:
-    """What a link says of itself, and what it answers; a refusal says something, too."""
-    by = PREMIUM_UNITS[design.unit]
-    questions = {
-        "few_countries": dict(reps=49), "predict": dict(country="KOR" if design.n > 15 else "AUT", premium=0.4 * by),
-        "outlier": dict(country="BEL"), "pool": {}, "sensitivity": {}, "moderate": dict(trait="age", data=covariates),
-        "swap": dict(premiums=premiums.map(np.eye(design.n) * 0.9), names=("one", "the other")),
-    }  # fmt: skip
-    if design.seed % 10 == 0:
-        questions["disagreement"] = {}
-    texts = [" ".join(link.always_printed()), str(link)]
-    for name, options in questions.items():
-        if not (question := getattr(link, name, None)):
-            continue
-========
 def questions(
     design: Design, rates: wg.Estimates, premiums: wg.Estimates, covariates: pd.DataFrame
 ) -> dict[str, Callable[[wg.Link], str]]:
@@ -219,7 +194,6 @@ def asked(link: wg.Link, of_link: dict[str, Callable[[wg.Link], str]], start: in
     texts = [" ".join(link.always_printed())]
     names = list(of_link)
     for name in (names * 2)[start % len(names) :][: len(names) // 2]:
->>>>>>>> sentences_printed:tests/house/test_sentences_printed.py
         try:
             texts.append(of_link[name](link))
         except WagegapError as error:
@@ -262,7 +236,7 @@ def test_fifty_simulated_studies_say_every_sentence_on_one_scale(start):
     for design in fifty()[start : start + 10]:
         texts = said(design)
         counted += sum(len(sentences_of(text)) for text in texts)
-        found = check(texts, of_shares=design.rate_unit in ("share", "per cent") and not design.net)
+        found = check(texts, of_shares=design.rate_unit == "share" and not design.net)
         faults += [f"{design}: {fault}" for fault in found]
     assert not faults, "\n".join(faults)
     assert counted > 10 * 8
@@ -348,59 +322,3 @@ def test_a_slope_written_as_it_is_stored_is_found(monkeypatch):
     monkeypatch.setattr(kind, "always_printed", by_hand)
     first, second = (said(Design(7, 8, unit, "share", 0.08)) for unit in ("log", "log points"))
     assert first != second
-<<<<<<<< HEAD:tests/house/test_every_sentence.py
-
-
-# the house rule ------------------------------------------------------------------------------------------------------
-
-FREE = {
-    "estimation/hypothesis.py", "regression/linear/wild_bootstrap.py",  # an estimate without unit, its error beside it
-    "report/corridors.py",  # counts
-}  # fmt: skip
-WORDS = re.compile(r"in_words$|^(?:paragraph|headline|_about_|_drawn)")
-
-
-def formatted(function: ast.AST) -> list[int]:
-    """Lines at which a function formats a number with decimals by hand, unless it is a share, a p-value or a count."""
-    lines = []
-    for node in ast.walk(function):
-        if isinstance(node, ast.FormattedValue) and isinstance(node.format_spec, ast.JoinedStr):
-            spec = "".join(str(part.value) for part in node.format_spec.values if isinstance(part, ast.Constant))
-            if re.fullmatch(r"\+?(?:\.\d+)[fg]", spec) and not _unitless(node.value):
-                lines.append(node.lineno)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("format_number", "format_estimate", "round"):
-            lines.append(node.lineno)
-    return lines
-
-
-def _unitless(value: ast.AST) -> bool:
-    """Whether an expression is, by its name or factor, no slope, premium, rate or change of them."""
-    written = ast.unparse(value)
-    has_unit = re.search(r"slope|premium|rate\b|estimate|error\b|change|difference|factor|low\b|high\b|^b$", written)
-    return written.startswith(("100 * ", "abs(change)")) or not has_unit
-
-
-def words_of(path: Path) -> list[ast.FunctionDef]:
-    """Functions that make sentences."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and WORDS.search(node.name)]
-
-
-def test_sentences_hold_no_numbers_formatted_by_hand():
-    places = [*(ROOT / "regression").rglob("*.py"), *(ROOT / "report").rglob("*.py")]
-    found = [
-        f"{path.relative_to(ROOT)}:{line}"
-        for path in places
-        if path.relative_to(ROOT).as_posix() not in FREE
-        for function in words_of(path)
-        for line in formatted(function)
-    ]
-    assert not found, "numbers with a unit are written by say(): " + ", ".join(found)
-
-
-@pytest.mark.parametrize("text", ["f'{self.slope:.3g}'", "f'{b:+.2f} log'", "format_number(b)"])
-def test_a_number_formatted_by_hand_is_found(text):
-    assert formatted(ast.parse(text))
-    assert not formatted(ast.parse("f'{100 * share:.0f} % and {self.p_value:.3f}, {n:,}'"))
-========
->>>>>>>> sentences_printed:tests/house/test_sentences_printed.py

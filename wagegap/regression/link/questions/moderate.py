@@ -212,9 +212,11 @@ class Moderation(Answer):
             say("{name} is {value}", name=name, value=Scale(1.0, "", of=name).level(row[name])) for name in names
         )
         slope = say(
-            "Where {where}{far}, {step} more premium go with {slope} of {outcome} ({percent} % interval {interval})",
+            "Where {where}{far}, {step} more premium {goes} with {slope} of {outcome} ({percent} % interval "
+            "{interval})",
             where=where if row["cell"] is None else f"{where} ({cells.name_of(str(row['cell']))})",
             far=", outside what is seen (an extrapolation)" if row["extrapolates"] else "", step=scale.step,
+            goes=scale.goes,
             slope=scale.slope(row["slope"]), outcome=cells.outcome_in_words, percent=f"{100 * (1 - self.alpha):g}",
             interval=scale.interval(row["slope_low"], row["slope_high"]),
         )  # fmt: skip

@@ -88,10 +88,10 @@ class OneStep(Answer):
             settled = "{own} ({ends})" if self.link.settled else "is not settled ({ends})"
             two += f" and the corrected one {settled}"
         return say(
-            "Among {workers} workers of {cells}, {step} more premium go with {slope} of {outcome} of the skilled "
+            "Among {workers} workers of {cells}, {step} more premium {goes} with {slope} of {outcome} of the skilled "
             "compared with others of their {noun} (95 % interval {interval}, wild bootstrap p = {p}); in two steps "
             f"{two}.",
-            workers=f"{self.workers:,}", cells=cells.counted(self.countries), step=scale.step,
+            workers=f"{self.workers:,}", cells=cells.counted(self.countries), step=scale.step, goes=scale.goes,
             slope=scale.slope(self.slope), outcome=cells.outcome_in_words, noun=cells.noun,
             interval=scale.interval(self.low, self.high), p=f"{self.p_wild:.3f}", naive=scale.slope(naive),
             own=scale.slope(self.link.slope), ends=scale.interval(*self.link.slope_interval()),

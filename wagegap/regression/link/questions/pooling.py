@@ -63,7 +63,7 @@ class Pooled(Answer):
     def in_words(self) -> str:
         """Say which country moves most, and how much of the spread was noise."""
         f, cells = self.frame, self.link.cells
-        level = level_of(cells.units[1], observed=cells.p[:, 0])
+        level = level_of(cells.units[1])
         change = 100 * (f["pooled_premium"].std() / f["premium"].std() - 1)
         most = f.iloc[int(np.argmax(np.abs(f["pooled_premium"] - f["premium"])))]
         alone = (

@@ -91,7 +91,7 @@ class Prediction(Answer):
 
     def _answer(self) -> str:
         cells, settled = self.link.cells, self.link.settled
-        premium, rate = level_of(cells.units[1], "premium", observed=cells.p[:, 0]), scale_of(cells.units[0])
+        premium, rate = level_of(cells.units[1], "premium"), scale_of(cells.units[0])
         if not np.isfinite(self.change_low) and not np.isfinite(self.change_high):
             change = "could be anything: these data do not bound the slope"
         elif settled:

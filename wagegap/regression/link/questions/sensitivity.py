@@ -181,7 +181,7 @@ class Sensitivity(Answer):
         near = self.tipping[self.tipping["within"]].sort_values("distance", key=np.abs)
         if near.empty:
             return f"no {self.link.cells.noun}'s premium, alone and within the range of the others, would turn its sign"
-        level, cells = level_of(self.link.cells.units[1], "premium", observed=self.link.cells.p[:, 0]), self.link.cells
+        level, cells = level_of(self.link.cells.units[1], "premium"), self.link.cells
         said = [
             say("{name}'s were {tipping} instead of {premium}", name=cells.name_of(str(row["cell"])),
                 tipping=level.level(float(row["tipping"])), premium=level.level(float(row["premium"])).bare_copy())

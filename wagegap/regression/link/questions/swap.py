@@ -73,10 +73,11 @@ class Swap(Answer):
         agree = "the two do not differ significantly" if self.low <= 0 <= self.high else "the two differ significantly"
         together = "" if self.first.settled and self.second.settled else ", moments and likelihood together"
         return say(
-            "On the {cells} that both sources have (their premiums correlate {r}), {step} more premium go with "
+            "On the {cells} that both sources have (their premiums correlate {r}), {step} more premium {goes} with "
             "{first} according to {name} and {second} according to {other}: {agree} ({other} minus {name}: {interval}"
             "{together}).",
-            cells=cells.counted(), r=f"{self.correlation:.2f}", step=scale.step, first=self._slope(self.first),
+            cells=cells.counted(), r=f"{self.correlation:.2f}", step=scale.step,
+            goes=scale.goes, first=self._slope(self.first),
             name=self.names[0], second=self._slope(self.second), other=self.names[1], agree=agree,
             interval=scale.interval(self.low, self.high, bare=False), together=together,
         )  # fmt: skip
