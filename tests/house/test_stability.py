@@ -133,7 +133,7 @@ STUDY = {
     ],
     "links": [
         "name", "rates", "premiums", "formula", "covariates", "max_std_error", "leave_out", "without_cross_block",
-        "method", "cluster", "tau2", "test", "force",
+        "sensitivity", "labels", "method", "cluster", "tau2", "test", "force",
     ],
     "caution": ["premiums", "flows", "year", "without"],
 }  # fmt: skip
