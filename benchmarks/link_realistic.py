@@ -455,7 +455,7 @@ def summary(answers: Sequence[Answer], truth: np.ndarray, rng: np.random.Generat
     row = {
         "refused": np.mean(~given), "settled": settled.mean(), "hulls": np.mean(given & ~settled & bounded),
         "lines": np.mean(given & ~bounded), "given": int(given.sum()), "covers": _mean(holds[given]),
-        "settled_covers": _mean(holds[settled]), "hull_covers": _mean(holds[given & ~settled]),
+        "settled_covers": _mean(holds[settled]), "unsettled_covers": _mean(holds[given & ~settled]),
         "excludes_zero": _mean(without_zero[given]), "length": _length(printed[given & bounded]),
     }  # fmt: skip
     misses = {}
@@ -584,8 +584,9 @@ TITLES = {
     "stack_overflow": "V of Stack Overflow", "kaggle": "V of Kaggle", "piaac": "V of PIAAC", "constant": "V constant",
 }  # fmt: skip
 COLUMNS = (
-    "world", "slope", "refused", "settled", "hull", "whole line", "covers", "settled cover", "hulls cover",
-    "zero excluded", "length", "alone: `ols`", "`eiv`", "`ml`", "`moments`", "error: `ml`", "`moments`", "ratio",
+    "world", "slope", "refused", "settled", "hull", "whole line", "covers", "settled cover", "not settled cover",
+    "zero excluded", "length", "alone: `ols`", "`eiv`", "`ml`", "`moments`", "hull of both", "error: `ml`",
+    "`moments`", "ratio",
 )  # fmt: skip
 
 
@@ -593,8 +594,8 @@ def _line(row: dict[str, float | str], missed: bool) -> str:
     """One design: rules, what is printed, coverage of each estimator alone, median absolute errors."""
     name = WORLDS[row["world"]].title
     shares = [row[key] for key in ("refused", "settled", "hulls", "lines")]
-    covers = [row[key] for key in ("covers", "settled_covers", "hull_covers", "excludes_zero")]
-    alone = [row[f"{method}_covers"] for method in ("ols", "eiv", "ml", "moments")]
+    covers = [row[key] for key in ("covers", "settled_covers", "unsettled_covers", "excludes_zero")]
+    alone = [row[f"{method}_covers"] for method in METHODS]
     cells = [
         f"**{name}**" if missed else name, f"{row['slope']:g}", *(_short(x) for x in shares),
         *(_short(x, 3) for x in covers), _short(row["length"]), *(_short(x, 3) for x in alone),

@@ -225,7 +225,7 @@ def draw_coverage(rows: list[dict[str, Any]]) -> Any:
             ("moments_covers", MOMENTS, "o", "weighted moments"), ("covers", INK, "D", "what is printed"),
         ):  # fmt: skip
             ax.plot([row[key] for row in part], at, marker, color=color, ms=4.5, label=label, alpha=0.9)
-        ax.set(xlim=(0.3, 1.02), xlabel="coverage")
+        ax.set(xlim=(0.22, 1.03), xlabel="coverage")
         ax.set_title(title, fontsize=9)
         ax.grid(axis="y", color=PALE, lw=0.4)
     axes[0].set_yticks(at, [titles[world] for world in worlds])
