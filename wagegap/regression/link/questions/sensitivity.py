@@ -219,7 +219,7 @@ class Sensitivity(Answer):
         for bound, label in zip(self.bounds, ("bounds of Klepper and Leamer", "_nolegend_"), strict=True):
             if np.isfinite(bound):
                 ax.axhline(scale.factor * bound, color=PALETTE[3], linewidth=0.9, linestyle=":", label=label)
-        ax.legend(frameon=False, fontsize=7)
+        ax.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=7)
         words = f"{scale.unit or 'slope'} for {scale.step} of premium"
         return name_axes(ax, x=f"assumed standard error of a premium{level.tail and f' ({level.unit})'}", y=words)
 
