@@ -413,3 +413,21 @@ def test_labels_are_of_the_links_own_names():
         wg.fit_link("net_migration ~ premium", net, premiums, labels={"premum": "pay"})
     with pytest.raises((OptionError, DataError)):
         wg.fit_link("net_migration ~ premium", net, premiums, labels=["pay"])
+
+
+def test_two_rays_are_drawn_beside_the_line():
+    for seed in range(40):
+        p, se, y = arrays(seed, n=14, share=0.75)
+        try:
+            link = wg.fit_link("r ~ premium", *two_stages(p, se, y))
+        except ReliabilityError:
+            continue
+        if link.weak_set().shape == "two rays":
+            break
+    found, ax = link.weak_set(), link.plot()
+    assert found.rays() == ((-np.inf, found.low), (found.high, np.inf))
+    assert "slopes not rejected: beyond these" in [text.get_text() for text in ax.get_legend().get_texts()]
+    dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
+    slopes = sorted(float(np.diff(line.get_ydata())[0] / np.diff(line.get_xdata())[0]) for line in dotted)
+    np.testing.assert_allclose(slopes, [found.low, found.high], rtol=1e-9)
+    assert "are not rejected" in " ".join(link.always_printed())
