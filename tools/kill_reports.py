@@ -94,7 +94,7 @@ def saving(folder):
         return child, os.fdopen(out)
     try:
         obey_signals()
-        signal.alarm(300)  # a child that nothing ended ends itself
+        signal.alarm(60)  # a child that nothing ended ends itself
         save_in_turn(folder, os.fdopen(into, "w"))
     finally:
         os._exit(0)

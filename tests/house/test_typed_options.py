@@ -279,6 +279,7 @@ OTHERS = {
     "Panel": panel,
     "Detail": lambda: made("Decomposition").detail("explained"),
     "TestResult": lambda: published().test("KOR = USA"),
+    "Disagreement": lambda: made("Link").disagreement(by="gdp", data=covariates()),
     "FewCountries": lambda: made("Link").few_countries(reps=9),
     "Moderation": lambda: made("Link").moderate("gdp", data=covariates()),
     "Outlier": lambda: made("Link").outlier("KOR"),

@@ -285,7 +285,7 @@ def test_random_effects_between_nothing_and_everything():
     effect = rows.groupby("unit")["pay"].transform("mean") - rows.groupby("unit")["moved"].transform("mean") / 2
     plain = wg.fit_linear(rows.assign(pay=rows["pay"] - effect), "pay ~ moved", model="random", unit="unit")
     pooled = wg.fit_linear(rows.assign(pay=rows["pay"] - effect), "pay ~ moved")
-    assert "standard deviation 0," in " ".join(plain.notes)
+    assert "standard deviation 0.00," in " ".join(plain.notes)
     np.testing.assert_allclose(plain.params, pooled.params, rtol=1e-9)
     far = rows.assign(pay=rows["pay"] + 1e6 * np.random.default_rng(0).normal(size=40)[rows["unit"]])
     wide = wg.fit_linear(far, "pay ~ moved", model="random", unit="unit").params["moved"]

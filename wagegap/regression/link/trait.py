@@ -6,7 +6,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from wagegap._typing import FloatArray
-from wagegap.errors import ColumnError, DataError, MissingValueError, OptionError, check_column, listing
+from wagegap.errors import ColumnError, DataError, MissingValueError, OptionError, check_column, listing, shown
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.design import check_keys
 from wagegap.panel.panel import check_columns
@@ -34,12 +34,12 @@ def trait_of(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatAr
     """
     frame = as_pandas(data) if data is not None else link.call.arguments["data"]
     if frame is None:
-        raise OptionError(f"where is {trait!r}? The link was fitted without data: pass data=.")
+        raise OptionError(f"where is {shown(trait)}? The link was fitted without data: pass data=.")
     keys = list(link.cells.keys.columns)
     if isinstance(trait, str) and trait not in frame and not trait.isidentifier():
         raise ColumnError(
-            f"trait={trait!r} must be a column of data as it stands, not an expression: make the column first, with "
-            f"data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
+            f"trait={shown(trait)} must be a column of data as it stands, not an expression: make the column first, "
+            f"with data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
         )
     for name in (trait, *keys):
         check_column(name, frame.columns, "in data")

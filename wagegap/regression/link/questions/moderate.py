@@ -32,7 +32,7 @@ from wagegap._display.axes import PALETTE, literal, new_axes
 from wagegap._display.scatter import line_band
 from wagegap._display.sentences import Scale, say
 from wagegap._typing import Alpha, AxesLike, FloatArray, FrameLike
-from wagegap.errors import OptionError, ReliabilityError, did_you_mean, listing
+from wagegap.errors import OptionError, ReliabilityError, did_you_mean, listing, shown
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.reliability import noise_in_words, reliability_in_words
 from wagegap.regression.link.estimators.moments import corrected_moments, fit_weighted, weighted_reliability
@@ -409,9 +409,9 @@ def _values_at(traits: Sequence[Trait], at: Mapping[str, float]) -> FloatArray:
     names = [trait.name for trait in traits]
     for name, value in at.items():
         if name not in names:
-            raise OptionError(f"at= names {name!r}, which is no trait asked for.{did_you_mean(str(name), names)}")
+            raise OptionError(f"at= names {shown(name)}, which is no trait asked for.{did_you_mean(str(name), names)}")
         if isinstance(value, bool | str) or not np.isfinite(value):
-            raise OptionError(f"at= gives {name!r} as {value!r}: a finite number is needed.")
+            raise OptionError(f"at= gives {shown(name)} as {shown(value)}: a finite number is needed.")
     return np.array([float(at.get(trait.name, np.median(trait.values))) for trait in traits])
 
 

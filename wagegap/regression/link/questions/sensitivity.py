@@ -164,7 +164,16 @@ class Sensitivity(Answer):
                 "{low} and {high} for {step} of premium", outcome=cells.outcome_in_words, low=ends[0], high=ends[1],
                 step=scale.step,
             )  # fmt: skip
-        return f"{about}; {self._tipping_in_words()}.{self._within_in_words()}"
+        return f"{about}; {self._tipping_in_words()}.{self._within_in_words()}{self._refused_in_words()}"
+
+    def _refused_in_words(self) -> str:
+        """How many of the assumed errors leave no single slope."""
+        refused, without = int(self.curve["refused"].sum()), int(self.curve["estimate"].isna().sum())
+        if not without:
+            return ""
+        counts = {"refused": refused, "not settled": without - refused}
+        said = " and ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return f" Under {without} of {len(self.curve)} assumed errors there is no single slope ({said})."
 
     def _within_in_words(self) -> str:
         """Whether a corrected slope lies between the bounds, where there is one."""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import FloatArray
-from wagegap.errors import CovarianceError, DataError, MissingValueError, OptionError, listing
+from wagegap.errors import CovarianceError, DataError, MissingValueError, OptionError, listing, shown
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import estimates_of, joined, positions, single_premium
@@ -98,7 +98,7 @@ def named_traits(link: FittedLink, given: Any, data: pd.DataFrame | None) -> tup
 def _trait(link: FittedLink, name: str, given: Any, data: pd.DataFrame | None) -> Trait:
     estimates = _estimated(link, given, name) if isinstance(given, Estimates | Result) else None
     if estimates is None and not isinstance(given, str):
-        raise OptionError(f"trait={given!r} must be the name of a column, estimates, or a list or dict of them.")
+        raise OptionError(f"trait={shown(given)} must be the name of a column, estimates, or a list or dict of them.")
     values = trait_of(link, given, data) if estimates is None else estimates.values
     name = name or (str(estimates.labels["term"].iloc[0]) if estimates is not None else str(given))
     lower, upper = (float(q) for q in np.quantile(values, [0.25, 0.75]))
