@@ -47,7 +47,8 @@ LONGEST = 600
 _PACKAGE = str(Path(wagegap.__file__).parent)
 _SAID = re.compile(
     r"unknown|not known|undefined|not defined|cannot|no standard error|no error|too few|not identified|"
-    r"not settled|no single slope|not estimat|left out|nan|infinite|no interval|no p-value|boundary|not available|missing",
+    r"not settled|no single slope|not estimat|left out|nan|infinite|no interval|no p-value|boundary|not available|"
+    r"missing",
     re.IGNORECASE,
 )
 
