@@ -347,7 +347,7 @@ def command_map(arguments: argparse.Namespace) -> None:
     in_children([job(k) for k in range(len(shares))], arguments.workers)
     seconds: dict[str, float] = {}
     reached: dict[str, list[str]] = defaultdict(list)
-    if arguments.files:
+    if arguments.files and (STORE / "map.json").exists():
         stored = json.loads((STORE / "map.json").read_text())
         seconds, reached = stored["seconds"], defaultdict(list, stored["reached"])
     for k in range(len(shares)):
