@@ -502,7 +502,7 @@ def test_a_method_answers_every_value(cls, owner, name):
 def test_every_result_that_a_call_makes_is_here():
     left = {cls.__name__ for cls in public_classes()} - {*MAKERS, *OTHERS}
     # bases, and an answer that asks for workers of many countries, whose two methods others have as well
-    assert left == {"Result", "FittedLink", "OneStep", "_Option"} & left
+    assert left == {"Result", "SettlingResult", "FittedLink", "OneStep", "_Option"} & left
 
 
 # calls that ended in an error of Python, numpy or pandas -----------------------------------------------------------

@@ -22,7 +22,16 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.units import unit_in_heading
 from wagegap.panel.countries import country_name
 
-__all__ = ["MOST_LINES", "cell_names", "chosen_cells", "draw_effects", "draw_intervals", "draw_pairs", "written"]
+__all__ = [
+    "MOST_LINES",
+    "cell_names",
+    "chosen_cells",
+    "draw_effects",
+    "draw_intervals",
+    "draw_pairs",
+    "draw_rows",
+    "written",
+]
 
 MOST_LINES = 8
 """Lines, or groups in a row, that can be told apart."""
@@ -96,10 +105,15 @@ def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: AxesLike = No
     OptionError
         More groups than can be told apart.
     """
-    units = list(dict.fromkeys(str(unit) for estimates in named.values() for unit in estimates.labels["unit"]))
+    frame = pd.concat([_rows(name, estimates, alpha) for name, estimates in named.items()], ignore_index=True)
+    return draw_rows(frame, what=what, ax=ax, alpha=alpha)
+
+
+def draw_rows(frame: pd.DataFrame, *, what: str, ax: AxesLike = None, alpha: float = 0.05) -> Any:
+    """Draw rows of cell, term, group, unit, estimate, conf_low and conf_high, as `draw_effects` does."""
+    units = list(dict.fromkeys(frame["unit"].astype(str)))
     if len(units) > 1:
         raise DataError(f"one axis has one unit: the results are in {listing(units)}. Draw them apart.")
-    frame = pd.concat([_rows(name, estimates, alpha) for name, estimates in named.items()], ignore_index=True)
     only = frame["term"].nunique() == 1 and bool((frame["cell"] != "").all())
     groups = frame["group"].unique()
     if len(groups) > MOST_LINES:
@@ -131,7 +145,8 @@ def _rows(name: str, estimates: Estimates, alpha: float) -> pd.DataFrame:
     cells = cell_names(frame, [key for key in estimates.by if key != "exit"])
     exits = frame["exit"].astype(str) if "exit" in frame else [""] * len(frame)
     groups = [", ".join(filter(None, (name, exit))) for exit in exits]
-    return frame[["estimate", "conf_low", "conf_high"]].assign(cell=cells, term=frame["term"].astype(str), group=groups)
+    shown = frame[["estimate", "conf_low", "conf_high"]].assign(unit=estimates.labels["unit"].to_numpy())
+    return shown.assign(cell=cells, term=frame["term"].astype(str), group=groups)
 
 
 def draw_pairs(estimates: Estimates, levels: Sequence[Any], *, what: str, ax: AxesLike = None) -> Any:

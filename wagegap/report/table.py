@@ -536,7 +536,7 @@ def _notes(
     if (unknown := sum(error is None for error in errors)) > 0:
         made.append(f"{format_count(unknown)} of {format_count(len(errors))} standard errors are unknown, not zero.")
     if len(errors) < len(rows) and layout != "long":
-        made.append("In brackets: not settled, the hull of the 95 % intervals of two estimators that disagree.")
+        made.append("In brackets: not settled, all that 95 % intervals hold (of both estimators, where there are two).")
     if style.stars:
         made.append("*** p < .01, ** p < .05, * p < .1.")
     if layout == "long":

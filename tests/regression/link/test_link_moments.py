@@ -329,6 +329,11 @@ def test_systems_give_the_hull_of_each_equation():
     assert np.isnan(system.params["ai: premium"])
     assert rows.loc["ai: premium", "conf_low"] == pytest.approx(alone.slope_interval()[0])
     assert "not settled" in str(system)
+    assert system.cov_params().isna().all().all()
+    drawn = system.plot().get_legend().get_texts()
+    assert [text.get_text() for text in drawn] == [
+        f"{name}, {title}" for name in ("ai", "ds") for title in ("weighted corrected moments", "restricted likelihood")
+    ]
     with pytest.raises(IdentificationError, match="not settled"):
         system.test("ai: premium = ds: premium")
 
@@ -431,3 +436,19 @@ def test_two_rays_are_drawn_beside_the_line():
     slopes = sorted(float(np.diff(line.get_ydata())[0] / np.diff(line.get_xdata())[0]) for line in dotted)
     np.testing.assert_allclose(slopes, [found.low, found.high], rtol=1e-9)
     assert "are not rejected" in " ".join(link.always_printed())
+
+
+def test_one_interval_is_not_called_two():
+    """Cells that share premiums have no likelihood beside the moments: what is not settled has one interval."""
+    rng, n = np.random.default_rng(0), 14
+    names = [f"C{i:02d}" for i in range(n)]
+    true, se = 0.3 * rng.normal(size=n), rng.uniform(0.2, 0.5, n)
+    frame = pd.DataFrame({"cell": names, "b": true + se * rng.normal(size=n), "se": se})
+    cells = pd.DataFrame({"cell": np.repeat(names, 3), "year": np.tile([2001, 2002, 2003], n)})
+    cells["b"] = np.repeat(true, 3) + 0.1 * rng.normal(size=3 * n)
+    rates = wg.Estimates.from_table(cells, by=["cell", "year"], term="r", std_error=None)
+    link = wg.fit_link("r ~ premium", rates, wg.Estimates.from_table(frame, by=["cell"], term="premium"), force=True)
+    assert not link.settled
+    assert link.beside is None
+    assert "both" not in link.slope_in_words()
+    assert "95 % band" in [text.get_text() for text in link.plot().get_legend().get_texts()]

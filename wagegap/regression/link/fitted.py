@@ -19,17 +19,17 @@ from wagegap._arguments import public_methods
 from wagegap._display.axes import name_axes, new_axes
 from wagegap._display.intervals import intervals
 from wagegap._display.sentences import Scale
-from wagegap._typing import Alpha, AnyArray, AxesLike, FloatArray
+from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
-from wagegap.estimation.result import Result
 from wagegap.estimation.units import level_of, scale_of, step_of
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import LinkFit
 from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.permutation import PermutationTest
 from wagegap.regression.link.problem import LinkProblem
+from wagegap.regression.link.settling import SettlingResult
 from wagegap.regression.link.setup import Setup
 from wagegap.regression.link.verdict import Verdict, hull
 
@@ -74,7 +74,7 @@ class LinkCall:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedLink(Result):
+class FittedLink(SettlingResult):
     """Numbers of a link.
 
     Attributes
@@ -215,26 +215,9 @@ class FittedLink(Result):
         return self if self.plain is None else self.plain
 
     @property
-    def params(self) -> pd.Series[float]:
-        """Coefficients by term; NaN where they are not settled."""
-        return self._if_settled(super().params)
-
-    @property
-    def bse(self) -> pd.Series[float]:
-        """Standard errors; NaN where the coefficients are not settled."""
-        return self._if_settled(super().bse)
-
-    @property
-    def tvalues(self) -> pd.Series[float]:
-        """Coefficients over their errors; NaN where they are not settled."""
-        return self._if_settled(super().tvalues)
-
-    def _if_settled(self, values: pd.Series[float]) -> pd.Series[float]:
-        return values if self.settled else values * np.nan
-
-    def cov_params(self) -> pd.DataFrame:
-        """Return the joint covariance with names; NaN where the coefficients are not settled."""
-        return super().cov_params() if self.settled else super().cov_params() * np.nan
+    def settled_terms(self) -> BoolArray:
+        """Whether each coefficient is settled: all are, or none."""
+        return np.full(len(self.estimates.values), self.settled)
 
     def slope_interval(self, alpha: Alpha = 0.05) -> tuple[float, float]:
         """Return the interval of the slope; where it is not settled the hull of those of moments and likelihood."""
@@ -263,7 +246,7 @@ class FittedLink(Result):
     @property
     def pvalues(self) -> pd.Series[float]:
         """Two-sided p-values; under ml that of the premium is by likelihood ratio; NaN where it is not settled."""
-        values = self._if_settled(super().pvalues)
+        values = super().pvalues
         if self.fit.p_value is not None and self.settled:
             values[self.cells.premiums[0]] = self.fit.p_value
         return values
@@ -276,7 +259,7 @@ class FittedLink(Result):
         if not self.settled:
             raise IdentificationError(
                 "the slope is not settled, and there is no single test of it: link.moments.test(...) and "
-                "link.likelihood.test(...) are the tests of the two estimators that disagree."
+                "link.likelihood.test(...) are those of the estimators by themselves, where there are both."
             )
         result = super().test(hypothesis, value)
         rows, right, _ = parse_hypothesis(hypothesis, value, self.estimates.names)
@@ -290,12 +273,7 @@ class FittedLink(Result):
 
     def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each coefficient; `rule` says which rule spoke: the estimator, or "not settled"."""
-        frame = super().tidy(alpha)
-        if not self.settled:
-            frame[["estimate", "std_error", "statistic"]] = np.nan
-        if self.fit.interval is not None or not self.settled:
-            frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
-        return frame.assign(p_value=self.pvalues.to_numpy(), rule=self.rule)
+        return super().tidy(alpha).assign(rule=self.rule)
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""

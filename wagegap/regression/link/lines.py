@@ -25,7 +25,7 @@ def draw_lines(ax: Any, link: FittedLink, at: FloatArray, alpha: Alpha) -> Any:
     nothing = np.full_like(at, np.nan)
     _, low, high = link.line(at, alpha)
     controlled = ", given the controls" if len(link.setup.terms) > 2 or link.cells.design.effects else ""
-    band = "both 95 % bands" if not link.settled else f"{100 * (1 - alpha):g} % band"
+    band = f"{100 * (1 - alpha):g} % band" if len(link.parts) == 1 else f"both {100 * (1 - alpha):g} % bands"
     ax.fill_between(at, low, high, color=PALETTE[3], alpha=0.14, linewidth=0, zorder=1.5, label=band)
     for part, color in zip(link.parts, (PALETTE[3], PALETTE[2]), strict=False):
         title = ESTIMATORS[part.method].title.split(",")[0]

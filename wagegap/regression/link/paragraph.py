@@ -64,8 +64,8 @@ def _not_settled(link: FittedLink, scale: Scale, ends: tuple[float, float]) -> s
         return f"The slope is not settled: {scale.step} more premium could go with any change of {outcome}"
     return say(
         "The slope is not settled: {step} more premium {goes} with a change of {outcome} anywhere from {interval} "
-        "(both 95 % intervals together)", step=scale.step, goes=scale.goes, outcome=outcome,
-        interval=scale.interval(*ends, bare=False),
+        "({which})", step=scale.step, goes=scale.goes, outcome=outcome, interval=scale.interval(*ends, bare=False),
+        which="both 95 % intervals together" if len(link.parts) > 1 else "95 % interval",
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ Fuller, W. A. (1987). Measurement Error Models. Wiley, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.numbers import spaced
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, AnyArray, AxesLike, ColumnNames, FloatArray, FrameLike
+from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, ColumnNames, FloatArray, FrameLike
 from wagegap.errors import (
     CovarianceError,
     DataError,
@@ -36,14 +36,15 @@ from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
-from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import estimates_of, match_cells, positions
 from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments, solve_params
 from wagegap.regression.link.estimators.moments import fit_weighted, jackknife_cov
+from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.link.paragraph import headline
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.result import Link
+from wagegap.regression.link.settling import SettlingResult
 from wagegap.regression.link.setup import Setup, build_setup
 
 __all__ = ["LinkSystem", "fit_link_system"]
@@ -53,7 +54,7 @@ Weighting = Literal["separate", "sur"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinkSystem(Result):
+class LinkSystem(SettlingResult):
     """Several links with a joint covariance; terms are `outcome: regressor`.
 
     Attributes
@@ -81,27 +82,9 @@ class LinkSystem(Result):
         return pd.Series({name: name not in self.links or self.links[name].settled for name in self.outcomes})
 
     @property
-    def params(self) -> pd.Series[float]:
-        """Coefficients by term; NaN in equations that are not settled."""
-        return self._if_settled(super().params)
-
-    @property
-    def bse(self) -> pd.Series[float]:
-        """Standard errors; NaN in equations that are not settled."""
-        return self._if_settled(super().bse)
-
-    @property
-    def tvalues(self) -> pd.Series[float]:
-        """Coefficients over their errors; NaN in equations that are not settled."""
-        return self._if_settled(super().tvalues)
-
-    @property
-    def pvalues(self) -> pd.Series[float]:
-        """Two-sided p-values; NaN in equations that are not settled."""
-        return self._if_settled(super().pvalues)
-
-    def _if_settled(self, values: pd.Series[float]) -> pd.Series[float]:
-        return values.where(self._outcome_of_term().map(self.settled).to_numpy(dtype=bool))
+    def settled_terms(self) -> BoolArray:
+        """Whether each coefficient is of an equation that is settled."""
+        return self._outcome_of_term().map(self.settled).to_numpy(dtype=bool)
 
     def _outcome_of_term(self) -> pd.Series[str]:
         return self.estimates.labels["term"].str.partition(": ")[0]
@@ -116,10 +99,7 @@ class LinkSystem(Result):
     def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each coefficient; `rule` says which rule spoke in its equation."""
         rule = {name: "sur" if name not in self.links else self.links[name].rule for name in self.outcomes}
-        numbers = {"estimate": self.params, "std_error": self.bse, "statistic": self.tvalues, "p_value": self.pvalues}
-        frame = super().tidy(alpha).assign(**{name: values.to_numpy() for name, values in numbers.items()})
-        frame[["conf_low", "conf_high"]] = self.conf_int(alpha)[["conf_low", "conf_high"]].to_numpy()
-        return frame.assign(rule=self._outcome_of_term().map(rule).to_numpy())
+        return super().tidy(alpha).assign(rule=self._outcome_of_term().map(rule).to_numpy())
 
     def test(self, hypothesis: str | Sequence[str] | AnyArray, value: float | FloatArray = 0.0) -> TestResult:
         """Test linear hypotheses across equations; refused where one of theirs is not settled."""
@@ -146,6 +126,8 @@ class LinkSystem(Result):
     def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the slopes of every outcome with their intervals, outcomes beside each other.
 
+        Of an outcome whose slope is not settled those of both estimators, each by itself.
+
         Parameters
         ----------
         ax : Axes, optional
@@ -162,15 +144,23 @@ class LinkSystem(Result):
         DataError
             Where outcomes are in several units.
         """
-        from wagegap.regression.figures import draw_effects
+        from wagegap.regression.figures import draw_rows
 
-        outcome, term = (self.estimates.labels["term"].str.partition(": ")[part] for part in (0, 2))
-        named: dict[str, Any] = {}
-        for name in self.outcomes:
-            chosen = ((outcome == name) & (term != "Intercept")).to_numpy()
-            part = self.estimates.select(chosen)
-            named[spaced(name)] = replace(part, labels=part.labels.assign(term=term[chosen].to_numpy()))
-        return draw_effects(named, what="slope", ax=ax, alpha=alpha)
+        frame = self.tidy(alpha).assign(unit=self.estimates.labels["unit"])
+        outcome, term = (frame["term"].str.partition(": ")[part] for part in (0, 2))
+        rows = [frame.assign(term=term, group=[spaced(name) for name in outcome])[self.settled_terms]]
+        rows += [
+            part.tidy(alpha).assign(
+                unit=part.estimates.labels["unit"],
+                group=f"{spaced(name)}, {ESTIMATORS[part.method].title.split(',')[0]}",
+            )
+            for name in self.settled.index[~self.settled]
+            for part in self.links[name].parts
+        ]
+        drawn = pd.concat(rows, ignore_index=True).assign(cell="")
+        ends = drawn[["conf_low", "conf_high"]]
+        drawn[["conf_low", "conf_high"]] = ends.where(np.isfinite(ends))
+        return draw_rows(drawn[drawn["term"] != "Intercept"], what="slope", ax=ax, alpha=alpha)
 
 
 @public

@@ -333,7 +333,7 @@ def estimate(problem: LinkProblem, options: Options) -> LinkFit:
     without = fit.deletions[:, j]
     if options.groups is not None:
         without = corrected_moments(problem, fit.weights).slopes(problem.y)[1:, 0]
-    lost = (f"{_about_lost(problem, fit, options.groups)[:-1]}.",) if fit.lost else ()
+    lost = (_about_lost(problem, fit, options.groups),) if fit.lost else ()
     return LinkFit(
         fit.params, fit.cov, _described(options.groups), df=options.jackknife_df, problem=problem, without=without,
         notes=lost, sigma2=true_variance(problem.premiums[:, 0], problem.v_x[0, 0], problem.others),

@@ -44,6 +44,7 @@ from wagegap.estimation.formula import split_formula
 from wagegap.estimation.reliability import REFUSED_BELOW, annihilator
 from wagegap.estimation.units import check_one_unit
 from wagegap.regression.link.cells import LinkCells, cell_matcher, estimates_of, rate_of
+from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.estimators.exact import lies_on_line
 from wagegap.regression.link.estimators.ml import fit_ml
 from wagegap.regression.link.estimators.moments import corrected_moments, precision_weights
@@ -396,9 +397,7 @@ def _weighted(permuted: _Permuted) -> _Slopes:
     problem = permuted.problem(0)
     moments = corrected_moments(problem, precision_weights(problem))
     slopes = np.concatenate([moments.slopes(permuted.y[:1]), moments.slopes(permuted.y[1:], related=False)])[..., 0]
-    b, without = slopes[:, 0], slopes[:, 1:]
-    # (G - 1) / G sum_g (b_g - mean b)^2
-    return _Slopes(b, np.sqrt((without.shape[1] - 1) * np.var(without, axis=1)))
+    return _Slopes(slopes[:, 0], jackknife_errors(slopes[:, 1:].T))
 
 
 def _likelihood(permuted: _Permuted, alpha: Alpha) -> _Slopes:
@@ -408,7 +407,7 @@ def _likelihood(permuted: _Permuted, alpha: Alpha) -> _Slopes:
     return _Slopes(b, np.abs(b) / stats.t.isf(p / 2, permuted.df), fits[0].interval)
 
 
-def _moments(permuted: _Permuted) -> _Slopes:
+def _unweighted(permuted: _Permuted) -> _Slopes:
     """Corrected moments without weights, with their sandwich; errors of permuted rates are not those of premiums."""
     # b = (y'M p - tr(M V_py)) / (p'M p - tr(M V_pp)), s_i = (Mp)_i e_i + b (M V_pp)_ii - (M V_py)_ii
     mp = permuted.m @ permuted.p
@@ -427,7 +426,7 @@ def _slopes(permuted: _Permuted, method: CurveMethod, alpha: Alpha) -> _Slopes:
     """Slopes of one estimator in every order."""
     if method == "ml":
         return _likelihood(permuted, alpha)
-    return {"ols": _ols, "meta": _meta, "moments": _weighted, "eiv": _moments}[method](permuted)
+    return {"ols": _ols, "meta": _meta, "moments": _weighted, "eiv": _unweighted}[method](permuted)
 
 
 def _specification(permuted: _Permuted, method: CurveMethod, alpha: Alpha) -> tuple[dict[str, Any], FloatArray]:

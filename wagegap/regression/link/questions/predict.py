@@ -26,11 +26,12 @@ from scipy import stats
 
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, new_axes
-from wagegap._display.scatter import ellipses, line_band
+from wagegap._display.scatter import ellipses
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
-from wagegap.errors import DataError
+from wagegap.errors import DataError, shown
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, level_of_rates, one_row, scale_of
+from wagegap.regression.link.lines import draw_lines
 from wagegap.regression.link.questions.shrunken import ShrunkenPremiums, shrunken_premiums
 from wagegap.regression.link.verdict import hull
 
@@ -133,8 +134,7 @@ class Prediction(Answer):
         pad = 0.06 * float(np.ptp(ends))
         at = np.linspace(ends.min() - pad, ends.max() + pad, 60)
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names)
-        for part in self.link.parts:
-            ax = line_band(ax, at, *part.line(at, self.alpha))
+        ax = draw_lines(ax, self.link, at, self.alpha)
         if np.isfinite(self.rate):
             ax.annotate(
                 "", (self.premium, self.rate), (self.own_premium, self.own_rate),
@@ -145,8 +145,8 @@ class Prediction(Answer):
         ax.plot([self.premium], [self.rate], "s", color=PALETTE[1], markersize=5)
         room = 0.5 * float(np.ptp(y))
         ax.set_xlim(float(at[0]), float(at[-1]))
-        shown = [*y, *(end for end in (self.rate,) if np.isfinite(end))]
-        ax.set_ylim(min(shown) - room, max(shown) + room)
+        heights = [*y, *(end for end in (self.rate,) if np.isfinite(end))]
+        ax.set_ylim(min(heights) - room, max(heights) + room)
         return cells.label_axes(ax)
 
 
@@ -184,7 +184,7 @@ def predict(link: FittedLink, *, country: str, premium: float | str, alpha: Alph
     given: Any = premium
     other = link.cell_at(premium) if isinstance(premium, str) else None
     if other is None and (isinstance(given, bool) or not isinstance(given, Real) or not np.isfinite(float(given))):
-        raise DataError(f"premium={premium!r} must be a number, or the name of a cell.")
+        raise DataError(f"premium={shown(premium)} must be a number, or the name of a cell.")
     shrunken = shrunken_premiums(link)
     values = shrunken.values
     target = float(given) if other is None else float(values[other])

@@ -2,7 +2,7 @@
 
 Three answers that need no known error, for published figures above all:
 
-* Error in the premiums that has nothing to do with the rates leaves the sign of the slope and makes it larger: it lies
+* Error in the premiums that has nothing to do with the rates leaves the sign of the slope and makes it steeper: it lies
   between the direct regression and the reverse one (Klepper and Leamer), y'M p / p'M p and y'M y / y'M p, with M the
   annihilator of the controls.
 * An assumed standard error s, and a correlation r of that error with what else moves the rate, w = y - b P, give a
@@ -160,7 +160,7 @@ class Sensitivity(Answer):
         else:
             ends = scale.slope(low).bare_copy(), scale.slope(high)
             about = say(
-                "Error in the premiums that is unrelated to {outcome} makes the slope larger, not smaller: between "
+                "Error in the premiums that is unrelated to {outcome} makes the slope steeper, not flatter: between "
                 "{low} and {high} for {step} of premium", outcome=cells.outcome_in_words, low=ends[0], high=ends[1],
                 step=scale.step,
             )  # fmt: skip
