@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Unreadable", "__version__", "reduce_with_version", "reopen"]
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"
 
 _MOVED = {
     "decomposition": "counterfactual dfl kitagawa oaxaca offers parts reweighting rif_oaxaca",

@@ -44,7 +44,7 @@ __all__ = [
     "without",
 ]
 
-_VERSIONS = ("0.3", "0.4", "0.5", "0.6", "0.7")
+_VERSIONS = ("0.3", "0.4", "0.5", "0.6", "0.7", "0.8")
 """Versions of this package whose studies it reads; a study that names none is read like one of the first."""
 
 _SECTIONS = (
