@@ -28,6 +28,7 @@ from wagegap.regression.gravity.flows import fit_flows
 from wagegap.regression.gravity.grogger_hanson import grogger_hanson
 from wagegap.regression.gravity.occupations import occupation_gravity
 from wagegap.regression.linear.linear import fit_linear
+from wagegap.regression.linear.wild_bootstrap import wild_bootstrap
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.link.power import power
 from wagegap.regression.link.questions.curve import specification_curve
@@ -41,7 +42,6 @@ from wagegap.regression.link.questions.predict import predict
 from wagegap.regression.link.questions.sensitivity import sensitivity
 from wagegap.regression.link.questions.swap import swap
 from wagegap.regression.link.system import fit_link_system
-from wagegap.regression.linear.wild_bootstrap import wild_bootstrap
 from wagegap.regression.premiums.premium import fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
 from wagegap.regression.rates.stocks import stock_rates
