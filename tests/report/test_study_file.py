@@ -13,8 +13,8 @@ import pytest
 from wagegap.errors import CountryError, StudyError, WagegapError
 from wagegap.panel.simulate import simulate_panel
 from wagegap.report import study as study_module
-from wagegap.report import study_file
 from wagegap.report.study import _file_name, _together, study
+from wagegap.report.study_file import read as study_file
 from wagegap.report.study_file import read_study
 
 PUBLISHED = {"shipped": "published_premiums"}
