@@ -34,7 +34,7 @@ def draw_lines(ax: Any, link: FittedLink, at: FloatArray, alpha: Alpha) -> Any:
         label = "naive (premiums as exact)"
         ax = line_band(ax, at, link.plain.line(at)[0], nothing, nothing, color=PALETTE[1], label=label)
     _draw_rays(ax, link, at, alpha)
-    ax.legend(frameon=False, fontsize=7, loc="best")
+    ax.legend(frameon=False, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
