@@ -28,7 +28,7 @@ from wagegap.report.sections.frames import country_key, frame_of, notes_of
 from wagegap.report.sections.names import file_name
 from wagegap.report.shipped import load_shipped
 from wagegap.report.study_file import without
-from wagegap.report.table import table
+from wagegap.report.table import Table, table
 
 __all__ = ["counted", "covariates", "panel_of", "premiums_in_words", "rates_in_words", "stage_part"]
 
@@ -98,7 +98,18 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
         figures=tuple(figures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
         source=entries.get("source", ""), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
     )  # fmt: skip
-    return Part(section, {key: table(result, title=label, layout="long")}, figures, result=result)
+    return Part(section, {key: _table(result, label)}, figures, result=result)
+
+
+def _table(result: Any, label: str) -> Table:
+    """Every number, the largest estimate first, countries by their names."""
+    estimates = estimates_in(result)
+    key = country_key(estimates)
+    names = {} if key is None else {str(code): country_name(code) for code in estimates.labels[key].unique()}
+    order = np.argsort(-estimates.values, kind="stable") if len(estimates.by) == 1 else np.arange(len(estimates.values))
+    cells = estimates.labels[[*estimates.by, "term"]].iloc[order]
+    rows = [" ".join(map(str, row)) for row in cells.itertuples(index=False)]
+    return table(result, title=label, layout="long", labels=names, rows=rows)
 
 
 def _fitted(entries: Mapping[str, Any]) -> bool:
