@@ -65,6 +65,7 @@ html_css_files = ["site.css"]
 html_extra_path = ["generated/pages"]
 html_show_sourcelink = False
 html_copy_source = False
+html_show_copyright = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1b4f72", "color-brand-content": "#1b5e8c"},
     "dark_css_variables": {"color-brand-primary": "#8ec5ea", "color-brand-content": "#8ec5ea"},

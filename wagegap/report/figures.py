@@ -51,6 +51,11 @@ def plot_forest(
     keep : sequence of str
         Codes of countries drawn in any case.
 
+    Returns
+    -------
+    Axes
+        In the unit of the estimates, a line for each.
+
     Raises
     ------
     DataError
@@ -94,6 +99,16 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
         Where to draw.
     alpha : float
         One minus the coverage of ellipses and band.
+
+    Returns
+    -------
+    Axes
+        Premiums across, rates up, each in its unit.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        Something that is no link, or a link without a premium.
 
     Examples
     --------
