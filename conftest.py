@@ -1,4 +1,4 @@
-"""Examples of the readers in `wagegap.datasets` find small made-up copies of the public tables, where users have theirs."""
+"""Examples of the readers in `wagegap.datasets` find small made-up copies of the tables, where users have theirs."""
 
 from __future__ import annotations
 

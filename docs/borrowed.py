@@ -25,6 +25,7 @@ PAGES = {
     ROOT / "CONTRIBUTING.md": GENERATED / "contributing.md",
     ROOT / "SECURITY.md": GENERATED / "security.md",
     ROOT / "tools" / "README.md": GENERATED / "tools.md",
+    ROOT / "tests" / "reference" / "README.md": GENERATED / "reference_values.md",
     **{path: GENERATED / "notebooks" / path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb"))},
 }
 LINK = re.compile(r"(?<!!)\]\((?!https?:|mailto:|#|/)([^)#\s]+)(#[^)\s]*)?\)")

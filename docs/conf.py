@@ -49,6 +49,8 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_code_prompt_show = "Code"
+nb_code_prompt_hide = "Hide the code"
 
 autosummary_generate = False
 autodoc_typehints = "none"

@@ -426,8 +426,6 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
     The frame is ready for `Estimates.from_table(frame, by=["iso3"], estimate="health_stem",
     std_error="se_health_stem", unit="log")`.
 
-    Examples
-    --------
     With a copy of the table below the folder `WAGEGAP_DATA`:
 
     >>> import wagegap as wg
