@@ -10,7 +10,7 @@ import pytest
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "phrase_book.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (?P<task>[^|]+) \| Stata: `.*`<br>R: `.*`<br>here: `(?P<call>.*)` \| (?P<number>.*) \|$", re.M)
 NUMBER = re.compile(r"-?\d*\.\d+")
-# The same formulas in double precision: what is left is rounding, and mlogit and sampleSelection stop some digits early.
+# The same formulas in double precision: what is left is rounding; mlogit and sampleSelection stop some digits early.
 SIX_DIGITS = 1e-6
 
 
