@@ -93,7 +93,7 @@ def test_every_result_and_answer_is_in_the_reference():
 def sections(text):
     """Sections of a numpydoc docstring by name."""
     marks = list(re.finditer(r"^(\w[\w ]*)\n-{3,}$", text, re.M))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [mark.start() for mark in marks[1:]] + [len(text)] * bool(marks)
     return {mark[1]: text[mark.end() : end].strip("\n") for mark, end in zip(marks, ends, strict=True)}
 
 
