@@ -28,6 +28,7 @@ from wagegap.regression.gravity.flows import fit_flows
 from wagegap.regression.gravity.grogger_hanson import grogger_hanson
 from wagegap.regression.gravity.occupations import occupation_gravity
 from wagegap.regression.linear.linear import fit_linear
+from wagegap.regression.linear.wild_bootstrap import wild_bootstrap
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.link.power import power
 from wagegap.regression.link.questions.curve import specification_curve
@@ -41,7 +42,6 @@ from wagegap.regression.link.questions.predict import predict
 from wagegap.regression.link.questions.sensitivity import sensitivity
 from wagegap.regression.link.questions.swap import swap
 from wagegap.regression.link.system import fit_link_system
-from wagegap.regression.linear.wild_bootstrap import wild_bootstrap
 from wagegap.regression.premiums.premium import fit_premiums
 from wagegap.regression.rates.mobility import fit_rates
 from wagegap.regression.rates.stocks import stock_rates
@@ -131,6 +131,7 @@ def _by_name(*estimators: Callable[..., Any]) -> Mapping[str, Callable[..., Any]
 
 
 _OF_PANEL = MappingProxyType({"panel": "panels"})
+_OF_LINK = MappingProxyType({"rates": "rates", "premiums": "premiums", "covariates": "covariates"})
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     Kind(
@@ -164,16 +165,26 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         refers=_OF_PANEL,
     ),
     Kind(
-        "models", "A linear model of a panel, with effects or instruments, or a test of it with few clusters.",
-        _by_name(fit_linear, common_correlated_effects, wild_bootstrap), places=("panel",), needs=("panel",), refers=_OF_PANEL,
+        "models", "A linear model of a panel, with effects or instruments; a test of it with few clusters.",
+        _by_name(fit_linear, common_correlated_effects, wild_bootstrap), places=("panel",), needs=("panel",),
+        refers=_OF_PANEL,
     ),
     Kind(
         "links", "How rates go with premiums across countries, with the errors of both carried along.",
         _by_name(fit_link), takes=("name", "rates", "premiums", "covariates", "max_std_error", "leave_out",
                                    "without_cross_block", "sensitivity"),
         needs=("name", "rates", "premiums", "formula"),
-        refers=MappingProxyType({"rates": "rates", "premiums": "premiums", "covariates": "covariates"}), first=3,
-        listed=True,
+        refers=_OF_LINK, first=3, listed=True,
+    ),
+    Kind(
+        "systems", "Several rates on premiums at once, with the joint covariance of their slopes.",
+        _by_name(fit_link_system), takes=("rates", "premiums", "covariates"),
+        needs=("rates", "premiums", "formulas"), refers=_OF_LINK, first=3,
+    ),
+    Kind(
+        "curves", "One slope under every defensible choice: premiums, controls, estimators, samples.",
+        _by_name(specification_curve), takes=("rates", "premiums", "covariates"),
+        needs=("outcome", "rates", "premiums"), refers=_OF_LINK, first=0,
     ),
     Kind(
         "questions", "A question asked of a link, or of a design before data are bought (`power`).",
