@@ -57,6 +57,14 @@ def study(
     ------
     StudyError
         For a file that cannot be read or names what it does not define; errors of the data pass through.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> sections = {"premiums": {"published": {"shipped": "published_premiums", "label": "Bank of Korea"}}}
+    >>> report = wg.study({"title": "Six countries", **sections})
+    >>> report.title
+    'Six countries'
     """
     read = read_study(source)
     hashes = read.hashes()
