@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
 
 from wagegap.report.begin.guesses import Decision, Guess, quoted
 from wagegap.report.begin.roles import RoleGuesses, find_roles
@@ -151,9 +148,7 @@ def _replicates_undecided(roles: RoleGuesses) -> list[Decision]:
     )]  # fmt: skip
 
 
-def _premiums(
-    table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess]
-) -> Section:
+def _premiums(table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess]) -> Section:
     wage = roles.column("wage")
     outcome = "log(WAGE)" if wage is None else quoted(wage) if "units" in roles.options else f"log({quoted(wage)})"
     effects = [quoted(period) for period in [roles.column("period")]

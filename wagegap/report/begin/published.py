@@ -77,7 +77,9 @@ def plan_published(table: Table, path: str) -> Plan:
 
 
 def _errors(table: Table) -> str | None:
-    named = [name for name, column in table.columns.items() if rank("std_error", name) == 0 and column.holds == "numbers"]
+    named = [
+        name for name, column in table.columns.items() if rank("std_error", name) == 0 and column.holds == "numbers"
+    ]
     return named[0] if named else None
 
 

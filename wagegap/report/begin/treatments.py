@@ -83,7 +83,9 @@ def find_premium(table: Table, roles: RoleGuesses, said: str = "") -> Guess | De
     skills = sorted((one for one in pool if rank("skill", one.name) is not None and _parts(one)),
                     key=lambda one: rank("skill", one.name) or 0)  # fmt: skip
     binary = [one for one in pool if _parts(one) and one.plain_binary]
-    plain = [one for one in binary if not _PERSON.search(plain_name(one.name)) and not _PLACE.search(plain_name(one.name))]
+    plain = [
+        one for one in binary if not _PERSON.search(plain_name(one.name)) and not _PLACE.search(plain_name(one.name))
+    ]
     educated = [one for one in pool if rank("education", one.name) is not None and one.n_levels > 1]
     persons = [one for one in pool if _parts(one) and one.binary and _PERSON.search(plain_name(one.name))]
     groups = (

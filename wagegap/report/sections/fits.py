@@ -16,7 +16,7 @@ from wagegap.estimation.units import spoken_change
 from wagegap.regression.link.questions.curve import SpecificationCurve
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
-from wagegap.report.sections.context import Context, call, label_of, title_of
+from wagegap.report.sections.context import Context, call, label_of, source_in, title_of
 from wagegap.report.sections.frames import frame_of, notes_of
 from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import without
@@ -45,7 +45,7 @@ def fit_part(kind: str, name: str, entries: Mapping[str, Any], context: Context)
     section = Section(
         key, kind, title, lead=lead, findings=(Finding(title, lead),), figures=tuple(pictures), tables=tuple(tables),
         frame=frame_of(result) if isinstance(result, Result) else result.tidy(), notes=notes_of(result),
-        source=entries.get("source", ""), methods=(estimator.__name__,),
+        source=source_in(entries), methods=(estimator.__name__,),
     )  # fmt: skip
     return Part.drawn(section, pictures, tables=tables, result=result)
 

@@ -22,7 +22,7 @@ from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.report.figures import plot_forest
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
-from wagegap.report.sections.context import Context, call, estimates_in, label_of, title_of
+from wagegap.report.sections.context import Context, call, estimates_in, label_of, source_in, title_of
 from wagegap.report.sections.frames import country_key, frame_of, notes_of
 from wagegap.report.sections.names import file_name
 from wagegap.report.sections.pictures import picture_of
@@ -96,7 +96,7 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
     section = Section(
         key, kind, title_of(entries, name), lead=_LEADS[kind](parts[0][1], watch), findings=tuple(findings),
         figures=tuple(pictures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
-        source=entries.get("source", ""), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
+        source=source_in(entries), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
     )  # fmt: skip
     return Part.drawn(section, pictures, tables={key: _table(result, label)}, result=result)
 
