@@ -223,6 +223,22 @@ def test_every_figure_is_in_the_gallery():
     assert [name for name in wg.figures.__all__ if f"wg.figures.{name}(" not in gallery] == []
 
 
+# README --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_of_the_readme_is_what_its_sentence_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    link, figure = importlib.import_module("draw_readme_picture").draw()
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    change = re.search(r"anywhere from (\S+) to (\S+) per 10,000", link.slope_in_words())
+    noise = [round(100 * (1 - one.reliability)) for one in (link.verdict.moments, link.verdict.likelihood)]
+    assert f"In {link.nobs} countries, 10 log points more premium go with a change" in text
+    assert f"anywhere from {change[1]} to {change[2]} per 10,000" in text
+    assert f"by one, {noise[0]} % of the spread of premiums is sampling noise, by the other {noise[1]} %" in text
+    assert "docs/developers.svg" in text
+    assert len(figure.axes) == 1
+
+
 # guarantees ----------------------------------------------------------------------------------------------------------
 
 
