@@ -29,7 +29,7 @@ def draw():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", wg.errors.ReliabilityWarning)
         link = wg.fit_link("net_migration ~ premium", rates, premiums)
-    return link, link.plot().figure
+    return link, link.plot(watch=("KOR", "USA")).figure
 
 
 def save(figure, path):

@@ -108,7 +108,9 @@ def entries(section):
 
 def lacks(name, thing):
     """What a docstring lacks."""
-    found = sections(inspect.getdoc(thing) or "")
+    text = inspect.getdoc(thing) or ""
+    found = sections(text)
+    yield from (f"one section {part}" for part in found if len(re.findall(rf"^{part}\n---", text, re.M)) > 1)
     arguments = list(inspect.signature(thing).parameters)
     described = found.get("Parameters", "") if inspect.isroutine(thing) else found.get("Attributes", "")
     named = {one for names, _, _ in entries(described) for one in names}
