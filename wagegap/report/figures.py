@@ -122,11 +122,6 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Wa
     watch : str or sequence of str
         Cells that stand out, such as `("KOR", "USA")`; countries that are not in the link are passed over.
 
-    Raises
-    ------
-    OptionError
-        For a word in `watch` that is neither a cell nor a country.
-
     Returns
     -------
     Axes
@@ -136,6 +131,8 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Wa
     ------
     ArgumentError, DataError
         Something that is no link, or a link without a premium.
+    OptionError
+        For a word in `watch` that is neither a cell nor a country.
 
     Examples
     --------
