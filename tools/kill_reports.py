@@ -55,7 +55,8 @@ def small_study(which):
 
     from wagegap.estimation.estimates import Estimates
     from wagegap.report.figures import add_title, plot_forest
-    from wagegap.report.page import Finding, Study
+    from wagegap.report.findings import Finding
+    from wagegap.report.page.files import Study
     from wagegap.report.table import table
 
     codes = ["AUS", "CAN", "KOR"]

@@ -21,7 +21,7 @@ from wagegap import __version__
 from wagegap.errors import WagegapError
 
 if TYPE_CHECKING:
-    from wagegap.report.page import Study
+    from wagegap.report.page.files import Study
 
 _UNSEEN = object()
 """In place of the page that stood when the run began, until it has been looked at."""

@@ -152,7 +152,19 @@ class JoinError(WagegapError, ValueError):
 
 
 class ReliabilityError(WagegapError, ValueError):
-    """The premium is measured too badly for a corrected interval."""
+    """The premium is measured too badly for a corrected interval.
+
+    Attributes
+    ----------
+    finding : str
+        What was found, which a report says.
+    remedy : str
+        What a caller may do; the message ends with it.
+    """
+
+    def __init__(self, finding: str, remedy: str = "") -> None:
+        super().__init__(f"{finding} {remedy}".rstrip())
+        self.finding, self.remedy = finding, remedy
 
 
 class StudyError(WagegapError, ValueError):

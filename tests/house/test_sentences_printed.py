@@ -20,7 +20,8 @@ import pytest
 import wagegap as wg
 from wagegap.errors import ReliabilityError, WagegapError, WagegapWarning
 from wagegap.report.caution import examine
-from wagegap.report.study import _premiums_in_words, _rates_in_words, study
+from wagegap.report.sections.stages import premiums_in_words, rates_in_words
+from wagegap.report.study import study
 
 # the reader ----------------------------------------------------------------------------------------------------------
 
@@ -204,7 +205,7 @@ def asked(link: wg.Link, of_link: dict[str, Callable[[wg.Link], str]], start: in
 def said(design: Design) -> list[str]:
     """Everything that is said of a simulated study."""
     premiums, rates, covariates = drawn(design)
-    texts = [_premiums_in_words(premiums, ["AUT"]), _rates_in_words(rates, ["AUT"])]
+    texts = [premiums_in_words(premiums, ["AUT"]), rates_in_words(rates, ["AUT"])]
     six, rows = rates.labels["iso3"].isin(CODES[:6]).to_numpy(), premiums.labels["iso3"].isin(CODES[:6]).to_numpy()
     years = pd.DataFrame({"iso3": rates.labels["iso3"], "net": rates.values})[six]
     flows = pd.concat([years.assign(year=2018), years.assign(year=2019, net=years["net"].to_numpy()[::-1])])

@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 
 from wagegap.errors import CountryError, StudyError, WagegapError
+from wagegap.panel.countries import country_name
 from wagegap.panel.simulate import simulate_panel
 from wagegap.report import study as study_module
-from wagegap.report import study_file
-from wagegap.report.study import _file_name, _together, study
+from wagegap.report.findings import Part, Section
+from wagegap.report.sections.names import file_name, placed
+from wagegap.report.study import study
+from wagegap.report.study_file import read as study_file
 from wagegap.report.study_file import read_study
 
 PUBLISHED = {"shipped": "published_premiums"}
@@ -33,8 +36,7 @@ def works():
 def no_work(monkeypatch, request):
     """Nothing may be read or estimated, but where a test says so."""
     if "works" not in request.fixturenames:
-        for name in ("read_panel", "fit_premiums", "fit_rates", "fit_link", "load_shipped"):
-            monkeypatch.setattr(study_module, name, lambda *args, **kwargs: pytest.fail("work was done"))
+        monkeypatch.setattr(study_module, "_parts", lambda *args, **kwargs: pytest.fail("work was done"))
 
 
 def links(*changes):
@@ -189,10 +191,12 @@ def test_a_mark_of_byte_order_is_no_slip(tmp_path):
 
 
 def test_names_that_fall_together_are_numbered():
-    parts = [{"a": 1, "A": 2}, {"a": 3, "b": 4}]
-    assert _together(parts) == {"a": 1, "A_2": 2, "a_3": 3, "b": 4}
-    assert len(_file_name("t" * 500)) <= 60
-    assert _file_name("../../x") == "x"
+    tables = [{"a": 1, "A": 2}, {"a": 3, "b": 4}]
+    parts = placed([Part(Section(f"s{i}", "gaps", "", tables=tuple(some)), some) for i, some in enumerate(tables)])
+    assert [dict(part.tables) for part in parts] == [{"a": 1, "A_2": 2}, {"a_3": 3, "b": 4}]
+    assert [part.section.tables for part in parts] == [("a", "A_2"), ("a_3", "b")]
+    assert len(file_name("t" * 500)) <= 60
+    assert file_name("../../x") == "x"
 
 
 # hashes --------------------------------------------------------------------------------------------------------------
@@ -241,7 +245,7 @@ def test_a_study_without_a_file_says_so(tmp_path):
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert provenance["study"] == "given as a mapping, without a file"
     assert set(provenance["files"]) == {
-        "report.html", "findings.txt", "figures/premiums_paid.png", "figures/premiums_paid.svg",
+        "report.html", "findings.txt", "summary.json", "figures/premiums_paid.png", "figures/premiums_paid.svg",
         "tables/premiums_paid.csv", "tables/premiums_paid.tex",
     }  # fmt: skip
     assert all(sha256sum(tmp_path / "out" / path) == digest for path, digest in provenance["files"].items())
@@ -256,7 +260,7 @@ def test_countries_are_left_out_by_name_or_code_and_watched(tmp_path, column):
     made = simulate_panel(countries=12, workers=1500, premium_sd=0.2, link_slope=-0.2, link_intercept=0.25, rng=3)
     made.panel.frame.rename(columns={"iso3": column}).to_csv(tmp_path / "w.csv", index=False)
     first, other = sorted(made.truth["iso3"])[:2]
-    names = {code: study_module.country_name(code) for code in (first, other)}
+    names = {code: country_name(code) for code in (first, other)}
 
     def carried_out(left_out):
         return study({

@@ -205,11 +205,11 @@ def test_cells_are_part_of_the_label_and_meet_across_results():
     assert made.frame.columns.tolist()[:4] == ["result", "iso3", "year", "term"]
     mixed = table(first, frame(["premium"], [1.0], [0.1]))
     assert [row.stub for row in mixed.spec.rows if row.measure == "estimate"] == [
-        "KOR 2015 ai",
-        "USA 2015 ai",
+        "South Korea 2015 ai",
+        "United States 2015 ai",
         "premium",
     ]
-    assert table({"a": first, "b": second}, rows=["USA 2015"]).spec.rows[0].stub == "USA 2015"
+    assert table({"a": first, "b": second}, rows=["USA 2015"]).spec.rows[0].stub == "United States 2015"
 
 
 def test_layouts(link, naive, published):

@@ -6,8 +6,8 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from wagegap._display.labels import place_labels
 from wagegap._display.spec import plain
 from wagegap.errors import OptionError, OutputError, check_option
 
-__all__ = ["save_figure", "write_whole"]
+__all__ = ["render_figure", "save_figure", "write_whole"]
 
 FigureFormat: TypeAlias = Literal["png", "svg", "pdf"]
 
@@ -65,13 +65,41 @@ def save_figure(
     OutputError
         When a file cannot be written.
     """
+    drawn = render_figure(figure, alt_text=alt_text, formats=formats, dpi=dpi)
+    return tuple(write_whole(f"{os.fspath(path)}.{kind}", data) for kind, data in drawn.items())
+
+
+def render_figure(
+    figure: Figure,
+    *,
+    alt_text: str,
+    formats: Sequence[FigureFormat] = ("svg",),
+    dpi: int = 200,
+    width: float | None = None,
+    title: bool = True,
+) -> dict[str, bytes]:
+    """Return a figure in several formats as it would be saved; afterwards it is as it was.
+
+    Parameters
+    ----------
+    figure, alt_text, formats, dpi
+        As in `save_figure`.
+    width : float, optional
+        Width in inches to draw it in, for a narrow page; its own where absent.
+    title : bool
+        Whether the title above it is drawn; a page that has it as a heading needs none.
+
+    Raises
+    ------
+    OptionError
+        For an unknown format, or without an alternative text.
+    """
     for kind in formats:
         check_option("format", kind, tuple(_METADATA))
     if not plain(alt_text):
         raise OptionError("alt_text is empty; say in a sentence what the figure shows.")
     drawn: dict[str, bytes] = {}
-    alternative = plain(alt_text)
-    with styled():
+    with styled(), _resized(figure, width, title=title):
         for ax in figure.axes:
             place_labels(ax)
         figure.draw_without_rendering()
@@ -80,12 +108,30 @@ def save_figure(
         try:
             for kind in formats:
                 buffer = io.BytesIO()
-                metadata = _METADATA[kind] | {_ALT_FIELD[kind]: alternative}
+                metadata = _METADATA[kind] | {_ALT_FIELD[kind]: plain(alt_text)}
                 figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
                 drawn[kind] = buffer.getvalue()
         finally:
             figure.set_layout_engine(engine or "none")
-    return tuple(write_whole(f"{os.fspath(path)}.{kind}", data) for kind, data in drawn.items())
+    return drawn
+
+
+@contextmanager
+def _resized(figure: Figure, width: float | None, *, title: bool) -> Iterator[None]:
+    """Give a figure another width, or no title, within the block."""
+    size, heading = figure.get_size_inches().copy(), figure._suptitle  # type: ignore[attr-defined]
+    try:
+        if width is not None:
+            figure.set_size_inches(width, size[1])
+        if heading is not None and not title:
+            heading.set_visible(False)
+            heading.set_in_layout(False)
+        yield
+    finally:
+        figure.set_size_inches(*size)
+        if heading is not None and not title:
+            heading.set_visible(True)
+            heading.set_in_layout(True)
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:

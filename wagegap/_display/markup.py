@@ -20,15 +20,25 @@ from wagegap._display.numbers import typographic
 from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tail, tails
 from wagegap.errors import OptionError
 
-__all__ = ["POLICY", "escape_latex", "escape_markdown", "to_html", "to_html_page", "to_latex", "to_markdown"]
+__all__ = ["escape_latex", "escape_markdown", "policy", "to_html", "to_html_page", "to_latex", "to_markdown"]
 
 # HTML ----------------------------------------------------------------------------------------------------------------
 
-POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-    "img-src data:; base-uri 'none'; form-action 'none'\">"
-)
-"""What a page may do: show its own styles and the pictures it holds; run nothing, ask the network for nothing."""
+
+def policy(script_hash: str = "") -> str:
+    """Return what a page may do: show its own styles and the pictures it holds, and ask the network for nothing.
+
+    It runs nothing either, or one script alone: the one whose SHA-256, in base64, is given.
+
+    >>> "script-src" in policy(), "script-src 'sha256-abc=';" in policy("abc=")
+    (False, True)
+    """
+    script = f"script-src 'sha256-{script_hash}'; " if script_hash else ""
+    return (
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        f"{script}img-src data:; base-uri 'none'; form-action 'none'\">"
+    )
+
 
 _THICK = "1.5px solid currentColor"
 _THIN = "0.75px solid currentColor"
@@ -67,7 +77,7 @@ def to_html(spec: TableSpec) -> str:
 
 def to_html_page(spec: TableSpec) -> str:
     """Write a table as a whole HTML page, which names its encoding and may run nothing."""
-    head = f'<head>\n<meta charset="utf-8">\n{POLICY}\n<title>{escape(spec.title or "Table")}</title>\n</head>'
+    head = f'<head>\n<meta charset="utf-8">\n{policy()}\n<title>{escape(spec.title or "Table")}</title>\n</head>'
     return f'<!DOCTYPE html>\n<html lang="en">\n{head}\n<body>\n{to_html(spec)}\n</body>\n</html>\n'
 
 

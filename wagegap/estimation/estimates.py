@@ -96,6 +96,11 @@ class Estimates:
     notes : tuple of str
         What a reader should know.
 
+    Raises
+    ------
+    DataError
+        Values, labels and maps whose lengths differ. Users make estimates by a fit or by `from_table`, which say more.
+
     Examples
     --------
     >>> import pandas as pd
@@ -598,6 +603,11 @@ def join(first: Any, *others: Any, independent: bool = False, title: str | None 
         Take errors that cannot be related as independent, instead of refusing.
     title : str, optional
         Title of the whole; the titles of the parts, each once, where absent.
+
+    Returns
+    -------
+    Estimates
+        The parameters of all, in order, p in number, with a covariance of shape (p, p).
 
     Raises
     ------

@@ -51,7 +51,7 @@ __all__ = [
     "write_folder",
 ]
 
-FILES = ("report.html", "findings.txt", "provenance.json")
+FILES = ("report.html", "findings.txt", "summary.json", "provenance.json")
 FOLDERS = {"figures": (".png", ".svg"), "tables": (".csv", ".tex")}
 """Folders of a report, and what the names of their files end with."""
 

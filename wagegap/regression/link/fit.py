@@ -460,5 +460,6 @@ def _check_reliability(naive: Link, method: str, *, force: bool) -> None:
     )
     raise ReliabilityError(
         f"reliability of the premiums is {said}: {noise}, and a corrected interval would mean little. "
-        f"{naive_in_words(naive)} {needed} force=True reports it anyway; method='ols' gives the naive fit."
+        f"{naive_in_words(naive)} {needed}",
+        "force=True reports it anyway; method='ols' gives the naive fit.",
     )

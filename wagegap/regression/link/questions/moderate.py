@@ -340,8 +340,8 @@ def _shares(model: Interaction, traits: Sequence[Trait], weights: FloatArray, *,
         if share < _REFUSED_BELOW and not force:
             raise ReliabilityError(
                 f"given premium and {trait.name!r}, {noise_in_words(share, 'what is left of their interaction')} "
-                f"(reliability {reliability_in_words(share)}): whether the slope differs cannot be told. force=True "
-                "reports it anyway."
+                f"(reliability {reliability_in_words(share)}): whether the slope differs cannot be told.",
+                "force=True reports it anyway.",
             )
         shares.append(share)
     return shares
@@ -366,7 +366,8 @@ def _fitted(
     if fit.lost and not force:
         raise ReliabilityError(
             f"without one of {len(fit.lost)} cells the interaction with {names} would vary no more than its sampling "
-            "error, so that there is no interval. force=True gives the estimate without one."
+            "error, so that there is no interval.",
+            "force=True gives the estimate without one.",
         )
     return fit.params, fit.cov
 

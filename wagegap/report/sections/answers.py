@@ -1,0 +1,78 @@
+"""Questions of a study, asked of a link, or of a design before data are bought: answers in words and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wagegap._display.numbers import spaced
+from wagegap._display.spec import plain
+from wagegap.errors import ReliabilityError
+from wagegap.regression.link.fitted import Answer
+from wagegap.report.findings import Finding, Part, Section
+from wagegap.report.kinds import COMMON, KINDS, estimator_of
+from wagegap.report.sections.context import Context, call
+from wagegap.report.sections.names import file_name
+from wagegap.report.sections.pictures import picture_of
+from wagegap.report.study_file import without
+from wagegap.report.table import table
+
+__all__ = ["question_part"]
+
+_SWAP_IN = "swap_in"
+"""The entry by which a swap names the other premiums, which its function takes by place."""
+
+
+def question_part(entries: Mapping[str, Any], context: Context) -> Part:
+    """Ask what the file asks."""
+    ask = entries["ask"]
+    name = entries.get("name") or "_".join([ask, *([entries["link"]] if "link" in entries else [])])
+    where = f"[[questions]] {name!r}"
+    title = plain(entries.get("title", "")) or plain(entries.get("label", "")) or _title(ask, entries)
+    key = f"question_{file_name(name)}"
+    try:
+        answer = call(where, estimator_of("questions", entries, where), *_asked(entries, context, where),
+                      **_arguments(entries, context, where))  # fmt: skip
+    except ReliabilityError as error:
+        finding = Finding(title, f"No answer is given: {error.finding}", "refused")
+        return Part(Section(key, "questions", title, lead=finding.text, findings=(finding,), methods=(ask,)))
+    return _answered(key, title, answer, ask)
+
+
+def _title(ask: str, entries: Mapping[str, Any]) -> str:
+    """What a question is called where the file does not say."""
+    of = f": {spaced(entries['link'])}" if "link" in entries else ""
+    return f"{spaced(ask).capitalize()}{of}"
+
+
+def _asked(entries: Mapping[str, Any], context: Context, where: str) -> list[Any]:
+    """What the question is asked of: a link, and workers or the other premiums where these are its matter."""
+    asked = [context.result("links", entries["link"], where)] if "link" in entries else []
+    if "workers" in entries and entries["ask"] == "one_step":
+        asked.append(context.result("panels", entries["workers"], where))
+    if _SWAP_IN in entries:
+        asked.append(context.result("premiums", entries[_SWAP_IN], where))
+    return asked
+
+
+def _arguments(entries: Mapping[str, Any], context: Context, where: str) -> dict[str, Any]:
+    """Entries as arguments: what names another section is what that gave."""
+    named = {"workers", _SWAP_IN} if entries["ask"] in ("one_step", "swap") else set()
+    options = without(entries, "ask", "link", "name", *COMMON, *named)
+    if isinstance(options.get("data"), str):
+        options["data"] = context.result(KINDS["questions"].refers["data"], options["data"], where)
+    if entries["ask"] == "few_countries":
+        options.setdefault("rng", context.seed)
+    return options
+
+
+def _answered(key: str, title: str, answer: Any, ask: str) -> Part:
+    said = answer.in_words() if isinstance(answer, Answer) else str(answer)
+    pictures = {key: picture_of(answer.plot(), title)} if isinstance(answer, Answer) else {}
+    frame = answer.tidy() if hasattr(answer, "tidy") else None
+    tables = {key: table(frame, title=title, layout="long")} if frame is not None and "estimate" in frame else {}
+    section = Section(
+        key, "questions", title, lead=said, findings=(Finding(title, said),), figures=tuple(pictures),
+        tables=tuple(tables), frame=frame, methods=(ask,),
+    )  # fmt: skip
+    return Part.drawn(section, pictures, tables=tables, result=answer)

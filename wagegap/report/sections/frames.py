@@ -1,0 +1,44 @@
+"""The numbers behind a section as a table of data: keys, names of countries, unit and comparison as columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.result import Result
+from wagegap.panel.countries import country_name, hold_countries
+
+__all__ = ["country_key", "frame_of", "notes_of"]
+
+_WIDE = ("statistic", "p_value", "conf_low", "conf_high")
+
+
+def country_key(estimates: Estimates) -> str | None:
+    """The cell key that holds countries, whatever its name; None where none does."""
+    keys = [key for key in estimates.by if hold_countries(estimates.labels[[key]])]
+    return str(keys[0]) if keys else None
+
+
+def frame_of(result: Any) -> pd.DataFrame:
+    """Return every number of a result in a row of its own, with what it is of and its unit.
+
+    >>> import wagegap as wg
+    >>> frame_of(wg.datasets.published_premiums()).iloc[0].drop(["statistic", "p_value"]).tolist()[:5]
+    ['AUS', 'Australia', 'premium', 15.0, nan]
+    """
+    estimates: Estimates = result.estimates if isinstance(result, Result) else result
+    frame: pd.DataFrame = result.tidy().copy()
+    if len(frame) == len(estimates.labels):
+        for name in ("unit", "comparison"):
+            frame[name] = estimates.labels[name].astype(str).to_numpy()
+    key = country_key(estimates)
+    if key is not None and key in frame and "country" not in frame:
+        frame.insert(list(frame.columns).index(key) + 1, "country", [country_name(code) for code in frame[key]])
+    return frame
+
+
+def notes_of(result: Any) -> tuple[str, ...]:
+    """Say how a result was estimated, from which sample, where it knows."""
+    return tuple(result.notes) if isinstance(result, Result) else ()
