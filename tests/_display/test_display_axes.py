@@ -199,9 +199,9 @@ def test_a_forest_plot_reads_from_the_top(forest):
     widths, areas = np.delete(high - low, 3), np.delete([c.get_sizes()[0] for c in marks], 3)
     assert (np.argsort(widths) == np.argsort(-areas)).all()
     assert areas.max() == pytest.approx(64)
-    equal = intervals(new_axes(6.3, 4.8), labels, b, low, high, sizes="equal", reference_line=None)
+    equal = intervals(new_axes(6.3, 4.8), labels, b, low, high, sizes="equal")
     assert len({float(c.get_sizes()[0]) for c in equal.collections}) == 1
-    assert len(equal.lines) == 20
+    assert len(equal.lines) == 21
 
 
 def test_groups_stand_side_by_side_in_one_row():

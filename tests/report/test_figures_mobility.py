@@ -367,7 +367,7 @@ def test_effects_are_drawn_with_their_unit_and_a_line_at_zero(one_exit):
     ax = wg.figures.plot_effects({"logit": one_exit, "again": one_exit})
     np.testing.assert_allclose(points(ax)[:, 0], np.tile(one_exit.effects.values, 2), rtol=1e-12)
     assert [text.get_text() for text in ax.get_yticklabels()] == one_exit.effects.names
-    assert ax.get_xlabel() == "average effect on abroad_next (share), 95 % intervals"
+    assert ax.get_xlabel() == "average effect on abroad_next (percentage points), 95 % intervals"
     assert [0.0, 0.0] in [list(line.get_xdata()) for line in ax.lines]
     ends = [tuple(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 1.1][:2]
     np.testing.assert_allclose(ends, one_exit.effects.conf_int().to_numpy(), rtol=1e-12)

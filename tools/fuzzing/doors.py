@@ -575,7 +575,11 @@ def _command(*words: Any, **options: Any) -> int:
 def figures__plot_forest(rng: np.random.Generator) -> Call:
     premiums, _ = premiums_and_rates()
     results = of(rng, premiums, {"premiums": premiums, "again": premiums})
-    return _public("figures.plot_forest", results, **maybe(rng, 0.4, at_most=5, keep=["KOR"], alpha=0.1))
+    return _public(
+        "figures.plot_forest",
+        results,
+        **maybe(rng, 0.4, at_most=5, keep=["KOR"], alpha=0.1, watch=("KOR", "United States")),
+    )
 
 
 @_door
@@ -593,7 +597,7 @@ def figures__plot_corridors(rng: np.random.Generator) -> Call:
 def figures__plot_link(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public("figures.plot_link", result("link"), **maybe(rng, 0.5, alpha=0.1))
+    return _public("figures.plot_link", result("link"), **maybe(rng, 0.5, alpha=0.1, watch="KOR"))
 
 
 @_door

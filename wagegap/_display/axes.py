@@ -8,6 +8,7 @@ Nothing here touches pyplot, the settings of matplotlib, or the clock: the same 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +27,9 @@ else:
 
 __all__ = [
     "MARKERS",
+    "OTHERS",
     "PALETTE",
+    "WATCHED",
     "Axes",
     "Figure",
     "Floats",
@@ -46,6 +49,7 @@ __all__ = [
     "new_axes",
     "new_panels",
     "put_legend",
+    "standing_out",
     "styled",
     "title_panel",
     "written",
@@ -59,10 +63,15 @@ PALETTE = ("#004488", "#BB5566", "#DDAA33", "#1A1A1A")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
 """A shape for each group beside its colour."""
 
+WATCHED, OTHERS = "#C2410C", "#9AA3AD"
+"""Colours of those that stand out, and of the others beside them; in grey they differ by lightness and bold text."""
+
 INK = "#222222"
 FAINT = "#8A8A8A"
 HAIR = "#E3E3E3"
 SMALL, MEDIUM = 8.0, 9.0
+_BESIDE_AXES, _SIGN_LETTERS = 48.0, 6
+"""Points left of axes, and letters that the sign of a legend's entry takes."""
 
 _STYLE: Any = {
     "text.usetex": False,
@@ -215,12 +224,14 @@ def name_axes(ax: Axes, *, x: str | None = None, y: str | None = None) -> Axes:
     return ax
 
 
-def name_rows(ax: Axes, names: Sequence[str]) -> None:
-    """Name the rows 0, 1, ... of axes that are read from the top, without a spine beside the names."""
+def name_rows(ax: Axes, names: Sequence[str], *, watched: Sequence[int] = ()) -> None:
+    """Name the rows 0, 1, ... of axes that are read from the top, without a spine beside the names; some in colour."""
     with styled():
         ax.set_yticks(range(len(names)), [literal(name) for name in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0, pad=6, labelcolor=INK, labelsize=SMALL)
+    for row in watched:
+        ax.get_yticklabels()[row].set(color=WATCHED, fontweight="bold")
     ax.spines["left"].set_visible(False)
 
 
@@ -236,7 +247,7 @@ def is_leftmost(ax: Axes) -> bool:
 
 
 def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
-    """Put a legend above axes, in as many rows as its names need.
+    """Put a legend above axes, in as many rows as its names need; what a legend explained before follows.
 
     Parameters
     ----------
@@ -254,10 +265,17 @@ def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
     """
     if not handles:
         return ax
-    shown = [f" {literal(name)}" if name.startswith("_") else literal(name) for name in names]
-    points = 72.0 * float(figure_of(ax).get_size_inches()[0])
+    earlier = ax.get_legend()
+    if earlier is not None:
+        before = [*zip(earlier.legend_handles, (written(text.get_text()) for text in earlier.get_texts()), strict=True)]
+        kept = [(handle, name) for handle, name in before if name not in names]
+        handles, names = [*handles, *(handle for handle, _ in kept)], [*names, *(name for _, name in kept)]
+    letters = _legend_letters(ax)
+    broken = ["\n".join(map(literal, textwrap.wrap(name, letters) or [name])) for name in names]
+    shown = [f" {text}" if text.startswith("_") else text for text in broken]
     # As many entries as fit a row, in rows of about the same number.
-    fitting = max(int(0.85 * points // (0.6 * SMALL * max(map(len, shown)) + 24.0)), 1)
+    longest = max(len(line) for text in shown for line in text.split("\n"))
+    fitting = max((letters + _SIGN_LETTERS) // (longest + _SIGN_LETTERS), 1)
     rows = math.ceil(len(shown) / fitting)
     with styled():
         ax.legend(
@@ -266,6 +284,13 @@ def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
             borderaxespad=0.2,
         )  # fmt: skip
     return ax
+
+
+def _legend_letters(ax: Axes) -> int:
+    """Letters of a legend's entry that fit between the left edge of axes and the right edge of their figure."""
+    spec, points = ax.get_subplotspec(), 72.0 * float(figure_of(ax).get_size_inches()[0])
+    columns = 1 if spec is None else spec.get_gridspec().ncols / len(spec.colspan)
+    return max(int((points / columns - _BESIDE_AXES) / (0.56 * SMALL)) - _SIGN_LETTERS, 12)
 
 
 # marks of estimates -------------------------------------------------------------------------------------------------
@@ -308,13 +333,26 @@ def grouped(groups: Sequence[object] | None, n: int) -> tuple[IntArray, list[str
     return factorize(groups)
 
 
-def draw_point(ax: Axes, x: float, y: float, *, group: int, hollow: bool, area: float) -> None:
-    """Draw an estimate in the colour and shape of its group, hollow where its error is unknown."""
-    color = color_of(group)
+def draw_point(
+    ax: Axes, x: float, y: float, *, group: int, hollow: bool, area: float, color: str | None = None
+) -> None:
+    """Draw an estimate in the colour, or another one, and shape of its group, hollow where its error is unknown."""
+    color = color_of(group) if color is None else color
     ax.scatter(
         [x], [y], s=area, marker=marker_of(group), facecolors="white" if hollow else color,
-        edgecolors=color if hollow else "white", linewidths=1.1 if hollow else 0.5, zorder=4,
+        edgecolors=color if hollow else "white", linewidths=1.1 if hollow else 0.5,
+        zorder=4.5 if color == WATCHED else 4,
     )  # fmt: skip
+
+
+def standing_out(groups: IntArray, watched: Sequence[int], several: bool) -> list[str]:
+    """Colour of each mark: that of its group, and where some are watched that of those, and grey of the others.
+
+    Groups keep their colours, as the legend explains them.
+    """
+    if several or not watched:
+        return [color_of(int(group)) for group in groups]
+    return [WATCHED if i in watched else OTHERS for i in range(len(groups))]
 
 
 def group_legend(ax: Axes, names: Sequence[str], *, hollow: bool) -> Axes:

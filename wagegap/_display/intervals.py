@@ -9,6 +9,7 @@ Equal labels share a row, in which groups stand side by side with a legend.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -30,7 +31,9 @@ from wagegap._display.axes import (
     name_rows,
     new_axes,
     put_legend,
+    standing_out,
 )
+from wagegap._display.facts import Marks, note_marks
 from wagegap._display.numbers import format_number, spaced, typographic
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import DataError, check_option, listing, refuse_rows
@@ -49,8 +52,8 @@ def intervals(
     high: Floats,
     *,
     groups: Sequence[object] | None = None,
-    reference_line: float | None = 0.0,
     sizes: Literal["precision", "equal"] = "precision",
+    watch: Sequence[object] = (),
 ) -> Axes:
     """Draw estimates with their intervals, one below the other: a forest plot.
 
@@ -64,10 +67,10 @@ def intervals(
         Estimates and ends of their intervals, in one unit; NaN ends are unknown and the estimate is drawn hollow.
     groups : sequence of length n, optional
         Colour and shape of each estimate, with a legend.
-    reference_line : float, optional
-        Where to draw a vertical line; None for none.
     sizes : {"precision", "equal"}
         Area of markers in proportion to the inverse of the squared width of the interval, within bounds, or all equal.
+    watch : sequence, optional
+        Labels of rows that stand out, in colour and bold; the others are grey.
 
     Returns
     -------
@@ -96,20 +99,23 @@ def intervals(
     y = rows + _dodge(rows, group, len(group_names))
     known = np.isfinite(lower) & np.isfinite(upper)
     area = _areas(upper - lower, sizes) * (0.6 if len(names) < len(rows) else 1.0)
-    if reference_line is not None:
-        ax.axvline(reference_line, color=FAINT, linewidth=0.8, zorder=1)
+    watched = [i for i, label in enumerate(labels) if label in watch]
+    colors = standing_out(group, watched, len(group_names) > 1)
+    ax.axvline(0.0, color=FAINT, linewidth=0.8, zorder=1)
     for i in range(len(b)):
         if known[i]:
             ax.plot(
                 [lower[i], upper[i]],
                 [y[i]] * 2,
-                color=color_of(group[i]),
+                color=colors[i],
                 linewidth=1.1,
                 zorder=2,
                 solid_capstyle="butt",
             )
-        draw_point(ax, b[i], y[i], group=group[i], hollow=not known[i], area=float(area[i]))
-    name_rows(ax, names)
+        draw_point(ax, b[i], y[i], group=group[i], hollow=not known[i], area=float(area[i]), color=colors[i])
+    name_rows(ax, names, watched=[names.index(str(label)) for label in dict.fromkeys(watch) if str(label) in names])
+    marks = Marks("row", list(map(str, labels)), {"x": b}, None, int(known.sum()), watched=watched, groups=group_names)
+    note_marks(ax, replace(marks, hollow=int((~known).sum())))
     ax.grid(axis="x", color=HAIR, linewidth=0.6)
     return group_legend(ax, group_names, hollow=not known.all())
 
@@ -202,6 +208,7 @@ def bars(
     known = np.isfinite(lower) & np.isfinite(upper)
     ax.hlines(y[known], lower[known], upper[known], color=INK, linewidth=1.0, zorder=3)
     name_rows(apply_style(ax), names)
+    note_marks(ax, Marks("bar", list(map(str, labels)), {"x": values}, None, int(known.sum()), groups=group_names))
     if shares is not None:
         _write_shares(ax, y, np.where(known, upper, values), values, np.asarray(shares, dtype=float))
     return put_legend(

@@ -13,90 +13,158 @@ ACM Transactions on Graphics 14(3), 203-232.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import FAINT, INK, SMALL, Axes, Figure, figure_of, literal, styled
-from wagegap._typing import FloatArray
+from wagegap._display.axes import FAINT, INK, SMALL, WATCHED, Axes, Figure, figure_of, literal, styled, written
+from wagegap._typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "apart",
     "filled",
+    "hidden_labels",
     "label_points",
     "name_ends",
     "place_boxes",
     "place_labels",
     "put_caption",
     "text_sizes",
+    "when_drawn",
     "write_below",
     "write_beside",
 ]
 
-END_GID, LABEL_GID = "wagegap-end", "wagegap-label"
+END_GID, LABEL_GID, WATCHED_GID = "wagegap-end", "wagegap-label", "wagegap-watched"
+_POINT_GIDS = (LABEL_GID, WATCHED_GID)
 _LEADER = "#4A4A4A"
+_MOST_LABELS, _MOST_SHARE = 45, 0.3
+"""Labels of points that are written, and share of the axes that they cover; of more points the outermost have one."""
 _LETTERS_PER_INCH = 17.0
 
 
-def text_sizes(texts: Sequence[Any]) -> FloatArray:
-    """Widths and heights of texts in pixels, shape (n, 2), without the arrows of annotations."""
+def text_sizes(texts: Sequence[Any], renderer: Any = None) -> FloatArray:
+    """Widths and heights of texts in pixels, shape (n, 2), without the arrows of annotations, hidden ones too."""
     from matplotlib.text import Text
 
-    return np.array([Text.get_window_extent(text).size for text in texts])
+    sizes = []
+    for text in texts:
+        is_visible = text.get_visible()
+        if not is_visible:
+            text._visible = True  # a text that is hidden has no extent; set_visible would make the figure stale
+        sizes.append(Text.get_window_extent(text, renderer).size)
+        text._visible = is_visible
+    return np.array(sizes)
+
+
+# at the time of drawing ----------------------------------------------------------------------------------------------
+
+
+def when_drawn(ax: Axes, place: Callable[[Axes, Any], None]) -> None:
+    """Let a function move texts of axes each time they are drawn, when their size, limits and dots per inch are known.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes.
+    place : callable of (Axes, renderer)
+        Moves texts; what it does depends on what it finds alone, so that the same figure is the same file.
+    """
+    from wagegap._display.artists import Placing
+
+    ax.add_artist(Placing(place))
 
 
 # labels of points ----------------------------------------------------------------------------------------------------
 
 
-def label_points(ax: Axes, x: FloatArray, y: FloatArray, labels: Sequence[object]) -> Axes:
-    """Write labels beside points, where they overlap neither each other nor any point; empty ones are left out."""
-    from matplotlib.patheffects import withStroke
+def label_points(
+    ax: Axes, x: FloatArray, y: FloatArray, labels: Sequence[object], *, watched: Sequence[int] = ()
+) -> Axes:
+    """Write labels beside points, where they overlap neither each other nor any point; empty ones are left out.
 
+    Those watched are bold, and always there. Of many labels the outermost are written, as many as have room.
+    """
     leader = {"arrowstyle": "-", "color": _LEADER, "linewidth": 0.6, "shrinkA": 0.5, "shrinkB": 2.5}
-    halo = [withStroke(linewidth=1.6, foreground=(1.0, 1.0, 1.0, 0.75))]
+    ground = {"boxstyle": "square,pad=0.05", "facecolor": "white", "alpha": 0.65, "linewidth": 0}
     with styled():
-        for at_x, at_y, label in zip(x, y, labels, strict=True):
-            if str(label):
-                ax.annotate(
-                    literal(label), (at_x, at_y), xytext=(0, 0), textcoords="offset points", ha="center", va="center",
-                    fontsize=SMALL - 1, color=INK, zorder=5, gid=LABEL_GID, arrowprops=leader, path_effects=halo,
-                ).set_in_layout(False)  # fmt: skip
+        for i, (at_x, at_y, label) in enumerate(zip(x, y, labels, strict=True)):
+            if not str(label):
+                continue
+            look: dict[str, Any] = {"color": INK, "gid": LABEL_GID, "fontsize": SMALL - 1}
+            if i in watched:
+                look = {"color": WATCHED, "gid": WATCHED_GID, "fontsize": SMALL, "fontweight": "bold"}
+            ax.annotate(
+                literal(label), (at_x, at_y), xytext=(0, 0), textcoords="offset points", ha="center", va="center",
+                zorder=5, arrowprops=leader, bbox=ground, **look,
+            ).set_in_layout(False)  # fmt: skip
+    if not any(text.get_gid() in _POINT_GIDS for text in ax.texts):
+        return ax
+    when_drawn(ax, _place_labels)
     return place_labels(ax)
 
 
 def place_labels(ax: Axes) -> Axes:
-    """Move the labels of points to places where they overlap neither each other nor any point.
-
-    Call it again after changing the size or the limits of the axes; `save_figure` does.
-
-    Parameters
-    ----------
-    ax : Axes
-        Axes that `ellipses` drew on; other axes are left as they are.
-
-    Returns
-    -------
-    Axes
-        The same axes.
-    """
-    texts: list[Any] = [text for text in ax.texts if text.get_gid() == LABEL_GID]
-    if not texts:
-        return ax
-    figure_of(ax).draw_without_rendering()
-    points = np.round(np.asarray(ax.transData.transform(np.array([text.xy for text in texts])), dtype=float), 3)
-    pixels = figure_of(ax).dpi / 72.0
-    sizes = np.round(text_sizes(texts) + 2.0 * pixels, 3)
-    centres = place_boxes(points, sizes, np.array(ax.get_window_extent().extents), clearance=3.2 * pixels)
-    gaps = _gap_to_box(points, centres, sizes)
-    for text, point, centre, gap in zip(texts, points, centres, gaps, strict=True):
-        text.set_position(tuple(np.round((centre - point) / pixels, 3)))
-        if text.arrow_patch is not None:
-            text.arrow_patch.set_visible(bool(gap > 6.0 * pixels))
+    """Move the labels of points to where they belong now; whoever draws or saves the figure needs no call of it."""
+    if any(text.get_gid() in _POINT_GIDS for text in ax.texts):
+        figure_of(ax).draw_without_rendering()
     return ax
 
 
-def place_boxes(points: FloatArray, sizes: FloatArray, bounds: FloatArray, *, clearance: float) -> FloatArray:
+def hidden_labels(ax: Axes) -> list[str]:
+    """Labels of points that have no room in axes as they are."""
+    place_labels(ax)
+    return [written(text.get_text()) for text in ax.texts if text.get_gid() in _POINT_GIDS and not text.get_visible()]
+
+
+def _place_labels(ax: Axes, renderer: Any) -> None:
+    texts: list[Any] = [text for text in ax.texts if text.get_gid() in _POINT_GIDS]
+    points = np.round(np.asarray(ax.transData.transform(np.array([text.xy for text in texts])), dtype=float), 3)
+    pixels = figure_of(ax).dpi / 72.0
+    bounds = np.array(ax.get_window_extent().extents)
+    sizes = np.round(text_sizes(texts, renderer) + 2.0 * pixels, 3)
+    room = _MOST_SHARE * float(np.prod(bounds[2:] - bounds[:2])) / float(np.prod(sizes, axis=1).mean())
+    watched = np.array([text.get_gid() == WATCHED_GID for text in texts])
+    kept = _outermost(points, bounds, watched, at_most=int(min(room, _MOST_LABELS)))
+    centres = np.array(points)
+    centres[kept] = place_boxes(points[kept], sizes[kept], bounds, clearance=3.2 * pixels, others=points)
+    shown = _without_overlaps(kept, centres, sizes - pixels)
+    gaps = _gap_to_box(points, centres, sizes)
+    for i, text in enumerate(texts):
+        position = tuple(np.round((centres[i] - points[i]) / pixels, 3).tolist())
+        if (text.get_position(), text.get_visible()) != (position, i in shown):  # nothing is stale for nothing
+            text.set_position(position)
+            text.set_visible(i in shown)
+        if text.arrow_patch is not None and text.arrow_patch.get_visible() != bool(gaps[i] > 6.0 * pixels):
+            text.arrow_patch.set_visible(bool(gaps[i] > 6.0 * pixels))
+
+
+def _outermost(points: FloatArray, bounds: FloatArray, watched: BoolArray, *, at_most: int) -> IntArray:
+    """Positions of the points with a label, first those watched, then from the outermost inwards.
+
+    Points outside the axes have none.
+    """
+    inside: BoolArray = np.all((points >= bounds[:2]) & (points <= bounds[2:]), axis=1)
+    middle = np.median(points[inside], axis=0) if inside.any() else points.mean(axis=0)
+    far = np.hypot(*((points - middle) / np.maximum(bounds[2:] - bounds[:2], 1e-9)).T)
+    order = np.lexsort((-far, ~watched))
+    return np.asarray(order[inside[order]][: max(at_most, int(watched.sum()))], dtype=np.intp)
+
+
+def _without_overlaps(order: IntArray, centres: FloatArray, sizes: FloatArray) -> list[int]:
+    """Positions, in order, whose boxes overlap none before them."""
+    kept: list[int] = []
+    boxes = np.hstack([centres - sizes / 2, centres + sizes / 2])
+    for i in order.tolist():
+        if not kept or not _overlap(boxes[[i]], boxes[kept]).any():
+            kept.append(i)
+    return kept
+
+
+def place_boxes(
+    points: FloatArray, sizes: FloatArray, bounds: FloatArray, *, clearance: float, others: FloatArray | None = None
+) -> FloatArray:
     """Find places for boxes near points where they overlap neither each other nor a point.
 
     Places are tried on rings around each point, the point with most neighbours first; of the free places the cheapest
@@ -112,6 +180,8 @@ def place_boxes(points: FloatArray, sizes: FloatArray, bounds: FloatArray, *, cl
         Left, lower, right and upper edge of the room in pixels; a box leaves it only if there is no free place in it.
     clearance : float
         Half the side of the square around each point that boxes keep free, in pixels.
+    others : ndarray of shape (m, 2), optional
+        All points to keep free, where they are not those with boxes alone.
 
     Returns
     -------
@@ -126,7 +196,8 @@ def place_boxes(points: FloatArray, sizes: FloatArray, bounds: FloatArray, *, cl
     True
     """
     centres = np.array(points, dtype=float)
-    squares = np.hstack([points - clearance, points + clearance])
+    free = points if others is None else others
+    squares = np.hstack([free - clearance, free + clearance])
     reach = 3.0 * float(sizes.mean()) if len(points) else 0.0
     crowd = (np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1)) < reach).sum(axis=1)
     placed: list[int] = []
@@ -254,13 +325,21 @@ def name_ends(ax: Axes, names: Sequence[str], x: Sequence[float], y: Sequence[fl
             )
             for name, end, level, color in zip(names, x, y, colors, strict=True)
         ]  # fmt: skip
-    figure_of(ax).draw_without_rendering()
-    pixels = figure_of(ax).dpi / 72
-    levels = np.array([float(ax.transData.transform((0.0, level))[1]) for level in y])
-    moved = apart(levels, text_sizes(texts)[:, 1] + pixels)
-    for text, level, new in zip(texts, levels, moved, strict=True):
-        text.set_position((7, (new - level) / pixels))
+    if texts:
+        when_drawn(ax, _place_ends)
+        figure_of(ax).draw_without_rendering()
     return ax
+
+
+def _place_ends(ax: Axes, renderer: Any) -> None:
+    texts: list[Any] = [text for text in ax.texts if text.get_gid() == END_GID]
+    pixels = figure_of(ax).dpi / 72
+    levels = np.array([float(ax.transData.transform(text.xy)[1]) for text in texts])
+    moved = apart(levels, text_sizes(texts, renderer)[:, 1] + pixels)
+    for text, level, new in zip(texts, levels, moved, strict=True):
+        position = (7.0, float(np.round((new - level) / pixels, 3)))
+        if text.get_position() != position:  # nothing is stale for nothing
+            text.set_position(position)
 
 
 def apart(levels: FloatArray, heights: FloatArray) -> FloatArray:

@@ -1,13 +1,15 @@
 """Points with error ellipses and labels, and a line with its band.
 
 An error ellipse of level p holds the points at Mahalanobis distance at most sqrt(-2 log(1 - p)) from the estimate, the
-quantile of a chi-squared law with two degrees of freedom. An estimate whose error is unknown is drawn hollow.
+quantile of a chi-squared law with two degrees of freedom. An estimate with an error that is unknown is drawn hollow;
+where that of the other coordinate is known, its interval is a bar.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,13 @@ from wagegap._display.axes import (
     Axes,
     Floats,
     checked_columns,
-    color_of,
     draw_point,
     group_legend,
     grouped,
     literal,
+    standing_out,
 )
+from wagegap._display.facts import Marks, note_marks, note_stroke
 from wagegap._display.labels import label_points
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import CovarianceError, OptionError, listing, refuse_rows
@@ -40,6 +43,7 @@ def ellipses(
     *,
     level: float = 0.95,
     groups: Sequence[object] | None = None,
+    watch: Sequence[object] = (),
 ) -> Axes:
     """Draw points with error ellipses and labels that do not overlap.
 
@@ -50,20 +54,21 @@ def ellipses(
     x, y : array-like of shape (n,)
         Estimates.
     cov : array-like of shape (n, 2, 2)
-        Covariance of each (x, y); a NaN variance is unknown: the point is hollow, and has a bar in the direction whose
-        variance is known.
+        Covariance of each (x, y); a NaN variance is unknown: the point is hollow, and has a bar, its interval, in the
+        direction whose variance is known.
     labels : sequence of length n
         Names of points; empty for none.
     level : float
         Probability that an ellipse covers.
     groups : sequence of length n, optional
         Colour and shape of each point, with a legend.
+    watch : sequence, optional
+        Labels of points that stand out, in colour and bold; the others are grey.
 
     Returns
     -------
     Axes
-        The same axes. Labels fit the size and limits that the axes have now; `place_labels`, which `save_figure` calls,
-        makes them fit later ones.
+        The same axes. Labels are placed when the figure is drawn, so that they fit whatever size and limits it has.
 
     Raises
     ------
@@ -92,18 +97,26 @@ def ellipses(
     reach = math.sqrt(-2.0 * math.log1p(-level))
     known = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
     fill = min(0.12, 1.5 / max(len(at_x), 1))
-    for i in range(len(at_x)):
-        color = color_of(group[i])
+    watched = [i for i, label in enumerate(labels) if label in watch]
+    colors_of_points = standing_out(group, watched, len(group_names) > 1)
+    for i, color in enumerate(colors_of_points):
         if known[i]:
             colors = {"facecolor": to_rgba(color, fill), "edgecolor": to_rgba(color, 0.4)}
             _ellipse(ax, (at_x[i], at_y[i]), matrices[i], reach, colors)
         else:
-            _bars(ax, at_x[i], at_y[i], reach * np.sqrt(np.diag(matrices[i])), color)
-        draw_point(ax, at_x[i], at_y[i], group=group[i], hollow=not known[i], area=16.0)
+            _bars(ax, at_x[i], at_y[i], NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(np.diag(matrices[i])), color)
+        draw_point(ax, at_x[i], at_y[i], group=group[i], hollow=not known[i], area=16.0, color=color)
+    spread = np.nan_to_num(matrices[:, [0, 1], [0, 1]]) > 0
+    marks = Marks(
+        "dot", list(map(str, labels)), {"x": at_x, "y": at_y}, level,
+        int((known & spread.any(axis=1)).sum()), (~known[:, None] & spread).sum(axis=0).tolist(), int((~known).sum()),
+        watched, group_names,
+    )  # fmt: skip
+    note_marks(ax, marks)
     ax.autoscale_view()
     ax.grid(color=HAIR, linewidth=0.6)
     group_legend(ax, group_names, hollow=not known.all())
-    return label_points(ax, at_x, at_y, labels)
+    return label_points(ax, at_x, at_y, labels, watched=watched)
 
 
 def _checked_cov(cov: AnyArray, labels: Sequence[object]) -> FloatArray:
@@ -187,4 +200,6 @@ def line_band(
         ax.fill_between(at, lower, upper, where=known.tolist(), color=color, alpha=0.14, linewidth=0, zorder=1.5)
     style, name = "-" if known.all() else "--", literal(label) if label else "_nolegend_"
     ax.plot(at, line, color=color, linewidth=1.4, linestyle=style, zorder=3, label=name)
+    if label:
+        note_stroke(ax, "line", label)
     return ax

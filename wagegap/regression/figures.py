@@ -12,15 +12,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import name_axes, new_axes
+from wagegap._display.axes import new_axes
+from wagegap._display.facts import note_level
 from wagegap._display.heat import heat
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_key
+from wagegap._display.scales import scale_axis
 from wagegap._typing import AxesLike
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
+from wagegap.estimation.countries.columns import country_code, country_name, hold_countries, level_meant, near_country
 from wagegap.estimation.estimates import Estimates
-from wagegap.estimation.units import unit_in_heading
-from wagegap.panel.countries import country_name
+from wagegap.estimation.units import scale_of
 
 __all__ = [
     "MOST_LINES",
@@ -30,6 +32,7 @@ __all__ = [
     "draw_intervals",
     "draw_pairs",
     "draw_rows",
+    "watched_names",
     "written",
 ]
 
@@ -59,10 +62,12 @@ def chosen_cells(frame: pd.DataFrame, names: Sequence[str], keys: Mapping[str, A
             there = f" Keys: {listing(names)}." if len(names) else " There is a single cell."
             raise OptionError(f"no key {key!r} of cells.{did_you_mean(key, names)}{there}")
         known = frame[key].drop_duplicates().tolist()
-        values = list(value) if isinstance(value, list | tuple | set | np.ndarray) else [value]
+        given = list(value) if isinstance(value, list | tuple | set | np.ndarray) else [value]
+        values = [level_meant(one, known) for one in given] if hold_countries(frame[[key]]) else given
         for one in values:
             if one not in known:
-                raise OptionError(f"no cell {key}={one!r}.{did_you_mean(one, known)} There are: {listing(known, 12)}.")
+                hint = did_you_mean(one, known) or (near_country(one, known) if hold_countries(frame[[key]]) else "")
+                raise OptionError(f"no cell {key}={one!r}.{hint} There are: {listing(known, 12)}.")
         frame = frame[frame[key].isin(values)]
     return frame
 
@@ -78,6 +83,42 @@ def written(values: Sequence[object]) -> list[str]:
     texts = [format_key(value) for value in values]
     names = [country_name(text) for text in texts]
     return texts if any(name == text for name, text in zip(names, texts, strict=True)) else names
+
+
+def watched_names(watch: str | Sequence[str], names: Sequence[str], keys: pd.DataFrame) -> list[str]:
+    """Names of the cells that stand out: those of these names, and of countries by whatever name or code.
+
+    Parameters
+    ----------
+    watch : str or sequence of str
+        Names, or codes or names of countries; a country without a cell is passed over.
+    names : sequence of str, length n
+        Names of cells.
+    keys : DataFrame, n rows
+        Keys of cells.
+
+    Raises
+    ------
+    OptionError
+        For a word that is neither a cell nor a country.
+
+    Examples
+    --------
+    >>> watched_names(["South Korea", "JPN"], ["KOR 2020", "USA 2020"], pd.DataFrame({"iso3": ["KOR", "USA"]}))
+    ['KOR 2020']
+    """
+    wanted = [watch] if isinstance(watch, str) else list(watch)
+    lit: list[str] = []
+    for word in wanted:
+        if word in names:
+            lit.append(word)
+            continue
+        code = country_code(word)
+        if code is None:
+            raise OptionError(f"watch={word!r} is neither a cell nor a country.{did_you_mean(word, names)}")
+        rows = (keys.astype(str) == code).any(axis=1).to_numpy()
+        lit += [name for name, row in zip(names, rows, strict=True) if row]
+    return list(dict.fromkeys(lit))
 
 
 def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: AxesLike = None, alpha: float = 0.05) -> Any:
@@ -125,17 +166,18 @@ def draw_rows(frame: pd.DataFrame, *, what: str, ax: AxesLike = None, alpha: flo
         ax = new_axes(6.3, 1.0 + len(set(labels)) * max(0.25, 0.13 * len(groups)))
     errors = draw_intervals(ax, labels, frame, alpha, several=len(groups) > 1, sizes="equal")
     title = what.replace("{of}", f" of {frame['term'].iloc[0]}" if only else "")
-    name_axes(ax, x=f"{title}{unit_in_heading(units[0])}, {errors}")
-    return ax
+    return scale_axis(ax, "x", title, scale_of(units[0]), note=f", {errors}")
 
 
 def draw_intervals(
     ax: Any, labels: Sequence[str], frame: pd.DataFrame, alpha: float, *, several: bool,
-    sizes: Literal["precision", "equal"] = "precision",
+    sizes: Literal["precision", "equal"] = "precision", watch: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Draw estimates with their intervals, by `group` where there are several; return what is drawn, for the axis."""
     columns = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
-    intervals(ax, labels, *columns, groups=frame["group"].tolist() if several else None, sizes=sizes)
+    groups = frame["group"].tolist() if several else None
+    intervals(ax, labels, *columns, groups=groups, sizes=sizes, watch=watch)
+    note_level(ax, 1 - alpha)
     return f"{100 * (1 - alpha):g} % intervals" if frame["conf_low"].notna().any() else "errors unknown"
 
 

@@ -10,19 +10,24 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import figure_of, literal, name_axes, new_axes
+from wagegap._display.axes import figure_of, literal, new_axes
+from wagegap._display.facts import note_names
+from wagegap._display.numbers import spaced
+from wagegap._display.scales import scale_axis
 from wagegap._display.spec import plain
-from wagegap._typing import Alpha, AxesLike, Count
+from wagegap._typing import Alpha, AxesLike, Count, Watched
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
+from wagegap.estimation.units import level_of
 from wagegap.panel.countries import country_name, hold_countries
 from wagegap.regression.exits.exits import Exits, band_words
 from wagegap.regression.exits.figures import draw_incidence
-from wagegap.regression.figures import draw_effects, draw_intervals
+from wagegap.regression.figures import draw_effects, draw_intervals, watched_names
 from wagegap.regression.gravity.flows import Flows
 from wagegap.regression.linear.linear import Linear
 from wagegap.regression.link.result import Link
+from wagegap.regression.premiums.premium import Premiums
 from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.corridors import plot_corridors
 
@@ -33,7 +38,13 @@ _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 @public
 def plot_forest(
-    results: Any, *, ax: AxesLike = None, alpha: Alpha = 0.05, at_most: Count = 60, keep: Sequence[str] = ()
+    results: Any,
+    *,
+    ax: AxesLike = None,
+    alpha: Alpha = 0.05,
+    at_most: Count = 60,
+    keep: Sequence[str] = (),
+    watch: Watched = (),
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -50,13 +61,21 @@ def plot_forest(
         smallest. The axis says so.
     keep : sequence of str
         Codes of countries drawn in any case.
+    watch : str or sequence of str
+        Cells that stand out, such as `("KOR", "USA")`, which are drawn in any case; countries without an estimate are
+        passed over.
+
+    Returns
+    -------
+    Axes
+        In the unit of the estimates, a line for each.
 
     Raises
     ------
     DataError
         Results of two units, or something that is no result.
     OptionError
-        A number of estimates below 1.
+        A number of estimates below 1, or a word in `watch` that is neither a cell nor a country.
 
     Examples
     --------
@@ -75,15 +94,21 @@ def plot_forest(
             f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them by .in_unit(...), or "
             "draw two."
         )
-    frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, keep)
+    lit = watched_names(watch, frame["name"].tolist(), frame["keys"].str.split("\t", expand=True))
+    kept = [*(country_name(iso3) for iso3 in keep), *lit]
+    frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, kept)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
-    errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1)
-    unit = {"none": "", "log": "difference of logs, "}.get(units[0], f"{units[0]}, ")
-    return name_axes(ax, x=f"{unit}{errors}{choice}")
+    errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1, watch=lit)
+    if frame["of_countries"].all():
+        note_names(ax, frame["name"].tolist(), "country", "countries")
+    observed = frame["estimate"].to_numpy(dtype=float) if bool(frame["is_level"].all()) else None
+    terms = frame["term"].unique()
+    title = spaced(terms[0]) if len(terms) == 1 else "estimate"
+    return scale_axis(ax, "x", title, level_of(units[0], observed=observed), note=f", {errors}{choice}")
 
 
 @public
-def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
+def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Watched = ()) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
     Parameters
@@ -94,6 +119,20 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
         Where to draw.
     alpha : float
         One minus the coverage of ellipses and band.
+    watch : str or sequence of str
+        Cells that stand out, such as `("KOR", "USA")`; countries that are not in the link are passed over.
+
+    Returns
+    -------
+    Axes
+        Premiums across, rates up, each in its unit.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        Something that is no link, or a link without a premium.
+    OptionError
+        For a word in `watch` that is neither a cell nor a country.
 
     Examples
     --------
@@ -101,9 +140,9 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05) -> Any:
     >>> both = wg.datasets.stem_graduates()
     >>> link = wg.fit_link("outside ~ premium", both.select(term="outside"), both.select(term="premium"), method="ols")
     >>> plot_link(link).get_ylabel()
-    'outside (share)'
+    'outside (per cent)'
     """
-    return link.plot(ax, alpha=alpha)
+    return link.plot(ax, alpha=alpha, watch=watch)
 
 
 @public
@@ -299,7 +338,7 @@ def _shown(frame: pd.DataFrame, at_most: int, keep: Sequence[str]) -> tuple[pd.D
     from_ends = np.minimum(np.arange(n), np.arange(n)[::-1])
     chosen = np.isin(np.arange(n), np.argsort(width if precise else from_ends, kind="stable")[:at_most])
     which = "most precise" if precise else "largest and smallest"
-    wanted = ~chosen & frame["name"].isin([country_name(iso3) for iso3 in keep]).to_numpy()
+    wanted = ~chosen & frame["name"].isin(keep).to_numpy()
     more = f", with {listing(frame['name'][wanted])}" if wanted.any() else ""
     return frame[chosen | wanted], f", \nthe {at_most} {which} of {n}{more}"
 
@@ -320,5 +359,10 @@ def _rows(group: str, result: Any, alpha: Alpha) -> pd.DataFrame:
     of_countries = len(estimates.by) != 1 or hold_countries(estimates.labels[estimates.by])
     names = [country_name(name) if of_countries else name for name in estimates.names]
     interval = estimates.conf_int(alpha).reset_index(drop=True)
-    unit = estimates.labels["unit"].astype(str).to_numpy()
-    return interval.assign(name=names, group=group, unit=unit, estimate=estimates.values)
+    labels = estimates.labels
+    return interval.assign(
+        name=names, group=group, unit=labels["unit"].astype(str).to_numpy(), estimate=estimates.values,
+        term=labels["term"].astype(str).to_numpy(), of_countries=of_countries,
+        is_level=not isinstance(result, Premiums),
+        keys=labels[estimates.by].astype(str).agg("\t".join, axis=1).to_numpy() if estimates.by else "",
+    )  # fmt: skip

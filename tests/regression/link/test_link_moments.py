@@ -306,12 +306,14 @@ def test_everything_of_an_unsettled_link_is_the_hull_or_unknown():
     assert "not settled" in wg.table(link).text()
 
 
-def test_figures_of_an_unsettled_link_have_both_lines_and_one_band():
+def test_figures_of_an_unsettled_link_have_both_lines_and_one_wedge():
     net, premiums = wg.datasets.talent_migration("ai"), wg.datasets.country_premiums("stack_overflow")
     ax = wg.fit_link("net_migration ~ premium", net, premiums).plot()
     said = [text.get_text() for text in ax.get_legend().get_texts()]
     assert said == [
-        "both 95 % bands", "weighted corrected moments", "restricted likelihood", "naive (premiums as exact)",
+        "every slope these data allow (95 %)", "weighted corrected moments: −90.5 per 10 log points",
+        "restricted likelihood: −366 per 10 log points", "naive (premiums as exact): −14.7 per 10 log points",
+        "error unknown",
     ]  # fmt: skip
 
 
@@ -451,4 +453,6 @@ def test_one_interval_is_not_called_two():
     assert not link.settled
     assert link.beside is None
     assert "both" not in link.slope_in_words()
-    assert "95 % band" in [text.get_text() for text in link.plot().get_legend().get_texts()]
+    said = [text.get_text() for text in link.plot().get_legend().get_texts()]
+    assert said[0] == "every slope these data allow (95 %)"
+    assert not any("likelihood" in text for text in said)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from wagegap._arguments import public_methods
 from wagegap._display.axes import name_axes, new_axes
@@ -22,11 +22,13 @@ from wagegap._display.sentences import Scale
 from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
+from wagegap.estimation.countries.columns import level_meant, near_country
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.units import level_of, scale_of, step_of
 from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.estimator import LinkFit
 from wagegap.regression.link.estimators.exact import lies_on_line
+from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.permutation import PermutationTest
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.settling import SettlingResult
@@ -47,6 +49,12 @@ __all__ = [
     "slopes_of",
     "t_test",
 ]
+
+
+_SCALES: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "log odds": (special.logit, special.expit), "log": (np.log, np.exp),
+}  # fmt: skip
+"""From a rate to what a method is linear in, and back."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -361,7 +369,8 @@ class FittedLink(SettlingResult):
     def line(self, at: FloatArray, alpha: Alpha = 0.05) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the fitted rates at some premiums, controls at their means, with a pointwise band.
 
-        Where the slope is not settled there is no line (NaN), and the band is that of both estimators.
+        Where the slope is not settled there is no line (NaN), and the band is that of both estimators. A line in log
+        odds, or in logs, is brought back to rates.
         """
         if not self.settled:
             lines = [part.line(at, alpha) for part in self.parts]
@@ -379,11 +388,13 @@ class FittedLink(SettlingResult):
         rows[:, terms.index(cells.premiums[0])] = at
         fit = rows @ coefficients.values
         # Effects are not among the terms: the line is moved to pass through the means.
-        shift = float(cells.y.mean() - np.interp(cells.p[:, 0].mean(), at, fit)) if cells.design.effects else 0.0
+        scaled, rate = _SCALES.get(ESTIMATORS[self.method].scale or "", (np.asarray, np.asarray))
+        middle = np.interp(cells.p[:, 0].mean(), at, fit)
+        shift = float(scaled(cells.y.mean()) - middle) if cells.design.effects else 0.0
         half = stats.t.isf(alpha / 2, coefficients.df_resid) * np.sqrt(
             np.einsum("ij,jk,ik->i", rows, coefficients.covariance, rows)
         )
-        return fit + shift, fit + shift - half, fit + shift + half
+        return rate(fit + shift), rate(fit + shift - half), rate(fit + shift + half)
 
     # what questions ask ----------------------------------------------------------------------------------------
 
@@ -409,16 +420,21 @@ class FittedLink(SettlingResult):
             )
 
     def cell_at(self, country: str) -> int:
-        """Position of a cell by its name, or by the one key that says it."""
-        names = list(self.cells.names)
-        if country in names:
-            return names.index(country)
-        rows = [i for i, row in enumerate(self.cells.keys.astype(str).to_numpy()) if country in row]
+        """Position of a cell by its name, or by the one key that says it; a country by its name or code."""
+        names, to_read = list(self.cells.names), list(self.cells.names_to_read)
+        for spelt in (names, to_read):
+            if country in spelt:
+                return spelt.index(country)
+        keys = self.cells.keys.astype(str)
+        levels = {str(level) for _, column in keys.items() for level in column}
+        wanted = level_meant(country, sorted(levels))
+        rows = [i for i, row in enumerate(keys.to_numpy()) if wanted in row]
         if len(rows) == 1:
             return rows[0]
         if rows:
             raise DataError(f"{country!r} has {len(rows)} cells ({listing(names[i] for i in rows)}): name one of them.")
-        raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
+        near = did_you_mean(country, names) or near_country(country, levels)
+        raise DataError(f"no cell {country!r} in the link.{near} Cells: {listing(names, 12)}.")
 
 
 @public_methods

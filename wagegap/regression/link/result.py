@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from wagegap._display.axes import FAINT, name_axes, new_axes
+from wagegap._display.axes import FAINT, new_axes
+from wagegap._display.facts import note_level, note_names, note_stroke
 from wagegap._display.intervals import intervals
-from wagegap._display.scatter import ellipses
+from wagegap._display.scales import scale_axis
 from wagegap._display.spec import TableSpec, tabulate_frame
-from wagegap._typing import Alpha, AxesLike, FloatArray
-from wagegap.regression.link.fitted import FittedLink
-from wagegap.regression.link.lines import draw_lines
+from wagegap._typing import Alpha, AxesLike, Watched
+from wagegap.regression.figures import watched_names
+from wagegap.regression.link.fitted import FittedLink, level_of_rates
+from wagegap.regression.link.lines import draw_link, write_legend
 from wagegap.regression.link.paragraph import paragraph, slope_in_words, unreliable_without
 from wagegap.regression.link.questions.disagreement import Disagreement, disagreement
 from wagegap.regression.link.questions.few import FewCountries, few_countries
@@ -159,44 +162,54 @@ class Link(FittedLink):
 
     # figures ---------------------------------------------------------------------------------------------------
 
-    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05, watch: Watched = ()) -> Any:
         """Draw rates against premiums with error ellipses, country labels, the fitted line and its band.
 
-        Beside a corrected line the naive one is dashed. Where the slope is not settled there are the lines of both
-        estimators, and one band for the two; slopes that are not rejected however weak the premiums are stand beside
-        it where they are two rays. Without a premium the rates are drawn with their intervals, and
-        dashed the rate expected at the means of the regressors.
+        A link with controls is drawn as partial residuals: what the controls explain is taken out of rates and
+        premiums, which are moved back to their means, and the axes say what they are given. Beside a corrected line
+        the naive one is dashed. Where the slope is not settled there are the lines of both estimators, and a grey
+        wedge of all slopes that either allows; slopes that are not rejected however weak the premiums are stand beside
+        it where they are two rays. Without a premium the rates are drawn with their intervals, and dashed the rate
+        expected at the means of the regressors.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        alpha : float
+            One minus the coverage of ellipses and bands.
+        watch : str or sequence of str
+            Cells that stand out, such as `("KOR", "USA")`: by their name, or a country by code or name. Countries that
+            are not in the link are passed over.
+
+        Returns
+        -------
+        Axes
+            Numbers are in the unit of the link; ticks are written in that of sentences.
+
+        Raises
+        ------
+        OptionError
+            For a word in `watch` that is neither a cell nor a country.
         """
         if not self.cells.premiums:
-            return self._plot_rates(ax, alpha)
-        ax = new_axes(6.3, 4.6) if ax is None else ax
-        cells = self.cells
-        p = cells.p[:, 0]
-        cov = np.array([[np.diag(cells.block(i, j)) for j in (1, 0)] for i in (1, 0)]).transpose(2, 0, 1)
-        unknown = np.isnan(cov[:, 0, 0]) | np.isnan(cov[:, 1, 1])
-        cov[unknown, 0, 1] = cov[unknown, 1, 0] = 0.0
-        pad = 0.04 * float(np.ptp(p))
-        at = np.linspace(p.min() - pad, p.max() + pad, 60)
-        ax = ellipses(ax, p, cells.y, cov, cells.names, level=1 - alpha)
-        draw_lines(ax, self, at, alpha)
-        ax.set_xlim(*_limits(p))
-        ax.set_ylim(*_limits(cells.y))
-        return cells.label_axes(ax)
+            return self._plot_rates(ax, alpha, watch)
+        return draw_link(self, ax, alpha, watch)
 
-    def _plot_rates(self, ax: Any, alpha: Alpha) -> Any:
+    def _plot_rates(self, ax: Any, alpha: Alpha, watch: str | Sequence[str]) -> Any:
         """Draw the rates with their sampling intervals, largest first, and the rate that is expected."""
         cells = self.cells
         order = np.argsort(-cells.y, kind="stable")
         ax = new_axes(6.3, 0.9 + 0.2 * cells.n) if ax is None else ax
         half = float(stats.norm.isf(alpha / 2)) * np.sqrt(np.diag(cells.block(0, 0)))[order]
-        y = cells.y[order]
-        ax = intervals(ax, [cells.names[i] for i in order], y, y - half, y + half)
+        y, names = cells.y[order], [cells.names[i] for i in order]
+        lit = watched_names(watch, cells.names, cells.keys)
+        ax = intervals(ax, names, y, y - half, y + half, watch=lit)
+        note_level(ax, 1 - alpha)
+        note_names(ax, [cells.name_of(name) for name in names], cells.noun, cells.counted().split(" ", 1)[1])
         mean = self.setup.problem.x[:, list(self.setup.shown)].mean(axis=0)
-        ax.axvline(float(mean @ self.estimates.values), linewidth=1.0, linestyle="--", color=FAINT)
-        return name_axes(ax, x=f"{cells.outcome_in_words} ({cells.units[0]}), {100 * (1 - alpha):g} % intervals")
-
-
-def _limits(values: FloatArray) -> tuple[float, float]:
-    """Where the points are, with room for their errors; a band that is wider is cut off."""
-    room = 0.4 * float(np.ptp(values))
-    return float(values.min()) - room, float(values.max()) + room
+        line = ax.axvline(float(mean @ self.estimates.values), linewidth=1.0, linestyle="--", color=FAINT)
+        write_legend(ax, [(line, "expected at the means")])
+        note_stroke(ax, "line", "expected at the means")
+        errors = f", {100 * (1 - alpha):g} % intervals" if np.isfinite(half).any() else ", errors unknown"
+        return scale_axis(ax, "x", cells.outcome_in_words, level_of_rates(cells), note=errors)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,15 @@ def _escaped(text: str) -> str:
     return escape(plain(text))
 
 
+def _prose(text: str) -> str:
+    """A sentence for a page, its negative numbers with a minus, per cent signs by their numbers.
+
+    >>> _prose("from -3 to 4 (-0.5), R&D-based, 2015-19") == "from \u22123 to 4 (\u22120.5), R&amp;D-based, 2015-19"
+    True
+    """
+    return re.sub(r"(?<=\d) %", "\u00a0%", re.sub(r"(?<![\w.])-(?=\.?\d)", "\u2212", _escaped(text)))
+
+
 def _homeless(report: Report) -> list[Finding]:
     """Findings of no section of the page."""
     placed = {id(finding) for section in report.sections if section.name for finding in section.findings}
@@ -100,14 +110,14 @@ def _headline(report: Report, headline: Headline, pictures: Mapping[str, Picture
     lines = [
         '<section id="answer" class="answer" aria-label="The answer">',
         f'<p class="tag">{_escaped(headline.verdict)}</p>',
-        f'<p class="said">{_escaped(headline.answer)}</p>',
-        f"<p>{_escaped(headline.reason)}{why}</p>",
+        f'<p class="said">{_prose(headline.answer)}</p>',
+        f"<p>{_prose(headline.reason)}{why}</p>",
         "</section>",
     ]
     if headline.figure in pictures:
         lines.append(_figure(report, headline.figure, pictures[headline.figure], headline.caption))
     if headline.facts:
-        facts = [f"<li><strong>{_escaped(fact.number)}</strong>{_escaped(fact.what)}</li>" for fact in headline.facts]
+        facts = [f"<li><strong>{_prose(fact.number)}</strong>{_prose(fact.what)}</li>" for fact in headline.facts]
         lines.append(f'<ul class="facts">{"".join(facts)}</ul>')
     return lines
 
@@ -141,7 +151,7 @@ def _section(report: Report, section: Section, pictures: Mapping[str, Picture]) 
     lines = [f'<article id="{_anchor(section.name)}"{_class(refused)}>']
     lines += [f"<h3>{_escaped(section.title)}</h3>"] if section.title else []
     lines += ['<p class="tag">Refused</p>'] if refused else []
-    lines += [f'<p class="say">{_escaped(section.lead)}</p>'] if section.lead else []
+    lines += [f'<p class="say">{_prose(section.lead)}</p>'] if section.lead else []
     headline = report.headline.figure if report.headline is not None else ""
     for name in section.figures:
         shown = name in pictures and name != headline
@@ -158,7 +168,7 @@ def _class(refused: bool) -> str:
 def _folded(report: Report, section: Section) -> list[str]:
     """Everything in full: sentences, sample and covariance, tables."""
     full = [finding.text for finding in section.findings if finding.text != section.lead]
-    inside = [f"<p>{_escaped(text)}</p>" for text in (*full, *section.notes)]
+    inside = [f"<p>{_prose(text)}</p>" for text in (*full, *section.notes)]
     files_of = [link for name in section.tables for link in _links(report, name, "table")]
     inside += [_table(report, name) for name in section.tables if name in report.tables]
     inside += [f'<p class="files">{" · ".join(files_of)}</p>'] if files_of else []
@@ -185,14 +195,14 @@ def _figure(report: Report, name: str, picture: Picture, caption: str = "", sour
     figure, alt = report.figures[name]
     sides = {side: base64.b64encode(data).decode("ascii") for side, data in _sides(picture).items()}
     title = written(figure.get_suptitle())
-    said = [*([f"{title}."] if title else []), *([caption] if caption else [])]
+    said = [*([f"{title}."] if title else []), *(text for text in (report.captions.get(name), caption) if text)]
     said += [f"Source: {source.rstrip('.')}."] if source else []
     return "\n".join([
         "<figure><picture>",
         f'<source media="(max-width: 520px)" srcset="data:image/svg+xml;base64,{sides["narrow"]}">',
         f'<img alt="{_escaped(alt)}" src="data:image/svg+xml;base64,{sides["wide"]}">',
         "</picture>",
-        f'<figcaption>{_escaped(" ".join(said))} <span class="files">{" · ".join(_links(report, name, "figure"))}'
+        f'<figcaption>{_prose(" ".join(said))} <span class="files">{" · ".join(_links(report, name, "figure"))}'
         "</span></figcaption></figure>",
     ])  # fmt: skip
 
@@ -212,7 +222,7 @@ def _findings(anchor: str, title: str, findings: list[Finding] | tuple[Finding, 
 def _paragraph(finding: Finding) -> str:
     kind = "" if finding.kind == "finding" else f'<span class="tag">{_escaped(finding.kind)}</span><br>'
     about = f"<strong>{_escaped(finding.about)}.</strong>"
-    return f'<p class="finding {_escaped(finding.kind)}">{kind}{about} {_escaped(finding.text)}</p>'
+    return f'<p class="finding {_escaped(finding.kind)}">{kind}{about} {_prose(finding.text)}</p>'
 
 
 # data and methods ----------------------------------------------------------------------------------------------------

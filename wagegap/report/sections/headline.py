@@ -117,17 +117,17 @@ def _way(value: float) -> str:
 
 def _reasons(link: Link) -> list[str]:
     """On what an answer rests, in a policy reader's words."""
-    lines = [f"It rests on {counted(link.cells.n, list(link.cells.keys.columns))}."]
+    cells = f"It rests on {counted(link.cells.n, list(link.cells.keys.columns))}."
     if not link.cells.premiums:
-        return lines
-    verdict, scale = link.verdict, slope_scale_of(link)
+        return [cells]
+    verdict, scale, lines = link.verdict, slope_scale_of(link), list[str]()
     if verdict is not None and verdict.moments is not None and verdict.likelihood is not None:
         lines.append(_both(verdict.moments, verdict.likelihood, scale))
     elif link.reliability is None:
         lines.append("Errors of the premiums were not published: no interval holds them.")
     else:
         lines.append(f"Sampling noise makes up {_in_ten(link.reliability)} of the spread of premiums.")
-    lines.append(_without_one(link, scale) if link.settled else "")
+    lines += [cells, _without_one(link, scale) if link.settled else ""]
     factor, of_pay = _LOGS.get(link.cells.units[1]), scale.step
     if factor is not None and of_pay.startswith("10 "):
         lines.append(f"({_capital(of_pay)} of premium are about {100 * np.expm1(0.1):.0f} % more pay.)")
@@ -247,7 +247,9 @@ def _watched_fact(name: str, context: Context) -> Fact | None:
     )  # fmt: skip
     lost = [country_name(iso3) for iso3 in context.watch if iso3 not in codes]
     more = f"; {listing(lost)} cannot be told" if lost else ""
-    return Fact(number, f"{label}: {listing(country_name(iso3) for iso3 in codes)}, {said}{more}")
+    return Fact(
+        number.replace(" per cent", " %"), f"{label}: {listing(country_name(iso3) for iso3 in codes)}, {said}{more}"
+    )
 
 
 def _noise_fact(part: Part) -> Fact | None:

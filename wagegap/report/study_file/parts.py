@@ -14,9 +14,9 @@ import pandas as pd
 
 from wagegap._arguments import flaw_of
 from wagegap.errors import CountryError, StudyError, WagegapError, check_known, listing
+from wagegap.estimation.countries.spellings import names as country_names
+from wagegap.estimation.countries.spellings import near_name
 from wagegap.panel.countries import country_code, normalise_countries
-from wagegap.panel.country_spellings import names as country_names
-from wagegap.panel.country_spellings import near_name
 
 __all__ = ["check_call", "countries", "defined", "files_of", "section", "short", "without"]
 

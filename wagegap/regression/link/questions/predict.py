@@ -31,7 +31,7 @@ from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError, shown
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, level_of_rates, one_row, scale_of
-from wagegap.regression.link.lines import draw_lines
+from wagegap.regression.link.lines import draw_lines, write_legend
 from wagegap.regression.link.questions.shrunken import ShrunkenPremiums, shrunken_premiums
 from wagegap.regression.link.verdict import hull
 
@@ -134,7 +134,7 @@ class Prediction(Answer):
         pad = 0.06 * float(np.ptp(ends))
         at = np.linspace(ends.min() - pad, ends.max() + pad, 60)
         ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names)
-        ax = draw_lines(ax, self.link, at, self.alpha)
+        write_legend(ax, draw_lines(ax, self.link, at, self.alpha))
         if np.isfinite(self.rate):
             ax.annotate(
                 "", (self.premium, self.rate), (self.own_premium, self.own_rate),
