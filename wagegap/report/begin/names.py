@@ -91,7 +91,9 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             r"estimate|est|b|beta|coef|coeff|coefficient|premium|premium_\w+|\w+_premium|effect|gap|return|value|slope",
         ),
         "std_error": (r"se|std_?err(?:or)?|stderr|standard_?error|s_?e|se_\w+|\w+_se|std_error_\w+",),
-        "rate": (r"rate|share|pct|percent(?:age)?|\w+_rate|\w+_share|rate_\w+|share_\w+|net_?migration|emigration|switching",),
+        "rate": (
+            r"rate|share|pct|percent(?:age)?|\w+_rate|\w+_share|rate_\w+|share_\w+|net_?migration|emigration|switching",
+        ),
     }
 )
 _NOT: Mapping[str, str] = MappingProxyType(

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
 
 from wagegap.report.begin.guesses import Decision, Guess, quoted
 from wagegap.report.begin.roles import RoleGuesses, find_roles
@@ -79,7 +76,7 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
         events = find_events(table, roles, column.name)
         guesses += [premium, Guess("by", ", ".join(cells.by) or "nothing", cells.why), *controls]
         notes += further
-        sections.append(replace(_premiums(table, roles, column, cells, controls), waits=waits))
+        sections.append(replace(_premiums(table, roles, column, cells, controls, _reason(premium)), waits=waits))
         sections += _rates(roles, column, cells, events)
     else:
         decisions.append(premium)
@@ -96,6 +93,10 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
     title = f"What {premium.value} pays" if isinstance(premium, Guess) else f"A study of {table.path.name}"
     return Plan(f"{title} ({table.path.name})" if name else title, _question(premium, events), tuple(sections),
                 tuple(guesses), tuple(decisions), tuple(dict.fromkeys(notes)))  # fmt: skip
+
+
+def _reason(guess: Guess) -> str:
+    return f"{guess.why}; or {', '.join(guess.others)}" if guess.others else guess.why
 
 
 def quoted_name(column: str) -> str:
@@ -120,8 +121,7 @@ def _panel(table: Table, roles: RoleGuesses, path: str) -> Section:
     for role in _ROLES:
         if role in roles.of:
             guess = roles.of[role]
-            others = f"; or {', '.join(guess.others)}" if guess.others else ""
-            entries.append(Entry(role, guess.value, f"{guess.why}{others}"))
+            entries.append(Entry(role, guess.value, _reason(guess)))
     entries += [Entry(name, value, _WHY.get(name, "")) for name, value in roles.options.items()]
     if roles.replication is not None and roles.replication.kind:
         made = roles.replication
@@ -152,7 +152,7 @@ def _replicates_undecided(roles: RoleGuesses) -> list[Decision]:
 
 
 def _premiums(
-    table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess]
+    table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess], why: str
 ) -> Section:
     wage = roles.column("wage")
     outcome = "log(WAGE)" if wage is None else quoted(wage) if "units" in roles.options else f"log({quoted(wage)})"
@@ -161,7 +161,7 @@ def _premiums(
     formula = f"{outcome} ~ {' + '.join([quoted(premium.name), *(one.value for one in controls)])}"
     formula += f" | {' + '.join(effects)}" if effects else ""
     entries = [Entry("panel", _PANEL), Entry("label", f"Premium of {premium.name}"), Entry("formula", formula),
-               Entry("premium", premium.name)]  # fmt: skip
+               Entry("premium", premium.name, why)]  # fmt: skip
     if premium.holds == "words" and not premium.plain_binary:
         counts = premium.values[premium.answered].value_counts()
         entries.append(Entry("base", str(counts.index[0]), "the most frequent; the others are compared with it"))
@@ -178,14 +178,28 @@ def _conditions(table: Table, names: Sequence[str | None]) -> list[Entry]:
 
 
 def _rates(roles: RoleGuesses, premium: Column | None, cells: Cells, events: Events) -> list[Section]:
-    if not events.of:
-        return []
-    entries = [Entry("panel", _PANEL), Entry("label", f"Rate of {' and '.join(events.of)}"),
-               Entry("events", dict(events.of), events.why)]  # fmt: skip
-    if premium is not None and premium.binary:
-        entries.append(Entry("among", is_positive(premium), "whose rates: those with the premium"))
-    entries.append(Entry("by", list(cells.by)))
-    return [Section("[rates.leaving]", tuple(entries), "Who leaves.")]
+    """A section for each event, so that each has its own name in sentences."""
+    among = (
+        [Entry("among", is_positive(premium), "whose rates: those with the premium")]
+        if premium is not None and premium.binary
+        else []
+    )
+    return [
+        Section(f"[rates.{event}]", (
+            Entry("panel", _PANEL), Entry("label", _called(event, condition, roles, events)),
+            Entry("events", {event: condition}, events.why), *among, Entry("by", list(cells.by)),
+        ), "Who leaves." if i == 0 else "")
+        for i, (event, condition) in enumerate(events.of.items())
+    ]  # fmt: skip
+
+
+def _called(event: str, condition: str, roles: RoleGuesses, events: Events) -> str:
+    """What a rate is called in sentences."""
+    if not events.transitions:
+        return f"{event.capitalize()} ({condition})"
+    what = {"abroad_next": "Emigration", "new_field_next": f"Change of {roles.column('field')}"}
+    other = f"Change of {roles.column('occupation')}"
+    return f"{what.get(condition, other)} by the next {roles.column('period')}"
 
 
 def _link(premium: str, events: Events, cells: Cells) -> list[Section]:
@@ -193,7 +207,7 @@ def _link(premium: str, events: Events, cells: Cells) -> list[Section]:
         return []
     return [
         Section("[[links]]", (
-            Entry("name", event), Entry("rates", "leaving"), Entry("premiums", premium),
+            Entry("name", event), Entry("rates", event), Entry("premiums", premium),
             Entry("formula", f"{event} ~ premium"),
         ), f"Does {event} go with the premium, across {cells.n} cells?")
         for event in events.of

@@ -108,4 +108,3 @@ def _frequent(ratios: FloatArray) -> tuple[list[float], list[float]]:
 
 def _are(values: list[float], expected: tuple[float, ...]) -> bool:
     return len(values) == len(expected) and bool(np.allclose(values, expected, atol=_TOLERANCE))
-

@@ -22,7 +22,9 @@ ASKED = ("worker", "country", "period", "wage", "premium")
 """What a person may say, and is asked on a terminal."""
 _AMOUNTS = 12
 """Values that a column of pay has at least."""
-_LOGS = re.compile(r"(?:l|ln|log)_?(?:hr|hourly|real|monthly|annual|weekly)?_?(?:wages?|earn\w*|pay|sal\w*|inc\w*|comp\w*)")
+_LOGS = re.compile(
+    r"(?:l|ln|log)_?(?:hr|hourly|real|monthly|annual|weekly)?_?(?:wages?|earn\w*|pay|sal\w*|inc\w*|comp\w*)"
+)
 _HIGHEST_LOG = 25.0
 _BANDS = 40
 
@@ -171,7 +173,7 @@ def _are_periods(column: Column) -> bool:
     """Whether numbers are years, or few and close to each other."""
     known = column.numbers[np.isfinite(column.numbers)]
     low, high = known.min(), known.max()
-    return 1900 <= low <= high <= 2100 or (0 <= low and high < 400 and column.n_levels <= 60) or low >= 190001
+    return 1900 <= low <= high <= 2100 or (low >= 0 and high < 400 and column.n_levels <= 60) or low >= 190001
 
 
 def _wage(table: Table, taken: Collection[str], notes: list[str]) -> Guess | None:
@@ -297,9 +299,9 @@ def _options(table: Table, found: Mapping[str, Guess]) -> dict[str, object]:
         column = table.columns[found["wage"].value]
         if _is_log(column):
             options["units"] = {column.name: "log"}
-            odd = np.isnan(column._raw).any()
+            odd = bool(np.isnan(column.as_they_stand).any())
         else:
-            odd = not (np.nan_to_num(column._raw, nan=-1.0) > 0).all()
+            odd = not bool((np.nan_to_num(column.as_they_stand, nan=-1.0) > 0).all())
         if odd:
             options["invalid_wage"] = "missing"
     if "country" in found and _countries(table.columns[found["country"].value]) < 0.5:

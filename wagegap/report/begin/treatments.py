@@ -17,10 +17,14 @@ from wagegap.report.begin.seen import Column, Table
 
 __all__ = ["Cells", "Events", "find_cells", "find_controls", "find_events", "find_premium", "only_answered"]
 
-_PERSON = re.compile(r"(?:^|_)(?:female|male|fem|sex|gender|married|maried|marital|marr|black|white|nonwhite|hisp\w*|asian"
-                     r"|race|ethn\w*|minority|kids\w*|child\w*|birth\w*)(?:_|$)")  # fmt: skip
-_PLACE = re.compile(r"(?:^|_)(?:south|north|east|west|ne|nc|nw|se|sw|central|nrth\w*|north\w*|south\w*|smsa|msa|urban|rural"
-                    r"|city|\w*city|reg\d+|smsa\d*|south\d*)(?:_|$)")  # fmt: skip
+_PERSON = re.compile(
+    r"(?:^|_)(?:female|male|fem|sex|gender|married|maried|marital|marr|black|white|nonwhite|hisp\w*|asian|race|ethn\w*"
+    r"|minority|kids\w*|child\w*|birth\w*)(?:_|$)"
+)
+_PLACE = re.compile(
+    r"(?:^|_)(?:south|north|east|west|ne|nc|nw|se|sw|central|nrth\w*|north\w*|south\w*|smsa|msa|urban|rural|city"
+    r"|\w*city|reg\d+|smsa\d*|south\d*)(?:_|$)"
+)
 _DUMMY = re.compile(r"(?:y|d|yr|year|q|m|t|wave)_?\d{1,4}|unnamed_\d+|rownames|index|flag\w*|miss\w*")
 _HOLDERS, _OTHERS, _ROWS = 20, 30, 30
 """Fewest holders and others of a premium's cell, and rows of a rate's, as the estimators have them."""
@@ -83,7 +87,8 @@ def find_premium(table: Table, roles: RoleGuesses, said: str = "") -> Guess | De
     skills = sorted((one for one in pool if rank("skill", one.name) is not None and _parts(one)),
                     key=lambda one: rank("skill", one.name) or 0)  # fmt: skip
     binary = [one for one in pool if _parts(one) and one.plain_binary]
-    plain = [one for one in binary if not _PERSON.search(plain_name(one.name)) and not _PLACE.search(plain_name(one.name))]
+    of_person_or_place = {one.name for one in pool for words in (_PERSON, _PLACE) if words.search(plain_name(one.name))}
+    plain = [one for one in binary if one.name not in of_person_or_place]
     educated = [one for one in pool if rank("education", one.name) is not None and one.n_levels > 1]
     persons = [one for one in pool if _parts(one) and one.binary and _PERSON.search(plain_name(one.name))]
     groups = (

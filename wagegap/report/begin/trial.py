@@ -47,7 +47,7 @@ def _refused(plan: Plan, i: int, error: Exception) -> Plan:
     """The plan with a section that waits, and why."""
     section = plan.sections[i]
     sections = [replace(one, waits=True) if j == i else one for j, one in enumerate(plan.sections)]
-    if section.heading == "[[links]]" or isinstance(error, KeyError) and not isinstance(error, WagegapError):
+    if section.heading == "[[links]]" or (isinstance(error, KeyError) and not isinstance(error, WagegapError)):
         said = "" if isinstance(error, KeyError) else f"{section.heading} is left out: {error}"
         sections = [one for j, one in enumerate(sections) if j != i or section.heading != "[[links]]"]
         return replace(plan, sections=tuple(sections), notes=(*plan.notes, *([said] if said else [])))
