@@ -540,7 +540,7 @@ def as_markdown(rows: Sequence[dict[str, float | str]]) -> str:
     heads = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
     lines += [*_overview(rows), ""]
     for title, body in tables.items():
-        lines += [f"### {title}", "", *heads, *body, ""]
+        lines += [f"## {title}", "", *heads, *body, ""]
     for row, said in missed:
         where = f"{_table_title(row)}, {WORLDS[row['world']].title}, slope {row['slope']:g}"
         lines += [f"- {where}: {'; '.join(said)}."] if said else []

@@ -137,6 +137,11 @@ def facts(topic: str | None = None) -> pd.DataFrame:
         topic, iso3, year, quantity, value, unit, confidence (A: several sources agree, B: one source, or sources
         differ), publication, url, note.
 
+    Raises
+    ------
+    OptionError
+        A topic that there is not; the error lists those there are.
+
     Examples
     --------
     >>> facts("ai_premium").query("year == 2024")[["iso3", "value"]].values.tolist()[:2]
@@ -153,6 +158,11 @@ def facts(topic: str | None = None) -> pd.DataFrame:
 @public
 def published_premiums() -> Estimates:
     """Return the Bank of Korea's AI premiums of 2024, in per cent; their standard errors were not published.
+
+    Returns
+    -------
+    Estimates
+        Six countries, term `premium`, per cent.
 
     Examples
     --------
@@ -175,6 +185,16 @@ def country_premiums(source: PremiumSource) -> Estimates:
     source : {"stack_overflow", "kaggle", "piaac"}
         AI work among developers; data scientists among Kaggle's respondents; STEM degrees among graduates.
 
+    Returns
+    -------
+    Estimates
+        A premium for each country, differences of logs (unit `log`), with standard errors.
+
+    Raises
+    ------
+    OptionError
+        A source that is not known.
+
     Examples
     --------
     >>> round(float(country_premiums("stack_overflow").params["USA"]), 3)
@@ -195,6 +215,11 @@ def country_premiums(source: PremiumSource) -> Estimates:
 def developer_pay() -> CrossProducts:
     """Return pay of developers as cross-products by country, for `fit_premiums(developer_pay(), premium="ai")`.
 
+    Returns
+    -------
+    CrossProducts
+        Sums over developers by country, of log pay in US dollars a year and its regressors.
+
     Examples
     --------
     >>> len(developer_pay().cells) > 40
@@ -210,6 +235,11 @@ def stem_graduates() -> Estimates:
 
     Terms are `premium` (log, over graduates of other fields, health left out) and `outside` (share of employed
     STEM graduates in other occupations). People who stand in both make the two correlated within a country.
+
+    Returns
+    -------
+    Estimates
+        Both terms of 20 countries, with a covariance of shape (40, 40).
 
     Examples
     --------
@@ -238,6 +268,21 @@ def stem_graduates() -> Estimates:
 def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
     """Return net migration of members with a skill by country, per 10,000, mean of 2015-19; its errors are unknown.
 
+    Parameters
+    ----------
+    skill : {"ai", "data_science"}
+        Members of LinkedIn who state it.
+
+    Returns
+    -------
+    Estimates
+        A rate for each country, term `net_migration`, per 10,000 members and year.
+
+    Raises
+    ------
+    OptionError
+        A skill that is not known.
+
     Examples
     --------
     >>> round(float(talent_migration().params["KOR"]))
@@ -252,7 +297,28 @@ def talent_migration(skill: Literal["ai", "data_science"] = "ai") -> Estimates:
 
 @public
 def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.DataFrame:
-    """Return yearly net migration per 10,000 of the six countries of the published premiums: iso3, year, net."""
+    """Return yearly net migration of the six countries of the published premiums.
+
+    Parameters
+    ----------
+    skill : {"ai", "data_science"}
+        Members of LinkedIn who state it.
+
+    Returns
+    -------
+    DataFrame
+        iso3, year (2015 to 2019), net (per 10,000 members).
+
+    Raises
+    ------
+    OptionError
+        A skill that is not known.
+
+    Examples
+    --------
+    >>> talent_migration_by_year("ai").query("iso3 == 'KOR'")["year"].tolist()
+    [2015, 2016, 2017, 2018, 2019]
+    """
     return (
         _read("talent_migration_by_year.csv").query("skill == @skill")[["iso3", "year", "net"]].reset_index(drop=True)
     )
@@ -260,13 +326,35 @@ def talent_migration_by_year(skill: Literal["ai", "data_science"] = "ai") -> pd.
 
 @public
 def income() -> pd.DataFrame:
-    """Return GDP per head by country, PPP dollars of 2017, mean of 2015-19: iso3, gdp_per_head."""
+    """Return GDP per head by country, a control for links.
+
+    Returns
+    -------
+    DataFrame
+        iso3, gdp_per_head (PPP dollars of 2017, mean of 2015-19).
+
+    Examples
+    --------
+    >>> float(income().set_index("iso3").loc["KOR", "gdp_per_head"].round(-3))
+    41000.0
+    """
     return _read("income.csv")
 
 
 @public
 def table_hashes() -> dict[str, str]:
-    """Return the SHA-256 of every shipped table."""
+    """Return the SHA-256 of every shipped table.
+
+    Returns
+    -------
+    dict of str to str
+        Name of the file, and its hash as `sha256sum` prints it.
+
+    Examples
+    --------
+    >>> len(table_hashes()["facts.csv"])
+    64
+    """
     folder = files("wagegap.datasets").joinpath("tables")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith((".csv", ".npz")))
     return {name: hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() for name in names}

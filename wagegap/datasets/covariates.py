@@ -73,6 +73,15 @@ def read_distances(path: PathLike | None = None) -> pd.DataFrame:
     Raises
     ------
     DataError, ColumnError, EmptyDataError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_distances())
+    ['origin', 'destination', 'dist', 'distcap', 'distw', 'distwces', 'contig', 'comlang_off', 'comlang_ethno',
+    'colony', 'comcol', 'curcol', 'col45', 'smctry']
     """
     return coded_table(
         local_table(path, "gravity/dist_cepii.parquet", layout(text=["iso_o", "iso_d"], number=[*_PAIRS, *_DISTANCES])),
@@ -103,6 +112,14 @@ def read_penn_world_table(*, years: Years = None, path: PathLike | None = None) 
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_penn_world_table())
+    ['iso3', 'year', 'rgdpe', 'rgdpo', 'pop', 'emp', 'hc', 'gdp_per_head', 'gdp_per_worker']
     """
     needed = layout(text=["iso3"], year=["year"], number=["rgdpe", "rgdpo", "pop", "emp"])
     frame = local_table(
@@ -133,6 +150,14 @@ def read_income(*, years: Years = None, path: PathLike | None = None) -> pd.Data
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_income())
+    ['iso3', 'year', 'gdp_per_head', 'population']
     """
     names = {"gdppc_ppp_const2017": "gdp_per_head", "population": "population"}
     frame = _by_year(path, "covariates/gdppc_owid.parquet", names, years)
@@ -159,6 +184,14 @@ def read_ppp_factors(*, years: Years = None, path: PathLike | None = None) -> pd
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_ppp_factors())
+    ['iso3', 'year', 'ppp_factor']
     """
     needed = layout(text=["country", "iso2"], year=["year"], number=["ppp_factor"])
     frame = local_table(path, "covariates/ppp_factor_wb.parquet", needed)
@@ -190,6 +223,14 @@ def read_ageing(*, years: Years = None, projections: bool = False, path: PathLik
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_ageing())
+    ['iso3', 'year', 'share_65', 'dependency', 'dependency_cpds', 'dependency_wpp2017', 'share_65_wpp2017']
     """
     names = {
         "share_65up_pct": "share_65", "oldage_dep_wdi2018_pct": "dependency", "oldage_dep_cpds_pct": "dependency_cpds",
@@ -224,6 +265,14 @@ def read_technology(*, years: Years = None, path: PathLike | None = None) -> pd.
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_technology())
+    ['iso3', 'year', 'research_spending', 'researchers', 'hitech_exports']
     """
     names = {
         "rd_pct_gdp": "research_spending", "researchers_per_million": "researchers",
@@ -264,6 +313,14 @@ def read_unions(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_unions("ictwss"))
+    ['iso3', 'year', 'density', 'coverage', 'coordination']
     """
     names = dict(_UNIONS[source])
     if protection is not None:
@@ -291,6 +348,14 @@ def read_dismissal_rules(path: PathLike | None = None) -> pd.DataFrame:
     Raises
     ------
     DataError, ColumnError, EmptyDataError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_dismissal_rules())
+    ['iso3', 'year', 'ftc_reg', 'vd_economic', 'ftc_max']
     """
     needed = layout(text=["iso3", "ftc_reg", "vd_economic"], year=["year"])
     frame = local_table(path, "institutions/ilo_eplex_rules.parquet", needed, others=lambda _: "entry")
@@ -320,6 +385,14 @@ def read_doctor_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_doctor_pay())
+    ['iso3', 'year', 'specialist', 'gp', 'nurse', 'specialist_over_nurse']
     """
     names = {
         "specialist_over_gdp_per_head": "specialist", "gp_over_gdp_per_head": "gp",
@@ -352,6 +425,13 @@ def read_doctor_engineer_pay(path: PathLike | None = None) -> pd.DataFrame:
     --------
     The frame is ready for `Estimates.from_table(frame, by=["iso3"], estimate="health_stem",
     std_error="se_health_stem", unit="log")`.
+
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_doctor_engineer_pay())
+    ['iso3', 'n_doctor', 'n_engineer', 'doctor_engineer', 'se_doctor_engineer', 'n_health', 'n_stem',
+    'health_stem', 'se_health_stem']
     """
     names = {
         "n_doctor": "n_doctor", "n_engineer_ict": "n_engineer", "ln_doctor_engineer": "doctor_engineer",
@@ -389,6 +469,14 @@ def read_hourly_earnings(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_hourly_earnings())
+    ['iso3', 'year', 'group', 'over_total']
     """
     stem = f"hourearn_{classification}_"
     needed = layout(text=["iso3"], year=["year"], number=[f"{stem}total"])
@@ -424,6 +512,14 @@ def read_public_pay(*, years: Years = None, path: PathLike | None = None) -> pd.
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_public_pay())
+    ['iso3', 'year', 'code', 'indicator', 'value']
     """
     needed = layout(text=["iso3", "indicator", "code"], year=["year"], number=["value"])
     frame = local_table(path, "oww/wwbi_relative_wages.parquet", needed)

@@ -103,6 +103,14 @@ def read_scholar_flows(
     -----
     Four fifths of OpenAlex's moves have an end without a code, most of them arrivals in the United States: a tenth of
     its rows, which are left out and counted. Namibia, whose code NA is read as missing, is among them.
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_scholar_flows())
+    ['origin', 'destination', 'year', 'moves']
     """
     name = {"scopus": "scopus_2024_flows", "openalex": "openalex_2023_flows"}[source]
     ends = ("iso3codefrom", "iso3codeto") if source == "scopus" else ("migrationfrom", "migrationto")
@@ -133,6 +141,14 @@ def read_migrant_stocks(*, years: Years = None, path: PathLike | None = None) ->
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_migrant_stocks())
+    ['origin', 'destination', 'year', 'stock']
     """
     needed = layout(text=["dest", "origin"], year=["year"], number=["stock"])
     frame = local_table(path, "un_desa_2019/bilateral_stock.parquet", needed)
@@ -165,6 +181,14 @@ def read_emigrant_stocks(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_emigrant_stocks())
+    ['origin', 'destination', 'year', 'stock']
     """
     needed = layout(text=["dest", "origin_iso3", "origin", "sex"], year=["year"], number=["stock"])
     frame = local_table(path, "iab_brain_drain/bilateral_stock_by_sex.parquet", needed)
@@ -199,6 +223,14 @@ def read_linkedin_pairs(*, years: Years = None, path: PathLike | None = None) ->
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_linkedin_pairs())
+    ['origin', 'destination', 'year', 'net_per_10k']
     """
     needed = layout(text=["base_iso3", "target_iso3"], number=_NET_YEARS)
     frame = local_table(path, "wb_linkedin/country_migration.parquet", needed)
@@ -231,6 +263,14 @@ def read_linkedin_skills(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_linkedin_skills())
+    ['iso3', 'year', 'skill', 'category', 'net_per_10k']
     """
     names = {"skill_group_name": "skill", "skill_group_category": "category"}
     return _members(path, "wb_linkedin/skill_migration.parquet", names, skill, years)
@@ -259,6 +299,14 @@ def read_linkedin_industries(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_linkedin_industries())
+    ['iso3', 'year', 'industry', 'section', 'net_per_10k']
     """
     names = {"industry_name": "industry", "isic_section_index": "section"}
     return _members(path, "wb_linkedin/industry_migration.parquet", names, industry, years)
@@ -289,6 +337,14 @@ def read_scholar_rates(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_scholar_rates())
+    ['iso3', 'year', 'researchers', 'arrivals', 'departures', 'in_rate', 'out_rate', 'net_rate']
     """
     names = {
         "padded_population_of_researchers": "researchers", "number_of_inmigrations": "arrivals",
@@ -333,6 +389,14 @@ def read_emigration_rates(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_emigration_rates())
+    ['iso3', 'year', 'total', 'low', 'medium', 'high']
     """
     names = {"tot_rate": "total", "low_rate": "low", "med_rate": "medium", "high_rate": "high"}
     needed = layout(text=["origin", "gender"], year=["year"], number=names)

@@ -111,10 +111,25 @@ def read_stack_overflow(
         The table so_micro.parquet, or years as `read_stack_overflow_year` reads them;
         `WAGEGAP_DATA`/so_survey/so_micro.parquet where absent.
 
+    Returns
+    -------
+    Panel
+        Developers with pay in US dollars a year.
+
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
         No such file, or another table; panels that are none of years, or a year twice.
+
+    Examples
+    --------
+    With a copy of the survey below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> panel = wg.datasets.read_stack_overflow()
+    >>> list(panel.frame)
+    ['iso3', 'year', 'pay_usd', 'pay_kind', 'ai', 'educ', 'exp_years', 'female', 'fulltime', 'sex',
+    'educ_level']
     """
     panel = _respondents(source)
     frame = panel.frame
@@ -146,9 +161,24 @@ def read_kaggle(path: PathLike | None = None) -> Panel:
     path : path, optional
         The table kaggle_2019_2022.parquet; `WAGEGAP_DATA`/kaggle_survey/kaggle_2019_2022.parquet where absent.
 
+    Returns
+    -------
+    Panel
+        Respondents with pay in US dollars a year, the middle of their band.
+
     Raises
     ------
     DataError, ColumnError, EmptyDataError
+
+    Examples
+    --------
+    With a copy of the survey below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> panel = wg.datasets.read_kaggle()
+    >>> list(panel.frame)
+    ['iso3', 'year', 'title', 'educ', 'pay_lo', 'pay_hi', 'code_years_mid', 'female', 'pay_usd', 'ai',
+    'exp_years', 'sex', 'educ_level']
     """
     panel = _by_country_and_year(whole_table(path, "kaggle_survey/kaggle_2019_2022.parquet", _KAGGLE), DATA_SCIENTISTS)
     frame = panel.frame
@@ -186,9 +216,25 @@ def read_piaac(path: PathLike | None = None, *, replicates: bool | PathLike = Fa
         Join the 80 replicate weights (JK2) from this table, or from piaac_c1_repwt_kor_usa_jpn.parquet beside the other
         one, and keep the countries that it has; they are then the default covariance of whatever is fitted.
 
+    Returns
+    -------
+    Panel
+        Adults with hourly pay in PPP dollars, weights and replicate weights.
+
     Raises
     ------
     DataError, ColumnError, DuplicateKeyError
+
+    Examples
+    --------
+    With a copy of the survey below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> panel = wg.datasets.read_piaac()
+    >>> list(panel.frame)
+    ['iso3', 'pid', 'SPFWT0', 'EARNHRPPP', 'C_Q09_C', 'ISCO2C', 'EDCAT7', 'B_Q01b', 'GENDER_R', 'C_D05',
+    'graduate', 'stem', 'health', 'exp_years', 'sex', 'field', 'educ_level', 'kind', 'working_stem', 'outside',
+    'in_field', 'outside_or_manager', 'to_health', 'has_pay', 'paid']
     """
     source = local_file(path, "piaac/piaac_c1.parquet")
     rows = whole_table(source, "piaac/piaac_c1.parquet", _PIAAC)

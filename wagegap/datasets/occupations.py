@@ -89,6 +89,15 @@ def read_ai_exposure(digits: Literal[2, 4] = 4, *, path: PathLike | None = None)
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_ai_exposure())
+    ['isco', 'ilo_2025', 'ilo_2023', 'felten', 'felten_language', 'eloundou', 'eloundou_human', 'title',
+    'gradient', 'n_soc']
     """
     if digits == 2:
         names = {"isco2": "isco"} | _ILO | _OTHERS
@@ -125,6 +134,14 @@ def read_ai_exposure_soc(source: Literal["felten", "eloundou"], *, path: PathLik
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_ai_exposure_soc("felten"))
+    ['soc', 'classification', 'title', 'felten', 'felten_language', 'felten_image']
     """
     if source == "felten":
         names = {"aioe": "felten", "lm_aioe": "felten_language", "ig_aioe": "felten_image"}
@@ -160,6 +177,14 @@ def read_ai_tasks(path: PathLike | None = None) -> pd.DataFrame:
     Raises
     ------
     DataError, ColumnError, EmptyDataError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_ai_tasks())
+    ['isco', 'task_id', 'task', 'ilo_2025', 'ilo_2023']
     """
     names = {
         "isco08": "isco", "task_id": "task_id", "task": "task", "score_2025": "ilo_2025", "score_2023": "ilo_2023",
@@ -186,6 +211,14 @@ def read_isco_soc(path: PathLike | None = None) -> pd.DataFrame:
     Raises
     ------
     DataError, ColumnError, EmptyDataError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_isco_soc())
+    ['isco', 'isco_title', 'soc', 'soc_title', 'partial']
     """
     names = {"isco08": "isco", "isco_title": "isco_title", "soc2010": "soc", "soc_title": "soc_title",
              "part": "partial"}  # fmt: skip
@@ -213,6 +246,14 @@ def read_licences(path: PathLike | None = None) -> pd.DataFrame:
     Raises
     ------
     DataError, ColumnError, EmptyDataError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_licences())
+    ['group', 'employed', 'licensed', 'certified_only', 'neither']
     """
     names = {"license_pct": "licensed", "cert_no_license_pct": "certified_only", "neither_pct": "neither"}
     needed = layout(text=["group"], number=["employed_thousand", *names])
@@ -245,6 +286,14 @@ def read_us_wages(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_us_wages())
+    ['soc', 'title', 'employed', 'mean', 'median', 'p10', 'p25', 'p75', 'p90', 'topcoded']
     """
     names = {
         "occ_code": "soc", "occ_title": "title", "tot_emp": "employed", "a_mean": "mean", "a_median": "median",
@@ -282,6 +331,15 @@ def read_out_of_field(*, recent_waves: bool = False, years: Years = None, path: 
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_out_of_field())
+    ['major', 'year', 'employed', 'salary_median', 'spoilt', 'career_change', 'family', 'location', 'pay',
+    'conditions', 'no_job', 'other']
     """
     figures = ["employed", "salary_median", "salary_max", *(f"out_{reason}" for reason in _REASONS)]
     needed = layout(text=["major"], year=["year"], number=figures)
@@ -325,6 +383,14 @@ def read_degree_relatedness(
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_degree_relatedness())
+    ['level', 'field', 'depth', 'employed', 'closely', 'somewhat', 'not_related']
     """
     stem = _OCCUPATIONS[occupation]
     names = {"closely": "closely_related", "somewhat": "somewhat_related", "not_related": "not_related"}
@@ -361,6 +427,14 @@ def read_major_pay(who: Literal["all", "recent", "graduate"] = "all", *, path: P
     Raises
     ------
     DataError, ColumnError, EmptyDataError, OptionError
+
+    Examples
+    --------
+    With a copy of the table below the folder `WAGEGAP_DATA`:
+
+    >>> import wagegap as wg
+    >>> list(wg.datasets.read_major_pay())
+    ['major', 'category', 'employed', 'median', 'p25', 'p75']
     """
     stem = {"all": "acs_all_ages", "recent": "acs_recent_grads", "graduate": "acs_grad_students"}[who]
     names = {"Major": "major", "Major_category": "category"} | (

@@ -44,6 +44,11 @@ class Source:
         Publisher and name.
     traps : tuple of str
         What a user must know, of which the reader takes care where it can.
+
+    Examples
+    --------
+    >>> describe("distances").unit
+    'km; 0/1'
     """
 
     reader: str
@@ -67,7 +72,12 @@ class Source:
 
 @public
 def catalogue() -> pd.DataFrame:
-    """Return a row for each reader of a local table: reader, what, unit, coverage, terms, source, file, traps.
+    """Return what every reader of a local table reads.
+
+    Returns
+    -------
+    DataFrame
+        A row for each reader: reader, what, unit, coverage, terms, source, file, traps.
 
     Examples
     --------
@@ -86,6 +96,11 @@ def describe(reader: str) -> Source:
     ----------
     reader : str
         Such as "read_distances", or "distances".
+
+    Returns
+    -------
+    Source
+        The card of its table, which prints as text.
 
     Raises
     ------

@@ -72,6 +72,20 @@ class Panel:
         Whether it was made of a frame for one call, so that nobody has seen its own labels.
     unfiltered : DataFrame, optional
         The rows at the door where some have been filtered out since: a survey's design counts their units.
+
+    Raises
+    ------
+    ColumnError, DataError
+        By its methods; `read_panel`, which makes panels, says what else can be wrong with rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import wagegap as wg
+    >>> rows = pd.DataFrame({"iso3": ["KOR", "KOR", "USA"], "pay": [20.0, 24.0, 30.0], "ai": [0, 1, 1]})
+    >>> panel = wg.read_panel(rows, country="iso3", wage="pay")
+    >>> len(panel), len(panel.filter("ai == 1"))
+    (3, 2)
     """
 
     frame: pd.DataFrame

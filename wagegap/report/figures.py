@@ -65,6 +65,11 @@ def plot_forest(
         Cells that stand out, such as `("KOR", "USA")`, which are drawn in any case; countries without an estimate are
         passed over.
 
+    Returns
+    -------
+    Axes
+        In the unit of the estimates, a line for each.
+
     Raises
     ------
     DataError
@@ -117,8 +122,15 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Wa
     watch : str or sequence of str
         Cells that stand out, such as `("KOR", "USA")`; countries that are not in the link are passed over.
 
+    Returns
+    -------
+    Axes
+        Premiums across, rates up, each in its unit.
+
     Raises
     ------
+    ArgumentError, DataError
+        Something that is no link, or a link without a premium.
     OptionError
         For a word in `watch` that is neither a cell nor a country.
 

@@ -57,6 +57,14 @@ def study(
     ------
     StudyError
         For a file that cannot be read or names what it does not define; errors of the data pass through.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> sections = {"premiums": {"published": {"shipped": "published_premiums", "label": "Bank of Korea"}}}
+    >>> report = wg.study({"title": "Six countries", **sections})
+    >>> report.title
+    'Six countries'
     """
     read = read_study(source)
     hashes = read.hashes()
@@ -73,6 +81,7 @@ def study(
         findings=tuple(finding for part in parts for finding in part.section.findings),
         tables={name: item for part in parts for name, item in part.tables.items()},
         figures={name: item for part in parts for name, item in part.figures.items()},
+        captions={name: text for part in parts for name, text in part.captions.items()},
         links={name: item for part in parts for name, item in part.links.items()},
         seed=read.seed,
         hashes=hashes,

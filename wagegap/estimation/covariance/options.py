@@ -255,6 +255,20 @@ class Robust(_Analytic):
         What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
         positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
         and Miller (2011) propose; or nothing, and a negative variance has no error.
+
+    Raises
+    ------
+    OptionError
+        An unknown kind, or one with clusters that takes none.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=300, rng=1).panel
+    >>> robust = wg.cov.Robust("CR1", ("psu",))
+    >>> premiums = wg.fit_premiums(panel, "log(hourly_wage) ~ ai", premium="ai", cov=robust)   # as cov="CR1:psu"
+    >>> premiums.glance()["covariance"].item()
+    'CR1:psu (80 psu, stata factor)'
     """
 
     kind: str = field()
@@ -350,6 +364,11 @@ class Survey(_Analytic):
     lonely_domains : bool
         Whether a stratum of which a domain holds a single unit is treated as lonely, under `"adjust"` and `"average"`
         (R's `survey.adjust.domain.lonely`).
+
+    Raises
+    ------
+    OptionError
+        More stages of `fpc` than of `psu`, or a treatment of lonely units that the design does not have.
 
     Examples
     --------
@@ -447,6 +466,18 @@ class Dyadic(_Analytic):
         What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of the
         positive terms, whatever the units and the coding of regressors; negative eigenvalues are, as Cameron, Gelbach
         and Miller (2011) propose; or nothing, and a negative variance has no error.
+
+    Raises
+    ------
+    OptionError
+        A repair that is not known.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> pairs = wg.cov.Dyadic("origin", "destination")      # cov=pairs, of fit_flows or fit_linear
+    >>> str(pairs)
+    'Dyadic(origin~destination)'
     """
 
     origin: str
@@ -485,6 +516,21 @@ class Conley(_Analytic):
         What is done where the sum is not positive semidefinite: negative variances are set to zero in the metric of
         the covariance of uncorrelated places, whatever the units and the coding of regressors; negative eigenvalues
         are; or nothing, and a negative variance has no error.
+
+    Raises
+    ------
+    OptionError
+        A kernel or repair that is not known, or a distance that is not above zero.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> import pandas as pd
+    >>> places = pd.DataFrame({"lat": [37.6, 35.2, 35.9, 36.4, 37.5], "lon": [127.0, 129.1, 128.6, 127.4, 127.0]})
+    >>> places["pay"], places["ai"] = [31.0, 24.0, 26.0, 29.0, 30.0], [1, 0, 0, 1, 1]
+    >>> fit = wg.fit_linear(places, "log(pay) ~ ai", cov=wg.cov.Conley("lat", "lon", km=100))
+    >>> fit.bse.shape
+    (2,)
     """
 
     lat: str
@@ -522,6 +568,19 @@ class DriscollKraay(_Analytic):
     lags : int
         Lags up to which rows are correlated, with Bartlett's weights. A lag is a step between the periods that occur,
         whatever their distance: surveys of every second year have a first lag.
+
+    Raises
+    ------
+    OptionError
+        A number of lags below zero.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=100, periods=4, rng=1).panel
+    >>> fit = wg.fit_linear(panel, "log(hourly_wage) ~ ai", cov=wg.cov.DriscollKraay("year", lags=1))
+    >>> fit.bse.shape
+    (2,)
     """
 
     period: str
@@ -550,6 +609,19 @@ class NeweyWest(_Analytic):
     lags : int
         Lags up to which rows are correlated, with Bartlett's weights. A lag is a step between the periods that occur
         in the rows of any unit, whatever their distance.
+
+    Raises
+    ------
+    OptionError
+        A number of lags below zero.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=100, periods=4, rng=1).panel
+    >>> fit = wg.fit_linear(panel, "log(hourly_wage) ~ ai", cov=wg.cov.NeweyWest("worker", "year", lags=1))
+    >>> fit.bse.shape
+    (2,)
     """
 
     unit: str
@@ -577,6 +649,21 @@ class BeckKatz:
     ----------
     unit, period : str
         Columns; every unit must stand in every period once.
+
+    Raises
+    ------
+    OptionError
+        A name that is no text.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"firm": [*"AAABBB"], "year": [1, 2, 3] * 2, "x": [0, 1, 2, 1, 3, 2]})
+    >>> rows["y"] = [1.0, 2, 4, 3, 5, 4]
+    >>> fit = wg.fit_linear(rows, "y ~ x", unit="firm", period="year", cov=wg.cov.BeckKatz("firm", "year"))
+    >>> fit.bse.shape
+    (2,)
     """
 
     unit: str
@@ -613,6 +700,21 @@ class Replicates(_Replicated):
         mean, over those whose scale is positive.
     multiplies : bool
         Whether the columns are factors of the weights (R's `combined.weights = FALSE`).
+
+    Raises
+    ------
+    OptionError
+        A kind that is not known, Fay's factor where it does not belong, scales below zero or without a kind.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=200, rng=1).panel
+    >>> rows = panel.frame.assign(**{f"rep{r}": (panel.frame["psu"] % 4 != r) * 4 / 3 for r in range(4)})
+    >>> jackknife = wg.cov.Replicates(("rep0", "rep1", "rep2", "rep3"), kind="JK1")
+    >>> fit = wg.fit_linear(rows, "log(hourly_wage) ~ ai", weights="weight", cov=jackknife)
+    >>> fit.glance()["covariance"].item()
+    'JK1 replicates (4)'
     """
 
     by_country: ClassVar[bool] = True
@@ -709,6 +811,20 @@ class Bootstrap(_Replicated):
         Threads; the numbers do not depend on them.
     progress : bool
         Say on stderr how far it is.
+
+    Raises
+    ------
+    OptionError
+        A kind that is not known, fewer than two resamples, clusters beside what fixes them.
+
+    Examples
+    --------
+    >>> import wagegap as wg
+    >>> panel = wg.simulate_panel(countries=2, workers=300, rng=1).panel
+    >>> bootstrap = wg.cov.Bootstrap(99, cluster="psu", rng=1)
+    >>> premiums = wg.fit_premiums(panel, "log(hourly_wage) ~ ai", premium="ai", cov=bootstrap)
+    >>> premiums.bse.shape
+    (2,)
     """
 
     reps: int = 999

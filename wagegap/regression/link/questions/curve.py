@@ -227,6 +227,11 @@ def specification_curve(  # noqa: PLR0913
     progress : bool
         Report on stderr.
 
+    Returns
+    -------
+    SpecificationCurve
+        A row of `frame` for each specification: slope, error, interval, p-value, in the units of rates and premiums.
+
     Raises
     ------
     ColumnError, OptionError, FormulaError, DataError
