@@ -30,7 +30,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "wage": (
             r"(?:real_?|log_?|ln_?|l)?(?:hourly|hr|hour)_?(?:wage|pay|earnings?|rate)s?|(?:wage|pay|earn(?:ings)?)_?"
             r"(?:hr|hour|hourly|per_hour|h)",
-            r"(?:real_?|log_?|ln_?|l)?wages?|wage_\w+|\w+_wages?|incwage|salaire|salario|sueldo|lohn|stundenlohn"
+            r"(?:real_?|log_?|ln_?|l)?wages?\d{0,4}|wage_\w+|\w+_wages?|incwage|salaire|salario|sueldo|lohn|stundenlohn"
             r"|gehalt|임금|월급|급여|seculo",
             r"(?:log_?|ln_?|l)?(?:salary|salaries|pay|remuneration|compensation|comp|stipend)|\w*_?salary|pay_\w+|\w+_pay"
             r"|salary_\w+|compensation_\w+|annual_?comp\w*",

@@ -151,13 +151,9 @@ def _replicates_undecided(roles: RoleGuesses) -> list[Decision]:
     )]  # fmt: skip
 
 
-<<<<<<< HEAD
 def _premiums(
     table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess], why: str
 ) -> Section:
-=======
-def _premiums(table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess]) -> Section:
->>>>>>> main
     wage = roles.column("wage")
     outcome = "log(WAGE)" if wage is None else quoted(wage) if "units" in roles.options else f"log({quoted(wage)})"
     effects = [quoted(period) for period in [roles.column("period")]

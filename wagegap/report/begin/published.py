@@ -77,15 +77,8 @@ def plan_published(table: Table, path: str) -> Plan:
 
 
 def _errors(table: Table) -> str | None:
-<<<<<<< HEAD
     held = (name for name, column in table.columns.items() if column.holds == "numbers")
     return next((name for name in held if rank("std_error", name) == 0), None)
-=======
-    named = [
-        name for name, column in table.columns.items() if rank("std_error", name) == 0 and column.holds == "numbers"
-    ]
-    return named[0] if named else None
->>>>>>> main
 
 
 def _unit(column: Column, *, rate: bool) -> tuple[str, str]:

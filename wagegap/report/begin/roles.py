@@ -182,7 +182,8 @@ def _wage(table: Table, taken: Collection[str], notes: list[str]) -> Guess | Non
         return amounts and not column.banded and not _are_bands(column)
 
     guess = _by_name(table, "wage", taken, fits)
-    if guess is None:
+    wide = _wide(table)
+    if guess is None or (wide is not None and guess.value in wide[1]):
         return None
     near = [name for name in (guess.value, *guess.others) if rank("wage", name) == rank("wage", guess.value)]
     level = next((name for name in near if not _is_log(table.columns[name])), guess.value)
@@ -229,12 +230,18 @@ def _no_wage(table: Table, found: Mapping[str, Guess]) -> Decision:
     taken = {guess.value for guess in found.values()}
     amounts = [
         name for name, column in table.columns.items()
-        if name not in taken and column.holds == "numbers" and column.n_levels >= _AMOUNTS
+        if name not in taken and column.holds == "numbers" and column.n_levels >= _AMOUNTS and not _counts_rows(column)
     ]  # fmt: skip
     text = "no column is called like pay, and what is not called so cannot be told from other amounts."
     if not amounts:
         text = "no column holds amounts: a premium needs pay."
     return Decision("wage", text, tuple(amounts[:8]))
+
+
+def _counts_rows(column: Column) -> bool:
+    """Whether a column numbers the rows."""
+    numbers = column.as_they_stand
+    return len(numbers) > 1 and bool((np.diff(numbers) == 1).all()) and numbers[0] in (0, 1)
 
 
 def _wide(table: Table) -> tuple[str, list[str]] | None:
