@@ -77,11 +77,11 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
         guesses += [premium, Guess("by", ", ".join(cells.by) or "nothing", cells.why), *controls]
         notes += further
         sections.append(replace(_premiums(table, roles, column, cells, controls, _reason(premium)), waits=waits))
-        sections += _rates(roles, column, cells, events)
+        sections += _rates(table, roles, column, cells, events)
     else:
         decisions.append(premium)
         cells, events = Cells((), ""), find_events(table, roles, "")
-        sections += _rates(roles, None, cells, events)
+        sections += _rates(table, roles, None, cells, events)
     if events.transitions:
         sections[0] = replace(sections[0], entries=(
             *sections[0].entries, Entry("transitions", True, f"makes {', '.join(events.of.values())}: {events.why}"),
@@ -122,7 +122,9 @@ def _panel(table: Table, roles: RoleGuesses, path: str) -> Section:
         if role in roles.of:
             guess = roles.of[role]
             entries.append(Entry(role, guess.value, _reason(guess)))
-    entries += [Entry(name, value, _WHY.get(name, "")) for name, value in roles.options.items()]
+    entries += [
+        Entry(name, value, _WHY.get(name, _WHY.get(f"{name} = {value}", ""))) for name, value in roles.options.items()
+    ]
     if roles.replication is not None and roles.replication.kind:
         made = roles.replication
         entries += [Entry("replicate_weights", made.stem, f"{len(made.columns)} columns"),
@@ -136,7 +138,8 @@ _WHY = {
     "invalid_wage": "in some rows pay is missing, zero, negative or text: these have no wage",
     "country_names": "its values are no names of countries; they stay as they are",
     "worker_scope": "some ids stand in several countries, in different periods",
-    "duplicates": "a worker stands in several rows of a period; drop them before, where they are the same",
+    "duplicates = keep": "some workers stand in several rows of a period, which differ: are these jobs, or mistakes?",
+    "duplicates = drop": "some rows are the same in every column as an earlier one: these are left out",
 }
 
 
@@ -167,6 +170,7 @@ def _premiums(
         entries.append(Entry("base", str(counts.index[0]), "the most frequent; the others are compared with it"))
     entries.append(Entry("by", list(cells.by), cells.why))
     entries += _conditions(table, [wage, premium.name, *(one.why for one in controls)])
+    entries += _clustered(table, roles)
     if cells.some_empty:
         entries.append(Entry("empty_cells", "exclude", "in some of them nobody, or everybody, holds it"))
     return Section(f"[premiums.{quoted_name(premium.name)}]", tuple(entries), "What it pays.")
@@ -177,7 +181,17 @@ def _conditions(table: Table, names: Sequence[str | None]) -> list[Entry]:
     return [Entry("subpop", condition, "codes for no answer are left out")] if condition else []
 
 
-def _rates(roles: RoleGuesses, premium: Column | None, cells: Cells, events: Events) -> list[Section]:
+def _clustered(table: Table, roles: RoleGuesses) -> list[Entry]:
+    """Errors clustered by worker in every section, where a worker stands in several rows and no design is declared."""
+    worker = roles.column("worker")
+    if worker is None or roles.replication is not None or {"cluster", "strata"} & set(roles.of):
+        return []
+    if table.columns[worker].n_levels == table.n:
+        return []
+    return [Entry("cov", "CR1:worker", "rows of a worker are alike: errors are clustered by worker")]
+
+
+def _rates(table: Table, roles: RoleGuesses, premium: Column | None, cells: Cells, events: Events) -> list[Section]:
     """A section for each event, so that each has its own name in sentences."""
     among = (
         [Entry("among", is_positive(premium), "whose rates: those with the premium")]
@@ -188,6 +202,7 @@ def _rates(roles: RoleGuesses, premium: Column | None, cells: Cells, events: Eve
         Section(f"[rates.{event}]", (
             Entry("panel", _PANEL), Entry("label", _called(event, condition, roles, events)),
             Entry("events", {event: condition}, events.why), *among, Entry("by", list(cells.by)),
+            *_clustered(table, roles),
         ), "Who leaves." if i == 0 else "")
         for i, (event, condition) in enumerate(events.of.items())
     ]  # fmt: skip

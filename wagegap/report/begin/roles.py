@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wagegap.errors import StudyError, WagegapError, check_known, listing
-from wagegap.estimation.periods import order_periods
 from wagegap.estimation.countries.spellings import code_of, numeric_codes
+from wagegap.estimation.periods import order_periods
 from wagegap.report.begin.guesses import Decision, Guess
 from wagegap.report.begin.names import plain_name, rank
 from wagegap.report.begin.replicates import Replication, find_replicates
@@ -221,10 +221,13 @@ def _no_wage(table: Table, found: Mapping[str, Guess]) -> Decision:
     wide = _wide(table)
     if wide is not None:
         stem, names = wide
+        worker = repr(found["worker"].value) if "worker" in found else "WORKER"
+        mark = stem[-1] if stem[-1] in "_.- " else ""
         return Decision(
             "wage",
             f"the table is wide, a column of pay for each period ({listing(names, 4)}). Make a row for each worker and "
-            f"period, such as pandas.wide_to_long(frame, {stem!r}, i=WORKER, j='year').reset_index(), and begin again.",
+            f"period and begin again: pandas.wide_to_long(frame, {stem.removesuffix(mark)!r}, i={worker}, j='year', "
+            f"sep={mark!r}).reset_index().to_csv('long.csv', index=False)",
             tuple(names),
         )  # fmt: skip
     taken = {guess.value for guess in found.values()}
@@ -330,5 +333,5 @@ def _worker_options(table: Table, found: Mapping[str, Guess]) -> dict[str, objec
             options["worker_scope"] = "global"
     keys = [name for role, name in names.items() if role != "country" or "worker_scope" not in options]
     if frame.duplicated(keys).any():
-        options["duplicates"] = "keep"
+        options["duplicates"] = "keep" if frame.drop_duplicates().duplicated(keys).any() else "drop"
     return options

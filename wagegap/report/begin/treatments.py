@@ -26,7 +26,8 @@ _PLACE = re.compile(
     r"(?:^|_)(?:south|north|east|west|ne|nc|nw|se|sw|central|nrth\w*|north\w*|south\w*|smsa|msa|urban|rural|city"
     r"|\w*city|reg\d+|smsa\d*|south\d*)(?:_|$)"
 )
-_DUMMY = re.compile(r"(?:y|d|yr|year|q|m|t|wave)_?\d{1,4}|unnamed_\d+|rownames|row_?(?:id|nr|number)?|index|flag\w*|miss\w*")
+_DUMMY = re.compile(r"(?:y|d|yr|year|q|m|t|wave)_?\d{1,4}|unnamed_\d+|rownames|row_?(?:id|nr|number)?|index|flag\w*"
+                    r"|miss\w*")  # fmt: skip
 _HOLDERS, _OTHERS, _ROWS = 20, 30, 30
 """Fewest holders and others of a premium's cell, and rows of a rate's, as the estimators have them."""
 _CATEGORIES = 8
