@@ -6,7 +6,6 @@ are written times the factor of the scale, and the name of the axis says the uni
 
 from __future__ import annotations
 
-from wagegap._display.artists import ScaledTicks
 from wagegap._display.axes import Axes, name_axes
 from wagegap._display.facts import Side, facts_of
 from wagegap._display.sentences import Scale
@@ -42,6 +41,8 @@ def scale_axis(ax: Axes, side: Side, title: str, scale: Scale, *, note: str = ""
     >>> ax.get_xlabel(), ax.xaxis.get_major_formatter().format_ticks([0.1, 0.2])
     ('premium (log points)', ['10', '20'])
     """
+    from wagegap._display.artists import ScaledTicks
+
     facts = facts_of(ax)
     facts.titles[side], facts.scales[side] = title, scale
     unit = f"{scale.unit} per {scale.step}".strip() if scale.step else scale.unit

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import name_axes
 from wagegap._display.numbers import spaced
 from wagegap._typing import FloatArray, IntArray
 from wagegap.errors import (
@@ -30,7 +29,7 @@ from wagegap.estimation.estimates import Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit, unit_in_heading
+from wagegap.estimation.units import check_one_unit
 from wagegap.panel.countries import country_name, hold_countries
 from wagegap.panel.panel import check_columns
 
@@ -167,14 +166,6 @@ class LinkCells:
     def name_of(self, cell: str) -> str:
         """A cell as it stands in a sentence: a country by its name."""
         return country_name(cell) if self.noun == "country" else cell
-
-    def label_axes(self, ax: Any) -> Any:
-        """Name the axes of rates against premiums."""
-        return name_axes(
-            ax,
-            x=f"{self.premium_in_words}{unit_in_heading(self.units[1])}",
-            y=f"{self.outcome_in_words}{unit_in_heading(self.units[0])}",
-        )
 
 
 def estimates_of(result: Any, role: str) -> Estimates:

@@ -25,9 +25,11 @@ import pandas as pd
 from scipy import optimize, stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import new_axes
+from wagegap._display.axes import FAINT, new_axes, put_legend
+from wagegap._display.facts import note_lines_to, note_stroke
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_p
+from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AnyArray, AxesLike, CodeArray, Count, FloatArray, RngLike, Share
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
@@ -120,9 +122,12 @@ class FewCountries(Answer):
         b, every = shown["slope"].to_numpy(dtype=float), self.slope
         names = [f"without {name}" for name in shown["cell"]]
         ax = intervals(ax, names, b, np.minimum(b, every), np.maximum(b, every), sizes="equal")
-        ax.axvline(every, linewidth=1.0, linestyle="--", color="#8A8A8A")
-        ax.set_xlabel(f"slope without one {self.cells.noun} (dashed: all)")
-        return ax
+        line = ax.axvline(every, linewidth=1.0, linestyle="--", color=FAINT)
+        put_legend(ax, [line], [f"with every {self.cells.noun}"])
+        note_stroke(ax, "line", f"with every {self.cells.noun}")
+        note_lines_to(ax, f"the slope with every {self.cells.noun}")
+        title = f"slope without one {self.cells.noun}"
+        return scale_axis(ax, "x", title, slope_scale(self.cells))
 
 
 @public
