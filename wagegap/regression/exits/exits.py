@@ -233,7 +233,7 @@ class Exits(Result):
         >>> data = wg.simulate_panel(countries=2, workers=500, periods=4, rng=1).panel
         >>> found = wg.fit_exits(data, "abroad_next ~ ai", time="year")
         >>> found.plot_incidence().get_ylabel()
-        'cumulative incidence'
+        'cumulative incidence (per cent)'
         """
         from wagegap.regression.exits.figures import draw_incidence
 
