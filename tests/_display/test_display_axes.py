@@ -358,6 +358,9 @@ def test_a_theme_recolours_what_is_drawn_and_moves_nothing(cloud):
     inks = {to_hex(text.get_color()).upper() for text in dark.texts}
     assert inks == {THEMES["dark"][INK], THEMES["dark"][WATCHED]}
     assert {to_hex(label.get_color()).upper() for label in dark.get_xticklabels()} == {THEMES["dark"][INK]}
+    rows = apply_theme(intervals(new_axes(4, 2), ["a", "b"], [1, 2], [0, 1], [2, 3], watch=["b"]), "dark")
+    colors = [to_hex(label.get_color()).upper() for label in rows.get_yticklabels()]
+    assert colors == [THEMES["dark"][INK], THEMES["dark"][WATCHED]]
     assert [text.get_position() for text in light.texts] == [text.get_position() for text in dark.texts]
     assert light.patches[0].get_alpha() == dark.patches[0].get_alpha()
     grey = apply_theme(ellipses(new_axes(5, 4), x, y, cov, ISO3, groups=["a", "b"] * 19), "print")

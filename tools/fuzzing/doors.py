@@ -607,7 +607,7 @@ def figures__plot_transitions(rng: np.random.Generator) -> Call:
     return _public(
         "figures.plot_transitions",
         result("transitions"),
-        **maybe(rng, 0.5, theme="dark", at_most=2, cells={"iso3": "KOR"}),
+        **maybe(rng, 0.5, theme="dark", at_most=2),
     )
 
 
@@ -615,18 +615,14 @@ def figures__plot_transitions(rng: np.random.Generator) -> Call:
 def figures__plot_effects(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public(
-        "figures.plot_effects", result("exits"), **maybe(rng, 0.4, which="elasticities", theme="dark", alpha=0.1)
-    )
+    return _public("figures.plot_effects", result("exits"), **maybe(rng, 0.4, which="elasticities", theme="dark"))
 
 
 @_door
 def figures__plot_incidence(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public(
-        "figures.plot_incidence", result("hazards"), **maybe(rng, 0.4, theme="dark", alpha=0.1, stacked=True)
-    )
+    return _public("figures.plot_incidence", result("hazards"), **maybe(rng, 0.4, theme="dark", stacked=True))
 
 
 # covariance options --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from wagegap._display.axes import Axes, name_axes
 from wagegap._display.facts import Side, facts_of
 from wagegap._display.sentences import Scale
 
-__all__ = ["scale_axis", "within_bounds"]
+__all__ = ["scale_axis", "unit_in_words", "within_bounds"]
 
 
 def scale_axis(ax: Axes, side: Side, title: str, scale: Scale, *, note: str = "") -> Axes:
@@ -45,10 +45,20 @@ def scale_axis(ax: Axes, side: Side, title: str, scale: Scale, *, note: str = ""
 
     facts = facts_of(ax)
     facts.titles[side], facts.scales[side] = title, scale
-    unit = f"{scale.unit} per {scale.step}".strip() if scale.step else scale.unit
+    unit = unit_in_words(scale)
     name_axes(ax, **{side: f"{title} ({unit}){note}" if unit else f"{title}{note}"})
     (ax.xaxis if side == "x" else ax.yaxis).set_major_formatter(ScaledTicks(scale.factor))
     return within_bounds(ax, side)
+
+
+def unit_in_words(scale: Scale) -> str:
+    """Unit of a scale as the name of an axis has it: of a slope with its step.
+
+    >>> unit_in_words(Scale(0.1, "per 10,000", "10 log points")), unit_in_words(Scale(1.0, "", "one unit"))
+    ('per 10,000 per 10 log points', 'per unit')
+    """
+    step = f"per {scale.step.removeprefix('one ')}" if scale.step else ""
+    return f"{scale.unit} {step}".strip()
 
 
 def within_bounds(ax: Axes, side: Side) -> Axes:

@@ -1,9 +1,9 @@
 """Themes: the same figure on a light ground, on a dark one, or in greys for print.
 
 A figure is drawn in the colours of the light theme. A theme is a table from these to its own, applied to what was
-drawn, so that no drawing function knows of it. An SVG holds the table of the dark theme as a style sheet, and so follows
-the page that it stands on; a browser without such pages shows it light. Cells of a matrix keep their colours, as the
-numbers in them were chosen to contrast with these.
+drawn, so that no drawing function knows of it. An SVG holds the table of the dark theme as a style sheet, and so
+follows the page that it stands on. Cells of a matrix keep their colours, as the numbers in them were chosen to contrast
+with these.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ def apply_theme(ax: Any, theme: Theme) -> Any:
     if not table:
         return ax
     for panel in [ax] if hasattr(ax, "figure") else ax.ravel().tolist():
-        panel.tick_params(colors=table[FAINT], labelcolor=table[INK])
+        labels = [(label, label.get_color()) for label in (*panel.get_xticklabels(), *panel.get_yticklabels())]
+        panel.tick_params(colors=table[FAINT], labelcolor=table[INK])  # also of ticks that are still to come
+        for label, color in labels:
+            label.set_color(color)
         for artist in panel.findobj():
             _recolor(artist, table)
         figure = figure_of(panel)

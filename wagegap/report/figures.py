@@ -11,7 +11,7 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.axes import INK, figure_of, literal, new_axes
-from wagegap._display.facts import note_names
+from wagegap._display.facts import note_names, note_words
 from wagegap._display.numbers import spaced
 from wagegap._display.scales import scale_axis
 from wagegap._display.spec import plain
@@ -103,6 +103,7 @@ def plot_forest(
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, kept)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1, watch=lit)
+    note_words(ax, choice.replace("\n", "").removeprefix(", "))
     if frame["of_countries"].all():
         note_names(ax, frame["name"].tolist(), "country", "countries")
     observed = frame["estimate"].to_numpy(dtype=float) if bool(frame["is_level"].all()) else None

@@ -21,6 +21,7 @@ from wagegap._display.axes import (
     new_panels,
     title_panel,
 )
+from wagegap._display.facts import note_stroke
 from wagegap._display.labels import name_ends, write_below
 from wagegap._display.numbers import format_key, spaced
 from wagegap._display.scales import scale_axis
@@ -215,6 +216,8 @@ def _name_ends(ax: Any, names: Iterable[str], ends: FloatArray) -> None:
     """Begin the axis at zero, and write names where lines end, at points of shape (n, 2)."""
     ax.set_ylim(bottom=0.0)
     shown = [spaced(name) for name in names]
+    for name in filter(None, shown):
+        note_stroke(ax, "line", name)
     if any(shown):
         name_ends(ax, shown, ends[:, 0].tolist(), ends[:, 1].tolist(), [color_of(i) for i in range(len(shown))])
 

@@ -138,7 +138,8 @@ def _draw_line(
         slope = scale.slope(part.slope).bare_copy()  # its unit stands on the axis
         step = scale.step.removeprefix("one ")
         name = typographic(say("{name}: {slope} per {step}", name=name, slope=slope, step=step))
-    values = _drawn_between(part, part.line(at)[0])
+    values = part.line(at)[0]
+    values = np.where(_drawn_between(part, values) == values, values, np.nan)  # it ends where there is no such rate
     (line,) = ax.plot(at, values, color=color, linestyle=style, linewidth=1.5, zorder=3)
     note_stroke(ax, "line", name)
     return line, name

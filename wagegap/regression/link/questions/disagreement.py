@@ -196,8 +196,7 @@ class Disagreement(Answer):
         features = (_FREE[_name(fit)] for fit in self.alone)
         frame["model"] = ["likelihood", *features, "all of these", "weighted moments"]
         frame = frame.dropna(subset="estimate")
-        note = f",\n{100 * (1 - self.alpha):g} % intervals"
-        return draw_slopes(frame, "model", ax, height=2.6, cells=self.link.cells, note=note)
+        return draw_slopes(frame, "model", ax, height=2.6, cells=self.link.cells, alpha=self.alpha)
 
 
 _FREE = {"premiums": "spread of premiums free", "rates": "spread of rates free", "tails": "heavy tails"}

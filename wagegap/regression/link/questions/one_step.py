@@ -102,7 +102,7 @@ class OneStep(Answer):
         links = slopes_of({"two steps, naive": self.link.naive(), "two steps": self.link})
         rows = pd.concat([self.tidy().iloc[:1].rename(columns={"step": "name"}), links])
         return draw_slopes(rows, "name", ax, height=0.6 + 0.4 * len(rows), cells=self.link.cells,
-                           note=",\n95 % intervals")  # fmt: skip
+                           alpha=0.05)  # fmt: skip
 
 
 @public

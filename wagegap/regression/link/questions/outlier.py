@@ -28,6 +28,7 @@ import pandas as pd
 
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, WATCHED, new_axes
+from wagegap._display.facts import note_stroke
 from wagegap._display.scatter import ellipses
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, IntArray
@@ -131,6 +132,8 @@ class Outlier(Answer):
             entries += [(interval, f"where the others put {cells.name_of(self.country)}, with {level:g} %")]
         low, high = min([float(y.min()), *ends]), max([float(y.max()), *ends])
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+        for _, name in entries:
+            note_stroke(ax, "line", name)
         write_legend(ax, entries)
         return label_link(ax, self.link, given_controls(self.link))
 

@@ -101,6 +101,8 @@ class Pooled(Answer):
         title = ESTIMATORS[self.link.parts[0].method].title.split(",")[0]
         write_legend(apply_style(ax), [(own, "own figures"), (pooled, "pooled"), (line, title)])
         note_stroke(ax, "line", title)
+        room = 0.1 * float(np.ptp(y))
+        ax.set_ylim(float(y.min()) - room, float(y.max()) + room)
         note_words(ax, f"An arrow leads from the figures of each {cells.noun} to the pooled ones")
         return label_link(ax, self.link, given_controls(self.link))
 

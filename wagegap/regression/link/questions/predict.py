@@ -26,6 +26,7 @@ from scipy import stats
 
 from wagegap._arguments import public
 from wagegap._display.axes import WATCHED, new_axes
+from wagegap._display.facts import note_words
 from wagegap._display.scatter import ellipses
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
@@ -156,6 +157,8 @@ class Prediction(Answer):
             supposed += f", with {100 * (1 - self.alpha):g} % interval"
         (mark,) = ax.plot([end], [self.rate + moved], "s", color=WATCHED, markersize=5)
         write_legend(ax, [*entries, (mark, supposed)])
+        rate = level_of_rates(cells).said(self.rate)
+        note_words(ax, f"the square is {supposed}" + (f": {rate}" if np.isfinite(self.rate) else ""))
         room = 0.5 * float(np.ptp(y))
         ax.set_xlim(float(at[0]), float(at[-1]))
         heights = [*y, *(height + moved for height in (self.rate,) if np.isfinite(height))]

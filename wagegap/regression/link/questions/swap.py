@@ -93,7 +93,7 @@ class Swap(Answer):
         """Draw both slopes with their intervals; of one that is not settled those of both estimators."""
         rows = slopes_of(dict(zip(self.names, (self.first, self.second), strict=True)), self.alpha)
         return draw_slopes(rows, "name", ax, height=0.8 + 0.4 * len(rows), cells=self.first.cells,
-                           note=f",\n{100 * (1 - self.alpha):g} % intervals")  # fmt: skip
+                           alpha=self.alpha)  # fmt: skip
 
 
 @public
