@@ -14,10 +14,10 @@ from wagegap.errors import CountryError, StudyError, WagegapError
 from wagegap.panel.countries import country_name
 from wagegap.panel.simulate import simulate_panel
 from wagegap.report import study as study_module
-from wagegap.report import study_file
 from wagegap.report.findings import Part, Section
 from wagegap.report.sections.names import file_name, placed
 from wagegap.report.study import study
+from wagegap.report.study_file import read as study_file
 from wagegap.report.study_file import read_study
 
 PUBLISHED = {"shipped": "published_premiums"}

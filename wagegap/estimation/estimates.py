@@ -45,6 +45,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.column_types import as_numbers, refuse_sizes
+from wagegap.estimation.countries.columns import country_code, hold_countries, levels_meant, near_country, to_read
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.design import check_keys
@@ -314,12 +315,24 @@ class Estimates:
     # new objects -----------------------------------------------------------------------------------------------
 
     def select(self, rows: AnyArray | Sequence[int] | slice | int | None = None, /, **keys: Any) -> Estimates:
-        """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`)."""
+        """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`).
+
+        Countries are taken by their names or codes, whatever the key that holds them is called.
+
+        Raises
+        ------
+        ColumnError
+            For a name that is no label.
+        OptionError
+            For levels that no label can have, and for names that are neither a level nor a country.
+        EmptyDataError
+            Where no parameter is left.
+        """
         mask = np.ones(len(self.values), dtype=bool)
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = _levels_wanted(name, wanted)
+            values = self._countries_meant(name, _levels_wanted(name, wanted))
             wanted_rows = _holds_one_of(self.labels[name], values)
             if not wanted_rows.all():
                 known = self.labels[name].dropna().unique().tolist()
@@ -327,13 +340,26 @@ class Estimates:
             mask &= wanted_rows
         chosen = self._chosen(rows, mask)
         if chosen.size == 0:
-            raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
+            hints = [near_country(wanted, self.labels[name].unique()) for name, wanted in keys.items()]
+            hint = next(filter(None, hints), "")
+            raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.{hint}")
         return replace(
             self,
             labels=self.labels.iloc[chosen].reset_index(drop=True),
             values=self.values[chosen],
             maps=tuple(matrix[chosen] for matrix in self.maps),
         )
+
+    def _countries_meant(self, name: str, wanted: list[Any]) -> list[Any]:
+        """Levels of a label that are wanted, of countries those that their names or codes mean."""
+        levels = self.labels[name].dropna().unique().tolist()
+        if name not in self.by or all(one in levels for one in wanted) or not hold_countries(self.labels[[name]]):
+            return wanted
+        check_keys_meet(wanted, levels, f"select({name}=...)", ("those wanted", "the labels"))
+        for one in wanted if len(wanted) > 1 else ():
+            if isinstance(one, str) and one not in levels and country_code(one) is None:
+                raise OptionError(f"select({name}=...): {one!r} is no country.{near_country(one, levels)}")
+        return levels_meant(name, wanted, levels)
 
     def _chosen(self, rows: Any, mask: BoolArray) -> IntArray:
         """Positions of rows that are given as positions, a slice or a mask."""
@@ -533,7 +559,9 @@ class Estimates:
         lines = [f"Covariance: {self.describe()}."]
         if self.ledger is not None:
             lines.append(f"Sample: {self.ledger.line()}.")
-        return tabulate_frame(frame[[*keys, *_SHOWN]], title=self.heading, notes=(*lines, *self.notes))
+        return tabulate_frame(
+            frame[[*keys, *_SHOWN]], title=self.heading, notes=(*lines, *self.notes), written=to_read(frame[self.by])
+        )
 
     @property
     def unit(self) -> str:

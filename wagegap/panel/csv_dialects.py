@@ -1,8 +1,9 @@
 """Text files of rows in the dialects of many countries: encodings, separators, decimal commas, marks of thousands.
 
-What a file is written in is not guessed. Only what says so itself is obeyed, a byte order mark and a first line such as
-`sep=;`. Everything else is comma-separated UTF-8 with decimal points until told otherwise; where the file shows that it
-is not, the error says what was seen and which option reads it.
+What a file is written in is not guessed when it is read. Only what says so itself is obeyed, a byte order mark and a
+first line such as `sep=;`. Everything else is comma-separated UTF-8 with decimal points until told otherwise; where the
+file shows that it is not, the error says what was seen and which option reads it. `seen_dialect` gives what a file
+shows, for whoever writes it down before the file is read.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import pandas as pd
 from wagegap.errors import ColumnError, DataError, DataWarning, EmptyDataError, OptionError, listing, warn
 from wagegap.panel.file_contents import open_text
 
-__all__ = ["CsvDialect", "check_dialect", "check_names", "number_advice", "read_csv"]
+__all__ = ["CsvDialect", "check_dialect", "check_names", "number_advice", "read_csv", "seen_dialect"]
 
 _SEPARATORS = {",": "','", ";": "';'", "\t": r"'\t' (a tab)", "|": "'|'"}
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+_SAID = re.compile(r"\ufeff?\"?sep=(.)\"?[\r\n]+")
+"""A line that Excel obeys."""
 _SEEN = 64_000
 """So many bytes from the beginning are looked at."""
 _SHOWN = 30
@@ -110,7 +113,7 @@ def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDiale
 def _separator(path: str, encoding: str, usecols: Callable[[str], bool] | None, dialect: CsvDialect) -> tuple[str, int]:
     """Separator, and how many lines stand above the names; the beginning is held against both."""
     text = _beginning(path, encoding)
-    named = re.match(r"\ufeff?\"?sep=(.)\"?[\r\n]+", text)  # a line that Excel obeys
+    named = _SAID.match(text)
     sep = dialect.sep or ("\t" if path.lower().endswith(".tsv") else ",")
     if named is not None:
         text, sep = text[named.end() :], dialect.sep or named[1]
@@ -122,6 +125,65 @@ def _separator(path: str, encoding: str, usecols: Callable[[str], bool] | None, 
     if sep != "," and dialect.decimal is None and dialect.thousands is None:
         _warn_of_points(path, header, rows)
     return sep, 0 if named is None else 1
+
+
+def seen_dialect(path: str) -> CsvDialect:
+    """Return the options that read a text file, as far as it shows them; what needs none stays None.
+
+    Raises
+    ------
+    EmptyDataError, DataError
+    """
+    marked = _mark(path)
+    encoding = marked or _seen_encoding(path)
+    text = _beginning(path, encoding)
+    named = _SAID.match(text)
+    usual = named[1] if named else "\t" if path.lower().endswith(".tsv") else ","
+    text = text[named.end() :] if named else text
+    split = {mark: _split(text, mark) for mark in ([usual] if named else dict.fromkeys((usual, *_SEPARATORS)))}
+    sep = max(split, key=lambda mark: len(split[mark][0]) if split[mark] else 0)
+    header, *rows = split[sep] or [[]]
+    decimal, thousands = _seen_marks(list(_columns(rows, len(header))), sep)
+    return CsvDialect(
+        None if marked or encoding == "utf-8" else encoding, None if sep == usual else sep, decimal, thousands
+    )
+
+
+def _seen_encoding(path: str) -> str:
+    """UTF-8 where it can be; else Korean where letters come in pairs of high bytes only, else Western European."""
+    with open_text(path) as file:
+        content = file.read()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        high = sum(byte > 0x7F for byte in content)
+        paired = sum(map(len, re.findall(rb"(?:[\xa1-\xfe]{2})+", content)))
+        return "cp949" if paired == high else "cp1252"
+    return "utf-8"
+
+
+def _seen_marks(columns: Sequence[Sequence[str]], sep: str) -> tuple[str | None, str | None]:
+    """Decimal mark and mark of thousands that read every column of numbers; None where points are all there is."""
+    fitting: list[tuple[str, str | None]] = list(_READINGS)
+    for values in columns:
+        words = pd.Series(values, dtype=object).str.strip()
+        numbers = words[words.str.fullmatch(rf"[-+]?\d[\d{''.join(_GROUPS)}]*")]
+        marked = numbers[~numbers.str.fullmatch(r"[-+]?\d+")]
+        if 2 * len(numbers) > (words != "").sum():
+            fitting = [pair for pair in fitting if not len(marked) or _fits_some(marked, *pair)] or fitting
+    decimal, thousands = fitting[0]
+    if (".", None) in fitting:
+        return None, None
+    if sep == "," and (".", ",") in fitting:
+        decimal, thousands = ".", ","
+    elif (",", None) in fitting:
+        decimal, thousands = ",", None
+    return decimal if decimal == "," else None, thousands
+
+
+def _fits_some(marked: pd.Series[str], decimal: str, thousands: str | None) -> bool:
+    """Whether all numbers of a column can be so, whether or not it has a mark of thousands."""
+    return bool(marked.str.fullmatch(_pattern(decimal, thousands)).all())
 
 
 def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:

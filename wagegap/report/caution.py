@@ -8,7 +8,7 @@ off these numbers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, DuplicateKeyError, listing
+from wagegap.estimation.countries.columns import meet_countries
 from wagegap.estimation.estimates import Estimates
 from wagegap.regression.link.permutation import correlation, permute
 
@@ -100,6 +101,7 @@ def examine(
     >>> caution.table.query("year == '2019'")[["r", "p_value", "r_without"]].round(2).values.tolist()
     [[0.43, 0.4, -0.11]]
     """
+    premiums = replace(premiums, labels=meet_countries(flows[["iso3"]], premiums.labels)[1])
     _check_keys(premiums, flows)
     every = flows.set_index(["iso3", "year"])["net"].unstack("year")  # noqa: PD010
     wide = every.dropna()

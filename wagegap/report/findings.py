@@ -88,6 +88,8 @@ class Part:
         By name.
     figures : mapping of str to (Figure, str)
         Figure and what it shows, by name.
+    captions : mapping of str to str
+        How to read each figure, by its name.
     links : mapping of str to Link
         Fitted links by name.
     result : object
@@ -97,8 +99,16 @@ class Part:
     section: Section
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
     result: Any = None
+
+    @classmethod
+    def drawn(cls, section: Section, pictures: Mapping[str, Any], **more: Any) -> Part:
+        """Return a part whose figures and captions are those of pictures by name."""
+        figures = {name: (one.figure, one.alt) for name, one in pictures.items()}
+        captions = {name: one.caption for name, one in pictures.items()}
+        return cls(section, figures=figures, captions=captions, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,8 @@ class Report:
         The first screen of the report; None where nothing answers the question.
     about : mapping of str to str
         Author, date and notes, from its file.
+    captions : mapping of str to str
+        How to read each figure, by its name.
     """
 
     title: str
@@ -191,6 +203,7 @@ class Report:
     sections: tuple[Section, ...] = ()
     headline: Headline | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the findings as text."""

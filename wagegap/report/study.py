@@ -81,6 +81,7 @@ def study(
         findings=tuple(finding for part in parts for finding in part.section.findings),
         tables={name: item for part in parts for name, item in part.tables.items()},
         figures={name: item for part in parts for name, item in part.figures.items()},
+        captions={name: text for part in parts for name, text in part.captions.items()},
         links={name: item for part in parts for name, item in part.links.items()},
         seed=read.seed,
         hashes=hashes,

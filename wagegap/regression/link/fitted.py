@@ -22,6 +22,7 @@ from wagegap._display.sentences import Scale
 from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
+from wagegap.estimation.countries.columns import level_meant, near_country
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.units import level_of, scale_of, step_of
 from wagegap.regression.link.cells import LinkCells
@@ -419,16 +420,21 @@ class FittedLink(SettlingResult):
             )
 
     def cell_at(self, country: str) -> int:
-        """Position of a cell by its name, or by the one key that says it."""
-        names = list(self.cells.names)
-        if country in names:
-            return names.index(country)
-        rows = [i for i, row in enumerate(self.cells.keys.astype(str).to_numpy()) if country in row]
+        """Position of a cell by its name, or by the one key that says it; a country by its name or code."""
+        names, to_read = list(self.cells.names), list(self.cells.names_to_read)
+        for spelt in (names, to_read):
+            if country in spelt:
+                return spelt.index(country)
+        keys = self.cells.keys.astype(str)
+        levels = {str(level) for _, column in keys.items() for level in column}
+        wanted = level_meant(country, sorted(levels))
+        rows = [i for i, row in enumerate(keys.to_numpy()) if wanted in row]
         if len(rows) == 1:
             return rows[0]
         if rows:
             raise DataError(f"{country!r} has {len(rows)} cells ({listing(names[i] for i in rows)}): name one of them.")
-        raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
+        near = did_you_mean(country, names) or near_country(country, levels)
+        raise DataError(f"no cell {country!r} in the link.{near} Cells: {listing(names, 12)}.")
 
 
 @public_methods

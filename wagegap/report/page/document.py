@@ -195,7 +195,7 @@ def _figure(report: Report, name: str, picture: Picture, caption: str = "", sour
     figure, alt = report.figures[name]
     sides = {side: base64.b64encode(data).decode("ascii") for side, data in _sides(picture).items()}
     title = written(figure.get_suptitle())
-    said = [*([f"{title}."] if title else []), *([caption] if caption else [])]
+    said = [*([f"{title}."] if title else []), *(text for text in (report.captions.get(name), caption) if text)]
     said += [f"Source: {source.rstrip('.')}."] if source else []
     return "\n".join([
         "<figure><picture>",

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wagegap._display.axes import figure_of
 from wagegap._display.numbers import spaced
 from wagegap._display.spec import plain
 from wagegap.errors import ReliabilityError
 from wagegap.regression.link.fitted import Answer
-from wagegap.report.figures import add_title
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
 from wagegap.report.sections.context import Context, call
 from wagegap.report.sections.names import file_name
+from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import without
 from wagegap.report.table import table
 
@@ -69,14 +68,11 @@ def _arguments(entries: Mapping[str, Any], context: Context, where: str) -> dict
 
 def _answered(key: str, title: str, answer: Any, ask: str) -> Part:
     said = answer.in_words() if isinstance(answer, Answer) else str(answer)
-    figures = {}
-    if isinstance(answer, Answer):
-        ax = answer.plot()
-        figures[key] = (figure_of(add_title(ax, title)), f"{title}. {said}")
+    pictures = {key: picture_of(answer.plot(), title)} if isinstance(answer, Answer) else {}
     frame = answer.tidy() if hasattr(answer, "tidy") else None
     tables = {key: table(frame, title=title, layout="long")} if frame is not None and "estimate" in frame else {}
     section = Section(
-        key, "questions", title, lead=said, findings=(Finding(title, said),), figures=tuple(figures),
+        key, "questions", title, lead=said, findings=(Finding(title, said),), figures=tuple(pictures),
         tables=tuple(tables), frame=frame, methods=(ask,),
     )  # fmt: skip
-    return Part(section, tables, figures, result=answer)
+    return Part.drawn(section, pictures, tables=tables, result=answer)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from wagegap._display.axes import figure_of
 from wagegap._display.spec import plain
 from wagegap.errors import StudyError, check_known
-from wagegap.report.figures import add_title
 from wagegap.report.findings import Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
 from wagegap.report.sections.context import Context, call
+from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import without
 from wagegap.report.table import table
 
@@ -38,10 +35,9 @@ def figure_part(entries: Mapping[str, Any], context: Context) -> Part:
     named = _named(entries, context, where)
     given = next(iter(named.values())) if len(named) == 1 else named
     drawn = call(where, draw, given, **options)
-    ax = drawn if not isinstance(drawn, np.ndarray) else drawn.ravel()[0]
     key = f"figure_{name}"
     section = Section(key, "figures", title, figures=(key,), source=entries.get("source", ""))
-    return Part(section, {}, {key: (figure_of(add_title(ax, title)), f"{title}: {', '.join(named)}.")})
+    return Part.drawn(section, {key: picture_of(drawn, title)})
 
 
 def _named(entries: Mapping[str, Any], context: Context, where: str) -> dict[str, Any]:

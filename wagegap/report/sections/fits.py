@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import figure_of
 from wagegap._display.numbers import spaced
 from wagegap._display.sentences import Quantity, Scale, say
 from wagegap.errors import ReliabilityError
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change
 from wagegap.regression.link.questions.curve import SpecificationCurve
-from wagegap.report.figures import add_title
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
-from wagegap.report.sections.context import Context, call, label_of, title_of
+from wagegap.report.sections.context import Context, call, label_of, source_in, title_of
 from wagegap.report.sections.frames import frame_of, notes_of
+from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import without
 from wagegap.report.table import table
 
@@ -41,14 +40,14 @@ def fit_part(kind: str, name: str, entries: Mapping[str, Any], context: Context)
         finding = Finding(title, f"No estimate is given: {error.finding}", "refused")
         return Part(Section(key, kind, title, lead=finding.text, findings=(finding,), methods=(estimator.__name__,)))
     lead = lead_of(result, label_of(entries, name))
-    figures = _figures(key, title, result, lead)
+    pictures = {key: picture_of(result.plot(), title)} if callable(getattr(result, "plot", None)) else {}
     tables = {key: table(result, title=title)} if isinstance(result, Result) else {}
     section = Section(
-        key, kind, title, lead=lead, findings=(Finding(title, lead),), figures=tuple(figures), tables=tuple(tables),
+        key, kind, title, lead=lead, findings=(Finding(title, lead),), figures=tuple(pictures), tables=tuple(tables),
         frame=frame_of(result) if isinstance(result, Result) else result.tidy(), notes=notes_of(result),
-        source=entries.get("source", ""), methods=(estimator.__name__,),
+        source=source_in(entries), methods=(estimator.__name__,),
     )  # fmt: skip
-    return Part(section, tables, figures, result=result)
+    return Part.drawn(section, pictures, tables=tables, result=result)
 
 
 def _given(kind: str, entries: Mapping[str, Any], context: Context, where: str) -> list[Any]:
@@ -71,15 +70,6 @@ def _arguments(kind: str, entries: Mapping[str, Any], context: Context, where: s
         names = [entries["premiums"]] if isinstance(entries["premiums"], str) else entries["premiums"]
         options["premiums"] = {spaced(name): context.result("premiums", name, where) for name in names}
     return options
-
-
-def _figures(key: str, title: str, result: Any, lead: str) -> dict[str, tuple[Any, str]]:
-    """The figure of a result that has one."""
-    if not callable(getattr(result, "plot", None)):
-        return {}
-    drawn = result.plot()
-    ax = drawn if not isinstance(drawn, np.ndarray) else drawn.ravel()[0]
-    return {key: (figure_of(add_title(ax, title)), f"{title}. {lead}")}
 
 
 # in words ------------------------------------------------------------------------------------------------------------

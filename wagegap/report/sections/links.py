@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from wagegap._display.axes import figure_of
 from wagegap._display.numbers import spaced
 from wagegap._display.spec import plain
 from wagegap.errors import ReliabilityError, StudyError, listing
@@ -21,12 +20,12 @@ from wagegap.panel.countries import country_name
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.link.questions.sensitivity import Sensitivity, sensitivity
 from wagegap.regression.link.result import Link
-from wagegap.report.figures import add_title, plot_link
+from wagegap.report.figures import plot_link
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON
 from wagegap.report.sections.context import Context, call, estimates_in
 from wagegap.report.sections.frames import country_key, frame_of
-from wagegap.report.sections.stages import counted
+from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import LINK_TAKES, countries, without
 from wagegap.report.table import table
 
@@ -45,7 +44,8 @@ def link_parts(entries: Mapping[str, Any], context: Context) -> Iterable[Part]:
     rates, premiums = (estimates_in(context.result(kind, entries[kind], where)) for kind in ("rates", "premiums"))
     if "max_std_error" in entries:
         premiums = premiums.select(~(premiums.bse.to_numpy() >= float(entries["max_std_error"])))
-    fit = functools.partial(_link_part, formula=entries["formula"], rates=rates, options=_options(entries, context))
+    fit = functools.partial(_link_part, formula=entries["formula"], rates=rates, options=_options(entries, context),
+                            watch=context.watch)  # fmt: skip
     part = fit(name, heading, premiums=premiums)
     yield part
     if entries.get("sensitivity"):
@@ -101,8 +101,9 @@ def _without_countries(
 
 
 def _link_part(
-    name: str, label: str, *, formula: str, rates: Estimates, premiums: Estimates, options: Mapping[str, Any]
-) -> Part:
+    name: str, label: str, *, formula: str, rates: Estimates, premiums: Estimates, options: Mapping[str, Any],
+    watch: Sequence[str],
+) -> Part:  # fmt: skip
     where, title = f"[[links]] {name!r}", label
     try:
         link: Link = call(where, fit_link, formula, rates, premiums, **options)
@@ -116,16 +117,13 @@ def _link_part(
         finding = Finding(label, lead, "refused")
         shown, title = {link.method: link}, f"{label}: naive fit, correction refused"
     columns = {_COLUMNS.get(name, name): one for name, one in shown.items()}
-    known = link.cells.premiums_known and link.cells.known(0)
-    cells = counted(link.cells.n, list(link.cells.keys.columns))
-    alt = f"{title}: rates against premiums{' with 95 % error ellipses' if known else ''}, line and band; {cells}."
     key = f"link_{name}"
     section = Section(
         key, "links", label, lead=lead, findings=(finding,), figures=(key,), tables=(key,), frame=_frame(columns),
         notes=tuple(link.notes), methods=tuple(dict.fromkeys(shown)),
     )  # fmt: skip
-    figures = {key: (figure_of(add_title(plot_link(link), title)), alt)}
-    return Part(section, {key: table(columns, title=title)}, figures, {name: link})
+    pictures = {key: picture_of(plot_link(link, watch=watch), title)}
+    return Part.drawn(section, pictures, tables={key: table(columns, title=title)}, links={name: link})
 
 
 def _frame(columns: Mapping[str, Link]) -> Any:
@@ -136,10 +134,9 @@ def _frame(columns: Mapping[str, Link]) -> Any:
 def _sensitivity_part(name: str, label: str, link: Link) -> Part:
     """What errors that are assumed would make of a link's slope."""
     answer: Sensitivity = call(f"[[links]] {name!r}: sensitivity", sensitivity, link)
-    alt = f"{label}: slope and interval against the assumed standard error of a premium, with bounds."
     key, said = f"link_{name}_sensitivity", answer.in_words()
     section = Section(
         key, "links", label, lead=said, findings=(Finding(label, said),), figures=(key,), frame=answer.tidy(),
         methods=("sensitivity",),
     )  # fmt: skip
-    return Part(section, {}, {key: (figure_of(add_title(answer.plot(), label)), alt)})
+    return Part.drawn(section, {key: picture_of(answer.plot(), label)})

@@ -40,7 +40,8 @@ def _renamed(part: Part, taken: dict[str, set[str]]) -> Part:
     )
     tables = {names["tables"][name]: item for name, item in part.tables.items()}
     figures = {names["figures"][name]: item for name, item in part.figures.items()}
-    return replace(part, section=section, tables=tables, figures=figures)
+    captions = {names["figures"][name]: text for name, text in part.captions.items()}
+    return replace(part, section=section, tables=tables, figures=figures, captions=captions)
 
 
 def _free(names: Iterable[str], taken: set[str]) -> dict[str, str]:

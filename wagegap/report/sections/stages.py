@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import figure_of
 from wagegap._display.numbers import spaced
 from wagegap._display.sentences import Quantity, Scale, say
 from wagegap.errors import StudyError, listing
@@ -20,12 +19,13 @@ from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
-from wagegap.report.figures import add_title, plot_forest
+from wagegap.report.figures import plot_forest
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
-from wagegap.report.sections.context import Context, call, estimates_in, label_of, title_of
+from wagegap.report.sections.context import Context, call, estimates_in, label_of, source_in, title_of
 from wagegap.report.sections.frames import country_key, frame_of, notes_of
 from wagegap.report.sections.names import file_name
+from wagegap.report.sections.pictures import picture_of
 from wagegap.report.shipped import load_shipped
 from wagegap.report.study_file import without
 from wagegap.report.table import Table, table
@@ -89,16 +89,16 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
     parts = _by_term(estimates, label)
     findings = [Finding(about, in_words(part, watch)) for about, part in parts]
     findings += [Finding(label, said, "absent") for said in _absences(result, watch)]
-    figures, key = {}, f"{kind}_{name}"
+    pictures, key = {}, f"{kind}_{name}"
     for about, part in parts:
         of_term = key if len(parts) == 1 else f"{key}_{file_name(part.labels['term'].iloc[0])}"
-        figures[of_term] = _forest(about, part, watch)
+        pictures[of_term] = picture_of(plot_forest(part, keep=watch, watch=watch), about)
     section = Section(
         key, kind, title_of(entries, name), lead=_LEADS[kind](parts[0][1], watch), findings=tuple(findings),
-        figures=tuple(figures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
-        source=entries.get("source", ""), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
+        figures=tuple(pictures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
+        source=source_in(entries), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
     )  # fmt: skip
-    return Part(section, {key: _table(result, label)}, figures, result=result)
+    return Part.drawn(section, pictures, tables={key: _table(result, label)}, result=result)
 
 
 def _table(result: Any, label: str) -> Table:
@@ -115,14 +115,6 @@ def _table(result: Any, label: str) -> Table:
 def _fitted(entries: Mapping[str, Any]) -> bool:
     """Whether a section is estimated here, not taken as it is."""
     return "panel" in entries or "premium" in entries
-
-
-def _forest(title: str, estimates: Estimates, watch: list[str]) -> tuple[Any, str]:
-    """A figure of estimates by cell, and what it shows."""
-    figure = figure_of(add_title(plot_forest(estimates, keep=watch), title))
-    errors = "without intervals, as errors are unknown" if estimates.bse.isna().all() else "with 95 % intervals"
-    by = listing("country" if key == "iso3" else spaced(key) for key in estimates.by) or "estimate"
-    return figure, f"{title}: estimates by {by} {errors}, largest first."
 
 
 def _by_term(estimates: Estimates, label: str) -> list[tuple[str, Estimates]]:

@@ -27,6 +27,7 @@ from wagegap._arguments import public
 from wagegap._display.sentences import say
 from wagegap._typing import AxesLike, CodeArray, Count, FloatArray, RngLike
 from wagegap.errors import DataError, check_column
+from wagegap.estimation.countries.columns import country_key
 from wagegap.estimation.design import free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
@@ -148,7 +149,8 @@ def one_step(
     """
     link.check_premium("one_step", single=True)
     panel, cells = as_panel(workers), link.cells
-    keys = list(cells.keys.columns)
+    own = {country_key(cells.keys): panel.roles.country}
+    keys = [key if key in panel.frame else own.get(key) or key for key in cells.keys.columns]
     for name in (event, skill, *keys):
         check_column(name, panel.frame.columns, "in workers")
     at = positions(panel.frame[keys], cells.keys)

@@ -22,9 +22,9 @@ import pandas as pd
 
 from wagegap._arguments import flaw_of
 from wagegap.errors import CountryError, StudyError, WagegapError, check_known, did_you_mean, listing
+from wagegap.estimation.countries.spellings import near_name
 from wagegap.estimation.formula import split_formula
 from wagegap.panel.countries import country_code, normalise_countries
-from wagegap.panel.country_spellings import near_name
 from wagegap.panel.files import SUFFIXES
 from wagegap.panel.load import read_panel
 from wagegap.regression.link.fit import fit_link

@@ -1,0 +1,120 @@
+"""Tables of published figures: a country, an estimate, perhaps its standard error, and no workers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wagegap.report.begin.guesses import Decision, Guess
+from wagegap.report.begin.names import plain_name, rank
+from wagegap.report.begin.plan import Plan, quoted_name
+from wagegap.report.begin.roles import RoleGuesses, find_roles
+from wagegap.report.begin.seen import Column, Table
+from wagegap.report.begin.toml_text import Entry, Section
+
+__all__ = ["is_published", "plan_published"]
+
+_MOST = 2_000
+_RATES = ("net_migration", "migration", "emigration", "switching", "leaving", "outside", "abroad", "rate", "share")
+
+
+def is_published(table: Table) -> bool:
+    """Return whether a table holds published figures: countries, each once (and a year), with an estimate."""
+    country, estimates = _country(table), _estimates(table)
+    if country is None or not estimates or table.n > _MOST:
+        return False
+    return not table.frame.duplicated(_keys(table, country)).any()
+
+
+def _country(table: Table) -> str | None:
+    found = find_roles(table, {}).column("country")
+    return found
+
+
+def _estimates(table: Table) -> list[str]:
+    """Columns called like an estimate or a rate, that hold numbers."""
+    named = [
+        (0 if rank("estimate", name) is not None else 1, i, name) for i, (name, column) in
+        enumerate(table.columns.items()) if column.holds == "numbers" and column.n_levels > 1
+        and rank("std_error", name) is None
+        and (rank("estimate", name) is not None or rank("rate", name) is not None)
+    ]  # fmt: skip
+    return [name for *_, name in sorted(named)]
+
+
+def _keys(table: Table, country: str) -> list[str]:
+    """Columns that tell rows apart: the country, and a period or a name of what is estimated where there is one."""
+    roles: RoleGuesses = find_roles(table, {})
+    keys = [country]
+    for name in [roles.column("period"), *(name for name, column in table.columns.items() if column.holds == "words")]:
+        if name is not None and name not in keys and table.frame.duplicated(keys).any():
+            keys.append(name)
+    return keys
+
+
+def plan_published(table: Table, path: str) -> Plan:
+    """Plan a study of published figures only."""
+    country = _country(table) or ""
+    keys, estimates = _keys(table, country), _estimates(table)
+    chosen, errors = estimates[0], _errors(table)
+    column = table.columns[chosen]
+    rate = any(word in plain_name(chosen) for word in _RATES) and "premium" not in plain_name(chosen)
+    kind, name = ("rates", quoted_name(chosen)) if rate else ("premiums", "published")
+    unit, why = _unit(column, rate=rate)
+    entries = [
+        Entry("path", path, f"{table.n:,} rows"), Entry("label", f"{chosen}, {table.path.stem}"), Entry("by", keys, "each row once"),
+        Entry("estimate", chosen, f"by its name; or {', '.join(estimates[1:])}" if estimates[1:] else "by its name"),
+    ]  # fmt: skip
+    if errors is not None:
+        entries.append(Entry("std_error", errors, "by its name"))
+    entries += [Entry("term", name if rate else "premium"), Entry("unit", unit, why)]
+    guesses = [Guess("country", country, "its values are countries"), Guess("estimate", chosen, "by its name"),
+               Guess("unit", unit, why)]  # fmt: skip
+    notes = [] if errors else ["no column is called like a standard error: errors are taken as unknown"]
+    decisions = _unreadable(table)
+    section = Section(f"[{kind}.{name}]", tuple(entries), "Published figures.", waits=bool(decisions))
+    return Plan(f"{chosen} ({table.path.name})", "What do published figures say?", (section, *_further(kind, name)),
+                tuple(guesses), tuple(decisions), (*table.notes, *notes))  # fmt: skip
+
+
+def _errors(table: Table) -> str | None:
+    named = [
+        name for name, column in table.columns.items() if rank("std_error", name) == 0 and column.holds == "numbers"
+    ]
+    return named[0] if named else None
+
+
+def _unit(column: Column, *, rate: bool) -> tuple[str, str]:
+    """Unit of figures, by their name and size."""
+    known, plain = column.numbers[np.isfinite(column.numbers)], plain_name(column.name)
+    if any(word in plain for word in ("pct", "percent", "per_cent")):
+        return "per cent", "by its name"
+    small = bool((np.abs(known) <= 1).all())
+    if rate:
+        return ("share", "all between -1 and 1") if small else ("per cent", "some are above 1: correct it if not")
+    if small:
+        return "log", "all between -1 and 1: differences of logs; write 'share' for plain ratios"
+    return "per cent", "some are above 1: per cent, or 'log points' where they are a hundred times logs"
+
+
+def _further(kind: str, name: str) -> list[Section]:
+    """What published figures can be held against: shipped rates or premiums, once somebody wants it."""
+    if kind == "rates":
+        return []
+    return [
+        Section("[rates.ai_migration]", (
+            Entry("label", "Net migration of members with AI skills, per 10,000, mean 2015-19"),
+            Entry("shipped", "talent_migration:ai"),
+        ), "Shipped rates that premiums of AI skills can be linked to: take the marks away where yours are.", waits=True),
+        Section("[[links]]", (
+            Entry("name", "published"), Entry("rates", "ai_migration"), Entry("premiums", name),
+            Entry("formula", "net_migration ~ premium"),
+        ), waits=True),
+    ]  # fmt: skip
+
+
+def _unreadable(table: Table) -> list[Decision]:
+    """What a section with `path` cannot say: how the text of its file is written."""
+    if not table.options:
+        return []
+    said = ", ".join(f"{name}={value!r}" for name, value in table.options.items())
+    return [Decision("data", f"the file needs {said}: save it as comma-separated UTF-8 with decimal points.")]

@@ -1,0 +1,1 @@
+"""The commands: run, init, check, datasets, schema, completion."""
