@@ -112,6 +112,11 @@ class Decomposition(Result):
     def detail(self, component: str) -> Detail:
         """Return one component by regressor.
 
+        Parameters
+        ----------
+        component : str
+            Component that has detail, such as "explained".
+
         Raises
         ------
         OptionError

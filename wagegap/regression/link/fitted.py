@@ -373,6 +373,13 @@ class FittedLink(SettlingResult):
 
         Where the slope is not settled there is no line (NaN), and the band is that of both estimators. A line in log
         odds, or in logs, is brought back to rates.
+
+        Parameters
+        ----------
+        at : array of shape (k,)
+            Premiums, in the unit of the link.
+        alpha : float
+            One minus the coverage of the band.
         """
         if not self.settled:
             lines = [part.line(at, alpha) for part in self.parts]
@@ -401,7 +408,15 @@ class FittedLink(SettlingResult):
     # what questions ask ----------------------------------------------------------------------------------------
 
     def check_premium(self, question: str, *, single: bool = False, linear: bool = False) -> None:
-        """Raise unless the link has a premium, only one where asked, and is linear in it where asked."""
+        """Raise unless the link has a premium, only one where asked, and is linear in it where asked.
+
+        Parameters
+        ----------
+        question : str
+            What was asked, for the message.
+        single, linear : bool
+            Whether there must be one premium, and a slope.
+        """
         refused = {
             f"{question} is about the slope on a premium, and the link has none.": not self.cells.premiums,
             f"{question} takes a link with one premium.": single and len(self.cells.premiums) > 1,
@@ -414,7 +429,13 @@ class FittedLink(SettlingResult):
                 raise OptionError(message)
 
     def check_deviations(self, question: str) -> None:
-        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by."""
+        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by.
+
+        Parameters
+        ----------
+        question : str
+            What was asked, for the message.
+        """
         if lies_on_line(self.setup.problem.y, self.setup.problem.x):
             raise DataError(
                 f"{question} weighs the cells' deviations from the line, and there are none: all {self.cells.n} lie on "
@@ -422,7 +443,13 @@ class FittedLink(SettlingResult):
             )
 
     def cell_at(self, country: str) -> int:
-        """Position of a cell by its name, or by the one key that says it; a country by its name or code."""
+        """Position of a cell by its name, or by the one key that says it; a country by its name or code.
+
+        Parameters
+        ----------
+        country : str
+            Name of a cell; of a country its name or code.
+        """
         names, to_read = list(self.cells.names), list(self.cells.names_to_read)
         for spelt in (names, to_read):
             if country in spelt:
