@@ -106,8 +106,9 @@ _MARKED: Mapping[str, Any] = MappingProxyType({"formula": Formula, "condition": 
 _OF_DATA = ("premiums", "rates", "gaps", "exits", "flows", "models", "systems")
 """Kinds of sections whose estimators look at rows, or at several formulas."""
 _READ_AS: Mapping[str, str] = MappingProxyType({
-    "selection": "selection", "instruments": "formula", "formulas": "formula", "costs": "terms", "distance": "terms", "propensity": "terms",
-    "premium": "column", "outcome": "column", "leave": "column", "exit": "column", "events": "column",
+    "selection": "selection", "instruments": "formula", "formulas": "formula", "costs": "terms", "distance": "terms",
+    "propensity": "terms", "premium": "column", "outcome": "column", "leave": "column", "exit": "column",
+    "events": "column",
 })  # fmt: skip
 """Arguments whose annotations say no more than that they are texts."""
 _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({"cluster": ("worker", "row")})
