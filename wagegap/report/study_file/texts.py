@@ -120,7 +120,7 @@ _MAY_BE_BARE = (fit_choice, fit_exits, fit_roy)
 def _of_formula(text: str, arguments: Arguments) -> list[str]:
     bare = arguments.estimator in _MAY_BE_BARE and (text.lstrip().startswith("~") or len(split_at(text, "~")) == 1)
     parts = split_formula(f"_ ~ {text.strip().removeprefix('~')}" if bare else text)
-    regressors, fixed = parts.regressors, ()
+    regressors, fixed = parts.regressors, tuple[str, ...]()
     if arguments.estimator is fit_flows:
         regressors, fixed = split_offset(parts.regressors)
     named = [name for side in (*([] if bare else [parts.outcome]), regressors, *fixed) for name in _of_side(side)]
