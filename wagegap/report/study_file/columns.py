@@ -124,10 +124,7 @@ def _named(arguments: Arguments, entry: str, value: Any, there: _Columns) -> lis
         return [value]
     if entry in ("term", "unit", "comparison"):
         return []
-    try:
-        return columns_of_texts(arguments, entry, value)
-    except WagegapError:
-        return []  # which the check of formulas tells
+    return columns_of_texts(arguments, entry, value, there.names)
 
 
 def _matches(pattern: str, names: Sequence[str]) -> bool:
