@@ -64,8 +64,7 @@ def published(  # noqa: PLR0913
     >>> published(figures, by="country", estimate="premium", unit="per cent").params.to_dict()
     {'KOR': 6.0, 'USA': 25.0}
     """
-    said = {"encoding": encoding, "sep": sep, "decimal": decimal, "thousands": thousands, "sheet": sheet}
-    frame = read_panel(data, **{name: value for name, value in said.items() if value is not None}).frame
+    frame = read_panel(data, encoding=encoding, sep=sep, decimal=decimal, thousands=thousands, sheet=sheet).frame
     keys = [by] if isinstance(by, str) else list(by)
     frame = frame.assign(**{key: normalise_countries(frame[key]) for key in keys if _are_countries(frame, key)})
     return Estimates.from_table(

@@ -20,12 +20,16 @@ _FAULTY = 2
 def checked(path: str) -> tuple[str, int]:
     """Return what is wrong with a study, a line for each fault, or what it would do; and the exit code."""
     odd = faults(path)
-    said = [*_undecided(Path(path)), *(f"{path}:{fault.line}: {fault.text}" for fault in odd)]
+    said = [*_undecided(Path(path)), *(f"{_place(path, fault.line)}: {fault.text}" for fault in odd)]
     if odd:
         said.append(f"{len(odd)} fault{'s' if len(odd) > 1 else ''}. Mend {'them' if len(odd) > 1 else 'it'}, then: "
                     f"wagegap check {path}")  # fmt: skip
         return "\n".join(said), _FAULTY
     return "\n".join([*said, f"nothing wrong: {_does(read_study(path).content)}", f"Next: wagegap run {path}"]), 0
+
+
+def _place(path: str, line: int) -> str:
+    return f"{path}:{line}" if line else path
 
 
 def _undecided(path: Path) -> list[str]:
