@@ -151,6 +151,29 @@ def test_errors_and_methods_say_what_they_are():
     assert silent == []
 
 
+SAID_ONCE = {"alpha", "ax", "cov", "small_sample", "hypothesis", "value", "data", "weights", "changes", "options"}
+"""Words that mean the same in every method, said in docs/reference/results.md; options are those of the question."""
+
+
+def test_every_option_of_a_method_is_described():
+    kinds = {Result, Answer, *below(Result), *below(Answer), wg.Estimates, wg.Panel}
+    silent = []
+    for kind in kinds:
+        for name, method in vars(kind).items():
+            if name.startswith("_") or not inspect.isfunction(method):
+                continue
+            named = {
+                one
+                for names, _, _ in entries(sections(inspect.getdoc(method) or "").get("Parameters", ""))
+                for one in names
+            }
+            options = list(inspect.signature(method).parameters)[1:]
+            silent += [f"{kind.__name__}.{name}: {one}" for one in options if one not in named | SAID_ONCE]
+    assert silent == []
+    page = (DOCS / "reference" / "results.md").read_text(encoding="utf-8")
+    assert [word for word in SAID_ONCE - {"changes", "options"} if f"`{word}`" not in page] == []
+
+
 # pages ---------------------------------------------------------------------------------------------------------------
 
 

@@ -27,10 +27,13 @@ class Context:
         Its file.
     results : dict of str to dict of str to object
         Results so far, by kind of section and name.
+    refused : dict of str to str
+        What was found of the links that are refused, by name.
     """
 
     read: StudyFile
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def watch(self) -> list[str]:
