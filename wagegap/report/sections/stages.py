@@ -62,8 +62,7 @@ def _estimated(where: str, kind: str, entries: Mapping[str, Any], context: Conte
     estimator = estimator_of(kind, entries, where)
     options = without(entries, *COMMON, *KINDS[kind].places, KINDS[kind].chosen_by)
     if "path" in entries:
-        frame = call(where, read_panel, str(context.folder / entries["path"])).frame
-        return call(where, estimator, frame, **options)
+        return call(where, estimator, str(context.folder / entries["path"]), **options)
     if "shipped" not in entries:
         return call(where, estimator, context.result("panels", entries["panel"], where), **options)
     if "panel" in entries:
