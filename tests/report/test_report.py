@@ -15,17 +15,6 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.regression.link.fit import fit_link
 from wagegap.report.page.chapters import chapters_of
 from wagegap.report.sections.headline import _answer, _in_ten, _reasons
-from wagegap.report.study import study
-
-
-@pytest.fixture(scope="module")
-def done():
-    return study()
-
-
-@pytest.fixture(scope="module")
-def folder(done, tmp_path_factory):
-    return done.save(tmp_path_factory.mktemp("report") / "out")
 
 
 def text_of(page):

@@ -16,8 +16,10 @@ import pandas as pd
 from scipy import special, stats
 
 from wagegap._arguments import public_methods
-from wagegap._display.axes import name_axes, new_axes
+from wagegap._display.axes import new_axes
+from wagegap._display.facts import note_level, note_names
 from wagegap._display.intervals import intervals
+from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import Scale
 from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
@@ -532,9 +534,12 @@ def slopes_of(links: Mapping[str, FittedLink], alpha: Alpha = 0.05) -> pd.DataFr
     return pd.DataFrame(rows, columns=["name", "estimate", "conf_low", "conf_high"])
 
 
-def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, label: str) -> Any:
-    """Draw slopes with their intervals, a row each; an infinite end is left open."""
+def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, cells: LinkCells, alpha: float) -> Any:
+    """Draw slopes per step of premium with their intervals, a row each; an infinite end is left open."""
     ax = new_axes(6.3, height) if ax is None else ax
     low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
     ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-    return name_axes(ax, x=label)
+    note_level(ax, 1 - alpha)
+    note_names(ax, frame[column].tolist(), "slope", "slopes")
+    errors = f",\n{100 * (1 - alpha):g} % intervals"
+    return scale_axis(ax, "x", f"slope of {cells.outcome_in_words}", slope_scale(cells), note=errors)

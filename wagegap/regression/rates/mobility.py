@@ -58,7 +58,7 @@ from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE, unit_in_heading
+from wagegap.estimation.units import PER_ONE, level_of
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
@@ -232,13 +232,16 @@ class Rates(Result):
         >>> made = wg.simulate_panel(countries=3, workers=300, rng=1)
         >>> rates = wg.fit_rates(made.panel, {"emigration": "abroad_next"}, among="ai")
         >>> rates.plot().get_xlabel()
-        'emigration (share), 95 % intervals'
+        'emigration (per cent), 95 % intervals'
         """
+        from wagegap.regression.figures import names_of_rows
+
         event = self.events[0] if event is None else event
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        return draw_estimates(rates, ax, alpha, f"{event}{unit_in_heading(self.unit)}", row_height=0.2)
+        scale = level_of(self.unit, observed=rates.values)
+        return draw_estimates(rates, ax, alpha, event, row_height=0.2, scale=scale, names=names_of_rows(rates))
 
 
 @refittable
