@@ -12,6 +12,7 @@ import pandas as pd
 
 from wagegap._display.axes import name_axes
 from wagegap._display.numbers import spaced
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -51,7 +52,7 @@ PREMIUM = "premium"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkCells:
+class LinkCells(Shown):
     """Matched cells of a link.
 
     Attributes
