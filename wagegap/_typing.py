@@ -46,6 +46,7 @@ Finite: TypeAlias = Annotated[float, check_finite]
 Positive: TypeAlias = Annotated[float, check_positive]
 ColumnName: TypeAlias = Annotated[str, "the name of one column"]
 ColumnNames: TypeAlias = Annotated[ColumnName | Sequence[ColumnName], "the name of a column, or a list of columns"]
+Theme: TypeAlias = Literal["light", "dark", "print"]
 Watched: TypeAlias = Annotated[str | Sequence[str], "names or codes of countries or cells, such as ('KOR', 'USA')"]
 """Cells that stand out in a figure."""
 Formula: TypeAlias = Annotated[str, "text such as 'log(wage) ~ ai + exper'"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -12,15 +13,16 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.patches import Ellipse
 from matplotlib.text import Text
 
-from wagegap._display.axes import PALETTE, apply_style, figure_of, new_axes
+from wagegap._display.axes import FAINT, INK, PALETTE, WATCHED, apply_style, figure_of, new_axes
 from wagegap._display.files import save_figure
 from wagegap._display.intervals import intervals
 from wagegap._display.labels import place_boxes, place_labels, write_beside
 from wagegap._display.scatter import ellipses, line_band
+from wagegap._display.themes import THEMES, apply_theme
 from wagegap.errors import CovarianceError, DataError, OptionError, OutputError
 
 _CODES = """
@@ -324,3 +326,66 @@ def test_nothing_is_written_when_a_figure_cannot_be(tmp_path):
     with pytest.raises(OutputError, match="no folder"):
         save_figure(figure, tmp_path / "none" / "f", alt_text="x")
     assert list(tmp_path.iterdir()) == []
+
+
+# themes --------------------------------------------------------------------------------------------------------------
+
+
+def contrast(color, ground):
+    return (relative(color) + 0.05) / (relative(ground) + 0.05)
+
+
+def relative(color):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgba(color)[:3]]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_texts_and_groups_contrast_with_a_dark_ground():
+    table = THEMES["dark"]
+    ground = table["#FFFFFF"]
+    assert contrast(table[INK], ground) > 7
+    assert contrast(table[WATCHED], ground) > 4.5
+    for light in (*PALETTE, FAINT):
+        assert contrast(table[light], ground) > 4.5
+
+
+def test_a_theme_recolours_what_is_drawn_and_moves_nothing(cloud):
+    x, y, cov = cloud
+    light, dark = (ellipses(new_axes(5, 4), x, y, cov, ISO3, watch=["KOR"]) for _ in range(2))
+    assert apply_theme(dark, "dark") is dark
+    assert apply_theme(apply_theme(dark, "dark"), "light") is dark
+    assert to_rgba(dark.figure.get_facecolor()) == to_rgba(THEMES["dark"]["#FFFFFF"])
+    inks = {to_hex(text.get_color()).upper() for text in dark.texts}
+    assert inks == {THEMES["dark"][INK], THEMES["dark"][WATCHED]}
+    assert {to_hex(label.get_color()).upper() for label in dark.get_xticklabels()} == {THEMES["dark"][INK]}
+    rows = apply_theme(intervals(new_axes(4, 2), ["a", "b"], [1, 2], [0, 1], [2, 3], watch=["b"]), "dark")
+    colors = [to_hex(label.get_color()).upper() for label in rows.get_yticklabels()]
+    assert colors == [THEMES["dark"][INK], THEMES["dark"][WATCHED]]
+    assert [text.get_position() for text in light.texts] == [text.get_position() for text in dark.texts]
+    assert light.patches[0].get_alpha() == dark.patches[0].get_alpha()
+    grey = apply_theme(ellipses(new_axes(5, 4), x, y, cov, ISO3, groups=["a", "b"] * 19), "print")
+    faces = {tuple(round(v, 3) for v in c.get_facecolor()[0][:3]) for c in grey.collections}
+    assert all(max(face) - min(face) < 0.01 for face in faces)
+    assert len(faces) == 2
+
+
+def test_text_of_an_svg_is_text_and_has_fonts_to_fall_back_on(cloud, tmp_path):
+    x, y, cov = cloud
+    ax = ellipses(new_axes(5, 4), x, y, cov, ISO3)
+    ax.set_xlabel("pay & premium")
+    (path,) = save_figure(figure_of(ax), tmp_path / "f", alt_text="x", formats=("svg",))
+    svg = path.read_text()
+    texts = {"".join(text.itertext()) for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"pay & premium", *ISO3} <= texts
+    assert svg.count("'DejaVu Sans'") == svg.count("'DejaVu Sans', Verdana, Geneva, sans-serif") > 38
+
+
+def test_an_svg_is_dark_on_a_dark_page_in_every_colour_it_has(cloud, tmp_path):
+    x, y, cov = cloud
+    ax = ellipses(new_axes(5, 4), x, y, cov, ISO3, watch=["USA"])
+    (path,) = save_figure(figure_of(ax), tmp_path / "f", alt_text="x", formats=("svg",))
+    svg = path.read_text()
+    style = svg[svg.index("@media") : svg.index("</style>", svg.index("@media"))]
+    used = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", svg.replace(style, "")))
+    told = set(re.findall(r'style\*="(?:fill|stroke): (#[0-9a-f]{6})', style))
+    assert {"#ffffff", INK.lower(), WATCHED.lower()} <= used <= told

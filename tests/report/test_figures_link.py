@@ -174,8 +174,8 @@ def test_lines_bands_and_axes_of_shares_stay_within_0_and_100_per_cent(shares):
         drawn = np.concatenate([line.get_ydata() for line in ax.lines])
         for band in (c for c in ax.collections if len(c.get_offsets()) <= 1 and c.get_zorder() == 1.5):
             drawn = np.append(drawn, np.vstack([path.vertices for path in band.get_paths()])[:, 1])
-        assert drawn.min() >= 0
-        assert drawn.max() <= 1
+        assert np.nanmin(drawn) >= 0
+        assert np.nanmax(drawn) <= 1
         assert ax.get_ylabel() == "outside (per cent)"
 
 

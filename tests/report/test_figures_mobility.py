@@ -280,7 +280,7 @@ def test_cells_stand_side_by_side_with_the_same_limits_or_together_for_one_exit(
         assert max([*tops, *edges]) <= panel.get_ylim()[1]
     together = wg.figures.plot_incidence(exits, exit="abroad")
     assert len(texts(together, END_GID)) == 2
-    assert together.get_ylabel() == "cumulative incidence of abroad"
+    assert together.get_ylabel() == "cumulative incidence of abroad (per cent)"
     two = wg.figures.plot_incidence({"first": one_exit, "again": one_exit})
     assert [text.get_text() for text in texts(two, END_GID)] == ["first", "again"]
     boxes = [Text.get_window_extent(text) for text in texts(two, END_GID)]

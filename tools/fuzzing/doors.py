@@ -578,7 +578,7 @@ def figures__plot_forest(rng: np.random.Generator) -> Call:
     return _public(
         "figures.plot_forest",
         results,
-        **maybe(rng, 0.4, at_most=5, keep=["KOR"], alpha=0.1, watch=("KOR", "United States")),
+        **maybe(rng, 0.4, at_most=5, keep=["KOR"], theme="dark", alpha=0.1, watch=("KOR", "United States")),
     )
 
 
@@ -597,7 +597,7 @@ def figures__plot_corridors(rng: np.random.Generator) -> Call:
 def figures__plot_link(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public("figures.plot_link", result("link"), **maybe(rng, 0.5, alpha=0.1, watch="KOR"))
+    return _public("figures.plot_link", result("link"), **maybe(rng, 0.5, theme="dark", alpha=0.1, watch="KOR"))
 
 
 @_door
@@ -605,7 +605,9 @@ def figures__plot_transitions(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
     return _public(
-        "figures.plot_transitions", result("transitions"), **maybe(rng, 0.5, at_most=2, cells={"iso3": "KOR"})
+        "figures.plot_transitions",
+        result("transitions"),
+        **maybe(rng, 0.5, theme="dark", at_most=2),
     )
 
 
@@ -613,14 +615,14 @@ def figures__plot_transitions(rng: np.random.Generator) -> Call:
 def figures__plot_effects(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public("figures.plot_effects", result("exits"), **maybe(rng, 0.4, which="elasticities", alpha=0.1))
+    return _public("figures.plot_effects", result("exits"), **maybe(rng, 0.4, which="elasticities", theme="dark"))
 
 
 @_door
 def figures__plot_incidence(rng: np.random.Generator) -> Call:
     from fuzzing.methods import result
 
-    return _public("figures.plot_incidence", result("hazards"), **maybe(rng, 0.4, alpha=0.1, stacked=True))
+    return _public("figures.plot_incidence", result("hazards"), **maybe(rng, 0.4, theme="dark", stacked=True))
 
 
 # covariance options --------------------------------------------------------------------------------------------------

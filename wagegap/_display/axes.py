@@ -26,6 +26,7 @@ else:
     Axes = Figure = Any  # matplotlib is loaded where something is drawn
 
 __all__ = [
+    "FONT",
     "MARKERS",
     "OTHERS",
     "PALETTE",
@@ -69,16 +70,20 @@ WATCHED, OTHERS = "#C2410C", "#9AA3AD"
 INK = "#222222"
 FAINT = "#8A8A8A"
 HAIR = "#E3E3E3"
+LEADER = "#4A4A4A"
+FONT = "DejaVu Sans"
+"""The font that figures are set in; it comes with matplotlib, so that texts are as wide everywhere."""
 SMALL, MEDIUM = 8.0, 9.0
 _BESIDE_AXES, _SIGN_LETTERS = 48.0, 6
 """Points left of axes, and letters that the sign of a legend's entry takes."""
 
 _STYLE: Any = {
     "text.usetex": False,
+    "font.family": FONT,
     "font.size": MEDIUM,
     "axes.unicode_minus": True,
     "svg.hashsalt": "wagegap",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
     "savefig.bbox": None,
     "savefig.transparent": False,
@@ -175,7 +180,8 @@ def apply_style(ax: Axes) -> Axes:
     """
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set(color=FAINT, linewidth=0.6)
-    ax.tick_params(colors=FAINT, labelcolor=INK, labelsize=SMALL, width=0.6, length=3, direction="out")
+    ax.tick_params(colors=FAINT, labelcolor=INK, labelsize=SMALL, width=0.6, length=3, direction="out",
+                   labelfontfamily=FONT)  # fmt: skip
     ax.set_facecolor("white")
     ax.set_axisbelow(True)
     for text, size in ((ax.xaxis.label, MEDIUM), (ax.yaxis.label, MEDIUM), (ax.title, MEDIUM + 1)):
@@ -339,7 +345,7 @@ def draw_point(
     """Draw an estimate in the colour, or another one, and shape of its group, hollow where its error is unknown."""
     color = color_of(group) if color is None else color
     ax.scatter(
-        [x], [y], s=area, marker=marker_of(group), facecolors="white" if hollow else color,
+        [x], [y], s=1.6 * area if color == WATCHED else area, marker=marker_of(group), facecolors="white" if hollow else color,
         edgecolors=color if hollow else "white", linewidths=1.1 if hollow else 0.5,
         zorder=4.5 if color == WATCHED else 4,
     )  # fmt: skip

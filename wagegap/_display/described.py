@@ -15,6 +15,8 @@ import numpy as np
 from wagegap._display.axes import Axes, written
 from wagegap._display.facts import Facts, Marks, Side, Stroke, facts_of
 from wagegap._display.labels import hidden_labels
+from wagegap._display.numbers import typographic
+from wagegap._display.scales import unit_in_words
 from wagegap._display.sentences import Scale
 from wagegap.errors import listing
 
@@ -25,7 +27,6 @@ _KINDS = {
     "tile": "Tile map",
 }  # fmt: skip
 _MARK = {"dot": "dot", "row": "mark", "bar": "bar", "step": "bar", "slope": "line", "tile": "tile"}
-_AREA = {kind: "region" if kind == "dot" else "interval" for kind in _KINDS}
 _NUMBER = Scale(1.0, "")
 
 
@@ -85,7 +86,7 @@ def _described(ax: Axes) -> Description:
 
 
 def _joined(sentences: Iterable[str]) -> str:
-    return " ".join(f"{text[:1].upper()}{text[1:]}".rstrip(".") + "." for text in sentences if text)
+    return typographic(" ".join(f"{text[:1].upper()}{text[1:]}".rstrip(".") + "." for text in sentences if text))
 
 
 # what an axis shows --------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def _joined(sentences: Iterable[str]) -> str:
 def _quantity(ax: Axes, facts: Facts, side: Side) -> str:
     """What an axis shows, with its unit, in one line; of a caption under the axes nothing."""
     if side in facts.titles:
-        unit = facts.scales[side].unit if side in facts.scales else ""
+        unit = unit_in_words(facts.scales[side]) if side in facts.scales else ""
         return f"{facts.titles[side]} ({unit})" if unit else facts.titles[side]
     return " ".join(written(ax.get_xlabel() if side == "x" else ax.get_ylabel()).split())
 
@@ -121,11 +122,15 @@ def _counted(facts: Facts, marks: Marks) -> str:
 
 def _intervals(marks: Marks) -> str:
     shape = "error ellipses" if marks.kind == "dot" else "intervals"
-    level = "" if marks.level is None else f"{100 * marks.level:g} % "
-    said = [_some(f"{level}{shape}", marks.with_interval, marks)]
+    said = [_some(f"{_level(marks)}{shape}", marks.with_interval, marks)]
     sides = zip(marks.with_bars, ("of the horizontal axis", "of the vertical axis"), strict=True)
-    said += [_some(f"{level}intervals {side}", n, marks) for n, side in sides]
+    said += [_some(f"{_level(marks)}intervals {side}", n, marks) for n, side in sides]
     return listing([text for text in said if text]) or f"without {shape}"
+
+
+def _level(marks: Marks) -> str:
+    """Coverage, to stand before a word; nothing where it is not known."""
+    return "" if marks.level is None else f"{100 * marks.level:g} % "
 
 
 def _some(what: str, n: int, marks: Marks) -> str:
@@ -200,17 +205,13 @@ def _mark(facts: Facts, marks: Marks) -> str:
     """What a mark is, its interval, and why it is hollow."""
     article = "an" if facts.noun[:1] in "aeiou" else "a"
     parts = [f"Each {_MARK[marks.kind]} is {article} {facts.noun}"]
-    level = f"{100 * (marks.level or 0.0):g} %"
     if marks.with_interval:
-        parts.append(
-            f"an ellipse its {level} region" if marks.kind == "dot" else f"the line through it its {level} interval"
-        )
+        area = "an ellipse its {}region" if marks.kind == "dot" else "the line through it its {}interval"
+        parts.append(area.format(_level(marks)))
     if any(marks.with_bars):
-        parts.append(f"a line through it its {level} interval")
+        parts.append(f"a line through it its {_level(marks)}interval")
     if marks.hollow:
-        parts.append(
-            "hollow as an error is unknown" if marks.hollow == len(marks.names) else "hollow where an error is unknown"
-        )
+        parts.append(f"hollow {'as' if marks.hollow == len(marks.names) else 'where'} an error is unknown")
     return ", ".join(parts)
 
 

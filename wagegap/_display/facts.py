@@ -21,6 +21,7 @@ __all__ = [
     "Stroke",
     "facts_of",
     "note_level",
+    "note_lines_to",
     "note_marks",
     "note_names",
     "note_stroke",
@@ -134,6 +135,13 @@ def note_level(ax: Axes, level: float) -> None:
     """Note the coverage of the intervals of the last marks, where some were drawn."""
     marks = facts_of(ax).marks
     marks[-1:] = [replace(last, level=level) for last in marks[-1:]]
+
+
+def note_lines_to(ax: Axes, end: str) -> None:
+    """Note that the lines of the last marks lead to something, and are no intervals."""
+    facts = facts_of(ax)
+    facts.marks[-1:] = [replace(last, with_interval=0, level=None) for last in facts.marks[-1:]]
+    facts.words.append(f"The line from each mark leads to {end}")
 
 
 def note_names(ax: Axes, names: Sequence[str], noun: str, plural: str) -> None:

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from wagegap._display.axes import Figure, styled
-from wagegap._display.labels import place_labels
+from wagegap._display.axes import FONT, Figure, styled
 from wagegap._display.spec import plain
+from wagegap._display.themes import dark_style
 from wagegap.errors import OptionError, OutputError, check_option
 
 __all__ = ["render_figure", "save_figure", "write_whole"]
@@ -25,6 +25,7 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+_LIKE_FONT = "Verdana, Geneva, sans-serif"
 _ALT_FIELD = {"png": "Description", "svg": "Title", "pdf": "Subject"}
 
 
@@ -100,8 +101,6 @@ def render_figure(
         raise OptionError("alt_text is empty; say in a sentence what the figure shows.")
     drawn: dict[str, bytes] = {}
     with styled(), _resized(figure, width, title=title):
-        for ax in figure.axes:
-            place_labels(ax)
         figure.draw_without_rendering()
         engine = figure.get_layout_engine()
         figure.set_layout_engine("none")
@@ -109,8 +108,8 @@ def render_figure(
             for kind in formats:
                 buffer = io.BytesIO()
                 metadata = _METADATA[kind] | {_ALT_FIELD[kind]: plain(alt_text)}
-                figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches=None)
-                drawn[kind] = buffer.getvalue()
+                figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor="auto", bbox_inches=None)
+                drawn[kind] = _styled_svg(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
         finally:
             figure.set_layout_engine(engine or "none")
     return drawn
@@ -132,6 +131,12 @@ def _resized(figure: Figure, width: float | None, *, title: bool) -> Iterator[No
         if heading is not None and not title:
             heading.set_visible(True)
             heading.set_in_layout(True)
+
+
+def _styled_svg(svg: bytes) -> bytes:
+    """Name fonts to fall back on, as wide as the one that texts were placed with, and the colours on a dark page."""
+    styled_text = svg.replace(f"'{FONT}'".encode(), f"'{FONT}', {_LIKE_FONT}".encode())
+    return styled_text.replace(b"</style>", b"</style>\n  <style>" + dark_style().encode() + b"</style>", 1)
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:

@@ -24,7 +24,7 @@ from wagegap.errors import DataError, OptionError
 __all__ = ["ERROR_GID", "NO_ROOM", "VALUE_GID", "cell_colors", "contrasting", "heat", "told_of_errors"]
 
 NEGATIVE, POSITIVE, SET_OFF, ABSENT = "#9B2F42", "#004488", "#E6E6E6", "#FFFFFF"
-VALUE_GID, ERROR_GID = "wagegap-value", "wagegap-error"
+VALUE_GID, ERROR_GID, CELLS_GID = "wagegap-fixed-value", "wagegap-fixed-error", "wagegap-fixed-cells"
 _SMALLEST, _UNDER = 5.5, 0.76
 _FILL = 0.86
 _LETTERS = 14
@@ -172,7 +172,8 @@ def _cells(ax: Axes, matrix: FloatArray, colors: FloatArray, set_off: BoolArray)
     corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     boxes = [corners + np.array([j, i]) for i, j in np.ndindex(matrix.shape)]
     ax.add_collection(
-        PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8), autolim=False
+        PolyCollection(boxes, facecolors=colors.reshape(-1, 3), edgecolors="white", linewidths=0.8, gid=CELLS_GID),
+        autolim=False,
     )
     framed = [corners * 0.94 + np.array([j, i]) for i, j in np.argwhere(set_off)]
     if framed:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from wagegap._display.axes import FAINT, INK, SMALL, WATCHED, Axes, Figure, figure_of, literal, styled, written
+from wagegap._display.axes import FAINT, INK, LEADER, SMALL, WATCHED, Axes, Figure, figure_of, literal, styled, written
 from wagegap._typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
 
 END_GID, LABEL_GID, WATCHED_GID = "wagegap-end", "wagegap-label", "wagegap-watched"
 _POINT_GIDS = (LABEL_GID, WATCHED_GID)
-_LEADER = "#4A4A4A"
 _MOST_LABELS, _MOST_SHARE = 45, 0.3
 """Labels of points that are written, and share of the axes that they cover; of more points the outermost have one."""
 _LETTERS_PER_INCH = 17.0
@@ -86,7 +85,7 @@ def label_points(
 
     Those watched are bold, and always there. Of many labels the outermost are written, as many as have room.
     """
-    leader = {"arrowstyle": "-", "color": _LEADER, "linewidth": 0.6, "shrinkA": 0.5, "shrinkB": 2.5}
+    leader = {"arrowstyle": "-", "color": LEADER, "linewidth": 0.6, "shrinkA": 0.5, "shrinkB": 2.5}
     ground = {"boxstyle": "square,pad=0.05", "facecolor": "white", "alpha": 0.65, "linewidth": 0}
     with styled():
         for i, (at_x, at_y, label) in enumerate(zip(x, y, labels, strict=True)):

@@ -6,12 +6,11 @@ are written times the factor of the scale, and the name of the axis says the uni
 
 from __future__ import annotations
 
-from wagegap._display.artists import ScaledTicks
 from wagegap._display.axes import Axes, name_axes
 from wagegap._display.facts import Side, facts_of
 from wagegap._display.sentences import Scale
 
-__all__ = ["scale_axis", "within_bounds"]
+__all__ = ["scale_axis", "unit_in_words", "within_bounds"]
 
 
 def scale_axis(ax: Axes, side: Side, title: str, scale: Scale, *, note: str = "") -> Axes:
@@ -42,12 +41,24 @@ def scale_axis(ax: Axes, side: Side, title: str, scale: Scale, *, note: str = ""
     >>> ax.get_xlabel(), ax.xaxis.get_major_formatter().format_ticks([0.1, 0.2])
     ('premium (log points)', ['10', '20'])
     """
+    from wagegap._display.artists import ScaledTicks
+
     facts = facts_of(ax)
     facts.titles[side], facts.scales[side] = title, scale
-    unit = f"{scale.unit} per {scale.step}".strip() if scale.step else scale.unit
+    unit = unit_in_words(scale)
     name_axes(ax, **{side: f"{title} ({unit}){note}" if unit else f"{title}{note}"})
     (ax.xaxis if side == "x" else ax.yaxis).set_major_formatter(ScaledTicks(scale.factor))
     return within_bounds(ax, side)
+
+
+def unit_in_words(scale: Scale) -> str:
+    """Unit of a scale as the name of an axis has it: of a slope with its step.
+
+    >>> unit_in_words(Scale(0.1, "per 10,000", "10 log points")), unit_in_words(Scale(1.0, "", "one unit"))
+    ('per 10,000 per 10 log points', 'per unit')
+    """
+    step = f"per {scale.step.removeprefix('one ')}" if scale.step else ""
+    return f"{scale.unit} {step}".strip()
 
 
 def within_bounds(ax: Axes, side: Side) -> Axes:

@@ -8,10 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from wagegap._display.axes import FAINT, INK, PALETTE, SMALL, literal, name_axes, new_axes
+from wagegap._display.axes import FAINT, PALETTE, literal, name_axes, new_axes, put_legend, written
+from wagegap._display.facts import note_level, note_stroke
 from wagegap._display.intervals import bars
+from wagegap._display.scales import scale_axis
 from wagegap._display.scatter import line_band
+from wagegap._display.sentences import Scale
 from wagegap._typing import AxesLike, FloatArray
+from wagegap.estimation.units import scale_of
 
 __all__ = ["plot_curves", "plot_detail", "plot_totals", "quantile_of"]
 
@@ -32,7 +36,9 @@ def quantile_of(statistic: str) -> float | None:
     return float(match.group(1)) if match else None
 
 
-def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: AxesLike = None, *, alpha: float = 0.05) -> Any:
+def plot_totals(
+    frame: pd.DataFrame, keys: Sequence[str], gap: str, unit: str, ax: AxesLike = None, *, alpha: float = 0.05
+) -> Any:
     """Draw the totals: curves with bands where the statistics of one comparison are a run of quantiles, else bars.
 
     Parameters
@@ -42,18 +48,21 @@ def plot_totals(frame: pd.DataFrame, keys: Sequence[str], gap: str, ax: AxesLike
     keys : sequence of str
         Columns that tell comparisons and statistics apart.
     gap : str
-        Which gap, with its unit.
+        Which gap.
+    unit : str
+        Unit, or units joined by commas.
     """
     run = _at_quantiles(frame)
     if run is not None and not run.duplicated(["at", "component"]).any():  # of one comparison
-        return plot_curves(run, gap, ax, f", {100 * (1 - alpha):g} % bands")
+        return plot_curves(run, gap, unit, ax, f", {100 * (1 - alpha):g} % bands")
     numbers = _numbers(frame)
     names = [_spaced(name) for name in frame["component"]]
     if keys:
         ax = bars(ax, _cells(frame, keys), *numbers, groups=names)
     else:
         ax = bars(ax, names, *numbers, shares=frame["share"].to_numpy(), whole=names[0])
-    return name_axes(ax, x=f"{gap}, {100 * (1 - alpha):g} % intervals")
+    note_level(ax, 1 - alpha)
+    return scale_axis(ax, "x", gap, _scale(unit), note=f", {100 * (1 - alpha):g} % intervals")
 
 
 def plot_detail(
@@ -70,13 +79,13 @@ def plot_detail(
     direction : str
         Which gap; nothing where there are several.
     unit : str
-        Unit in brackets, or nothing.
+        Unit, or units joined by commas.
     """
     component = _spaced(frame["component"].iloc[0])
     frame = frame[(frame["estimate"] != 0) | (frame["std_error"] != 0)]
     run = _at_quantiles(frame)
     if run is not None and list(keys) == ["measure"]:
-        return _lines(run, f"{component}{unit}", ax)
+        return _lines(run, component, unit, ax)
     order = frame.groupby("term", sort=False)["estimate"].mean().sort_values(ascending=False).index
     frame = frame.sort_values("term", key=lambda t: t.map(order.get_loc), kind="stable")
     terms, cells = [_without_brackets(str(term)) for term in frame["term"]], _cells(frame, keys)
@@ -88,7 +97,13 @@ def plot_detail(
     else:
         ax = bars(ax, [f"{cell}: {term}" for cell, term in zip(cells, terms, strict=True)], *numbers)
     of = f", {direction}" if direction else ""
-    return name_axes(ax, x=f"{component}{of}{unit}, {100 * (1 - alpha):g} % intervals")
+    note_level(ax, 1 - alpha)
+    return scale_axis(ax, "x", f"{component}{of}", _scale(unit), note=f", {100 * (1 - alpha):g} % intervals")
+
+
+def _scale(unit: str) -> Scale:
+    """How a gap is written: as a change; several units have none."""
+    return scale_of("none" if "," in unit else unit)
 
 
 def _numbers(frame: pd.DataFrame) -> list[FloatArray]:
@@ -128,7 +143,7 @@ def _at_quantiles(frame: pd.DataFrame) -> pd.DataFrame | None:
     return frame.assign(at=at).sort_values("at", kind="stable")
 
 
-def plot_curves(frame: pd.DataFrame, gap: str, ax: Any, note: str) -> Any:
+def plot_curves(frame: pd.DataFrame, gap: str, unit: str, ax: Any, note: str) -> Any:
     """Draw a curve with its band for each component, along the probabilities in column `at`."""
     ax = new_axes(6.3, 4.0) if ax is None else ax
     for i, (name, part) in enumerate(frame.groupby(frame["component"], sort=False)):
@@ -136,10 +151,11 @@ def plot_curves(frame: pd.DataFrame, gap: str, ax: Any, note: str) -> Any:
             ax, part["at"].to_numpy(), *_numbers(part), color=PALETTE[(i + 3) % len(PALETTE)],
             label=_spaced(str(name)),
         )  # fmt: skip
-    return _along_quantiles(ax, note, gap)
+        ax.lines[-1].set_linestyle(_DASHES[i % len(_DASHES)])
+    return _along_quantiles(ax, note, gap, unit)
 
 
-def _lines(frame: pd.DataFrame, quantity: str, ax: Any) -> Any:
+def _lines(frame: pd.DataFrame, quantity: str, unit: str, ax: Any) -> Any:
     """One line for each row of a detail, the largest first, without bands, which would hide each other."""
     ax = new_axes(6.3, 4.6) if ax is None else ax
     size = frame["estimate"].abs().groupby(frame["term"]).max().sort_values(ascending=False)
@@ -150,15 +166,15 @@ def _lines(frame: pd.DataFrame, quantity: str, ax: Any) -> Any:
             linestyle=_DASHES[i // len(PALETTE) % len(_DASHES)], linewidth=1.4,
             label=literal(_without_brackets(str(term))),
         )  # fmt: skip
-    return _along_quantiles(ax, "", quantity)
+        note_stroke(ax, "line", _without_brackets(str(term)))
+    return _along_quantiles(ax, "", quantity, unit)
 
 
-def _along_quantiles(ax: Any, note: str, quantity: str) -> Any:
+def _along_quantiles(ax: Any, note: str, quantity: str, unit: str) -> Any:
     """Axes of a run of quantiles, the legend above them."""
+    lines, names = ax.get_legend_handles_labels()
+    put_legend(ax, lines, [written(name) for name in names])
     ax.axhline(0.0, color=FAINT, linewidth=0.8, zorder=1)
     ax.margins(x=0)
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize=SMALL, labelcolor=INK,
-        borderaxespad=0.2, columnspacing=1.2,
-    )  # fmt: skip
-    return name_axes(ax, x=f"probability of the quantile{note}", y=quantity)
+    name_axes(ax, x=f"probability of the quantile{note}")
+    return scale_axis(ax, "y", quantity, _scale(unit))

@@ -62,9 +62,7 @@ class Detail(Result):
 
         direction, *others = self.estimates.labels["comparison"].unique()
         keys = [name for name in self.estimates.by if name != "component"]
-        return plot_detail(
-            self.tidy(alpha), keys, "" if others else str(direction), unit_in_heading(self.unit), ax, alpha=alpha
-        )
+        return plot_detail(self.tidy(alpha), keys, "" if others else str(direction), self.unit, ax, alpha=alpha)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,6 +111,11 @@ class Decomposition(Result):
 
     def detail(self, component: str) -> Detail:
         """Return one component by regressor.
+
+        Parameters
+        ----------
+        component : str
+            Component that has detail, such as "explained".
 
         Raises
         ------
@@ -225,8 +228,8 @@ class Decomposition(Result):
         from wagegap.decomposition.figures import plot_totals
 
         frame, (direction, *others) = self.tidy(alpha), self.comparisons["direction"].unique()
-        heading = f"{'gap and its parts' if others else direction}{unit_in_heading(self.unit)}"
-        return plot_totals(frame[frame["term"] == TOTAL], self.keys, heading, ax, alpha=alpha)
+        gap = "gap and its parts" if others else str(direction)
+        return plot_totals(frame[frame["term"] == TOTAL], self.keys, gap, self.unit, ax, alpha=alpha)
 
 
 def _positions_of_gaps(estimates: Estimates) -> IntArray:

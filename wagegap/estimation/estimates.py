@@ -225,7 +225,13 @@ class Estimates(ShownTable):
         return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
 
     def degrees(self, contrast: FloatArray) -> float:
-        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources."""
+        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources.
+
+        Parameters
+        ----------
+        contrast : array of shape (p,)
+            Weights of the parameters.
+        """
         weights = np.asarray(contrast)
         if weights.shape != self.values.shape or weights.dtype.kind not in "iuf":
             raise OptionError(f"contrast={shown(contrast)} must hold {len(self.values)} numbers, one a parameter.")
@@ -309,7 +315,15 @@ class Estimates(ShownTable):
         return "; ".join(dict.fromkeys(source.describe() for source in self.sources))
 
     def draws(self, reps: Count, *, rng: RngLike = None) -> FloatArray:
-        """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
+        """Multiplier bootstrap: random deviations of the parameters, shape (reps, p).
+
+        Parameters
+        ----------
+        reps : int
+            Number of draws.
+        rng : Generator, int or None
+            Source of randomness.
+        """
         generator, parts = np.random.default_rng(rng), zip(self.sources, self.maps, strict=True)
         return np.asarray(sum(source.draws(generator, reps) @ matrix.T for source, matrix in parts))
 
@@ -319,6 +333,13 @@ class Estimates(ShownTable):
         """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`).
 
         Countries are taken by their names or codes, whatever the key that holds them is called.
+
+        Parameters
+        ----------
+        rows : sequence of int, or mask of shape (p,), optional
+            Positions, or which parameters to keep.
+        **keys : str or sequence of str
+            Values to keep of a cell key, or of `term`, by its name.
 
         Raises
         ------
@@ -439,6 +460,11 @@ class Estimates(ShownTable):
     def in_unit(self, unit: str) -> Estimates:
         """Return the parameters in another unit that a factor leads to: log points of logs, per cent of shares.
 
+        Parameters
+        ----------
+        unit : str
+            Unit to convert to, such as "log points" or "per cent".
+
         Raises
         ------
         UnitError
@@ -448,7 +474,15 @@ class Estimates(ShownTable):
         return self.map(np.diag(factors), labels=self.labels.assign(unit=unit))
 
     def with_unknown(self, at: IntArray, phrase: str) -> Estimates:
-        """Return the estimates with errors of some of them unknown, and of what depends on these alone; say why."""
+        """Return the estimates with errors of some of them unknown, and of what depends on these alone; say why.
+
+        Parameters
+        ----------
+        at : array of int of shape (m,)
+            Positions of the parameters whose errors are unknown.
+        phrase : str
+            Why, for the notes.
+        """
         if not len(at):
             return self
         origin = "; ".join(dict.fromkeys(source.origin for source in self.sources))

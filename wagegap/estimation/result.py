@@ -12,6 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from wagegap._arguments import public_methods
+from wagegap._display.sentences import Scale
 from wagegap._display.shown_table import ShownTable
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
@@ -21,6 +22,7 @@ from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult
 from wagegap.estimation.ledger import Ledger
+from wagegap.estimation.units import scale_of
 
 __all__ = ["Result", "draw_estimates"]
 
@@ -147,12 +149,44 @@ class Result(ShownTable):
         return f"<{type(self).__name__}: {self.title}, {len(self.estimates.values)} estimates>"
 
 
-def draw_estimates(estimates: Estimates, ax: Any, alpha: Alpha, words: str, *, row_height: float = 0.25) -> Any:
-    """Draw estimates with their intervals, a row each, on new axes where none are given; `words` name the scale."""
-    from wagegap._display.axes import name_axes, new_axes
+def draw_estimates(
+    estimates: Estimates, ax: Any, alpha: Alpha, words: str, *, row_height: float = 0.25, scale: Scale | None = None,
+    names: Sequence[str] | None = None,
+) -> Any:  # fmt: skip
+    """Draw estimates with their intervals, a row each, on new axes where none are given.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        What is drawn, from the top.
+    ax : Axes or None
+        Where to draw.
+    alpha : float
+        One minus the coverage.
+    words : str
+        What the axis shows, without the unit.
+    row_height : float
+        Inches for each row of new axes.
+    scale : Scale, optional
+        How numbers are written; as changes, in the unit of the estimates, where absent. Several units have none.
+    names : sequence of str, optional
+        Names of rows.
+
+    Returns
+    -------
+    Axes
+    """
+    from wagegap._display.axes import new_axes
+    from wagegap._display.facts import note_level
     from wagegap._display.intervals import intervals
+    from wagegap._display.scales import scale_axis
 
     tidy = estimates.tidy(alpha)
     ax = new_axes(6.3, 0.9 + row_height * len(tidy)) if ax is None else ax
-    ax = intervals(ax, estimates.names, *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
-    return name_axes(ax, x=f"{words}, {100 * (1 - alpha):g} % intervals")
+    rows = estimates.names if names is None else names
+    ax = intervals(ax, rows, *(tidy[c].to_numpy() for c in ("estimate", "conf_low", "conf_high")))
+    note_level(ax, 1 - alpha)
+    if scale is None:
+        scale = scale_of("none" if "," in estimates.unit else estimates.unit)
+    errors = f"{100 * (1 - alpha):g} % intervals" if tidy["conf_low"].notna().any() else "errors unknown"
+    return scale_axis(ax, "x", words, scale, note=f", {errors}")

@@ -155,6 +155,11 @@ class Panel(Shown):
 
         A series is aligned on its index, with that of `panel.frame` or of the frame that was read.
 
+        Parameters
+        ----------
+        **columns : array of shape (n,), or function of the frame
+            Columns by name.
+
         Raises
         ------
         DataError
@@ -167,6 +172,13 @@ class Panel(Shown):
     def align(self, values: Any, what: str) -> Any:
         """Return values given beside the data in the order of the rows: a series is aligned on its index.
 
+        Parameters
+        ----------
+        values : array of shape (n,), or Series
+            Values given beside the data.
+        what : str
+            What they are, for the message.
+
         Raises
         ------
         DataError, DuplicateKeyError
@@ -176,7 +188,13 @@ class Panel(Shown):
         return align(values, labels, None if self.adopted else self.frame.index, what)
 
     def with_columns(self, **columns: Any) -> Panel:
-        """Return the panel with further columns whose series, if any, have the index of its own frame."""
+        """Return the panel with further columns whose series, if any, have the index of its own frame.
+
+        Parameters
+        ----------
+        **columns : values of shape (n,)
+            Columns by name.
+        """
         try:
             frame = self.frame.assign(**columns)
         except (TypeError, ValueError) as error:
@@ -238,6 +256,11 @@ class Panel(Shown):
 
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, checked; None where nothing is weighted.
+
+        Parameters
+        ----------
+        rows : array of int of shape (m,)
+            Positions.
 
         Raises
         ------
@@ -311,6 +334,11 @@ class Panel(Shown):
 
         Rows that were filtered out count where these columns, the country and the weight are known.
 
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns wanted.
+
         Raises
         ------
         ColumnError
@@ -347,6 +375,13 @@ class Panel(Shown):
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Return the values of a column that identifies something, none of them missing.
 
+        Parameters
+        ----------
+        name : str
+            A column or a role.
+        rows : array of int of shape (m,)
+            Positions.
+
         Raises
         ------
         ColumnError, MissingValueError
@@ -364,6 +399,13 @@ class Panel(Shown):
     def periods(self, name: str, rows: IntArray) -> AnyArray:
         """Return numbers that rise with the periods of a column, none of them missing.
 
+        Parameters
+        ----------
+        name : str
+            A column or a role.
+        rows : array of int of shape (m,)
+            Positions.
+
         Raises
         ------
         ColumnError, MissingValueError
@@ -375,6 +417,13 @@ class Panel(Shown):
 
     def numbers(self, name: str, rows: IntArray) -> FloatArray:
         """Return a column as numbers, NaN where it holds none.
+
+        Parameters
+        ----------
+        name : str
+            A column or a role.
+        rows : array of int of shape (m,)
+            Positions.
 
         Raises
         ------

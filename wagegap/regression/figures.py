@@ -32,6 +32,7 @@ __all__ = [
     "draw_intervals",
     "draw_pairs",
     "draw_rows",
+    "names_of_rows",
     "watched_names",
     "written",
 ]
@@ -119,6 +120,13 @@ def watched_names(watch: str | Sequence[str], names: Sequence[str], keys: pd.Dat
         rows = (keys.astype(str) == code).any(axis=1).to_numpy()
         lit += [name for name, row in zip(names, rows, strict=True) if row]
     return list(dict.fromkeys(lit))
+
+
+def names_of_rows(estimates: Estimates) -> list[str]:
+    """Names of estimates for the rows of a figure: countries by their names."""
+    if len(estimates.by) == 1 and hold_countries(estimates.labels[estimates.by]):
+        return [country_name(name) for name in estimates.names]
+    return list(estimates.names)
 
 
 def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: AxesLike = None, alpha: float = 0.05) -> Any:

@@ -16,7 +16,8 @@ from wagegap._arguments import public
 from wagegap._display.axes import FAINT, HAIR, INK, PALETTE, SMALL, apply_style, name_rows, new_axes, put_legend
 from wagegap._display.labels import put_caption, write_beside
 from wagegap._display.numbers import format_key, format_number, spaced
-from wagegap._typing import AxesLike, BoolArray, ColumnName, Count, FloatArray, Labels
+from wagegap._display.themes import apply_theme
+from wagegap._typing import AxesLike, BoolArray, ColumnName, Count, FloatArray, Labels, Theme
 from wagegap.errors import (
     DataError,
     EmptyDataError,
@@ -52,6 +53,7 @@ def plot_corridors(  # noqa: PLR0913
     labels: Labels | None = None,
     unit: str | None = None,
     ax: AxesLike = None,
+    theme: Theme = "light",
 ) -> Any:
     """Draw the largest corridors of migration as bars: both ways of a pair of places beside each other, and their net.
 
@@ -74,6 +76,8 @@ def plot_corridors(  # noqa: PLR0913
         What flows count, for the text, such as `"moves of researchers"`; the name of their column where absent.
     ax : Axes, optional
         Where to draw; new axes of a fitting height where absent.
+    theme : {"light", "dark", "print"}
+        Colours: for a light ground, a dark one, or in greys.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def plot_corridors(  # noqa: PLR0913
         f"{len(within):,} within a country ({_amount(within.sum())}) left out" if len(within) else "",
     ]
     put_caption(ax, ". ".join(sentence for sentence in sentences if sentence) + ".")
-    return ax
+    return apply_theme(ax, theme)
 
 
 # from rows to corridors ----------------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import figure_of, literal, new_axes
-from wagegap._display.facts import note_names
+from wagegap._display.axes import INK, figure_of, literal, new_axes
+from wagegap._display.facts import note_names, note_words
 from wagegap._display.numbers import spaced
 from wagegap._display.scales import scale_axis
 from wagegap._display.spec import plain
-from wagegap._typing import Alpha, AxesLike, Count, Watched
+from wagegap._display.themes import apply_theme
+from wagegap._typing import Alpha, AxesLike, Count, Theme, Watched
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
@@ -45,6 +46,7 @@ def plot_forest(
     at_most: Count = 60,
     keep: Sequence[str] = (),
     watch: Watched = (),
+    theme: Theme = "light",
 ) -> Any:
     """Draw estimates by cell with their intervals, largest first: a forest plot.
 
@@ -64,6 +66,8 @@ def plot_forest(
     watch : str or sequence of str
         Cells that stand out, such as `("KOR", "USA")`, which are drawn in any case; countries without an estimate are
         passed over.
+    theme : {"light", "dark", "print"}
+        Colours: for a light ground, a dark one, or in greys.
 
     Returns
     -------
@@ -99,16 +103,20 @@ def plot_forest(
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, kept)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
     errors = draw_intervals(ax, frame["name"].tolist(), frame, alpha, several=len(named) > 1, watch=lit)
+    note_words(ax, choice.replace("\n", "").removeprefix(", "))
     if frame["of_countries"].all():
         note_names(ax, frame["name"].tolist(), "country", "countries")
     observed = frame["estimate"].to_numpy(dtype=float) if bool(frame["is_level"].all()) else None
     terms = frame["term"].unique()
     title = spaced(terms[0]) if len(terms) == 1 else "estimate"
-    return scale_axis(ax, "x", title, level_of(units[0], observed=observed), note=f", {errors}{choice}")
+    scale_axis(ax, "x", title, level_of(units[0], observed=observed), note=f", {errors}{choice}")
+    return apply_theme(ax, theme)
 
 
 @public
-def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Watched = ()) -> Any:
+def plot_link(
+    link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Watched = (), theme: Theme = "light"
+) -> Any:
     """Draw rates against premiums with error ellipses, the fitted line, its band and country labels.
 
     Parameters
@@ -121,11 +129,8 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Wa
         One minus the coverage of ellipses and band.
     watch : str or sequence of str
         Cells that stand out, such as `("KOR", "USA")`; countries that are not in the link are passed over.
-
-    Raises
-    ------
-    OptionError
-        For a word in `watch` that is neither a cell nor a country.
+    theme : {"light", "dark", "print"}
+        Colours: for a light ground, a dark one, or in greys.
 
     Returns
     -------
@@ -136,6 +141,8 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Wa
     ------
     ArgumentError, DataError
         Something that is no link, or a link without a premium.
+    OptionError
+        For a word in `watch` that is neither a cell nor a country.
 
     Examples
     --------
@@ -145,7 +152,7 @@ def plot_link(link: Link, *, ax: AxesLike = None, alpha: Alpha = 0.05, watch: Wa
     >>> plot_link(link).get_ylabel()
     'outside (per cent)'
     """
-    return link.plot(ax, alpha=alpha, watch=watch)
+    return apply_theme(link.plot(ax, alpha=alpha, watch=watch), theme)
 
 
 @public
@@ -155,6 +162,7 @@ def plot_transitions(
     cells: Mapping[str, Any] | None = None,
     at_most: Count = 12,
     ax: AxesLike = None,
+    theme: Theme = "light",
 ) -> Any:
     """Draw matrices of moves: shares in per cent with their standard errors, origins in rows, stayers set off.
 
@@ -168,6 +176,8 @@ def plot_transitions(
         Cells drawn where there are several, those with most rows.
     ax : Axes, optional
         Where to draw one matrix.
+    theme : {"light", "dark", "print"}
+        Colours: for a light ground, a dark one, or in greys.
 
     Returns
     -------
@@ -189,7 +199,7 @@ def plot_transitions(
     >>> len(plot_transitions(moves))
     2
     """
-    return transitions.plot(ax, at_most=at_most, **dict(cells or {}))
+    return apply_theme(transitions.plot(ax, at_most=at_most, **dict(cells or {})), theme)
 
 
 @public
@@ -202,6 +212,7 @@ def plot_incidence(
     uniform: bool = False,
     alpha: Alpha = 0.05,
     ax: AxesLike = None,
+    theme: Theme = "light",
 ) -> Any:
     """Draw the cumulative incidence of exits of one or several fits, side by side or together.
 
@@ -222,6 +233,8 @@ def plot_incidence(
         One minus the coverage.
     ax : Axes, optional
         Where to draw a single panel.
+    theme : {"light", "dark", "print"}
+        Colours: for a light ground, a dark one, or in greys.
 
     Returns
     -------
@@ -243,7 +256,7 @@ def plot_incidence(
     >>> leaving = {"abroad": "abroad_next", "field": "new_field_next"}
     >>> found = wg.fit_exits(data, "~ ai", exit=leaving, time="year", by="iso3")
     >>> len(plot_incidence(found)), plot_incidence(found, exit="abroad").get_ylabel()
-    (2, 'cumulative incidence of abroad')
+    (2, 'cumulative incidence of abroad (per cent)')
     """
     named = fits if isinstance(fits, Mapping) else {"": fits}
     curves: list[Any] = []
@@ -253,7 +266,8 @@ def plot_incidence(
         curves += fit.curves(str(name), exit=exit, alpha=alpha, uniform=uniform, total=stacked, **dict(cells or {}))
     if not curves:
         raise DataError("there are no fits of exits to draw.")
-    return draw_incidence(curves, words=band_words(alpha, uniform=uniform), stacked=stacked, ax=ax)
+    words = band_words(alpha, uniform=uniform)
+    return apply_theme(draw_incidence(curves, words=words, stacked=stacked, ax=ax), theme)
 
 
 @public
@@ -264,6 +278,7 @@ def plot_effects(
     exit: str | None = None,
     alpha: Alpha = 0.05,
     ax: AxesLike = None,
+    theme: Theme = "light",
 ) -> Any:
     """Draw average marginal effects or elasticities of one or several results, with intervals and a line at zero.
 
@@ -280,6 +295,8 @@ def plot_effects(
         One minus the coverage.
     ax : Axes, optional
         Where to draw; new axes of a fitting height where absent.
+    theme : {"light", "dark", "print"}
+        Colours: for a light ground, a dark one, or in greys.
 
     Returns
     -------
@@ -309,7 +326,8 @@ def plot_effects(
     exits = {name for _, name in effects.values()}
     on = "".join(f" on {name}" for name in exits if name) if len(exits) == 1 else ""
     what = ("average effect{of}" if which == "effects" else "average elasticity{of}") + on
-    return draw_effects({name: estimates for name, (estimates, _) in effects.items()}, what=what, ax=ax, alpha=alpha)
+    named_effects = {name: estimates for name, (estimates, _) in effects.items()}
+    return apply_theme(draw_effects(named_effects, what=what, ax=ax, alpha=alpha), theme)
 
 
 def _effects(result: Any, which: Literal["effects", "elasticities"], exit: str | None) -> tuple[Estimates, str]:
@@ -350,7 +368,8 @@ def add_title(ax: Any, text: str) -> Any:
     """Write a title above the whole figure, from its left edge, in as many lines as it needs."""
     figure = figure_of(ax)
     lines = textwrap.wrap(plain(text), int(_TITLE_LETTERS_PER_INCH * figure.get_size_inches()[0]))
-    figure.suptitle("\n".join(map(literal, lines)), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold")
+    figure.suptitle("\n".join(map(literal, lines)), x=0.01, ha="left", fontsize=_TITLE_POINTS, fontweight="bold",
+                    color=INK)  # fmt: skip
     return ax
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from wagegap._typing import ColumnName, ColumnNames
 from wagegap.decomposition.distributions.counterfactual import counterfactual
 from wagegap.decomposition.distributions.dfl import dfl
 from wagegap.decomposition.distributions.rif_oaxaca import rif_oaxaca
@@ -48,6 +49,7 @@ from wagegap.regression.rates.stocks import stock_rates
 from wagegap.regression.rates.transitions import fit_transitions
 from wagegap.regression.selection.roy import fit_roy
 from wagegap.regression.selection.selection import fit_selection
+from wagegap.report.caution import examine
 from wagegap.report.figures import (
     plot_corridors,
     plot_effects,
@@ -58,7 +60,7 @@ from wagegap.report.figures import (
 )
 from wagegap.report.table import table
 
-__all__ = ["COMMON", "KINDS", "PUBLISHED", "Kind", "estimator_of"]
+__all__ = ["CAUTION", "COMMON", "KINDS", "PUBLISHED", "Kind", "estimator_of"]
 
 COMMON = ("label", "title", "source")
 """Entries of every section: what it is called in sentences, its heading in the report, where its data come from."""
@@ -67,15 +69,31 @@ COMMON = ("label", "title", "source")
 def _published(
     frame: Any,
     *,
-    by: Any = ("iso3",),
-    estimate: str = "b",
-    std_error: str | None = "se",
+    by: ColumnNames = ("iso3",),
+    estimate: ColumnName = "b",
+    std_error: ColumnName | None = None,
     term: str | None = None,
     unit: str | None = None,
     comparison: str | None = None,
     as_stated: bool = False,
 ) -> Estimates:
-    """Published figures of a table, with what is known of their errors."""
+    """Read published figures of a table, with what is known of their errors.
+
+    Parameters
+    ----------
+    by : str or sequence of str
+        Columns of cell keys.
+    estimate : str
+        Column of the figures.
+    std_error : str, optional
+        Column of their standard errors, "se" where there is one; a missing one is unknown, never zero.
+    term, unit, comparison : str, optional
+        A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are a
+        hundred of them (11.0).
+    as_stated : bool
+        Affirm that numbers declared log points are log points, even where all of them are below 1 in size.
+    """
+    std_error = "se" if std_error is None and "se" in frame else std_error
     return Estimates.from_table(
         frame, by=by, estimate=estimate, std_error=std_error, term=term, unit=unit, comparison=comparison,
         as_stated=as_stated,
@@ -86,7 +104,7 @@ PUBLISHED = _published
 """What reads premiums and rates that a section takes from a table of published figures."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """A kind of section.
 
@@ -108,8 +126,12 @@ class Kind:
         Entries that cannot be left out.
     refers : mapping of str to str
         Entries that name another section, and the kind that it is of.
-    first : int
-        Arguments of the estimator that are filled by the places, not by entries.
+    renamed : mapping of str to str
+        Entries that are not called what the argument is that they give.
+    filled : tuple of str
+        Arguments of estimators that the places, or other entries, give: no entries themselves.
+    countries : tuple of str
+        Entries that hold countries, by name or code.
     listed : bool
         Whether the sections are a list, `[[links]]`, each with a `name`.
     """
@@ -122,7 +144,9 @@ class Kind:
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     refers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    first: int = 1
+    renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    filled: tuple[str, ...] = ("data",)
+    countries: tuple[str, ...] = ()
     listed: bool = False
 
 
@@ -137,18 +161,21 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     Kind(
         "panels", "A table of workers, read from a file; with `transitions` who is abroad or in another field next.",
         _by_name(read_panel), places=("path",), takes=("transitions",), needs=("path",),
+        filled=("source",),
     ),
     Kind(
         "covariates", "A table of controls by country, read from a file or shipped.", _by_name(read_panel),
-        places=("path", "shipped"),
+        places=("path", "shipped"), filled=("source",),
     ),
     Kind(
         "premiums", "Wage premiums by country: estimated from a panel, shipped, or published figures of a file.",
         _by_name(fit_premiums, fit_selection), places=("panel", "shipped", "path"), refers=_OF_PANEL,
+        filled=("data", "frame"),
     ),
     Kind(
         "rates", "Rates of leaving by country: counted in a panel, shipped, or published figures of a file.",
         _by_name(fit_rates, stock_rates, fit_transitions), places=("panel", "shipped", "path"), refers=_OF_PANEL,
+        filled=("data", "table", "frame"),
     ),
     Kind(
         "gaps", "A gap of pay or of rates between two groups, taken apart.",
@@ -174,28 +201,29 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         _by_name(fit_link), takes=("name", "rates", "premiums", "covariates", "max_std_error", "leave_out",
                                    "without_cross_block", "sensitivity"),
         needs=("name", "rates", "premiums", "formula"),
-        refers=_OF_LINK, first=3, listed=True,
+        refers=_OF_LINK, filled=("data", "progress"), countries=("leave_out",), listed=True,
     ),
     Kind(
         "systems", "Several rates on premiums at once, with the joint covariance of their slopes.",
         _by_name(fit_link_system), takes=("rates", "premiums", "covariates"),
-        needs=("rates", "premiums", "formulas"), refers=_OF_LINK, first=3,
+        needs=("rates", "premiums", "formulas"), refers=_OF_LINK,
     ),
     Kind(
         "curves", "One slope under every defensible choice: premiums, controls, estimators, samples.",
         _by_name(specification_curve), takes=("rates", "premiums", "covariates"),
-        needs=("outcome", "rates", "premiums"), refers=_OF_LINK, first=0,
+        needs=("outcome", "rates", "premiums"), refers=_OF_LINK,
+        filled=("data", "progress"),
     ),
     Kind(
         "questions", "A question asked of a link, or of a design before data are bought (`power`).",
         _by_name(predict, outlier, few_countries, moderate, swap, one_step, pool, disagreement, sensitivity, power),
-        chosen_by="ask", takes=("name", "link"), needs=("ask",),
+        chosen_by="ask", takes=("name",), needs=("ask",),
         refers=MappingProxyType({"link": "links", "data": "covariates", "workers": "panels", "swap_in": "premiums"}),
-        listed=True,
+        renamed=MappingProxyType({"swap_in": "premiums"}), filled=(), countries=("country",), listed=True,
     ),
     Kind(
         "tables", "One table of several results.", _by_name(table), takes=("name", "of"), needs=("name", "of"),
-        listed=True,
+        filled=("results",), listed=True,
     ),
     Kind(
         "figures", "One figure of several results.",
@@ -203,10 +231,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
             "forest": plot_forest, "link": plot_link, "effects": plot_effects, "incidence": plot_incidence,
             "transitions": plot_transitions, "corridors": plot_corridors,
         }),
-        chosen_by="plot", takes=("name", "of"), needs=("name", "plot", "of"), listed=True,
+        chosen_by="plot", takes=("name", "of"), needs=("name", "plot", "of"),
+        filled=("results", "link", "fits", "transitions", "flows", "ax"), listed=True,
     ),
 )})  # fmt: skip
 """Kinds of sections by name, in the order in which they are carried out."""
+
+CAUTION = Kind(
+    "caution", "What a few published premiums and one year's rates can and cannot show: one section, without a name.",
+    _by_name(examine), takes=("premiums", "flows", "year", "without"), needs=("premiums", "flows", "year", "without"),
+    refers=MappingProxyType({"premiums": "premiums"}), filled=("label", "outcome"), countries=("without",),
+)  # fmt: skip
+"""The one section that is no list and has no name."""
 
 
 def estimator_of(kind: str, entries: Mapping[str, Any], where: str = "") -> Callable[..., Any]:

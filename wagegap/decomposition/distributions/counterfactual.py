@@ -75,7 +75,6 @@ from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Cell
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import unit_in_heading
 from wagegap.panel.rows import domain_of
 
 __all__ = ["CounterfactualGap", "counterfactual"]
@@ -232,7 +231,7 @@ class CounterfactualGap(Decomposition):
             frame = frame[frame["component"] == component]
         direction = listing(dict.fromkeys(self.comparisons["direction"]), 1)
         return plot_curves(
-            frame.assign(at=self._probs(frame.index.to_numpy())), f"{direction}{unit_in_heading(self.unit)}", ax,
+            frame.assign(at=self._probs(frame.index.to_numpy())), direction, self.unit, ax,
             f", {100 * (1 - alpha):g} % {kind} bands",
         )  # fmt: skip
 

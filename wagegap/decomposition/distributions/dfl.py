@@ -130,19 +130,23 @@ class ReweightedGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
+        from wagegap._display.axes import FAINT, PALETTE, apply_style, name_axes, new_axes, put_legend
+        from wagegap._display.facts import note_stroke
 
         frame = one_comparison(self.densities, keys, [name for name in self.keys if name != MEASURE])
         first, second = self.comparisons.loc[frame["comparison"].iloc[0], ["name_first", "name_second"]]
         ax = new_axes() if ax is None else ax
+        lines: list[Any] = []
+        names: list[str] = []
         for column, label, color, dash in (
-            ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-"),
+            ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-."),
             ("counterfactual", "counterfactual", FAINT, "--"),
         ):  # fmt: skip
-            ax.plot(frame["at"], frame[column], dash, color=color, label=literal(label), linewidth=1.2)
-        ax.set_ylabel("density")
-        ax.legend(frameon=False)
-        return ax
+            lines += ax.plot(frame["at"], frame[column], dash, color=color, linewidth=1.4)
+            names.append(str(label))
+            note_stroke(ax, "line", str(label))
+        title = "" if self.levels is None else self.levels.title.removeprefix("Distribution of ")
+        return name_axes(put_legend(apply_style(ax), lines, names), x=title, y="density")
 
 
 @refittable

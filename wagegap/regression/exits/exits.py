@@ -182,7 +182,7 @@ class Exits(Result):
         >>> import wagegap as wg
         >>> data = wg.simulate_panel(countries=2, workers=500, rng=1).panel
         >>> wg.fit_exits(data, "abroad_next ~ ai + exper").plot().get_xlabel()
-        'average effect on abroad_next (share), 95 % intervals'
+        'average effect on abroad_next (percentage points), 95 % intervals'
         """
         from wagegap.regression.figures import draw_effects
 
@@ -233,7 +233,7 @@ class Exits(Result):
         >>> data = wg.simulate_panel(countries=2, workers=500, periods=4, rng=1).panel
         >>> found = wg.fit_exits(data, "abroad_next ~ ai", time="year")
         >>> found.plot_incidence().get_ylabel()
-        'cumulative incidence'
+        'cumulative incidence (per cent)'
         """
         from wagegap.regression.exits.figures import draw_incidence
 

@@ -21,11 +21,14 @@ from wagegap._display.axes import (
     new_panels,
     title_panel,
 )
+from wagegap._display.facts import note_stroke
 from wagegap._display.labels import name_ends, write_below
 from wagegap._display.numbers import format_key, spaced
+from wagegap._display.scales import scale_axis
 from wagegap._display.scatter import line_band
 from wagegap._typing import AxesLike, FloatArray
 from wagegap.errors import OptionError
+from wagegap.estimation.units import level_of
 from wagegap.regression.figures import MOST_LINES, cell_names
 
 __all__ = ["Curves", "curves_of", "draw_incidence"]
@@ -142,7 +145,7 @@ def _together(curves: Sequence[Curves], exit: str, words: str, ax: Any) -> Any:
     else:
         _barred_lines(ax, lines)
         words = words.replace("bands", "intervals")
-    name_axes(ax, y=f"cumulative incidence of {spaced(exit)}")
+    scale_axis(ax, "y", f"cumulative incidence of {spaced(exit)}", level_of("share"))
     return _time_axis(ax, curves[0], words)
 
 
@@ -154,7 +157,7 @@ def _panel(ax: Any, one: Curves, words: str, *, stacked: bool) -> Any:
         _lines(ax, _arrays(one))
     if one.name:
         title_panel(ax, one.name)
-    ax.set_ylabel("cumulative incidence")
+    scale_axis(ax, "y", "cumulative incidence", level_of("share"))
     return _time_axis(ax, one, words)
 
 
@@ -213,6 +216,8 @@ def _name_ends(ax: Any, names: Iterable[str], ends: FloatArray) -> None:
     """Begin the axis at zero, and write names where lines end, at points of shape (n, 2)."""
     ax.set_ylim(bottom=0.0)
     shown = [spaced(name) for name in names]
+    for name in filter(None, shown):
+        note_stroke(ax, "line", name)
     if any(shown):
         name_ends(ax, shown, ends[:, 0].tolist(), ends[:, 1].tolist(), [color_of(i) for i in range(len(shown))])
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wagegap._display.axes import name_axes
 from wagegap._display.numbers import spaced
 from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray, IntArray
@@ -32,7 +31,7 @@ from wagegap.estimation.estimates import LABELS, Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
-from wagegap.estimation.units import check_one_unit, unit_in_heading
+from wagegap.estimation.units import check_one_unit
 from wagegap.panel.panel import check_columns
 
 __all__ = [
@@ -174,14 +173,6 @@ class LinkCells(Shown):
     def names_to_read(self) -> tuple[str, ...]:
         """The keys of each cell in one string, countries by their names."""
         return _cell_names(with_names(self.keys, list(self.keys.columns)))
-
-    def label_axes(self, ax: Any) -> Any:
-        """Name the axes of rates against premiums."""
-        return name_axes(
-            ax,
-            x=f"{self.premium_in_words}{unit_in_heading(self.units[1])}",
-            y=f"{self.outcome_in_words}{unit_in_heading(self.units[0])}",
-        )
 
 
 def estimates_of(result: Any, role: str) -> Estimates:

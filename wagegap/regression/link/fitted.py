@@ -16,8 +16,10 @@ import pandas as pd
 from scipy import special, stats
 
 from wagegap._arguments import public_methods
-from wagegap._display.axes import name_axes, new_axes
+from wagegap._display.axes import new_axes
+from wagegap._display.facts import note_level, note_names
 from wagegap._display.intervals import intervals
+from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import Scale
 from wagegap._display.session import Shown
 from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
@@ -372,6 +374,13 @@ class FittedLink(SettlingResult):
 
         Where the slope is not settled there is no line (NaN), and the band is that of both estimators. A line in log
         odds, or in logs, is brought back to rates.
+
+        Parameters
+        ----------
+        at : array of shape (k,)
+            Premiums, in the unit of the link.
+        alpha : float
+            One minus the coverage of the band.
         """
         if not self.settled:
             lines = [part.line(at, alpha) for part in self.parts]
@@ -400,7 +409,15 @@ class FittedLink(SettlingResult):
     # what questions ask ----------------------------------------------------------------------------------------
 
     def check_premium(self, question: str, *, single: bool = False, linear: bool = False) -> None:
-        """Raise unless the link has a premium, only one where asked, and is linear in it where asked."""
+        """Raise unless the link has a premium, only one where asked, and is linear in it where asked.
+
+        Parameters
+        ----------
+        question : str
+            What was asked, for the message.
+        single, linear : bool
+            Whether there must be one premium, and a slope.
+        """
         refused = {
             f"{question} is about the slope on a premium, and the link has none.": not self.cells.premiums,
             f"{question} takes a link with one premium.": single and len(self.cells.premiums) > 1,
@@ -413,7 +430,13 @@ class FittedLink(SettlingResult):
                 raise OptionError(message)
 
     def check_deviations(self, question: str) -> None:
-        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by."""
+        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by.
+
+        Parameters
+        ----------
+        question : str
+            What was asked, for the message.
+        """
         if lies_on_line(self.setup.problem.y, self.setup.problem.x):
             raise DataError(
                 f"{question} weighs the cells' deviations from the line, and there are none: all {self.cells.n} lie on "
@@ -421,7 +444,13 @@ class FittedLink(SettlingResult):
             )
 
     def cell_at(self, country: str) -> int:
-        """Position of a cell by its name, or by the one key that says it; a country by its name or code."""
+        """Position of a cell by its name, or by the one key that says it; a country by its name or code.
+
+        Parameters
+        ----------
+        country : str
+            Name of a cell; of a country its name or code.
+        """
         names, to_read = list(self.cells.names), list(self.cells.names_to_read)
         for spelt in (names, to_read):
             if country in spelt:
@@ -507,9 +536,12 @@ def slopes_of(links: Mapping[str, FittedLink], alpha: Alpha = 0.05) -> pd.DataFr
     return pd.DataFrame(rows, columns=["name", "estimate", "conf_low", "conf_high"])
 
 
-def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, label: str) -> Any:
-    """Draw slopes with their intervals, a row each; an infinite end is left open."""
+def draw_slopes(frame: pd.DataFrame, column: str, ax: Any, *, height: float, cells: LinkCells, alpha: float) -> Any:
+    """Draw slopes per step of premium with their intervals, a row each; an infinite end is left open."""
     ax = new_axes(6.3, height) if ax is None else ax
     low, high = (frame[c].where(np.isfinite(frame[c])).to_numpy(dtype=float) for c in ("conf_low", "conf_high"))
     ax = intervals(ax, frame[column].tolist(), frame["estimate"].to_numpy(dtype=float), low, high)
-    return name_axes(ax, x=label)
+    note_level(ax, 1 - alpha)
+    note_names(ax, frame[column].tolist(), "slope", "slopes")
+    errors = f",\n{100 * (1 - alpha):g} % intervals"
+    return scale_axis(ax, "x", f"slope of {cells.outcome_in_words}", slope_scale(cells), note=errors)

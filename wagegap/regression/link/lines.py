@@ -33,11 +33,12 @@ from wagegap.errors import listing
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.units import level_of
 from wagegap.regression.figures import watched_names
+from wagegap.regression.link.cells import LinkCells
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, level_of_rates, slope_scale
 from wagegap.regression.link.weak import weak_set_of
 
-__all__ = ["draw_link", "given_controls", "label_link", "seen_cells", "write_legend"]
+__all__ = ["draw_link", "given_controls", "label_link", "name_cells", "seen_cells", "write_legend"]
 
 _LEVEL = re.compile(r"\[[^\]]*\]$")
 _ROOM = 0.16
@@ -54,15 +55,19 @@ def draw_link(link: FittedLink, ax: Any, alpha: Alpha, watch: str | Sequence[str
     unknown = np.isnan(cov[:, 0, 0]) | np.isnan(cov[:, 1, 1])
     cov[unknown, 0, 1] = cov[unknown, 1, 0] = 0.0
     lit = watched_names(watch, cells.names, cells.keys)
-    names = [cells.name_of(name) for name in cells.names]
     ellipses(ax, p, y, cov, cells.names, level=1 - alpha, watch=lit)
-    note_names(ax, names, cells.noun, cells.counted().split(" ", 1)[1])
+    name_cells(ax, cells)
     facts_of(ax).given = given if link.fit.unit is None else ""
     low, high = _limits(p)
     write_legend(ax, draw_lines(ax, link, np.linspace(low, high, 100), alpha))
     ax.set_xlim(low, high)
     ax.set_ylim(*_limits(y))
     return label_link(ax, link, given)
+
+
+def name_cells(ax: Any, cells: LinkCells) -> None:
+    """Note what sentences call the dots of a link."""
+    note_names(ax, [cells.name_of(name) for name in cells.names], cells.noun, cells.counted().split(" ", 1)[1])
 
 
 def label_link(ax: Any, link: FittedLink, given: str = "") -> Any:
@@ -133,7 +138,8 @@ def _draw_line(
         slope = scale.slope(part.slope).bare_copy()  # its unit stands on the axis
         step = scale.step.removeprefix("one ")
         name = typographic(say("{name}: {slope} per {step}", name=name, slope=slope, step=step))
-    values = _drawn_between(part, part.line(at)[0])
+    values = part.line(at)[0]
+    values = np.where(_drawn_between(part, values) == values, values, np.nan)  # it ends where there is no such rate
     (line,) = ax.plot(at, values, color=color, linestyle=style, linewidth=1.5, zorder=3)
     note_stroke(ax, "line", name)
     return line, name

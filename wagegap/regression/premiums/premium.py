@@ -66,7 +66,7 @@ from wagegap.estimation.reliability import reliability
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.scores import check_clusters, warn_of_sides
 from wagegap.estimation.spec import kept, refittable
-from wagegap.estimation.units import PER_LOG, unit_in_heading, unit_of_outcome
+from wagegap.estimation.units import PER_LOG, level_of, unit_of_outcome
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
 from wagegap.regression.premiums.terms import (
@@ -136,6 +136,11 @@ class Premiums(Result):
     def in_unit(self, unit: str) -> Premiums:
         """Return the premiums in another unit that a factor leads to: log points, a hundred logs each.
 
+        Parameters
+        ----------
+        unit : str
+            Unit to convert to: "log", "log points".
+
         Raises
         ------
         UnitError
@@ -144,7 +149,13 @@ class Premiums(Result):
         return replace(self, estimates=self.estimates.in_unit(unit))
 
     def reliability(self, term: str | None = None) -> float:
-        """Return the share of the premiums' variance across cells that is not sampling noise."""
+        """Return the share of the premiums' variance across cells that is not sampling noise.
+
+        Parameters
+        ----------
+        term : str, optional
+            Premium meant, where there are several.
+        """
         chosen = self.estimates if term is None else self.estimates.select(term=term)
         return reliability(chosen.values, chosen.covariance)
 
@@ -163,10 +174,14 @@ class Premiums(Result):
         >>> import wagegap as wg
         >>> premiums = wg.fit_premiums(wg.datasets.developer_pay(), premium="ai")
         >>> premiums.plot().get_xlabel()
-        'Premium of ai (log), 95 % intervals'
+        'Premium of ai (log points), 95 % intervals'
         """
+        from wagegap.regression.figures import names_of_rows
+
         largest_first = self.estimates.select(np.argsort(-self.estimates.values, kind="stable"))
-        return draw_estimates(largest_first, ax, alpha, f"{self.title}{unit_in_heading(self.unit)}", row_height=0.2)
+        scale = level_of("none" if "," in self.unit else self.unit)
+        names = names_of_rows(largest_first)
+        return draw_estimates(largest_first, ax, alpha, self.title, row_height=0.2, scale=scale, names=names)
 
 
 @refittable

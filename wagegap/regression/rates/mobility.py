@@ -58,7 +58,7 @@ from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
 from wagegap.estimation.result import Result, draw_estimates
 from wagegap.estimation.spec import refittable
-from wagegap.estimation.units import PER_ONE, unit_in_heading
+from wagegap.estimation.units import PER_ONE, level_of
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
@@ -92,13 +92,28 @@ class Rates(Result):
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def in_unit(self, unit: str) -> Rates:
-        """Return the rates in another unit of proportions: per cent, per 10,000."""
+        """Return the rates in another unit of proportions: per cent, per 10,000.
+
+        Parameters
+        ----------
+        unit : str
+            Unit to convert to: "share", "per cent", "per 1,000", "per 10,000".
+        """
         return replace(self, estimates=self.estimates.in_unit(unit))
 
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
         """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
 
         A net rate may be negative, so that it has no logarithm.
+
+        Parameters
+        ----------
+        inward, outward : str
+            Events.
+        name : str
+            What the difference is called.
+        unit : str
+            Its unit.
         """
         for event in (inward, outward):
             if event not in self.events:
@@ -202,19 +217,31 @@ class Rates(Result):
     def plot(self, ax: AxesLike = None, *, event: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
 
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        event : str, optional
+            Event meant, where there are several.
+        alpha : float
+            One minus the coverage.
+
         Examples
         --------
         >>> import wagegap as wg
         >>> made = wg.simulate_panel(countries=3, workers=300, rng=1)
         >>> rates = wg.fit_rates(made.panel, {"emigration": "abroad_next"}, among="ai")
         >>> rates.plot().get_xlabel()
-        'emigration (share), 95 % intervals'
+        'emigration (per cent), 95 % intervals'
         """
+        from wagegap.regression.figures import names_of_rows
+
         event = self.events[0] if event is None else event
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        return draw_estimates(rates, ax, alpha, f"{event}{unit_in_heading(self.unit)}", row_height=0.2)
+        scale = level_of(self.unit, observed=rates.values)
+        return draw_estimates(rates, ax, alpha, event, row_height=0.2, scale=scale, names=names_of_rows(rates))
 
 
 @refittable

@@ -60,6 +60,7 @@ from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.result import Result
 from wagegap.estimation.sample import CellFit
 from wagegap.estimation.spec import refittable
+from wagegap.estimation.units import level_of
 from wagegap.panel.events import event_values
 from wagegap.panel.panel import Panel, as_panel
 from wagegap.panel.rows import domain_of, prepare
@@ -100,19 +101,30 @@ class Roy(Result):
         -------
         Axes
         """
-        from wagegap._display.axes import PALETTE, apply_style, name_axes, new_axes
+        from wagegap._display.axes import PALETTE, apply_style, name_axes, new_axes, put_legend
+        from wagegap._display.facts import note_stroke
+        from wagegap._display.scales import scale_axis
 
         ax = new_axes(6.3, 4.0) if ax is None else ax
         apply_style(ax)
+        lines: list[Any] = []
         for i, name in enumerate(("leavers", "stayers")):
-            ax.plot(self.curves["at"], self.curves[name], color=PALETTE[i], label=name)
-        ax.legend(frameon=False, fontsize=8.0, loc="best")
-        name_axes(ax, x=self.outcome, y="share with at most as much")
+            lines += ax.plot(self.curves["at"], self.curves[name], ("-", "--")[i], color=PALETTE[i])
+            note_stroke(ax, "line", name)
+        put_legend(ax, lines, ["leavers", "stayers"])
+        name_axes(ax, x=self.outcome)
         ax.set_ylim(0, 1)
-        return ax
+        return scale_axis(ax, "y", "those with at most as much", level_of("share"))
 
     def verdict(self, alpha: Alpha = 0.05, *, order: int = 1) -> str:
         """Say which way selection goes at a level of the dominance tests.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the tests.
+        order : int
+            Order of dominance.
 
         Returns
         -------

@@ -26,8 +26,7 @@ def is_published(table: Table) -> bool:
 
 
 def _country(table: Table) -> str | None:
-    found = find_roles(table, {}).column("country")
-    return found
+    return find_roles(table, {}).column("country")
 
 
 def _estimates(table: Table) -> list[str]:
@@ -61,7 +60,8 @@ def plan_published(table: Table, path: str) -> Plan:
     kind, name = ("rates", quoted_name(chosen)) if rate else ("premiums", "published")
     unit, why = _unit(column, rate=rate)
     entries = [
-        Entry("path", path, f"{table.n:,} rows"), Entry("label", f"{chosen}, {table.path.stem}"), Entry("by", keys, "each row once"),
+        Entry("path", path, f"{table.n:,} rows"), Entry("label", f"{chosen}, {table.path.stem}"),
+        Entry("by", keys, "each row once"),
         Entry("estimate", chosen, f"by its name; or {', '.join(estimates[1:])}" if estimates[1:] else "by its name"),
     ]  # fmt: skip
     if errors is not None:
@@ -77,8 +77,8 @@ def plan_published(table: Table, path: str) -> Plan:
 
 
 def _errors(table: Table) -> str | None:
-    named = [name for name, column in table.columns.items() if rank("std_error", name) == 0 and column.holds == "numbers"]
-    return named[0] if named else None
+    held = (name for name, column in table.columns.items() if column.holds == "numbers")
+    return next((name for name in held if rank("std_error", name) == 0), None)
 
 
 def _unit(column: Column, *, rate: bool) -> tuple[str, str]:
@@ -102,7 +102,7 @@ def _further(kind: str, name: str) -> list[Section]:
         Section("[rates.ai_migration]", (
             Entry("label", "Net migration of members with AI skills, per 10,000, mean 2015-19"),
             Entry("shipped", "talent_migration:ai"),
-        ), "Shipped rates that premiums of AI skills can be linked to: take the marks away where yours are.", waits=True),
+        ), "Shipped rates to link premiums of AI skills to: take the marks away where yours are.", waits=True),
         Section("[[links]]", (
             Entry("name", "published"), Entry("rates", "ai_migration"), Entry("premiums", name),
             Entry("formula", "net_migration ~ premium"),

@@ -38,7 +38,7 @@ _COLUMNS = {"ols": "naive", "ml": "likelihood"}
 def link_parts(entries: Mapping[str, Any], context: Context) -> Iterable[Part]:
     """Carry out a link, and the same otherwise where the file asks for it.
 
-    Sentences call the outcome by the label of its rates, where the link has no labels of its own.
+    Sentences call the outcome by the label of its rates, where these are one and the link has no labels of its own.
     """
     name, heading, where = entries["name"], _heading(entries), f"[[links]] {entries['name']!r}"
     rates, premiums = (estimates_in(context.result(kind, entries[kind], where)) for kind in ("rates", "premiums"))
@@ -69,7 +69,8 @@ def _options(entries: Mapping[str, Any], context: Context) -> dict[str, Any]:
     data = context.result("covariates", entries["covariates"], where) if "covariates" in entries else None
     outcome = entries["formula"].partition("~")[0].strip()
     label = context.entries("rates", entries["rates"]).get("label")
-    labels = {} if label is None else {"labels": {outcome: _in_a_sentence(plain(label))}}
+    several = estimates_in(context.result("rates", entries["rates"], where)).labels["term"].nunique() > 1
+    labels = {} if label is None or several else {"labels": {outcome: _in_a_sentence(plain(label))}}
     return {"data": data, "rng": context.seed, **labels, **without(entries, *LINK_TAKES, *COMMON)}
 
 

@@ -22,7 +22,7 @@ from wagegap.regression.premiums.premium import Premiums, fit_premiums
 from wagegap.report.figures import plot_forest
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
-from wagegap.report.sections.context import Context, call, estimates_in, label_of, title_of
+from wagegap.report.sections.context import Context, call, estimates_in, label_of, source_in, title_of
 from wagegap.report.sections.frames import country_key, frame_of, notes_of
 from wagegap.report.sections.names import file_name
 from wagegap.report.sections.pictures import picture_of
@@ -96,7 +96,7 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
     section = Section(
         key, kind, title_of(entries, name), lead=_LEADS[kind](parts[0][1], watch), findings=tuple(findings),
         figures=tuple(pictures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
-        source=entries.get("source", ""), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
+        source=source_in(entries), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
     )  # fmt: skip
     return Part.drawn(section, pictures, tables={key: _table(result, label)}, result=result)
 
@@ -151,7 +151,7 @@ def _absence(row: Mapping[str, Any], country: str, keys: Sequence[str]) -> str:
 
 def premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
     """Mean and spread by random effects, and the countries watched."""
-    scale, cells = level_of(estimates.unit), counted(len(estimates.values), estimates.by)
+    scale, cells = level_of(estimates.unit), counted(estimates)
     watched, numbers = _watched(estimates, watch, scale)
     unknown = int(estimates.bse.isna().sum())
     if unknown:
@@ -177,15 +177,17 @@ def rates_in_words(estimates: Estimates, watch: list[str]) -> str:
     return say(f"{{n}} rates from {{ends}}{watched}.", n=len(values), ends=ends, **numbers)
 
 
-def counted(n: int, keys: Sequence[str]) -> str:
-    """How many cells there are, by what tells them apart.
+def counted(estimates: Estimates) -> str:
+    """How many cells there are, by what tells them apart: countries, whatever their column is called.
 
-    >>> counted(6, ["iso3"]), counted(12, ["field", "year"])
-    ('6 countries', '12 cells by field and year')
+    >>> import wagegap as wg
+    >>> counted(wg.datasets.published_premiums())
+    '6 countries'
     """
-    if list(keys) == ["iso3"]:
+    n, country = len(estimates.values), country_key(estimates)
+    if country is not None and len(estimates.by) == 1:
         return f"{n} {'country' if n == 1 else 'countries'}"
-    by = " and ".join("country" if key == "iso3" else spaced(key) for key in keys)
+    by = " and ".join("country" if key == country else spaced(key) for key in estimates.by)
     return f"{n} {'cell' if n == 1 else 'cells'}{f' by {by}' if by else ''}"
 
 
@@ -207,7 +209,7 @@ def _watched(estimates: Estimates, watch: list[str], scale: Scale) -> tuple[str,
 
 def _premiums_lead(estimates: Estimates, watch: list[str]) -> str:
     """Say the mean premium with its interval, or the range where errors are unknown, and the countries watched."""
-    scale, cells = level_of(estimates.unit), counted(len(estimates.values), estimates.by)
+    scale, cells = level_of(estimates.unit), counted(estimates)
     watched, numbers = _watched(estimates, watch, scale)
     if estimates.bse.isna().any() or len(estimates.values) < 2:
         ends = scale.interval(estimates.values.min(), estimates.values.max(), levels=True, bare=False)
@@ -232,7 +234,7 @@ def _rates_lead(estimates: Estimates, watch: list[str]) -> str:
     names = estimates.labels[key].map(country_name).tolist() if key is not None else estimates.names
     return say(
         f"{{cells}}, from {{low}} ({{lowest}}) to {{high}} ({{highest}}){watched}.",
-        cells=counted(len(values), estimates.by), low=scale.level(values.min()).bare_copy(),
+        cells=counted(estimates), low=scale.level(values.min()).bare_copy(),
         high=scale.level(values.max()), lowest=str(names[int(values.argmin())]),
         highest=str(names[int(values.argmax())]), **numbers,
     )  # fmt: skip

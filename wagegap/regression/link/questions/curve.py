@@ -27,7 +27,8 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import FAINT, PALETTE, literal, new_axes
+from wagegap._display.axes import FAINT, PALETTE, apply_style, literal, name_axes, new_axes, put_legend
+from wagegap._display.facts import note_stroke
 from wagegap._progress import track
 from wagegap._typing import Alpha, AxesLike, ColumnNames, Count, FloatArray, FrameLike, IntArray, RngLike
 from wagegap.errors import (
@@ -115,9 +116,13 @@ class SpecificationCurve(Answer):
         b, low, high = shown[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float).T
         sure = (shown["p_value"] < self.alpha).to_numpy()
         bottom, top = float(np.quantile(low, 0.02)), float(np.quantile(high, 0.98))
-        for rows, color in ((~sure, FAINT), (sure, PALETTE[0])):
-            ax.vlines(at[rows], np.maximum(low[rows], bottom), np.minimum(high[rows], top), color=color, linewidth=0.6)
+        p = f"p < {self.alpha:g}"
+        for rows, color, name in ((sure, PALETTE[0], p), (~sure, FAINT, f"not {p}")):
+            lines = np.maximum(low[rows], bottom), np.minimum(high[rows], top)
+            drawn = ax.vlines(at[rows], *lines, color=color, linewidth=0.6)
             ax.plot(at[rows], b[rows], ".", color=color, markersize=3)
+            put_legend(ax, [drawn], [f"slope and {100 * (1 - self.alpha):g} % interval, {name}"])
+            note_stroke(ax, "line", f"{int(rows.sum())} slopes with {name}")
         ax.axhline(0.0, color=FAINT, linewidth=0.8)
         places = bottom - (np.arange(len(marks)) + 1.5) * (top - bottom) / 14
         for place, (_, rows) in zip(places, marks, strict=True):
@@ -126,8 +131,7 @@ class SpecificationCurve(Answer):
         ax.set_yticks(
             [*ticks, *places], [*(f"{t:g}" for t in ticks), *(literal(name) for name, _ in marks)], fontsize=7
         )
-        ax.set_xlabel("specifications, by slope")
-        return ax
+        return name_axes(apply_style(ax), x="specifications, by slope", y="slope, and choices behind it")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

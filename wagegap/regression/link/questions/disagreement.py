@@ -192,15 +192,11 @@ class Disagreement(Answer):
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw the slope under each model, with its interval, per step of premium."""
-        cells, scale = self.link.cells, slope_scale(self.link.cells)
         frame = self.tidy()
         features = (_FREE[_name(fit)] for fit in self.alone)
         frame["model"] = ["likelihood", *features, "all of these", "weighted moments"]
         frame = frame.dropna(subset="estimate")
-        frame[["estimate", "conf_low", "conf_high"]] *= scale.factor
-        unit = f" ({scale.unit})" if scale.unit else ""
-        label = f"{cells.outcome_in_words}{unit} per {scale.step} of premium, {100 * (1 - self.alpha):g} % intervals"
-        return draw_slopes(frame, "model", ax, height=2.6, label=label)
+        return draw_slopes(frame, "model", ax, height=2.6, cells=self.link.cells, alpha=self.alpha)
 
 
 _FREE = {"premiums": "spread of premiums free", "rates": "spread of rates free", "tails": "heavy tails"}

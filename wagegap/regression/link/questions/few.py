@@ -25,9 +25,11 @@ import pandas as pd
 from scipy import optimize, stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import new_axes
+from wagegap._display.axes import FAINT, new_axes, put_legend
+from wagegap._display.facts import note_lines_to, note_names, note_stroke
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_p
+from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AnyArray, AxesLike, CodeArray, Count, FloatArray, RngLike, Share
 from wagegap.estimation.covariance.clusters import adjust_clusters, satterthwaite
@@ -118,11 +120,15 @@ class FewCountries(Answer):
         shown = shown[np.isfinite(shown["slope"])].head(40)
         ax = new_axes(6.3, 0.9 + 0.2 * len(shown)) if ax is None else ax
         b, every = shown["slope"].to_numpy(dtype=float), self.slope
-        names = [f"without {name}" for name in shown["cell"]]
+        names = [f"without {self.cells.name_of(name)}" for name in shown["cell"]]
         ax = intervals(ax, names, b, np.minimum(b, every), np.maximum(b, every), sizes="equal")
-        ax.axvline(every, linewidth=1.0, linestyle="--", color="#8A8A8A")
-        ax.set_xlabel(f"slope without one {self.cells.noun} (dashed: all)")
-        return ax
+        line = ax.axvline(every, linewidth=1.0, linestyle="--", color=FAINT)
+        put_legend(ax, [line], [f"with every {self.cells.noun}"])
+        note_stroke(ax, "line", f"with every {self.cells.noun}")
+        note_names(ax, names, "slope", "slopes")
+        note_lines_to(ax, f"the slope with every {self.cells.noun}")
+        title = f"slope without one {self.cells.noun}"
+        return scale_axis(ax, "x", title, slope_scale(self.cells))
 
 
 @public

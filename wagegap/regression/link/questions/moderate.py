@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import PALETTE, literal, new_axes
-from wagegap._display.scatter import line_band
+from wagegap._display.axes import PALETTE, apply_style, new_axes
+from wagegap._display.facts import note_stroke
 from wagegap._display.sentences import Scale, say
 from wagegap._display.session import Shown
 from wagegap._typing import Alpha, AxesLike, FloatArray, FrameLike
@@ -38,6 +38,7 @@ from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.reliability import noise_in_words, reliability_in_words
 from wagegap.regression.link.estimators.moments import corrected_moments, fit_weighted, weighted_reliability
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of_rates, slope_scale, t_test
+from wagegap.regression.link.lines import given_controls, label_link, seen_cells, write_legend
 from wagegap.regression.link.questions.deviations import moments_line, weights_of
 from wagegap.regression.link.questions.shrunken import shrunken_premiums
 from wagegap.regression.link.questions.traits import Interaction, Trait, named_traits, with_interactions
@@ -232,20 +233,22 @@ class Moderation(Answer):
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw countries by half of the first trait, with the line at either quartile."""
-        cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
-        p, y, upper = cells.p[:, 0], cells.y, self.values > np.median(self.values)
+        (p, y), upper = seen_cells(self.link), self.values > np.median(self.values)
         at = np.linspace(p.min(), p.max(), 40)
-        nothing = np.full_like(at, np.nan)
+        entries = []
         halves = ((~upper, PALETTE[0], "o", "up to"), (upper, PALETTE[1], "s", "above"))
         for slope, (rows, color, marker, where) in zip(self.slopes, halves, strict=True):
-            label = literal(f"{self.trait} {where} the median")
-            ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none", label=label)
-            ax = line_band(ax, at, y.mean() + slope * (at - p.mean()), nothing, nothing, color=color)
+            (dots,) = ax.plot(p[rows], y[rows], marker, color=color, markersize=4.5, linestyle="none")
+            (line,) = ax.plot(at, y.mean() + slope * (at - p.mean()), "--", color=color, linewidth=1.4, zorder=3)
+            quartile = "lower" if where == "up to" else "upper"
+            entries += [(dots, f"{self.trait} {where} the median"), (line, f"slope at its {quartile} quartile")]
         room = 0.2 * float(np.ptp(y))
         ax.set_ylim(float(y.min()) - room, float(y.max()) + room)
-        ax.legend(frameon=False, fontsize=8)
-        return cells.label_axes(ax)
+        write_legend(apply_style(ax), entries)
+        for _, name in entries[1::2]:
+            note_stroke(ax, "line", name)
+        return label_link(ax, self.link, given_controls(self.link))
 
 
 @public

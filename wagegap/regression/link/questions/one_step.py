@@ -103,7 +103,8 @@ class OneStep(Answer):
         """Draw the slopes with their intervals; of a link that is not settled those of both estimators."""
         links = slopes_of({"two steps, naive": self.link.naive(), "two steps": self.link})
         rows = pd.concat([self.tidy().iloc[:1].rename(columns={"step": "name"}), links])
-        return draw_slopes(rows, "name", ax, height=0.6 + 0.4 * len(rows), label="slope, 95 % intervals")
+        return draw_slopes(rows, "name", ax, height=0.6 + 0.4 * len(rows), cells=self.link.cells,
+                           alpha=0.05)  # fmt: skip
 
 
 @public

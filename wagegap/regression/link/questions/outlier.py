@@ -27,13 +27,15 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.axes import PALETTE, WATCHED, new_axes
+from wagegap._display.facts import note_stroke
 from wagegap._display.numbers import say_p
 from wagegap._display.scatter import ellipses
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, IntArray
 from wagegap.errors import DataError, OptionError, check_option
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of_rates, one_row, t_test
+from wagegap.regression.link.lines import given_controls, label_link, name_cells, seen_cells, write_legend
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.deviations import as_taken, line_of, noise_of
 from wagegap.regression.link.verdict import hull
@@ -114,20 +116,27 @@ class Outlier(Answer):
         """Draw the others, their line, and the interval for the country."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
+        p, y = seen_cells(self.link)
         i = cells.names.index(self.country)
-        order = [*np.delete(np.arange(cells.n), i), i]
-        p, y = cells.p[order, 0], cells.y[order]
-        groups = ["others"] * (cells.n - 1) + [f"this {cells.noun}"]
-        ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), [cells.names[k] for k in order], groups=groups)
-        at = np.array([p.min(), p.max()])
+        moved = y[i] - cells.y[i]  # what the controls explain of this country's rate
+        ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names, watch=[self.country])
+        name_cells(ax, cells)
+        entries = []
         if self.link.settled:
-            ax.plot(at, self.expected + self.slope * (at - cells.p[i, 0]), color=PALETTE[3], linewidth=1.2)
-        ends = [end for end in (self.low, self.high) if np.isfinite(end)]
+            at = np.array([p.min(), p.max()])
+            line = self.expected + moved + self.slope * (at - p[i])
+            entries += [(ax.plot(at, line, color=PALETTE[3], linewidth=1.2)[0], "line of the others")]
+        ends = [end + moved for end in (self.low, self.high) if np.isfinite(end)]
         if len(ends) == 2:
-            ax.plot([cells.p[i, 0]] * 2, ends, color=PALETTE[1], linewidth=1.8, alpha=0.8)
+            interval = ax.plot([p[i]] * 2, ends, color=WATCHED, linewidth=2.2, alpha=0.6, zorder=3)[0]
+            level = 100 * (1 - self.alpha)
+            entries += [(interval, f"where the others put {cells.name_of(self.country)}, with {level:g} %")]
         low, high = min([float(y.min()), *ends]), max([float(y.max()), *ends])
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-        return cells.label_axes(ax)
+        for _, name in entries:
+            note_stroke(ax, "line", name)
+        write_legend(ax, entries)
+        return label_link(ax, self.link, given_controls(self.link))
 
 
 @public

@@ -22,15 +22,17 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
+from wagegap._display.axes import FAINT, PALETTE, apply_style, new_axes
+from wagegap._display.facts import note_level, note_stroke, note_words
 from wagegap._display.intervals import intervals
+from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.errors import CovarianceError, ReliabilityError
 from wagegap.estimation.reliability import true_variance
-from wagegap.estimation.units import unit_in_heading
 from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of
+from wagegap.regression.link.lines import given_controls, label_link, seen_cells, write_legend
 from wagegap.regression.link.problem import LinkProblem
 from wagegap.regression.link.questions.deviations import line_of, moments_line
 
@@ -83,19 +85,26 @@ class Pooled(Answer):
         f, cells = self.frame, self.link.cells
         f = f.assign(pooled_rate=f["pooled_rate"].fillna(f["rate"]))
         ax = new_axes(6.3, 4.6) if ax is None else ax
+        p, y = seen_cells(self.link)
+        moved = {"premium": p - cells.p[:, 0], "rate": y - cells.y}  # by what the controls explain
+        for name, change in moved.items():
+            f = f.assign(**{name: f[name] + change, f"pooled_{name}": f[f"pooled_{name}"] + change})
         at = np.linspace(float(f["premium"].min()), float(f["premium"].max()), 40)
-        ax.plot(at, self.link.parts[0].line(at)[0], color=PALETTE[3], linewidth=1.2)
+        (line,) = ax.plot(at, self.link.parts[0].line(at)[0], color=PALETTE[3], linewidth=1.2)
         for row in f.itertuples(index=False):
             ax.annotate(
                 "", (row.pooled_premium, row.pooled_rate), (row.premium, row.rate),
                 arrowprops={"arrowstyle": "->", "color": FAINT, "linewidth": 0.8},
             )  # fmt: skip
-        ax.plot(
-            f["premium"], f["rate"], "o", color=PALETTE[0], markersize=4, label="own figures", markerfacecolor="none"
-        )
-        ax.plot(f["pooled_premium"], f["pooled_rate"], "o", color=PALETTE[1], markersize=4, label="pooled")
-        ax.legend(frameon=False, fontsize=8)
-        return cells.label_axes(ax)
+        (own,) = ax.plot(f["premium"], f["rate"], "o", color=PALETTE[0], markersize=4, markerfacecolor="none")
+        (pooled,) = ax.plot(f["pooled_premium"], f["pooled_rate"], "o", color=PALETTE[1], markersize=4)
+        title = ESTIMATORS[self.link.parts[0].method].title.split(",")[0]
+        write_legend(apply_style(ax), [(own, "own figures"), (pooled, "pooled"), (line, title)])
+        note_stroke(ax, "line", title)
+        room = 0.1 * float(np.ptp(y))
+        ax.set_ylim(float(y.min()) - room, float(y.max()) + room)
+        note_words(ax, f"An arrow leads from the figures of each {cells.noun} to the pooled ones")
+        return label_link(ax, self.link, given_controls(self.link))
 
     def plot_caterpillar(self, ax: AxesLike = None) -> Any:
         """Draw the premiums with their intervals before and after, largest first."""
@@ -105,8 +114,11 @@ class Pooled(Answer):
         half = stats.norm.isf(self.alpha / 2) * np.concatenate([f["premium_error"], f["pooled_premium_error"]])
         names, groups = [*f["cell"], *f["cell"]], ["own figures"] * len(f) + ["pooled"] * len(f)
         ax = intervals(ax, names, b, b - half, b + half, groups=groups, sizes="equal")
-        unit = unit_in_heading(self.link.cells.units[1])
-        return name_axes(ax, x=f"premium{unit}, {100 * (1 - self.alpha):g} % intervals")
+        note_level(ax, 1 - self.alpha)
+        scale = level_of(self.link.cells.units[1])
+        return scale_axis(
+            ax, "x", self.link.cells.premium_in_words, scale, note=f", {100 * (1 - self.alpha):g} % intervals"
+        )
 
 
 @public

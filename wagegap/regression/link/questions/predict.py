@@ -25,13 +25,21 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public
-from wagegap._display.axes import PALETTE, new_axes
+from wagegap._display.axes import WATCHED, new_axes
+from wagegap._display.facts import note_words
 from wagegap._display.scatter import ellipses
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError, shown
 from wagegap.regression.link.fitted import Answer, FittedLink, level_of, level_of_rates, one_row, scale_of
-from wagegap.regression.link.lines import draw_lines, write_legend
+from wagegap.regression.link.lines import (
+    draw_lines,
+    given_controls,
+    label_link,
+    name_cells,
+    seen_cells,
+    write_legend,
+)
 from wagegap.regression.link.questions.shrunken import ShrunkenPremiums, shrunken_premiums
 from wagegap.regression.link.verdict import hull
 
@@ -129,25 +137,33 @@ class Prediction(Answer):
         """Draw the country as it is and as it would be, beside the others and the line."""
         cells = self.link.cells
         ax = new_axes(6.3, 4.6) if ax is None else ax
-        p, y = cells.p[:, 0], cells.y
-        ends = np.append(p, self.premium)
+        p, y = seen_cells(self.link)
+        i = cells.names.index(self.country)
+        start, moved = (float(p[i]), float(y[i])), float(y[i] - cells.y[i])  # moved by what the controls explain
+        end = start[0] + self.premium - cells.p[i, 0]
+        ends = np.append(p, end)
         pad = 0.06 * float(np.ptp(ends))
         at = np.linspace(ends.min() - pad, ends.max() + pad, 60)
-        ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names)
-        write_legend(ax, draw_lines(ax, self.link, at, self.alpha))
+        ax = ellipses(ax, p, y, np.zeros((cells.n, 2, 2)), cells.names, watch=[self.country])
+        name_cells(ax, cells)
+        entries = draw_lines(ax, self.link, at, self.alpha)
         if np.isfinite(self.rate):
             ax.annotate(
-                "", (self.premium, self.rate), (self.own_premium, self.own_rate),
-                arrowprops={"arrowstyle": "->", "color": PALETTE[1]},
+                "", (end, self.rate + moved), start, arrowprops={"arrowstyle": "->", "color": WATCHED},
             )  # fmt: skip
+        supposed = f"{cells.name_of(self.country)} under the premium supposed"
         if np.isfinite([self.low, self.high]).all():
-            ax.plot([self.premium] * 2, [self.low, self.high], color=PALETTE[1], linewidth=1.6)
-        ax.plot([self.premium], [self.rate], "s", color=PALETTE[1], markersize=5)
+            ax.plot([end] * 2, np.array([self.low, self.high]) + moved, color=WATCHED, linewidth=1.6)
+            supposed += f", with {100 * (1 - self.alpha):g} % interval"
+        (mark,) = ax.plot([end], [self.rate + moved], "s", color=WATCHED, markersize=5)
+        write_legend(ax, [*entries, (mark, supposed)])
+        rate = level_of_rates(cells).said(self.rate)
+        note_words(ax, f"the square is {supposed}" + (f": {rate}" if np.isfinite(self.rate) else ""))
         room = 0.5 * float(np.ptp(y))
         ax.set_xlim(float(at[0]), float(at[-1]))
-        heights = [*y, *(end for end in (self.rate,) if np.isfinite(end))]
+        heights = [*y, *(height + moved for height in (self.rate,) if np.isfinite(height))]
         ax.set_ylim(min(heights) - room, max(heights) + room)
-        return cells.label_axes(ax)
+        return label_link(ax, self.link, given_controls(self.link))
 
 
 @public

@@ -38,8 +38,10 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
-from wagegap._display.axes import FAINT, PALETTE, name_axes, new_axes
-from wagegap._display.sentences import say
+from wagegap._display.axes import FAINT, PALETTE, apply_style, new_axes, put_legend
+from wagegap._display.facts import note_stroke
+from wagegap._display.scales import scale_axis
+from wagegap._display.sentences import Scale, say
 from wagegap._typing import Alpha, AxesLike, FloatArray
 from wagegap.errors import DataError, OptionError, ReliabilityError, ReliabilityWarning, listing, shown
 from wagegap.estimation.column_types import given_numbers
@@ -228,9 +230,13 @@ class Sensitivity(Answer):
         for bound, label in zip(self.bounds, ("bounds of Klepper and Leamer", "_nolegend_"), strict=True):
             if np.isfinite(bound):
                 ax.axhline(scale.factor * bound, color=PALETTE[3], linewidth=0.9, linestyle=":", label=label)
-        ax.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=7)
-        words = f"{scale.unit or 'slope'} for {scale.step} of premium"
-        return name_axes(ax, x=f"assumed standard error of a premium{level.tail and f' ({level.unit})'}", y=words)
+        handles, names = ax.get_legend_handles_labels()
+        put_legend(apply_style(ax), handles, names)
+        for name in names:
+            note_stroke(ax, "band" if name.endswith("band") else "line", name)
+        drawn = Scale(1.0, level.unit), Scale(1.0, scale.unit, scale.step)  # numbers are drawn in these units
+        scale_axis(ax, "x", "assumed standard error of a premium", drawn[0])
+        return scale_axis(ax, "y", "slope", drawn[1])
 
     def _limits(self) -> tuple[float, float]:
         """Where slopes, bounds and the naive interval are, with room."""

@@ -91,9 +91,9 @@ class Swap(Answer):
 
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw both slopes with their intervals; of one that is not settled those of both estimators."""
-        label = f"slope, {100 * (1 - self.alpha):g} % intervals"
         rows = slopes_of(dict(zip(self.names, (self.first, self.second), strict=True)), self.alpha)
-        return draw_slopes(rows, "name", ax, height=0.8 + 0.4 * len(rows), label=label)
+        return draw_slopes(rows, "name", ax, height=0.8 + 0.4 * len(rows), cells=self.first.cells,
+                           alpha=self.alpha)  # fmt: skip
 
 
 @public
