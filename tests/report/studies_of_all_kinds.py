@@ -28,7 +28,7 @@ SECTIONS = {
     },
     ("premiums", "fit_selection"): {
         "panel": "workers", "estimator": "fit_selection", "formula": "log(paid) ~ ai + exper",
-        "selection": "~ ai + z",
+        "selection": "~ ai + z", "premium": "ai",
     },
     ("rates", "fit_rates"): {
         "panel": "w", "events": {"emigration": "abroad_next", "switching": "new_field_next == 1"}, "among": "ai",

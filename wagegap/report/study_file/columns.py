@@ -112,6 +112,11 @@ def _absent(place: Place, there: _Columns) -> Iterator[Fault]:
             for name in _named(arguments, entry, value, there):
                 if name not in there.names and name not in _known_besides(place):
                     yield place.fault(_said(entry, name, there), entry)
+    for entry, default in arguments.defaults().items():
+        for name in columns_of_texts(arguments, entry, default, there.names):
+            yield place.fault(
+                f": without {entry}, it is {name!r}, and {there.file} has no such column.{_near(name, there)}"
+            )
 
 
 def _named(arguments: Arguments, entry: str, value: Any, there: _Columns) -> list[str]:
@@ -146,5 +151,8 @@ def _known_besides(place: Place) -> tuple[str, ...]:
 def _said(entry: str, name: str, there: _Columns) -> str:
     if name in there.unread:
         return f": {entry} names {short(name)}, which columns = [...] of the panel leaves out: add it there."
-    hint = did_you_mean(name, there.names) or f" There are: {listing(there.names, 12)}."
-    return f": {entry} names {short(name)}, and {there.file} has no such column.{hint}"
+    return f": {entry} names {short(name)}, and {there.file} has no such column.{_near(name, there)}"
+
+
+def _near(name: str, there: _Columns) -> str:
+    return did_you_mean(name, there.names) or f" There are: {listing(there.names, 12)}."
