@@ -15,13 +15,13 @@ PICTURE = Path(__file__).resolve().parent.parent / "docs" / "developers.svg"
 
 
 def main():
-    figure, sentence = draw()
+    link, figure = draw()
     save(figure, PICTURE)
-    print(f"{PICTURE.name}: {sentence}")
+    print(f"{PICTURE.name}: {link.slope_in_words()}")
 
 
 def draw():
-    """Return the figure, and the sentence that the link says of itself."""
+    """Return the link, and its figure."""
     import wagegap as wg
 
     premiums = wg.datasets.country_premiums("stack_overflow")
@@ -29,7 +29,7 @@ def draw():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", wg.errors.ReliabilityWarning)
         link = wg.fit_link("net_migration ~ premium", rates, premiums)
-    return link.plot().figure, link.slope_in_words()
+    return link, link.plot(watch=("KOR", "USA")).figure
 
 
 def save(figure, path):

@@ -69,18 +69,18 @@ def small_study(which):
 
 def save_in_turn(folder, out):
     """Save the two studies in turn until a signal comes; say what is being done, and at the end which report stands."""
-    from wagegap.__main__ import _Stop, _stoppable
+    from wagegap.report.command.signals import Stop, stoppable
 
     print("ready", file=out, flush=True)
     try:
-        with _stoppable():
+        with stoppable():
             while True:
                 for which in ("new", "old"):
                     study = small_study(which)  # anew: a figure drawn twice is not the same to the last bit
                     print(f"writing {which}", file=out, flush=True)
                     study.save(folder)
                     print(f"written {which}", file=out, flush=True)
-    except (KeyboardInterrupt, _Stop) as error:
+    except (KeyboardInterrupt, Stop) as error:
         print("said", *getattr(error, "__notes__", []), file=out, flush=True)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from wagegap.errors import ArgumentError, OptionError, did_you_mean, is_number, listing, shown
 
-__all__ = ["flaw_of", "public", "public_class", "public_methods"]
+__all__ = ["argument_types", "flaw_in", "flaw_of", "public", "public_class", "public_methods"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Class = TypeVar("_Class")
@@ -80,6 +80,29 @@ def flaw_of(function: Callable[..., Any], name: str, value: object) -> str:
     """
     parameter = _door(function, function.__name__).__takes__().by_name[name]
     return _refusal(parameter.kinds, name, value) if parameter.kinds and value is not parameter.default else ""
+
+
+def flaw_in(annotation: Any, name: str, value: object) -> str:
+    """Say why a value is not what an annotation allows; an empty string where it is.
+
+    >>> flaw_in(Literal["ols", "eiv"], "method", "eivs")
+    "method='eivs' is not known. Did you mean 'eiv'? Known: 'ols', 'eiv'."
+    """
+    return _refusal(_kinds(annotation), name, value)
+
+
+def argument_types(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what the annotations of a function's parameters allow, by name; `Any` where one allows anything.
+
+    >>> def fit(formula: str, data: Any = None, further: "Any | None" = None) -> str:
+    ...     return formula
+    >>> argument_types(fit)
+    {'formula': <class 'str'>, 'data': typing.Any, 'further': typing.Any}
+    """
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    parameters = inspect.signature(function).parameters.items()
+    types = {name: _evaluated(one.annotation, names) for name, one in parameters}
+    return {name: annotation if _kinds(annotation) else Any for name, annotation in types.items()}
 
 
 def _door(function: Any, title: str) -> Any:

@@ -108,7 +108,9 @@ def entries(section):
 
 def lacks(name, thing):
     """What a docstring lacks."""
-    found = sections(inspect.getdoc(thing) or "")
+    text = inspect.getdoc(thing) or ""
+    found = sections(text)
+    yield from (f"one section {part}" for part in found if len(re.findall(rf"^{part}\n---", text, re.M)) > 1)
     arguments = list(inspect.signature(thing).parameters)
     described = found.get("Parameters", "") if inspect.isroutine(thing) else found.get("Attributes", "")
     named = {one for names, _, _ in entries(described) for one in names}
@@ -147,6 +149,29 @@ def test_errors_and_methods_say_what_they_are():
         and not inspect.getdoc(kind if name == "__doc__" else getattr(kind, name))
     ]
     assert silent == []
+
+
+SAID_ONCE = {"alpha", "ax", "cov", "small_sample", "hypothesis", "value", "data", "weights", "changes", "options"}
+"""Words that mean the same in every method, said in docs/reference/results.md; options are those of the question."""
+
+
+def test_every_option_of_a_method_is_described():
+    kinds = {Result, Answer, *below(Result), *below(Answer), wg.Estimates, wg.Panel}
+    silent = []
+    for kind in kinds:
+        for name, method in vars(kind).items():
+            if name.startswith("_") or not inspect.isfunction(method):
+                continue
+            named = {
+                one
+                for names, _, _ in entries(sections(inspect.getdoc(method) or "").get("Parameters", ""))
+                for one in names
+            }
+            options = list(inspect.signature(method).parameters)[1:]
+            silent += [f"{kind.__name__}.{name}: {one}" for one in options if one not in named | SAID_ONCE]
+    assert silent == []
+    page = (DOCS / "reference" / "results.md").read_text(encoding="utf-8")
+    assert [word for word in SAID_ONCE - {"changes", "options"} if f"`{word}`" not in page] == []
 
 
 # pages ---------------------------------------------------------------------------------------------------------------
@@ -221,6 +246,22 @@ LINE = 88
 def test_every_figure_is_in_the_gallery():
     gallery = (DOCS / "gallery.md").read_text(encoding="utf-8")
     assert [name for name in wg.figures.__all__ if f"wg.figures.{name}(" not in gallery] == []
+
+
+# README --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_of_the_readme_is_what_its_sentence_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    link, figure = importlib.import_module("draw_readme_picture").draw()
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    change = re.search(r"anywhere from (\S+) to (\S+) per 10,000", link.slope_in_words())
+    noise = [round(100 * (1 - one.reliability)) for one in (link.verdict.moments, link.verdict.likelihood)]
+    assert f"In {link.nobs} countries, 10 log points more premium go with a change" in text
+    assert f"anywhere from {change[1]} to {change[2]} per 10,000" in text
+    assert f"by one, {noise[0]} % of the spread of premiums is sampling noise, by the other {noise[1]} %" in text
+    assert "docs/developers.svg" in text
+    assert len(figure.axes) == 1
 
 
 # guarantees ----------------------------------------------------------------------------------------------------------

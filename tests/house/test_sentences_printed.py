@@ -253,6 +253,9 @@ def test_the_shipped_study_says_every_sentence_on_one_scale():
     texts += predicted.values()
     for link in done.links.values():
         texts += [*link.always_printed(), link.few_countries(reps=19).in_words()]
+    texts += [section.lead for section in done.sections if section.lead]
+    texts += [done.headline.answer, done.headline.reason, done.headline.caption]
+    texts += [f"{fact.number} {fact.what}." for fact in done.headline.facts]
     faults = check(texts, of_shares=False)
     assert not faults, "\n".join(faults)
     shares = [text for link, text in predicted.items() if done.links[link].cells.units[0] == "share"]

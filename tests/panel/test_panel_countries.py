@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from wagegap.errors import CountryError, DataWarning, MissingValueError
+from wagegap.estimation.countries.spellings import folded, near_name, no_country
 from wagegap.panel.countries import country_code, country_name, normalise_countries
-from wagegap.panel.country_spellings import folded, near_name, no_country
 from wagegap.panel.load import read_panel
 
 
 @pytest.fixture(scope="module")
 def table():
-    with files("wagegap.panel").joinpath("countries.csv").open(encoding="utf-8") as handle:
+    with files("wagegap.estimation.countries").joinpath("countries.csv").open(encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 

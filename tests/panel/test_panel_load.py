@@ -320,3 +320,16 @@ def test_survey_answers_that_are_no_country_are_named(data_folder):
     panel = read_panel(named, country="country", period="year")
     assert len(panel) > 50_000
     assert (panel.frame["country"].astype(str) == named["iso3"].astype(str).to_numpy()).all()
+
+
+def test_rows_that_are_the_same_throughout_can_be_left_out():
+    rows = workers(pid=[1, 2, 3, 4])
+    twice = pd.concat([rows, rows.iloc[:2]])
+    panel = read_panel(twice, **ROLES, duplicates="drop")
+    pd.testing.assert_frame_equal(panel.frame, read_panel(rows, **ROLES).frame)
+    assert "2 of 6 rows are the same in every column as an earlier one" in str(panel.ledger)
+    with pytest.raises(DuplicateKeyError, match=r"same in every column: pass duplicates='drop'"):
+        read_panel(twice, **ROLES)
+    other = pd.concat([twice, rows.iloc[:1].assign(pay=99.0)])
+    with pytest.raises(DuplicateKeyError, match="1 of 5 rows"):
+        read_panel(other, **ROLES, duplicates="drop")

@@ -160,7 +160,7 @@ def test_a_signal_that_is_lost_on_the_way_ends_the_run_all_the_same(small, monke
     monkeypatch.chdir(small.parent)
     former = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     request.addfinalizer(lambda: signal.signal(number, former))  # ignored where the tests run in the background
-    monkeypatch.setattr("wagegap.report.study.study", lost)
+    monkeypatch.setattr("wagegap.report.command.run.study", lost)
     assert main([str(small), "-o", "out"]) == code
     assert capsys.readouterr().err.endswith("Nothing was written.\n")
     assert not (small.parent / "out").exists()
@@ -171,7 +171,7 @@ def test_a_signal_after_the_report_does_not_deny_it(small, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(small.parent)
-    monkeypatch.setattr("wagegap.__main__._findings", interrupted)
+    monkeypatch.setattr("wagegap.report.command.main.put", interrupted)
     for _ in range(2):
         assert main([str(small), "-o", "out", "-q"]) == 130
         assert capsys.readouterr().err == "wagegap: interrupted. The new report stands.\n"

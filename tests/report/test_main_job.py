@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -22,16 +19,6 @@ from wagegap.report.caution import examine
 from wagegap.report.figures import plot_forest
 from wagegap.report.page.files import save_study
 from wagegap.report.study import study
-
-
-@pytest.fixture(scope="module")
-def done():
-    return study()
-
-
-@pytest.fixture(scope="module")
-def folder(done, tmp_path_factory):
-    return done.save(tmp_path_factory.mktemp("out") / "wagegap-report")
 
 
 def test_the_caution_is_printed_exactly(done):
@@ -142,7 +129,7 @@ def test_findings_name_the_cells_of_the_study(tmp_path):
     assert about == ["AI by field: ai", "AI by field: ai:female"]
     assert all(re.match(r"\d+ cells by field, mean -?[\d.]+ \([\d.]+\); ", finding.text) for finding in made.findings)
     assert list(made.figures) == ["premiums_by_field_ai", "premiums_by_field_ai_female"]
-    assert "estimates by field with 95 % intervals" in made.figures["premiums_by_field_ai"][1]
+    assert "ai of 4 estimates, with 95 % intervals. Highest: engineering" in made.figures["premiums_by_field_ai"][1]
     assert not any("countries" in alt or "(none)" in alt for _, alt in made.figures.values())
     made.save(tmp_path / "report")
 
@@ -269,30 +256,6 @@ def test_the_report_is_whole_and_self_contained(done, folder):
     assert provenance["seed"] == 1
     assert {"python", "numpy", "pandas", "statsmodels"} <= set(provenance["versions"])
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in provenance["sha256"].values())
-
-
-@pytest.mark.parametrize("width", [1200, 400])
-def test_the_report_opens_in_chromium(folder, tmp_path, width):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("WAGEGAP_CHROMIUM") == "required":
-            pytest.fail("chromium is required here and not installed")
-        pytest.skip("no chromium to open the report with")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--window-size={width},1500"]
-    flags.append(f"--user-data-dir={tmp_path / 'profile'}")  # two browsers of one profile wait for each other
-    # The page must not be wider than the window: what is wide scrolls inside its own box.
-    probe = tmp_path / "report.html"
-    script = (
-        "<script>document.title = document.documentElement.scrollWidth + ' of ' + window.innerWidth;</script></body>"
-    )
-    html = (folder / "report.html").read_text(encoding="utf-8").replace("</body>", script)
-    html = re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", html, count=1)
-    probe.write_text(html, encoding="utf-8")
-    ran = subprocess.run([chromium, *flags, "--dump-dom", probe.as_uri()], capture_output=True, timeout=120, text=True)
-    assert ran.returncode == 0
-    assert "CONSOLE" not in ran.stderr
-    inner, outer = re.search(r"<title>(\d+) of (\d+)</title>", ran.stdout).groups()
-    assert int(inner) <= int(outer)
 
 
 def test_an_unwritable_folder_leaves_nothing(done, tmp_path):

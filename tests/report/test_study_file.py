@@ -95,7 +95,7 @@ def links(*changes):
         ({**WHOLE, "panels": {"w": {"path": "w\0.csv"}}}, "cannot be one|no file"),
         ({**WHOLE, "panels": {"w": {"path": "none.csv"}}}, "no file 'none.csv'"),
         ({**WHOLE, "panels": {"w": {"path": "http://a.b/none.csv"}}}, "no file"),
-        ({**WHOLE, "panels": {"w": {"path": "none.csv", "source": "x"}}}, "unknown entry 'source'"),
+        ({**WHOLE, "panels": {"w": {"path": "none.csv", "server": "x"}}}, "unknown entry 'server'"),
         ({**WHOLE, "panels": {"w": {"path": "none.csv", "wrker": "x"}}}, "Did you mean 'worker'"),
         ({**WHOLE, "covariates": {"x": {"shipped": "income", "path": "x.csv"}}}, "does not take"),
         ({**WHOLE, "caution": 3}, r"\[caution\] must be a table"),

@@ -199,17 +199,17 @@ def test_cells_are_part_of_the_label_and_meet_across_results():
     second = frame(["ai", "ai"], [0.3, 0.4], [0.03, 0.04], iso3=["USA", "JPN"], year=[2015.0, 2015.0])
     made = table({"a": first, "b": second}, labels={"KOR": "Korea"})
     stubs = [row.stub for row in made.spec.rows if row.measure == "estimate"]
-    assert stubs == ["Korea 2015", "USA 2015", "JPN 2015"]
+    assert stubs == ["Korea 2015", "United States 2015", "Japan 2015"]
     assert [cell.text for cell in made.spec.rows[2].cells] == ["0.200", "0.300"]
     assert [cell.text for cell in made.spec.rows[4].cells] == ["", "0.400"]
     assert made.frame.columns.tolist()[:4] == ["result", "iso3", "year", "term"]
     mixed = table(first, frame(["premium"], [1.0], [0.1]))
     assert [row.stub for row in mixed.spec.rows if row.measure == "estimate"] == [
-        "KOR 2015 ai",
-        "USA 2015 ai",
+        "South Korea 2015 ai",
+        "United States 2015 ai",
         "premium",
     ]
-    assert table({"a": first, "b": second}, rows=["USA 2015"]).spec.rows[0].stub == "USA 2015"
+    assert table({"a": first, "b": second}, rows=["USA 2015"]).spec.rows[0].stub == "United States 2015"
 
 
 def test_layouts(link, naive, published):

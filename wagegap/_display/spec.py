@@ -7,7 +7,7 @@ that. A table of regressions and a tidy frame are the same kind of thing here, a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
@@ -284,6 +284,7 @@ def tabulate_frame(
     digits: int = 3,
     notes: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
+    written: Mapping[str, Callable[[Any], str]] | None = None,
 ) -> TableSpec:
     """Make a table of any tidy frame.
 
@@ -302,6 +303,8 @@ def tabulate_frame(
         Notes beneath.
     labels : mapping, optional
         Display labels of columns.
+    written : mapping of str to callable, optional
+        How the values of some keys are written for a reader; files that machines read keep the values.
 
     Returns
     -------
@@ -344,8 +347,8 @@ def tabulate_frame(
         )
         for column, written in zip(body, cells, strict=True)
     ]
-    stubs = [" ".join(filter(None, (format_key(key.values[i]) for key in keys))) for i in range(len(frame))]
-    rows = [make_row(stub, [column[i] for column in cells]) for i, stub in enumerate(stubs)]
+    names, stubs = _stubs(keys, len(frame), {}), _stubs(keys, len(frame), written or {})
+    rows = [make_row(stubs[i], [column[i] for column in cells], name=name) for i, name in enumerate(names)]
     return make_table(
         heads,
         rows,
@@ -371,6 +374,12 @@ def statistic_cell(name: str, value: Any, digits: int = 3) -> Cell:
     if _is_count(name) or pd.api.types.is_integer(value):
         return Cell(format_count(number), int(number) if number.is_integer() else number)
     return Cell(format_p(number) if _is_p(name) else format_number(number, digits), number)
+
+
+def _stubs(keys: Sequence[_Values], n: int, written: Mapping[str, Callable[[Any], str]]) -> list[str]:
+    """Labels of n rows by their keys, some of them written in their own way."""
+    parts = [[written.get(key.name, format_key)(value) for value in key.values] for key in keys]
+    return [" ".join(filter(None, (part[i] for part in parts))) for i in range(n)]
 
 
 class _Values(NamedTuple):

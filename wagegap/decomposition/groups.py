@@ -32,6 +32,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.column_types import in_order
+from wagegap.estimation.countries.columns import levels_meant
 from wagegap.estimation.covariance.groupings import Grouping
 from wagegap.estimation.covariance.options import Covariance, CovLike
 from wagegap.estimation.design import Design, check_keys
@@ -304,7 +305,8 @@ def _pairs(panel: Panel, group: str, groups: GroupsLike) -> tuple[list[tuple[Any
         )
     if isinstance(groups, str):
         return list(combinations(levels, 2)), []
-    return [(level, groups[1]) for level in _firsts(groups, levels, group)], []
+    second = levels_meant(group, [groups[1]], levels)[0]
+    return [(level, second) for level in _firsts((groups[0], second), levels, group)], []
 
 
 def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[Any]:
@@ -316,6 +318,7 @@ def _firsts(groups: tuple[Any, Any], levels: Sequence[Any], group: str) -> list[
     if isinstance(first, tuple) and first in levels:  # a level that is a tuple itself
         first = [first]
     firsts = list(first) if isinstance(first, list | tuple | set | np.ndarray) else [first]
+    firsts = levels_meant(group, firsts, levels)
     for part in (part for level in firsts for part in (level if isinstance(level, tuple) else (level,))):
         check_label("groups[0]", part)
     if not firsts or len(set(firsts)) < len(firsts):

@@ -18,6 +18,7 @@ from scipy import stats
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import Alpha, AxesLike, FloatArray, IntArray
 from wagegap.errors import DataError, OptionError, check_option, listing
+from wagegap.estimation.countries.columns import to_read
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import unit_in_heading
@@ -136,6 +137,11 @@ class Decomposition(Result):
     def detail(self, component: str) -> Detail:
         """Return one component by regressor.
 
+        Parameters
+        ----------
+        component : str
+            Component that has detail, such as "explained".
+
         Raises
         ------
         OptionError
@@ -211,7 +217,7 @@ class Decomposition(Result):
         rank = frame["component"].map(self.components.index)
         frame = frame.iloc[np.lexsort((rank, frame["term"] != TOTAL, _positions_of_gaps(self.estimates)))]
         shown = frame[[*self.keys, "component", "term", *_SHOWN]].replace({"term": {TOTAL: ""}})
-        return tabulate_frame(shown, title=self.heading(), notes=self._notes())
+        return tabulate_frame(shown, title=self.heading(), written=to_read(shown[list(self.keys)]), notes=self._notes())
 
     def heading(self) -> str:
         """Title with the direction of the gap and the unit."""

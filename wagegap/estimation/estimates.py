@@ -24,6 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public, public_class
+from wagegap._display.shown_table import ShownTable
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
 from wagegap._typing import Alpha, AnyArray, BoolArray, ColumnNames, Count, FloatArray, IntArray, RngLike, SmallSample
@@ -45,6 +46,7 @@ from wagegap.errors import (
 )
 from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.column_types import as_numbers, refuse_sizes
+from wagegap.estimation.countries.columns import country_code, hold_countries, levels_meant, near_country, to_read
 from wagegap.estimation.covariance.options import CovLike, parse_cov
 from wagegap.estimation.covariance.sources import ErrorSource, StatedSource, UnknownSource, welch
 from wagegap.estimation.design import check_keys
@@ -72,8 +74,8 @@ SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsand
 
 
 @public_class
-@dataclass(frozen=True, eq=False)
-class Estimates:
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimates(ShownTable):
     """Labelled parameters with a covariance that travels.
 
     Attributes
@@ -107,7 +109,7 @@ class Estimates:
     >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.06, 0.25], "se": [0.02, 0.03]})
     >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log")
     >>> print(premiums.test("USA = KOR"))
-    USA = KOR: 0.190 (0.036), z = 5.27, p = 0.000
+    USA = KOR: 0.190 (0.036), z = 5.27, p < .001
     """
 
     labels: pd.DataFrame
@@ -223,7 +225,13 @@ class Estimates:
         return pd.DataFrame({"conf_low": self.values - half, "conf_high": self.values + half}, index=self.names)
 
     def degrees(self, contrast: FloatArray) -> float:
-        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources."""
+        """Degrees of freedom of a contrast of parameters, shape (p,); Welch's over several sources.
+
+        Parameters
+        ----------
+        contrast : array of shape (p,)
+            Weights of the parameters.
+        """
         weights = np.asarray(contrast)
         if weights.shape != self.values.shape or weights.dtype.kind not in "iuf":
             raise OptionError(f"contrast={shown(contrast)} must hold {len(self.values)} numbers, one a parameter.")
@@ -307,19 +315,46 @@ class Estimates:
         return "; ".join(dict.fromkeys(source.describe() for source in self.sources))
 
     def draws(self, reps: Count, *, rng: RngLike = None) -> FloatArray:
-        """Multiplier bootstrap: random deviations of the parameters, shape (reps, p)."""
+        """Multiplier bootstrap: random deviations of the parameters, shape (reps, p).
+
+        Parameters
+        ----------
+        reps : int
+            Number of draws.
+        rng : Generator, int or None
+            Source of randomness.
+        """
         generator, parts = np.random.default_rng(rng), zip(self.sources, self.maps, strict=True)
         return np.asarray(sum(source.draws(generator, reps) @ matrix.T for source, matrix in parts))
 
     # new objects -----------------------------------------------------------------------------------------------
 
     def select(self, rows: AnyArray | Sequence[int] | slice | int | None = None, /, **keys: Any) -> Estimates:
-        """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`)."""
+        """Keep some parameters: by position or mask, or by labels (`term="ai"`, `iso3=["KOR", "USA"]`).
+
+        Countries are taken by their names or codes, whatever the key that holds them is called.
+
+        Parameters
+        ----------
+        rows : sequence of int, or mask of shape (p,), optional
+            Positions, or which parameters to keep.
+        **keys : str or sequence of str
+            Values to keep of a cell key, or of `term`, by its name.
+
+        Raises
+        ------
+        ColumnError
+            For a name that is no label.
+        OptionError
+            For levels that no label can have, and for names that are neither a level nor a country.
+        EmptyDataError
+            Where no parameter is left.
+        """
         mask = np.ones(len(self.values), dtype=bool)
         for name, wanted in keys.items():
             if name not in self.labels:
                 raise no_column(name, self.labels.columns, "among the labels")
-            values = _levels_wanted(name, wanted)
+            values = self._countries_meant(name, _levels_wanted(name, wanted))
             wanted_rows = _holds_one_of(self.labels[name], values)
             if not wanted_rows.all():
                 known = self.labels[name].dropna().unique().tolist()
@@ -327,13 +362,26 @@ class Estimates:
             mask &= wanted_rows
         chosen = self._chosen(rows, mask)
         if chosen.size == 0:
-            raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.")
+            hints = [near_country(wanted, self.labels[name].unique()) for name, wanted in keys.items()]
+            hint = next(filter(None, hints), "")
+            raise EmptyDataError(f"no parameter has {keys}; there are {listing(self.names)}.{hint}")
         return replace(
             self,
             labels=self.labels.iloc[chosen].reset_index(drop=True),
             values=self.values[chosen],
             maps=tuple(matrix[chosen] for matrix in self.maps),
         )
+
+    def _countries_meant(self, name: str, wanted: list[Any]) -> list[Any]:
+        """Levels of a label that are wanted, of countries those that their names or codes mean."""
+        levels = self.labels[name].dropna().unique().tolist()
+        if name not in self.by or all(one in levels for one in wanted) or not hold_countries(self.labels[[name]]):
+            return wanted
+        check_keys_meet(wanted, levels, f"select({name}=...)", ("those wanted", "the labels"))
+        for one in wanted if len(wanted) > 1 else ():
+            if isinstance(one, str) and one not in levels and country_code(one) is None:
+                raise OptionError(f"select({name}=...): {one!r} is no country.{near_country(one, levels)}")
+        return levels_meant(name, wanted, levels)
 
     def _chosen(self, rows: Any, mask: BoolArray) -> IntArray:
         """Positions of rows that are given as positions, a slice or a mask."""
@@ -412,6 +460,11 @@ class Estimates:
     def in_unit(self, unit: str) -> Estimates:
         """Return the parameters in another unit that a factor leads to: log points of logs, per cent of shares.
 
+        Parameters
+        ----------
+        unit : str
+            Unit to convert to, such as "log points" or "per cent".
+
         Raises
         ------
         UnitError
@@ -421,7 +474,15 @@ class Estimates:
         return self.map(np.diag(factors), labels=self.labels.assign(unit=unit))
 
     def with_unknown(self, at: IntArray, phrase: str) -> Estimates:
-        """Return the estimates with errors of some of them unknown, and of what depends on these alone; say why."""
+        """Return the estimates with errors of some of them unknown, and of what depends on these alone; say why.
+
+        Parameters
+        ----------
+        at : array of int of shape (m,)
+            Positions of the parameters whose errors are unknown.
+        phrase : str
+            Why, for the notes.
+        """
         if not len(at):
             return self
         origin = "; ".join(dict.fromkeys(source.origin for source in self.sources))
@@ -533,7 +594,9 @@ class Estimates:
         lines = [f"Covariance: {self.describe()}."]
         if self.ledger is not None:
             lines.append(f"Sample: {self.ledger.line()}.")
-        return tabulate_frame(frame[[*keys, *_SHOWN]], title=self.heading, notes=(*lines, *self.notes))
+        return tabulate_frame(
+            frame[[*keys, *_SHOWN]], title=self.heading, notes=(*lines, *self.notes), written=to_read(frame[self.by])
+        )
 
     @property
     def unit(self) -> str:
@@ -549,11 +612,11 @@ class Estimates:
         """Return the estimates as text, 80 columns wide, the same on every run."""
         return to_text(self.spec_of_table(alpha))
 
-    def __repr__(self) -> str:
-        return f"<Estimates: {self.title}, {len(self.values)} parameters, {self.describe()}>"
-
-    def __str__(self) -> str:
+    def _in_session(self) -> str:
         return self.summary()
+
+    def _in_short(self) -> str:
+        return f"<Estimates: {self.title}, {len(self.values)} parameters>"
 
     __reduce__ = reduce_with_version
 

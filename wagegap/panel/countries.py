@@ -17,10 +17,18 @@ import pandas as pd
 
 from wagegap._typing import AnyArray
 from wagegap.errors import CountryError, DataWarning, MissingValueError, listing, refuse_rows, warn
+from wagegap.estimation.countries.columns import country_code, country_key, country_name, hold_countries
+from wagegap.estimation.countries.spellings import code_of, near_name, no_country, numeric_codes, numeric_no_country
 from wagegap.estimation.design import check_keys
-from wagegap.panel.country_spellings import code_of, names, near_name, no_country, numeric_codes, numeric_no_country
 
-__all__ = ["country_code", "country_name", "hold_countries", "normalise_countries", "read_countries"]
+__all__ = [
+    "country_code",
+    "country_key",
+    "country_name",
+    "hold_countries",
+    "normalise_countries",
+    "read_countries",
+]
 
 _NAMED = 8
 
@@ -79,36 +87,6 @@ def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[An
     else:
         iso3, notes = _by_name(written, codes, label), ()
     return np.array(iso3, dtype=object)[codes], notes
-
-
-def country_code(word: str) -> str | None:
-    """Return the code of three letters of a code or English name, None where the table has none.
-
-    >>> country_code("Korea, Republic of"), country_code("Elsewhere")
-    ('KOR', None)
-    """
-    return code_of(word)
-
-
-def country_name(iso3: str) -> str:
-    """Return the English short name of a code; a code that is not known stays as it is.
-
-    >>> country_name("KOR")
-    'South Korea'
-    """
-    return names().get(iso3, iso3)
-
-
-def hold_countries(keys: pd.DataFrame) -> bool:
-    """Say whether cells are countries: they have one key, called so or with nothing but codes of countries.
-
-    >>> hold_countries(pd.DataFrame({"where": ["KOR", "USA"]})), hold_countries(pd.DataFrame({"field": ["law", "CHE"]}))
-    (True, False)
-    """
-    if keys.shape[1] != 1:
-        return False
-    known = names()
-    return keys.columns[0] in ("iso3", "country") or all(str(value) in known for value in keys.iloc[:, 0])
 
 
 def _figure(value: Any) -> int | None:

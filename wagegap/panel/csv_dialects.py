@@ -21,7 +21,15 @@ import pandas as pd
 from wagegap.errors import ColumnError, DataError, DataWarning, EmptyDataError, OptionError, listing, warn
 from wagegap.panel.file_contents import open_text
 
-__all__ = ["CsvDialect", "check_dialect", "check_names", "number_advice", "read_csv", "seen_dialect"]
+__all__ = [
+    "CsvDialect",
+    "check_dialect",
+    "check_names",
+    "csv_columns",
+    "number_advice",
+    "read_csv",
+    "seen_dialect",
+]
 
 _SEPARATORS = {",": "','", ";": "';'", "\t": r"'\t' (a tab)", "|": "'|'"}
 _MARKS = {
@@ -108,6 +116,23 @@ def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDiale
     frame = frame.rename(columns={name: str(name).strip() for name in blanks})
     notes = [f"blanks around the names of columns were left out: {listing(map(repr, blanks))}"] if blanks else []
     return _with_groups(frame, dialect), notes
+
+
+def csv_columns(path: str, dialect: CsvDialect) -> list[str]:
+    """Return the headings of a text file, as `read_csv` names its columns; no further rows are read.
+
+    Raises
+    ------
+    EmptyDataError, DataError, ColumnError
+    """
+    encoding = dialect.encoding or _mark(path) or "utf-8"
+    try:
+        sep, above = _separator(path, encoding, None, dialect)
+        with open_text(path) as file:
+            frame = pd.read_csv(file, encoding=encoding, sep=sep, index_col=False, skiprows=above, nrows=0)
+    except UnicodeError as error:
+        raise _not_encoded(path, encoding, dialect.encoding is not None) from error
+    return [str(name).strip() for name in frame.columns]
 
 
 def _separator(path: str, encoding: str, usecols: Callable[[str], bool] | None, dialect: CsvDialect) -> tuple[str, int]:

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,14 @@ from wagegap.errors import (
     did_you_mean,
     listing,
 )
-from wagegap.panel.csv_dialects import CsvDialect, check_names, read_csv
+from wagegap.panel.csv_dialects import CsvDialect, check_names, csv_columns, read_csv
 from wagegap.panel.file_contents import check_content, check_path, parquet_columns
 
-__all__ = ["SUFFIXES", "FileOptions", "FileRows", "Wanted", "plain_code", "read_file", "read_rows"]
+__all__ = ["SUFFIXES", "FileOptions", "FileRows", "Wanted", "plain_code", "read_columns", "read_file", "read_rows"]
 
 Wanted: TypeAlias = Callable[[str], bool]
 """Whether to read a column."""
+_T = TypeVar("_T")
 _FIRST_TAG = 2_147_483_622  # of Stata's .a among the codes of a set of value labels; .b to .z follow
 
 
@@ -81,7 +82,24 @@ def read_rows(path: str, wanted: Wanted | None = None, options: FileOptions | No
     ------
     DataError, EmptyDataError, ColumnError, ExtraMissingError, OptionError
     """
-    chosen, path = options or FileOptions(), check_path(path)
+    return _opened(
+        path, options or FileOptions(), lambda known, suffix, chosen: _READERS[suffix](known, wanted, chosen)
+    )
+
+
+def read_columns(path: str, options: FileOptions | None = None) -> list[str]:
+    """Return the names of the columns of a file that `read_rows` reads, without its rows.
+
+    Raises
+    ------
+    DataError, EmptyDataError, ColumnError, ExtraMissingError, OptionError
+    """
+    return _opened(path, options or FileOptions(), lambda known, suffix, chosen: _HEADINGS[suffix](known, chosen))
+
+
+def _opened(path: str, chosen: FileOptions, read: Callable[[str, str, FileOptions], _T]) -> _T:
+    """What a reader of a file's kind makes of it, after its content is held against its name."""
+    path = check_path(path)
     suffix = next((s for s in sorted(_READERS, key=len, reverse=True) if path.lower().endswith(s)), "")
     if not os.path.exists(path):
         raise DataError(f"no file {path!r}.")
@@ -99,7 +117,7 @@ def read_rows(path: str, wanted: Wanted | None = None, options: FileOptions | No
             warnings.filterwarnings("ignore", category=RuntimeWarning)  # of numbers that a broken file says it holds
             warnings.filterwarnings("error", category=pd.errors.ParserWarning)  # values would be left out
             check_content(path, suffix)
-            return _READERS[suffix](path, wanted, chosen)
+            return read(path, suffix, chosen)
     except (DataError, ColumnError, OptionError):
         raise
     except pd.errors.EmptyDataError as error:
@@ -190,13 +208,7 @@ def plain_code(code: Any) -> str:
 def _read_excel(path: str, wanted: Wanted | None, options: FileOptions) -> FileRows:
     with pd.ExcelFile(path, engine="openpyxl") as book:
         sheets = list(map(str, book.sheet_names))
-        sheet = sheets[0] if options.sheet is None else options.sheet
-        if isinstance(sheet, int) and 0 <= sheet < len(sheets):
-            sheet = sheets[sheet]
-        if sheet not in sheets:
-            raise OptionError(
-                f"sheet={sheet!r} is no sheet of {path!r}.{did_you_mean(sheet, sheets)} There are: {listing(sheets)}."
-            )
+        sheet = _sheet(path, sheets, options)
         frame = pd.read_excel(book, sheet_name=sheet, usecols=wanted)
         if any(re.fullmatch(r".+\.\d+", str(name)) for name in frame):  # pandas numbers further columns of one name
             first = pd.read_excel(book, sheet_name=sheet, header=None, nrows=1).iloc[0]
@@ -206,10 +218,49 @@ def _read_excel(path: str, wanted: Wanted | None, options: FileOptions) -> FileR
     return FileRows(frame, notes=(said,) if others and options.sheet is None else ())
 
 
+def _sheet(path: str, sheets: list[str], options: FileOptions) -> str:
+    """The sheet that is read: the first, or the one that was named or numbered."""
+    sheet = sheets[0] if options.sheet is None else options.sheet
+    if isinstance(sheet, int) and 0 <= sheet < len(sheets):
+        sheet = sheets[sheet]
+    if sheet not in sheets:
+        raise OptionError(
+            f"sheet={sheet!r} is no sheet of {path!r}.{did_you_mean(sheet, sheets)} There are: {listing(sheets)}."
+        )
+    return str(sheet)
+
+
+# names of columns alone ----------------------------------------------------------------------------------------------
+
+
+def _stata_columns(path: str, _: FileOptions) -> list[str]:
+    with pd.read_stata(path, iterator=True) as reader:
+        return [str(name) for name in reader.variable_labels()]
+
+
+def _spss_columns(path: str, _: FileOptions) -> list[str]:
+    import pyreadstat
+
+    _ignored, about = pyreadstat.read_sav(path, metadataonly=True)
+    return list(about.column_names)
+
+
+def _excel_columns(path: str, options: FileOptions) -> list[str]:
+    with pd.ExcelFile(path, engine="openpyxl") as book:
+        sheet = _sheet(path, list(map(str, book.sheet_names)), options)
+        return [str(name) for name in pd.read_excel(book, sheet_name=sheet, nrows=0)]
+
+
 _TEXT = (".csv", ".csv.gz", ".tsv")
 _READERS: dict[str, Callable[[str, Wanted | None, FileOptions], FileRows]] = {
     **dict.fromkeys(_TEXT, _read_csv), ".parquet": _read_parquet, ".dta": _read_stata, ".sav": _read_spss,
     ".xlsx": _read_excel,
+}  # fmt: skip
+
+_HEADINGS: dict[str, Callable[[str, FileOptions], list[str]]] = {
+    **dict.fromkeys(_TEXT, lambda path, options: csv_columns(path, options.csv)),
+    ".parquet": lambda path, _: parquet_columns(path, lambda _: True) or [],
+    ".dta": _stata_columns, ".sav": _spss_columns, ".xlsx": _excel_columns,
 }  # fmt: skip
 
 SUFFIXES = tuple(_READERS)

@@ -46,7 +46,7 @@ from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
 from wagegap.panel.panel import Panel, check_columns, make_panel
 from wagegap.panel.roles import Roles
-from wagegap.panel.value_labels import LabelUse, apply_labels
+from wagegap.panel.value_labels import Labelled, LabelUse, apply_labels
 
 __all__ = ["read_panel"]
 
@@ -82,7 +82,7 @@ def read_panel(  # noqa: PLR0913
     source_name: str | None = None,
     invalid_wage: Literal["raise", "missing", "drop"] = "raise",
     country_names: Literal["normalise", "keep"] = "normalise",
-    duplicates: Literal["raise", "keep"] = "raise",
+    duplicates: Literal["raise", "keep", "drop"] = "raise",
     columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
     encoding: str | None = None,
@@ -123,8 +123,9 @@ def read_panel(  # noqa: PLR0913
         What to do with wages that are zero, negative, missing, infinite or text.
     country_names : {"normalise", "keep"}
         Turn names and codes into ISO3 codes, or leave them.
-    duplicates : {"raise", "keep"}
-        What to do where a worker stands twice in one country and period.
+    duplicates : {"raise", "keep", "drop"}
+        What to do where a worker stands twice in one country and period. "drop" leaves out rows that are the same in
+        every column as an earlier one, which the ledger says, and raises for others.
     columns : sequence of str, optional
         Columns to read besides those with a role or a unit; all where absent. Files are read by column where their
         format allows.
@@ -178,6 +179,7 @@ def read_panel(  # noqa: PLR0913
     files, file_name = _read(source, wanted, options, progress)
     name = source_name or file_name
     read = apply_labels(files, roles, pattern, value_labels)
+    read = _each_once(read) if duplicates == "drop" else read
     frame, notes = read.frame, read.notes
     check_columns(frame, name)
     for column in needed:
@@ -264,7 +266,7 @@ def _check_declared(frame: pd.DataFrame, roles: Roles, duplicates: str) -> None:
             if unit in PER_ONE:
                 check_share(values, unit, column)
             check_level_of_logs(values, unit, column, wages=column == roles.wage)
-    if roles.worker is not None and duplicates == "raise":
+    if roles.worker is not None and duplicates != "keep":
         _check_duplicates(frame, roles)
 
 
@@ -279,8 +281,29 @@ def _check_duplicates(frame: pd.DataFrame, roles: Roles) -> None:
         hint = "" if roles.period else " If they are periods, declare period=."
         raise DuplicateKeyError(
             f"{int(twice.sum()):,} of {len(frame):,} rows have a key ({', '.join(keys)}) that an earlier row has; the "
-            f"first is {example}.{hint} Drop the duplicates, or pass duplicates='keep'."
+            f"first is {example}.{hint} {_cure(frame, twice)}"
         )
+
+
+def _cure(frame: pd.DataFrame, twice: pd.Series[bool]) -> str:
+    """What to do with rows that share a key: those that are the same throughout can go, others are several jobs."""
+    same = int(frame.duplicated().sum())
+    if same == int(twice.sum()):
+        return "They are the same in every column: pass duplicates='drop', or duplicates='keep' to count them all."
+    some = f" {same:,} of them are the same in every column." if same else ""
+    return f"Drop those that are not meant, or pass duplicates='keep'.{some}"
+
+
+def _each_once(read: Labelled) -> Labelled:
+    """The rows without those that are the same in every column as an earlier one, and a note of how many these were."""
+    check_keys(read.frame, list(read.frame.columns))
+    again = read.frame.duplicated().to_numpy(dtype=bool)
+    if not again.any():
+        return read
+    n = int(again.sum())
+    said = f"{n:,} of {len(again):,} rows are the same in every column as an earlier one, and were left out"
+    wages = {label: rows[~again] for label, rows in read.wages.items()}
+    return Labelled(read.frame[~again], (*read.notes, said), wages)
 
 
 def _check_numbers(frame: pd.DataFrame, roles: Roles, decimal: str | None) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public_class
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, BoolArray, Condition, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -46,7 +47,7 @@ _HASHED_ROWS = 2_000_000
 
 @public_class
 @dataclass(frozen=True, slots=True, eq=False)
-class Panel:
+class Panel(Shown):
     """Rows of workers with declared roles.
 
     Attributes
@@ -154,6 +155,11 @@ class Panel:
 
         A series is aligned on its index, with that of `panel.frame` or of the frame that was read.
 
+        Parameters
+        ----------
+        **columns : array of shape (n,), or function of the frame
+            Columns by name.
+
         Raises
         ------
         DataError
@@ -166,6 +172,13 @@ class Panel:
     def align(self, values: Any, what: str) -> Any:
         """Return values given beside the data in the order of the rows: a series is aligned on its index.
 
+        Parameters
+        ----------
+        values : array of shape (n,), or Series
+            Values given beside the data.
+        what : str
+            What they are, for the message.
+
         Raises
         ------
         DataError, DuplicateKeyError
@@ -175,7 +188,13 @@ class Panel:
         return align(values, labels, None if self.adopted else self.frame.index, what)
 
     def with_columns(self, **columns: Any) -> Panel:
-        """Return the panel with further columns whose series, if any, have the index of its own frame."""
+        """Return the panel with further columns whose series, if any, have the index of its own frame.
+
+        Parameters
+        ----------
+        **columns : values of shape (n,)
+            Columns by name.
+        """
         try:
             frame = self.frame.assign(**columns)
         except (TypeError, ValueError) as error:
@@ -237,6 +256,11 @@ class Panel:
 
     def weights(self, rows: IntArray) -> FloatArray | None:
         """Weights of some rows, checked; None where nothing is weighted.
+
+        Parameters
+        ----------
+        rows : array of int of shape (m,)
+            Positions.
 
         Raises
         ------
@@ -310,6 +334,11 @@ class Panel:
 
         Rows that were filtered out count where these columns, the country and the weight are known.
 
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns wanted.
+
         Raises
         ------
         ColumnError
@@ -346,6 +375,13 @@ class Panel:
     def ids(self, name: str, rows: IntArray) -> AnyArray:
         """Return the values of a column that identifies something, none of them missing.
 
+        Parameters
+        ----------
+        name : str
+            A column or a role.
+        rows : array of int of shape (m,)
+            Positions.
+
         Raises
         ------
         ColumnError, MissingValueError
@@ -363,6 +399,13 @@ class Panel:
     def periods(self, name: str, rows: IntArray) -> AnyArray:
         """Return numbers that rise with the periods of a column, none of them missing.
 
+        Parameters
+        ----------
+        name : str
+            A column or a role.
+        rows : array of int of shape (m,)
+            Positions.
+
         Raises
         ------
         ColumnError, MissingValueError
@@ -374,6 +417,13 @@ class Panel:
 
     def numbers(self, name: str, rows: IntArray) -> FloatArray:
         """Return a column as numbers, NaN where it holds none.
+
+        Parameters
+        ----------
+        name : str
+            A column or a role.
+        rows : array of int of shape (m,)
+            Positions.
 
         Raises
         ------
@@ -406,9 +456,12 @@ class Panel:
     def _roles_line(self) -> str:
         return ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"
 
-    def __repr__(self) -> str:
+    def _in_session(self) -> str:
         rows = self.ledger.line() if self.ledger.losses else f"{len(self):,} rows"
         return f"<Panel: {self.source}; {rows}; {self._roles_line()}>"
+
+    def _in_short(self) -> str:
+        return self._in_session()
 
     def _repr_html_(self) -> str:
         lines = [self.ledger.line(), self._roles_line(), *self.ledger.notes]

@@ -18,9 +18,11 @@ from wagegap.estimation.design import check_keys
 from wagegap.estimation.periods import order_periods
 from wagegap.panel.roles import Roles
 
-__all__ = ["next_outcomes"]
+__all__ = ["NEXT_OF_ROLES", "next_outcomes"]
 
 _OUTCOMES = {"country": "abroad_next", "field": "new_field_next", "occupation": "new_occupation_next"}
+NEXT_OF_ROLES = {role: (f"next_{role}", outcome) for role, outcome in _OUTCOMES.items()}
+"""Columns that are made for each role that is declared."""
 
 
 def next_outcomes(

@@ -20,9 +20,9 @@ from wagegap._display.numbers import format_key
 from wagegap._display.scales import scale_axis
 from wagegap._typing import AxesLike
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
+from wagegap.estimation.countries.columns import country_code, country_name, hold_countries, level_meant, near_country
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.units import scale_of
-from wagegap.panel.countries import country_code, country_name, hold_countries
 
 __all__ = [
     "MOST_LINES",
@@ -63,10 +63,12 @@ def chosen_cells(frame: pd.DataFrame, names: Sequence[str], keys: Mapping[str, A
             there = f" Keys: {listing(names)}." if len(names) else " There is a single cell."
             raise OptionError(f"no key {key!r} of cells.{did_you_mean(key, names)}{there}")
         known = frame[key].drop_duplicates().tolist()
-        values = list(value) if isinstance(value, list | tuple | set | np.ndarray) else [value]
+        given = list(value) if isinstance(value, list | tuple | set | np.ndarray) else [value]
+        values = [level_meant(one, known) for one in given] if hold_countries(frame[[key]]) else given
         for one in values:
             if one not in known:
-                raise OptionError(f"no cell {key}={one!r}.{did_you_mean(one, known)} There are: {listing(known, 12)}.")
+                hint = did_you_mean(one, known) or (near_country(one, known) if hold_countries(frame[[key]]) else "")
+                raise OptionError(f"no cell {key}={one!r}.{hint} There are: {listing(known, 12)}.")
         frame = frame[frame[key].isin(values)]
     return frame
 

@@ -8,14 +8,16 @@ off these numbers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, DuplicateKeyError, listing
+from wagegap.estimation.countries.columns import meet_countries
 from wagegap.estimation.estimates import Estimates
 from wagegap.regression.link.permutation import correlation, permute
 
@@ -23,7 +25,7 @@ __all__ = ["Caution", "examine"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Caution:
+class Caution(Shown):
     """Correlations of premiums with rates, year by year.
 
     Attributes
@@ -100,6 +102,7 @@ def examine(
     >>> caution.table.query("year == '2019'")[["r", "p_value", "r_without"]].round(2).values.tolist()
     [[0.43, 0.4, -0.11]]
     """
+    premiums = replace(premiums, labels=meet_countries(flows[["iso3"]], premiums.labels)[1])
     _check_keys(premiums, flows)
     every = flows.set_index(["iso3", "year"])["net"].unstack("year")  # noqa: PD010
     wide = every.dropna()

@@ -142,11 +142,6 @@ def plot_link(
     theme : {"light", "dark", "print"}
         Colours: for a light ground, a dark one, or in greys.
 
-    Raises
-    ------
-    OptionError
-        For a word in `watch` that is neither a cell nor a country.
-
     Returns
     -------
     Axes
@@ -156,6 +151,8 @@ def plot_link(
     ------
     ArgumentError, DataError
         Something that is no link, or a link without a premium.
+    OptionError
+        For a word in `watch` that is neither a cell nor a country.
 
     Examples
     --------

@@ -19,7 +19,6 @@ from wagegap.decomposition.means.oaxaca_selection import oaxaca_selection
 from wagegap.decomposition.rates.kitagawa import kitagawa
 from wagegap.decomposition.rates.rate_gaps import fairlie, yun
 from wagegap.errors import StudyError, check_known
-from wagegap.estimation.estimates import Estimates
 from wagegap.panel.load import read_panel
 from wagegap.regression.choice.choice import fit_choice
 from wagegap.regression.exits.exits import fit_exits
@@ -48,6 +47,7 @@ from wagegap.regression.rates.stocks import stock_rates
 from wagegap.regression.rates.transitions import fit_transitions
 from wagegap.regression.selection.roy import fit_roy
 from wagegap.regression.selection.selection import fit_selection
+from wagegap.report.caution import examine
 from wagegap.report.figures import (
     plot_corridors,
     plot_effects,
@@ -58,37 +58,20 @@ from wagegap.report.figures import (
     plot_tiles,
     plot_transitions,
 )
+from wagegap.report.published import published
 from wagegap.report.table import table
 
-__all__ = ["COMMON", "KINDS", "PUBLISHED", "Kind", "estimator_of"]
+__all__ = ["CAUTION", "COMMON", "KINDS", "PUBLISHED", "Kind", "estimator_of"]
 
 COMMON = ("label", "title", "source")
 """Entries of every section: what it is called in sentences, its heading in the report, where its data come from."""
 
 
-def _published(
-    frame: Any,
-    *,
-    by: Any = ("iso3",),
-    estimate: str = "b",
-    std_error: str | None = "se",
-    term: str | None = None,
-    unit: str | None = None,
-    comparison: str | None = None,
-    as_stated: bool = False,
-) -> Estimates:
-    """Published figures of a table, with what is known of their errors."""
-    return Estimates.from_table(
-        frame, by=by, estimate=estimate, std_error=std_error, term=term, unit=unit, comparison=comparison,
-        as_stated=as_stated,
-    )  # fmt: skip
-
-
-PUBLISHED = _published
+PUBLISHED = published
 """What reads premiums and rates that a section takes from a table of published figures."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """A kind of section.
 
@@ -110,8 +93,12 @@ class Kind:
         Entries that cannot be left out.
     refers : mapping of str to str
         Entries that name another section, and the kind that it is of.
-    first : int
-        Arguments of the estimator that are filled by the places, not by entries.
+    renamed : mapping of str to str
+        Entries that are not called what the argument is that they give.
+    filled : tuple of str
+        Arguments of estimators that the places, or other entries, give: no entries themselves.
+    countries : tuple of str
+        Entries that hold countries, by name or code.
     listed : bool
         Whether the sections are a list, `[[links]]`, each with a `name`.
     """
@@ -124,7 +111,9 @@ class Kind:
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     refers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    first: int = 1
+    renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    filled: tuple[str, ...] = ("data",)
+    countries: tuple[str, ...] = ()
     listed: bool = False
 
 
@@ -139,18 +128,21 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     Kind(
         "panels", "A table of workers, read from a file; with `transitions` who is abroad or in another field next.",
         _by_name(read_panel), places=("path",), takes=("transitions",), needs=("path",),
+        filled=("source",),
     ),
     Kind(
         "covariates", "A table of controls by country, read from a file or shipped.", _by_name(read_panel),
-        places=("path", "shipped"),
+        places=("path", "shipped"), filled=("source",),
     ),
     Kind(
         "premiums", "Wage premiums by country: estimated from a panel, shipped, or published figures of a file.",
         _by_name(fit_premiums, fit_selection), places=("panel", "shipped", "path"), refers=_OF_PANEL,
+        filled=("data", "frame"),
     ),
     Kind(
         "rates", "Rates of leaving by country: counted in a panel, shipped, or published figures of a file.",
         _by_name(fit_rates, stock_rates, fit_transitions), places=("panel", "shipped", "path"), refers=_OF_PANEL,
+        filled=("data", "table", "frame"),
     ),
     Kind(
         "gaps", "A gap of pay or of rates between two groups, taken apart.",
@@ -159,7 +151,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     ),
     Kind(
         "exits", "Who leaves, how, and on what it depends.", _by_name(fit_exits, fit_roy), places=("panel",),
-        needs=("panel",), refers=_OF_PANEL,
+        needs=("panel",), refers=MappingProxyType({"panel": "panels", "premiums": "premiums"}),
     ),
     Kind(
         "flows", "Flows between places, or the choice of one.",
@@ -176,28 +168,30 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         _by_name(fit_link), takes=("name", "rates", "premiums", "covariates", "max_std_error", "leave_out",
                                    "without_cross_block", "sensitivity"),
         needs=("name", "rates", "premiums", "formula"),
-        refers=_OF_LINK, first=3, listed=True,
+        refers=MappingProxyType({**_OF_LINK, "workers": "panels"}), filled=("data", "progress"),
+        countries=("leave_out",), listed=True,
     ),
     Kind(
         "systems", "Several rates on premiums at once, with the joint covariance of their slopes.",
         _by_name(fit_link_system), takes=("rates", "premiums", "covariates"),
-        needs=("rates", "premiums", "formulas"), refers=_OF_LINK, first=3,
+        needs=("rates", "premiums", "formulas"), refers=_OF_LINK,
     ),
     Kind(
         "curves", "One slope under every defensible choice: premiums, controls, estimators, samples.",
         _by_name(specification_curve), takes=("rates", "premiums", "covariates"),
-        needs=("outcome", "rates", "premiums"), refers=_OF_LINK, first=0,
+        needs=("outcome", "rates", "premiums"), refers=_OF_LINK,
+        filled=("data", "progress"),
     ),
     Kind(
         "questions", "A question asked of a link, or of a design before data are bought (`power`).",
         _by_name(predict, outlier, few_countries, moderate, swap, one_step, pool, disagreement, sensitivity, power),
-        chosen_by="ask", takes=("name", "link"), needs=("ask",),
+        chosen_by="ask", takes=("name",), needs=("ask",),
         refers=MappingProxyType({"link": "links", "data": "covariates", "workers": "panels", "swap_in": "premiums"}),
-        listed=True,
+        renamed=MappingProxyType({"swap_in": "premiums"}), filled=(), countries=("country",), listed=True,
     ),
     Kind(
         "tables", "One table of several results.", _by_name(table), takes=("name", "of"), needs=("name", "of"),
-        listed=True,
+        filled=("results",), listed=True,
     ),
     Kind(
         "figures", "One figure of several results.",
@@ -205,10 +199,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
             "forest": plot_forest, "link": plot_link, "effects": plot_effects, "incidence": plot_incidence,
             "transitions": plot_transitions, "corridors": plot_corridors, "slopes": plot_slopes, "tiles": plot_tiles,
         }),
-        chosen_by="plot", takes=("name", "of"), needs=("name", "plot", "of"), listed=True,
+        chosen_by="plot", takes=("name", "of"), needs=("name", "plot", "of"),
+        filled=("results", "link", "fits", "transitions", "flows", "ax"), listed=True,
     ),
 )})  # fmt: skip
 """Kinds of sections by name, in the order in which they are carried out."""
+
+CAUTION = Kind(
+    "caution", "What a few published premiums and one year's rates can and cannot show: one section, without a name.",
+    _by_name(examine), takes=("premiums", "flows", "year", "without"), needs=("premiums", "flows", "year", "without"),
+    refers=MappingProxyType({"premiums": "premiums"}), filled=("label", "outcome"), countries=("without",),
+)  # fmt: skip
+"""The one section that is no list and has no name."""
 
 
 def estimator_of(kind: str, entries: Mapping[str, Any], where: str = "") -> Callable[..., Any]:

@@ -114,8 +114,11 @@ def _parts(context: Context, *, progress: bool) -> Iterator[Part]:
 def _links(options: Mapping[str, Any], context: Context) -> Iterator[Part]:
     """Parts of a link, whose fits later sections may name."""
     for part in link_parts(options, context):
+        refused = next((one.text for one in part.section.findings if one.kind == "refused"), None)
         for name, link in part.links.items():
             context.keep("links", name, link)
+            if refused is not None:
+                context.refused[name] = refused
         yield part
 
 

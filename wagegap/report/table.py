@@ -52,6 +52,7 @@ from wagegap.errors import (
     did_you_mean,
     listing,
 )
+from wagegap.estimation.countries.columns import with_names
 from wagegap.estimation.units import unit_in_heading
 
 __all__ = ["Layout", "Table", "table"]
@@ -282,7 +283,7 @@ def table(
         raise OptionError(f"labels={labels!r} must be a dict of name -> label shown.")
     entries = _read(results, dict(labels or {}))
     keys = _chosen_keys(entries, rows)
-    names = _row_labels(keys, labels or {})
+    names = _row_labels(keys, entries, labels or {})
     if layout == "auto":
         layout = "stacked" if len(keys) <= TALLEST else "beside"
     chosen = _chosen_statistics(entries, statistics)
@@ -399,13 +400,26 @@ def _name(key: _Key) -> str:
     return " ".join(part for part in (*key[0], key[1]) if part)
 
 
-def _row_labels(keys: Sequence[_Key], labels: Mapping[str, str]) -> dict[_Key, str]:
-    """Label rows by cell and term; a term that all share goes without saying."""
+def _row_labels(keys: Sequence[_Key], entries: Sequence[_Entry], labels: Mapping[str, str]) -> dict[_Key, str]:
+    """Label rows by cell and term, countries by their names; a term that all share goes without saying."""
     shared = len({term for _, term in keys}) == 1 and all(cell for cell, _ in keys)
+    names = {key: name for entry in reversed(entries) for key, name in _cells_to_read(entry).items()}
     parts = {key: key[0] if shared else (*key[0], key[1]) for key in keys}
+    written = {key: names[key] if shared else (*names[key], key[1]) for key in keys}
     return {
-        key: labels.get(_name(key)) or " ".join(labels.get(part, part) for part in parts[key] if part) for key in keys
+        key: labels.get(_name(key))
+        or " ".join(labels.get(part, name) for part, name in zip(parts[key], written[key], strict=True) if part)
+        for key in keys
     }
+
+
+def _cells_to_read(entry: _Entry) -> dict[_Key, tuple[str, ...]]:
+    """The cell of each row as a reader is shown it."""
+    cells = pd.DataFrame([cell for cell, _ in entry.rows], columns=entry.keys, dtype=object)
+    if cells.empty or not entry.keys:
+        return {key: key[0] for key in entry.rows}
+    shown = with_names(cells, entry.keys)
+    return dict(zip(entry.rows, shown.itertuples(index=False, name=None), strict=True))
 
 
 def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) -> list[str]:

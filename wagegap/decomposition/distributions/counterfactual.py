@@ -68,6 +68,7 @@ from wagegap.errors import (
     check_option,
     listing,
 )
+from wagegap.estimation.countries.columns import to_read
 from wagegap.estimation.covariance.options import Bootstrap, CovLike, Survey
 from wagegap.estimation.covariance.sources import ReplicateSource, UnknownSource
 from wagegap.estimation.estimates import Estimates
@@ -178,7 +179,12 @@ class CounterfactualGap(Decomposition):
         """Return the quantiles of the gap and its parts with the bands asked for, and tests beneath."""
         columns = ["component", "estimate", "std_error", "conf_low", "conf_high", "share"]
         shown = self._with_bands(alpha, self.kind)[[*self.keys, *columns]]
-        return tabulate_frame(shown, title=self.heading(), notes=[*self._notes(), *self._test_notes(alpha)])
+        return tabulate_frame(
+            shown,
+            title=self.heading(),
+            written=to_read(shown[list(self.keys)]),
+            notes=[*self._notes(), *self._test_notes(alpha)],
+        )
 
     def _test_notes(self, alpha: Alpha) -> list[str]:
         held = "a whole curve" if self.kind == "uniform" else "each point by itself"

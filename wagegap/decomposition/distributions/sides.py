@@ -27,6 +27,7 @@ from wagegap.decomposition.groups import GroupedSample
 from wagegap.decomposition.inference import replicate_values
 from wagegap.decomposition.result import TOTAL
 from wagegap.errors import OptionError, check_known, listing
+from wagegap.estimation.countries.columns import levels_meant
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.sources import ReplicateSource
 from wagegap.estimation.estimates import Estimates
@@ -123,7 +124,7 @@ def one_comparison(frame: pd.DataFrame, keys: Mapping[str, Any], known: Sequence
     """
     check_known(keys, known, lambda name, hint: OptionError(f"{name!r} is no key of the comparisons.{hint}"))
     for name, value in keys.items():
-        frame = frame[frame[name] == value]
+        frame = frame[frame[name] == levels_meant(name, [value], frame[name].unique().tolist())[0]]
     if frame.empty or (known and len(frame[list(known)].drop_duplicates()) > 1):
         raise OptionError(f"choose one comparison by its keys ({listing(known)}).")
     return frame

@@ -167,7 +167,13 @@ class Choice(Result):
         return self._pairs(rows.diversion, "diversion", "share", "Substitution")
 
     def matrix(self, pairs: Estimates) -> pd.DataFrame:
-        """Return elasticities or substitution as a table: a row for each alternative, a column for each changed one."""
+        """Return elasticities or substitution as a table: a row for each alternative, a column for each changed one.
+
+        Parameters
+        ----------
+        pairs : DataFrame
+            What `elasticities()` or `substitution()` gave: a row for each pair of alternatives.
+        """
         for column in ("alternative", "changed"):
             check_column(column, pairs.labels.columns, "among the labels of pairs")
         frame = pairs.labels.assign(value=pairs.values)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.numbers import spaced
-from wagegap._typing import FloatArray, IntArray
+from wagegap._display.session import Shown
+from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
     DataError,
@@ -24,13 +25,13 @@ from wagegap.errors import (
     listing,
 )
 from wagegap.estimation.column_types import held_by
+from wagegap.estimation.countries.columns import country_key, country_name, hold_countries, meet_countries, with_names
 from wagegap.estimation.design import Design, build_design, check_columns_meet, check_keys
-from wagegap.estimation.estimates import Estimates, join
+from wagegap.estimation.estimates import LABELS, Estimates, join
 from wagegap.estimation.formula import FormulaParts, required_columns, split_formula
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import check_one_unit
-from wagegap.panel.countries import country_name, hold_countries
 from wagegap.panel.panel import check_columns
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "are_related",
     "cell_matcher",
     "estimates_of",
+    "in_cells",
     "joined",
     "match_cells",
     "positions",
@@ -49,7 +51,7 @@ PREMIUM = "premium"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkCells:
+class LinkCells(Shown):
     """Matched cells of a link.
 
     Attributes
@@ -165,7 +167,12 @@ class LinkCells:
 
     def name_of(self, cell: str) -> str:
         """A cell as it stands in a sentence: a country by its name."""
-        return country_name(cell) if self.noun == "country" else cell
+        return self.names_to_read[self.names.index(cell)] if cell in self.names else country_name(cell)
+
+    @property
+    def names_to_read(self) -> tuple[str, ...]:
+        """The keys of each cell in one string, countries by their names."""
+        return _cell_names(with_names(self.keys, list(self.keys.columns)))
 
 
 def estimates_of(result: Any, role: str) -> Estimates:
@@ -191,12 +198,23 @@ def positions(keys: pd.DataFrame, labels: pd.DataFrame, names: tuple[str, str] =
     >>> positions(pd.DataFrame({"iso3": ["USA", "KOR"]}), pd.DataFrame({"iso3": ["KOR"], "term": "premium"}))
     array([-1,  0])
     """
+    keys, labels, _ = meet_countries(keys, labels)
     index = pd.MultiIndex.from_frame(labels[list(keys.columns)])
     if not index.is_unique:
         raise DuplicateKeyError(f"keys {list(keys.columns)} occur more than once: one row per cell.")
     for key in keys:
         check_columns_meet(keys[key], labels[key], f"key {str(key)!r}", names)
     return np.asarray(index.get_indexer(pd.MultiIndex.from_frame(keys)), dtype=np.intp)
+
+
+def in_cells(labels: pd.DataFrame, cells: pd.DataFrame) -> BoolArray:
+    """Say which rows of labels are of some cells.
+
+    >>> in_cells(pd.DataFrame({"Country": ["USA", "KOR"], "term": "ai"}), pd.DataFrame({"iso3": ["KOR"]}))
+    array([False,  True])
+    """
+    cells, labels, _ = meet_countries(cells, labels)
+    return positions(labels[list(cells.columns)], cells) >= 0
 
 
 def match_cells(
@@ -221,9 +239,10 @@ def cell_matcher(
     outcome: str, rates: Any, premiums: Any, *, data: pd.DataFrame | None, on: Sequence[str] | str | None
 ) -> Callable[[FormulaParts], LinkCells]:
     """Match rates, premiums and covariates once, for any right-hand side: from a formula's parts to its cells."""
-    rate, named = rate_of(rates, outcome), _named_premiums(premiums)
-    keys = _keys(rate, named, on)
+    rate, named, data, said = _by_country(rate_of(rates, outcome), _named_premiums(premiums), data, on)
+    keys = _keys(rate, named, _in_force(on, rate, said))
     frame, rows, ledger = _matched(rate, named, keys, data)
+    ledger = ledger.note(*said.values())
     among = frame[keys]
     values = [_in_cells(est, at, among) for est, at in zip((rate, *named.values()), rows, strict=True)]
     first_stage, related = joined(values)
@@ -276,6 +295,38 @@ def _named_premiums(premiums: Any) -> dict[str, Estimates]:
             )
         check_one_unit(estimates.labels["unit"], f"the values of {name!r}")
     return named
+
+
+def _by_country(
+    rate: Estimates, named: Mapping[str, Estimates], data: pd.DataFrame | None, on: Sequence[str] | str | None
+) -> tuple[Estimates, dict[str, Estimates], pd.DataFrame | None, dict[str, str]]:
+    """Rates, premiums and data whose countries stand under the heading of the rates; what was called otherwise."""
+    said: dict[str, str] = {}
+    asked = [on] if isinstance(on, str) else list(on) if isinstance(on, Sequence) else []
+
+    def met(name: str, keys: pd.DataFrame) -> pd.DataFrame:
+        nonlocal rate
+        if on is not None and all(key in keys and key in rate.by for key in asked):
+            return keys
+        own, other, heading = meet_countries(rate.labels[rate.by], keys)
+        rate = replace(rate, labels=pd.concat([own, rate.labels[list(LABELS)]], axis=1))
+        if heading:
+            said[heading] = f"{heading!r} of {name} is matched with {country_key(own)!r} of the rates: both countries."
+        return other
+
+    by_name = {}
+    for name, est in named.items():
+        labels = pd.concat([met(name, est.labels[est.by]), est.labels[list(LABELS)]], axis=1)
+        by_name[name] = replace(est, labels=labels)
+    return rate, by_name, data if data is None else met("data", data), said
+
+
+def _in_force(on: Sequence[str] | str | None, rate: Estimates, said: Mapping[str, str]) -> Sequence[str] | str | None:
+    """The keys asked for, by the headings of the rates where they name another side's countries."""
+    if not said or not isinstance(on, Sequence):
+        return on
+    key = country_key(rate.labels[rate.by])
+    return [str(key) if name in said else name for name in ([on] if isinstance(on, str) else on)]
 
 
 def _keys(outcome: Estimates, named: Mapping[str, Estimates], on: Sequence[str] | str | None) -> list[str]:

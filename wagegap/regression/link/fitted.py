@@ -21,9 +21,11 @@ from wagegap._display.facts import note_level, note_names
 from wagegap._display.intervals import intervals
 from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import Scale
+from wagegap._display.session import Shown
 from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
+from wagegap.estimation.countries.columns import level_meant, near_country
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
 from wagegap.estimation.units import level_of, scale_of, step_of
 from wagegap.regression.link.cells import LinkCells
@@ -59,7 +61,7 @@ _SCALES: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkCall:
+class LinkCall(Shown):
     """A call of `fit_link`, so that a question can ask it again with something changed.
 
     Attributes
@@ -372,6 +374,13 @@ class FittedLink(SettlingResult):
 
         Where the slope is not settled there is no line (NaN), and the band is that of both estimators. A line in log
         odds, or in logs, is brought back to rates.
+
+        Parameters
+        ----------
+        at : array of shape (k,)
+            Premiums, in the unit of the link.
+        alpha : float
+            One minus the coverage of the band.
         """
         if not self.settled:
             lines = [part.line(at, alpha) for part in self.parts]
@@ -400,7 +409,15 @@ class FittedLink(SettlingResult):
     # what questions ask ----------------------------------------------------------------------------------------
 
     def check_premium(self, question: str, *, single: bool = False, linear: bool = False) -> None:
-        """Raise unless the link has a premium, only one where asked, and is linear in it where asked."""
+        """Raise unless the link has a premium, only one where asked, and is linear in it where asked.
+
+        Parameters
+        ----------
+        question : str
+            What was asked, for the message.
+        single, linear : bool
+            Whether there must be one premium, and a slope.
+        """
         refused = {
             f"{question} is about the slope on a premium, and the link has none.": not self.cells.premiums,
             f"{question} takes a link with one premium.": single and len(self.cells.premiums) > 1,
@@ -413,7 +430,13 @@ class FittedLink(SettlingResult):
                 raise OptionError(message)
 
     def check_deviations(self, question: str) -> None:
-        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by."""
+        """Raise where every cell lies on the line exactly, so that there is nothing to weigh a deviation by.
+
+        Parameters
+        ----------
+        question : str
+            What was asked, for the message.
+        """
         if lies_on_line(self.setup.problem.y, self.setup.problem.x):
             raise DataError(
                 f"{question} weighs the cells' deviations from the line, and there are none: all {self.cells.n} lie on "
@@ -421,25 +444,37 @@ class FittedLink(SettlingResult):
             )
 
     def cell_at(self, country: str) -> int:
-        """Position of a cell by its name, or by the one key that says it."""
-        names = list(self.cells.names)
-        if country in names:
-            return names.index(country)
-        rows = [i for i, row in enumerate(self.cells.keys.astype(str).to_numpy()) if country in row]
+        """Position of a cell by its name, or by the one key that says it; a country by its name or code.
+
+        Parameters
+        ----------
+        country : str
+            Name of a cell; of a country its name or code.
+        """
+        names, to_read = list(self.cells.names), list(self.cells.names_to_read)
+        for spelt in (names, to_read):
+            if country in spelt:
+                return spelt.index(country)
+        keys = self.cells.keys.astype(str)
+        levels = {str(level) for _, column in keys.items() for level in column}
+        wanted = level_meant(country, sorted(levels))
+        rows = [i for i, row in enumerate(keys.to_numpy()) if wanted in row]
         if len(rows) == 1:
             return rows[0]
         if rows:
             raise DataError(f"{country!r} has {len(rows)} cells ({listing(names[i] for i in rows)}): name one of them.")
-        raise DataError(f"no cell {country!r} in the link.{did_you_mean(country, names)} Cells: {listing(names, 12)}.")
+        near = did_you_mean(country, names) or near_country(country, levels)
+        raise DataError(f"no cell {country!r} in the link.{near} Cells: {listing(names, 12)}.")
 
 
 @public_methods
-class Answer(ABC):
+class Answer(Shown, ABC):
     """An answer to a question about a link: frozen, with a sentence, a frame and a figure."""
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         public_methods(cls)
 
     @abstractmethod
@@ -454,7 +489,7 @@ class Answer(ABC):
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw it; takes and returns axes."""
 
-    def __str__(self) -> str:
+    def _in_session(self) -> str:
         return textwrap.fill(self.in_words(), 80)
 
 

@@ -86,23 +86,65 @@ class Link(FittedLink):
         return few_countries(self, **options)
 
     def predict(self, *, country: str, premium: float | str, alpha: Alpha = 0.05) -> Prediction:
-        """Return a country's rate under another premium."""
+        """Return a country's rate under another premium.
+
+        Parameters
+        ----------
+        country : str
+            Name or code.
+        premium : float or str
+            Premium in the unit of the link, or the country whose premium it is.
+        alpha : float
+            One minus the coverage.
+        """
         return predict(self, country=country, premium=premium, alpha=alpha)
 
     def outlier(self, country: str, *, alpha: Alpha = 0.05) -> Outlier:
-        """Return a country against the line of the others."""
+        """Return a country against the line of the others.
+
+        Parameters
+        ----------
+        country : str
+            Name or code.
+        alpha : float
+            One minus the coverage.
+        """
         return outlier(self, country, alpha=alpha)
 
     def moderate(self, trait: Any, **options: Any) -> Moderation:
-        """Return how the slope differs with traits of countries, and what it would be elsewhere."""
+        """Return how the slope differs with traits of countries, and what it would be elsewhere.
+
+        Parameters
+        ----------
+        trait : str or sequence of str
+            Columns of `data`, or traits made in a formula.
+        **options
+            Those of `wagegap.regression.link.questions.moderate.moderate`.
+        """
         return moderate(self, trait, **options)
 
     def swap(self, premiums: Any, **options: Any) -> Swap:
-        """Return the link under another source of premiums."""
+        """Return the link under another source of premiums.
+
+        Parameters
+        ----------
+        premiums : Premiums or Estimates
+            Another source, with the same keys.
+        **options
+            Those of `wagegap.regression.link.questions.swap.swap`.
+        """
         return swap(self, premiums, **options)
 
     def one_step(self, workers: Any, **options: Any) -> OneStep:
-        """Return the micro model beside the link."""
+        """Return the micro model beside the link.
+
+        Parameters
+        ----------
+        workers : Panel or data frame
+            The workers behind rates and premiums.
+        **options
+            Those of `wagegap.regression.link.questions.one_step.one_step`.
+        """
         return one_step(self, workers, **options)
 
     def sensitivity(self, **options: Any) -> Sensitivity:

@@ -36,7 +36,7 @@ from wagegap.estimation.carriers import as_pandas
 from wagegap.estimation.covariance.sources import StatedSource
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.hypothesis import TestResult, parse_hypothesis
-from wagegap.regression.link.cells import estimates_of, match_cells, positions
+from wagegap.regression.link.cells import estimates_of, in_cells, match_cells, positions
 from wagegap.regression.link.estimators.eiv import coefficients_of, solve_moments, solve_params
 from wagegap.regression.link.estimators.moments import fit_weighted, jackknife_cov
 from wagegap.regression.link.estimators.table import ESTIMATORS
@@ -282,7 +282,7 @@ def _setups(formulas: Sequence[str], rates: Any, premiums: Any, data: Any, on: A
 def _on_cells(rates: Any, cells: pd.DataFrame) -> Estimates:
     """Rates of some cells."""
     given = estimates_of(rates, "rates")
-    return given.select(positions(given.labels[list(cells.columns)], cells) >= 0)
+    return given.select(in_cells(given.labels, cells))
 
 
 def _outcome_covariance(setups: Sequence[Setup], rates: Any) -> FloatArray:

@@ -8,6 +8,7 @@ from pandas.api.types import is_numeric_dtype
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, MissingValueError, OptionError, check_column, listing, shown
 from wagegap.estimation.carriers import as_pandas
+from wagegap.estimation.countries.columns import meet_countries
 from wagegap.estimation.design import check_keys
 from wagegap.panel.panel import check_columns
 from wagegap.regression.link.cells import positions
@@ -41,9 +42,11 @@ def trait_of(link: FittedLink, trait: str, data: pd.DataFrame | None) -> FloatAr
             f"trait={shown(trait)} must be a column of data as it stands, not an expression: make the column first, "
             f"with data.assign(...), and name it. There are: {listing(frame.columns, 12)}."
         )
-    for name in (trait, *keys):
-        check_column(name, frame.columns, "in data")
+    check_column(trait, frame.columns, "in data")
     check_columns(frame, "data")
+    frame = meet_countries(link.cells.keys, frame)[1]
+    for key in keys:
+        check_column(key, frame.columns, "in data for that key")
     check_keys(frame, [*keys, trait])
     one_each = frame[[*keys, trait]].drop_duplicates()
     if one_each.duplicated(keys).any():

@@ -136,6 +136,11 @@ class Premiums(Result):
     def in_unit(self, unit: str) -> Premiums:
         """Return the premiums in another unit that a factor leads to: log points, a hundred logs each.
 
+        Parameters
+        ----------
+        unit : str
+            Unit to convert to: "log", "log points".
+
         Raises
         ------
         UnitError
@@ -144,7 +149,13 @@ class Premiums(Result):
         return replace(self, estimates=self.estimates.in_unit(unit))
 
     def reliability(self, term: str | None = None) -> float:
-        """Return the share of the premiums' variance across cells that is not sampling noise."""
+        """Return the share of the premiums' variance across cells that is not sampling noise.
+
+        Parameters
+        ----------
+        term : str, optional
+            Premium meant, where there are several.
+        """
         chosen = self.estimates if term is None else self.estimates.select(term=term)
         return reliability(chosen.values, chosen.covariance)
 

@@ -92,13 +92,28 @@ class Rates(Result):
     absent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def in_unit(self, unit: str) -> Rates:
-        """Return the rates in another unit of proportions: per cent, per 10,000."""
+        """Return the rates in another unit of proportions: per cent, per 10,000.
+
+        Parameters
+        ----------
+        unit : str
+            Unit to convert to: "share", "per cent", "per 1,000", "per 10,000".
+        """
         return replace(self, estimates=self.estimates.in_unit(unit))
 
     def net(self, inward: str, outward: str, *, name: str = "net", unit: str | None = None) -> Rates:
         """Return one event less another, such as arrivals less departures, per 10,000 if `unit` says so.
 
         A net rate may be negative, so that it has no logarithm.
+
+        Parameters
+        ----------
+        inward, outward : str
+            Events.
+        name : str
+            What the difference is called.
+        unit : str
+            Its unit.
         """
         for event in (inward, outward):
             if event not in self.events:
@@ -201,6 +216,15 @@ class Rates(Result):
 
     def plot(self, ax: AxesLike = None, *, event: str | None = None, alpha: Alpha = 0.05) -> Any:
         """Draw the rates of one event with their intervals, largest first, on new axes where none are given.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        event : str, optional
+            Event meant, where there are several.
+        alpha : float
+            One minus the coverage.
 
         Examples
         --------

@@ -30,6 +30,7 @@ from wagegap.errors import (
     listing,
     warn,
 )
+from wagegap.estimation.countries.columns import levels_meant
 from wagegap.estimation.estimates import Estimates
 from wagegap.regression.rates.same import linearised, same_unknown
 
@@ -130,6 +131,8 @@ def _standard(
     """Shares of the strata that each cell is compared with, shape (C, S), and the cells that are the standard."""
     shares, wanted = np.zeros(table.weight.shape), dict(standard or {})
     if set(wanted) <= set(keys):
+        levels = {k: list(dict.fromkeys(cell[keys.index(k)] for cell in table.cells)) for k in wanted}
+        wanted = {k: levels_meant(k, [v], levels[k])[0] for k, v in wanted.items()}
         is_standard = np.array([all(cell[keys.index(k)] == v for k, v in wanted.items()) for cell in table.cells])
         for of_event in table.events():
             total = table.weight[is_standard & of_event].sum(axis=0)

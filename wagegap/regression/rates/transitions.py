@@ -71,7 +71,13 @@ class Transitions(Result):
     cells: pd.DataFrame
 
     def matrix(self, **keys: Any) -> pd.DataFrame:
-        """Return the matrix of one cell, origins in rows; `iso3="KOR"` says which, where there are several."""
+        """Return the matrix of one cell, origins in rows; `iso3="KOR"` says which, where there are several.
+
+        Parameters
+        ----------
+        **keys : str
+            Values of the cell keys.
+        """
         shares = self.estimates.select(**keys) if keys else self.estimates
         frame = shares.labels.assign(share=shares.values)
         if frame.duplicated([self.origin, "term"]).any():

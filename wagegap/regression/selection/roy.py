@@ -119,6 +119,13 @@ class Roy(Result):
     def verdict(self, alpha: Alpha = 0.05, *, order: int = 1) -> str:
         """Say which way selection goes at a level of the dominance tests.
 
+        Parameters
+        ----------
+        alpha : float
+            Level of the tests.
+        order : int
+            Order of dominance.
+
         Returns
         -------
         str

@@ -81,7 +81,7 @@ def _seen_from(path: Path, folder: Path) -> str:
 def text_of(plan: Plan, table: Table) -> str:
     """Return the study that a plan says, with its reasons as comments."""
     head = [
-        f"# A first study of {table.path.name} ({table.n:,} rows, {len(table.columns)} columns), written by wagegap init.",
+        f"# A first study of {table.path.name} ({table.n:,} rows, {len(table.columns)} columns) by wagegap init.",
         "# Every guess has its reason beside it: correct what is wrong. Then",
         "#     wagegap check STUDY.toml     (what is wrong with it, and what it would do)",
         "#     wagegap run STUDY.toml       (the report)",

@@ -28,9 +28,9 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             r"\w+_year|year_\w+|interview\w*|\w+_wave",
         ),
         "wage": (
-            r"(?:real_?|log_?|ln_?|l)?(?:hourly|hr|hour)_?(?:wage|pay|earnings?|rate)s?|(?:wage|pay|earn(?:ings)?)_?"
-            r"(?:hr|hour|hourly|per_hour|h)",
-            r"(?:real_?|log_?|ln_?|l)?wages?|wage_\w+|\w+_wages?|incwage|salaire|salario|sueldo|lohn|stundenlohn"
+            r"(?:real_?|log_?|ln_?|l)?(?:hourly|hr|hour)_?(?:wage|pay|earnings?|rate)s?(?:_\w+)?"
+            r"|(?:wage|pay|earn(?:ings)?)_?(?:hr|hour|hourly|per_hour|h)(?:_\w+)?",
+            r"(?:real_?|log_?|ln_?|l)?wages?\d{0,4}|wage_\w+|\w+_wages?|incwage|salaire|salario|sueldo|lohn|stundenlohn"
             r"|gehalt|임금|월급|급여|seculo",
             r"(?:log_?|ln_?|l)?(?:salary|salaries|pay|remuneration|compensation|comp|stipend)|\w*_?salary|pay_\w+|\w+_pay"
             r"|salary_\w+|compensation_\w+|annual_?comp\w*",
@@ -74,7 +74,10 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             r"educ|education|schooling|school|ed|yrs_?educ\w*|years_?(?:of_?)?(?:educ\w*|school\w*)|grade|edlevel|educ_\w+"
             r"|degree|qualification|schulbildung|highest_?degree|학력",
         ),
-        "experience": (r"exper|experience|exp|years?_?experience|yrs?_?exp\w*|work_?exp\w*|potexp|경력|yearscode\w*",),
+        "experience": (
+            r"exper|experience|exp|years?_?(?:of_)?(?:\w+_)?experience|\w+_experience|experience_\w+|yrs?_?exp\w*"
+            r"|work_?exp\w*|potexp|경력|yearscode\w*",
+        ),
         "age": (r"age|alter|edad|idade|연령|나이|age_?years",),
         "sex": (r"female|male|sex|gender|woman|women|geschlecht|sexe|sexo|성별|fem",),
         "tenure": (r"tenure|seniority|ten|yrs_?tenure|years?_?(?:in|at)_?(?:firm|job)",),
@@ -91,7 +94,9 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             r"estimate|est|b|beta|coef|coeff|coefficient|premium|premium_\w+|\w+_premium|effect|gap|return|value|slope",
         ),
         "std_error": (r"se|std_?err(?:or)?|stderr|standard_?error|s_?e|se_\w+|\w+_se|std_error_\w+",),
-        "rate": (r"rate|share|pct|percent(?:age)?|\w+_rate|\w+_share|rate_\w+|share_\w+|net_?migration|emigration|switching",),
+        "rate": (
+            r"rate|share|pct|percent(?:age)?|\w+_rate|\w+_share|rate_\w+|share_\w+|net_?migration|emigration|switching",
+        ),
     }
 )
 _NOT: Mapping[str, str] = MappingProxyType(

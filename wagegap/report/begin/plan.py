@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
 
 from wagegap.report.begin.guesses import Decision, Guess, quoted
 from wagegap.report.begin.roles import RoleGuesses, find_roles
@@ -79,12 +76,12 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
         events = find_events(table, roles, column.name)
         guesses += [premium, Guess("by", ", ".join(cells.by) or "nothing", cells.why), *controls]
         notes += further
-        sections.append(replace(_premiums(table, roles, column, cells, controls), waits=waits))
-        sections += _rates(roles, column, cells, events)
+        sections.append(replace(_premiums(table, roles, column, cells, controls, _reason(premium)), waits=waits))
+        sections += _rates(table, roles, column, cells, events)
     else:
         decisions.append(premium)
         cells, events = Cells((), ""), find_events(table, roles, "")
-        sections += _rates(roles, None, cells, events)
+        sections += _rates(table, roles, None, cells, events)
     if events.transitions:
         sections[0] = replace(sections[0], entries=(
             *sections[0].entries, Entry("transitions", True, f"makes {', '.join(events.of.values())}: {events.why}"),
@@ -96,6 +93,10 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
     title = f"What {premium.value} pays" if isinstance(premium, Guess) else f"A study of {table.path.name}"
     return Plan(f"{title} ({table.path.name})" if name else title, _question(premium, events), tuple(sections),
                 tuple(guesses), tuple(decisions), tuple(dict.fromkeys(notes)))  # fmt: skip
+
+
+def _reason(guess: Guess) -> str:
+    return f"{guess.why}; or {', '.join(guess.others)}" if guess.others else guess.why
 
 
 def quoted_name(column: str) -> str:
@@ -120,9 +121,10 @@ def _panel(table: Table, roles: RoleGuesses, path: str) -> Section:
     for role in _ROLES:
         if role in roles.of:
             guess = roles.of[role]
-            others = f"; or {', '.join(guess.others)}" if guess.others else ""
-            entries.append(Entry(role, guess.value, f"{guess.why}{others}"))
-    entries += [Entry(name, value, _WHY.get(name, "")) for name, value in roles.options.items()]
+            entries.append(Entry(role, guess.value, _reason(guess)))
+    entries += [
+        Entry(name, value, _WHY.get(name, _WHY.get(f"{name} = {value}", ""))) for name, value in roles.options.items()
+    ]
     if roles.replication is not None and roles.replication.kind:
         made = roles.replication
         entries += [Entry("replicate_weights", made.stem, f"{len(made.columns)} columns"),
@@ -136,7 +138,8 @@ _WHY = {
     "invalid_wage": "in some rows pay is missing, zero, negative or text: these have no wage",
     "country_names": "its values are no names of countries; they stay as they are",
     "worker_scope": "some ids stand in several countries, in different periods",
-    "duplicates": "a worker stands in several rows of a period; drop them before, where they are the same",
+    "duplicates = keep": "some workers stand in several rows of a period, which differ: are these jobs, or mistakes?",
+    "duplicates = drop": "some rows are the same in every column as an earlier one: these are left out",
 }
 
 
@@ -152,7 +155,7 @@ def _replicates_undecided(roles: RoleGuesses) -> list[Decision]:
 
 
 def _premiums(
-    table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess]
+    table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess], why: str
 ) -> Section:
     wage = roles.column("wage")
     outcome = "log(WAGE)" if wage is None else quoted(wage) if "units" in roles.options else f"log({quoted(wage)})"
@@ -161,12 +164,13 @@ def _premiums(
     formula = f"{outcome} ~ {' + '.join([quoted(premium.name), *(one.value for one in controls)])}"
     formula += f" | {' + '.join(effects)}" if effects else ""
     entries = [Entry("panel", _PANEL), Entry("label", f"Premium of {premium.name}"), Entry("formula", formula),
-               Entry("premium", premium.name)]  # fmt: skip
+               Entry("premium", premium.name, why)]  # fmt: skip
     if premium.holds == "words" and not premium.plain_binary:
         counts = premium.values[premium.answered].value_counts()
         entries.append(Entry("base", str(counts.index[0]), "the most frequent; the others are compared with it"))
     entries.append(Entry("by", list(cells.by), cells.why))
     entries += _conditions(table, [wage, premium.name, *(one.why for one in controls)])
+    entries += _clustered(table, roles)
     if cells.some_empty:
         entries.append(Entry("empty_cells", "exclude", "in some of them nobody, or everybody, holds it"))
     return Section(f"[premiums.{quoted_name(premium.name)}]", tuple(entries), "What it pays.")
@@ -177,15 +181,40 @@ def _conditions(table: Table, names: Sequence[str | None]) -> list[Entry]:
     return [Entry("subpop", condition, "codes for no answer are left out")] if condition else []
 
 
-def _rates(roles: RoleGuesses, premium: Column | None, cells: Cells, events: Events) -> list[Section]:
-    if not events.of:
+def _clustered(table: Table, roles: RoleGuesses) -> list[Entry]:
+    """Errors clustered by worker in every section, where a worker stands in several rows and no design is declared."""
+    worker = roles.column("worker")
+    if worker is None or roles.replication is not None or {"cluster", "strata"} & set(roles.of):
         return []
-    entries = [Entry("panel", _PANEL), Entry("label", f"Rate of {' and '.join(events.of)}"),
-               Entry("events", dict(events.of), events.why)]  # fmt: skip
-    if premium is not None and premium.binary:
-        entries.append(Entry("among", is_positive(premium), "whose rates: those with the premium"))
-    entries.append(Entry("by", list(cells.by)))
-    return [Section("[rates.leaving]", tuple(entries), "Who leaves.")]
+    if table.columns[worker].n_levels == table.n:
+        return []
+    return [Entry("cov", "CR1:worker", "rows of a worker are alike: errors are clustered by worker")]
+
+
+def _rates(table: Table, roles: RoleGuesses, premium: Column | None, cells: Cells, events: Events) -> list[Section]:
+    """A section for each event, so that each has its own name in sentences."""
+    among = (
+        [Entry("among", is_positive(premium), "whose rates: those with the premium")]
+        if premium is not None and premium.binary
+        else []
+    )
+    return [
+        Section(f"[rates.{event}]", (
+            Entry("panel", _PANEL), Entry("label", _called(event, condition, roles, events)),
+            Entry("events", {event: condition}, events.why), *among, Entry("by", list(cells.by)),
+            *_clustered(table, roles),
+        ), "Who leaves." if i == 0 else "")
+        for i, (event, condition) in enumerate(events.of.items())
+    ]  # fmt: skip
+
+
+def _called(event: str, condition: str, roles: RoleGuesses, events: Events) -> str:
+    """What a rate is called in sentences."""
+    if not events.transitions:
+        return f"{event.capitalize()} ({condition})"
+    what = {"abroad_next": "Emigration", "new_field_next": f"Change of {roles.column('field')}"}
+    other = f"Change of {roles.column('occupation')}"
+    return f"{what.get(condition, other)} by the next {roles.column('period')}"
 
 
 def _link(premium: str, events: Events, cells: Cells) -> list[Section]:
@@ -193,7 +222,7 @@ def _link(premium: str, events: Events, cells: Cells) -> list[Section]:
         return []
     return [
         Section("[[links]]", (
-            Entry("name", event), Entry("rates", "leaving"), Entry("premiums", premium),
+            Entry("name", event), Entry("rates", event), Entry("premiums", premium),
             Entry("formula", f"{event} ~ premium"),
         ), f"Does {event} go with the premium, across {cells.n} cells?")
         for event in events.of

@@ -15,7 +15,7 @@ __all__ = ["Replication", "find_replicates"]
 
 _STEM = re.compile(r"(.*?\D)_?0*(\d+)")
 _FEWEST = 8
-_CALLED = re.compile(r"rep|brr|w(?:eigh|g)?h?t|wgt|pwgtp|spfwt|fay|jk|jack|boot|bsw|bw")
+_CALLED = re.compile(r"rep|brr|w(?:eigh|g)?h?t|wgt|pwgtp|spfwt|fay|jk|jack|boot|bsw|^[brf]w$")
 _TOLERANCE = 0.01
 _BY_NAME = {"pwgtp": "SDR", "repwtp": "SDR", "repwt": "SDR", "repwgt": "SDR", "wgtp": "SDR"}
 """ACS and CPS."""
@@ -108,4 +108,3 @@ def _frequent(ratios: FloatArray) -> tuple[list[float], list[float]]:
 
 def _are(values: list[float], expected: tuple[float, ...]) -> bool:
     return len(values) == len(expected) and bool(np.allclose(values, expected, atol=_TOLERANCE))
-

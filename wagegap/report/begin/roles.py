@@ -10,7 +10,7 @@ import numpy as np
 
 from wagegap.errors import StudyError, WagegapError, check_known, listing
 from wagegap.estimation.periods import order_periods
-from wagegap.panel.country_spellings import code_of, numeric_codes
+from wagegap.estimation.countries.spellings import code_of, numeric_codes
 from wagegap.report.begin.guesses import Decision, Guess
 from wagegap.report.begin.names import plain_name, rank
 from wagegap.report.begin.replicates import Replication, find_replicates
@@ -22,7 +22,9 @@ ASKED = ("worker", "country", "period", "wage", "premium")
 """What a person may say, and is asked on a terminal."""
 _AMOUNTS = 12
 """Values that a column of pay has at least."""
-_LOGS = re.compile(r"(?:l|ln|log)_?(?:hr|hourly|real|monthly|annual|weekly)?_?(?:wages?|earn\w*|pay|sal\w*|inc\w*|comp\w*)")
+_LOGS = re.compile(
+    r"(?:l|ln|log)_?(?:hr|hourly|real|monthly|annual|weekly)?_?(?:wages?|earn\w*|pay|sal\w*|inc\w*|comp\w*)"
+)
 _HIGHEST_LOG = 25.0
 _BANDS = 40
 
@@ -171,7 +173,7 @@ def _are_periods(column: Column) -> bool:
     """Whether numbers are years, or few and close to each other."""
     known = column.numbers[np.isfinite(column.numbers)]
     low, high = known.min(), known.max()
-    return 1900 <= low <= high <= 2100 or (0 <= low and high < 400 and column.n_levels <= 60) or low >= 190001
+    return 1900 <= low <= high <= 2100 or (low >= 0 and high < 400 and column.n_levels <= 60) or low >= 190001
 
 
 def _wage(table: Table, taken: Collection[str], notes: list[str]) -> Guess | None:
@@ -180,7 +182,8 @@ def _wage(table: Table, taken: Collection[str], notes: list[str]) -> Guess | Non
         return amounts and not column.banded and not _are_bands(column)
 
     guess = _by_name(table, "wage", taken, fits)
-    if guess is None:
+    wide = _wide(table)
+    if guess is None or (wide is not None and guess.value in wide[1]):
         return None
     near = [name for name in (guess.value, *guess.others) if rank("wage", name) == rank("wage", guess.value)]
     level = next((name for name in near if not _is_log(table.columns[name])), guess.value)
@@ -218,21 +221,31 @@ def _no_wage(table: Table, found: Mapping[str, Guess]) -> Decision:
     wide = _wide(table)
     if wide is not None:
         stem, names = wide
+        worker = repr(found["worker"].value) if "worker" in found else "WORKER"
+        mark = stem[-1] if stem[-1] in "_.- " else ""
         return Decision(
             "wage",
             f"the table is wide, a column of pay for each period ({listing(names, 4)}). Make a row for each worker and "
-            f"period, such as pandas.wide_to_long(frame, {stem!r}, i=WORKER, j='year').reset_index(), and begin again.",
+            f"period and begin again: pandas.wide_to_long(frame, {stem.removesuffix(mark)!r}, i={worker}, j='year', "
+            f"sep={mark!r}).reset_index().to_csv('long.csv', index=False)",
             tuple(names),
         )  # fmt: skip
     taken = {guess.value for guess in found.values()}
     amounts = [
         name for name, column in table.columns.items()
-        if name not in taken and column.holds == "numbers" and column.n_levels >= _AMOUNTS
+        if name not in taken and column.holds == "numbers" and column.n_levels >= _AMOUNTS and not _counts_rows(column)
     ]  # fmt: skip
-    text = "no column is called like pay, and what is not called so cannot be told from other amounts."
+    text = "no column is called like pay, and what is not called so cannot be told from other amounts. Say which is: "
+    text += f"wagegap init {table.path.name} --wage COLUMN."
     if not amounts:
         text = "no column holds amounts: a premium needs pay."
     return Decision("wage", text, tuple(amounts[:8]))
+
+
+def _counts_rows(column: Column) -> bool:
+    """Whether a column numbers the rows."""
+    numbers = column.as_they_stand
+    return len(numbers) > 1 and bool((np.diff(numbers) == 1).all()) and numbers[0] in (0, 1)
 
 
 def _wide(table: Table) -> tuple[str, list[str]] | None:
@@ -297,9 +310,9 @@ def _options(table: Table, found: Mapping[str, Guess]) -> dict[str, object]:
         column = table.columns[found["wage"].value]
         if _is_log(column):
             options["units"] = {column.name: "log"}
-            odd = np.isnan(column._raw).any()
+            odd = bool(np.isnan(column.as_they_stand).any())
         else:
-            odd = not (np.nan_to_num(column._raw, nan=-1.0) > 0).all()
+            odd = not bool((np.nan_to_num(column.as_they_stand, nan=-1.0) > 0).all())
         if odd:
             options["invalid_wage"] = "missing"
     if "country" in found and _countries(table.columns[found["country"].value]) < 0.5:
@@ -321,5 +334,5 @@ def _worker_options(table: Table, found: Mapping[str, Guess]) -> dict[str, objec
             options["worker_scope"] = "global"
     keys = [name for role, name in names.items() if role != "country" or "worker_scope" not in options]
     if frame.duplicated(keys).any():
-        options["duplicates"] = "keep"
+        options["duplicates"] = "keep" if frame.drop_duplicates().duplicated(keys).any() else "drop"
     return options

@@ -1,4 +1,4 @@
-"""What the columns of a table show: numbers, words, levels, codes that say nobody answered, bands in place of amounts."""
+"""What the columns of a table show: numbers, words, levels, codes for no answer, bands in place of amounts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ Holds = Literal["numbers", "words", "numbers and words", "other", "nothing"]
 _TEXT = (".csv", ".csv.gz", ".tsv")
 _NEGATIVE = re.compile(r"-(?:[1-9]|9[0-9]|9[0-9]{2}|8{2,4}|7{2,4}|9{4})")
 _NINES = re.compile(r"9{2,}[6-9]?|9+[6-9]|8{2,}|7{2,}")
+_AMOUNT = r"\D{0,3}\d[\d.,' ]*\s*[kKmM]?"
 _BAND = re.compile(
-    r"\D{0,3}\d[\d.,' ]*\s*[kKmM]?\D{0,12}(?:-|–|—|\bto\b|\bund\b|\band\b|\bbis\b)\D{0,4}\d.*"
-    r"|\s*(?:<|>|≤|≥|under|less|more|over|above|below|up to|at least).{0,12}\d.*|\D{0,3}\d[\d.,' ]*\s*[kKmM]?\s*(?:\+|or more|and (?:more|over)).*"
+    rf"{_AMOUNT}\D{{0,12}}(?:-|–|—|\bto\b|\bund\b|\band\b|\bbis\b)\D{{0,4}}\d.*"
+    r"|\s*(?:<|>|≤|≥|under|less|more|over|above|below|up to|at least).{0,12}\d.*"
+    rf"|{_AMOUNT}\s*(?:\+|or more|and (?:more|over)).*",
+    re.IGNORECASE,
 )
 """An amount between two bounds, or beyond one."""
 _YES = ("yes", "y", "true", "1", "ja", "oui", "si", "sí", "sim", "treated", "with", "예", "네")
@@ -55,12 +58,13 @@ class Column:
     @cached_property
     def numbers(self) -> FloatArray:
         """Its values as numbers, shape (n,), NaN where they are none or a code for no answer."""
-        numbers = self._raw.copy()
+        numbers = self.as_they_stand.copy()
         numbers[np.isin(numbers, list(self.codes))] = np.nan
         return numbers
 
     @cached_property
-    def _raw(self) -> FloatArray:
+    def as_they_stand(self) -> FloatArray:
+        """Its values as numbers, shape (n,), codes among them; NaN where they are none."""
         if held_by(self.values) == "numbers":
             return number_or_nan(self.values).astype(float)
         if held_by(self.values) in ("dates", "durations", "complex", "objects"):
@@ -81,7 +85,7 @@ class Column:
             return "nothing"
         if held_by(self.values) in ("dates", "durations", "complex", "objects"):
             return "other"
-        n = int(np.isfinite(self._raw).sum())
+        n = int(np.isfinite(self.as_they_stand).sum())
         return "numbers" if n == known else "numbers and words" if 2 * n > known else "words"
 
     @cached_property
@@ -101,7 +105,7 @@ class Column:
     @cached_property
     def codes(self) -> Mapping[float, int]:
         """Numbers that look like codes for no answer, with their rows: far below or above all others, of nines."""
-        known, counts = np.unique(self._raw[np.isfinite(self._raw)], return_counts=True)
+        known, counts = np.unique(self.as_they_stand[np.isfinite(self.as_they_stand)], return_counts=True)
         rows = dict(zip(known.tolist(), counts.tolist(), strict=True))
         low = {value: n for value, n in rows.items() if value < 0}
         coded = 0 < len(low) <= 6 and all(_NEGATIVE.fullmatch(f"{value:.12g}") for value in low)
@@ -125,10 +129,12 @@ class Column:
     @cached_property
     def answered(self) -> BoolArray:
         """Rows that hold an answer, shape (n,)."""
-        known = self.values.notna().to_numpy()
+        known: BoolArray = self.values.notna().to_numpy(dtype=bool, copy=True)
         if self.codes:
-            known = known & ~np.isin(self._raw, list(self.codes))
-        return known & ~self.values.astype(object).isin(list(self.refused)).to_numpy() if self.refused else known
+            known &= ~np.isin(self.as_they_stand, list(self.codes))
+        declined = self.values.astype(object).isin(list(self.refused)).to_numpy(dtype=bool)
+        answered: BoolArray = known & ~declined
+        return answered
 
     @property
     def binary(self) -> bool:
@@ -153,7 +159,8 @@ class Column:
     @property
     def holds_positive(self) -> BoolArray:
         """Rows with the value that says yes, shape (n,)."""
-        return (self.values.astype(object) == self.positive).to_numpy(dtype=bool)
+        rows: BoolArray = (self.values.astype(object) == self.positive).to_numpy(dtype=bool)
+        return rows
 
     @property
     def banded(self) -> bool:

@@ -52,6 +52,11 @@ class Section:
     about: str = ""
     waits: bool = False
 
+    @property
+    def listed(self) -> bool:
+        """Whether it is one of a list, such as [[links]]."""
+        return self.heading.startswith("[[")
+
     def __str__(self) -> str:
         lines = "\n".join([self.heading, *map(str, self.entries)]).split("\n")
         body = "\n".join(f"# {line}" for line in lines) if self.waits else "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wagegap._typing import BoolArray
 from wagegap.estimation.periods import order_periods
 from wagegap.report.begin.guesses import Decision, Guess, quoted
 from wagegap.report.begin.names import plain_name, rank
@@ -17,11 +18,16 @@ from wagegap.report.begin.seen import Column, Table
 
 __all__ = ["Cells", "Events", "find_cells", "find_controls", "find_events", "find_premium", "only_answered"]
 
-_PERSON = re.compile(r"(?:^|_)(?:female|male|fem|sex|gender|married|maried|marital|marr|black|white|nonwhite|hisp\w*|asian"
-                     r"|race|ethn\w*|minority|kids\w*|child\w*|birth\w*)(?:_|$)")  # fmt: skip
-_PLACE = re.compile(r"(?:^|_)(?:south|north|east|west|ne|nc|nw|se|sw|central|nrth\w*|north\w*|south\w*|smsa|msa|urban|rural"
-                    r"|city|\w*city|reg\d+|smsa\d*|south\d*)(?:_|$)")  # fmt: skip
-_DUMMY = re.compile(r"(?:y|d|yr|year|q|m|t|wave)_?\d{1,4}|unnamed_\d+|rownames|index|flag\w*|miss\w*")
+_PERSON = re.compile(
+    r"(?:^|_)(?:female|male|fem|sex|gender|married|maried|marital|marr|black|white|nonwhite|hisp\w*|asian|race|ethn\w*"
+    r"|minority|kids\w*|child\w*|birth\w*)(?:_|$)"
+)
+_PLACE = re.compile(
+    r"(?:^|_)(?:south|north|east|west|ne|nc|nw|se|sw|central|nrth\w*|north\w*|south\w*|smsa|msa|urban|rural|city"
+    r"|\w*city|reg\d+|smsa\d*|south\d*)(?:_|$)"
+)
+_DUMMY = re.compile(r"(?:y|d|yr|year|q|m|t|wave)_?\d{1,4}|unnamed_\d+|rownames|row_?(?:id|nr|number)?|index|flag\w*"
+                    r"|miss\w*")  # fmt: skip
 _HOLDERS, _OTHERS, _ROWS = 20, 30, 30
 """Fewest holders and others of a premium's cell, and rows of a rate's, as the estimators have them."""
 _CATEGORIES = 8
@@ -75,17 +81,19 @@ def find_premium(table: Table, roles: RoleGuesses, said: str = "") -> Guess | De
     """Return the column whose premium is asked for, or what must be decided."""
     if said:
         return Guess("premium", said, "as you said")
+    known = _with_wage(table, roles)
     pool = [
         column for name, column in table.columns.items()
         if name not in roles.taken and column.holds in ("words", "numbers") and not _is_event(column)
         and not _DUMMY.fullmatch(plain_name(name)) and rank("wage", name) is None and column.answered.mean() > 0.1
     ]  # fmt: skip
-    skills = sorted((one for one in pool if rank("skill", one.name) is not None and _parts(one)),
+    skills = sorted((one for one in pool if rank("skill", one.name) is not None and _parts(one, known)),
                     key=lambda one: rank("skill", one.name) or 0)  # fmt: skip
-    binary = [one for one in pool if _parts(one) and one.plain_binary]
-    plain = [one for one in binary if not _PERSON.search(plain_name(one.name)) and not _PLACE.search(plain_name(one.name))]
+    binary = [one for one in pool if _parts(one, known) and one.plain_binary]
+    of_person_or_place = {one.name for one in pool for words in (_PERSON, _PLACE) if words.search(plain_name(one.name))}
+    plain = [one for one in binary if one.name not in of_person_or_place]
     educated = [one for one in pool if rank("education", one.name) is not None and one.n_levels > 1]
-    persons = [one for one in pool if _parts(one) and one.binary and _PERSON.search(plain_name(one.name))]
+    persons = [one for one in pool if _parts(one, known) and one.binary and _PERSON.search(plain_name(one.name))]
     groups = (
         (skills, "called like a skill or a treatment"), (plain, "it has two values, yes and no"),
         (educated, "no column has two values that tell a skill; this is schooling"),
@@ -96,17 +104,24 @@ def find_premium(table: Table, roles: RoleGuesses, said: str = "") -> Guess | De
             others = dict.fromkeys(one.name for one in (*columns[1:], *skills, *plain) if one is not columns[0])
             return Guess("premium", columns[0].name, why, tuple(others)[:5])
     return Decision(
-        "premium", "no column parts workers into those with a skill and others.",
+        "premium", "no column parts workers into those with a skill and others. Say which is: "
+        f"wagegap init {table.path.name} --premium COLUMN.",
         tuple(one.name for one in pool if one.n_levels > 1)[:8],
     )  # fmt: skip
 
 
-def _parts(column: Column) -> bool:
-    """Whether a column parts people into a few groups, each of some size."""
+def _with_wage(table: Table, roles: RoleGuesses) -> BoolArray:
+    """Rows that have a wage, shape (n,); all where no column is one."""
+    wage = roles.column("wage")
+    return np.ones(table.n, dtype=bool) if wage is None else np.isfinite(table.columns[wage].numbers)
+
+
+def _parts(column: Column, known: BoolArray) -> bool:
+    """Whether a column parts those who have a wage into a few groups, each of some size."""
     if not 2 <= column.n_levels <= _CATEGORIES or (column.holds == "numbers" and column.n_levels > 2) or column.banded:
         return False
-    counts = column.values[column.answered].value_counts()
-    return int(counts[counts > 0].min()) >= _HOLDERS
+    counts = column.values[column.answered & known].value_counts()
+    return int((counts > 0).sum()) >= 2 and int(counts[counts > 0].min()) >= _HOLDERS
 
 
 def _is_event(column: Column) -> bool:

@@ -29,30 +29,30 @@ __all__ = ["tried"]
 def tried(plan: Plan, folder: Path) -> Plan:
     """Return the plan with what its data refuse: sections that wait, and what must be decided for them."""
     results: dict[str, Any] = {}
-    for i, section in enumerate(plan.sections):
-        if section.waits:
-            continue
+    sections: list[Section] = []
+    decisions, notes = list(plan.decisions), list(plan.notes)
+    for section in plan.sections:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", WagegapWarning)
-                _carry_out(section, results, folder)
-        except ReliabilityError:
-            continue
-        except (WagegapError, KeyError) as error:
-            plan = _refused(plan, i, error)
-    return plan
+            if not section.waits:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", WagegapWarning)
+                    _carry_out(section, results, folder)
+            sections.append(section)
+        except ReliabilityError:  # which a report says as a finding
+            sections.append(section)
+        except _Waiting:
+            sections += [] if section.listed else [replace(section, waits=True)]
+        except WagegapError as error:
+            if section.listed:
+                notes.append(f"{section.heading} is left out: {error}")
+            else:
+                sections.append(replace(section, waits=True))
+                decisions.append(Decision(section.heading, str(error)))
+    return replace(plan, sections=tuple(sections), decisions=tuple(decisions), notes=tuple(notes))
 
 
-def _refused(plan: Plan, i: int, error: Exception) -> Plan:
-    """The plan with a section that waits, and why."""
-    section = plan.sections[i]
-    sections = [replace(one, waits=True) if j == i else one for j, one in enumerate(plan.sections)]
-    if section.heading == "[[links]]" or isinstance(error, KeyError) and not isinstance(error, WagegapError):
-        said = "" if isinstance(error, KeyError) else f"{section.heading} is left out: {error}"
-        sections = [one for j, one in enumerate(sections) if j != i or section.heading != "[[links]]"]
-        return replace(plan, sections=tuple(sections), notes=(*plan.notes, *([said] if said else [])))
-    decision = Decision(section.heading, str(error))
-    return replace(plan, sections=tuple(sections), decisions=(*plan.decisions, decision))
+class _Waiting(Exception):
+    """What a section is of waits itself."""
 
 
 def _carry_out(section: Section, results: dict[str, Any], folder: Path) -> None:
@@ -73,15 +73,21 @@ def _fitted(fit: Callable[..., Any]) -> Callable[..., Any]:
     def carry_out(entries: Mapping[str, Any], results: Mapping[str, Any], folder: Path) -> Any:
         options = without(entries, "panel", "path", *COMMON)
         if "path" in entries:
-            return PUBLISHED(read_panel(str(folder / entries["path"])).frame, **options)
-        return fit(results[f"panels.{entries['panel']}"], **options)
+            return PUBLISHED(str(folder / entries["path"]), **options)
+        return fit(_result(results, "panels", entries["panel"]), **options)
 
     return carry_out
 
 
 def _link(entries: Mapping[str, Any], results: Mapping[str, Any], _: Path) -> Any:
-    rates, premiums = (_estimates(results[f"{kind}.{entries[kind]}"]) for kind in ("rates", "premiums"))
+    rates, premiums = (_estimates(_result(results, kind, entries[kind])) for kind in ("rates", "premiums"))
     return fit_link(entries["formula"], rates, premiums, **without(entries, *LINK_TAKES, *COMMON))
+
+
+def _result(results: Mapping[str, Any], kind: str, name: str) -> Any:
+    if f"{kind}.{name}" not in results:
+        raise _Waiting
+    return results[f"{kind}.{name}"]
 
 
 def _estimates(result: Any) -> Estimates:

@@ -23,7 +23,7 @@
   document.querySelectorAll("table.sortable thead th").forEach(function (head, column) {
     var button = document.createElement("button");
     button.type = "button";
-    button.textContent = head.textContent;
+    button.textContent = head.textContent.trim() || "name";
     head.textContent = "";
     head.appendChild(button);
     button.addEventListener("click", function () { sort(head, head.cellIndex); });

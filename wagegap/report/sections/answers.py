@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from wagegap._display.numbers import spaced
 from wagegap._display.spec import plain
 from wagegap.errors import ReliabilityError
+from wagegap.panel.countries import country_name
 from wagegap.regression.link.fitted import Answer
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
+from wagegap.report.sections.absences import missing_from, why_missing
 from wagegap.report.sections.context import Context, call
 from wagegap.report.sections.names import file_name
 from wagegap.report.sections.pictures import picture_of
-from wagegap.report.study_file import without
+from wagegap.report.study_file import countries, without
 from wagegap.report.table import table
 
 __all__ = ["question_part"]
@@ -30,6 +33,10 @@ def question_part(entries: Mapping[str, Any], context: Context) -> Part:
     where = f"[[questions]] {name!r}"
     title = plain(entries.get("title", "")) or plain(entries.get("label", "")) or _title(ask, entries)
     key = f"question_{file_name(name)}"
+    refusal = _no_answer(entries, context)
+    if refusal is not None:
+        finding = Finding(title, *refusal)
+        return Part(Section(key, "questions", title, lead=finding.text, findings=(finding,), methods=(ask,)))
     try:
         answer = call(where, estimator_of("questions", entries, where), *_asked(entries, context, where),
                       **_arguments(entries, context, where))  # fmt: skip
@@ -37,6 +44,20 @@ def question_part(entries: Mapping[str, Any], context: Context) -> Part:
         finding = Finding(title, f"No answer is given: {error.finding}", "refused")
         return Part(Section(key, "questions", title, lead=finding.text, findings=(finding,), methods=(ask,)))
     return _answered(key, title, answer, ask)
+
+
+def _no_answer(entries: Mapping[str, Any], context: Context) -> tuple[str, str] | None:
+    """Why a question has no answer, and of which kind this is: its link is refused, its country is not in it."""
+    name = entries.get("link", "")
+    if name in context.refused:
+        return f"No answer is given, as the link is refused: {context.refused[name]}", "refused"
+    link = context.results.get("links", {}).get(name)
+    if link is None or not isinstance(entries.get("country"), str):
+        return None
+    missing = missing_from(link, countries("country", [entries["country"]]))
+    if not missing:
+        return None
+    return f"{country_name(missing[0])} is not in the link: {why_missing(missing[0], name, context)}.", "absent"
 
 
 def _title(ask: str, entries: Mapping[str, Any]) -> str:
@@ -61,7 +82,7 @@ def _arguments(entries: Mapping[str, Any], context: Context, where: str) -> dict
     options = without(entries, "ask", "link", "name", *COMMON, *named)
     if isinstance(options.get("data"), str):
         options["data"] = context.result(KINDS["questions"].refers["data"], options["data"], where)
-    if entries["ask"] == "few_countries":
+    if "rng" in inspect.signature(estimator_of("questions", entries, where)).parameters:
         options.setdefault("rng", context.seed)
     return options
 

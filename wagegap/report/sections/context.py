@@ -11,9 +11,10 @@ from wagegap._display.spec import plain
 from wagegap.errors import ReliabilityError, StudyError, WagegapError
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
+from wagegap.report.shipped import source_of
 from wagegap.report.study_file import StudyFile, check_call
 
-__all__ = ["Context", "call", "estimates_in", "label_of", "title_of"]
+__all__ = ["Context", "call", "estimates_in", "label_of", "source_in", "title_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,13 @@ class Context:
         Its file.
     results : dict of str to dict of str to object
         Results so far, by kind of section and name.
+    refused : dict of str to str
+        What was found of the links that are refused, by name.
     """
 
     read: StudyFile
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def watch(self) -> list[str]:
@@ -91,6 +95,12 @@ def estimates_in(result: Any) -> Estimates:
 def label_of(entries: Mapping[str, Any], name: str) -> str:
     """Return what a section is called in sentences."""
     return plain(entries.get("label", name))
+
+
+def source_in(entries: Mapping[str, Any]) -> str:
+    """Say where a section's data come from: as its file does, or as what it takes from the package is known to."""
+    stated = plain(entries.get("source", ""))
+    return stated or (source_of(entries["shipped"]) if "shipped" in entries else "")
 
 
 def title_of(entries: Mapping[str, Any], name: str) -> str:

@@ -13,10 +13,12 @@ from wagegap._display.sentences import Quantity, Scale, say
 from wagegap.errors import ReliabilityError
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change
+from wagegap.regression.exits.exits import Exits
 from wagegap.regression.link.questions.curve import SpecificationCurve
+from wagegap.regression.link.system import LinkSystem
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
-from wagegap.report.sections.context import Context, call, label_of, title_of
+from wagegap.report.sections.context import Context, call, label_of, source_in, title_of
 from wagegap.report.sections.frames import frame_of, notes_of
 from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import without
@@ -45,7 +47,7 @@ def fit_part(kind: str, name: str, entries: Mapping[str, Any], context: Context)
     section = Section(
         key, kind, title, lead=lead, findings=(Finding(title, lead),), figures=tuple(pictures), tables=tuple(tables),
         frame=frame_of(result) if isinstance(result, Result) else result.tidy(), notes=notes_of(result),
-        source=entries.get("source", ""), methods=(estimator.__name__,),
+        source=source_in(entries), methods=(estimator.__name__,),
     )  # fmt: skip
     return Part.drawn(section, pictures, tables=tables, result=result)
 
@@ -79,7 +81,10 @@ def lead_of(result: Any, label: str) -> str:
     """Say a result in a sentence: a gap and its parts, or its first coefficients with their intervals."""
     if isinstance(result, SpecificationCurve):
         return result.in_words()
-    frame = frame_of(result)
+    if isinstance(result, LinkSystem) and result.links:
+        return " ".join(f"{spaced(name).capitalize()}: {link.slope_in_words()}." for name, link in result.links.items())
+    shown = result.of_exit("effects", None)[0] if isinstance(result, Exits) and result.effects is not None else result
+    frame = frame_of(shown)
     unit = str(frame["unit"].iloc[0]) if "unit" in frame else result.unit
     if "component" in frame:
         return _gap_in_words(frame[frame["term"] == "total"], unit, result.title or label)
@@ -96,7 +101,8 @@ def lead_of(result: Any, label: str) -> str:
 
 def _cell(row: Mapping[Any, Any]) -> str:
     """What a coefficient is of: the name of the country where it has one, and its term."""
-    return " ".join(str(row[name]) for name in ("country", "term") if name in row)
+    exit = f"{row['exit']}:" if "exit" in row else ""
+    return " ".join(str(word) for word in (row.get("country", ""), exit, row["term"]) if word)
 
 
 def _change(unit: str) -> Scale:

@@ -13,15 +13,15 @@ import numpy as np
 from wagegap._display.sentences import Scale, say
 from wagegap.errors import StudyError, check_known, listing
 from wagegap.estimation.units import level_of
-from wagegap.panel.countries import country_name, hold_countries
+from wagegap.panel.countries import country_name
 from wagegap.regression.link.paragraph import slope_scale_of
 from wagegap.regression.link.result import Link
 from wagegap.regression.link.verdict import OneEstimate
 from wagegap.regression.premiums.premium import Premiums
 from wagegap.report.findings import Fact, Headline, Part, Section
+from wagegap.report.sections.absences import missing_from, why_missing
 from wagegap.report.sections.context import Context, estimates_in, label_of
-from wagegap.report.sections.frames import country_key
-from wagegap.report.sections.stages import counted
+from wagegap.report.sections.frames import country_key_of
 
 __all__ = ["headline_of"]
 
@@ -117,7 +117,7 @@ def _way(value: float) -> str:
 
 def _reasons(link: Link) -> list[str]:
     """On what an answer rests, in a policy reader's words."""
-    cells = f"It rests on {counted(link.cells.n, list(link.cells.keys.columns))}."
+    cells = f"It rests on {link.cells.counted()}."
     if not link.cells.premiums:
         return [cells]
     verdict, scale, lines = link.verdict, slope_scale_of(link), list[str]()
@@ -188,31 +188,8 @@ def _others(parts: Sequence[Part], section: Section) -> list[str]:
 
 def _not_drawn(link: Link, name: str, context: Context) -> str:
     """Which watched countries the picture lacks, and why."""
-    keys = link.cells.keys
-    key = next((key for key in keys.columns if hold_countries(keys[[key]])), None)
-    if key is None:
-        return ""
-    there = set(keys[key])
-    return " ".join(f"{country_name(iso3)} is not drawn: {_why(iso3, name, context)}." for iso3 in context.watch
-                    if iso3 not in there)  # fmt: skip
-
-
-def _why(iso3: str, name: str, context: Context) -> str:
-    """Why a country is not in a link."""
-    entries = context.entries("links", name.removesuffix("_without").removesuffix("_no_cross"))
-    for kind, word in (("premiums", "premium"), ("rates", "rate")):
-        result = context.results.get(kind, {}).get(entries.get(kind, ""))
-        if result is None:
-            continue
-        estimates = estimates_in(result)
-        key = country_key(estimates)
-        absent = result.absent if isinstance(result, Premiums) else None
-        if absent is not None and key in absent and (absent[key] == iso3).any():
-            row = absent[absent[key] == iso3].iloc[0]
-            return f"{row['n_treated']} of its {row['n']} rows hold the skill, too few for a premium"
-        if key is None or iso3 not in set(estimates.labels[key]):
-            return f"it has no {word} here"
-    return "it was left out"
+    missing = missing_from(link, context.watch)
+    return " ".join(f"{country_name(iso3)} is not drawn: {why_missing(iso3, name, context)}." for iso3 in missing)
 
 
 # numbers to remember -------------------------------------------------------------------------------------------------
@@ -234,7 +211,7 @@ def _watched_fact(name: str, context: Context) -> Fact | None:
     label = label_of(context.entries("premiums", name), name)
     shown = result.per_cent() if isinstance(result, Premiums) and result.unit in _LOGS else result
     estimates = estimates_in(shown)
-    key = country_key(estimates)
+    key = country_key_of(estimates)
     codes = [] if key is None else [iso3 for iso3 in context.watch if iso3 in set(estimates.labels[key])]
     if not codes or key is None or len(estimates.by) != 1:
         return None

@@ -24,7 +24,7 @@ from wagegap.report.figures import plot_link
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON
 from wagegap.report.sections.context import Context, call, estimates_in
-from wagegap.report.sections.frames import country_key, frame_of
+from wagegap.report.sections.frames import country_key_of, frame_of
 from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import LINK_TAKES, countries, without
 from wagegap.report.table import table
@@ -38,7 +38,7 @@ _COLUMNS = {"ols": "naive", "ml": "likelihood"}
 def link_parts(entries: Mapping[str, Any], context: Context) -> Iterable[Part]:
     """Carry out a link, and the same otherwise where the file asks for it.
 
-    Sentences call the outcome by the label of its rates, where the link has no labels of its own.
+    Sentences call the outcome by the label of its rates, where these are one and the link has no labels of its own.
     """
     name, heading, where = entries["name"], _heading(entries), f"[[links]] {entries['name']!r}"
     rates, premiums = (estimates_in(context.result(kind, entries[kind], where)) for kind in ("rates", "premiums"))
@@ -69,7 +69,8 @@ def _options(entries: Mapping[str, Any], context: Context) -> dict[str, Any]:
     data = context.result("covariates", entries["covariates"], where) if "covariates" in entries else None
     outcome = entries["formula"].partition("~")[0].strip()
     label = context.entries("rates", entries["rates"]).get("label")
-    labels = {} if label is None else {"labels": {outcome: _in_a_sentence(plain(label))}}
+    several = estimates_in(context.result("rates", entries["rates"], where)).labels["term"].nunique() > 1
+    labels = {} if label is None or several else {"labels": {outcome: _in_a_sentence(plain(label))}}
     return {"data": data, "rng": context.seed, **labels, **without(entries, *LINK_TAKES, *COMMON)}
 
 
@@ -86,7 +87,7 @@ def _without_countries(
     label: str, left_out: Sequence[str], premiums: Estimates, fit: Callable[..., Part]
 ) -> Iterable[Part]:
     """A link without some countries; one that has no premium to leave out is a finding."""
-    key = country_key(premiums)
+    key = country_key_of(premiums)
     if key is None:
         raise StudyError(f"{label}: leave_out names countries, and its premiums are by {listing(premiums.by)}.")
     there = set(premiums.labels[key])

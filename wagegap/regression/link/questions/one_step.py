@@ -24,9 +24,11 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
+from wagegap._display.numbers import say_p
 from wagegap._display.sentences import say
 from wagegap._typing import AxesLike, CodeArray, Count, FloatArray, RngLike
 from wagegap.errors import DataError, check_column
+from wagegap.estimation.countries.columns import country_key
 from wagegap.estimation.design import free_name
 from wagegap.estimation.formula import FormulaParts, required_columns
 from wagegap.estimation.likelihood.wild import draw_wild, pose_sums
@@ -89,11 +91,11 @@ class OneStep(Answer):
             two += f" and the corrected one {settled}"
         return say(
             "Among {workers} workers of {cells}, {step} more premium {goes} with {slope} of {outcome} of the skilled "
-            "compared with others of their {noun} (95 % interval {interval}, wild bootstrap p = {p}); in two steps "
+            "compared with others of their {noun} (95 % interval {interval}, wild bootstrap {p}); in two steps "
             f"{two}.",
             workers=f"{self.workers:,}", cells=cells.counted(self.countries), step=scale.step, goes=scale.goes,
             slope=scale.slope(self.slope), outcome=cells.outcome_in_words, noun=cells.noun,
-            interval=scale.interval(self.low, self.high), p=f"{self.p_wild:.3f}", naive=scale.slope(naive),
+            interval=scale.interval(self.low, self.high), p=say_p(self.p_wild), naive=scale.slope(naive),
             own=scale.slope(self.link.slope), ends=scale.interval(*self.link.slope_interval()),
         )  # fmt: skip
 
@@ -149,7 +151,8 @@ def one_step(
     """
     link.check_premium("one_step", single=True)
     panel, cells = as_panel(workers), link.cells
-    keys = list(cells.keys.columns)
+    own = {country_key(cells.keys): panel.roles.country}
+    keys = [key if key in panel.frame else own.get(key) or key for key in cells.keys.columns]
     for name in (event, skill, *keys):
         check_column(name, panel.frame.columns, "in workers")
     at = positions(panel.frame[keys], cells.keys)

@@ -20,7 +20,7 @@ from wagegap._arguments import public
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike
 from wagegap.errors import DataError, UnitError
-from wagegap.regression.link.cells import estimates_of, positions, single_premium
+from wagegap.regression.link.cells import estimates_of, in_cells, single_premium
 from wagegap.regression.link.estimators.estimator import jackknife_errors
 from wagegap.regression.link.fitted import Answer, FittedLink, draw_slopes, slope_scale, slopes_of, t_test
 from wagegap.regression.link.verdict import hull
@@ -144,12 +144,12 @@ def swap(
             f"the sources are in {sources[0].unit!r} and {sources[1].unit!r}: bring one of them into the other's "
             "unit by .in_unit(...)."
         )
-    shared = cells.keys[positions(cells.keys, sources[1].labels[list(cells.keys.columns)].drop_duplicates()) >= 0]
+    shared = cells.keys[in_cells(cells.keys, sources[1].labels[sources[1].by].drop_duplicates())]
     if len(shared) <= k:
         raise DataError(f"the sources share {len(shared)} countries: too few for {k} coefficients.")
     first, second = (
         link.call.again(
-            premiums={cells.premiums[0]: source.select(positions(source.labels[list(shared.columns)], shared) >= 0)},
+            premiums={cells.premiums[0]: source.select(in_cells(source.labels, shared))},
             force=force or link.call.arguments["force"],
         )
         for source in sources

@@ -15,6 +15,7 @@ import pandas as pd
 
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, MissingValueError, OptionError, listing, shown
+from wagegap.estimation.countries.columns import meet_countries
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
 from wagegap.regression.link.cells import estimates_of, joined, positions, single_premium
@@ -117,12 +118,13 @@ def _estimated(link: FittedLink, given: Any, name: str) -> Estimates:
         raise DataError(
             f"the trait {what} holds {len(terms)} terms ({listing(terms)}): choose one by .select(term=...)."
         )
-    keys = [key for key in link.cells.keys.columns if key in estimates.labels]
+    labels = meet_countries(link.cells.keys, estimates.labels)[1]
+    keys = [key for key in link.cells.keys.columns if key in labels]
     if not keys:
         raise DataError(
             f"the trait {what} shares no key with the cells, which have {listing(link.cells.keys.columns)}."
         )
-    at = positions(link.cells.keys[keys], estimates.labels, ("the link", "the trait"))
+    at = positions(link.cells.keys[keys], labels, ("the link", "the trait"))
     missing = [cell for cell, place in zip(link.cells.names, at, strict=True) if place < 0]
     if missing:
         raise MissingValueError(

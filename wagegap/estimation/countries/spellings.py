@@ -164,7 +164,7 @@ def _looked_up(text: str, table: Mapping[str, str]) -> str | None:
 
 @cache
 def _table(name: str) -> tuple[dict[str, str], ...]:
-    text = files("wagegap.panel").joinpath(name).read_text(encoding="utf-8")
+    text = files("wagegap.estimation.countries").joinpath(name).read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 

@@ -1,0 +1,1 @@
+"""Countries: their names and codes, and which column of a frame holds them."""
