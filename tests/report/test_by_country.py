@@ -96,7 +96,7 @@ def test_what_is_no_map_is_refused():
     fields = wg.Estimates.from_table({"field": ["law", "art"], "b": [1.0, 2.0]}, by="field", term="p", std_error=None)
     with pytest.raises(DataError, match="a tile map is of countries: the cells are law, art"):
         wg.figures.plot_tiles(fields)
-    with pytest.raises(DataError, match="choose one by"):
+    with pytest.raises(DataError, match="Choose one by"):
         wg.figures.plot_tiles(wg.datasets.stem_graduates())
     with pytest.raises(DataError, match="a tile map needs one for each"):
         tiles(None, {"KOR": NAN}, title="x", scale=POINTS)
