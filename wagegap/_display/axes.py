@@ -269,9 +269,9 @@ def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
     Axes
         The same axes.
     """
-    if not handles:
-        return ax
     earlier = ax.get_legend()
+    if not handles and earlier is None:
+        return ax
     if earlier is not None:
         before = [*zip(earlier.legend_handles, (written(text.get_text()) for text in earlier.get_texts()), strict=True)]
         kept = [(handle, name) for handle, name in before if name not in names]
