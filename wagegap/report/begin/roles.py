@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wagegap.errors import StudyError, WagegapError, check_known, listing
-from wagegap.estimation.countries.spellings import code_of, numeric_codes
 from wagegap.estimation.periods import order_periods
+from wagegap.estimation.countries.spellings import code_of, numeric_codes
 from wagegap.report.begin.guesses import Decision, Guess
 from wagegap.report.begin.names import plain_name, rank
 from wagegap.report.begin.replicates import Replication, find_replicates
@@ -235,7 +235,8 @@ def _no_wage(table: Table, found: Mapping[str, Guess]) -> Decision:
         name for name, column in table.columns.items()
         if name not in taken and column.holds == "numbers" and column.n_levels >= _AMOUNTS and not _counts_rows(column)
     ]  # fmt: skip
-    text = "no column is called like pay, and what is not called so cannot be told from other amounts."
+    text = "no column is called like pay, and what is not called so cannot be told from other amounts. Say which is: "
+    text += f"wagegap init {table.path.name} --wage COLUMN."
     if not amounts:
         text = "no column holds amounts: a premium needs pay."
     return Decision("wage", text, tuple(amounts[:8]))

@@ -21,7 +21,7 @@ from wagegap.regression.premiums.premium import Premiums
 from wagegap.report.findings import Fact, Headline, Part, Section
 from wagegap.report.sections.absences import missing_from, why_missing
 from wagegap.report.sections.context import Context, estimates_in, label_of
-from wagegap.report.sections.frames import country_key
+from wagegap.report.sections.frames import country_key_of
 
 __all__ = ["headline_of"]
 
@@ -211,7 +211,7 @@ def _watched_fact(name: str, context: Context) -> Fact | None:
     label = label_of(context.entries("premiums", name), name)
     shown = result.per_cent() if isinstance(result, Premiums) and result.unit in _LOGS else result
     estimates = estimates_in(shown)
-    key = country_key(estimates)
+    key = country_key_of(estimates)
     codes = [] if key is None else [iso3 for iso3 in context.watch if iso3 in set(estimates.labels[key])]
     if not codes or key is None or len(estimates.by) != 1:
         return None

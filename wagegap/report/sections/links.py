@@ -24,7 +24,7 @@ from wagegap.report.figures import plot_link
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON
 from wagegap.report.sections.context import Context, call, estimates_in
-from wagegap.report.sections.frames import country_key, frame_of
+from wagegap.report.sections.frames import country_key_of, frame_of
 from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import LINK_TAKES, countries, without
 from wagegap.report.table import table
@@ -87,7 +87,7 @@ def _without_countries(
     label: str, left_out: Sequence[str], premiums: Estimates, fit: Callable[..., Part]
 ) -> Iterable[Part]:
     """A link without some countries; one that has no premium to leave out is a finding."""
-    key = country_key(premiums)
+    key = country_key_of(premiums)
     if key is None:
         raise StudyError(f"{label}: leave_out names countries, and its premiums are by {listing(premiums.by)}.")
     there = set(premiums.labels[key])
