@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wagegap.errors import StudyError, WagegapError, check_known, listing
-from wagegap.estimation.periods import order_periods
 from wagegap.estimation.countries.spellings import code_of, numeric_codes
+from wagegap.estimation.periods import order_periods
 from wagegap.report.begin.guesses import Decision, Guess
 from wagegap.report.begin.names import plain_name, rank
 from wagegap.report.begin.replicates import Replication, find_replicates

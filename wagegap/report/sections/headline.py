@@ -174,13 +174,14 @@ def _without_one(link: Link, scale: Scale) -> str:
 
 def _others(parts: Sequence[Part], section: Section) -> list[str]:
     """How the other links of the study ended."""
-    ended: dict[str, int] = {"settled": 0, "not settled": 0, "refused": 0}
+    ended: dict[str, int] = {"settled": 0, "not settled": 0, "refused": 0, "without known errors": 0}
     for part in parts:
         if part.section is section or not part.links:
             continue
         refused = any(finding.kind == "refused" for finding in part.section.findings)
-        settled = all(link.settled for link in part.links.values())
-        ended["refused" if refused else "settled" if settled else "not settled"] += 1
+        unknown = all(link.reliability is None for link in part.links.values())
+        settled = "settled" if all(link.settled for link in part.links.values()) else "not settled"
+        ended["refused" if refused else "without known errors" if unknown else settled] += 1
     counts = [f"{n} {'is' if n == 1 else 'are'} {how}" for how, n in ended.items() if n]
     total = sum(ended.values())
     return [f"Of the other {total} links of this study {listing(counts)}."] if total > 1 else []
