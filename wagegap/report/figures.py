@@ -34,6 +34,12 @@ from wagegap.report.corridors import plot_corridors
 
 __all__ = ["plot_corridors", "plot_effects", "plot_forest", "plot_incidence", "plot_link", "plot_transitions"]
 
+
+def __dir__() -> list[str]:
+    """Names that a user of `wagegap.figures` has."""
+    return sorted(__all__)
+
+
 _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 
