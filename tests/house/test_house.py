@@ -36,6 +36,7 @@ EXCEPTIONS = {
 # Functions of many parameters that no user calls, and why.
 WIDE = {
     "_display/heat.py heat": "what a figure shows is its caller's choice",
+    "report/published.py published": "what a study says of a table of published figures",
 }
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from wagegap._typing import ColumnName, ColumnNames
 from wagegap.decomposition.distributions.counterfactual import counterfactual
 from wagegap.decomposition.distributions.dfl import dfl
 from wagegap.decomposition.distributions.rif_oaxaca import rif_oaxaca
@@ -20,7 +19,6 @@ from wagegap.decomposition.means.oaxaca_selection import oaxaca_selection
 from wagegap.decomposition.rates.kitagawa import kitagawa
 from wagegap.decomposition.rates.rate_gaps import fairlie, yun
 from wagegap.errors import StudyError, check_known
-from wagegap.estimation.estimates import Estimates
 from wagegap.panel.load import read_panel
 from wagegap.regression.choice.choice import fit_choice
 from wagegap.regression.exits.exits import fit_exits
@@ -58,6 +56,7 @@ from wagegap.report.figures import (
     plot_link,
     plot_transitions,
 )
+from wagegap.report.published import published
 from wagegap.report.table import table
 
 __all__ = ["CAUTION", "COMMON", "KINDS", "PUBLISHED", "Kind", "estimator_of"]
@@ -66,41 +65,7 @@ COMMON = ("label", "title", "source")
 """Entries of every section: what it is called in sentences, its heading in the report, where its data come from."""
 
 
-def _published(
-    frame: Any,
-    *,
-    by: ColumnNames = ("iso3",),
-    estimate: ColumnName = "b",
-    std_error: ColumnName | None = None,
-    term: str | None = None,
-    unit: str | None = None,
-    comparison: str | None = None,
-    as_stated: bool = False,
-) -> Estimates:
-    """Read published figures of a table, with what is known of their errors.
-
-    Parameters
-    ----------
-    by : str or sequence of str
-        Columns of cell keys.
-    estimate : str
-        Column of the figures.
-    std_error : str, optional
-        Column of their standard errors, "se" where there is one; a missing one is unknown, never zero.
-    term, unit, comparison : str, optional
-        A column's name, or one value for all rows. A difference of logs (0.110) has the unit `log`; log points are a
-        hundred of them (11.0).
-    as_stated : bool
-        Affirm that numbers declared log points are log points, even where all of them are below 1 in size.
-    """
-    std_error = "se" if std_error is None and "se" in frame else std_error
-    return Estimates.from_table(
-        frame, by=by, estimate=estimate, std_error=std_error, term=term, unit=unit, comparison=comparison,
-        as_stated=as_stated,
-    )  # fmt: skip
-
-
-PUBLISHED = _published
+PUBLISHED = published
 """What reads premiums and rates that a section takes from a table of published figures."""
 
 
@@ -184,7 +149,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     ),
     Kind(
         "exits", "Who leaves, how, and on what it depends.", _by_name(fit_exits, fit_roy), places=("panel",),
-        needs=("panel",), refers=_OF_PANEL,
+        needs=("panel",), refers=MappingProxyType({"panel": "panels", "premiums": "premiums"}),
     ),
     Kind(
         "flows", "Flows between places, or the choice of one.",
@@ -201,7 +166,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         _by_name(fit_link), takes=("name", "rates", "premiums", "covariates", "max_std_error", "leave_out",
                                    "without_cross_block", "sensitivity"),
         needs=("name", "rates", "premiums", "formula"),
-        refers=_OF_LINK, filled=("data", "progress"), countries=("leave_out",), listed=True,
+        refers=MappingProxyType({**_OF_LINK, "workers": "panels"}), filled=("data", "progress"),
+        countries=("leave_out",), listed=True,
     ),
     Kind(
         "systems", "Several rates on premiums at once, with the joint covariance of their slopes.",

@@ -14,6 +14,8 @@ from wagegap.report.begin.toml_text import Entry, Section
 __all__ = ["is_published", "plan_published"]
 
 _MOST = 2_000
+_APART = 10.0
+"""How many times larger the least number above 1 is than the largest below, where these are of two units."""
 _RATES = ("net_migration", "migration", "emigration", "switching", "leaving", "outside", "abroad", "rate", "share")
 
 
@@ -59,21 +61,28 @@ def plan_published(table: Table, path: str) -> Plan:
     rate = any(word in plain_name(chosen) for word in _RATES) and "premium" not in plain_name(chosen)
     kind, name = ("rates", quoted_name(chosen)) if rate else ("premiums", "published")
     unit, why = _unit(column, rate=rate)
+    others = f"; or {', '.join(estimates[1:])}" if estimates[1:] else ""
     entries = [
-        Entry("path", path, f"{table.n:,} rows"), Entry("label", f"{chosen}, {table.path.stem}"),
-        Entry("by", keys, "each row once"),
-        Entry("estimate", chosen, f"by its name; or {', '.join(estimates[1:])}" if estimates[1:] else "by its name"),
+        Entry("path", path, f"{table.n:,} rows"),
+        *(Entry(option, mark, "as its text shows") for option, mark in table.options.items()),
+        Entry("label", f"{chosen}, {table.path.stem}"), Entry("by", keys, "each row once"),
+        Entry("estimate", chosen, f"by its name{others}"),
     ]  # fmt: skip
     if errors is not None:
         entries.append(Entry("std_error", errors, "by its name"))
-    entries += [Entry("term", name if rate else "premium"), Entry("unit", unit, why)]
+    entries += [Entry("term", _free(name if rate else "premium", table)), Entry("unit", unit, why)]
     guesses = [Guess("country", country, "its values are countries"), Guess("estimate", chosen, "by its name"),
                Guess("unit", unit, why)]  # fmt: skip
     notes = [] if errors else ["no column is called like a standard error: errors are taken as unknown"]
-    decisions = _unreadable(table)
+    decisions = _undecided(column) if rate else []
     section = Section(f"[{kind}.{name}]", tuple(entries), "Published figures.", waits=bool(decisions))
     return Plan(f"{chosen} ({table.path.name})", "What do published figures say?", (section, *_further(kind, name)),
                 tuple(guesses), tuple(decisions), (*table.notes, *notes))  # fmt: skip
+
+
+def _free(term: str, table: Table) -> str:
+    """What figures are called: no name of a column, which would stand for what that holds."""
+    return next(name for name in (term, f"published_{term}", f"{term}_in_all") if name not in table.columns)
 
 
 def _errors(table: Table) -> str | None:
@@ -94,6 +103,18 @@ def _unit(column: Column, *, rate: bool) -> tuple[str, str]:
     return "per cent", "some are above 1: per cent, or 'log points' where they are a hundred times logs"
 
 
+def _undecided(column: Column) -> list[Decision]:
+    """What is wrong with rates of which some are shares and others per cent."""
+    sizes = np.sort(np.abs(column.numbers[np.isfinite(column.numbers) & (column.numbers != 0)]))
+    below, above = sizes[sizes <= 1], sizes[sizes > 1]
+    if not len(below) or not len(above) or above[0] < _APART * below[-1]:
+        return []
+    return [Decision(
+        "unit", f"{column.name} holds values up to {below[-1]:g} and others from {above[0]:g}: shares beside per cent? "
+        "Bring them to one unit, and name it.", ("share", "per cent"),
+    )]  # fmt: skip
+
+
 def _further(kind: str, name: str) -> list[Section]:
     """What published figures can be held against: shipped rates or premiums, once somebody wants it."""
     if kind == "rates":
@@ -108,11 +129,3 @@ def _further(kind: str, name: str) -> list[Section]:
             Entry("formula", "net_migration ~ premium"),
         ), waits=True),
     ]  # fmt: skip
-
-
-def _unreadable(table: Table) -> list[Decision]:
-    """What a section with `path` cannot say: how the text of its file is written."""
-    if not table.options:
-        return []
-    said = ", ".join(f"{name}={value!r}" for name, value in table.options.items())
-    return [Decision("data", f"the file needs {said}: save it as comma-separated UTF-8 with decimal points.")]

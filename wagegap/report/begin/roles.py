@@ -235,7 +235,8 @@ def _no_wage(table: Table, found: Mapping[str, Guess]) -> Decision:
         name for name, column in table.columns.items()
         if name not in taken and column.holds == "numbers" and column.n_levels >= _AMOUNTS and not _counts_rows(column)
     ]  # fmt: skip
-    text = "no column is called like pay, and what is not called so cannot be told from other amounts."
+    text = "no column is called like pay, and what is not called so cannot be told from other amounts. Say which is: "
+    text += f"wagegap init {table.path.name} --wage COLUMN."
     if not amounts:
         text = "no column holds amounts: a premium needs pay."
     return Decision("wage", text, tuple(amounts[:8]))

@@ -104,7 +104,8 @@ def find_premium(table: Table, roles: RoleGuesses, said: str = "") -> Guess | De
             others = dict.fromkeys(one.name for one in (*columns[1:], *skills, *plain) if one is not columns[0])
             return Guess("premium", columns[0].name, why, tuple(others)[:5])
     return Decision(
-        "premium", "no column parts workers into those with a skill and others.",
+        "premium", "no column parts workers into those with a skill and others. Say which is: "
+        f"wagegap init {table.path.name} --premium COLUMN.",
         tuple(one.name for one in pool if one.n_levels > 1)[:8],
     )  # fmt: skip
 

@@ -73,7 +73,7 @@ def _fitted(fit: Callable[..., Any]) -> Callable[..., Any]:
     def carry_out(entries: Mapping[str, Any], results: Mapping[str, Any], folder: Path) -> Any:
         options = without(entries, "panel", "path", *COMMON)
         if "path" in entries:
-            return PUBLISHED(read_panel(str(folder / entries["path"])).frame, **options)
+            return PUBLISHED(str(folder / entries["path"]), **options)
         return fit(_result(results, "panels", entries["panel"]), **options)
 
     return carry_out

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wagegap.errors import WagegapError, listing
+from wagegap.errors import listing
 from wagegap.report.begin.begin import MARK
 from wagegap.report.kinds import KINDS
-from wagegap.report.study_file import read_study
+from wagegap.report.study_file import faults, read_study
 
 __all__ = ["checked", "schema_text"]
 
@@ -18,15 +18,18 @@ _FAULTY = 2
 
 
 def checked(path: str) -> tuple[str, int]:
-    """Return what is wrong with a study, or what it would do, and the exit code."""
-    undecided = _undecided(Path(path))
-    try:
-        content = read_study(path).content
-    except WagegapError as error:
-        if not undecided:
-            raise
-        return "\n".join([*undecided, f"{path}: {error}"]), _FAULTY
-    return "\n".join([*undecided, f"nothing wrong: {_does(content)}", f"Next: wagegap run {path}"]), 0
+    """Return what is wrong with a study, a line for each fault, or what it would do; and the exit code."""
+    odd = faults(path)
+    said = [*_undecided(Path(path)), *(f"{_place(path, fault.line)}: {fault.text}" for fault in odd)]
+    if odd:
+        said.append(f"{len(odd)} fault{'s' if len(odd) > 1 else ''}. Mend {'them' if len(odd) > 1 else 'it'}, then: "
+                    f"wagegap check {path}")  # fmt: skip
+        return "\n".join(said), _FAULTY
+    return "\n".join([*said, f"nothing wrong: {_does(read_study(path).content)}", f"Next: wagegap run {path}"]), 0
+
+
+def _place(path: str, line: int) -> str:
+    return f"{path}:{line}" if line else path
 
 
 def _undecided(path: Path) -> list[str]:

@@ -6,12 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
 from wagegap._display.files import write_whole
 from wagegap.errors import OptionError, OutputError, check_known
 from wagegap.report.begin.begin import plan_of, text_of
+from wagegap.report.begin.examples import example_files
 from wagegap.report.begin.guesses import Guess
 from wagegap.report.begin.plan import Plan
 from wagegap.report.begin.seen import Table, look_at
@@ -21,7 +21,6 @@ from wagegap.report.command.streams import put
 __all__ = ["initialised"]
 
 _STUDY = "study.toml"
-_DATA = (".csv",)
 _TRIES = 3
 
 
@@ -65,11 +64,9 @@ def _copied(name: str, options: argparse.Namespace) -> str:
     """Copy a shipped study and its data to where the study is wanted."""
     if options.data is not None:
         raise OptionError("--example copies a study with data of its own: give either DATA or --example.")
-    target = Path(options.output or (_STUDY if options.example is None else f"{name}.toml"))
-    shipped = files("wagegap.report").joinpath("studies")
-    contents = {target: shipped.joinpath(f"{name}.toml").read_bytes()}
-    beside = [f"{name}{suffix}" for suffix in _DATA if shipped.joinpath(f"{name}{suffix}").is_file()]
-    contents |= {target.parent / data: shipped.joinpath(data).read_bytes() for data in beside}
+    study, *data = example_files(name).items()
+    target = Path(options.output or (_STUDY if options.example is None else study[0]))
+    contents = {target: study[1], **{target.parent / file: content for file, content in data}}
     _check_free(list(contents), force=options.force)
     _write(contents)
     wrote = ", ".join(map(str, contents))
