@@ -54,6 +54,8 @@ from wagegap.report.figures import (
     plot_forest,
     plot_incidence,
     plot_link,
+    plot_slopes,
+    plot_tiles,
     plot_transitions,
 )
 from wagegap.report.published import published
@@ -198,7 +200,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         "figures", "One figure of several results.",
         MappingProxyType({
             "forest": plot_forest, "link": plot_link, "effects": plot_effects, "incidence": plot_incidence,
-            "transitions": plot_transitions, "corridors": plot_corridors,
+            "transitions": plot_transitions, "corridors": plot_corridors, "slopes": plot_slopes, "tiles": plot_tiles,
         }),
         chosen_by="plot", takes=("name", "of"), needs=("name", "plot", "of"),
         filled=("results", "link", "fits", "transitions", "flows", "ax"), listed=True,
