@@ -43,8 +43,9 @@ def figure_part(entries: Mapping[str, Any], context: Context) -> Part:
 
 
 def _named(entries: Mapping[str, Any], context: Context, where: str) -> dict[str, Any]:
-    """Results by what they are called, of whatever kind; one name of several kinds stands behind its kind's."""
+    """Results by what they are called, of whatever kind: of one name the link, others behind the name of their kind."""
     there = {name: result for results in context.results.values() for name, result in results.items()}
+    there |= context.results.get("links", {})
     there |= {f"{kind}.{name}": result for kind, of_kind in context.results.items() for name, result in of_kind.items()}
     names = [entries["of"]] if isinstance(entries["of"], str) else list(entries["of"])
     check_known(names, there, lambda name, hint: StudyError(f"{where}: of names {name!r}, which gave no result.{hint}"))

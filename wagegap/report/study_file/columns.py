@@ -15,7 +15,7 @@ from wagegap.panel.transitions import NEXT_OF_ROLES
 from wagegap.report.study_file.arguments import Arguments, arguments_of
 from wagegap.report.study_file.faults import Fault, Place
 from wagegap.report.study_file.parts import files_of, short
-from wagegap.report.study_file.texts import columns_of_texts
+from wagegap.report.study_file.texts import columns_of_texts, flaw_of_expression
 
 __all__ = ["column_faults"]
 
@@ -151,6 +151,9 @@ def _known_besides(place: Place) -> tuple[str, ...]:
 def _said(entry: str, name: str, there: _Columns) -> str:
     if name in there.unread:
         return f": {entry} names {short(name)}, which columns = [...] of the panel leaves out: add it there."
+    flaw = flaw_of_expression(name)
+    if flaw:
+        return f": {entry}: {flaw}"
     return f": {entry} names {short(name)}, and {there.file} has no such column.{_near(name, there)}"
 
 

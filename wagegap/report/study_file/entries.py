@@ -94,7 +94,7 @@ _RATES = Entry(str, "The section of rates, `[rates.NAME]`.", "leaving")
 _PREMIUMS = Entry(str, "The section of premiums, `[premiums.NAME]`.", "ai")
 _COVARIATES = Entry(str, "The section of controls, `[covariates.NAME]`.", "income")
 _OF = Entry(
-    _Texts, "Sections whose results it shows, by name; where several sections have the name, `links.NAME`.", ["main"]
+    _Texts, "Sections whose results it shows, by name; where several have one name the link, or `gaps.NAME`.", ["main"]
 )  # fmt: skip
 
 OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
