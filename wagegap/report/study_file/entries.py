@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, TypeAlias
 
 from wagegap._arguments import flaw_in
-from wagegap._typing import Count, Formula
+from wagegap._typing import Count, Formula, Theme
 from wagegap.errors import OptionError, is_number, shown
 
 __all__ = [
@@ -85,7 +85,7 @@ OF_THE_STUDY: Mapping[str, Entry] = MappingProxyType({
     "answer": Entry(
         str, "The section whose result answers the question on the first screen; the first link where absent.", "main"
     ),
-    "theme": Entry(str, "The look of the figures.", "light"),
+    "theme": Entry(Theme, "The look of the figures.", "light", "light"),
 })  # fmt: skip
 """Entries that stand above all sections."""
 
