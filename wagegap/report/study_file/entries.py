@@ -85,7 +85,7 @@ OF_THE_STUDY: Mapping[str, Entry] = MappingProxyType({
     "answer": Entry(
         str, "The section whose result answers the question on the first screen; the first link where absent.", "main"
     ),
-    "theme": Entry(Theme, "The colours of the figures.", "light", "light"),
+    "theme": Entry(Theme, "The look of the figures.", "light", "light"),
 })  # fmt: skip
 """Entries that stand above all sections."""
 
