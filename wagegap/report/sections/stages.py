@@ -19,9 +19,10 @@ from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
+from wagegap.regression.selection.selection import Selection
 from wagegap.report.figures import plot_forest
 from wagegap.report.findings import Finding, Part, Section
-from wagegap.report.kinds import COMMON, KINDS, estimator_of
+from wagegap.report.kinds import COMMON, KINDS, PUBLISHED, estimator_of
 from wagegap.report.sections.context import Context, call, estimates_in, label_of, source_in, title_of
 from wagegap.report.sections.frames import country_key_of, frame_of, notes_of
 from wagegap.report.sections.names import file_name
@@ -63,11 +64,14 @@ def covariates(where: str, options: Mapping[str, Any], context: Context) -> pd.D
 def _estimated(where: str, kind: str, entries: Mapping[str, Any], context: Context) -> Any:
     """A result: fitted to a panel, to shipped cross-products, of a table of published figures, or shipped itself."""
     estimator = estimator_of(kind, entries, where)
-    options = without(entries, *COMMON, *KINDS[kind].places, KINDS[kind].chosen_by)
+    besides = KINDS[kind].besides.get(estimator.__name__, ())
+    options = without(entries, *COMMON, *KINDS[kind].places, KINDS[kind].chosen_by, *besides)
     if "path" in entries:
-        return call(where, estimator, str(context.folder / entries["path"]), **options)
+        path = str(context.folder / entries["path"])
+        return call(where, estimator, path if estimator is PUBLISHED else call(where, read_panel, path), **options)
     if "shipped" not in entries:
-        return call(where, estimator, context.result("panels", entries["panel"], where), **options)
+        fitted = call(where, estimator, context.result("panels", entries["panel"], where), **options)
+        return call(where, Selection.premium, fitted, entries["premium"]) if isinstance(fitted, Selection) else fitted
     if "panel" in entries:
         options["panel"] = entries["panel"]
     result = load_shipped(where, entries["shipped"])
