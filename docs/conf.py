@@ -40,6 +40,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "ipython", "**/.ipynb_checkpoints"]
 default_role = "code"
+smartquotes = False
 
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
 myst_heading_anchors = 4

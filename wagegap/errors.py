@@ -265,7 +265,8 @@ class _Writer(reprlib.Repr):
             return f"<{type(x).__name__}>"
 
     def repr_instance(self, x: Any, _: int) -> str:
-        text = repr(x)[: self.maxother]
+        in_short = getattr(type(x), "_in_short", None)  # of what a session shows as a page
+        text = (repr(x) if in_short is None else in_short(x))[: self.maxother]
         return f"<{type(x).__name__}>" if _ADDRESS.search(text) else text
 
 

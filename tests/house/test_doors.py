@@ -186,7 +186,7 @@ def test_results_can_be_drawn_and_set_beside_others(door):
     assert axes[0].get_xlabel() or axes[0].get_ylabel()
     plt.close(axes[0].figure)
     printed = str(wg.table(result, wg.fit_rates(workers(), "leaves", by="iso3")))
-    assert "KOR" in printed
+    assert "South Korea" in printed
     assert str(result.tidy()["term"].iloc[0]) in printed
 
 

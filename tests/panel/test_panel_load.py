@@ -328,7 +328,7 @@ def test_rows_that_are_the_same_throughout_can_be_left_out():
     panel = read_panel(twice, **ROLES, duplicates="drop")
     pd.testing.assert_frame_equal(panel.frame, read_panel(rows, **ROLES).frame)
     assert "2 of 6 rows are the same in every column as an earlier one" in str(panel.ledger)
-    with pytest.raises(DuplicateKeyError, match="same in every column: pass duplicates='drop'"):
+    with pytest.raises(DuplicateKeyError, match=r"same in every column: pass duplicates='drop'"):
         read_panel(twice, **ROLES)
     other = pd.concat([twice, rows.iloc[:1].assign(pay=99.0)])
     with pytest.raises(DuplicateKeyError, match="1 of 5 rows"):

@@ -129,7 +129,7 @@ def test_findings_name_the_cells_of_the_study(tmp_path):
     assert about == ["AI by field: ai", "AI by field: ai:female"]
     assert all(re.match(r"\d+ cells by field, mean -?[\d.]+ \([\d.]+\); ", finding.text) for finding in made.findings)
     assert list(made.figures) == ["premiums_by_field_ai", "premiums_by_field_ai_female"]
-    assert "estimates by field with 95 % intervals" in made.figures["premiums_by_field_ai"][1]
+    assert "ai of 4 estimates, with 95 % intervals. Highest: engineering" in made.figures["premiums_by_field_ai"][1]
     assert not any("countries" in alt or "(none)" in alt for _, alt in made.figures.values())
     made.save(tmp_path / "report")
 

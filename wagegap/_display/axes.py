@@ -345,7 +345,8 @@ def draw_point(
     """Draw an estimate in the colour, or another one, and shape of its group, hollow where its error is unknown."""
     color = color_of(group) if color is None else color
     ax.scatter(
-        [x], [y], s=1.6 * area if color == WATCHED else area, marker=marker_of(group), facecolors="white" if hollow else color,
+        [x], [y], s=1.6 * area if color == WATCHED else area, marker=marker_of(group),
+        facecolors="white" if hollow else color,
         edgecolors=color if hollow else "white", linewidths=1.1 if hollow else 0.5,
         zorder=4.5 if color == WATCHED else 4,
     )  # fmt: skip

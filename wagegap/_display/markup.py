@@ -17,10 +17,11 @@ import re
 from html import escape
 
 from wagegap._display.numbers import typographic
+from wagegap._display.session import escape_markdown
 from wagegap._display.spec import ABSENT, Cell, Row, TableSpec, headed_rows, hidden_tail, spans, tail, tails
 from wagegap.errors import OptionError
 
-__all__ = ["escape_latex", "escape_markdown", "policy", "to_html", "to_html_page", "to_latex", "to_markdown"]
+__all__ = ["escape_latex", "policy", "to_html", "to_html_page", "to_latex", "to_markdown"]
 
 # HTML ----------------------------------------------------------------------------------------------------------------
 
@@ -300,17 +301,7 @@ def _raised(ending: str) -> str:
 
 # Markdown ------------------------------------------------------------------------------------------------------------
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~$^@])")
 _RULES = {"left": ":---", "right": "---:", "center": ":---:"}
-
-
-def escape_markdown(text: str) -> str:
-    r"""Escape what Markdown, its mathematics and the HTML within it would take for marks.
-
-    >>> print(escape_markdown("a|b_c & <script>"))
-    a\|b\_c &amp; \<script\>
-    """
-    return _MARKS.sub(r"\\\1", text).replace("&", "&amp;")
 
 
 def to_markdown(spec: TableSpec) -> str:

@@ -167,6 +167,16 @@ def format_p(p: float | None) -> str:
     return ">.999" if p > 0.999 else f"{p:.3f}".removeprefix("0")
 
 
+def say_p(p: float | None) -> str:
+    """Say a p-value in a sentence.
+
+    >>> say_p(0.0314), say_p(2e-9), say_p(1.0), say_p(None)
+    ('p = .031', 'p < .001', 'p > .999', 'p unknown')
+    """
+    text = format_p(p)
+    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p {text}" if text == UNKNOWN else f"p = {text}"
+
+
 def format_count(n: float | None) -> str:
     """Write a count, with commas; a weighted count to one decimal.
 

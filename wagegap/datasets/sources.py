@@ -14,6 +14,7 @@ from importlib.resources import files
 import pandas as pd
 
 from wagegap._arguments import public, public_class
+from wagegap._display.session import Shown
 from wagegap.errors import check_option
 
 __all__ = ["Source", "catalogue", "describe"]
@@ -23,7 +24,7 @@ _WIDTH = 78
 
 @public_class
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(Shown):
     """One table.
 
     Attributes

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
+from wagegap._display.session import Shown
 from wagegap._typing import FloatArray
 from wagegap.errors import DataError, IdentificationError, did_you_mean
 
@@ -20,7 +21,7 @@ __all__ = ["CellProducts", "CrossProducts", "solve_products"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CellProducts:
+class CellProducts(Shown):
     """Cross-products of one cell, over the columns that have values there.
 
     Attributes
@@ -48,7 +49,7 @@ class CellProducts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CrossProducts:
+class CrossProducts(Shown):
     """Cross-products of a regression by cell: what `fit_premiums` takes in place of workers.
 
     Attributes

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray
 from wagegap.errors import (
     DataError,
@@ -52,7 +53,7 @@ _SAMPLED = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Design:
+class Design(Shown):
     """Arrays of a regression.
 
     Attributes

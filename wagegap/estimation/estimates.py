@@ -24,6 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from wagegap._arguments import public, public_class
+from wagegap._display.shown_table import ShownTable
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._display.text import to_text
 from wagegap._typing import Alpha, AnyArray, BoolArray, ColumnNames, Count, FloatArray, IntArray, RngLike, SmallSample
@@ -73,8 +74,8 @@ SMALL_SAMPLE: tuple[SmallSample, ...] = ("stata", "fixest", "metafor", "clubsand
 
 
 @public_class
-@dataclass(frozen=True, eq=False)
-class Estimates:
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimates(ShownTable):
     """Labelled parameters with a covariance that travels.
 
     Attributes
@@ -108,7 +109,7 @@ class Estimates:
     >>> published = pd.DataFrame({"iso3": ["KOR", "USA"], "b": [0.06, 0.25], "se": [0.02, 0.03]})
     >>> premiums = wg.Estimates.from_table(published, term="ai", unit="log")
     >>> print(premiums.test("USA = KOR"))
-    USA = KOR: 0.190 (0.036), z = 5.27, p = 0.000
+    USA = KOR: 0.190 (0.036), z = 5.27, p < .001
     """
 
     labels: pd.DataFrame
@@ -611,11 +612,11 @@ class Estimates:
         """Return the estimates as text, 80 columns wide, the same on every run."""
         return to_text(self.spec_of_table(alpha))
 
-    def __repr__(self) -> str:
-        return f"<Estimates: {self.title}, {len(self.values)} parameters, {self.describe()}>"
-
-    def __str__(self) -> str:
+    def _in_session(self) -> str:
         return self.summary()
+
+    def _in_short(self) -> str:
+        return f"<Estimates: {self.title}, {len(self.values)} parameters>"
 
     __reduce__ = reduce_with_version
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._display.session import Shown
 from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, FormulaError, did_you_mean, listing
 from wagegap.estimation.column_types import held_by, number_or_nan
@@ -91,7 +92,7 @@ class FormulaParts:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Column(Shown):
     """A column of a formula's matrix.
 
     Attributes
@@ -233,8 +234,8 @@ def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:
     """Evaluate one side of a formula on rows without missing values.
 
     >>> matrix = design_matrix(pd.DataFrame({"educ": [1, 2, 2], "age": [30.0, 40.0, 50.0]}), "C(educ) + age")
-    >>> matrix.columns[1]
-    Column(name='C(educ)[T.2]', term='C(educ)', parts=('educ',), levels=(('educ', 2),))
+    >>> matrix.columns[1].name, matrix.columns[1].levels
+    ('C(educ)[T.2]', (('educ', 2),))
     """
     _refuse_bar(expression)
     names = _sum_of_columns(frame, expression)

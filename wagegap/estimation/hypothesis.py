@@ -10,6 +10,8 @@ import numpy as np
 from scipy import linalg, stats
 
 from wagegap._arguments import public_methods
+from wagegap._display.numbers import say_p
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import IdentificationError, OptionError, did_you_mean, listing, shown
 from wagegap.estimation.column_types import given_numbers
@@ -23,7 +25,7 @@ _NUMBER = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$")
 
 @public_methods
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class TestResult(Shown):
     """A test of linear hypotheses.
 
     Attributes
@@ -57,11 +59,9 @@ class TestResult:
             letter = "z" if np.isinf(self.df_denom) else f"t({self.df_denom:.1f})"
             return (
                 f"{self.hypothesis}: {self.estimate[0]:.3f} ({self.std_error[0]:.3f}), "
-                f"{letter} = {self.statistic:.2f}, p = {self.p_value:.3f}"
+                f"{letter} = {self.statistic:.2f}, {say_p(self.p_value)}"
             )
-        return (
-            f"{self.hypothesis}: F({self.df_num}, {self.df_denom:.1f}) = {self.statistic:.2f}, p = {self.p_value:.3f}"
-        )
+        return f"{self.hypothesis}: F({self.df_num}, {self.df_denom:.1f}) = {self.statistic:.2f}, {say_p(self.p_value)}"
 
 
 def parse_hypothesis(

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from wagegap._arguments import public_methods
+from wagegap._display.session import Shown
+from wagegap._display.shown_table import ShownTable
+from wagegap._display.spec import TableSpec, tabulate_frame
 
 __all__ = ["Ledger", "Loss"]
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Shown):
     """Rows lost for one reason.
 
     Attributes
@@ -32,7 +35,7 @@ class Loss:
 
 @public_methods
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(ShownTable):
     """Account of a sample; append-only.
 
     Attributes
@@ -90,7 +93,13 @@ class Ledger:
         lost = ", ".join(f"{loss.rows:,} {loss.reason}" for loss in self.losses)
         return f"{self.rows_used:,} of {self.rows_read:,} rows; lost: {lost}"
 
-    def __str__(self) -> str:
+    def spec_of_table(self) -> TableSpec:
+        """Return the account as a table, for any renderer."""
+        frame = self.to_frame()
+        shares = {f"{name}, %": 100 * frame[f"share_{name}"] for name in ("rows", "weight")}
+        return tabulate_frame(frame[["step", "rows"]].assign(**shares), digits=1, notes=self.notes)
+
+    def _in_session(self) -> str:
         lines = [f"{'rows read':<44}{self.rows_read:>14,}"]
         for loss in self.losses:
             share = 100 * loss.weight / (self.weight_read or 1.0)

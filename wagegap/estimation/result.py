@@ -12,8 +12,8 @@ from typing import Any, Self
 import pandas as pd
 
 from wagegap._arguments import public_methods
-from wagegap._display.markup import to_html, to_markdown
 from wagegap._display.sentences import Scale
+from wagegap._display.shown_table import ShownTable
 from wagegap._display.spec import TableSpec
 from wagegap._display.text import to_text
 from wagegap._typing import Alpha, AnyArray, FloatArray, SmallSample
@@ -28,8 +28,8 @@ __all__ = ["Result", "draw_estimates"]
 
 
 @public_methods
-@dataclass(frozen=True, eq=False)
-class Result:
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(ShownTable):
     """Result of a stage: estimates with a joint covariance, and their account.
 
     Attributes
@@ -43,6 +43,7 @@ class Result:
     __reduce__ = reduce_with_version
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         public_methods(cls)
 
     # numbers ---------------------------------------------------------------------------------------------------
@@ -141,18 +142,11 @@ class Result:
         """Return the result as text, 80 columns wide, the same on every run."""
         return to_text(self.spec_of_table(alpha))
 
-    def __str__(self) -> str:
+    def _in_session(self) -> str:
         return self.summary()
 
-    def __repr__(self) -> str:
-        n = len(self.estimates.values)
-        return f"<{type(self).__name__}: {self.title}, {n} estimates, {self.estimates.describe()}>"
-
-    def _repr_html_(self) -> str:
-        return to_html(self.spec_of_table())
-
-    def _repr_markdown_(self) -> str:
-        return to_markdown(self.spec_of_table())
+    def _in_short(self) -> str:
+        return f"<{type(self).__name__}: {self.title}, {len(self.estimates.values)} estimates>"
 
 
 def draw_estimates(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from wagegap._arguments import public
+from wagegap._display.session import Shown
 from wagegap._typing import FloatArray
 from wagegap.errors import OptionError, did_you_mean, listing
 
@@ -52,7 +53,7 @@ def kept(what: str, value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Shown):
     """A call of a stage, without its data.
 
     Attributes

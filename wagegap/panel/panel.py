@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public_class
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, BoolArray, Condition, Count, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -46,7 +47,7 @@ _HASHED_ROWS = 2_000_000
 
 @public_class
 @dataclass(frozen=True, slots=True, eq=False)
-class Panel:
+class Panel(Shown):
     """Rows of workers with declared roles.
 
     Attributes
@@ -455,9 +456,12 @@ class Panel:
     def _roles_line(self) -> str:
         return ", ".join(f"{role} {column}" for role, column in self.roles.declared().items()) or "no roles"
 
-    def __repr__(self) -> str:
+    def _in_session(self) -> str:
         rows = self.ledger.line() if self.ledger.losses else f"{len(self):,} rows"
         return f"<Panel: {self.source}; {rows}; {self._roles_line()}>"
+
+    def _in_short(self) -> str:
+        return self._in_session()
 
     def _repr_html_(self) -> str:
         lines = [self.ledger.line(), self._roles_line(), *self.ledger.notes]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from wagegap._display.session import Shown
 from wagegap._typing import ReplicateKind, WeightKind
 
 __all__ = ["Roles"]
 
 
 @dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Shown):
     """Columns by role; a role that nobody declared is absent.
 
     Attributes

@@ -18,8 +18,11 @@ import pandas as pd
 from scipy import special
 
 from wagegap._arguments import public
+from wagegap._display.shown_table import ShownTable
+from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import AnyArray, Count, Finite, FloatArray, IntArray, RngLike
 from wagegap.errors import OptionError
+from wagegap.estimation.countries.columns import to_read
 from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 
@@ -45,7 +48,7 @@ _PSU_SD = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
+class Simulation(ShownTable):
     """Simulated data and their truth.
 
     Attributes
@@ -66,6 +69,14 @@ class Simulation:
     link_slope: float
     link_intercept: float
     link_sd: float
+
+    def spec_of_table(self) -> TableSpec:
+        """Return the truth of each country as a table, and what was drawn."""
+        line = f"emigration = {self.link_intercept:g} {self.link_slope:+g} x premium, +/- {self.link_sd:g}"
+        return tabulate_frame(
+            self.truth, title="Simulated workers: the truth of each country (.truth); the workers are .panel",
+            notes=[f"{self.panel}", f"In the population {line}."], written=to_read(self.truth[["iso3"]]),
+        )  # fmt: skip
 
 
 @public

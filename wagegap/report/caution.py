@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataError, DuplicateKeyError, listing
 from wagegap.estimation.countries.columns import meet_countries
@@ -24,7 +25,7 @@ __all__ = ["Caution", "examine"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Caution:
+class Caution(Shown):
     """Correlations of premiums with rates, year by year.
 
     Attributes

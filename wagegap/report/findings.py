@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from wagegap._arguments import public_methods
+from wagegap._display.session import Shown
 from wagegap._display.spec import plain
 from wagegap.regression.link.result import Link
 from wagegap.report.table import Table
@@ -17,7 +18,7 @@ __all__ = ["Fact", "Finding", "Headline", "Part", "Report", "Section"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Shown):
     """One finding, in words.
 
     Attributes
@@ -36,7 +37,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Section:
+class Section(Shown):
     """A part of the report about one thing: a sentence, what backs it, and which figures and tables show it.
 
     Attributes
@@ -112,7 +113,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Shown):
     """A number to remember, and what it is.
 
     Attributes
@@ -128,7 +129,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
+class Headline(Shown):
     """The first screen: the answer to the question, why it is no better, one picture, and numbers to remember.
 
     Attributes

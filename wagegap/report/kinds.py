@@ -149,7 +149,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     ),
     Kind(
         "exits", "Who leaves, how, and on what it depends.", _by_name(fit_exits, fit_roy), places=("panel",),
-        needs=("panel",), refers=_OF_PANEL,
+        needs=("panel",), refers=MappingProxyType({"panel": "panels", "premiums": "premiums"}),
     ),
     Kind(
         "flows", "Flows between places, or the choice of one.",
@@ -166,7 +166,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         _by_name(fit_link), takes=("name", "rates", "premiums", "covariates", "max_std_error", "leave_out",
                                    "without_cross_block", "sensitivity"),
         needs=("name", "rates", "premiums", "formula"),
-        refers=_OF_LINK, filled=("data", "progress"), countries=("leave_out",), listed=True,
+        refers=MappingProxyType({**_OF_LINK, "workers": "panels"}), filled=("data", "progress"),
+        countries=("leave_out",), listed=True,
     ),
     Kind(
         "systems", "Several rates on premiums at once, with the joint covariance of their slopes.",

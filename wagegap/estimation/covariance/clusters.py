@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, CodeArray, FloatArray
 
 __all__ = ["LEVERAGE_ONE", "DegreesMatrices", "adjust_clusters", "hotelling", "satterthwaite"]
@@ -32,7 +33,7 @@ _SHARE = 1e-10  # share of a parameter's variance that counts as something
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DegreesMatrices:
+class DegreesMatrices(Shown):
     """What Satterthwaite's degrees of freedom of a contrast need.
 
     Attributes

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
 
 __all__ = ["Grouping", "PairWeights", "factorize", "group_sums", "inside_one_unit"]
@@ -49,7 +50,7 @@ class PairWeights(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grouping:
+class Grouping(Shown):
     """Rows of the same group may be correlated, rows of different groups are not.
 
     Attributes

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy import linalg, sparse
 
+from wagegap._display.session import Shown
 from wagegap._progress import track
 from wagegap._typing import BoolArray, CodeArray, FloatArray, IntArray, SmallSample
 from wagegap.errors import CovarianceError, CovarianceWarning, JoinError, listing, warn
@@ -43,7 +44,7 @@ __all__ = [
 _Kept = TypeVar("_Kept", FloatArray, BoolArray)
 
 
-class ErrorSource(ABC):
+class ErrorSource(Shown, ABC):
     """A source of error of a few fitted columns.
 
     Attributes
@@ -84,7 +85,7 @@ class ErrorSource(ABC):
         """Say what is made of the columns, by a map of shape (p, q)."""
         return self
 
-    def announce(self) -> None:  # noqa: B027 most sources have nothing to say
+    def announce(self) -> None:
         """Warn, once, of what the covariance repairs or leaves undefined."""
 
     def relates(self, other: ErrorSource) -> bool:
@@ -110,7 +111,7 @@ class ErrorSource(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class AbsorbedCount:
+class AbsorbedCount(Shown):
     """Effects that one grouping absorbed.
 
     Attributes
@@ -132,7 +133,7 @@ class AbsorbedCount:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Shown):
     """One fit: what small-sample factors and degrees of freedom need.
 
     Attributes

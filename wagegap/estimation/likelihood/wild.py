@@ -37,6 +37,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from wagegap._display.session import Shown
 from wagegap._typing import CodeArray, FloatArray, IntArray, RngLike
 from wagegap.errors import IdentificationError, check_option
 from wagegap.estimation.least_squares.absorb import absorb, absorb_regression, is_nested
@@ -112,7 +113,7 @@ class WildProblem:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WildDraws:
+class WildDraws(Shown):
     """Distribution of the statistic.
 
     Attributes

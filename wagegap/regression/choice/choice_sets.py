@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -57,7 +58,7 @@ _STATEFUL = r"(?<!\w)(?:scale|center|standardize|poly|bs|cs|cr|cc|te|lag)\s*\("
 
 
 @dataclass(frozen=True, slots=True)
-class ChoiceColumns:
+class ChoiceColumns(Shown):
     """What a formula is made of, and whose choice it is.
 
     Attributes
@@ -150,7 +151,7 @@ class NestTree:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChoiceRows:
+class ChoiceRows(Shown):
     """Rows at which a model is evaluated, those of a chooser and nest together.
 
     Attributes
@@ -232,7 +233,7 @@ class ChoiceRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChoiceModel:
+class ChoiceModel(Shown):
     """What a result keeps to evaluate the model, no chooser among it.
 
     Attributes

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, BoolArray, FloatArray, IntArray
 from wagegap.errors import IdentificationError, listing
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
@@ -60,7 +61,7 @@ _VANISHING = 1e-3  # a dissimilarity that goes to zero
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChoiceSets:
+class ChoiceSets(Shown):
     """Rows of alternatives, sorted so that those of a chooser (or a nest of one) stand together.
 
     Attributes
@@ -110,7 +111,7 @@ def choice_sets(codes: IntArray) -> ChoiceSets:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Nests:
+class Nests(Shown):
     """Nests of alternatives.
 
     Attributes

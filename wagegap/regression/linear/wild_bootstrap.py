@@ -20,13 +20,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public, public_methods
+from wagegap._display.numbers import say_p
+from wagegap._display.session import Shown
 from wagegap._typing import (
     Alpha,
     AnyArray,
@@ -61,11 +62,12 @@ from wagegap.panel.rows import prepare
 __all__ = ["WildBootstrap", "wild_bootstrap"]
 
 _COARSE = 0.05
+_SMALL_P = 0.001
 
 
 @public_methods
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WildBootstrap:
+class WildBootstrap(Shown):
     """A wild cluster bootstrap test.
 
     Attributes
@@ -174,9 +176,10 @@ class WildBootstrap:
         how = "all" if self.enumerated else "random"
         null = "the null imposed" if self.restricted else "the null not imposed"
         counted = "ties counted" if self.ties == "count" else "strictly larger draws counted"
+        p = f"p = {self.p_value:.4f}" if self.p_value >= _SMALL_P else say_p(self.p_value)
         text = (
             f"{self.hypothesis}: {self.estimate:.4g} ({self.std_error:.4g}), t = {self.statistic:.2f}, wild bootstrap "
-            f"p = {self.p_value:.4f} ({how} {len(self.distribution):,} {self.multipliers} draws of {self.clusters:,} "
+            f"{p} ({how} {len(self.distribution):,} {self.multipliers} draws of {self.clusters:,} "
             f"clusters of {self.cluster}, {null}, {counted})."
         )
         if self.smallest > _COARSE:
@@ -198,13 +201,8 @@ class WildBootstrap:
         numbers = {name: getattr(self, name) for name in ("estimate", "std_error", "statistic", "p_value")}
         return pd.DataFrame([{"term": self.hypothesis, **numbers}])
 
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(self.in_words())}</p>"
-
-    def __str__(self) -> str:
+    def _in_session(self) -> str:
         return textwrap.fill(self.in_words(), 80)
-
-    __repr__ = __str__
 
 
 @public

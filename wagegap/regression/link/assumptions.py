@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from wagegap._display.session import Shown
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError, OptionError, listing
 from wagegap.estimation.reliability import noise_variance, true_variance
@@ -22,7 +23,7 @@ _PATTERN = 1_000  # quantiles of the numbers of workers, where these are uneven
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OneWorker:
+class OneWorker(Shown):
     """Sampling variances that one worker a country would give, of countries in the order of their premiums' variances.
 
     Attributes
@@ -43,7 +44,7 @@ class OneWorker:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Assumptions:
+class Assumptions(Shown):
     """What a link is assumed to be made of, whatever the number of countries and workers.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.numbers import spaced
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray, IntArray
 from wagegap.errors import (
     ColumnError,
@@ -51,7 +52,7 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkCells:
+class LinkCells(Shown):
     """Matched cells of a link.
 
     Attributes

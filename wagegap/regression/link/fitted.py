@@ -21,6 +21,7 @@ from wagegap._display.facts import note_level, note_names
 from wagegap._display.intervals import intervals
 from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import Scale
+from wagegap._display.session import Shown
 from wagegap._typing import Alpha, AnyArray, AxesLike, BoolArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, did_you_mean, listing, no_column, shown
 from wagegap.estimation.column_types import given_numbers
@@ -60,7 +61,7 @@ _SCALES: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkCall:
+class LinkCall(Shown):
     """A call of `fit_link`, so that a question can ask it again with something changed.
 
     Attributes
@@ -467,12 +468,13 @@ class FittedLink(SettlingResult):
 
 
 @public_methods
-class Answer(ABC):
+class Answer(Shown, ABC):
     """An answer to a question about a link: frozen, with a sentence, a frame and a figure."""
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         public_methods(cls)
 
     @abstractmethod
@@ -487,7 +489,7 @@ class Answer(ABC):
     def plot(self, ax: AxesLike = None) -> Any:
         """Draw it; takes and returns axes."""
 
-    def __str__(self) -> str:
+    def _in_session(self) -> str:
         return textwrap.fill(self.in_words(), 80)
 
 

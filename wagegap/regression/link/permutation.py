@@ -21,6 +21,7 @@ from itertools import permutations
 
 import numpy as np
 
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray, IntArray, RngLike
 from wagegap.errors import DataError
 from wagegap.estimation.reliability import annihilator
@@ -35,7 +36,7 @@ _NOTHING = 1e-12  # size, relative to its parts, that rounding leaves of zero
 
 
 @dataclass(frozen=True, slots=True)
-class PermutationTest:
+class PermutationTest(Shown):
     """A permutation test.
 
     Attributes

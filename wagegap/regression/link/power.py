@@ -20,6 +20,7 @@ from scipy import stats
 from wagegap._arguments import public
 from wagegap._display.axes import FAINT, color_of, marker_of, name_axes, new_axes, put_legend
 from wagegap._display.sentences import Scale, say
+from wagegap._display.session import Shown
 from wagegap._typing import Alpha, AxesLike, Count, Finite, FloatArray, Positive, RngLike, Share
 from wagegap.errors import DataError, OptionError, listing
 from wagegap.estimation.reliability import REFUSED_BELOW
@@ -50,7 +51,7 @@ _AROUND = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0)  # multiples of t
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Shown):
     """What a design must give.
 
     Attributes
@@ -85,7 +86,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Samples:
+class Samples(Shown):
     """Samples of what is assumed, by number of countries and workers.
 
     Attributes

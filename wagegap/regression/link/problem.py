@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, FloatArray, IntArray
 from wagegap.errors import (
     CovarianceError,
@@ -37,7 +38,7 @@ __all__ = ["LinkProblem", "delete_groups", "without_deletions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkProblem:
+class LinkProblem(Shown):
     """A second-stage regression with sampling errors. `LinkProblem.build` makes and checks one whose errors are known.
 
     Attributes

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import (
     CovarianceError,
@@ -26,7 +27,7 @@ __all__ = ["Setup", "build_setup", "is_constant"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Setup:
+class Setup(Shown):
     """Cells, the arrays made of them, and how their errors are clustered.
 
     Attributes

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from wagegap._display.session import Shown
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability
 from wagegap.regression.link.estimators.moments import corrected_moments, jackknife_cov, precision_weights
@@ -44,7 +45,7 @@ _FIRST_STEP = 1.05  # factor on a number by which a search begins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkDesign:
+class LinkDesign(Shown):
     """What a link is assumed to be made of.
 
     Attributes
@@ -82,7 +83,7 @@ class LinkDesign:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SimulatedLinks:
+class SimulatedLinks(Shown):
     """Slopes of samples of one design, whatever the true slope.
 
     Attributes

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wagegap._display.session import Shown
 from wagegap.estimation.reliability import REFUSED_BELOW, reliability_in_words
 
 __all__ = ["MOST_APART", "OneEstimate", "Verdict", "hull", "judge"]
@@ -27,7 +28,7 @@ MOST_APART = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class OneEstimate:
+class OneEstimate(Shown):
     """What one estimator says of the slope, and of the spread of true premiums.
 
     Attributes
@@ -49,7 +50,7 @@ class OneEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Shown):
     """Whether moments and likelihood agree on one slope.
 
     Attributes

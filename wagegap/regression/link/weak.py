@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wagegap._arguments import public_methods
+from wagegap._display.session import Shown
 from wagegap._typing import Alpha, Finite
 from wagegap.errors import CovarianceError
 from wagegap.regression.link.estimators.moments import weak_set
@@ -21,7 +22,7 @@ __all__ = ["WeakSet", "weak_set_of"]
 
 @public_methods
 @dataclass(frozen=True, slots=True, eq=False)
-class WeakSet:
+class WeakSet(Shown):
     """Slopes that the weighted moments do not reject, however weak the premiums are.
 
     Attributes

@@ -48,6 +48,9 @@ def _printed(page: Path) -> list[str]:
 
 def _findings(done: Study) -> str:
     lines = [f"{done.title}\n"]
+    if done.headline is not None:
+        answer = f"{done.headline.verdict}. {done.headline.answer} {done.headline.reason}"
+        lines.append(textwrap.fill(answer, width=80) + "\n")
     for finding in done.findings:
         mark = "" if finding.kind == "finding" else f"[{finding.kind}] "
         said = f"{mark}{finding.about}: {finding.text}"

@@ -17,6 +17,7 @@ import pandas as pd
 
 from wagegap._arguments import public_methods
 from wagegap._display.files import render_figure, save_figure, write_whole
+from wagegap._display.session import Shown
 from wagegap._display.text import neutral
 from wagegap.errors import OutputError
 from wagegap.report.findings import Report
@@ -33,7 +34,7 @@ _NARROW = 3.7
 
 @public_methods
 @dataclass(frozen=True, slots=True, eq=False)
-class Study(Report):
+class Study(Report, Shown):
     """A study carried out: the report, which can be saved."""
 
     def save(self, folder: str | Path = "wagegap-report") -> Path:

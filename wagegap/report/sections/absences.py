@@ -6,7 +6,7 @@ from wagegap.panel.countries import country_name, hold_countries
 from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums
 from wagegap.report.sections.context import Context, estimates_in
-from wagegap.report.sections.frames import country_key
+from wagegap.report.sections.frames import country_key_of
 
 __all__ = ["missing_from", "why_missing"]
 
@@ -26,7 +26,7 @@ def why_missing(iso3: str, name: str, context: Context) -> str:
         if result is None:
             continue
         estimates = estimates_in(result)
-        key = country_key(estimates)
+        key = country_key_of(estimates)
         absent = result.absent if isinstance(result, Premiums) else None
         if absent is not None and key in absent and (absent[key] == iso3).any():
             row = absent[absent[key] == iso3].iloc[0]

@@ -6,19 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from wagegap.estimation.countries.columns import country_key, country_name
 from wagegap.estimation.estimates import Estimates
 from wagegap.estimation.result import Result
-from wagegap.panel.countries import country_name, hold_countries
 
-__all__ = ["country_key", "frame_of", "notes_of"]
+__all__ = ["country_key_of", "frame_of", "notes_of"]
 
 _WIDE = ("statistic", "p_value", "conf_low", "conf_high")
 
 
-def country_key(estimates: Estimates) -> str | None:
+def country_key_of(estimates: Estimates) -> str | None:
     """The cell key that holds countries, whatever its name; None where none does."""
-    keys = [key for key in estimates.by if hold_countries(estimates.labels[[key]])]
-    return str(keys[0]) if keys else None
+    return country_key(estimates.labels[list(estimates.by)])
 
 
 def frame_of(result: Any) -> pd.DataFrame:
@@ -33,7 +32,7 @@ def frame_of(result: Any) -> pd.DataFrame:
     if len(frame) == len(estimates.labels):
         for name in ("unit", "comparison"):
             frame[name] = estimates.labels[name].astype(str).to_numpy()
-    key = country_key(estimates)
+    key = country_key_of(estimates)
     if key is not None and key in frame and "country" not in frame:
         frame.insert(list(frame.columns).index(key) + 1, "country", [country_name(str(code)) for code in frame[key]])
     return frame

@@ -21,7 +21,7 @@ from wagegap.regression.premiums.premium import Premiums
 from wagegap.report.findings import Fact, Headline, Part, Section
 from wagegap.report.sections.absences import missing_from, why_missing
 from wagegap.report.sections.context import Context, estimates_in, label_of
-from wagegap.report.sections.frames import country_key
+from wagegap.report.sections.frames import country_key_of
 
 __all__ = ["headline_of"]
 
@@ -174,13 +174,14 @@ def _without_one(link: Link, scale: Scale) -> str:
 
 def _others(parts: Sequence[Part], section: Section) -> list[str]:
     """How the other links of the study ended."""
-    ended: dict[str, int] = {"settled": 0, "not settled": 0, "refused": 0}
+    ended: dict[str, int] = {"settled": 0, "not settled": 0, "refused": 0, "without known errors": 0}
     for part in parts:
         if part.section is section or not part.links:
             continue
         refused = any(finding.kind == "refused" for finding in part.section.findings)
-        settled = all(link.settled for link in part.links.values())
-        ended["refused" if refused else "settled" if settled else "not settled"] += 1
+        unknown = all(link.reliability is None for link in part.links.values())
+        settled = "settled" if all(link.settled for link in part.links.values()) else "not settled"
+        ended["refused" if refused else "without known errors" if unknown else settled] += 1
     counts = [f"{n} {'is' if n == 1 else 'are'} {how}" for how, n in ended.items() if n]
     total = sum(ended.values())
     return [f"Of the other {total} links of this study {listing(counts)}."] if total > 1 else []
@@ -211,7 +212,7 @@ def _watched_fact(name: str, context: Context) -> Fact | None:
     label = label_of(context.entries("premiums", name), name)
     shown = result.per_cent() if isinstance(result, Premiums) and result.unit in _LOGS else result
     estimates = estimates_in(shown)
-    key = country_key(estimates)
+    key = country_key_of(estimates)
     codes = [] if key is None else [iso3 for iso3 in context.watch if iso3 in set(estimates.labels[key])]
     if not codes or key is None or len(estimates.by) != 1:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,7 @@ from wagegap.report.figures import plot_link
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON
 from wagegap.report.sections.context import Context, call, estimates_in
-from wagegap.report.sections.frames import country_key, frame_of
+from wagegap.report.sections.frames import country_key_of, frame_of
 from wagegap.report.sections.pictures import picture_of
 from wagegap.report.study_file import LINK_TAKES, countries, without
 from wagegap.report.table import table
@@ -35,32 +36,43 @@ _COLUMNS = {"ols": "naive", "ml": "likelihood"}
 """What columns of a table of a link are called, where not by the method."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """What a link is called: among the findings, and as a heading."""
+
+    label: str
+    title: str
+
+    def but(self, more: str) -> _Called:
+        """The same link otherwise."""
+        return _Called(f"{self.label}{more}", f"{self.title}{more}")
+
+
 def link_parts(entries: Mapping[str, Any], context: Context) -> Iterable[Part]:
     """Carry out a link, and the same otherwise where the file asks for it.
 
     Sentences call the outcome by the label of its rates, where these are one and the link has no labels of its own.
     """
-    name, heading, where = entries["name"], _heading(entries), f"[[links]] {entries['name']!r}"
+    name, called, where = entries["name"], _called(entries), f"[[links]] {entries['name']!r}"
     rates, premiums = (estimates_in(context.result(kind, entries[kind], where)) for kind in ("rates", "premiums"))
     if "max_std_error" in entries:
         premiums = premiums.select(~(premiums.bse.to_numpy() >= float(entries["max_std_error"])))
     fit = functools.partial(_link_part, formula=entries["formula"], rates=rates, options=_options(entries, context),
                             watch=context.watch)  # fmt: skip
-    part = fit(name, heading, premiums=premiums)
+    part = fit(name, called, premiums=premiums)
     yield part
     if entries.get("sensitivity"):
-        yield _sensitivity_part(name, f"{heading}: errors assumed", part.links[name])
+        yield _sensitivity_part(name, called.but(": errors assumed"), part.links[name])
     if entries.get("without_cross_block"):
-        yield fit(f"{name}_no_cross", f"{heading}, cross block left out", premiums=premiums.without_units())
+        yield fit(f"{name}_no_cross", called.but(", cross block left out"), premiums=premiums.without_units())
     left_out = countries("leave_out", entries.get("leave_out", []), where)
     if left_out:
-        yield from _without_countries(heading, left_out, premiums, functools.partial(fit, f"{name}_without"))
+        yield from _without_countries(called, left_out, premiums, functools.partial(fit, f"{name}_without"))
 
 
-def _heading(entries: Mapping[str, Any]) -> str:
-    """What a link is called: its title, its label, or by its name."""
-    given = plain(entries.get("title", "")) or plain(entries.get("label", ""))
-    return given or f"Link, {spaced(entries['name'])}"
+def _called(entries: Mapping[str, Any]) -> _Called:
+    label = plain(entries.get("label", "")) or f"Link, {spaced(entries['name'])}"
+    return _Called(label, plain(entries.get("title", "")) or label)
 
 
 def _options(entries: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -84,47 +96,51 @@ def _in_a_sentence(label: str) -> str:
 
 
 def _without_countries(
-    label: str, left_out: Sequence[str], premiums: Estimates, fit: Callable[..., Part]
+    called: _Called, left_out: Sequence[str], premiums: Estimates, fit: Callable[..., Part]
 ) -> Iterable[Part]:
     """A link without some countries; one that has no premium to leave out is a finding."""
-    key = country_key(premiums)
+    key = country_key_of(premiums)
     if key is None:
-        raise StudyError(f"{label}: leave_out names countries, and its premiums are by {listing(premiums.by)}.")
+        raise StudyError(f"{called.label}: leave_out names countries, and its premiums are by {listing(premiums.by)}.")
     there = set(premiums.labels[key])
     lost = [iso3 for iso3 in dict.fromkeys(left_out) if iso3 not in there]
     if lost:
         said = f"{listing(map(country_name, lost))} cannot be left out: no premium among {len(there)} is theirs."
-        yield Part(Section("", "links", label, findings=(Finding(label, said, "absent"),)))
+        yield Part(Section("", "links", called.title, findings=(Finding(called.label, said, "absent"),)))
     names = [country_name(iso3) for iso3 in dict.fromkeys(left_out) if iso3 in there]
     if names:
         kept = premiums.select(~premiums.labels[key].isin(left_out).to_numpy())
-        yield fit(f"{label}, without {listing(names)}", premiums=kept)
+        yield fit(called.but(f", without {listing(names)}"), premiums=kept)
 
 
 def _link_part(
-    name: str, label: str, *, formula: str, rates: Estimates, premiums: Estimates, options: Mapping[str, Any],
+    name: str, called: _Called, *, formula: str, rates: Estimates, premiums: Estimates, options: Mapping[str, Any],
     watch: Sequence[str],
 ) -> Part:  # fmt: skip
-    where, title = f"[[links]] {name!r}", label
+    """Fit a link and say what was found; where it is refused, the naive fit is shown in its place."""
+    where, title, refused = f"[[links]] {name!r}", called.title, ""
     try:
         link: Link = call(where, fit_link, formula, rates, premiums, **options)
-        finding, lead = Finding(label, " ".join(link.always_printed())), f"{link.slope_in_words()}."
-        shown = {link.naive().method: link.naive(), **{part.method: part for part in (link.beside, link) if part}}
-        if not link.settled:
-            shown = {"ols": link.naive(), **{part.method: part for part in link.parts}, link.rule: link}
     except ReliabilityError as error:
         link = call(where, fit_link, formula, rates, premiums, **{**options, "method": "ols"})
-        lead = f"No corrected interval is given: {error.finding}"
-        finding = Finding(label, lead, "refused")
-        shown, title = {link.method: link}, f"{label}: naive fit, correction refused"
-    columns = {_COLUMNS.get(name, name): one for name, one in shown.items()}
-    key = f"link_{name}"
+        refused, title = f"No corrected interval is given: {error.finding}", f"{title}: naive fit, correction refused"
+    shown = {link.method: link} if refused else _estimators(link)
+    columns = {_COLUMNS.get(method, method): one for method, one in shown.items()}
+    key, said = f"link_{name}", refused or " ".join(link.always_printed())
     section = Section(
-        key, "links", label, lead=lead, findings=(finding,), figures=(key,), tables=(key,), frame=_frame(columns),
-        notes=tuple(link.notes), methods=tuple(dict.fromkeys(shown)),
+        key, "links", called.title, lead=refused or f"{link.slope_in_words()}.",
+        findings=(Finding(called.label, said, "refused" if refused else "finding"),), figures=(key,), tables=(key,),
+        frame=_frame(columns), notes=tuple(link.notes), methods=tuple(dict.fromkeys(shown)),
     )  # fmt: skip
     pictures = {key: picture_of(plot_link(link, watch=watch), title)}
     return Part.drawn(section, pictures, tables={key: table(columns, title=title)}, links={name: link})
+
+
+def _estimators(link: Link) -> dict[str, Link]:
+    """The naive fit, both corrected ones, and what is given, by method."""
+    if not link.settled:
+        return {"ols": link.naive(), **{part.method: part for part in link.parts}, link.rule: link}
+    return {link.naive().method: link.naive(), **{part.method: part for part in (link.beside, link) if part}}
 
 
 def _frame(columns: Mapping[str, Link]) -> Any:
@@ -132,12 +148,12 @@ def _frame(columns: Mapping[str, Link]) -> Any:
     return pd.concat([frame_of(link).assign(estimator=name) for name, link in columns.items()], ignore_index=True)
 
 
-def _sensitivity_part(name: str, label: str, link: Link) -> Part:
+def _sensitivity_part(name: str, called: _Called, link: Link) -> Part:
     """What errors that are assumed would make of a link's slope."""
     answer: Sensitivity = call(f"[[links]] {name!r}: sensitivity", sensitivity, link)
     key, said = f"link_{name}_sensitivity", answer.in_words()
     section = Section(
-        key, "links", label, lead=said, findings=(Finding(label, said),), figures=(key,), frame=answer.tidy(),
-        methods=("sensitivity",),
+        key, "links", called.title, lead=said, findings=(Finding(called.label, said),), figures=(key,),
+        frame=answer.tidy(), methods=("sensitivity",),
     )  # fmt: skip
-    return Part.drawn(section, {key: picture_of(answer.plot(), label)})
+    return Part.drawn(section, {key: picture_of(answer.plot(), called.title)})

@@ -23,7 +23,7 @@ from wagegap.report.figures import plot_forest
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
 from wagegap.report.sections.context import Context, call, estimates_in, label_of, source_in, title_of
-from wagegap.report.sections.frames import country_key, frame_of, notes_of
+from wagegap.report.sections.frames import country_key_of, frame_of, notes_of
 from wagegap.report.sections.names import file_name
 from wagegap.report.sections.pictures import picture_of
 from wagegap.report.shipped import load_shipped
@@ -103,7 +103,7 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
 def _table(result: Any, label: str) -> Table:
     """Every number, the largest estimate first, countries by their names."""
     estimates = estimates_in(result)
-    key = country_key(estimates)
+    key = country_key_of(estimates)
     names = {} if key is None else {str(code): country_name(str(code)) for code in estimates.labels[key].unique()}
     order = np.argsort(-estimates.values, kind="stable") if len(estimates.by) == 1 else np.arange(len(estimates.values))
     cells = estimates.labels[[*estimates.by, "term"]].iloc[order]
@@ -126,7 +126,7 @@ def _by_term(estimates: Estimates, label: str) -> list[tuple[str, Estimates]]:
 
 def _absences(result: Any, watch: list[str]) -> list[str]:
     """Which watched countries have no premium, and why."""
-    key = country_key(estimates_in(result)) if isinstance(result, Premiums) else None
+    key = country_key_of(estimates_in(result)) if isinstance(result, Premiums) else None
     if key is None or key not in result.absent:
         return []
     order = {iso3: i for i, iso3 in enumerate(watch)}
@@ -183,7 +183,7 @@ def counted(estimates: Estimates) -> str:
     >>> counted(wg.datasets.published_premiums())
     '6 countries'
     """
-    n, country = len(estimates.values), country_key(estimates)
+    n, country = len(estimates.values), country_key_of(estimates)
     if country is not None and len(estimates.by) == 1:
         return f"{n} {'country' if n == 1 else 'countries'}"
     by = " and ".join("country" if key == country else spaced(key) for key in estimates.by)
@@ -192,7 +192,7 @@ def counted(estimates: Estimates) -> str:
 
 def _watched(estimates: Estimates, watch: list[str], scale: Scale) -> tuple[str, dict[str, Quantity | str]]:
     """Values of the countries watched, as the end of a template, and its fields."""
-    key = country_key(estimates) if watch else None
+    key = country_key_of(estimates) if watch else None
     if key is None:
         return "", {}
     rows = [i for iso3 in watch for i in np.flatnonzero(estimates.labels[key] == iso3).tolist()]
@@ -226,7 +226,7 @@ def _premiums_lead(estimates: Estimates, watch: list[str]) -> str:
 def _rates_lead(estimates: Estimates, watch: list[str]) -> str:
     """Say the range of rates, where its ends are, and the countries watched."""
     values = estimates.values
-    scale, key = level_of(estimates.unit, observed=values), country_key(estimates)
+    scale, key = level_of(estimates.unit, observed=values), country_key_of(estimates)
     watched, numbers = _watched(estimates, watch, scale)
     if len(values) < 2:
         return say(f"The rate is {{value}}{watched}.", value=scale.level(values[0]), **numbers)

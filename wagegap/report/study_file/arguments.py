@@ -13,7 +13,9 @@ from wagegap._arguments import argument_types, flaw_of
 from wagegap.errors import StudyError, did_you_mean
 from wagegap.report.kinds import CAUTION, COMMON, KINDS, PUBLISHED, Kind, estimator_of
 from wagegap.report.shipped import SHIPPED
+from wagegap.report.study_file.entries import Entry, entry_of
 from wagegap.report.study_file.faults import Fault, Place
+from wagegap.report.study_file.values import can_be_written
 
 __all__ = ["Arguments", "arguments_of", "entries_of", "held_by_shipped"]
 
@@ -47,6 +49,15 @@ class Arguments:
         """Return the annotation of the argument that an entry gives; `Any` where there is none."""
         argument = self.by_entry.get(entry)
         return Any if argument is None or self.estimator is None else types_of(self.estimator)[argument]
+
+    def refers(self, entry: str) -> bool:
+        """Whether an entry names another section: one that may, where its argument is nothing that text can say."""
+        return entry in self.kind.refers and not (entry in self.by_entry and can_be_written(self.takes(entry)))
+
+    def own(self, entry: str) -> Entry | None:
+        """Return what is known of an entry that is the study's own, and no plain argument."""
+        own = entry_of(self.kind.name, entry)
+        return own if entry not in self.kind.refers or self.refers(entry) else None
 
     def flaw(self, entry: str, value: object) -> str:
         """Say why the argument that an entry gives cannot be a value; an empty string where it can."""

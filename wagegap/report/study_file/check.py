@@ -15,7 +15,7 @@ from wagegap.report.folder import same_file, unfit_name
 from wagegap.report.kinds import CAUTION, KINDS, Kind
 from wagegap.report.study_file.arguments import Arguments, arguments_of
 from wagegap.report.study_file.columns import column_faults
-from wagegap.report.study_file.entries import OF_THE_STUDY, entry_of, own_flaw
+from wagegap.report.study_file.entries import OF_THE_STUDY, own_flaw
 from wagegap.report.study_file.faults import Fault, Place, named
 from wagegap.report.study_file.parts import countries, defined, short
 from wagegap.report.study_file.references import Names, files_named, names_of, reference_faults
@@ -175,7 +175,7 @@ def _entry_faults(place: Place, arguments: Arguments) -> Iterator[Fault]:
             if arguments.complete:
                 yield place.fault(f" has an unknown entry {short(name)}.{arguments.hint(name)}", name)
             continue
-        own = entry_of(arguments.kind.name, name)
+        own = arguments.own(name)
         flaw = arguments.flaw(name, value) if own is None else own_flaw(own, name, value)
         if flaw:
             yield place.fault(f": {flaw}", name)

@@ -71,7 +71,7 @@ def _columns(place: Place, folder: Path) -> _Columns | None:
     marks = [entries.get(name) for name in (*_DIALECT, "sheet")]
     if not all(mark is None or isinstance(mark, str | int) for mark in marks) or "\0" in entries["path"]:
         return None
-    options = FileOptions(CsvDialect(*marks[:-1]), marks[-1])  # type: ignore[arg-type]
+    options = FileOptions(CsvDialect(*marks[:-1]), marks[-1])
     files = [path for path in files_of(entries["path"], folder) if Path(path).is_file()]
     if not files:
         return None
@@ -124,10 +124,7 @@ def _named(arguments: Arguments, entry: str, value: Any, there: _Columns) -> lis
         return [value]
     if entry in ("term", "unit", "comparison"):
         return []
-    try:
-        return columns_of_texts(arguments, entry, value)
-    except WagegapError:
-        return []  # which the check of formulas tells
+    return columns_of_texts(arguments, entry, value, there.names)
 
 
 def _matches(pattern: str, names: Sequence[str]) -> bool:

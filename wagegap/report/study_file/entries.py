@@ -121,6 +121,7 @@ OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
             "premiums give, controls are columns of the covariates.",
             "net_migration ~ premium + log(gdp_per_head)",
         ),
+        "workers": Entry(str, "The workers behind both stages, `[panels.NAME]`, of `split` and `bootstrap`.", "workers"),
         "max_std_error": Entry(_Above0, "Leave out premiums whose standard error is this large or larger.", 0.35),
         "leave_out": Entry(
             Countries, "Countries without which the link is fitted once more, beside the whole.", ["Iran", "PHL"], []
@@ -129,6 +130,12 @@ OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
             _Flag, "Fit it once more as if the errors of rates and premiums were independent.", True, False
         ),
         "sensitivity": Entry(_Flag, "Show what errors that are assumed would make of the slope.", True, False),
+    },
+    "exits": {
+        "premiums": Entry(
+            str, "The section of premiums, `[premiums.NAME]`, merged by their cells as a column `premium` of the formula.",
+            "ai",
+        ),
     },
     "curves": {
         "premiums": Entry(_Texts, "Sections of premiums, `[premiums.NAME]`, each tried in turn.", ["ai", "stem"]),

@@ -69,7 +69,7 @@ def files_named(place: Place) -> list[str]:
 def reference_faults(place: Place, entries: Mapping[str, Any], arguments: Arguments, names: Names) -> Iterator[Fault]:
     """Give the names that nothing in the study is called by."""
     for entry, kind in place.kind.refers.items():
-        if entry in entries and (entry not in arguments.by_entry or arguments.takes(entry) is Any):
+        if entry in entries and arguments.refers(entry):
             there = list(names.sections.get(kind, {}))
             yield from _unknown(place, entry, entries[entry], there, kind)
     if "of" in entries and "of" in place.kind.takes:

@@ -30,7 +30,7 @@ def source_faults(place: Place, entries: Mapping[str, Any], arguments: Arguments
     given = [name for name in place.kind.places if name in place.entries]
     if place.kind.places and not given:
         yield place.fault(f" needs {_choices(place.kind.places)}.")
-    if "shipped" in given:
+    if "shipped" in given and held_by_shipped(place.entries["shipped"]) != "CrossProducts":
         yield from _shipped_faults(place, entries, arguments)
     elif len(given) > 1:
         yield place.fault(f" takes its data from one of {listing(place.kind.places)}, not from {' and '.join(given)}.")
@@ -61,7 +61,7 @@ def _shipped_faults(place: Place, entries: Mapping[str, Any], arguments: Argumen
     elif wanted == "covariates" and held not in ("DataFrame", ""):
         said = ": what is shipped under this name is no table of covariates, such as 'income'."
         yield place.fault(said, "shipped")
-    elif held != "CrossProducts":
+    elif held:
         what = "a shipped table does" if wanted == "covariates" else "shipped estimates do"
         further = [name for name in without(place.entries, "shipped", *COMMON) if name in arguments.known]
         if further:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, FloatArray, MetaTest, RngLike, Tau2Method
 from wagegap.regression.link.problem import LinkProblem
 
@@ -53,7 +54,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinkFit:
+class LinkFit(Shown):
     """What an estimator of the link gives.
 
     Attributes

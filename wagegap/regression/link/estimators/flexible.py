@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from wagegap._display.session import Shown
 from wagegap._typing import FloatArray
 from wagegap.errors import CovarianceError, DataError
 from wagegap.regression.link.estimators.flexible_likelihood import MOST_GROWTH, Varying, VaryingDense, VaryingRows
@@ -51,7 +52,7 @@ _NO_SPREAD = 1e-12  # spread of a trait, relative to its size, that rounding lea
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FlexibleFit:
+class FlexibleFit(Shown):
     """A fit of the structural model with some of its features free.
 
     Attributes

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from wagegap._display.session import Shown
 from wagegap._typing import AnyArray, FloatArray
 from wagegap.errors import DataError, IdentificationError, OptionError, listing
 from wagegap.estimation.reliability import annihilator
@@ -29,7 +30,7 @@ __all__ = ["AndersonRubin", "anderson_rubin", "estimate", "fit_instruments"]
 
 
 @dataclass(frozen=True, slots=True)
-class AndersonRubin:
+class AndersonRubin(Shown):
     """Slopes that the instruments do not reject.
 
     Attributes

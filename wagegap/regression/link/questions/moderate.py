@@ -31,6 +31,7 @@ from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, apply_style, new_axes
 from wagegap._display.facts import note_stroke
 from wagegap._display.sentences import Scale, say
+from wagegap._display.session import Shown
 from wagegap._typing import Alpha, AxesLike, FloatArray, FrameLike
 from wagegap.errors import OptionError, ReliabilityError, did_you_mean, listing, shown
 from wagegap.estimation.carriers import as_pandas
@@ -50,7 +51,7 @@ _REFUSED_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TraitEffect:
+class TraitEffect(Shown):
     """How the slope differs with one trait.
 
     Attributes

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from wagegap._arguments import public
+from wagegap._display.numbers import say_p
 from wagegap._display.sentences import say
 from wagegap._typing import AxesLike, CodeArray, Count, FloatArray, RngLike
 from wagegap.errors import DataError, check_column
@@ -90,11 +91,11 @@ class OneStep(Answer):
             two += f" and the corrected one {settled}"
         return say(
             "Among {workers} workers of {cells}, {step} more premium {goes} with {slope} of {outcome} of the skilled "
-            "compared with others of their {noun} (95 % interval {interval}, wild bootstrap p = {p}); in two steps "
+            "compared with others of their {noun} (95 % interval {interval}, wild bootstrap {p}); in two steps "
             f"{two}.",
             workers=f"{self.workers:,}", cells=cells.counted(self.countries), step=scale.step, goes=scale.goes,
             slope=scale.slope(self.slope), outcome=cells.outcome_in_words, noun=cells.noun,
-            interval=scale.interval(self.low, self.high), p=f"{self.p_wild:.3f}", naive=scale.slope(naive),
+            interval=scale.interval(self.low, self.high), p=say_p(self.p_wild), naive=scale.slope(naive),
             own=scale.slope(self.link.slope), ends=scale.interval(*self.link.slope_interval()),
         )  # fmt: skip
 

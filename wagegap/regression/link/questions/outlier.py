@@ -29,6 +29,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import PALETTE, WATCHED, new_axes
 from wagegap._display.facts import note_stroke
+from wagegap._display.numbers import say_p
 from wagegap._display.scatter import ellipses
 from wagegap._display.sentences import say
 from wagegap._typing import Alpha, AxesLike, IntArray
@@ -103,12 +104,12 @@ class Outlier(Answer):
         where = "at any value it can have" if everywhere else "between {low} and {high}"
         return say(
             f"From the {{others}} one would expect {{country}}'s {{outcome}} {where}{{both}}; it is {{rate}}, {{said}} "
-            "(p = {p} if the {noun} was named in advance, {picked} if it was picked for looking odd).",
+            "({p} if the {noun} was named in advance, {picked} if it was picked for looking odd).",
             others=cells.counted(cells.n - 1, "other"), country=cells.name_of(self.country),
             outcome=cells.outcome_in_words.removeprefix("the "), low=level.level(self.low).bare_copy(),
             high=level.level(self.high).bare_copy(),
             both="" if self.link.settled else " (moments and likelihood together)", rate=level.level(self.rate),
-            said=said, p=f"{self.p_value:.2f}", noun=cells.noun, picked=f"{self.p_if_picked:.2f}",
+            said=said, p=say_p(self.p_value), noun=cells.noun, picked=say_p(self.p_if_picked),
         )  # fmt: skip
 
     def plot(self, ax: AxesLike = None) -> Any:
