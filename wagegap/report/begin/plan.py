@@ -76,11 +76,8 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
         controls = find_controls(table, roles, column)
         events = find_events(table, roles, column.name)
         guesses += [premium, Guess("by", ", ".join(cells.by) or "nothing", cells.why)]
-        guesses += (
-            [Guess("controls", ", ".join(controls.of), "schooling, experience, sex and the like, by their names")]
-            if controls.of
-            else []
-        )
+        if controls.of:
+            guesses.append(Guess("controls", ", ".join(controls.of), "schooling, experience, sex, by their names"))
         notes += controls.notes
         sections.append(replace(_premiums(table, roles, column, cells, controls, _reason(premium)), waits=waits))
         sections += _rates(table, roles, column, cells, events)
