@@ -43,6 +43,12 @@ def shares():
     return {m: wg.fit_link("outside ~ premium", rates, premiums, method=m, force=True) for m in ("ml", "fractional")}
 
 
+@pytest.fixture(scope="module")
+def shipped(net, unsettled, controlled, shares):
+    published = wg.fit_link("net_migration ~ premium", net, wg.datasets.published_premiums())
+    return {"developers": unsettled, "income": controlled, "stem": shares["ml"], "published": published}
+
+
 def shown_boxes(figure):
     """Boxes of all texts that are drawn in a figure, legends and axes among them."""
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
@@ -69,9 +75,10 @@ def legend_of(ax):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("dpi", [72, 100, 200])
-def test_labels_do_not_overlap_in_whatever_file_is_saved(unsettled, tmp_path, size, dpi):
-    ax = unsettled.plot(new_axes(*size), watch="USA")
+@pytest.mark.parametrize("name", ["developers", "income", "stem", "published"])
+@pytest.mark.parametrize("dpi", [72, 200])
+def test_labels_do_not_overlap_in_whatever_file_is_saved(shipped, tmp_path, size, dpi, name):
+    ax = shipped[name].plot(new_axes(*size), watch=("USA", "KOR"))
     figure = figure_of(ax)
     figure.savefig(tmp_path / "link.png", dpi=dpi)
     figure.set_dpi(dpi)

@@ -108,7 +108,7 @@ def plot_forest(
             f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them by .in_unit(...), or "
             "draw two."
         )
-    lit = watched_names(watch, frame["name"].tolist(), frame["keys"].str.split("\t", expand=True))
+    lit = watched_names(watch, frame["name"].tolist(), pd.DataFrame(frame["keys"].tolist()))
     kept = [*(country_name(iso3) for iso3 in keep), *lit]
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, kept)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
@@ -396,5 +396,5 @@ def _rows(group: str, result: Any, alpha: Alpha) -> pd.DataFrame:
         name=names, group=group, unit=labels["unit"].astype(str).to_numpy(), estimate=estimates.values,
         term=labels["term"].astype(str).to_numpy(), of_countries=of_countries,
         is_level=not isinstance(result, Premiums),
-        keys=labels[estimates.by].astype(str).agg("\t".join, axis=1).to_numpy() if estimates.by else "",
+        keys=pd.Series([tuple(map(str, row)) for row in labels[estimates.by].to_numpy()], dtype=object),
     )  # fmt: skip
