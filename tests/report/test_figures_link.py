@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -234,3 +235,31 @@ def test_rates_without_a_premium_are_named_with_their_unit(net):
     assert ax.get_xlabel() == "net migration (per 10,000), errors unknown"
     assert legend_of(ax) == ["expected at the means", "error unknown"]
     assert "without intervals" in describe(ax).alt
+
+
+# a specification of Vega-Lite ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["developers", "income", "stem", "published"])
+def test_a_specification_holds_what_the_figure_shows(shipped, name):
+    link = shipped[name]
+    spec = json.loads(json.dumps(wg.figures.vega_link(link, watch=("USA", "KOR")), allow_nan=False))
+    p, y = seen_cells(link)
+    rows, layers = spec["datasets"]["cells"], spec["layer"]
+    ax = link.plot(watch=("USA", "KOR"))
+    x_factor, y_factor = (100.0 if "log points" in ax.get_xlabel() else 1.0), (100.0 if name == "stem" else 1.0)
+    np.testing.assert_allclose([row["x"] for row in rows], x_factor * p, rtol=1e-5)
+    np.testing.assert_allclose([row["y"] for row in rows], y_factor * y, rtol=1e-5)
+    assert layers[0]["encoding"]["x"]["title"] == " ".join(ax.get_xlabel().split())
+    assert layers[0]["encoding"]["y"]["title"] == " ".join(ax.get_ylabel().split())
+    drawn = {row["line"] for row in spec["datasets"]["lines"]} | {row["line"] for row in spec["datasets"]["band"]}
+    assert drawn == {text for text in legend_of(ax) if text != "error unknown"}
+    named = {layer["data"]["name"] for layer in layers}
+    assert named == set(spec["datasets"]) == {"cells", "lines", "band"}
+    unknown = [row["y_low"] is None for row in rows]
+    assert all(unknown) == (name != "stem")
+
+
+def test_a_specification_needs_a_premium(net):
+    with pytest.raises(OptionError, match="the link has none"):
+        wg.figures.vega_link(wg.fit_link("net_migration ~ 1", net, None, method="ols"))

@@ -32,6 +32,7 @@ from wagegap.regression.premiums.premium import Premiums
 from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.by_country import plot_slopes, plot_tiles
 from wagegap.report.corridors import plot_corridors
+from wagegap.report.vega import vega_link
 
 __all__ = [
     "plot_corridors",
@@ -42,6 +43,7 @@ __all__ = [
     "plot_slopes",
     "plot_tiles",
     "plot_transitions",
+    "vega_link",
 ]
 
 _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
