@@ -248,6 +248,14 @@ def test_every_figure_is_in_the_gallery():
     assert [name for name in wg.figures.__all__ if f"wg.figures.{name}(" not in gallery] == []
 
 
+def test_pages_of_concepts_have_the_pictures_that_a_tool_draws(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    pictures = importlib.import_module("draw_concept_pictures").PICTURES
+    for name in pictures:
+        assert re.search(rf"!\[\w[^]]{{40,}}\]\({name}\.svg\)", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
+        assert (DOCS / f"{name}.svg").stat().st_size > 10_000
+
+
 # README --------------------------------------------------------------------------------------------------------------
 
 

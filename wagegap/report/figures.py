@@ -46,6 +46,12 @@ __all__ = [
     "vega_link",
 ]
 
+
+def __dir__() -> list[str]:
+    """Names that a user of `wagegap.figures` has."""
+    return sorted(__all__)
+
+
 _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 
 

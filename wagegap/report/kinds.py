@@ -187,7 +187,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         _by_name(predict, outlier, few_countries, moderate, swap, one_step, pool, disagreement, sensitivity, power),
         chosen_by="ask", takes=("name",), needs=("ask",),
         refers=MappingProxyType({"link": "links", "data": "covariates", "workers": "panels", "swap_in": "premiums"}),
-        renamed=MappingProxyType({"swap_in": "premiums"}), filled=(), countries=("country",), listed=True,
+        renamed=MappingProxyType({"swap_in": "premiums"}), filled=(), countries=("country", "premium"), listed=True,
     ),
     Kind(
         "tables", "One table of several results.", _by_name(table), takes=("name", "of"), needs=("name", "of"),

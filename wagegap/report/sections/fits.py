@@ -10,7 +10,8 @@ import pandas as pd
 
 from wagegap._display.numbers import spaced
 from wagegap._display.sentences import Quantity, Scale, say
-from wagegap.errors import ReliabilityError
+from wagegap.decomposition.result import Decomposition
+from wagegap.errors import OptionError, ReliabilityError
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change
 from wagegap.regression.exits.exits import Exits
@@ -42,7 +43,7 @@ def fit_part(kind: str, name: str, entries: Mapping[str, Any], context: Context)
         finding = Finding(title, f"No estimate is given: {error.finding}", "refused")
         return Part(Section(key, kind, title, lead=finding.text, findings=(finding,), methods=(estimator.__name__,)))
     lead = lead_of(result, label_of(entries, name))
-    pictures = {key: picture_of(result.plot(), title)} if callable(getattr(result, "plot", None)) else {}
+    pictures = {key: picture_of(_drawn(result), title)} if callable(getattr(result, "plot", None)) else {}
     tables = {key: table(result, title=title)} if isinstance(result, Result) else {}
     section = Section(
         key, kind, title, lead=lead, findings=(Finding(title, lead),), figures=tuple(pictures), tables=tuple(tables),
@@ -67,11 +68,22 @@ def _arguments(kind: str, entries: Mapping[str, Any], context: Context, where: s
     options = without(entries, *own)
     if kind in ("systems", "curves") and "covariates" in entries:
         options["data"] = context.result("covariates", entries["covariates"], where)
+    if kind == "exits" and "premiums" in entries:
+        options["premiums"] = context.result("premiums", entries["premiums"], where)
     if kind == "curves":
         options["rates"] = context.result("rates", entries["rates"], where)
         names = [entries["premiums"]] if isinstance(entries["premiums"], str) else entries["premiums"]
         options["premiums"] = {spaced(name): context.result("premiums", name, where) for name in names}
     return options
+
+
+def _drawn(result: Any) -> Any:
+    """A gap as steps from its parts to the whole, where there is one gap; anything else as it is drawn."""
+    one_gap = isinstance(result, Decomposition)
+    try:
+        return result.plot(kind="waterfall") if one_gap else result.plot()
+    except OptionError:  # several comparisons or statistics, of which there is no waterfall
+        return result.plot()
 
 
 # in words ------------------------------------------------------------------------------------------------------------
