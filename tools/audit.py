@@ -32,7 +32,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-EXTRAS = ("data", "hdfe")
+EXTRAS = ("data", "tables", "hdfe")
 """Extras of those who use the package; the others are for those who work on it."""
 
 CLEAN, FOUND, BROKEN, OUT_OF_REACH = 0, 1, 2, 3

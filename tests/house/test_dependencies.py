@@ -17,11 +17,13 @@ FOR_PEOPLE = {
     "notebooks",
     "release",
 }  # extras of those who work on the package or read its notebooks
+MODULES = {"python_docx": "docx"}  # modules that are not called like what brings them
 NOT_YET = {"statsmodels"}  # its models are fitted from the version that brings `from_model`
 
 
 def names(requirements):
-    return {re.match(r"[\w-]+", line)[0].lower().replace("-", "_") for line in requirements}
+    found = (re.match(r"[\w-]+", line)[0].lower().replace("-", "_") for line in requirements)
+    return {MODULES.get(name, name) for name in found}
 
 
 def imported():

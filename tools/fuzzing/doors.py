@@ -583,6 +583,20 @@ def figures__plot_forest(rng: np.random.Generator) -> Call:
 
 
 @_door
+def figures__plot_slopes(rng: np.random.Generator) -> Call:
+    premiums, _ = premiums_and_rates()
+    return _public(
+        "figures.plot_slopes", {"2016": premiums, "2020": premiums}, **maybe(rng, 0.4, at_most=3, watch="KOR")
+    )
+
+
+@_door
+def figures__plot_tiles(rng: np.random.Generator) -> Call:
+    premiums, _ = premiums_and_rates()
+    return _public("figures.plot_tiles", premiums, **maybe(rng, 0.4, watch=("KOR", "Chad"), theme="dark"))
+
+
+@_door
 def figures__plot_corridors(rng: np.random.Generator) -> Call:
     names = {"origin": "origin", "destination": "destination", "flow": "moves"}
     return _public(

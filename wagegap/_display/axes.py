@@ -230,14 +230,14 @@ def name_axes(ax: Axes, *, x: str | None = None, y: str | None = None) -> Axes:
     return ax
 
 
-def name_rows(ax: Axes, names: Sequence[str], *, watched: Sequence[int] = ()) -> None:
+def name_rows(ax: Axes, names: Sequence[str], *, watched: Sequence[int] = (), bold: Sequence[int] = ()) -> None:
     """Name the rows 0, 1, ... of axes that are read from the top, without a spine beside the names; some in colour."""
     with styled():
         ax.set_yticks(range(len(names)), [literal(name) for name in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0, pad=6, labelcolor=INK, labelsize=SMALL)
-    for row in watched:
-        ax.get_yticklabels()[row].set(color=WATCHED, fontweight="bold")
+    for row in (*watched, *bold):
+        ax.get_yticklabels()[row].set(color=WATCHED if row in watched else INK, fontweight="bold")
     ax.spines["left"].set_visible(False)
 
 
@@ -269,9 +269,9 @@ def put_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> Axes:
     Axes
         The same axes.
     """
-    if not handles:
-        return ax
     earlier = ax.get_legend()
+    if not handles and earlier is None:
+        return ax
     if earlier is not None:
         before = [*zip(earlier.legend_handles, (written(text.get_text()) for text in earlier.get_texts()), strict=True)]
         kept = [(handle, name) for handle, name in before if name not in names]
@@ -344,9 +344,9 @@ def draw_point(
 ) -> None:
     """Draw an estimate in the colour, or another one, and shape of its group, hollow where its error is unknown."""
     color = color_of(group) if color is None else color
+    area = 1.6 * area if color == WATCHED else area
     ax.scatter(
-        [x], [y], s=1.6 * area if color == WATCHED else area, marker=marker_of(group),
-        facecolors="white" if hollow else color,
+        [x], [y], s=area, marker=marker_of(group), facecolors="white" if hollow else color,
         edgecolors=color if hollow else "white", linewidths=1.1 if hollow else 0.5,
         zorder=4.5 if color == WATCHED else 4,
     )  # fmt: skip

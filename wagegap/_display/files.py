@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from wagegap._display.axes import FONT, Figure, styled
+from wagegap._display.fitting import fit_texts
 from wagegap._display.spec import plain
 from wagegap._display.themes import dark_style
 from wagegap.errors import OptionError, OutputError, check_option
@@ -122,12 +123,15 @@ def _resized(figure: Figure, width: float | None, *, title: bool) -> Iterator[No
     try:
         if width is not None:
             figure.set_size_inches(width, size[1])
+            fit_texts(figure)
         if heading is not None and not title:
             heading.set_visible(False)
             heading.set_in_layout(False)
         yield
     finally:
         figure.set_size_inches(*size)
+        if width is not None:
+            fit_texts(figure)
         if heading is not None and not title:
             heading.set_visible(True)
             heading.set_in_layout(True)

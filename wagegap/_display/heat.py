@@ -177,7 +177,9 @@ def _cells(ax: Axes, matrix: FloatArray, colors: FloatArray, set_off: BoolArray)
     )
     framed = [corners * 0.94 + np.array([j, i]) for i, j in np.argwhere(set_off)]
     if framed:
-        ax.add_collection(PolyCollection(framed, facecolors="none", edgecolors=INK, linewidths=0.6), autolim=False)
+        ax.add_collection(
+            PolyCollection(framed, facecolors="none", edgecolors=INK, linewidths=0.6, gid=CELLS_GID), autolim=False
+        )
     for i, j in np.argwhere(~np.isfinite(matrix)):
         ax.plot([j - 0.3, j + 0.3], [i + 0.3, i - 0.3], color="#B0B0B0", linewidth=0.7)
 

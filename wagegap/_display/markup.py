@@ -194,8 +194,8 @@ def escape_latex(text: str) -> str:
     return "{*}" + ligatures[1:] if ligatures.startswith("*") else ligatures
 
 
-def to_latex(spec: TableSpec, *, label: str = "") -> str:
-    r"""Write a table as a LaTeX `table` environment.
+def to_latex(spec: TableSpec, *, label: str = "", longtable: bool = False) -> str:
+    r"""Write a table as a LaTeX `table` environment, or as a `longtable` that runs over pages.
 
     Parameters
     ----------
@@ -203,11 +203,13 @@ def to_latex(spec: TableSpec, *, label: str = "") -> str:
         The table.
     label : str
         Label for `\ref`, of letters, digits and `:._/+-`; empty for none.
+    longtable : bool
+        Whether the table may be broken across pages, its header repeated.
 
     Returns
     -------
     str
-        LaTeX that needs `\usepackage{booktabs}`.
+        LaTeX that needs `\usepackage{booktabs}`, a long one `\usepackage{longtable}` too.
 
     Raises
     ------
@@ -236,16 +238,34 @@ def to_latex(spec: TableSpec, *, label: str = "") -> str:
             f"label={label[:60]!r} cannot be a label of LaTeX: use letters, digits, blanks between and : . _ / + - "
             "alone, such as 'tab:premiums'."
         )
+    if longtable:
+        return _long_latex(spec, label)
     lines = [r"% needs \usepackage{booktabs}", r"\begin{table}[htbp]", r"\centering"]
     lines += [rf"\caption{{{escape_latex(spec.title)}}}"] if spec.title else []
     lines += [rf"\label{{{label}}}"] if label else []
-    pattern = ("l" if spec.has_stub else "") + "".join(column.align[0] for column in spec.columns)
-    lines += [rf"\begin{{tabular}}{{{pattern}}}", r"\toprule", *_latex_header(spec), r"\midrule"]
+    lines += [rf"\begin{{tabular}}{{{_pattern(spec)}}}", r"\toprule", *_latex_header(spec), r"\midrule"]
     lines += [*_latex_body(spec), r"\bottomrule", r"\end{tabular}"]
     if spec.notes:
         notes = [rf"{escape_latex(note)}\par" for note in spec.notes]
         lines += ["", r"\smallskip", r"\begin{minipage}{0.95\linewidth}\footnotesize", *notes, r"\end{minipage}"]
     return "\n".join([*lines, r"\end{table}"])
+
+
+def _long_latex(spec: TableSpec, label: str) -> str:
+    """A table over pages: the header stands on each, the caption on the first, the notes behind the last row."""
+    caption = rf"\caption{{{escape_latex(spec.title)}}}" if spec.title else ""
+    marks = caption + (rf"\label{{{label}}}" if label else "")
+    header = [r"\toprule", *_latex_header(spec), r"\midrule"]
+    lines = [r"% needs \usepackage{booktabs} and \usepackage{longtable}", rf"\begin{{longtable}}{{{_pattern(spec)}}}"]
+    lines += [*([marks + r" \\"] if marks else []), *header, r"\endfirsthead", *header, r"\endhead"]
+    lines += [r"\bottomrule", r"\endfoot", *_latex_body(spec), r"\end{longtable}"]
+    notes = [rf"\noindent {escape_latex(note)}\par" for note in spec.notes]
+    return "\n".join([*lines, *(["{\\footnotesize", *notes, "}"] if notes else [])])
+
+
+def _pattern(spec: TableSpec) -> str:
+    """Alignment of every column, as `tabular` takes it."""
+    return ("l" if spec.has_stub else "") + "".join(column.align[0] for column in spec.columns)
 
 
 def _latex_header(spec: TableSpec) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from wagegap._display.axes import Axes, name_axes
 from wagegap._display.facts import Side, facts_of
+from wagegap._display.fitting import broken_name
 from wagegap._display.sentences import Scale
 
 __all__ = ["scale_axis", "unit_in_words", "within_bounds"]
@@ -46,7 +47,7 @@ def scale_axis(ax: Axes, side: Side, title: str, scale: Scale, *, note: str = ""
     facts = facts_of(ax)
     facts.titles[side], facts.scales[side] = title, scale
     unit = unit_in_words(scale)
-    name_axes(ax, **{side: f"{title} ({unit}){note}" if unit else f"{title}{note}"})
+    name_axes(ax, **{side: broken_name(ax, side, f"{title} ({unit}){note}" if unit else f"{title}{note}")})
     (ax.xaxis if side == "x" else ax.yaxis).set_major_formatter(ScaledTicks(scale.factor))
     return within_bounds(ax, side)
 

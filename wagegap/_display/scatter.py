@@ -96,7 +96,7 @@ def ellipses(
     # (p - m)' V^-1 (p - m) <= -2 log(1 - level), the quantile of chi-squared with 2 degrees of freedom
     reach = math.sqrt(-2.0 * math.log1p(-level))
     known = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
-    fill = min(0.12, 1.5 / max(len(at_x), 1))
+    fill = min(0.12, 1.0 / max(len(at_x), 1))
     watched = [i for i, label in enumerate(labels) if label in watch]
     colors_of_points = standing_out(group, watched, len(group_names) > 1)
     for i, color in enumerate(colors_of_points):

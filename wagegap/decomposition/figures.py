@@ -14,14 +14,18 @@ from wagegap._display.intervals import bars
 from wagegap._display.scales import scale_axis
 from wagegap._display.scatter import line_band
 from wagegap._display.sentences import Scale
+from wagegap._display.waterfall import steps
 from wagegap._typing import AxesLike, FloatArray
+from wagegap.errors import OptionError
 from wagegap.estimation.units import scale_of
 
-__all__ = ["plot_curves", "plot_detail", "plot_totals", "quantile_of"]
+__all__ = ["plot_curves", "plot_detail", "plot_totals", "plot_waterfall", "quantile_of"]
 
 _QUANTILE = re.compile(r"quantile\((0?\.\d+)\)$")
 _LEVEL = re.compile(r"(?:C\((\w+)[^\[]*|(?<!\w)(\w+))\[(?:T\.)?([^\]]*)\]")
 _DASHES = ("-", "--", ":", "-.")
+_STEPS = 18
+"""Most steps of a waterfall; the smaller parts of more are one step."""
 _RUN = 3
 """Fewest quantiles that are drawn as curves."""
 
@@ -99,6 +103,47 @@ def plot_detail(
     of = f", {direction}" if direction else ""
     note_level(ax, 1 - alpha)
     return scale_axis(ax, "x", f"{component}{of}", _scale(unit), note=f", {100 * (1 - alpha):g} % intervals")
+
+
+def plot_waterfall(
+    frame: pd.DataFrame, whole: str, title: str, unit: str, ax: AxesLike = None, *, alpha: float = 0.05
+) -> Any:
+    """Draw parts as steps to the whole.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Tidy rows of the parts and of the whole, by `term`.
+    whole : str
+        Term of the whole.
+    title : str
+        What the numbers are.
+    unit : str
+        Unit of the numbers.
+
+    Raises
+    ------
+    OptionError
+        Where there are several comparisons or statistics.
+    """
+    several = int((frame["term"] == whole).sum())
+    if several != 1:
+        raise OptionError(
+            f"kind='waterfall' is of one comparison and statistic, and there are {several}: draw bars, or decompose "
+            "one of them."
+        )
+    parts = frame[(frame["term"] != whole) & ((frame["estimate"] != 0) | (frame["std_error"] != 0))]
+    if len(parts) > _STEPS:
+        largest = parts["estimate"].abs().sort_values(ascending=False, kind="stable").index[: _STEPS - 1]
+        others = parts.drop(index=largest)
+        row = {"term": f"{len(others)} others", "estimate": others["estimate"].sum()}
+        parts = pd.concat([parts.loc[parts.index.isin(largest)], pd.DataFrame([row])], ignore_index=True)
+    shown = pd.concat([parts, frame[frame["term"] == whole]], ignore_index=True)
+    labels = [_without_brackets(_spaced(str(term))) for term in parts["term"]]
+    ax = steps(ax, labels, *_numbers(shown), whole=_spaced(whole), scale=_scale(unit))
+    note_level(ax, 1 - alpha)
+    errors = f", {100 * (1 - alpha):g} % intervals" if shown["conf_low"].notna().any() else ", errors unknown"
+    return scale_axis(ax, "x", title, _scale(unit), note=errors)
 
 
 def _scale(unit: str) -> Scale:

@@ -44,24 +44,49 @@ class Detail(Result):
         Which component.
     shares : ndarray, shape (p,)
         Share that each row is of its gap.
+    whole : Estimates or None
+        The component itself, which the rows add up to.
     """
 
     component: str
     shares: FloatArray
+    whole: Estimates | None = None
 
     def tidy(self, alpha: Alpha = 0.05) -> pd.DataFrame:
         """Return one row for each row of the detail, with its share of the gap."""
         return super().tidy(alpha).assign(share=self.shares)
 
-    def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
+    def plot(self, ax: AxesLike = None, *, kind: Literal["bars", "waterfall"] = "bars", alpha: Alpha = 0.05) -> Any:
         """Draw the detail as bars with intervals, largest first; along a run of quantiles as lines.
 
         Rows that are zero by construction, such as the constant among what characteristics explain, are left out.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        kind : {"bars", "waterfall"}
+            Bars beside each other, or steps that lead from zero to the component; a waterfall is of one comparison.
+        alpha : float
+            One minus the coverage of intervals.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        OptionError
+            For a waterfall of several comparisons or statistics.
         """
-        from wagegap.decomposition.figures import plot_detail
+        from wagegap.decomposition.figures import plot_detail, plot_waterfall
 
         direction, *others = self.estimates.labels["comparison"].unique()
         keys = [name for name in self.estimates.by if name != "component"]
+        if kind == "waterfall" and self.whole is not None:
+            frame = pd.concat([self.tidy(alpha), self.whole.tidy(alpha).assign(term=self.component)], ignore_index=True)
+            title = f"{self.component}, {direction}"
+            return plot_waterfall(frame, self.component, title, self.unit, ax, alpha=alpha)
         return plot_detail(self.tidy(alpha), keys, "" if others else str(direction), self.unit, ax, alpha=alpha)
 
 
@@ -127,7 +152,8 @@ class Decomposition(Result):
         chosen = ((labels["component"] == component) & (labels["term"] != TOTAL)).to_numpy()
         if not chosen.any():
             raise OptionError(f"the {component} component has no detail: this decomposition was made with totals only.")
-        return Detail(self.estimates.select(chosen), component, (self.estimates.values / self._gaps())[chosen])
+        shares, whole = (self.estimates.values / self._gaps())[chosen], self.totals().select(component=component)
+        return Detail(self.estimates.select(chosen), component, shares, whole)
 
     def _gaps(self) -> FloatArray:
         """Gap that each row is a part of, shape (p,); NaN where it is zero but for rounding, as nothing has a share."""
@@ -206,7 +232,14 @@ class Decomposition(Result):
         no_gap = ["A gap of zero has no shares."] if np.isnan(self._gaps()).any() else []
         return (*reference, rows, f"Covariance: {self.estimates.describe()}.", *sample, *self.notes, *no_gap)
 
-    def plot(self, ax: AxesLike = None, *, component: str | None = None, alpha: Alpha = 0.05) -> Any:
+    def plot(
+        self,
+        ax: AxesLike = None,
+        *,
+        component: str | None = None,
+        kind: Literal["bars", "waterfall"] = "bars",
+        alpha: Alpha = 0.05,
+    ) -> Any:
         """Draw the decomposition.
 
         Parameters
@@ -215,6 +248,8 @@ class Decomposition(Result):
             Where to draw.
         component : str, optional
             Draw the detail of one component instead of the totals.
+        kind : {"bars", "waterfall"}
+            Bars beside each other, or steps that lead from zero to the gap; a waterfall is of one comparison.
         alpha : float
             One minus the coverage of intervals.
 
@@ -222,14 +257,22 @@ class Decomposition(Result):
         -------
         Axes
             Bars of totals; curves with bands where the statistics are a run of quantiles.
+
+        Raises
+        ------
+        OptionError
+            For a component that is not there, or a waterfall of several comparisons or statistics.
         """
         if component is not None:
-            return self.detail(component).plot(ax, alpha=alpha)
-        from wagegap.decomposition.figures import plot_totals
+            return self.detail(component).plot(ax, kind=kind, alpha=alpha)
+        from wagegap.decomposition.figures import plot_totals, plot_waterfall
 
         frame, (direction, *others) = self.tidy(alpha), self.comparisons["direction"].unique()
         gap = "gap and its parts" if others else str(direction)
-        return plot_totals(frame[frame["term"] == TOTAL], self.keys, gap, self.unit, ax, alpha=alpha)
+        totals = frame[frame["term"] == TOTAL]
+        if kind == "waterfall":
+            return plot_waterfall(totals.assign(term=totals["component"]), _GAP, gap, self.unit, ax, alpha=alpha)
+        return plot_totals(totals, self.keys, gap, self.unit, ax, alpha=alpha)
 
 
 def _positions_of_gaps(estimates: Estimates) -> IntArray:

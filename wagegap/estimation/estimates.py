@@ -308,7 +308,9 @@ class Estimates(ShownTable):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole."""
-        return pd.DataFrame({"n_parameters": [len(self.values)], "nobs": [self.nobs], "covariance": [self.describe()]})
+        row = {"n_parameters": len(self.values), "nobs": self.nobs, "covariance": self.describe()}
+        weighted_by = self.ledger.weighted_by if self.ledger is not None else ""
+        return pd.DataFrame([row | ({"weights": weighted_by} if weighted_by else {})])
 
     def describe(self) -> str:
         """Say the covariance in one phrase."""

@@ -57,6 +57,8 @@ __all__ = [
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _NO_CONSTANT = re.compile(r"\s-\s*1\s*$")
+_STATA = re.compile(r"(?P<kind>ib|[icoLFDlfd])(?P<base>\d*)\.(?P<column>\w+)")
+"""Factor variables and time series operators as Stata writes them."""
 _MOST_TERMS = 20_000
 _BLOCK = 4096
 
@@ -190,7 +192,7 @@ def required_columns(expression: str, frame: pd.DataFrame) -> list[str]:
     check_attributes(names, frame)
     absent = [name for name in names if name not in frame.columns]
     if absent:
-        hints = "".join(did_you_mean(name, frame.columns) for name in absent)
+        hints = "".join(_from_stata(name, frame) or did_you_mean(name, frame.columns) for name in absent)
         raise ColumnError(
             f"{listing(repr(n) for n in absent)} in {expression!r} {'is' if len(absent) == 1 else 'are'} not among the "
             f"columns.{hints} There are: {listing(frame.columns, 12)}."
@@ -228,6 +230,18 @@ def factors_of(expression: str) -> set[str]:
     ['C(educ)', 'a b', 'ai']
     """
     return set(_structure(expression)[1])
+
+
+def _from_stata(name: str, frame: pd.DataFrame) -> str:
+    """How a factor variable of Stata (i.educ, ib2.educ, c.age, L.pay) is written here; nothing for other names."""
+    found = _STATA.fullmatch(name)
+    if found is None or found["column"] not in frame.columns:
+        return ""
+    kind, base, column = found["kind"].lower(), found["base"], found["column"]
+    if kind in ("l", "f", "d"):
+        return f" Stata's {name} is a column to make first, with data.groupby(worker)[{column!r}].shift()."
+    factors = {"i": f"C({column})", "ib": f"C({column}, Treatment({base or 1}))"}
+    return f" Stata's {name} is {factors.get(kind, column)} here."
 
 
 def design_matrix(frame: pd.DataFrame, expression: str) -> Matrix:

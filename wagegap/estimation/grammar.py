@@ -69,6 +69,7 @@ _TOKEN = re.compile(
 )
 _INSTEAD = {"−": "-", "–": "-", "—": "-", "×": "*", "÷": "/", "·": "*", "‘": "'", "’": "'", "“": '"', "”": '"'}
 _INSTEAD |= {"@": "a column's name", "!": "not, or !=", "≠": "!=", "≤": "<=", "≥": ">="}
+_INSTEAD |= {"#": "a:b for Stata's a#b, a * b for a##b, and C(x) for i.x"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,7 +510,7 @@ class _Parser:
         if token.kind == "end":
             said = f"it ends where {f'{closing!r}' if closing else 'a column or number'} is missing"
         elif levels is _SIDE and token.text in ("==", "!=", "<", "<=", ">", ">=", "=", "&", "and", "or", "not"):
-            said += "; a condition stands in brackets, I(educ >= 16)"
+            said += "; a condition stands in brackets, I(educ >= 16), or I(field == 'law')"
         elif token.text == "=":
             said += "; write == to compare"
         elif token.text in ("|", "~"):

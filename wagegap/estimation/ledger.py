@@ -48,12 +48,15 @@ class Ledger(ShownTable):
         In the order in which they were found.
     notes : tuple of str
         Anything else a reader should know of the sample.
+    weighted_by : str
+        The weights in force and their kind; empty for none.
     """
 
     rows_read: int
     weight_read: float
     losses: tuple[Loss, ...] = ()
     notes: tuple[str, ...] = ()
+    weighted_by: str = ""
 
     @property
     def rows_used(self) -> int:
@@ -88,10 +91,11 @@ class Ledger(ShownTable):
 
     def line(self) -> str:
         """Return the account in one line."""
+        weighted = f"; weighted by {self.weighted_by}" if self.weighted_by else ""
         if not self.losses:
-            return f"{self.rows_used:,} rows, none lost"
+            return f"{self.rows_used:,} rows, none lost{weighted}"
         lost = ", ".join(f"{loss.rows:,} {loss.reason}" for loss in self.losses)
-        return f"{self.rows_used:,} of {self.rows_read:,} rows; lost: {lost}"
+        return f"{self.rows_used:,} of {self.rows_read:,} rows; lost: {lost}{weighted}"
 
     def spec_of_table(self) -> TableSpec:
         """Return the account as a table, for any renderer."""

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from wagegap._typing import Condition, FloatArray
-from wagegap.errors import DataError, OptionError, UnitError, check_column, no_column, refuse_rows
+from wagegap.errors import ColumnError, DataError, OptionError, UnitError, check_column, listing, no_column, refuse_rows
 from wagegap.estimation.column_types import as_numbers, fault_of, held_by, number_or_nan
 from wagegap.estimation.conditions import asks_for_missing, condition_values, used_columns
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import check_share
 from wagegap.panel.panel import Panel
+from wagegap.panel.transitions import NEXT_OF_ROLES
 
 __all__ = ["column_of", "event_values", "known_numbers"]
 
@@ -65,10 +66,24 @@ def event_values(panel: Panel, name: str, column: Condition) -> FloatArray:
     if column in panel.frame:
         raw = panel.frame[column]
     elif column.isidentifier():
-        raise no_column(column, panel.frame.columns, f"for event {name!r}")
+        raise _no_event(name, column, panel)
     else:
         raw = _evaluated(panel.frame, name, column)
     return _values_of(raw, name, column)
+
+
+def _no_event(name: str, column: str, panel: Panel) -> ColumnError:
+    """The error for an event that is no column: where it is one that transitions make, how it is made."""
+    role = next((role for role, (_, outcome) in NEXT_OF_ROLES.items() if outcome == column), None)
+    if role is None:
+        return no_column(column, panel.frame.columns, f"for event {name!r}")
+    roles = panel.roles.declared()
+    needed = [wanted for wanted in ("worker", "period", role) if wanted not in roles]
+    first = f" Declare {listing(f'{one}=' for one in needed)} in read_panel first." if needed else ""
+    return ColumnError(
+        f"no column {column!r} for event {name!r}: panel.transitions() makes it, of what each worker does a period "
+        f"later; rates are then fit_rates(panel.transitions(), {column!r}).{first}"
+    )
 
 
 def _values_of(raw: pd.Series[Any], name: str, column: str) -> FloatArray:

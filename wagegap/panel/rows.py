@@ -120,6 +120,7 @@ def prepare(
     if values is not None:
         keep = values > 0
         ledger = ledger.lose(f"zero {panel.roles.weight}", int((~keep).sum()), 0.0)
+        ledger = replace(ledger, weighted_by=f"{panel.roles.weight} ({panel.roles.weight_kind})")
     for reason, outside in subpop:
         lost = keep & outside
         ledger = ledger.lose(reason, int(lost.sum()), None if values is None else float(values[lost].sum()))
@@ -256,7 +257,7 @@ def domain_of(
     """
     if subpop is None:
         return data, weights, weight_kind
-    reason = None if isinstance(subpop, str) else "not of the subpopulation"
+    reason = f"outside the subpopulation{f' ({subpop})' if isinstance(subpop, str) else ''}"
     return with_weights(as_panel(data), weights, weight_kind).filter(subpop, reason=reason), None, None
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from wagegap._arguments import public
+from wagegap._arguments import public, public_methods
 from wagegap._display.shown_table import ShownTable
 from wagegap._display.spec import TableSpec, tabulate_frame
 from wagegap._typing import AnyArray, Count, Finite, FloatArray, IntArray, RngLike
@@ -47,6 +47,7 @@ _PSU_PER_STRATUM = 10
 _PSU_SD = 0.15
 
 
+@public_methods
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulation(ShownTable):
     """Simulated data and their truth.

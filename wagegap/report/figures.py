@@ -30,9 +30,25 @@ from wagegap.regression.linear.linear import Linear
 from wagegap.regression.link.result import Link
 from wagegap.regression.premiums.premium import Premiums
 from wagegap.regression.rates.transitions import Transitions
+from wagegap.report.by_country import plot_slopes, plot_tiles
 from wagegap.report.corridors import plot_corridors
 
-__all__ = ["plot_corridors", "plot_effects", "plot_forest", "plot_incidence", "plot_link", "plot_transitions"]
+__all__ = [
+    "plot_corridors",
+    "plot_effects",
+    "plot_forest",
+    "plot_incidence",
+    "plot_link",
+    "plot_slopes",
+    "plot_tiles",
+    "plot_transitions",
+]
+
+
+def __dir__() -> list[str]:
+    """Names that a user of `wagegap.figures` has."""
+    return sorted(__all__)
+
 
 _TITLE_POINTS, _TITLE_LETTERS_PER_INCH = 10.0, 11.5
 

@@ -54,6 +54,8 @@ from wagegap.report.figures import (
     plot_forest,
     plot_incidence,
     plot_link,
+    plot_slopes,
+    plot_tiles,
     plot_transitions,
 )
 from wagegap.report.published import published
@@ -185,7 +187,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         _by_name(predict, outlier, few_countries, moderate, swap, one_step, pool, disagreement, sensitivity, power),
         chosen_by="ask", takes=("name",), needs=("ask",),
         refers=MappingProxyType({"link": "links", "data": "covariates", "workers": "panels", "swap_in": "premiums"}),
-        renamed=MappingProxyType({"swap_in": "premiums"}), filled=(), countries=("country",), listed=True,
+        renamed=MappingProxyType({"swap_in": "premiums"}), filled=(), countries=("country", "premium"), listed=True,
     ),
     Kind(
         "tables", "One table of several results.", _by_name(table), takes=("name", "of"), needs=("name", "of"),
@@ -195,7 +197,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
         "figures", "One figure of several results.",
         MappingProxyType({
             "forest": plot_forest, "link": plot_link, "effects": plot_effects, "incidence": plot_incidence,
-            "transitions": plot_transitions, "corridors": plot_corridors,
+            "transitions": plot_transitions, "corridors": plot_corridors, "slopes": plot_slopes, "tiles": plot_tiles,
         }),
         chosen_by="plot", takes=("name", "of"), needs=("name", "plot", "of"),
         filled=("results", "link", "fits", "transitions", "flows", "ax"), listed=True,

@@ -28,6 +28,7 @@ from wagegap._display.numbers import (
     is_missing,
     spaced,
 )
+from wagegap._display.office import to_docx, to_xlsx
 from wagegap._display.spec import (
     ABSENT,
     COLUMN_LABELS,
@@ -51,9 +52,13 @@ from wagegap.errors import (
     check_known,
     did_you_mean,
     listing,
+    shown,
 )
 from wagegap.estimation.countries.columns import with_names
+from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.result import Result
 from wagegap.estimation.units import unit_in_heading
+from wagegap.report.other_packages import read_other
 
 __all__ = ["Layout", "Table", "table"]
 
@@ -61,7 +66,8 @@ Layout: TypeAlias = Literal["auto", "stacked", "beside", "long"]
 
 LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "beside", "long")
 NUMBERS = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
-STARS = ((0.01, "***"), (0.05, "**"), (0.1, "*"))
+STARS = (0.01, 0.05, 0.1)
+_MOST_STARS = 4
 TALLEST = 40
 """From more rows on, `layout="auto"` puts standard errors beside the estimates."""
 
@@ -79,7 +85,8 @@ STATISTIC_LABELS: Mapping[str, str] = {
 """Display labels of statistics whose names are not what a reader expects; else underscores become spaces."""
 
 _ORDER = ("unit", "nobs", "n_cells", "n_clusters", "r2", "r2_adjusted", "r2_within", "tau2", "i2", "reliability")
-_LAST = ("method", "test", "small_sample", "cov", "covariance")
+_LAST = ("method", "test", "small_sample", "weights", "cov", "covariance")
+_TRIVIAL: Mapping[str, Any] = {"unit": "none", "n_comparisons": 1, "n_absent": 0}
 _NOT_KEYS = ("term", "unit", "comparison", "share", "df", *NUMBERS)
 
 _Key: TypeAlias = tuple[tuple[str, ...], str]
@@ -159,9 +166,12 @@ class Table:
         """Return an HTML `<table>`."""
         return to_html(self.spec)
 
-    def latex(self, *, label: str = "") -> str:
-        """Return a LaTeX `table` environment, which needs the booktabs package; a label that is none is refused."""
-        return to_latex(self.spec, label=label)
+    def latex(self, *, label: str = "", longtable: bool = False) -> str:
+        """Return a LaTeX `table`, which needs the booktabs package; a label that is none is refused.
+
+        With `longtable=True` it runs over pages, its header repeated, and needs the package longtable too.
+        """
+        return to_latex(self.spec, label=label, longtable=longtable)
 
     def markdown(self) -> str:
         """Return a Markdown table with pipes."""
@@ -175,15 +185,17 @@ class Table:
         """
         return to_csv(self.spec, formulas=formulas)
 
-    def save(self, path: str | os.PathLike[str], *, formulas: Formulas = "neutralise") -> Path:
-        """Write the table to a file whose suffix says how: .txt, .html, .tex, .md or .csv.
+    def save(self, path: str | os.PathLike[str], *, formulas: Formulas = "neutralise", longtable: bool = False) -> Path:
+        """Write the table to a file whose suffix says how: .txt, .html, .tex, .md, .csv, .docx or .xlsx.
 
         Parameters
         ----------
         path : str or path
             Where to; a file there is replaced.
         formulas : {"neutralise", "keep"}
-            Of .csv: what becomes of text that a spreadsheet would carry out, see `csv`.
+            Of .csv and .xlsx: what becomes of text that a spreadsheet would carry out, see `csv`.
+        longtable : bool
+            Of .tex: a table that runs over pages, see `latex`.
 
         Returns
         -------
@@ -196,13 +208,17 @@ class Table:
             For another suffix, or an unknown `formulas`.
         OutputError
             When the file cannot be written; what stood there still does.
+        ExtraMissingError
+            For .docx and .xlsx without the extra `tables`.
         """
-        writers: dict[str, Callable[[], str]] = {
+        writers: dict[str, Callable[[], str | bytes]] = {
             ".txt": lambda: self.text() + "\n",
             ".html": lambda: to_html_page(self.spec),
-            ".tex": lambda: self.latex() + "\n",
+            ".tex": lambda: self.latex(longtable=longtable) + "\n",
             ".md": lambda: self.markdown() + "\n",
             ".csv": lambda: self.csv(formulas=formulas),
+            ".docx": lambda: to_docx(self.spec),
+            ".xlsx": lambda: to_xlsx(self.spec, formulas=formulas),
         }
         suffix = Path(path).suffix.lower()
         wrong = f"{path} has the suffix {suffix!r}, which no format has."
@@ -221,7 +237,7 @@ def table(
     rows: Sequence[str] | None = None,
     statistics: Sequence[str] | None = None,
     digits: int = 3,
-    stars: bool = False,
+    stars: bool | Sequence[float] = False,
     title: str | None = None,
     notes: Sequence[str] | None = None,
     layout: Layout = "auto",
@@ -230,18 +246,21 @@ def table(
 
     Parameters
     ----------
-    *results : result, DataFrame or mapping of these by name
-        Anything with `tidy()`, or a tidy frame: cell keys, `term`, `estimate`, and `std_error` where known.
+    *results : result, DataFrame, or a list of these or mapping of them by name
+        Anything with `tidy()`, or a tidy frame: cell keys, `term`, `estimate`, and `std_error` where known. Results of
+        statsmodels, linearmodels and pyfixest stand beside them, with their observations and R-squared.
     labels : mapping, optional
         Display labels of terms, cell keys' values, statistics and results; what it does not name keeps its name.
     rows : sequence of str, optional
         Terms, or whole row names, to show, in this order; all where absent.
     statistics : sequence of str, optional
-        Columns of `glance()` to show beneath, in this order; all where absent, none where empty.
+        Columns of `glance()` to show beneath, in this order; none where empty. Where absent all but those that say
+        nothing: no unit, one comparison, no cell left out.
     digits : int
         Decimals of a standard error below ten; smaller errors show more, so that none is shown as zero.
-    stars : bool
-        Mark p-values below .1, .05 and .01 by one, two and three stars.
+    stars : bool or sequence of float
+        Mark p-values below .01, .05 and .1 by three stars, two and one; or below levels of your own, the smallest
+        first, of which each has one star fewer than the one before: `[.001, .01, .05]`.
     title : str, optional
         Title; that of the result where there is but one.
     notes : sequence of str, optional
@@ -264,7 +283,7 @@ def table(
     DuplicateKeyError
         When two rows of a result have the same keys and term.
     OptionError
-        For unknown rows, statistics or layouts.
+        For unknown rows, statistics or layouts, and for levels of stars that do not rise from 0 to 1.
 
     Examples
     --------
@@ -287,7 +306,7 @@ def table(
     if layout == "auto":
         layout = "stacked" if len(keys) <= TALLEST else "beside"
     chosen = _chosen_statistics(entries, statistics)
-    style = _Style(digits, stars, dict(STATISTIC_LABELS) | dict(labels or {}))
+    style = _Style(digits, _levels(stars), dict(STATISTIC_LABELS) | dict(labels or {}))
     columns, body = _BUILDERS[layout](entries, names, chosen, style)
     if title is None:
         title = str(getattr(results[0], "title", "") or "") if len(results) == 1 else ""
@@ -302,12 +321,34 @@ class _Style:
     """How numbers and statistics are shown."""
 
     digits: int
-    stars: bool
+    stars: tuple[float, ...]
     labels: dict[str, str]
 
     def statistic(self, name: str) -> str:
         """Label of a statistic."""
         return self.labels.get(name, spaced(name))
+
+    def mark(self, p: float) -> str:
+        """Stars of a p-value."""
+        return next((n * "*" for n, level in self.starred() if p < level), "")
+
+    def starred(self) -> list[tuple[int, float]]:
+        """How many stars stand for each level, the most first."""
+        return [(len(self.stars) - at, level) for at, level in enumerate(self.stars)]
+
+
+def _levels(stars: Any) -> tuple[float, ...]:
+    """Levels of significance that are starred, the smallest first; none where there are no stars."""
+    if isinstance(stars, bool):
+        return STARS if stars else ()
+    levels = [float(level) for level in stars]
+    rising = all(0 < low < high < 1 for low, high in zip(levels, levels[1:] or [0.999], strict=False))
+    if not rising or not 0 < len(levels) <= _MOST_STARS:
+        raise OptionError(
+            f"stars={shown(stars)} must be levels between 0 and 1, the smallest first, such as [.001, .01, .05]: "
+            f"{_MOST_STARS} of them at most."
+        )
+    return tuple(levels)
 
 
 # reading results -------------------------------------------------------------------------------------------------
@@ -316,7 +357,7 @@ class _Style:
 def _read(results: tuple[Any, ...], labels: dict[str, str]) -> list[_Entry]:
     """Read every result once, and give each a heading of its own."""
     named: list[tuple[str, Any]] = []
-    for result in results:
+    for result in (one for given in results for one in (given if isinstance(given, list | tuple) else [given])):
         title = "" if isinstance(result, str) else str(getattr(result, "title", "") or "")
         several = isinstance(result, Mapping) and not hasattr(result, "tidy")
         named += [(str(name), member) for name, member in result.items()] if several else [(title, result)]
@@ -331,9 +372,13 @@ def _read(results: tuple[Any, ...], labels: dict[str, str]) -> list[_Entry]:
 
 
 def _entry(name: str, result: Any) -> _Entry:
-    if not isinstance(result, pd.DataFrame) and not callable(getattr(result, "tidy", None)):
-        raise DataError(f"{name} is a {type(result).__name__}; table() takes results that have tidy(), or tidy frames.")
-    frame = result if isinstance(result, pd.DataFrame) else result.tidy()
+    other = None if isinstance(result, pd.DataFrame | Result | Estimates) else read_other(result)
+    if other is None and not isinstance(result, pd.DataFrame) and not callable(getattr(result, "tidy", None)):
+        raise DataError(
+            f"{name} is a {type(result).__name__}; table() takes results that have tidy(), tidy frames, and results of "
+            "statsmodels, linearmodels and pyfixest."
+        )
+    frame = other.frame if other is not None else result if isinstance(result, pd.DataFrame) else result.tidy()
     frame = frame.reset_index() if any(level is not None for level in frame.index.names) else frame
     there = listing(frame.columns)
     check_known(
@@ -357,7 +402,8 @@ def _entry(name: str, result: Any) -> _Entry:
             raise DuplicateKeyError(f"{name} has two rows for {_name(key)!r}: keys are {[*keys, 'term']}.")
         rows[key] = {column: values[at] for column, values in numbers.items()}
         records.append({"result": name, **dict(zip(keys, cell, strict=True)), "term": term, **rows[key]})
-    return _Entry(name, keys, rows, records, _statistics(name, result), _result_notes(result))
+    statistics = _statistics(name, result) if other is None else other.statistics
+    return _Entry(name, keys, rows, records, statistics, () if other is not None else _result_notes(result))
 
 
 def _statistics(name: str, result: Any) -> dict[str, Any]:
@@ -425,7 +471,7 @@ def _cells_to_read(entry: _Entry) -> dict[_Key, tuple[str, ...]]:
 def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) -> list[str]:
     known = list(dict.fromkeys(name for entry in entries for name in entry.statistics))
     if wanted is None:
-        present = [name for name in known if any(not is_missing(e.statistics.get(name)) for e in entries)]
+        present = [name for name in known if any(_says(name, e.statistics.get(name)) for e in entries)]
         return [
             *(n for n in _ORDER if n in present),
             *[name for name in present if name not in (*_ORDER, *_LAST)],
@@ -434,6 +480,11 @@ def _chosen_statistics(entries: Sequence[_Entry], wanted: Sequence[str] | None) 
     these = f"Known: {listing(known, limit=20)}." if known else "No result offers any."
     check_known(wanted, known, lambda name, hint: OptionError(f"statistics: no result has {name!r}.{hint} {these}"))
     return list(dict.fromkeys(wanted))
+
+
+def _says(name: str, value: Any) -> bool:
+    """Whether a statistic of a result says anything: not that a unit is none, a comparison one, or nothing left out."""
+    return not is_missing(value) and not (name in _TRIVIAL and value == _TRIVIAL[name])
 
 
 # layouts ---------------------------------------------------------------------------------------------------------
@@ -528,7 +579,7 @@ def _single(numbers: Mapping[str, float | None], name: str, style: _Style) -> Ce
         text = format_number(value, 2) if name == "statistic" else format_number(value, style.digits, scale=error)
     p = numbers.get("p_value")
     if name == "estimate" and style.stars and p is not None:
-        text += next((mark for limit, mark in STARS if p < limit), "")
+        text += style.mark(p)
     return Cell(text, float("nan") if value is None else value)
 
 
@@ -552,7 +603,8 @@ def _notes(
     if len(errors) < len(rows) and layout != "long":
         made.append("In brackets: not settled, all that 95 % intervals hold (of both estimators, where there are two).")
     if style.stars:
-        made.append("*** p < .01, ** p < .05, * p < .1.")
+        marks = (f"{n * '*'} p < {f'{level:g}'.removeprefix('0')}" for n, level in style.starred())
+        made.append(f"{', '.join(marks)}.")
     if layout == "long":
         made += _statistic_lines(entries, chosen, style)
     for note in dict.fromkeys(note for entry in entries for note in entry.notes):

@@ -294,3 +294,10 @@ def test_sums_of_scores_and_jackknife_by_hand():
     assert cluster_scores(scores, None)[1] == 4 / 2
     # ((m - 1) / m sum (b - mean)^2)^(1/2) of 1, 2, 6: mean 3, squares 4 + 1 + 9
     assert float(jackknife_errors(np.array([1.0, 2.0, 6.0]))) == pytest.approx(np.sqrt(2 / 3 * 14))
+
+
+def test_a_rate_of_any_name_stands_in_backticks():
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "JPN", "FRA", "DEU"], "b": [1.0, 2, 4, 5, 7], "se": 0.1})
+    odd, plain = (wg.Estimates.from_table(frame, term=term, unit="log") for term in ("educ[T.1. < HS]", "educ"))
+    ours = wg.fit_link("`educ[T.1. < HS]` ~ 1", odd, None)
+    np.testing.assert_array_equal(ours.params, wg.fit_link("educ ~ 1", plain, None).params)

@@ -112,6 +112,8 @@ def meet_countries(keys: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFram
     if heading is None or (heading != key and heading in keys.columns) or not _holds(other[heading]):
         return keys, other, ""
     renamed = other.rename(columns={heading: key})
+    if not _levels(keys[key]) or not _levels(renamed[key]):
+        return keys, renamed, heading if heading != key else ""
     first, second = _codes(keys[key]), _codes(renamed[key])
     if len(_shared(first, second)) > len(_shared(keys[key], renamed[key])):
         keys, renamed = keys.assign(**{key: first}), renamed.assign(**{key: second})
@@ -181,13 +183,21 @@ def _holds(column: pd.Series[Any]) -> bool:
     """Whether a column is called so, or holds nothing but codes of three letters and names."""
     if _called_so(column.name):
         return True
-    levels = column.unique().tolist()
+    levels = _levels(column)
     return bool(levels) and all(
         isinstance(level, str)
         and (len(level) > 2 or level in _SHORT_NAMES)
         and (level in names() or code_of(level) is not None)
         for level in levels
     )
+
+
+def _levels(column: pd.Series[Any]) -> list[Any]:
+    """Values of a column, each once; none where they are lists and the like, which are refused where keys are."""
+    try:
+        return list(column.unique())
+    except TypeError:
+        return []
 
 
 def _text_columns(frame: pd.DataFrame) -> list[Any]:

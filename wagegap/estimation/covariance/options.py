@@ -80,6 +80,12 @@ __all__ = [
     "replicate_scale",
 ]
 
+
+def __dir__() -> list[str]:
+    """Names that a user of `wagegap.cov` has."""
+    return sorted(name for name in __all__ if name[0].isupper())
+
+
 _HC = ("HC0", "HC1", "HC2", "HC3")
 _CR = ("CR0", "CR1", "CR2", "CR3")
 LonelyAlias: TypeAlias = Literal["fail", "missing", "remove", "centered", "scaled"]

@@ -95,6 +95,9 @@ class Linear(Result):
         Tests of instruments: test, of (the regressor), statistic, df_num, df_denom, p_value.
     sigma : float
         Standard deviation of the errors.
+    rsquared, rsquared_adj : float
+        Share of the outcome's variance that regressors and absorbed effects explain, and the same corrected for their
+        number; of a model without constant or effects about zero. NaN for other models than pooled least squares.
     """
 
     model: str = "pooled"
@@ -102,6 +105,13 @@ class Linear(Result):
     endogenous: tuple[str, ...] = ()
     diagnostics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TESTS))
     sigma: float = np.nan
+    rsquared: float = np.nan
+    rsquared_adj: float = np.nan
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the whole."""
+        frame = super().glance()
+        return frame.assign(r2=self.rsquared, r2_adjusted=self.rsquared_adj) if np.isfinite(self.rsquared) else frame
 
     def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the coefficients with their intervals, on new axes where none are given.
@@ -206,11 +216,12 @@ def fit_linear(  # noqa: PLR0913
         rows, notes = changed_rows(rows, model, unit, period)
         if rows.cov.replicated and model != "pooled":
             raise OptionError(f"cov={str(rows.cov)!r} is for model='pooled' only: use a cluster.")
-        values, source, sigma = _least_squares(rows)
+        values, source, sigma, df = _least_squares(rows)
         if isinstance(cov, BeckKatz):
             source = _panel_corrected(rows, values, source, cov)
         labelled = _labelled(rows.design, values, source, "Linear model", _MODELS[model], notes)
-        fitted = replace(labelled, model=model, sigma=sigma)
+        explained = _explained(rows, sigma, df) if model == "pooled" else (np.nan, np.nan)
+        fitted = replace(labelled, model=model, sigma=sigma, rsquared=explained[0], rsquared_adj=explained[1])
     return fitted if keep_units else fitted.without_units()
 
 
@@ -312,10 +323,25 @@ def _f_test(test: TestResult) -> tuple[float, float, float, float]:
     return float(value), float(test.df_num), float(test.df_denom), float(test.p_value)
 
 
-def _least_squares(rows: Rows) -> tuple[FloatArray, ErrorSource, float]:
-    """Coefficients of all columns, their source of error, and the standard deviation of the errors."""
+def _least_squares(rows: Rows) -> tuple[FloatArray, ErrorSource, float, float]:
+    """Coefficients of all columns, their source of error, the standard deviation of the errors and its degrees."""
     (fit,), refit = least_squares(rows)
-    return fit.values, error_source(rows, [fit], refit), fit.sigma
+    df = rows.observations.sum() - fit.n_params - sum(effect.rank for effect in fit.absorbed)
+    return fit.values, error_source(rows, [fit], refit), fit.sigma, float(df)
+
+
+def _explained(rows: Rows, sigma: float, df: float) -> tuple[float, float]:
+    """R-squared and adjusted R-squared."""
+    # R^2 = 1 - sum w e^2 / sum w (y - ybar)^2, adjusted 1 - (1 - R^2) (n - c) / df, c the constant
+    design, y = rows.design, rows.design.y
+    weights = np.ones(len(y)) if rows.weights is None else rows.weights
+    constant = bool(design.effects) or "Intercept" in design.names
+    middle = float(np.average(y, weights=weights)) if constant else 0.0
+    total, n = float(weights @ (y - middle) ** 2), float(rows.observations.sum())
+    if total <= 0:
+        return np.nan, np.nan
+    left = sigma**2 * df / total
+    return 1 - left, 1 - left * (n - constant) / df
 
 
 def _panel_corrected(rows: Rows, values: FloatArray, source: ErrorSource, cov: BeckKatz) -> StatedSource:
@@ -364,7 +390,7 @@ def _instrumented(rows: Rows, instruments: Instrumented) -> Linear:
     if rows.cov.replicated:
         values, source = stage.params, _replicated(rows, instruments, stage)
     else:
-        values, source, sigma = _least_squares(rows.with_design(y=stage.y, x=stage.x))
+        values, source, sigma, _ = _least_squares(rows.with_design(y=stage.y, x=stage.x))
         diagnostics = pd.DataFrame(_tests(rows.with_design(y=y, x=x), z, instruments, stage), columns=_TESTS)
         note += f"; first-stage F {listing(f'{value:.1f}' for value in diagnostics['statistic'][: len(ends)])}"
         _warn_weak(diagnostics[: len(ends)])

@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 PREMIUM = "premium"
+_QUOTED = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,7 +233,8 @@ def match_cells(
     ColumnError, DataError, DuplicateKeyError, EmptyDataError, FormulaError
     """
     parts = split_formula(formula)
-    return cell_matcher(parts.outcome, rates, premiums, data=data, on=on)(parts)
+    quoted = _QUOTED.fullmatch(parts.outcome)  # a rate of any name, as a formula has a column of any name
+    return cell_matcher(quoted[1] if quoted else parts.outcome, rates, premiums, data=data, on=on)(parts)
 
 
 def cell_matcher(

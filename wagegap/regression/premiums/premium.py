@@ -27,6 +27,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 
+from wagegap._display.spec import TableSpec
 from wagegap._typing import (
     Alpha,
     AxesLike,
@@ -165,6 +166,12 @@ class Premiums(Result):
         if self.estimates.labels["term"].nunique() == 1 and len(self.estimates.values) > 2:
             frame["reliability"] = self.reliability()
         return frame
+
+    def spec_of_table(self, alpha: Alpha = 0.05) -> TableSpec:
+        """Return the premiums as a table, with the cells that they are of."""
+        spec, by = super().spec_of_table(alpha), self.estimates.by
+        said = f"Cells: {len(self.cells):,} by {listing(by)}." if by else "Cells: one, of everybody."
+        return replace(spec, notes=(spec.notes[0], said, *spec.notes[1:]))
 
     def plot(self, ax: AxesLike = None, *, alpha: Alpha = 0.05) -> Any:
         """Draw the premiums with their intervals, largest first, on new axes where none are given.

@@ -325,7 +325,7 @@ def rates_of(
         Options of `panel.rows.prepare`: by, cov, small_sample, weights, weight_kind.
     """
     population = among if among is None or isinstance(among, str) else "those a callable chose"
-    subpop = [] if among is None else [(f"not {population}", ~_among(panel, among))]
+    subpop = [] if among is None else [(f"outside the subpopulation ({population})", ~_among(panel, among))]
     estimates, cells, absent = zip(
         *(_one_event(panel, name, values, subpop, min_rows, how) for name, values in events.items()), strict=True
     )

@@ -23,7 +23,7 @@ ASKED = ("worker", "country", "period", "wage", "premium")
 _AMOUNTS = 12
 """Values that a column of pay has at least."""
 _LOGS = re.compile(
-    r"(?:l|ln|log)_?(?:hr|hourly|real|monthly|annual|weekly)?_?(?:wages?|earn\w*|pay|sal\w*|inc\w*|comp\w*)"
+    r"(?:l|ln|log)_?(?:hr|hourly|real|monthly|annual|weekly)?_?(?:wages?\d{0,4}|earn\w*|pay|sal\w*|inc\w*|comp\w*)"
 )
 _HIGHEST_LOG = 25.0
 _BANDS = 40

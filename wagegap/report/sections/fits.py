@@ -67,6 +67,8 @@ def _arguments(kind: str, entries: Mapping[str, Any], context: Context, where: s
     options = without(entries, *own)
     if kind in ("systems", "curves") and "covariates" in entries:
         options["data"] = context.result("covariates", entries["covariates"], where)
+    if kind == "exits" and "premiums" in entries:
+        options["premiums"] = context.result("premiums", entries["premiums"], where)
     if kind == "curves":
         options["rates"] = context.result("rates", entries["rates"], where)
         names = [entries["premiums"]] if isinstance(entries["premiums"], str) else entries["premiums"]

@@ -83,7 +83,8 @@ def _options(entries: Mapping[str, Any], context: Context) -> dict[str, Any]:
     label = context.entries("rates", entries["rates"]).get("label")
     several = estimates_in(context.result("rates", entries["rates"], where)).labels["term"].nunique() > 1
     labels = {} if label is None or several else {"labels": {outcome: _in_a_sentence(plain(label))}}
-    return {"data": data, "rng": context.seed, **labels, **without(entries, *LINK_TAKES, *COMMON)}
+    workers = {"workers": context.result("panels", entries["workers"], where)} if "workers" in entries else {}
+    return {"data": data, "rng": context.seed, **labels, **without(entries, *LINK_TAKES, *COMMON), **workers}
 
 
 def _in_a_sentence(label: str) -> str:

@@ -104,7 +104,7 @@ def _table(result: Any, label: str) -> Table:
     """Every number, the largest estimate first, countries by their names."""
     estimates = estimates_in(result)
     key = country_key_of(estimates)
-    names = {} if key is None else {str(code): country_name(code) for code in estimates.labels[key].unique()}
+    names = {} if key is None else {str(code): country_name(str(code)) for code in estimates.labels[key].unique()}
     order = np.argsort(-estimates.values, kind="stable") if len(estimates.by) == 1 else np.arange(len(estimates.values))
     cells = estimates.labels[[*estimates.by, "term"]].iloc[order]
     rows = [" ".join(map(str, row)) for row in cells.itertuples(index=False)]
@@ -139,7 +139,7 @@ def _absences(result: Any, watch: list[str]) -> list[str]:
 
 def _absence(row: Mapping[str, Any], country: str, keys: Sequence[str]) -> str:
     """Which premium a country lacks, and why."""
-    where = " ".join([country_name(row[country]), *(str(row[key]) for key in keys)])
+    where = " ".join([country_name(str(row[country])), *(str(row[key]) for key in keys)])
     term = row.get("term")
     said = f"{where} is absent" if not isinstance(term, str) else f"{where} has no premium of {term}"
     return f"{said}: {row['n_treated']} holders among {row['n']} ({row['reason']})."
@@ -158,7 +158,7 @@ def premiums_in_words(estimates: Estimates, watch: list[str]) -> str:
         return say(f"{{cells}}, standard errors{of} unknown{watched}.", cells=cells, **numbers)
     if len(estimates.values) < 2:
         return say(f"{{cells}}: {{mean}}{watched}.", cells=cells, mean=scale.level(estimates.values[0]), **numbers)
-    pooled = fit_link(f"{estimates.labels['term'].iloc[0]} ~ 1", estimates, None, method="meta")
+    pooled = fit_link(f"`{estimates.labels['term'].iloc[0]}` ~ 1", estimates, None, method="meta")
     return say(
         "{cells}, mean {mean} ({error}); true premiums differ by a standard deviation of {tau}, against "
         f"a median standard error of {{typical}}{watched}.",
@@ -200,7 +200,7 @@ def _watched(estimates: Estimates, watch: list[str], scale: Scale) -> tuple[str,
     for i in rows:
         stated.append(f"{{country_{i}}} {{value_{i}}} ({{error_{i}}})")
         error = float(estimates.bse.iloc[i])
-        numbers[f"country_{i}"] = country_name(estimates.labels[key].iloc[i])
+        numbers[f"country_{i}"] = country_name(str(estimates.labels[key].iloc[i]))
         numbers[f"value_{i}"] = scale.level(estimates.values[i])
         numbers[f"error_{i}"] = "error unknown" if np.isnan(error) else scale.size(error)
     return f"; {', '.join(stated) or 'the countries watched are not among them'}", numbers
@@ -215,7 +215,7 @@ def _premiums_lead(estimates: Estimates, watch: list[str]) -> str:
         of = "Premiums of {cells} run from {ends}" if len(estimates.values) > 1 else "The premium is {value}"
         value = scale.level(estimates.values[0])
         return say(f"{of}{watched}.", cells=cells, ends=ends, value=value, **numbers)
-    pooled = fit_link(f"{estimates.labels['term'].iloc[0]} ~ 1", estimates, None, method="meta")
+    pooled = fit_link(f"`{estimates.labels['term'].iloc[0]}` ~ 1", estimates, None, method="meta")
     low, high = pooled.conf_int().iloc[0]
     return say(
         f"Across {{cells}} the premium is {{mean}} on average (95 % interval {{interval}}){watched}.", cells=cells,

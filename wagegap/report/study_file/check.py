@@ -191,6 +191,8 @@ def _lacking(place: Place, arguments: Arguments) -> Iterator[Fault]:
 
 def _country_faults(place: Place, entries: Mapping[str, Any], names: Names) -> Iterator[Fault]:
     """Countries that nobody knows."""
+    asked = place.kind.name == "questions"
     for name in place.kind.countries:
-        if name in entries and (name != "country" or names.of_countries(entries.get("link"))):
-            yield from place.caught(countries, name, entries[name], place.where, entry=name)
+        value = entries.get(name)
+        if isinstance(value, str | list | tuple) and (not asked or names.of_countries(entries.get("link"))):
+            yield from place.caught(countries, name, value, place.where, entry=name)

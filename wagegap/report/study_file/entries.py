@@ -121,7 +121,7 @@ OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
             "premiums give, controls are columns of the covariates.",
             "net_migration ~ premium + log(gdp_per_head)",
         ),
-        "workers": Entry(str, "The workers behind both stages, `[panels.NAME]`, of `split` and `bootstrap`.", "workers"),
+        "workers": Entry(str, "The workers behind both stages, `[panels.NAME]`, for `split` and `bootstrap`.", "w"),
         "max_std_error": Entry(_Above0, "Leave out premiums whose standard error is this large or larger.", 0.35),
         "leave_out": Entry(
             Countries, "Countries without which the link is fitted once more, beside the whole.", ["Iran", "PHL"], []
@@ -133,8 +133,7 @@ OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
     },
     "exits": {
         "premiums": Entry(
-            str, "The section of premiums, `[premiums.NAME]`, merged by their cells as a column `premium` of the formula.",
-            "ai",
+            str, "Premiums, `[premiums.NAME]`, which the formula has by their cells as a column `premium`.", "ai"
         ),
     },
     "curves": {

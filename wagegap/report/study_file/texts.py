@@ -106,8 +106,9 @@ _MARKED: Mapping[str, Any] = MappingProxyType({"formula": Formula, "condition": 
 _OF_DATA = ("premiums", "rates", "gaps", "exits", "flows", "models", "systems")
 """Kinds of sections whose estimators look at rows, or at several formulas."""
 _READ_AS: Mapping[str, str] = MappingProxyType({
-    "selection": "selection", "instruments": "formula", "formulas": "formula", "costs": "terms", "distance": "terms", "propensity": "terms",
-    "premium": "column", "outcome": "column", "leave": "column", "exit": "column", "events": "column",
+    "selection": "selection", "instruments": "formula", "formulas": "formula", "costs": "terms", "distance": "terms",
+    "propensity": "terms", "premium": "column", "outcome": "column", "leave": "column", "exit": "column",
+    "events": "column",
 })  # fmt: skip
 """Arguments whose annotations say no more than that they are texts."""
 _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({"cluster": ("worker", "row")})
@@ -119,7 +120,7 @@ _MAY_BE_BARE = (fit_choice, fit_exits, fit_roy)
 def _of_formula(text: str, arguments: Arguments) -> list[str]:
     bare = arguments.estimator in _MAY_BE_BARE and (text.lstrip().startswith("~") or len(split_at(text, "~")) == 1)
     parts = split_formula(f"_ ~ {text.strip().removeprefix('~')}" if bare else text)
-    regressors, fixed = parts.regressors, ()
+    regressors, fixed = parts.regressors, tuple[str, ...]()
     if arguments.estimator is fit_flows:
         regressors, fixed = split_offset(parts.regressors)
     named = [name for side in (*([] if bare else [parts.outcome]), regressors, *fixed) for name in _of_side(side)]

@@ -40,6 +40,7 @@ import pandas as pd
 from wagegap._arguments import public
 from wagegap._display.axes import FAINT, PALETTE, apply_style, new_axes, put_legend
 from wagegap._display.facts import note_stroke
+from wagegap._display.numbers import typographic
 from wagegap._display.scales import scale_axis
 from wagegap._display.sentences import Scale, say
 from wagegap._typing import Alpha, AxesLike, FloatArray
@@ -216,10 +217,10 @@ class Sensitivity(Answer):
             ends = [np.clip(scale.factor * part[end].to_numpy(dtype=float), bottom, top) for end in _ENDS]
             b = scale.factor * part["estimate"].to_numpy(dtype=float)
             known = part["correlation"].isna().all()
-            label = "errors as known" if known else f"correlation {float(np.max(part['correlation'])):g}"
+            label = "errors as known" if known else typographic(f"correlation {float(np.max(part['correlation'])):g}")
             ax.plot(at, b, "o-", color=color, markersize=3, linewidth=1.2, label=label)
             if r == filled:
-                band = f"its {100 * (1 - self.alpha):g} % band"
+                band = f"{100 * (1 - self.alpha):g} % band, {label}"
                 ax.fill_between(at, *ends, color=color, alpha=0.14, linewidth=0, label=band)
                 continue
             for end in ends:
@@ -233,7 +234,7 @@ class Sensitivity(Answer):
         handles, names = ax.get_legend_handles_labels()
         put_legend(apply_style(ax), handles, names)
         for name in names:
-            note_stroke(ax, "band" if name.endswith("band") else "line", name)
+            note_stroke(ax, "band" if " band, " in name else "line", name)
         drawn = Scale(1.0, level.unit), Scale(1.0, scale.unit, scale.step)  # numbers are drawn in these units
         scale_axis(ax, "x", "assumed standard error of a premium", drawn[0])
         return scale_axis(ax, "y", "slope", drawn[1])
