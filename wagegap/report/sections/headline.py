@@ -53,12 +53,13 @@ def headline_of(parts: Sequence[Part], context: Context) -> Headline | None:
 def _chosen(parts: Sequence[Part], context: Context) -> Part | None:
     """The part that answers the question."""
     there = [part for part in parts if part.section.kind in _ORDER and part.section.name]
+    there.sort(key=lambda part: _ORDER.index(part.section.kind))  # a link comes before the rates of its name
     wanted = context.read.content.get("answer")
     if wanted is not None:
         known = {part.section.name.partition("_")[2]: part for part in reversed(there)}
         check_known([wanted], known, lambda name, hint: StudyError(f"answer = {name!r} names no section.{hint}"))
         return known[str(wanted)]
-    return min(there, key=lambda part: _ORDER.index(part.section.kind), default=None)
+    return next(iter(there), None)
 
 
 # the answer ----------------------------------------------------------------------------------------------------------
