@@ -88,7 +88,7 @@ def test_every_result_and_answer_is_in_the_reference():
 
 
 def test_formula_and_sources_of_every_estimator_are_in_the_reference():
-    """They stand in the docstring of its module; only doors to several estimators, and what estimates nothing, have none."""
+    """They stand in the docstring of its module; doors to several estimators, and what estimates nothing, have none."""
     shown = {
         name for page in REFERENCE for name in re.findall(r"automodule:: (\S+)$", page.read_text("utf-8"), flags=re.M)
     }
