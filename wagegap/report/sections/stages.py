@@ -34,6 +34,9 @@ from wagegap.report.table import Table, table
 __all__ = ["counted", "covariates", "panel_of", "premiums_in_words", "rates_in_words", "stage_part"]
 
 
+_MOST_ROWS, _CHOSEN_ROWS = 70, 30
+"""Cells that a figure of the report holds, and how many it shows where there are more."""
+
 # data ----------------------------------------------------------------------------------------------------------------
 
 
@@ -95,7 +98,7 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
     pictures, key = {}, f"{kind}_{name}"
     for about, part in parts:
         of_term = key if len(parts) == 1 else f"{key}_{file_name(part.labels['term'].iloc[0])}"
-        pictures[of_term] = picture_of(plot_forest(part, keep=watch, watch=watch), about)
+        pictures[of_term] = picture_of(_forest(part, watch), about)
     section = Section(
         key, kind, title_of(entries, name), lead=_LEADS[kind](parts[0][1], watch), findings=tuple(findings),
         figures=tuple(pictures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
@@ -118,6 +121,12 @@ def _table(result: Any, label: str) -> Table:
 def _fitted(entries: Mapping[str, Any]) -> bool:
     """Whether a section is estimated here, not taken as it is."""
     return "panel" in entries or "premium" in entries
+
+
+def _forest(estimates: Estimates, watch: list[str]) -> Any:
+    """Estimates of every cell where a page can hold them, else of a choice that the axis names."""
+    n = len(estimates.values)
+    return plot_forest(estimates, keep=watch, watch=watch, at_most=n if n <= _MOST_ROWS else _CHOSEN_ROWS)
 
 
 def _by_term(estimates: Estimates, label: str) -> list[tuple[str, Estimates]]:
