@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from wagegap._arguments import public
 from wagegap._display.spec import plain
+from wagegap._display.themes import apply_theme
 from wagegap._progress import track
 from wagegap.errors import IdentificationWarning, ReliabilityWarning, SmallCellWarning
 from wagegap.report.findings import Part
@@ -75,6 +76,8 @@ def study(
             warnings.simplefilter("ignore", category)
         parts = placed(_parts(context, progress=progress))
         headline = headline_of(parts, context)
+    for ax in (ax for part in parts for figure, _ in part.figures.values() for ax in figure.axes):
+        apply_theme(ax, read.content.get("theme", "light"))
     return Study(
         title=plain(read.content.get("title", "Study")),
         question=plain(read.content.get("question", "")),
@@ -88,8 +91,13 @@ def study(
         file=read.name,
         sections=tuple(part.section for part in parts),
         headline=headline,
-        about={name: plain(str(read.content[name])) for name in _SAID if name in read.content},
+        about={name: _said(read.content[name]) for name in _SAID if name in read.content},
     )
+
+
+def _said(entry: Any) -> str:
+    """What the report repeats, in one line: a text, a date, or several texts."""
+    return ", ".join(map(plain, entry)) if isinstance(entry, list | tuple) else plain(str(entry))
 
 
 def _parts(context: Context, *, progress: bool) -> Iterator[Part]:

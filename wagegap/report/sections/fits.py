@@ -10,10 +10,12 @@ import pandas as pd
 
 from wagegap._display.numbers import spaced
 from wagegap._display.sentences import Quantity, Scale, say
-from wagegap.errors import ReliabilityError
+from wagegap.decomposition.result import Decomposition
+from wagegap.errors import OptionError, ReliabilityError
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change
 from wagegap.regression.exits.exits import Exits
+from wagegap.regression.linear.wild_bootstrap import WildBootstrap
 from wagegap.regression.link.questions.curve import SpecificationCurve
 from wagegap.regression.link.system import LinkSystem
 from wagegap.report.findings import Finding, Part, Section
@@ -42,7 +44,7 @@ def fit_part(kind: str, name: str, entries: Mapping[str, Any], context: Context)
         finding = Finding(title, f"No estimate is given: {error.finding}", "refused")
         return Part(Section(key, kind, title, lead=finding.text, findings=(finding,), methods=(estimator.__name__,)))
     lead = lead_of(result, label_of(entries, name))
-    pictures = {key: picture_of(result.plot(), title)} if callable(getattr(result, "plot", None)) else {}
+    pictures = {key: picture_of(_drawn(result), title)} if callable(getattr(result, "plot", None)) else {}
     tables = {key: table(result, title=title)} if isinstance(result, Result) else {}
     section = Section(
         key, kind, title, lead=lead, findings=(Finding(title, lead),), figures=tuple(pictures), tables=tuple(tables),
@@ -76,12 +78,21 @@ def _arguments(kind: str, entries: Mapping[str, Any], context: Context, where: s
     return options
 
 
+def _drawn(result: Any) -> Any:
+    """A gap as steps from its parts to the whole, where there is one gap; anything else as it is drawn."""
+    one_gap = isinstance(result, Decomposition)
+    try:
+        return result.plot(kind="waterfall") if one_gap else result.plot()
+    except OptionError:  # several comparisons or statistics, of which there is no waterfall
+        return result.plot()
+
+
 # in words ------------------------------------------------------------------------------------------------------------
 
 
 def lead_of(result: Any, label: str) -> str:
     """Say a result in a sentence: a gap and its parts, or its first coefficients with their intervals."""
-    if isinstance(result, SpecificationCurve):
+    if isinstance(result, SpecificationCurve | WildBootstrap):
         return result.in_words()
     if isinstance(result, LinkSystem) and result.links:
         return " ".join(f"{spaced(name).capitalize()}: {link.slope_in_words()}." for name, link in result.links.items())
