@@ -849,3 +849,17 @@ def test_small_cells_of_rates_are_listed(rows):
         found = wg.fit_rates(few, "leaves", by="iso3")
     assert found.params.index.tolist() == ["FRA", "USA"]
     assert found.absent[["iso3", "reason"]].to_numpy().tolist() == [["KOR", "fewer than 30 rows"]]
+
+
+@pytest.mark.parametrize(("yes", "no"), [("ja", "nein"), ("Ja", "nej"), ("igen", "nem")])
+def test_the_premium_of_no_is_refused_unless_it_is_meant(yes, no):
+    frame = simulate_panel(countries=3, workers=600, periods=1, rng=4).panel.frame
+    frame = frame.assign(skill=np.where(frame["ai"] == 1, yes, no))
+    formula = "log(hourly_wage) ~ skill + exper"
+    with pytest.raises(OptionError, match=f"this would be the premium of '{no}'. Say base='{no}' for that of '{yes}'"):
+        fit_premiums(frame, formula, premium="skill", by="iso3")
+    by_dummy = fit_premiums(frame, "log(hourly_wage) ~ ai + exper", premium="ai", by="iso3")
+    meant = fit_premiums(frame, formula, premium="skill", by="iso3", base=no)
+    other = fit_premiums(frame, formula, premium="skill", by="iso3", base=yes)
+    np.testing.assert_allclose(meant.params, by_dummy.params.to_numpy(), rtol=1e-10)  # the same regression, recoded
+    np.testing.assert_allclose(other.params, -meant.params.to_numpy(), rtol=1e-10)

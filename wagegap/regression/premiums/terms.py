@@ -22,6 +22,7 @@ from wagegap.errors import ColumnError, OptionError, check_known, did_you_mean, 
 from wagegap.estimation.cellwise import Rows
 from wagegap.estimation.design import Design
 from wagegap.estimation.formula import Column, changed_matrices, required_columns
+from wagegap.estimation.yes_no import means_no, means_yes
 
 __all__ = ["At", "PremiumTerm", "check_premiums", "measured_from", "premium_terms", "values_held"]
 
@@ -89,7 +90,8 @@ def premium_terms(rows: Rows, names: Sequence[str], formula: str, base: Any) -> 
     ColumnError
         For one that is no regressor.
     OptionError
-        For one that has no unit: a spline, or a code that is not a step of one.
+        For one that has no unit: a spline, or a code that is not a step of one; for answers of yes and no of which yes
+        would be the base.
     """
     return tuple(_term(rows.design, name, formula, base) for name in names)
 
@@ -130,6 +132,12 @@ def _category(
     levels = [one.levels[0][1] for one in shown]
     absent = [level for level in design.factors.get(shown[0].levels[0][0], ()) if level not in levels]
     rest = f"{name} = {absent[0]}" if len(absent) == 1 else f"not {name}"
+    if base is None and len(levels) == len(absent) == 1 and means_yes(absent[0]) and means_no(levels[0]):
+        raise OptionError(
+            f"premium={name!r} has the levels {absent[0]!r} and {levels[0]!r}, and the first in order is the base: "
+            f"this would be the premium of {levels[0]!r}. Say base={levels[0]!r} for that of {absent[0]!r} "
+            f"(base={absent[0]!r} where the other is meant)."
+        )
     holder = f"{name} = {levels[0]}" if len(levels) == 1 else name
     return PremiumTerm(name, columns, "category", 1.0, holder, rest if base is None else f"{name} = {base}")
 

@@ -166,7 +166,9 @@ def _premiums(table: Table, roles: RoleGuesses, premium: Column, cells: Cells, c
     formula += f" | {' + '.join(effects)}" if effects else ""
     entries = [Entry("panel", _PANEL), Entry("label", f"Premium of {premium.name}"), Entry("formula", formula),
                Entry("premium", premium.name, why)]  # fmt: skip
-    if premium.holds == "words" and not premium.plain_binary:
+    if premium.holds == "words" and premium.plain_binary:
+        entries.append(Entry("base", str(_declined(premium)), f"the premium is that of {premium.positive}"))
+    elif premium.holds == "words":
         counts = premium.values[premium.answered].value_counts()
         entries.append(Entry("base", str(counts.index[0]), "the most frequent; the others are compared with it"))
     entries.append(Entry("by", list(cells.by), cells.why))
@@ -175,6 +177,11 @@ def _premiums(table: Table, roles: RoleGuesses, premium: Column, cells: Cells, c
     if cells.some_empty:
         entries.append(Entry("empty_cells", "exclude", "in some of them nobody, or everybody, holds it"))
     return Section(f"[premiums.{quoted_name(premium.name)}]", tuple(entries), "What it pays.")
+
+
+def _declined(premium: Column) -> object:
+    """The value that says no."""
+    return next(value for value in premium.levels if value != premium.positive)
 
 
 def _conditions(table: Table, names: Sequence[str], wage: str | None) -> list[Entry]:

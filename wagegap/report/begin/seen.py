@@ -16,6 +16,7 @@ import pandas as pd
 from wagegap._typing import BoolArray, FloatArray
 from wagegap.errors import DataWarning, WagegapError
 from wagegap.estimation.column_types import held_by, number_or_nan
+from wagegap.estimation.yes_no import means_no, means_yes
 from wagegap.panel.csv_dialects import seen_dialect
 from wagegap.panel.load import read_panel
 from wagegap.panel.value_labels import says_missing
@@ -34,8 +35,6 @@ _BAND = re.compile(
     re.IGNORECASE,
 )
 """An amount between two bounds, or beyond one."""
-_YES = ("yes", "y", "true", "1", "ja", "oui", "si", "sí", "sim", "treated", "with", "예", "네")
-_NO = ("no", "n", "false", "0", "nein", "non", "não", "nao", "control", "untreated", "without", "아니오", "아니요")
 _MOST = 2_000
 """Levels that are looked at one by one."""
 
@@ -145,16 +144,15 @@ class Column:
     def positive(self) -> Any:
         """Of two values the one that says yes: 1, "Yes"; the later one where neither does."""
         for value in self.levels:
-            if str(value).strip().lower() in _YES or value is True or value == 1:
+            if means_yes(value):
                 return value
-        denied = [value for value in self.levels if str(value).strip().lower() in _NO]
+        denied = [value for value in self.levels if means_no(value)]
         return next((value for value in self.levels if value not in denied), None) if denied else self.levels[-1]
 
     @property
     def plain_binary(self) -> bool:
         """Whether it has nothing but the values that say yes and no."""
-        words = {str(value).strip().lower().removesuffix(".0") for value in self.levels}
-        return self.binary and bool(words & set(_YES)) and bool(words & set(_NO))
+        return self.binary and any(map(means_yes, self.levels)) and any(map(means_no, self.levels))
 
     @property
     def holds_positive(self) -> BoolArray:
