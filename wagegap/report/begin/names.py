@@ -127,7 +127,7 @@ def rank(role: str, name: str) -> int | None:
     """Return how telling a name is for a role, 0 the most; None where it says nothing of it.
 
     >>> rank("wage", "hourly_wage"), rank("wage", "Salary"), rank("wage", "huswage"), rank("worker", "pid")
-    (0, 2, None, 1)
+    (0, 2, None, 0)
     """
     plain = plain_name(name)
     if role in _NOT and re.search(_NOT[role], plain):
