@@ -87,6 +87,23 @@ def test_every_result_and_answer_is_in_the_reference():
     assert classes - {f"{kind.__module__}.{kind.__qualname__}" for kind in known} == set()
 
 
+def test_formula_and_sources_of_every_estimator_are_in_the_reference():
+    """They stand in the docstring of its module; doors to several estimators, and what estimates nothing, have none."""
+    shown = {
+        name for page in REFERENCE for name in re.findall(r"automodule:: (\S+)$", page.read_text("utf-8"), flags=re.M)
+    }
+    doors = {"fit_link": "estimators", "power": "estimators"}
+    nothing = {"read_panel", "simulate_panel", "study", "table"}
+    for name, thing in public():
+        short = name.removeprefix("wagegap.")
+        if name.count(".") > 1 or not inspect.isroutine(thing) or short in {*nothing, *doors} or name in RETIRING:
+            continue
+        assert thing.__module__ in shown, name
+    for module in sorted(shown):
+        assert "\nReferences\n---" in (resolve(module).__doc__ or ""), module
+    assert len([module for module in shown if ".link.estimators." in module]) >= 10
+
+
 # docstrings ----------------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ SECTIONS = {
     },
     ("premiums", "fit_selection"): {
         "panel": "workers", "estimator": "fit_selection", "formula": "log(paid) ~ ai + exper",
-        "selection": "~ ai + z",
+        "selection": "~ ai + z", "premium": "ai",
     },
     ("rates", "fit_rates"): {
         "panel": "w", "events": {"emigration": "abroad_next", "switching": "new_field_next == 1"}, "among": "ai",
@@ -121,6 +121,8 @@ SECTIONS = {
     ("figures", "corridors"): {
         "name": "f6", "plot": "corridors", "of": "flowing", "origin": "o", "destination": "d", "flow": "n",
     },
+    ("figures", "slopes"): {"name": "f7", "plot": "slopes", "of": "ai", "over": "year", "watch": ["KOR"]},
+    ("figures", "tiles"): {"name": "f8", "plot": "tiles", "of": "ai", "theme": "dark"},
     ("caution", "examine"): {
         "premiums": "published", "flows": "talent_migration_by_year:ai", "year": 2019, "without": "Korea",
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,10 @@ import pytest
 
 import wagegap
 from wagegap.__main__ import main
+from wagegap.errors import OutputError
+from wagegap.report.command.arguments import COMMANDS, EXAMPLES, SHELLS
 from wagegap.report.folder import page_mark
+from wagegap.report.pdf import find_browser, print_pdf
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and streams of POSIX")
 
@@ -193,3 +197,149 @@ def test_a_signal_before_the_first_look_does_not_make_a_report_new(small, monkey
     monkeypatch.setattr("wagegap.report.folder.page_mark", interrupted)
     assert main([str(small), "-o", "out", "-q"]) == 130
     assert capsys.readouterr().err == "wagegap: interrupted. The old report stands.\n"
+
+
+# the commands --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["inti", "x.csv"], "'inti' is neither a command nor a file. Did you mean 'init'? Commands: run, init, check"),
+        (["run", "--pfd"], "wagegap run does not take '--pfd'. Did you mean '--pdf'?"),
+        (["init", "a.csv", "--exmaple", "b"], "wagegap init does not take '--exmaple'. Did you mean '--example'?"),
+        (["completion", "powershell"], "invalid choice: 'powershell'"),
+        (["check"], "the following arguments are required: STUDY"),
+        (["check", "none.toml"], "cannot read the study none.toml: No such file or directory"),
+        (["none.toml"], "cannot read the study none.toml: No such file or directory"),
+        (["init", "none.csv"], "no file"),
+    ],
+)
+def test_a_wrong_command_is_one_line_with_a_hint(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)])
+def test_help_is_one_screen_with_an_example_first(capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 115
+    assert printed.index("example:") < printed.index("options:")
+
+
+def test_run_and_a_study_alone_are_the_same(small, monkeypatch, capsys):
+    monkeypatch.chdir(small.parent)
+    assert main(["run", "small.toml", "-q", "-o", "one"]) == 0
+    ran = capsys.readouterr().out
+    assert main(["-q", "small.toml", "-o", "two"]) == 0
+    assert capsys.readouterr().out == ran.replace("Report: one", "Report: two")
+
+
+def test_check_tells_every_fault_with_its_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.toml").write_text(
+        'watch = ["Frence"]\n[premiums.p]\nshipped = "published_premiums"\nlable = "x"\n# DECIDE: wage: which one?\n'
+    )
+    assert main(["check", "s.toml"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "s.toml:5: to decide: wage: which one?"
+    assert lines[1].startswith("s.toml:1: 'watch' names no country by 'Frence'. Did you mean 'France'?")
+    assert lines[2].startswith("s.toml:4: [premiums.p] has an unknown entry 'lable'. Did you mean 'label'?")
+    assert lines[3] == "2 faults. Mend them, then: wagegap check s.toml"
+    (tmp_path / "s.toml").write_text('[premiums.p]\nshipped = "published_premiums"\n')
+    assert main(["check", "s.toml"]) == 0
+    assert capsys.readouterr().out == "nothing wrong: it has 1 premium (p).\nNext: wagegap run s.toml\n"
+
+
+def test_datasets_lists_what_there_is(capsys):
+    from wagegap.datasets import catalogue, downloads
+    from wagegap.report.shipped import SHIPPED, check_shipped
+
+    assert main(["datasets"]) == 0
+    printed = capsys.readouterr().out
+    specs = re.findall(r'shipped = "([\w:]+)"', printed)
+    assert {spec.partition(":")[0] for spec in specs} == set(SHIPPED)
+    for spec in specs:
+        check_shipped("datasets", spec)
+    assert all(name in printed for name in (*downloads()["name"], *catalogue()["reader"]))
+    assert "countries 6: AUS, CAN, FRA, GBR, KOR, USA" in printed
+    assert "unit      per 10,000 (net_migration)" in printed
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_knows_every_command(tmp_path, capsys, shell):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in (*COMMANDS, *EXAMPLES, "premium", "pdf"))
+    path = shutil.which(shell)
+    if path is not None:
+        (tmp_path / "script").write_text(script)
+        subprocess.run([path, "-n", str(tmp_path / "script")], check=True, timeout=60)
+
+
+def test_completion_completes_in_bash(tmp_path, capsys):
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash")
+    main(["completion", "bash"])
+    (tmp_path / "study.toml").touch()
+    asked = {"wagegap ch": "check", "wagegap init --ex": "--example", "wagegap init --example wor": "worker_panel",
+             "wagegap run st": "study.toml"}  # fmt: skip
+    script = capsys.readouterr().out
+    for line, expected in asked.items():
+        words = line.split(" ")
+        code = (
+            f"{script}\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _wagegap; echo ${{COMPREPLY[@]}}"
+        )
+        ran = subprocess.run([bash, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=60)
+        assert ran.stdout.split() == [expected], line
+
+
+# a PDF ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_as_pdf(small, monkeypatch, capsys):
+    if find_browser() is None:
+        pytest.skip("no Chromium, Chrome or Edge")
+    monkeypatch.chdir(small.parent)
+    assert main(["run", "small.toml", "-q", "-o", "out", "--pdf"]) == 0
+    assert capsys.readouterr().out.endswith(f"PDF: {Path('out', 'report.pdf')}\n")
+    content = (small.parent / "out" / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.rstrip().endswith(b"%%EOF")
+    assert not list((small.parent / "out").glob(".wagegap-pdf-*"))
+
+
+def test_without_a_browser_the_report_stands(small, monkeypatch, capsys):
+    monkeypatch.chdir(small.parent)
+    monkeypatch.setattr("wagegap.report.pdf.shutil.which", lambda name: None)
+    assert main(["run", "small.toml", "-q", "-o", "out", "--pdf"]) == 0
+    printed = capsys.readouterr()
+    assert "no PDF was printed: neither Chromium, Chrome nor Edge is on PATH" in printed.err
+    assert "PDF" not in printed.out.splitlines()[-1]
+    assert (small.parent / "out" / "report.html").is_file()
+
+
+def test_a_browser_that_hangs_is_ended_with_all_it_started(tmp_path, monkeypatch):
+    browser = tmp_path / "chromium"
+    browser.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/child\nwait\n")
+    browser.chmod(0o755)
+    monkeypatch.setattr("wagegap.report.pdf.find_browser", lambda: str(browser))
+    (tmp_path / "report.html").write_text("<p>")
+    (tmp_path / "report.pdf").write_bytes(b"an older one")
+    with pytest.raises(OutputError, match="took longer than 1 seconds"):
+        print_pdf(tmp_path / "report.html", tmp_path / "report.pdf", seconds=1)
+    assert (tmp_path / "report.pdf").read_bytes() == b"an older one"
+    child = int((tmp_path / "child").read_text())
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"

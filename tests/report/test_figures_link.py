@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -43,6 +44,12 @@ def shares():
     return {m: wg.fit_link("outside ~ premium", rates, premiums, method=m, force=True) for m in ("ml", "fractional")}
 
 
+@pytest.fixture(scope="module")
+def shipped(net, unsettled, controlled, shares):
+    published = wg.fit_link("net_migration ~ premium", net, wg.datasets.published_premiums())
+    return {"developers": unsettled, "income": controlled, "stem": shares["ml"], "published": published}
+
+
 def shown_boxes(figure):
     """Boxes of all texts that are drawn in a figure, legends and axes among them."""
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
@@ -69,9 +76,10 @@ def legend_of(ax):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("dpi", [72, 100, 200])
-def test_labels_do_not_overlap_in_whatever_file_is_saved(unsettled, tmp_path, size, dpi):
-    ax = unsettled.plot(new_axes(*size), watch="USA")
+@pytest.mark.parametrize("name", ["developers", "income", "stem", "published"])
+@pytest.mark.parametrize("dpi", [72, 200])
+def test_labels_do_not_overlap_in_whatever_file_is_saved(shipped, tmp_path, size, dpi, name):
+    ax = shipped[name].plot(new_axes(*size), watch=("USA", "KOR"))
     figure = figure_of(ax)
     figure.savefig(tmp_path / "link.png", dpi=dpi)
     figure.set_dpi(dpi)
@@ -227,3 +235,31 @@ def test_rates_without_a_premium_are_named_with_their_unit(net):
     assert ax.get_xlabel() == "net migration (per 10,000), errors unknown"
     assert legend_of(ax) == ["expected at the means", "error unknown"]
     assert "without intervals" in describe(ax).alt
+
+
+# a specification of Vega-Lite ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["developers", "income", "stem", "published"])
+def test_a_specification_holds_what_the_figure_shows(shipped, name):
+    link = shipped[name]
+    spec = json.loads(json.dumps(wg.figures.vega_link(link, watch=("USA", "KOR")), allow_nan=False))
+    p, y = seen_cells(link)
+    rows, layers = spec["datasets"]["cells"], spec["layer"]
+    ax = link.plot(watch=("USA", "KOR"))
+    x_factor, y_factor = (100.0 if "log points" in ax.get_xlabel() else 1.0), (100.0 if name == "stem" else 1.0)
+    np.testing.assert_allclose([row["x"] for row in rows], x_factor * p, rtol=1e-5)
+    np.testing.assert_allclose([row["y"] for row in rows], y_factor * y, rtol=1e-5)
+    assert layers[0]["encoding"]["x"]["title"] == " ".join(ax.get_xlabel().split())
+    assert layers[0]["encoding"]["y"]["title"] == " ".join(ax.get_ylabel().split())
+    drawn = {row["line"] for row in spec["datasets"]["lines"]} | {row["line"] for row in spec["datasets"]["band"]}
+    assert drawn == {text for text in legend_of(ax) if text != "error unknown"}
+    named = {layer["data"]["name"] for layer in layers}
+    assert named == set(spec["datasets"]) == {"cells", "lines", "band"}
+    unknown = [row["y_low"] is None for row in rows]
+    assert all(unknown) == (name != "stem")
+
+
+def test_a_specification_needs_a_premium(net):
+    with pytest.raises(OptionError, match="the link has none"):
+        wg.figures.vega_link(wg.fit_link("net_migration ~ 1", net, None, method="ols"))

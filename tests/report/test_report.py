@@ -115,6 +115,27 @@ def test_alternative_texts_claim_no_interval_that_is_not_there(done):
     assert "United States" in figures["link_developers"]
 
 
+_UNITS = re.compile(
+    r"\((log points|per cent|percentage points|per 10,000|share|log)\b|standard error|per 10 |p-value|specifications"
+)
+
+
+def test_every_axis_of_numbers_has_a_unit_and_shares_stay_within_bounds(done):
+    seen = 0
+    for name, (figure, _) in done.figures.items():
+        for ax in figure.axes:
+            for side, label in (("x", ax.get_xlabel()), ("y", ax.get_ylabel())):
+                if not label:
+                    continue  # rows by name, or a bar of colours, whose unit the figure says
+                seen += 1
+                assert _UNITS.search(label), (name, label)
+                if label.startswith(("outside (per cent)", "the share of STEM graduates")) and "given" not in label:
+                    low, high = ax.get_xlim() if side == "x" else ax.get_ylim()
+                    assert low >= -0.02, (name, low)  # drawn as shares, read in per cent
+                    assert high <= 1.02, (name, high)
+    assert seen > 20
+
+
 CODES = ["AUS", "AUT", "BEL", "CAN", "CHE", "CHL", "CZE", "DEU", "DNK", "ESP", "FIN", "FRA", "GBR", "GRC", "HUN"]
 
 

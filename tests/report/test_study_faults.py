@@ -223,7 +223,7 @@ def test_where_premiums_come_from(section, message):
         ("rates", "stock_rates", "domestic", "domestc", "domestc", "Did you mean 'domestic'?"),
         ("gaps", "kitagawa", "factors", ["ai", "educc"], "educc", "Did you mean 'educ'?"),
         ("gaps", "oaxaca", "group", "sex", "sex", ""),
-        ("exits", "fit_roy", "leave", "leavs > 0", "leavs > 0", ""),
+        ("exits", "fit_roy", "leave", "leavs > 0", "leavs", "Did you mean 'leaves'?"),
         ("flows", "fit_flows", "formula", "moves ~ offset(log(stok)) | origin", "stok", "Did you mean 'stock'?"),
         ("flows", "fit_choice", "formula", "pay + cst", "cst", "Did you mean 'cost'?"),
         ("flows", "grogger_hanson", "movers", ["skilled", "x"], "x", ""),
@@ -257,6 +257,53 @@ def test_columns_that_are_not_read_and_those_that_transitions_make():
     told = {fault.text.partition(", and")[0] for fault in faults(content)}
     assert "[rates.leaving]: events names 'abroad_next'" in told
     assert "[rates.moves]: destination names 'next_field'" in told
+
+
+@pytest.mark.usefixtures("here")
+def test_an_expression_that_cannot_be_read_is_no_column():
+    content = everything()
+    content["rates"]["leaving"]["events"] = {"e": "log(x"}
+    (fault,) = [fault for fault in faults(content) if fault.section == "[rates.leaving]"]
+    assert fault.text == (
+        "[rates.leaving]: events: cannot read 'log(x': it ends where a column or number is missing, at character 6."
+    )
+
+
+@pytest.mark.usefixtures("here")
+def test_a_name_of_several_sections_is_that_of_the_link_or_is_refused():
+    content = everything()
+    content["gaps"]["published"] = content["gaps"]["yun"]
+    content["tables"][0]["of"] = ["published"]
+    (fault,) = faults(content)
+    assert fault.text == (
+        "[[tables]] 'both': of 'published' is the name of 2 sections: write 'premiums.published' or 'gaps.published'."
+    )
+    content["tables"][0]["of"] = ["gaps.published", "premiums.ai"]
+    assert faults(content) == ()
+    content["rates"]["main"] = content["rates"]["leaving"]
+    content["tables"][0]["of"] = ["main"]
+    assert faults(content) == ()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("kind", "estimator", "entry", "value"),
+    [
+        ("links", "fit_link", "formula", "emigation ~ premium"),
+        ("systems", "fit_link_system", "formulas", ["switching ~ premium", "emigation ~ premium"]),
+        ("curves", "specification_curve", "outcome", "emigation"),
+    ],
+)
+def test_an_outcome_that_the_rates_do_not_have(kind, estimator, entry, value):
+    content = everything()
+    address, entries = place_of(content, kind, estimator)
+    entries[entry] = value
+    (fault,) = faults(content)
+    assert fault.address == (*address, entry)
+    assert fault.text.endswith(
+        ": the outcome 'emigation' is none of the rates 'leaving'. Did you mean 'emigration'? They are: emigration, "
+        "switching."
+    )
 
 
 def test_headings_of_every_kind_of_file(folder, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.resources import files
 
 import pytest
 from hypothesis import given, settings
@@ -190,11 +191,12 @@ def test_every_key_that_is_read_stands_in_its_line(content, data):
     assert lines == writer.lines
 
 
-@pytest.mark.parametrize("name", ["ai_talent.toml"])
-def test_every_key_of_a_shipped_study(name):
-    from importlib.resources import files
+STUDIES = files("wagegap.report").joinpath("studies")
 
-    text = files("wagegap.report").joinpath("studies", name).read_text(encoding="utf-8")
+
+@pytest.mark.parametrize("name", sorted(path.name for path in STUDIES.iterdir() if path.name.endswith(".toml")))
+def test_every_key_of_a_shipped_study(name):
+    text = STUDIES.joinpath(name).read_text(encoding="utf-8")
     rows = text.splitlines()
     lines = lines_of(text)
     assert set(lines) == set(keys_of(tomllib.loads(text)))

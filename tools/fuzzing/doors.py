@@ -583,6 +583,13 @@ def figures__plot_forest(rng: np.random.Generator) -> Call:
 
 
 @_door
+def figures__vega_link(rng: np.random.Generator) -> Call:
+    from fuzzing.methods import result
+
+    return _public("figures.vega_link", result("link"), **maybe(rng, 0.4, alpha=0.1, watch="KOR", theme="dark"))
+
+
+@_door
 def figures__plot_slopes(rng: np.random.Generator) -> Call:
     premiums, _ = premiums_and_rates()
     return _public(

@@ -31,7 +31,7 @@ def fit_texts(figure: Figure) -> None:
             put_legend(ax, [], [])
         for side, label in (("x", ax.xaxis.label), ("y", ax.yaxis.label)):
             text = " ".join(label.get_text().split())
-            if side == "x" and label.get_ha() == "right":
+            if side == "x" and label.get_horizontalalignment() == "right":
                 put_caption(ax, text.replace(r"\$", "$"))
             elif text:
                 label.set_text(broken_name(ax, side, text))

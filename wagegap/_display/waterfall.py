@@ -7,7 +7,6 @@ bar.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -111,7 +110,7 @@ def _write_values(ax: Axes, values: FloatArray, ends: FloatArray, scale: Scale) 
     ax.set_xlim(left, right + 0.1 * (right - left))
 
 
-def _legend(ax: Axes, parts: FloatArray) -> Any:
+def _legend(ax: Axes, parts: FloatArray) -> Axes:
     from matplotlib.patches import Patch
 
     entries = [(0, "adds to it", (parts >= 0).any()), (1, "takes from it", (parts < 0).any())]

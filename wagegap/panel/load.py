@@ -100,8 +100,18 @@ def read_panel(  # noqa: PLR0913
     source : data frame, path or glob
         A frame (pandas, polars, Arrow, anything with an Arrow stream or `to_pandas`), or files: csv, csv.gz, tsv,
         parquet, dta, and, with the extra `data`, sav and xlsx.
-    worker, country, period, wage, field, occupation, weight, strata : str, optional
-        Columns.
+    worker : str, optional
+        Column of workers' ids.
+    country : str, optional
+        Column of countries, by names or codes.
+    period : str, optional
+        Column of years, quarters, months or waves.
+    wage : str, optional
+        Column of pay.
+    field, occupation : str, optional
+        Column of the field of work or study; of occupations.
+    weight, strata : str, optional
+        Column of weights; of strata.
     weight_kind : {"sampling", "analytic", "frequency"}, optional
         What the weights are; sampling where absent.
     cluster : str or sequence of str, optional
@@ -135,10 +145,13 @@ def read_panel(  # noqa: PLR0913
         Of dta and sav: countries, fields and occupations take their labels, and codes labelled as refused or missing
         are missing, always. "auto" gives labels to every other column too of which each value has one, but for codes 0
         and 1, and for columns whose role is numbers or ids; "labels" to those of 0 and 1 as well; "codes" to none.
-    encoding, sep, decimal, thousands : str, optional
-        Of text files: encoding ("utf-8" where absent and no byte order mark says otherwise), separator of columns
-        (","; a tab for tsv), decimal mark ("." or ","), mark between groups of three digits. Nothing is guessed; where
-        the file shows that it is written otherwise, the error says how.
+    encoding : str, optional
+        Of text files: "utf-8" where absent and no byte order mark says otherwise.
+    sep : str, optional
+        Of text files: what separates columns; "," where absent, a tab for tsv.
+    decimal, thousands : str, optional
+        Of text files: the decimal mark, "." or ","; the mark between groups of three digits. Nothing of how a file is
+        written is guessed; where the file shows that it is written otherwise, the error says how.
     sheet : str or int, optional
         Of xlsx: name or number (from 0) of the sheet; the first where absent, which the ledger says.
     progress : bool

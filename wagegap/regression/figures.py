@@ -13,26 +13,28 @@ import numpy as np
 import pandas as pd
 
 from wagegap._display.axes import new_axes
-from wagegap._display.facts import note_level
+from wagegap._display.facts import note_level, note_names
 from wagegap._display.heat import heat
 from wagegap._display.intervals import intervals
 from wagegap._display.numbers import format_key
 from wagegap._display.scales import scale_axis
+from wagegap._display.sentences import Scale
 from wagegap._typing import AxesLike
 from wagegap.errors import DataError, OptionError, did_you_mean, listing
 from wagegap.estimation.countries.columns import country_code, country_name, hold_countries, level_meant, near_country
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.result import draw_estimates
 from wagegap.estimation.units import scale_of
 
 __all__ = [
     "MOST_LINES",
     "cell_names",
     "chosen_cells",
+    "draw_cells",
     "draw_effects",
     "draw_intervals",
     "draw_pairs",
     "draw_rows",
-    "names_of_rows",
     "watched_names",
     "written",
 ]
@@ -122,11 +124,14 @@ def watched_names(watch: str | Sequence[str], names: Sequence[str], keys: pd.Dat
     return list(dict.fromkeys(lit))
 
 
-def names_of_rows(estimates: Estimates) -> list[str]:
-    """Names of estimates for the rows of a figure: countries by their names."""
-    if len(estimates.by) == 1 and hold_countries(estimates.labels[estimates.by]):
-        return [country_name(name) for name in estimates.names]
-    return list(estimates.names)
+def draw_cells(estimates: Estimates, ax: Any, alpha: float, words: str, scale: Scale) -> Any:
+    """Draw estimates of cells with their intervals, a row each, countries by their names."""
+    of_countries = len(estimates.by) == 1 and hold_countries(estimates.labels[estimates.by])
+    names = [country_name(name) if of_countries else name for name in estimates.names]
+    ax = draw_estimates(estimates, ax, alpha, words, row_height=0.2, scale=scale, names=names)
+    if of_countries:
+        note_names(ax, names, "country", "countries")
+    return ax
 
 
 def draw_effects(named: Mapping[str, Estimates], *, what: str, ax: AxesLike = None, alpha: float = 0.05) -> Any:

@@ -32,6 +32,7 @@ from wagegap.regression.premiums.premium import Premiums
 from wagegap.regression.rates.transitions import Transitions
 from wagegap.report.by_country import plot_slopes, plot_tiles
 from wagegap.report.corridors import plot_corridors
+from wagegap.report.vega import vega_link
 
 __all__ = [
     "plot_corridors",
@@ -42,6 +43,7 @@ __all__ = [
     "plot_slopes",
     "plot_tiles",
     "plot_transitions",
+    "vega_link",
 ]
 
 
@@ -114,7 +116,7 @@ def plot_forest(
             f"a forest plot has one axis: the results are in {', '.join(units)}. Convert them by .in_unit(...), or "
             "draw two."
         )
-    lit = watched_names(watch, frame["name"].tolist(), frame["keys"].str.split("\t", expand=True))
+    lit = watched_names(watch, frame["name"].tolist(), pd.DataFrame(frame["keys"].tolist()))
     kept = [*(country_name(iso3) for iso3 in keep), *lit]
     frame, choice = _shown(frame.sort_values("estimate", ascending=False, kind="stable"), at_most, kept)
     ax = new_axes(6.3, 0.9 + 0.2 * frame["name"].nunique()) if ax is None else ax
@@ -402,5 +404,5 @@ def _rows(group: str, result: Any, alpha: Alpha) -> pd.DataFrame:
         name=names, group=group, unit=labels["unit"].astype(str).to_numpy(), estimate=estimates.values,
         term=labels["term"].astype(str).to_numpy(), of_countries=of_countries,
         is_level=not isinstance(result, Premiums),
-        keys=labels[estimates.by].astype(str).agg("\t".join, axis=1).to_numpy() if estimates.by else "",
+        keys=pd.Series([tuple(map(str, row)) for row in labels[estimates.by].to_numpy()], dtype=object),
     )  # fmt: skip

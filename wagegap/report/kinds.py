@@ -97,6 +97,8 @@ class Kind:
         Entries that are not called what the argument is that they give.
     filled : tuple of str
         Arguments of estimators that the places, or other entries, give: no entries themselves.
+    besides : mapping of str to tuple of str
+        Entries that a section needs beside the arguments of an estimator, by its name.
     countries : tuple of str
         Entries that hold countries, by name or code.
     listed : bool
@@ -113,6 +115,7 @@ class Kind:
     refers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     filled: tuple[str, ...] = ("data",)
+    besides: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     countries: tuple[str, ...] = ()
     listed: bool = False
 
@@ -137,12 +140,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (
     Kind(
         "premiums", "Wage premiums by country: estimated from a panel, shipped, or published figures of a file.",
         _by_name(fit_premiums, fit_selection), places=("panel", "shipped", "path"), refers=_OF_PANEL,
-        filled=("data", "frame"),
+        besides=MappingProxyType({"fit_selection": ("premium",)}),
     ),
     Kind(
         "rates", "Rates of leaving by country: counted in a panel, shipped, or published figures of a file.",
         _by_name(fit_rates, stock_rates, fit_transitions), places=("panel", "shipped", "path"), refers=_OF_PANEL,
-        filled=("data", "table", "frame"),
+        filled=("data", "table"),
     ),
     Kind(
         "gaps", "A gap of pay or of rates between two groups, taken apart.",

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,10 +38,22 @@ from wagegap.regression.link.estimators.table import ESTIMATORS
 from wagegap.regression.link.fitted import FittedLink, level_of_rates, slope_scale
 from wagegap.regression.link.weak import weak_set_of
 
-__all__ = ["draw_link", "given_controls", "label_link", "name_cells", "seen_cells", "write_legend"]
+__all__ = [
+    "band_of",
+    "draw_link",
+    "given_controls",
+    "label_link",
+    "lines_of",
+    "name_cells",
+    "seen_cells",
+    "write_legend",
+]
 
 _LEVEL = re.compile(r"\[[^\]]*\]$")
 _ROOM = 0.16
+_NAIVE = "naive (premiums as exact)"
+_STYLES: Sequence[tuple[str, Any]] = ((PALETTE[3], "-"), (PALETTE[0], "--"), (PALETTE[1], (0, (1.5, 1.5))))
+"""Colours and dashes of lines, in their order: they differ without colours, too."""
 _STEEP = 1e4
 """Times the spread of rates over that of premiums: a slope that draws a vertical line."""
 
@@ -112,58 +124,70 @@ def draw_lines(ax: Any, link: FittedLink, at: FloatArray, alpha: Alpha) -> list[
 
     Where moments alone do not bound the slope, and leave two rays, these are dotted.
     """
-    entries = _draw_band(ax, link, at, alpha)
-    controls = ", controls at their means" if link.fit.unit is not None and given_controls(link) else ""
-    for part, color, style in zip(link.parts, (PALETTE[3], PALETTE[0]), ("-", "--"), strict=False):
-        title = ESTIMATORS[part.method].title.split(",")[0]
-        entries.append(_draw_line(ax, at, part, f"{title}{controls}", color=color, style=style))
-    if link.plain is not None and link.fit.unit is None:
-        entries.append(
-            _draw_line(ax, at, link.plain, "naive (premiums as exact)", color=PALETTE[1], style=(0, (1.5, 1.5)))
-        )
+    entries = []
+    band = band_of(link, at, alpha)
+    if band is not None:
+        shape, name, low, high = band
+        entries.append((ax.fill_between(at, low, high, color=FAINT, alpha=0.2, linewidth=0, zorder=1.5), name))
+        note_stroke(ax, shape, name)
+    elif not link.settled:
+        level = f"{100 * (1 - alpha):g} %"
+        note_words(ax, f"at {level} these data bound the slope on neither side, so that there is no wedge")
+    for name, values in lines_of(link, at):
+        color, style = _STYLES[-1 if name.startswith(_NAIVE) else sum(s.shape == "line" for s in facts_of(ax).strokes)]
+        (line,) = ax.plot(at, values, color=color, linestyle=style, linewidth=1.5, zorder=3)
+        note_stroke(ax, "line", name)
+        entries.append((line, name))
     return [*entries, *_draw_rays(ax, link, at, alpha)]
 
 
-def write_legend(ax: Any, entries: Sequence[tuple[Any, str]]) -> Any:
-    """Explain lines and bands above the axes, beside what is explained there already."""
-    return put_legend(ax, [handle for handle, _ in entries], [name for _, name in entries])
+def lines_of(link: FittedLink, at: FloatArray) -> list[tuple[str, FloatArray]]:
+    """Names and rates of the lines of a link at some premiums: of its estimator, or both, and the naive one last.
+
+    A name ends with the slope, where the line has one number; a line ends where there is no such rate (NaN).
+    """
+    controls = ", controls at their means" if link.fit.unit is not None and given_controls(link) else ""
+    named = [(part, ESTIMATORS[part.method].title.split(",")[0] + controls) for part in link.parts]
+    if link.plain is not None and link.fit.unit is None:
+        named += [(link.plain, _NAIVE)]
+    return [_named_line(part, name, at) for part, name in named]
 
 
-def _draw_line(
-    ax: Any, at: FloatArray, part: FittedLink, name: str, *, color: str, style: Any
-) -> tuple[Any, str]:  # fmt: skip
-    """Draw a line; its name ends with its slope, where it has one number."""
+def _named_line(part: FittedLink, name: str, at: FloatArray) -> tuple[str, FloatArray]:
     scale = slope_scale(part.cells)
     if part.fit.unit is None:
         slope = scale.slope(part.slope).bare_copy()  # its unit stands on the axis
         step = scale.step.removeprefix("one ")
         name = typographic(say("{name}: {slope} per {step}", name=name, slope=slope, step=step))
     values = part.line(at)[0]
-    values = np.where(_drawn_between(part, values) == values, values, np.nan)  # it ends where there is no such rate
-    (line,) = ax.plot(at, values, color=color, linestyle=style, linewidth=1.5, zorder=3)
-    note_stroke(ax, "line", name)
-    return line, name
+    return name, np.where(_drawn_between(part, values) == values, values, np.nan)
 
 
-def _draw_band(ax: Any, link: FittedLink, at: FloatArray, alpha: Alpha) -> list[tuple[Any, str]]:
-    """Draw the band of a line, or the wedge of all slopes that are allowed, where it is not settled."""
+def band_of(
+    link: FittedLink, at: FloatArray, alpha: Alpha
+) -> tuple[Literal["band", "wedge"], str, FloatArray, FloatArray] | None:
+    """Band of a line, or the wedge of all slopes that are allowed where it is not settled: shape, name and both edges.
+
+    None where nothing bounds it.
+    """
     level = f"{100 * (1 - alpha):g} %"
+    shape: Literal["band", "wedge"] = "band" if link.settled else "wedge"
     if link.settled:
+        name = f"{level} band of the line"
         _, low, high = link.line(at, alpha)
-        shape, name = "band", f"{level} band of the line"
     else:
-        ends = link.slope_interval(alpha)
+        name, ends = f"every slope these data allow ({level})", link.slope_interval(alpha)
         if not np.isfinite(ends).any():
-            note_words(ax, f"at {level} these data bound the slope on neither side, so that there is no wedge")
-            return []
+            return None
         low, high = _wedge(link, at, ends)
-        shape, name = "wedge", f"every slope these data allow ({level})"
     if not np.isfinite(np.concatenate([low, high])).any():
-        return []
-    low, high = (_drawn_between(link, end) for end in (low, high))
-    area = ax.fill_between(at, low, high, color=FAINT, alpha=0.2, linewidth=0, zorder=1.5)
-    note_stroke(ax, "band" if shape == "band" else "wedge", name)
-    return [(area, name)]
+        return None
+    return shape, name, _drawn_between(link, low), _drawn_between(link, high)
+
+
+def write_legend(ax: Any, entries: Sequence[tuple[Any, str]]) -> Any:
+    """Explain lines and bands above the axes, beside what is explained there already."""
+    return put_legend(ax, [handle for handle, _ in entries], [name for _, name in entries])
 
 
 def _wedge(link: FittedLink, at: FloatArray, ends: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

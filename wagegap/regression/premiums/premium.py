@@ -64,7 +64,7 @@ from wagegap.estimation.least_squares.fit import LinearFit
 from wagegap.estimation.least_squares.stacked import fit_stacked, stacked_values
 from wagegap.estimation.ledger import Ledger
 from wagegap.estimation.reliability import reliability
-from wagegap.estimation.result import Result, draw_estimates
+from wagegap.estimation.result import Result
 from wagegap.estimation.scores import check_clusters, warn_of_sides
 from wagegap.estimation.spec import kept, refittable
 from wagegap.estimation.units import PER_LOG, level_of, unit_of_outcome
@@ -183,12 +183,11 @@ class Premiums(Result):
         >>> premiums.plot().get_xlabel()
         'Premium of ai (log points), 95 % intervals'
         """
-        from wagegap.regression.figures import names_of_rows
+        from wagegap.regression.figures import draw_cells
 
         largest_first = self.estimates.select(np.argsort(-self.estimates.values, kind="stable"))
         scale = level_of("none" if "," in self.unit else self.unit)
-        names = names_of_rows(largest_first)
-        return draw_estimates(largest_first, ax, alpha, self.title, row_height=0.2, scale=scale, names=names)
+        return draw_cells(largest_first, ax, alpha, self.title, scale)
 
 
 @refittable

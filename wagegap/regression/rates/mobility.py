@@ -56,7 +56,7 @@ from wagegap.estimation.column_types import number_or_nan
 from wagegap.estimation.covariance.options import CovLike
 from wagegap.estimation.estimates import Estimates, join_estimates
 from wagegap.estimation.formula import FormulaParts
-from wagegap.estimation.result import Result, draw_estimates
+from wagegap.estimation.result import Result
 from wagegap.estimation.spec import refittable
 from wagegap.estimation.units import PER_ONE, level_of
 from wagegap.panel.events import event_values
@@ -234,14 +234,13 @@ class Rates(Result):
         >>> rates.plot().get_xlabel()
         'emigration (per cent), 95 % intervals'
         """
-        from wagegap.regression.figures import names_of_rows
+        from wagegap.regression.figures import draw_cells
 
         event = self.events[0] if event is None else event
         check_option("event", event, self.events)
         rates = self.estimates.select(term=event)
         rates = rates.select(np.argsort(-rates.values, kind="stable"))
-        scale = level_of(self.unit, observed=rates.values)
-        return draw_estimates(rates, ax, alpha, event, row_height=0.2, scale=scale, names=names_of_rows(rates))
+        return draw_cells(rates, ax, alpha, event, level_of(self.unit, observed=rates.values))
 
 
 @refittable

@@ -66,7 +66,7 @@ def _replicate_weights() -> pd.DataFrame:
     ).panel.frame
     n, countries = len(made), dict(zip(made["iso3"].unique(), _COUNTRIES, strict=False))
     employed = rng.random(n) < 0.9
-    unit = made.groupby(["iso3", "stratum", "psu"]).ngroup().to_numpy()
+    unit = np.asarray(made.groupby(["iso3", "stratum", "psu"]).ngroup(), dtype=np.intp)
     table = pd.DataFrame(
         {
             "cntry": made["iso3"].map(countries), "pay_hour": made["hourly_wage"].round(2).where(employed),

@@ -12,6 +12,7 @@ from wagegap.report.begin.seen import Column, Table
 from wagegap.report.begin.toml_text import Entry, Section
 from wagegap.report.begin.treatments import (
     Cells,
+    Controls,
     Events,
     find_cells,
     find_controls,
@@ -72,10 +73,12 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
     if isinstance(premium, Guess):
         column = table.columns[premium.value]
         cells = find_cells(table, roles, column)
-        controls, further = find_controls(table, roles, column)
+        controls = find_controls(table, roles, column)
         events = find_events(table, roles, column.name)
-        guesses += [premium, Guess("by", ", ".join(cells.by) or "nothing", cells.why), *controls]
-        notes += further
+        guesses += [premium, Guess("by", ", ".join(cells.by) or "nothing", cells.why)]
+        if controls.of:
+            guesses.append(Guess("controls", ", ".join(controls.of), "schooling, experience, sex, by their names"))
+        notes += controls.notes
         sections.append(replace(_premiums(table, roles, column, cells, controls, _reason(premium)), waits=waits))
         sections += _rates(table, roles, column, cells, events)
     else:
@@ -154,14 +157,12 @@ def _replicates_undecided(roles: RoleGuesses) -> list[Decision]:
     )]  # fmt: skip
 
 
-def _premiums(
-    table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Sequence[Guess], why: str
-) -> Section:
+def _premiums(table: Table, roles: RoleGuesses, premium: Column, cells: Cells, controls: Controls, why: str) -> Section:
     wage = roles.column("wage")
     outcome = "log(WAGE)" if wage is None else quoted(wage) if "units" in roles.options else f"log({quoted(wage)})"
     effects = [quoted(period) for period in [roles.column("period")]
                if period is not None and period not in cells.by and table.columns[period].n_levels > 1]  # fmt: skip
-    formula = f"{outcome} ~ {' + '.join([quoted(premium.name), *(one.value for one in controls)])}"
+    formula = f"{outcome} ~ {' + '.join([quoted(premium.name), *controls.of.values()])}"
     formula += f" | {' + '.join(effects)}" if effects else ""
     entries = [Entry("panel", _PANEL), Entry("label", f"Premium of {premium.name}"), Entry("formula", formula),
                Entry("premium", premium.name, why)]  # fmt: skip
@@ -169,15 +170,17 @@ def _premiums(
         counts = premium.values[premium.answered].value_counts()
         entries.append(Entry("base", str(counts.index[0]), "the most frequent; the others are compared with it"))
     entries.append(Entry("by", list(cells.by), cells.why))
-    entries += _conditions(table, [wage, premium.name, *(one.why for one in controls)])
+    entries += _conditions(table, [premium.name, *controls.of], wage)
     entries += _clustered(table, roles)
     if cells.some_empty:
         entries.append(Entry("empty_cells", "exclude", "in some of them nobody, or everybody, holds it"))
     return Section(f"[premiums.{quoted_name(premium.name)}]", tuple(entries), "What it pays.")
 
 
-def _conditions(table: Table, names: Sequence[str | None]) -> list[Entry]:
-    condition = only_answered(table, [name for name in names if name is not None])
+def _conditions(table: Table, names: Sequence[str], wage: str | None) -> list[Entry]:
+    """Which rows have an answer; wages that are negative codes are none already, by `invalid_wage`."""
+    high = wage is not None and any(code > 0 for code in table.columns[wage].codes)
+    condition = only_answered(table, [*([wage] if wage is not None and high else []), *names])
     return [Entry("subpop", condition, "codes for no answer are left out")] if condition else []
 
 

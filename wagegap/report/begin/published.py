@@ -21,8 +21,9 @@ _RATES = ("net_migration", "migration", "emigration", "switching", "leaving", "o
 
 def is_published(table: Table) -> bool:
     """Return whether a table holds published figures: countries, each once (and a year), with an estimate."""
-    country, estimates = _country(table), _estimates(table)
-    if country is None or not estimates or table.n > _MOST:
+    estimates = _estimates(table) if table.n <= _MOST else []
+    country = _country(table) if estimates else None
+    if country is None:
         return False
     return not table.frame.duplicated(_keys(table, country)).any()
 

@@ -16,7 +16,7 @@ from wagegap.report.begin.names import plain_name, rank
 from wagegap.report.begin.roles import RoleGuesses
 from wagegap.report.begin.seen import Column, Table
 
-__all__ = ["Cells", "Events", "find_cells", "find_controls", "find_events", "find_premium", "only_answered"]
+__all__ = ["Cells", "Controls", "Events", "find_cells", "find_controls", "find_events", "find_premium", "only_answered"]
 
 _PERSON = re.compile(
     r"(?:^|_)(?:female|male|fem|sex|gender|married|maried|marital|marr|black|white|nonwhite|hisp\w*|asian|race|ethn\w*"
@@ -165,21 +165,39 @@ def _large_cells(table: Table, by: str, premium: Column, wage: str | None) -> tu
     return int(large.sum()), bool(((holders == 0) | (others == 0)).any())
 
 
-def find_controls(table: Table, roles: RoleGuesses, premium: Column) -> tuple[list[Guess], list[str]]:
-    """Return controls as terms of a formula (their roles, in the Guess), and notes of what was not taken."""
-    taken, notes, found = {*roles.taken, premium.name}, list[str](), list[Guess]()
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What premiums are estimated given.
+
+    Attributes
+    ----------
+    of : mapping of str to str
+        Columns, and the term of a formula that each becomes.
+    notes : tuple of str
+        What was not taken, and why.
+    """
+
+    of: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def find_controls(table: Table, roles: RoleGuesses, premium: Column) -> Controls:
+    """Return the controls that a table has: schooling, experience or age, tenure, sex."""
+    taken, notes, found = {*roles.taken, premium.name}, list[str](), dict[str, str]()
+    aged = False
     for role in _CONTROLS:
         ranked = sorted((rank(role, name) or 0, i, name) for i, name in enumerate(table.columns)
                         if name not in taken and rank(role, name) is not None)  # fmt: skip
         usable = [name for *_, name in ranked if _is_control(table.columns[name], notes)]
-        if not usable or (role == "age" and any(one.role == "experience" for one in found)):
+        if not usable or (role == "age" and aged):
             continue
+        aged = aged or role == "experience"
         column = table.columns[usable[0]]
         squared = role in _SQUARED and column.holds == "numbers" and column.n_levels > 5
         term = quoted(column.name) + (f" + I({quoted(column.name)}**2)" if squared else "")
-        found.append(Guess(role, term, column.name))
+        found[column.name] = term
         taken.add(column.name)
-    return found, notes
+    return Controls(found, tuple(notes))
 
 
 def _is_control(column: Column, notes: list[str]) -> bool:
@@ -254,7 +272,7 @@ def only_answered(table: Table, names: Iterable[str]) -> str:
     clauses = []
     for name in dict.fromkeys(names):
         column = table.columns[name]
-        if column.holds in ("words",) and column.refused:
+        if column.holds == "words" and column.refused:
             clauses.append(f"{quoted(name)} not in [{', '.join(map(repr, column.refused))}]")
         elif column.codes:
             clauses.append(f"{quoted(name)} not in [{', '.join(f'{value:.12g}' for value in column.codes)}]")

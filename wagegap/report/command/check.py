@@ -74,6 +74,6 @@ def _one(kind: str) -> str:
 
 def schema_text() -> str:
     """Return the JSON schema of studies, as text."""
-    from wagegap.report.study_file import schema  # type: ignore[attr-defined]
+    from wagegap.report.study_file.json_schema import schema
 
     return json.dumps(schema(), indent=2, ensure_ascii=False)

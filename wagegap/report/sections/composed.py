@@ -7,6 +7,7 @@ from typing import Any
 
 from wagegap._display.spec import plain
 from wagegap.errors import StudyError, check_known
+from wagegap.panel.panel import Panel
 from wagegap.report.findings import Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
 from wagegap.report.sections.context import Context, call
@@ -33,7 +34,8 @@ def figure_part(entries: Mapping[str, Any], context: Context) -> Part:
     options = without(entries, *KINDS["figures"].takes, KINDS["figures"].chosen_by, *COMMON)
     draw, title = estimator_of("figures", entries, where), plain(entries.get("title", name))
     named = _named(entries, context, where)
-    given = next(iter(named.values())) if len(named) == 1 else named
+    shown = {one: result.frame if isinstance(result, Panel) else result for one, result in named.items()}
+    given = next(iter(shown.values())) if len(shown) == 1 else shown
     drawn = call(where, draw, given, **options)
     key = f"figure_{name}"
     section = Section(key, "figures", title, figures=(key,), source=entries.get("source", ""))
@@ -41,8 +43,10 @@ def figure_part(entries: Mapping[str, Any], context: Context) -> Part:
 
 
 def _named(entries: Mapping[str, Any], context: Context, where: str) -> dict[str, Any]:
-    """Results by what they are called, of whatever kind."""
+    """Results by what they are called, of whatever kind: of one name the link, others behind the name of their kind."""
     there = {name: result for results in context.results.values() for name, result in results.items()}
+    there |= context.results.get("links", {})
+    there |= {f"{kind}.{name}": result for kind, of_kind in context.results.items() for name, result in of_kind.items()}
     names = [entries["of"]] if isinstance(entries["of"], str) else list(entries["of"])
     check_known(names, there, lambda name, hint: StudyError(f"{where}: of names {name!r}, which gave no result.{hint}"))
     return {name: there[name] for name in names}

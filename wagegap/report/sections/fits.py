@@ -15,6 +15,7 @@ from wagegap.errors import OptionError, ReliabilityError
 from wagegap.estimation.result import Result
 from wagegap.estimation.units import spoken_change
 from wagegap.regression.exits.exits import Exits
+from wagegap.regression.linear.wild_bootstrap import WildBootstrap
 from wagegap.regression.link.questions.curve import SpecificationCurve
 from wagegap.regression.link.system import LinkSystem
 from wagegap.report.findings import Finding, Part, Section
@@ -91,7 +92,7 @@ def _drawn(result: Any) -> Any:
 
 def lead_of(result: Any, label: str) -> str:
     """Say a result in a sentence: a gap and its parts, or its first coefficients with their intervals."""
-    if isinstance(result, SpecificationCurve):
+    if isinstance(result, SpecificationCurve | WildBootstrap):
         return result.in_words()
     if isinstance(result, LinkSystem) and result.links:
         return " ".join(f"{spaced(name).capitalize()}: {link.slope_in_words()}." for name, link in result.links.items())

@@ -26,8 +26,8 @@ def file_name(term: object) -> str:
 
 
 def placed(parts: Iterable[Part]) -> list[Part]:
-    """Return parts whose tables and figures have names that are one to no disk; the later ones are numbered."""
-    taken: dict[str, set[str]] = {"tables": set(), "figures": set()}
+    """Return parts whose sections, tables and figures have names of their own, to any disk; later ones are numbered."""
+    taken: dict[str, set[str]] = {"tables": set(), "figures": set(), "sections": set()}
     return [_renamed(part, taken) for part in parts]
 
 
@@ -35,6 +35,7 @@ def _renamed(part: Part, taken: dict[str, set[str]]) -> Part:
     names = {kind: _free(getattr(part, kind), taken[kind]) for kind in ("tables", "figures")}
     section = replace(
         part.section,
+        name=_free([part.section.name] if part.section.name else [], taken["sections"]).get(part.section.name, ""),
         tables=tuple(names["tables"].get(name, name) for name in part.section.tables),
         figures=tuple(names["figures"].get(name, name) for name in part.section.figures),
     )

@@ -19,9 +19,10 @@ from wagegap.panel.load import read_panel
 from wagegap.panel.panel import Panel
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.premiums.premium import Premiums, fit_premiums
+from wagegap.regression.selection.selection import Selection
 from wagegap.report.figures import plot_forest
 from wagegap.report.findings import Finding, Part, Section
-from wagegap.report.kinds import COMMON, KINDS, estimator_of
+from wagegap.report.kinds import COMMON, KINDS, PUBLISHED, estimator_of
 from wagegap.report.sections.context import Context, call, estimates_in, label_of, source_in, title_of
 from wagegap.report.sections.frames import country_key_of, frame_of, notes_of
 from wagegap.report.sections.names import file_name
@@ -32,6 +33,9 @@ from wagegap.report.table import Table, table
 
 __all__ = ["counted", "covariates", "panel_of", "premiums_in_words", "rates_in_words", "stage_part"]
 
+
+_MOST_ROWS, _CHOSEN_ROWS = 70, 30
+"""Cells that a figure of the report holds, and how many it shows where there are more."""
 
 # data ----------------------------------------------------------------------------------------------------------------
 
@@ -60,11 +64,14 @@ def covariates(where: str, options: Mapping[str, Any], context: Context) -> pd.D
 def _estimated(where: str, kind: str, entries: Mapping[str, Any], context: Context) -> Any:
     """A result: fitted to a panel, to shipped cross-products, of a table of published figures, or shipped itself."""
     estimator = estimator_of(kind, entries, where)
-    options = without(entries, *COMMON, *KINDS[kind].places, KINDS[kind].chosen_by)
+    besides = KINDS[kind].besides.get(estimator.__name__, ())
+    options = without(entries, *COMMON, *KINDS[kind].places, KINDS[kind].chosen_by, *besides)
     if "path" in entries:
-        return call(where, estimator, str(context.folder / entries["path"]), **options)
+        path = str(context.folder / entries["path"])
+        return call(where, estimator, path if estimator is PUBLISHED else call(where, read_panel, path), **options)
     if "shipped" not in entries:
-        return call(where, estimator, context.result("panels", entries["panel"], where), **options)
+        fitted = call(where, estimator, context.result("panels", entries["panel"], where), **options)
+        return call(where, Selection.premium, fitted, entries["premium"]) if isinstance(fitted, Selection) else fitted
     if "panel" in entries:
         options["panel"] = entries["panel"]
     result = load_shipped(where, entries["shipped"])
@@ -91,7 +98,7 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
     pictures, key = {}, f"{kind}_{name}"
     for about, part in parts:
         of_term = key if len(parts) == 1 else f"{key}_{file_name(part.labels['term'].iloc[0])}"
-        pictures[of_term] = picture_of(plot_forest(part, keep=watch, watch=watch), about)
+        pictures[of_term] = picture_of(_forest(part, watch), about)
     section = Section(
         key, kind, title_of(entries, name), lead=_LEADS[kind](parts[0][1], watch), findings=tuple(findings),
         figures=tuple(pictures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
@@ -114,6 +121,12 @@ def _table(result: Any, label: str) -> Table:
 def _fitted(entries: Mapping[str, Any]) -> bool:
     """Whether a section is estimated here, not taken as it is."""
     return "panel" in entries or "premium" in entries
+
+
+def _forest(estimates: Estimates, watch: list[str]) -> Any:
+    """Estimates of every cell where a page can hold them, else of a choice that the axis names."""
+    n = len(estimates.values)
+    return plot_forest(estimates, keep=watch, watch=watch, at_most=n if n <= _MOST_ROWS else _CHOSEN_ROWS)
 
 
 def _by_term(estimates: Estimates, label: str) -> list[tuple[str, Estimates]]:

@@ -34,6 +34,8 @@ class Arguments:
         Arguments of the estimator by the entry that gives them.
     known, needed : tuple of str
         Entries that it may, and must, have.
+    given : tuple of str
+        Entries that it has.
     complete : bool
         Whether `known` are all: not where the estimator is not known.
     """
@@ -43,6 +45,7 @@ class Arguments:
     by_entry: Mapping[str, str]
     known: tuple[str, ...]
     needed: tuple[str, ...]
+    given: tuple[str, ...] = ()
     complete: bool = True
 
     def takes(self, entry: str) -> Any:
@@ -56,14 +59,24 @@ class Arguments:
 
     def own(self, entry: str) -> Entry | None:
         """Return what is known of an entry that is the study's own, and no plain argument."""
-        own = entry_of(self.kind.name, entry)
-        return own if entry not in self.kind.refers or self.refers(entry) else None
+        of_some = {name for names in self.kind.besides.values() for name in names}
+        if entry in self.by_entry and (entry in of_some or (entry in self.kind.refers and not self.refers(entry))):
+            return None
+        return entry_of(self.kind.name, entry)
 
     def flaw(self, entry: str, value: object) -> str:
         """Say why the argument that an entry gives cannot be a value; an empty string where it can."""
         if self.estimator is None or entry not in self.by_entry:
             return ""
         return flaw_of(self.estimator, self.by_entry[entry], value)
+
+    def defaults(self) -> dict[str, Any]:
+        """Return what the estimator takes for the texts that no entry gives."""
+        if self.estimator is None:
+            return {}
+        parameters = entries_of(self.kind, self.estimator)
+        return {name: one.default for name, one in parameters.items()
+                if name not in self.given and isinstance(one.default, str | tuple)}  # fmt: skip
 
     def hint(self, entry: str) -> str:
         """Say what an unknown entry may have been meant for."""
@@ -132,8 +145,9 @@ def arguments_of(place: Place) -> tuple[Arguments, list[Fault]]:
     needed = [name for name, one in parameters.items() if one.default is Parameter.empty]
     if _stands_for_itself(place):
         needed = []
-    known, all_needed = dict.fromkeys((*own, *parameters)), dict.fromkeys((*needs, *needed))
-    return Arguments(kind, chosen, argument_names, tuple(known), tuple(all_needed)), faults
+    besides = kind.besides.get(chosen.__name__, ())
+    known, all_needed = dict.fromkeys((*own, *parameters, *besides)), dict.fromkeys((*needs, *needed, *besides))
+    return Arguments(kind, chosen, argument_names, tuple(known), tuple(all_needed), tuple(entries)), faults
 
 
 def _chosen(place: Place) -> Callable[..., Any]:

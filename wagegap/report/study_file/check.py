@@ -18,7 +18,7 @@ from wagegap.report.study_file.columns import column_faults
 from wagegap.report.study_file.entries import OF_THE_STUDY, own_flaw
 from wagegap.report.study_file.faults import Fault, Place, named
 from wagegap.report.study_file.parts import countries, defined, short
-from wagegap.report.study_file.references import Names, files_named, names_of, reference_faults
+from wagegap.report.study_file.references import Names, files_named, names_of, outcome_faults, reference_faults
 from wagegap.report.study_file.sources import source_faults
 from wagegap.report.study_file.texts import text_faults
 
@@ -165,6 +165,7 @@ def _section_faults(place: Place, names: Names, folder: Path) -> Iterator[Fault]
     yield from source_faults(place, sound, arguments, folder)
     yield from reference_faults(place, sound, arguments, names)
     yield from text_faults(place, sound, arguments)
+    yield from outcome_faults(place, sound, names)
     yield from _country_faults(place, sound, names)
 
 

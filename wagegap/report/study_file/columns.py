@@ -15,7 +15,7 @@ from wagegap.panel.transitions import NEXT_OF_ROLES
 from wagegap.report.study_file.arguments import Arguments, arguments_of
 from wagegap.report.study_file.faults import Fault, Place
 from wagegap.report.study_file.parts import files_of, short
-from wagegap.report.study_file.texts import columns_of_texts
+from wagegap.report.study_file.texts import columns_of_texts, flaw_of_expression
 
 __all__ = ["column_faults"]
 
@@ -112,6 +112,11 @@ def _absent(place: Place, there: _Columns) -> Iterator[Fault]:
             for name in _named(arguments, entry, value, there):
                 if name not in there.names and name not in _known_besides(place):
                     yield place.fault(_said(entry, name, there), entry)
+    for entry, default in arguments.defaults().items():
+        for name in columns_of_texts(arguments, entry, default, there.names):
+            yield place.fault(
+                f": without {entry}, it is {name!r}, and {there.file} has no such column.{_near(name, there)}"
+            )
 
 
 def _named(arguments: Arguments, entry: str, value: Any, there: _Columns) -> list[str]:
@@ -146,5 +151,11 @@ def _known_besides(place: Place) -> tuple[str, ...]:
 def _said(entry: str, name: str, there: _Columns) -> str:
     if name in there.unread:
         return f": {entry} names {short(name)}, which columns = [...] of the panel leaves out: add it there."
-    hint = did_you_mean(name, there.names) or f" There are: {listing(there.names, 12)}."
-    return f": {entry} names {short(name)}, and {there.file} has no such column.{hint}"
+    flaw = flaw_of_expression(name)
+    if flaw:
+        return f": {entry}: {flaw}"
+    return f": {entry} names {short(name)}, and {there.file} has no such column.{_near(name, there)}"
+
+
+def _near(name: str, there: _Columns) -> str:
+    return did_you_mean(name, there.names) or f" There are: {listing(there.names, 12)}."

@@ -14,7 +14,7 @@ __all__ = ["about_arguments", "first_sentence"]
 
 _HEADING = re.compile(r"^(?P<names>\w[\w, ]*?)(?: : .*)?$")
 _SECTION = re.compile(r"^Parameters\n-+\n(?P<text>.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.MULTILINE | re.DOTALL)
-_AS_IN = re.compile(r"^As in `(?P<name>\w+)`(?:[.:;,]\s*(?P<more>.*))?$")
+_AS_IN = re.compile(r"^(?:As|[^.]*, as) in `(?P<name>\w+)`(?:[.:;,]\s*(?P<more>.*))?$")
 
 
 @cache

@@ -93,7 +93,9 @@ _NAMED = Entry(str, "What other sections call it; files of the report are called
 _RATES = Entry(str, "The section of rates, `[rates.NAME]`.", "leaving")
 _PREMIUMS = Entry(str, "The section of premiums, `[premiums.NAME]`.", "ai")
 _COVARIATES = Entry(str, "The section of controls, `[covariates.NAME]`.", "income")
-_OF = Entry(_Texts, "Sections, by name, whose results it shows.", ["main"])
+_OF = Entry(
+    _Texts, "Sections whose results it shows, by name; where several have one name the link, or `gaps.NAME`.", ["main"]
+)  # fmt: skip
 
 OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
     "": {
@@ -114,6 +116,9 @@ OF_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType({
             "Add what each worker does next: `abroad_next`, `new_field_next`, `new_occupation_next`; a table gives the "
             "`horizon`.", True, False,
         ),
+    },
+    "premiums": {
+        "premium": Entry(str, "The regressor whose coefficient, corrected for selection, is the premium.", "ai"),
     },
     "links": {
         "formula": Entry(

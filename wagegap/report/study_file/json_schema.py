@@ -108,7 +108,8 @@ def entry_schema(kind: Kind, name: str, estimator: Callable[..., Any] | None) ->
     if estimator is not None and name in entries_of(kind, estimator):
         argument = kind.renamed.get(name, name)
         annotation = types_of(estimator)[argument]
-        if own is None or (name in kind.refers and can_be_written(annotation)):
+        of_some = {one for names in kind.besides.values() for one in names}
+        if own is None or name in of_some or (name in kind.refers and can_be_written(annotation)):
             about = about_arguments(estimator).get(argument, "")
             default = _plain(entries_of(kind, estimator)[name].default)
             return {
@@ -225,7 +226,8 @@ def _if(condition: Schema, then: Schema) -> Iterator[Schema]:
 
 def _holds(kind: Kind, estimator: Callable[..., Any], *, needed: bool) -> Schema:
     """Which entries a section has that is given to an estimator, and what they are where estimators differ."""
-    known = [*own_entries(kind), *(name for name in entries_of(kind, estimator) if name not in own_entries(kind))]
+    besides = kind.besides.get(estimator.__name__, ())
+    known = list(dict.fromkeys((*own_entries(kind), *entries_of(kind, estimator), *besides)))
     every = _properties(kind)
     own = {name: _shape(entry_schema(kind, name, estimator)) for name in entries_of(kind, estimator)}
     narrower = {name: one for name, one in own.items() if one and one != _shape(every[name])}
@@ -241,4 +243,5 @@ def _shape(schema: Mapping[str, Any]) -> Schema:
 
 def _needed(kind: Kind, estimator: Callable[..., Any]) -> list[str]:
     parameters: Iterable[tuple[str, inspect.Parameter]] = entries_of(kind, estimator).items()
-    return [name for name, one in parameters if one.default is Parameter.empty]
+    besides = kind.besides.get(estimator.__name__, ())
+    return [*(name for name, one in parameters if one.default is Parameter.empty), *besides]

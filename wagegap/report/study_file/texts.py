@@ -5,6 +5,7 @@ Which entries hold them is told by the annotations of the arguments that they gi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -22,7 +23,7 @@ from wagegap.regression.selection.roy import fit_roy
 from wagegap.report.study_file.arguments import Arguments
 from wagegap.report.study_file.faults import Fault, Place
 
-__all__ = ["columns_of_texts", "text_faults", "texts_in"]
+__all__ = ["columns_of_texts", "flaw_of_expression", "text_faults", "texts_in"]
 
 
 def text_faults(place: Place, entries: Mapping[str, Any], arguments: Arguments) -> Iterator[Fault]:
@@ -34,31 +35,46 @@ def text_faults(place: Place, entries: Mapping[str, Any], arguments: Arguments) 
 
 
 def columns_of_texts(arguments: Arguments, entry: str, value: Any, there: Sequence[str]) -> list[str]:
-    """Return the columns that an entry names and a table lacks; none where the entry cannot be read.
+    """Return the columns that an entry names and a table lacks; none where a formula or condition cannot be read.
 
     Where a column is asked for, an expression of columns will do.
     """
     named: list[str] = []
     for kind, text in _texts(arguments, entry, value):
-        try:
-            names = _READERS[kind](text, arguments)
-        except WagegapError:
-            names = []
-        if kind == "column" and text not in there:
-            names = [] if text in _WORDS.get(entry, ()) or _is_expression_of(text, there) else [text]
+        if kind == "column":
+            names = [] if text in there or text in _WORDS.get(entry, ()) else _columns_in(text)
+        else:
+            try:
+                names = _READERS[kind](text, arguments)
+            except WagegapError:
+                names = []
         named += [name for name in names if name not in there]
     return list(dict.fromkeys(named))
 
 
-def _is_expression_of(text: str, there: Sequence[str]) -> bool:
-    """Whether a text is no name but an expression, or a term, of columns that are there."""
+def _columns_in(text: str) -> list[str]:
+    """The columns of a term or an expression; a text that is neither is the name of one."""
     for read in (_of_side, _of_condition):
         try:
-            if all(name in there for name in read(text)):
-                return True
+            return read(text)
         except WagegapError:
             continue
-    return False
+    return [text]
+
+
+def flaw_of_expression(text: str) -> str:
+    """Return why a text that is written as an expression cannot be read; an empty string where it is a mere name.
+
+    >>> flaw_of_expression("hours a week"), flaw_of_expression("log(x")
+    ('', "cannot read 'log(x': it ends where a column or number is missing, at character 6.")
+    """
+    if not re.search(r"[()<>=*+]", text):
+        return ""
+    try:
+        _of_condition(text)
+    except WagegapError as error:
+        return str(error)
+    return ""
 
 
 def _texts(arguments: Arguments, entry: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
+from wagegap._typing import ColumnName, Condition, Formula
 from wagegap.errors import (
     check_alpha,
     check_axes,
@@ -20,7 +21,7 @@ from wagegap.errors import (
     check_positive,
     check_rng,
 )
-from wagegap.report.study_file.entries import check_above_0, check_seed
+from wagegap.report.study_file.entries import Country, check_above_0, check_seed
 
 __all__ = ["Schema", "can_be_written", "schema_of_type"]
 
@@ -31,6 +32,10 @@ _PLAIN: Mapping[Any, Mapping[str, Any]] = MappingProxyType({
     bool: {"type": "boolean"}, int: {"type": "integer"}, float: {"type": "number"}, str: {"type": "string"},
     dt.date: {"type": "string", "format": "date"},
 })  # fmt: skip
+_MARKED: Mapping[Any, str] = MappingProxyType({
+    ColumnName: "column", Formula: "formula", Condition: "condition", Country: "country",
+})  # fmt: skip
+"""What texts are, in a word that readers of schemas pass over where they do not know it."""
 _RULES: Mapping[Callable[..., Any], Mapping[str, Any]] = MappingProxyType({
     check_alpha: {"exclusiveMinimum": 0, "exclusiveMaximum": 1},
     check_between_0_and_1: {"exclusiveMinimum": 0, "exclusiveMaximum": 1},
@@ -49,6 +54,8 @@ def schema_of_type(annotation: Any) -> Schema | None:
     ({'type': 'array', 'items': {'type': 'string'}}, None, {})
     """
     origin, inside = get_origin(annotation), get_args(annotation)
+    if annotation in _MARKED:
+        return {"type": "string", "format": _MARKED[annotation]}
     if annotation is Any or annotation is object:
         return {}
     if annotation in _PLAIN:
