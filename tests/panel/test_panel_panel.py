@@ -117,9 +117,8 @@ def test_a_misspelt_cluster_is_an_error():
     ],
 )
 def test_weights_that_cannot_be(values, kind, words):
-    weighted = panel(ROWS.assign(w=values), weight="w", weight_kind="frequency")
     with pytest.raises(kind, match=words):
-        weighted.weights(EVERY)
+        panel(ROWS.assign(w=values), weight="w", weight_kind="frequency").weights(EVERY)
 
 
 def test_weights_of_rows():

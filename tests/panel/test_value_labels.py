@@ -150,7 +150,7 @@ def test_groups_and_factors_read_as_the_survey_has_them(path):
 
 def test_countries_without_a_label_are_named(path):
     write(workers(), path, {"country": {1: "Korea", 2: "Japan"}})
-    with pytest.raises(CountryError, match=r"1 names in 4 of 12 rows.*'3'"):
+    with pytest.raises(CountryError, match=r"1 name in 4 of 12 rows.*'3'"):
         read_panel(path, **ROLES)
 
 

@@ -9,14 +9,14 @@ nothing but numbers is read by ISO's numeric codes, which the ledger says, or re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wagegap._typing import AnyArray
-from wagegap.errors import CountryError, DataWarning, MissingValueError, listing, refuse_rows, warn
+from wagegap.errors import CountryError, DataWarning, MissingValueError, did_you_mean, listing, refuse_rows, warn
 from wagegap.estimation.countries.columns import country_code, country_key, country_name, hold_countries
 from wagegap.estimation.countries.spellings import code_of, near_name, no_country, numeric_codes, numeric_no_country
 from wagegap.estimation.design import check_keys
@@ -68,10 +68,18 @@ def normalise_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> Any
     return read_countries(names)[0]
 
 
-def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[AnyArray, tuple[str, ...]]:
-    """Return codes as `normalise_countries` does, and what a ledger should say of how they were read."""
+def read_countries(
+    names: pd.Series[Any] | Sequence[Any] | AnyArray, meant: Mapping[str, str] | None = None
+) -> tuple[AnyArray, tuple[str, ...]]:
+    """Return codes as `normalise_countries` does, and what a ledger should say of how they were read.
+
+    Names that `meant` has are taken for the countries that it says, by their names or codes.
+    """
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     label = "the country column" if column.name is None else repr(column.name)
+    said = _check_meant(meant or {}, column, label)
+    if meant:
+        column = column.map(lambda value: meant.get(value, value))
     name = str(column.name or "country")
     check_keys(column.to_frame(name), [name])
     codes, values = pd.factorize(column)
@@ -86,7 +94,21 @@ def read_countries(names: pd.Series[Any] | Sequence[Any] | AnyArray) -> tuple[An
         iso3, notes = _by_number([int(figure or 0) for figure in figures], written, codes, label)
     else:
         iso3, notes = _by_name(written, codes, label), ()
-    return np.array(iso3, dtype=object)[codes], notes
+    return np.array(iso3, dtype=object)[codes], (*said, *notes)
+
+
+def _check_meant(meant: Mapping[str, str], column: pd.Series[Any], label: str) -> tuple[str, ...]:
+    """What is said of names that a user explains; refused where one stands nowhere, or is given no country."""
+    there = set(column.dropna().unique())
+    for name, country in meant.items():
+        if name not in there:
+            raise CountryError(f"country_names: {name!r} is not in {label}.{did_you_mean(name, map(str, there))}")
+        if not isinstance(country, str) or code_of(country) is None:
+            raise CountryError(f"country_names: {name!r} is said to be {_explained(str(country))}, no known country.")
+    if not meant:
+        return ()
+    pairs = listing((f"{name!r} as {country_name(str(code_of(country)))}" for name, country in meant.items()), _NAMED)
+    return (f"{label} is read with {pairs}",)
 
 
 def _figure(value: Any) -> int | None:
@@ -104,10 +126,12 @@ def _by_name(written: Sequence[str], codes: AnyArray, label: str) -> list[str]:
     if unknown:
         rows = int(np.isin(codes, unknown).sum())
         words = [written[i] for i in unknown]
+        names, kinds = ("name", "is") if len(unknown) == 1 else ("names", "are")
         raise CountryError(
-            f"{label} has {len(unknown):,} names in {rows:,} of {len(codes):,} rows that are no known country: "
-            f"{listing([*map(_explained, words[:_NAMED]), *words[_NAMED:]], _NAMED)}. Correct them, filter them out, "
-            "or read with country_names='keep'."
+            f"{label} has {len(unknown):,} {names} in {rows:,} of {len(codes):,} rows that {kinds} no known country: "
+            f"{listing([*map(_explained, words[:_NAMED]), *words[_NAMED:]], _NAMED)}. Say what is meant, with "
+            f"country_names={{{words[0]!r}: 'KOR'}} and the code of the country, filter them out, or read with "
+            "country_names='keep'."
         )
     return [code for code in iso3 if code is not None]
 

@@ -81,7 +81,8 @@ def read_panel(  # noqa: PLR0913
     units: Annotated[Mapping[str, str], "a dict that gives units to columns, such as {'rate': 'share'}"] | None = None,
     source_name: str | None = None,
     invalid_wage: Literal["raise", "missing", "drop"] = "raise",
-    country_names: Literal["normalise", "keep"] = "normalise",
+    country_names: Literal["normalise", "keep"]
+    | Annotated[Mapping[str, str], "a dict of names and countries, such as {'Korean Republic': 'KOR'}"] = "normalise",
     duplicates: Literal["raise", "keep", "drop"] = "raise",
     columns: ColumnNames | None = None,
     value_labels: LabelUse = "auto",
@@ -131,8 +132,9 @@ def read_panel(  # noqa: PLR0913
         Name of the data; results of one name are taken to share units by their ids.
     invalid_wage : {"raise", "missing", "drop"}
         What to do with wages that are zero, negative, missing, infinite or text.
-    country_names : {"normalise", "keep"}
-        Turn names and codes into ISO3 codes, or leave them.
+    country_names : {"normalise", "keep"} or mapping of name to country
+        Turn names and codes into ISO3 codes, or leave them; a mapping says what names of your own stand for,
+        `{"Korean Republic": "KOR"}`, and the others are turned as before.
     duplicates : {"raise", "keep", "drop"}
         What to do where a worker stands twice in one country and period. "drop" leaves out rows that are the same in
         every column as an earlier one, which the ledger says, and raises for others.
@@ -203,11 +205,12 @@ def read_panel(  # noqa: PLR0913
         roles = replace(roles, replicate_weights=_matching(frame, pattern, weight))
     if country is not None:
         check_keys(frame, [country])
-    if country is not None and country_names == "normalise":
-        codes, said = read_countries(frame[country])
+    if country is not None and country_names != "keep":
+        codes, said = read_countries(frame[country], None if isinstance(country_names, str) else country_names)
         frame, notes = frame.assign(**{country: codes}), (*notes, *said)
     _check_declared(frame, roles, duplicates)
     _check_numbers(frame, roles, decimal)
+    _check_weight(frame, roles.weight)
     panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage, read.wages)
     return replace(panel, ledger=panel.ledger.note(*notes)) if notes else panel
 
@@ -330,6 +333,22 @@ def _check_numbers(frame: pd.DataFrame, roles: Roles, decimal: str | None) -> No
         raise DataError(f"{listing(refused, 4)}; or turn it into numbers before reading.")
     if said:
         warn(f"{listing(said.values(), 4)}. As text they are no numbers in a formula.", DataWarning)
+
+
+def _check_weight(frame: pd.DataFrame, name: str | None) -> None:
+    """Raise where weights are text, negative or infinite; missing ones may still be filtered out."""
+    if name is None or held_by(frame[name]) in ("dates", "durations", "complex"):
+        return
+    values = number_or_nan(frame[name])
+    text = np.isnan(values) & frame[name].notna().to_numpy()
+    cure = " rows: turn it into numbers with pandas.to_numeric before reading."
+    refuse_rows(text, MissingValueError, f"weights {name!r} are missing or text in ", cure)
+    infinite, negative = int(np.isinf(values).sum()), int(((values < 0) & ~np.isinf(values)).sum())
+    if negative or infinite:
+        raise DataError(
+            f"weights {name!r} are negative in {negative:,} and infinite in {infinite:,} of {len(values):,} rows: mend "
+            "them, or filter those rows out before reading."
+        )
 
 
 def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[str, BoolArray]) -> Panel:
