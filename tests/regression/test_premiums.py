@@ -15,6 +15,8 @@ import wagegap as wg
 from wagegap.errors import CovarianceError, IdentificationWarning, JoinError, OptionError, SmallCellWarning
 from wagegap.estimation.covariance.options import Bootstrap, Replicates, Survey
 from wagegap.estimation.reliability import reliability
+from wagegap.panel.simulate import simulate_panel
+from wagegap.regression.premiums.premium import fit_premiums
 
 FORMULA = "log(pay) ~ ai + exper + female"
 CONTROLS = ["exper", "female"]

@@ -124,7 +124,7 @@ def test_every_axis_of_numbers_has_a_unit_and_shares_stay_within_bounds(done):
     seen = 0
     for name, (figure, _) in done.figures.items():
         for ax in figure.axes:
-            for side, label in (("x", ax.get_xlabel()), ("y", ax.get_ylabel())):
+            for side, label in (("x", " ".join(ax.get_xlabel().split())), ("y", " ".join(ax.get_ylabel().split()))):
                 if not label:
                     continue  # rows by name, or a bar of colours, whose unit the figure says
                 seen += 1

@@ -19,6 +19,7 @@ from wagegap._arguments import public_methods
 from wagegap._display.files import render_figure, save_figure, write_whole
 from wagegap._display.session import Shown
 from wagegap._display.text import neutral
+from wagegap._version import __version__
 from wagegap.errors import OutputError
 from wagegap.report.findings import Report
 from wagegap.report.folder import check_folder, same_file, standing, unfit_name, write_folder
@@ -134,6 +135,8 @@ def _provenance(study: Report) -> Mapping[str, Any]:
 
 
 def _version(name: str) -> str:
+    if name == "wagegap":
+        return __version__
     try:
         return version(name)
     except PackageNotFoundError:

@@ -6,10 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from wagegap._display.numbers import spaced
 from wagegap._display.spec import plain
 from wagegap.errors import ReliabilityError
-from wagegap.panel.countries import country_name
+from wagegap.panel.countries import country_code, country_name
 from wagegap.regression.link.fitted import Answer
 from wagegap.report.findings import Finding, Part, Section
 from wagegap.report.kinds import COMMON, KINDS, estimator_of
@@ -22,6 +21,19 @@ from wagegap.report.table import table
 
 __all__ = ["question_part"]
 
+_TITLES = {
+    "predict": "What if the premium of {country} were another?",
+    "outlier": "Is {country} an exception?",
+    "few_countries": "Can so few countries tell?",
+    "moderate": "Does the slope differ with {trait}?",
+    "swap": "Does another source of premiums say the same?",
+    "one_step": "Do single workers say the same?",
+    "pool": "What are premiums, seen together?",
+    "disagreement": "Why do two methods disagree?",
+    "sensitivity": "What if the premiums had other errors?",
+    "power": "How many countries and workers would it take?",
+}
+"""Headings of questions that the file gives none."""
 _SWAP_IN = "swap_in"
 """The entry by which a swap names the other premiums, which its function takes by place."""
 
@@ -62,8 +74,9 @@ def _no_answer(entries: Mapping[str, Any], context: Context) -> tuple[str, str] 
 
 def _title(ask: str, entries: Mapping[str, Any]) -> str:
     """What a question is called where the file does not say."""
-    of = f": {spaced(entries['link'])}" if "link" in entries else ""
-    return f"{spaced(ask).capitalize()}{of}"
+    country = entries.get("country", "")
+    code = country_code(country) if isinstance(country, str) else None
+    return _TITLES[ask].format(country=country if code is None else country_name(code), trait=entries.get("trait", ""))
 
 
 def _asked(entries: Mapping[str, Any], context: Context, where: str) -> list[Any]:

@@ -33,8 +33,9 @@ def frame_of(result: Any) -> pd.DataFrame:
         for name in ("unit", "comparison"):
             frame[name] = estimates.labels[name].astype(str).to_numpy()
     key = country_key_of(estimates)
-    if key is not None and key in frame and "country" not in frame:
-        frame.insert(list(frame.columns).index(key) + 1, "country", [country_name(str(code)) for code in frame[key]])
+    if key is not None and key in frame:
+        names = [country_name(str(code)) for code in frame[key]]
+        frame.insert(list(frame.columns).index(key) + 1, "country" if key.lower() != "country" else "name", names)
     return frame
 
 

@@ -46,7 +46,8 @@ def headline_of(parts: Sequence[Part], context: Context) -> Headline | None:
     link = part.links[name]
     refused = next((finding for finding in section.findings if finding.kind == "refused"), None)
     verdict, answer = ("Not answered", _refused(link)) if refused is not None else _answer(link)
-    reason = " ".join(sentence for sentence in (*_reasons(link), *_others(parts, section)) if sentence)
+    sentences = (*_reasons(link), _without(parts, section), *_others(parts, section))
+    reason = " ".join(sentence for sentence in sentences if sentence)
     return Headline(verdict, answer, reason, section.name, figure, _not_drawn(link, name, context), facts)
 
 
@@ -170,6 +171,25 @@ def _without_one(link: Link, scale: Scale) -> str:
     return say(
         "Without any one of them it lies between {low} and {high} for the same step.",
         low=scale.slope(slopes.min()).bare_copy(), high=scale.slope(slopes.max()),
+    )  # fmt: skip
+
+
+def _without(parts: Sequence[Part], section: Section) -> str:
+    """What becomes of the slope without the countries that the file leaves out beside it."""
+    part = next((part for part in parts if part.section.name == f"{section.name}_without"), None)
+    if part is None:
+        return ""
+    names, link = part.section.title.rpartition(", without ")[2], next(iter(part.links.values()))
+    refused = any(finding.kind == "refused" for finding in part.section.findings)
+    low, high = link.slope_interval() if link.settled and not refused else (np.nan, np.nan)
+    if refused or not link.settled:
+        return f"Without {names} the answer is {'refused' if refused else 'not settled either'}."
+    scale = slope_scale_of(link)
+    return say(
+        "Without {names} it is {slope} for the same step (95 % interval {interval}).", names=names,
+        slope=scale.slope(link.slope), interval=scale.interval(low, high),
+    ) if np.isfinite([low, high]).all() else say(
+        "Without {names} it is {slope} for the same step.", names=names, slope=scale.slope(link.slope)
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from wagegap._display.numbers import spaced
 from wagegap._display.spec import plain
 from wagegap.errors import ReliabilityError, StudyError, listing
 from wagegap.estimation.estimates import Estimates
+from wagegap.estimation.units import step_of
 from wagegap.panel.countries import country_name
 from wagegap.regression.link.fit import fit_link
 from wagegap.regression.link.questions.sensitivity import Sensitivity, sensitivity
@@ -131,7 +132,9 @@ def _link_part(
     section = Section(
         key, "links", called.title, lead=refused or f"{link.slope_in_words()}.",
         findings=(Finding(called.label, said, "refused" if refused else "finding"),), figures=(key,), tables=(key,),
-        frame=_frame(columns), notes=tuple(link.notes), methods=tuple(dict.fromkeys(shown)),
+        frame=_frame(columns),
+        notes=tuple(note for note in (*link.notes, _of_the_table(link)) if note),
+        methods=tuple(dict.fromkeys(shown)),
     )  # fmt: skip
     pictures = {key: picture_of(plot_link(link, watch=watch), title)}
     return Part.drawn(section, pictures, tables={key: table(columns, title=title)}, links={name: link})
@@ -145,8 +148,24 @@ def _estimators(link: Link) -> dict[str, Link]:
 
 
 def _frame(columns: Mapping[str, Link]) -> Any:
-    """Coefficients of every estimator, one below the other."""
-    return pd.concat([frame_of(link).assign(estimator=name) for name, link in columns.items()], ignore_index=True)
+    """Coefficients of every estimator, one below the other; slopes on a premium are for one unit of it."""
+    frames = [frame_of(link).assign(estimator=name, per=_per(link)) for name, link in columns.items()]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _per(link: Link) -> list[str]:
+    """What each coefficient is for: one unit of a premium, or nothing that has a unit."""
+    units = dict(zip(link.cells.premiums, link.cells.units[1:], strict=False))
+    return [f"1 {units[term]}" if term in units else "" for term in link.estimates.labels["term"].astype(str)]
+
+
+def _of_the_table(link: Link) -> str:
+    """How the slope of the table compares with that of the sentences."""
+    if not link.cells.premiums:
+        return ""
+    step, words = step_of(link.cells.units[1])
+    unit = link.cells.units[1].replace("none", "unit")
+    return f"The table gives the slope for 1 {unit} of premium, {1 / step:g} times the {words} of the sentences."
 
 
 def _sensitivity_part(name: str, called: _Called, link: Link) -> Part:

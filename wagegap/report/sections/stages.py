@@ -102,20 +102,32 @@ def stage_part(kind: str, name: str, entries: Mapping[str, Any], context: Contex
     section = Section(
         key, kind, title_of(entries, name), lead=_LEADS[kind](parts[0][1], watch), findings=tuple(findings),
         figures=tuple(pictures), tables=(key,), frame=frame_of(result), notes=notes_of(result),
-        source=source_in(entries), methods=(estimator_of(kind, entries).__name__,) if _fitted(entries) else (),
+        source=source_in(entries), methods=_methods(kind, entries, estimates),
     )  # fmt: skip
     return Part.drawn(section, pictures, tables={key: _table(result, label)}, result=result)
 
 
 def _table(result: Any, label: str) -> Table:
-    """Every number, the largest estimate first, countries by their names."""
+    """Every number in the unit that sentences have, countries by their names and the largest estimate first."""
     estimates = estimates_in(result)
     key = country_key_of(estimates)
     names = {} if key is None else {str(code): country_name(str(code)) for code in estimates.labels[key].unique()}
-    order = np.argsort(-estimates.values, kind="stable") if len(estimates.by) == 1 else np.arange(len(estimates.values))
+    by_size = key is not None and len(estimates.by) == 1
+    order = np.argsort(-estimates.values, kind="stable") if by_size else np.arange(len(estimates.values))
     cells = estimates.labels[[*estimates.by, "term"]].iloc[order]
     rows = [" ".join(map(str, row)) for row in cells.itertuples(index=False)]
-    return table(result, title=label, layout="long", labels=names, rows=rows)
+    spoken = {"log": "log points", "share": "per cent"}.get(estimates.unit)
+    shown = result if spoken is None else estimates.in_unit(spoken)
+    notes = [] if spoken is None else [note for note in notes_of(result) if note not in shown.notes]
+    return table(shown, title=label, layout="long", labels=names, rows=rows, notes=notes)
+
+
+def _methods(kind: str, entries: Mapping[str, Any], estimates: Estimates) -> tuple[str, ...]:
+    """What estimated a section here, and what its errors are from where that is a method of its own."""
+    if not _fitted(entries):
+        return ()
+    replicated = "replicate" in estimates.describe()
+    return (estimator_of(kind, entries).__name__, *(["replicates"] if replicated else []))
 
 
 def _fitted(entries: Mapping[str, Any]) -> bool:
@@ -225,9 +237,11 @@ def _premiums_lead(estimates: Estimates, watch: list[str]) -> str:
     watched, numbers = _watched(estimates, watch, scale)
     if estimates.bse.isna().any() or len(estimates.values) < 2:
         ends = scale.interval(estimates.values.min(), estimates.values.max(), levels=True, bare=False)
-        of = "Premiums of {cells} run from {ends}" if len(estimates.values) > 1 else "The premium is {value}"
-        value = scale.level(estimates.values[0])
-        return say(f"{of}{watched}.", cells=cells, ends=ends, value=value, **numbers)
+        low, high = estimates.conf_int().iloc[0]
+        known = "" if np.isnan(low) else " (95 % interval {interval})"
+        of = "Premiums of {cells} run from {ends}" if len(estimates.values) > 1 else f"The premium is {{value}}{known}"
+        value, interval = scale.level(estimates.values[0]), scale.interval(low, high, levels=True)
+        return say(f"{of}{watched}.", cells=cells, ends=ends, value=value, interval=interval, **numbers)
     pooled = fit_link(f"`{estimates.labels['term'].iloc[0]}` ~ 1", estimates, None, method="meta")
     low, high = pooled.conf_int().iloc[0]
     return say(

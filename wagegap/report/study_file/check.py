@@ -82,19 +82,19 @@ def _top_faults(study: Place) -> Iterator[Fault]:
             f"{listing(VERSIONS)}. Write version = {VERSIONS[-1]!r} and run it again: what it does not know, it names.",
             "version",
         )
+    results = [kind for kind in KINDS if kind not in _NO_RESULT]
+    asks = any(isinstance(one, Mapping) and one.get("ask") == "power" for one in _listed(content.get("questions")))
+    if not any(content.get(kind) for kind in results) and not asks:
+        yield study.fault(
+            f" defines neither [premiums.NAME] nor [rates.NAME] (nor {listing(results[2:])}), nothing that has a result"
+            ": there is nothing to do."
+        )
     for name, entry in OF_THE_STUDY.items():
         flaw = own_flaw(entry, name, content[name]) if name in content and name != "version" else ""
         if flaw:
             yield study.fault(f": {flaw}", name)
         elif name == "watch" and name in content:
             yield from study.caught(countries, name, content[name], entry=name)
-    results = [kind for kind in KINDS if kind not in _NO_RESULT]
-    asks = any(isinstance(one, Mapping) and one.get("ask") == "power" for one in _listed(content.get("questions")))
-    if not any(content.get(kind) for kind in results) and not asks:
-        yield study.fault(
-            f" defines nothing that has a result, neither [premiums.NAME] nor [rates.NAME] (nor {listing(results[2:])})"
-            ": there is nothing to do."
-        )
 
 
 def _answer_faults(study: Place, names: Names) -> Iterator[Fault]:
@@ -158,7 +158,8 @@ def _section_faults(place: Place, names: Names, folder: Path) -> Iterator[Fault]
     arguments, said = arguments_of(place)
     yield from said
     odd = list(_entry_faults(place, arguments))
-    yield from odd
+    unknown = [fault for fault in odd if fault.address[-1] not in arguments.known]
+    yield from unknown
     wrong = {fault.address[len(place.address)] for fault in odd if len(fault.address) > len(place.address)}
     sound = {name: value for name, value in place.entries.items() if name not in wrong}
     yield from _lacking(place, arguments)
@@ -167,6 +168,7 @@ def _section_faults(place: Place, names: Names, folder: Path) -> Iterator[Fault]
     yield from text_faults(place, sound, arguments)
     yield from outcome_faults(place, sound, names)
     yield from _country_faults(place, sound, names)
+    yield from (fault for fault in odd if fault not in unknown)
 
 
 def _entry_faults(place: Place, arguments: Arguments) -> Iterator[Fault]:
