@@ -100,7 +100,8 @@ def lead_of(result: Any, label: str) -> str:
     frame = frame_of(shown)
     unit = str(frame["unit"].iloc[0]) if "unit" in frame else result.unit
     if "component" in frame:
-        return _gap_in_words(frame[frame["term"] == "total"], unit, result.title or label)
+        title = result.heading() if isinstance(result, Decomposition) else result.title
+        return _gap_in_words(frame[frame["term"] == "total"], unit, title or label)
     frame = frame[(frame["term"] != "Intercept") & (frame.get("unit", unit) == unit)]
     scale, numbers, stated = _change(unit), dict[str, Quantity | str](), []
     for i, row in enumerate(frame.head(_MOST).to_dict("records")):

@@ -182,8 +182,11 @@ def _without(parts: Sequence[Part], section: Section) -> str:
     names, link = part.section.title.rpartition(", without ")[2], next(iter(part.links.values()))
     refused = any(finding.kind == "refused" for finding in part.section.findings)
     low, high = link.slope_interval() if link.settled and not refused else (np.nan, np.nan)
-    if refused or not link.settled:
-        return f"Without {names} the answer is {'refused' if refused else 'not settled either'}."
+    names = " and ".join(names.rsplit(", ", 1))
+    if refused:
+        return f"Without {names} premiums are too noisy for a corrected slope."
+    if not link.settled:
+        return f"Without {names} it is not settled either."
     scale = slope_scale_of(link)
     return say(
         "Without {names} it is {slope} for the same step (95 % interval {interval}).", names=names,
