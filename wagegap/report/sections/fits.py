@@ -124,7 +124,14 @@ def _change(unit: str) -> Scale:
 
 
 def _gap_in_words(totals: pd.DataFrame, unit: str, title: str) -> str:
-    """Say the whole gap with its interval and how much each part is; of several cells the range of the whole."""
+    """Say the whole gap with its interval and how much each part is; of several cells the range of the whole.
+
+    Of several statistics, which have no one scale, the first is said.
+    """
+    if "measure" in totals and totals["measure"].nunique() > 1:
+        first = totals["measure"].iloc[0]
+        title = f"{title.rpartition(' (')[0] or title}; {first} ("
+        totals = totals[totals["measure"] == first]
     whole = totals[totals["component"] == "difference"]
     if len(whole) == 0:
         whole = totals.head(1)
