@@ -174,7 +174,8 @@ def _folded(report: Report, section: Section) -> list[str]:
     inside += [f'<p class="files">{" · ".join(files_of)}</p>'] if files_of else []
     if not inside:
         return []
-    return ["<details><summary>Numbers, sample, how it was estimated</summary>", *inside, "</details>"]
+    unfolded = " open" if not section.figures and not section.lead else ""  # a table by itself is what is shown
+    return [f"<details{unfolded}><summary>Numbers, sample, how it was estimated</summary>", *inside, "</details>"]
 
 
 def _table(report: Report, name: str) -> str:
@@ -195,7 +196,8 @@ def _figure(report: Report, name: str, picture: Picture, caption: str = "", sour
     figure, alt = report.figures[name]
     sides = {side: base64.b64encode(data).decode("ascii") for side, data in _sides(picture).items()}
     title = written(figure.get_suptitle())
-    said = [*([f"{title}."] if title else []), *(text for text in (report.captions.get(name), caption) if text)]
+    ended = title if title.endswith(("?", "!", ".")) else f"{title}."
+    said = [*([ended] if title else []), *(text for text in (report.captions.get(name), caption) if text)]
     said += [f"Source: {source.rstrip('.')}."] if source else []
     return "\n".join([
         "<figure><picture>",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,8 @@ def figure_part(entries: Mapping[str, Any], context: Context) -> Part:
     name, where = entries["name"], f"[[figures]] {entries['name']!r}"
     options = without(entries, *KINDS["figures"].takes, KINDS["figures"].chosen_by, *COMMON)
     draw, title = estimator_of("figures", entries, where), plain(entries.get("title", name))
+    if "watch" in inspect.signature(draw).parameters:
+        options.setdefault("watch", tuple(context.watch))
     named = _named(entries, context, where)
     shown = {one: result.frame if isinstance(result, Panel) else result for one, result in named.items()}
     given = next(iter(shown.values())) if len(shown) == 1 else shown

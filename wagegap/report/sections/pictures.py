@@ -36,4 +36,4 @@ def picture_of(drawn: Any, title: str) -> Picture:
     panels = np.atleast_1d(np.asarray(drawn, dtype=object)).ravel().tolist()
     add_title(panels[0], title)
     said = describe(drawn)
-    return Picture(figure_of(panels[0]), f"{title}. {said.alt}", said.caption)
+    return Picture(figure_of(panels[0]), f"{title if title.endswith('?') else f'{title}.'} {said.alt}", said.caption)
