@@ -161,7 +161,7 @@ def write(file: Path, text: str) -> None:
 
 
 def counted(versions: dict[str, str], extras: dict[str, list[str]]) -> str:
-    return f"{len(versions)} dependencies, {len(extras)} of them by the extras {' and '.join(EXTRAS)} alone"
+    return f"{len(versions)} dependencies, {len(extras)} of them by the extras {', '.join(EXTRAS[:-1])} and {EXTRAS[-1]} alone"
 
 
 def look_up(versions: dict[str, str]) -> tuple[list[dict[str, Any]], str]:

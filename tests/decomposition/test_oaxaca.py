@@ -936,7 +936,7 @@ def oaxaca(rows, formula=FORMULA, **options):
 BAD = [
     ({"groups": None}, OptionError, "3 groups .* where two are needed"),
     ({"group": "contry"}, ColumnError, "Did you mean 'country'"),
-    ({"groups": ("US", "KOR")}, OptionError, "Did you mean 'USA'"),
+    ({"groups": ("USB", "KOR")}, OptionError, "Did you mean 'USA'"),
     ({"groups": ("USA", "USA")}, OptionError, "compared with itself"),
     ({"groups": ("USA", "KOR", "JPN")}, OptionError, "must be two groups"),
     ({"groups": ([], "KOR")}, OptionError, "names no group"),

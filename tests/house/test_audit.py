@@ -92,7 +92,7 @@ def test_all_checked_and_nothing_known(audit, tmp_path):
     done = audit(AUDITOR + ANSWER)
     assert (done.returncode, done.stderr) == (CLEAN, "")
     first, last = done.stdout.splitlines()
-    assert first.endswith("with 5 dependencies, 3 of them by the extras data and hdfe alone")
+    assert first.endswith("with 5 dependencies, 3 of them by the extras data, tables and hdfe alone")
     assert last == "no known advisory against any of the 5 dependencies"
 
 
@@ -185,7 +185,9 @@ def test_a_tool_that_is_not_installed_is_named(audit, tmp_path):
     blocked = "import sys; sys.exit(f'{sys.executable}: No module named cyclonedx_py')"
     done = audit("", describer=blocked)
     assert done.returncode == BROKEN
-    assert done.stderr.startswith("cyclonedx_py is not installed; run: python -m pip install -e '.[data,hdfe,release]'")
+    assert done.stderr.startswith(
+        "cyclonedx_py is not installed; run: python -m pip install -e '.[data,tables,hdfe,release]'"
+    )
 
 
 def test_with_the_tools_themselves_and_no_way_to_the_advisories(tmp_path):

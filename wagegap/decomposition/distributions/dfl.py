@@ -130,7 +130,7 @@ class ReweightedGap(Decomposition):
         **keys
             Which comparison, where there are several: `iso3="KOR"`.
         """
-        from wagegap._display.axes import FAINT, PALETTE, apply_style, name_axes, new_axes, put_legend
+        from wagegap._display.axes import FAINT, PALETTE, apply_style, literal, name_axes, new_axes, put_legend
         from wagegap._display.facts import note_stroke
 
         frame = one_comparison(self.densities, keys, [name for name in self.keys if name != MEASURE])
@@ -142,7 +142,7 @@ class ReweightedGap(Decomposition):
             ("first", first, PALETTE[0], "-"), ("second", second, PALETTE[1], "-."),
             ("counterfactual", "counterfactual", FAINT, "--"),
         ):  # fmt: skip
-            lines += ax.plot(frame["at"], frame[column], dash, color=color, linewidth=1.4)
+            lines += ax.plot(frame["at"], frame[column], dash, color=color, linewidth=1.4, label=literal(str(label)))
             names.append(str(label))
             note_stroke(ax, "line", str(label))
         title = "" if self.levels is None else self.levels.title.removeprefix("Distribution of ")

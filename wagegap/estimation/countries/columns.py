@@ -77,7 +77,7 @@ def country_key(keys: pd.DataFrame) -> str | None:
     True
     """
     called = [str(name) for name in keys.columns if _called_so(name)]
-    holding = called or [str(name) for name in keys.columns if _holds(keys[name])]
+    holding = called or [str(name) for i, name in enumerate(keys.columns) if _holds(keys.iloc[:, i])]
     return holding[0] if len(holding) == 1 or called else None
 
 
@@ -106,7 +106,7 @@ def meet_countries(keys: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFram
     0  KOR, 'Nation')
     """
     key = country_key(keys)
-    if key is None or keys.empty or other.empty:
+    if key is None or keys.empty or other.empty or not other.columns.is_unique:
         return keys, other, ""
     heading = key if key in other.columns else country_key(other[_text_columns(other)])
     if heading is None or (heading != key and heading in keys.columns) or not _holds(other[heading]):

@@ -13,7 +13,7 @@ from typing import Any
 from wagegap.errors import did_you_mean, listing
 from wagegap.report.folder import same_file, unfit_name
 from wagegap.report.kinds import CAUTION, KINDS, Kind
-from wagegap.report.study_file.arguments import Arguments, arguments_of
+from wagegap.report.study_file.arguments import Arguments, arguments_of, held_by_shipped
 from wagegap.report.study_file.columns import column_faults
 from wagegap.report.study_file.entries import OF_THE_STUDY, own_flaw
 from wagegap.report.study_file.faults import Fault, Place, named
@@ -187,7 +187,10 @@ def _entry_faults(place: Place, arguments: Arguments) -> Iterator[Fault]:
 def _lacking(place: Place, arguments: Arguments) -> Iterator[Fault]:
     """Needed entries that are not there."""
     placeless = place.kind.places and not any(name in place.entries for name in place.kind.places)
-    for name in () if placeless else arguments.needed:
+    unknown = "shipped" in place.kind.places and "shipped" in place.entries and not held_by_shipped(
+        place.entries["shipped"]
+    )  # fmt: skip
+    for name in () if placeless or unknown else arguments.needed:
         if name not in place.entries:
             yield place.fault(f" lacks {name!r}.")
 
