@@ -161,7 +161,8 @@ def write(file: Path, text: str) -> None:
 
 
 def counted(versions: dict[str, str], extras: dict[str, list[str]]) -> str:
-    return f"{len(versions)} dependencies, {len(extras)} of them by the extras {', '.join(EXTRAS[:-1])} and {EXTRAS[-1]} alone"
+    extras_named = f"{', '.join(EXTRAS[:-1])} and {EXTRAS[-1]}"
+    return f"{len(versions)} dependencies, {len(extras)} of them by the extras {extras_named} alone"
 
 
 def look_up(versions: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
