@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from wagegap.errors import ColumnError, DataError, DataWarning, EmptyDataError, OptionError
+from wagegap.errors import (
+    ColumnError,
+    DataError,
+    DataWarning,
+    EmptyDataError,
+    MissingValueError,
+    OptionError,
+    UnitError,
+    WageError,
+)
 from wagegap.panel.csv_dialects import number_advice
 from wagegap.panel.load import read_panel
 
@@ -233,3 +244,58 @@ def test_numbers_dates_and_names_of_a_workbook(tmp_path):
     shared.to_excel(path, index=False)
     with pytest.raises(ColumnError, match="1 name that several columns share: 'wage'"):
         read_panel(path, **ROLES)
+
+
+# words among numbers -------------------------------------------------------------------------------------------------
+
+
+def _german_file(path, cell, *, grouped=False, column="Lohn"):
+    pay = np.exp(np.random.default_rng(5).normal(8, 1, 301))
+    written = [
+        f"{x:,.2f}".translate(str.maketrans(",.", ".,")) if grouped else f"{x:.2f}".replace(".", ",") for x in pay
+    ]
+    written[7] = cell
+    other = "gew" if column == "Lohn" else "Lohn"
+    path.write_text(
+        f"id;{column};{other}\n" + "\n".join(f"{i};{x};1,5" for i, x in enumerate(written)), encoding="utf-8"
+    )
+    return path
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("word", ["k.A.", ".", "-"])
+def test_a_word_among_the_pay_is_the_only_wage_that_is_none(tmp_path, word, grouped):
+    marks = {"sep": ";", "decimal": ",", "thousands": "." if grouped else None}
+    path = _german_file(tmp_path / "pay.csv", word, grouped=grouped)
+    with pytest.raises(WageError, match=rf"in 1 of 301 rows \(1 text\); the first are row 7: {re.escape(repr(word))}"):
+        read_panel(path, wage="Lohn", **marks)
+    empty = _german_file(tmp_path / "empty.csv", "", grouped=grouped)
+    for invalid in ("missing", "drop"):
+        panel = read_panel(path, wage="Lohn", invalid_wage=invalid, **marks)
+        same = read_panel(empty, wage="Lohn", invalid_wage=invalid, **marks)
+        pd.testing.assert_frame_equal(panel.frame, same.frame)
+        assert [note.replace("text", "missing") for note in panel.ledger.notes] == list(same.ledger.notes)
+
+
+def test_marks_that_were_not_said_are_named_though_words_stand_among_the_numbers(tmp_path):
+    path = _german_file(tmp_path / "pay.csv", "k.A.", grouped=True)
+    with pytest.raises(DataError, match=r"'Lohn' is text, numbers such as '.*': pass decimal=',' and thousands='.'"):
+        read_panel(path, wage="Lohn", sep=";", decimal=",", invalid_wage="missing")
+    with pytest.raises(DataError, match="'Lohn' is text, numbers such as '.*': pass decimal=','"):
+        plain = _german_file(tmp_path / "plain.csv", "k.A.")
+        read_panel(plain, wage="Lohn", sep=";", invalid_wage="missing")
+
+
+def test_a_decimal_point_among_decimal_commas_is_text(tmp_path):
+    path = _german_file(tmp_path / "pay.csv", "12.5")
+    with pytest.raises(WageError, match=r"in 1 of 301 rows \(1 text\); the first are row 7: '12.5'"):
+        read_panel(path, wage="Lohn", sep=";", decimal=",")
+
+
+def test_words_among_weights_and_shares_are_counted_alone(tmp_path):
+    path = _german_file(tmp_path / "pay.csv", "k.A.", column="gew")
+    marks = {"sep": ";", "decimal": ",", "wage": "Lohn"}
+    with pytest.raises(MissingValueError, match="weights 'gew' are missing or text in 1 of 301 rows"):
+        read_panel(path, weight="gew", **marks)
+    with pytest.raises(UnitError, match="'gew', declared as share, is text in 1 of 301 rows"):
+        read_panel(path, units={"gew": "share"}, **marks)

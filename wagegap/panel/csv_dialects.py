@@ -14,10 +14,13 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from wagegap._typing import FloatArray
 from wagegap.errors import ColumnError, DataError, DataWarning, EmptyDataError, OptionError, listing, warn
 from wagegap.panel.file_contents import open_text
 
@@ -27,6 +30,7 @@ __all__ = [
     "check_names",
     "csv_columns",
     "number_advice",
+    "number_cells",
     "read_csv",
     "seen_dialect",
 ]
@@ -44,6 +48,8 @@ _SHOWN = 30
 _SAMPLE = 50
 _FEW = 3
 _GROUPS = (".", ",", "'", " ", "\u00a0", "\u202f")
+_DIGITS = rf"[-+]?\d[\d{''.join(_GROUPS)}]*"
+"""Numbers, however marked, and dates of digits."""
 _READINGS = [(decimal, mark) for mark in (None, *_GROUPS) for decimal in ",." if decimal != mark]
 
 
@@ -90,8 +96,13 @@ def check_dialect(dialect: CsvDialect) -> None:
         )
 
 
-def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDialect) -> tuple[pd.DataFrame, list[str]]:
+def read_csv(
+    path: str, usecols: Callable[[str], bool] | None, dialect: CsvDialect, amounts: Callable[[str], bool] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Read a text file, and say what was done to its headings.
+
+    A word among the numbers of a column leaves all of it text; of those that are `amounts`, the others are numbers
+    still.
 
     Raises
     ------
@@ -115,7 +126,7 @@ def read_csv(path: str, usecols: Callable[[str], bool] | None, dialect: CsvDiale
     blanks = [name for name in frame.columns if str(name) != str(name).strip()]
     frame = frame.rename(columns={name: str(name).strip() for name in blanks})
     notes = [f"blanks around the names of columns were left out: {listing(map(repr, blanks))}"] if blanks else []
-    return _with_groups(frame, dialect), notes
+    return _with_amounts(_with_groups(frame, dialect), amounts, dialect), notes
 
 
 def csv_columns(path: str, dialect: CsvDialect) -> list[str]:
@@ -192,7 +203,7 @@ def _seen_marks(columns: Sequence[Sequence[str]], sep: str) -> tuple[str | None,
     fitting: list[tuple[str, str | None]] = list(_READINGS)
     for values in columns:
         words = pd.Series(values, dtype=object).str.strip()
-        numbers = words[words.str.fullmatch(rf"[-+]?\d[\d{''.join(_GROUPS)}]*")]
+        numbers = words[words.str.fullmatch(_DIGITS)]
         marked = numbers[~numbers.str.fullmatch(r"[-+]?\d+")]
         if 2 * len(numbers) > (words != "").sum():
             fitting = [pair for pair in fitting if not len(marked) or _fits_some(marked, *pair)] or fitting
@@ -211,10 +222,13 @@ def _fits_some(marked: pd.Series[str], decimal: str, thousands: str | None) -> b
     return bool(marked.str.fullmatch(_pattern(decimal, thousands)).all())
 
 
-def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:
+def number_advice(
+    column: pd.Series[Any], decimal: str = ".", thousands: str | None = None, *, among_words: bool = False
+) -> str | None:
     """Return which options read a column of text as numbers, None where it is no such text.
 
-    Text such as "10.5" is a number as it stands, unless a decimal comma has been said.
+    Text such as "10.5" is a number as it stands, unless a decimal comma has been said. Words are passed over where
+    numbers may stand `among_words`.
 
     >>> number_advice(pd.Series(["10,5", "8", None]))
     "numbers such as '10,5': pass decimal=','"
@@ -222,21 +236,48 @@ def number_advice(column: pd.Series[Any], decimal: str = ".") -> str | None:
     "numbers such as '1.200,50': pass decimal=',' and thousands='.'"
     >>> number_advice(pd.Series(["1,200", "900"]))
     "numbers such as '1,200': pass decimal=',' (1.2), or thousands=',' (1200)"
+    >>> number_advice(pd.Series(["10,5", "n/k"]), among_words=True)
+    "numbers such as '10,5': pass decimal=','"
     """
-    if not (column.dtype == object or pd.api.types.is_string_dtype(column)):
+    if not _is_text(column):
         return None
     texts = column.dropna()
-    for some in (texts.iloc[:_SAMPLE], texts):  # a few tell of most columns that they are words
-        words = some.astype(object).map(str).str.strip()
-        if not len(words) or not words.str.fullmatch(rf"[-+]?\d[\d{''.join(_GROUPS)}]*").all():
+    words = pd.Series(dtype=object)
+    looks = (texts,) if among_words else (texts.iloc[:_SAMPLE], texts)  # a few tell of most columns that they are words
+    for some in looks:
+        words = some.astype(object).map(partial(_written, decimal)).str.strip()
+        like = words.str.fullmatch(_DIGITS).astype(bool)
+        if not like.any() or not (among_words or like.all()):
             return None
-    marked = words[~words.str.fullmatch(r"[-+]?\d+")]
-    if not len(marked) or (decimal == "." and marked.str.fullmatch(_pattern(".", None)).all()):
+        words = words[like]
+    marked = words[~words.str.fullmatch(r"[-+]?\d+").astype(bool)]
+    if not len(marked) or marked.str.fullmatch(_pattern(decimal, thousands)).all():
         return None
     fitting = [pair for pair in _READINGS if _fits(marked, *pair)]
     values = [f" ({_value(marked.iloc[0], *pair)})" if len(fitting) > 1 else "" for pair in fitting]
     ways = [f"{_option(*pair)}{value}" for pair, value in zip(fitting, values, strict=True)]
     return f"numbers such as {marked.iloc[0]!r}: pass {', or '.join(ways)}" if ways else None
+
+
+def _written(decimal: str, value: object) -> str:
+    """A cell as text; of a number with the mark that the others have."""
+    return value if isinstance(value, str) else str(value).replace(".", decimal)
+
+
+def number_cells(column: pd.Series[Any], decimal: str = ".", thousands: str | None = None) -> FloatArray:
+    """Return the cells of a column of text that are numbers in the marks said, NaN for the others; shape (n,).
+
+    >>> number_cells(pd.Series(["1.200,50", "8", "1.5", "n/k", None]), ",", ".").tolist()
+    [1200.5, 8.0, nan, nan, nan]
+    """
+    words = column.where(column.map(lambda value: isinstance(value, str))).astype(object).str.strip()
+    power = r"(?:[eE][-+]?\d+)?"
+    pattern = rf"(?:{_pattern(decimal, thousands)}|[-+]?\{decimal}\d+){power}|[-+]?(?i:inf|infinity)"
+    plain = words.where(words.str.fullmatch(pattern).fillna(False).astype(bool))
+    if thousands is not None:
+        plain = plain.str.replace(thousands, "", regex=False)
+    plain = plain.str.replace(decimal, ".", regex=False)
+    return np.asarray(pd.to_numeric(plain, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
 
 
 def _fits(marked: pd.Series[str], decimal: str, thousands: str | None) -> bool:
@@ -371,12 +412,31 @@ def _with_groups(frame: pd.DataFrame, dialect: CsvDialect) -> pd.DataFrame:
     changed = {}
     for name, column in frame.items():
         texts = column.dropna()
-        if (column.dtype == object or pd.api.types.is_string_dtype(column)) and len(texts):
+        if _is_text(column) and len(texts):
             words = texts.astype(str)
             if words.str.fullmatch(pattern).all():
                 plain = words.str.replace(dialect.thousands, "", regex=False).str.replace(decimal, ".", regex=False)
                 changed[str(name)] = pd.to_numeric(plain).reindex(column.index)
     return frame.assign(**changed)
+
+
+def _with_amounts(frame: pd.DataFrame, amounts: Callable[[str], bool] | None, dialect: CsvDialect) -> pd.DataFrame:
+    """Columns of amounts that words have left text: cells that are numbers as numbers, beside the words.
+
+    Columns whose numbers are written otherwise than was said stay as they are, for `number_advice`.
+    """
+    decimal, changed = dialect.decimal or ".", {}
+    for name, column in frame.items():
+        if amounts is None or not amounts(str(name)) or not _is_text(column):
+            continue
+        if number_advice(column, decimal, dialect.thousands, among_words=True) is None:
+            cells = number_cells(column, decimal, dialect.thousands)
+            changed[str(name)] = column.astype(object).where(np.isnan(cells), pd.Series(cells, column.index, object))
+    return frame.assign(**changed)
+
+
+def _is_text(column: pd.Series[Any]) -> bool:
+    return bool(column.dtype == object or pd.api.types.is_string_dtype(column))
 
 
 def _short(text: str) -> str:

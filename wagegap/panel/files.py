@@ -39,10 +39,14 @@ _FIRST_TAG = 2_147_483_622  # of Stata's .a among the codes of a set of value la
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """What has been said of how files are written: the dialect of text, the sheet of a workbook."""
+    """What has been said of how files are written: the dialect of text, the sheet of a workbook, what holds amounts.
+
+    Columns of `amounts` are numbers cell by cell in text files, where pandas leaves all of a column text for one word.
+    """
 
     csv: CsvDialect = field(default_factory=CsvDialect)
     sheet: str | int | None = None
+    amounts: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def _opened(path: str, chosen: FileOptions, read: Callable[[str, str, FileOption
 
 
 def _read_csv(path: str, wanted: Wanted | None, options: FileOptions) -> FileRows:
-    frame, notes = read_csv(path, wanted, options.csv)
+    frame, notes = read_csv(path, wanted, options.csv, options.amounts)
     return FileRows(frame, notes=tuple(notes))
 
 

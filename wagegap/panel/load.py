@@ -41,7 +41,7 @@ from wagegap.estimation.covariance.options import check_fay
 from wagegap.estimation.design import check_keys
 from wagegap.estimation.units import PER_LOG, PER_ONE, check_level_of_logs, check_share, check_unit
 from wagegap.panel.countries import read_countries
-from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice
+from wagegap.panel.csv_dialects import CsvDialect, check_dialect, number_advice, number_cells
 from wagegap.panel.file_contents import check_path
 from wagegap.panel.files import FileOptions, FileRows, Wanted, read_rows
 from wagegap.panel.panel import Panel, check_columns, make_panel
@@ -177,8 +177,8 @@ def read_panel(  # noqa: PLR0913
 
     A European text file: `read_panel("workers.csv", wage="pay", sep=";", decimal=",", encoding="cp1252")`.
     """
-    options = FileOptions(CsvDialect(encoding, sep, decimal, thousands), sheet)
-    check_dialect(options.csv)
+    dialect = CsvDialect(encoding, sep, decimal, thousands)
+    check_dialect(dialect)
     pattern = replicate_weights if isinstance(replicate_weights, str) else None
     roles = Roles(
         worker, country, period, wage, field, occupation, weight, weight_kind or ("sampling" if weight else None),
@@ -191,7 +191,8 @@ def read_panel(  # noqa: PLR0913
     named = [name for name in (worker, country, period, wage, field, occupation, weight, strata) if name is not None]
     needed = [*named, *roles.cluster, *roles.replicate_weights, *(units or ()), *(columns or ())]
     wanted = None if columns is None else partial(_is_wanted, frozenset(needed), pattern)
-    files, file_name = _read(source, wanted, options, progress)
+    amounts = partial(_is_wanted, _amounts(roles), pattern)
+    files, file_name = _read(source, wanted, FileOptions(dialect, sheet, amounts), progress)
     name = source_name or file_name
     read = apply_labels(files, roles, pattern, value_labels)
     read = _each_once(read) if duplicates == "drop" else read
@@ -209,15 +210,21 @@ def read_panel(  # noqa: PLR0913
         codes, said = read_countries(frame[country], None if isinstance(country_names, str) else country_names)
         frame, notes = frame.assign(**{country: codes}), (*notes, *said)
     _check_declared(frame, roles, duplicates)
-    _check_numbers(frame, roles, decimal)
+    _check_numbers(frame, roles, dialect)
     _check_weight(frame, roles.weight)
-    panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage, read.wages)
+    panel = _with_wages(make_panel(frame, roles, name), wage, invalid_wage, read.wages, dialect)
     return replace(panel, ledger=panel.ledger.note(*notes)) if notes else panel
 
 
 def _is_wanted(names: frozenset[str], pattern: str | None, name: str) -> bool:
     """Whether a column is one of those named, or matched by a regular expression."""
     return name in names or (pattern is not None and re.match(pattern, str(name)) is not None)
+
+
+def _amounts(roles: Roles) -> frozenset[str]:
+    """Columns that hold numbers by what was said of them."""
+    named = (roles.wage, roles.weight, *roles.replicate_weights, *(column for column, _ in roles.units))
+    return frozenset(name for name in named if name is not None)
 
 
 def _check_options(roles: Roles, pattern: str | None) -> None:
@@ -243,7 +250,7 @@ def _check_options(roles: Roles, pattern: str | None) -> None:
 
 def _read(source: Any, wanted: Wanted | None, options: FileOptions, progress: bool) -> tuple[list[FileRows], str]:
     if not isinstance(source, str | os.PathLike):
-        if options != FileOptions():
+        if options.csv.said or options.sheet is not None:
             raise OptionError("encoding, sep, decimal, thousands and sheet say how a file is read; source is a frame.")
         frame = as_pandas(source)
         if wanted is not None:
@@ -322,11 +329,12 @@ def _each_once(read: Labelled) -> Labelled:
     return Labelled(read.frame[~again], (*read.notes, said), wages)
 
 
-def _check_numbers(frame: pd.DataFrame, roles: Roles, decimal: str | None) -> None:
+def _check_numbers(frame: pd.DataFrame, roles: Roles, dialect: CsvDialect) -> None:
     """Raise where amounts or weights are text, as numbers of other countries are when read; warn of it elsewhere."""
-    numeric = {roles.wage, roles.weight, *roles.replicate_weights, *(column for column, _ in roles.units)}
+    numeric, marks = _amounts(roles), (dialect.decimal or ".", dialect.thousands)
     ids = {roles.worker, roles.country, roles.period, roles.strata, *roles.cluster}
-    texts = {str(name): number_advice(frame[name], decimal or ".") for name in frame if name not in ids}
+    names = [name for name in map(str, frame) if name not in ids]
+    texts = {name: number_advice(frame[name], *marks, among_words=name in numeric) for name in names}
     said = {name: f"{name!r} is text, {advice}" for name, advice in texts.items() if advice is not None}
     refused = [words for name, words in said.items() if name in numeric]
     if refused:
@@ -351,7 +359,9 @@ def _check_weight(frame: pd.DataFrame, name: str | None) -> None:
         )
 
 
-def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[str, BoolArray]) -> Panel:
+def _with_wages(
+    panel: Panel, wage: str | None, invalid: str, labelled: Mapping[str, BoolArray], dialect: CsvDialect
+) -> Panel:
     """Hold the wages against what a wage can be, and do with the others as told."""
     if wage is None:
         return panel
@@ -361,7 +371,7 @@ def _with_wages(panel: Panel, wage: str | None, invalid: str, labelled: Mapping[
             f"{wage!r} holds {column.dtype} in {len(column):,} of {len(column):,} rows, which is no amount of pay: "
             "declare the column that holds wages as numbers."
         )
-    pay, from_text = _pay(column)
+    pay, from_text = _pay(column, dialect)
     if from_text:
         said = f"{wage} is read from text in {from_text:,} of {len(panel):,} rows"
         panel = replace(panel, ledger=panel.ledger.note(said))
@@ -414,12 +424,12 @@ def _warn_of_codes(pay: FloatArray, wage: str) -> None:
         )
 
 
-def _pay(column: pd.Series[Any]) -> tuple[FloatArray, int]:
+def _pay(column: pd.Series[Any], dialect: CsvDialect) -> tuple[FloatArray, int]:
     """Wages as numbers, NaN where they are none, and how many of them are digits in text."""
     pay = number_or_nan(column)
     if held_by(column) not in ("text", "mixed"):
         return pay, 0
-    read = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    read = number_cells(column, dialect.decimal or ".", dialect.thousands)
     from_text = np.isnan(pay) & ~np.isnan(read)
     return np.where(from_text, read, pay), int(from_text.sum())
 
