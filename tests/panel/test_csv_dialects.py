@@ -281,8 +281,8 @@ def test_marks_that_were_not_said_are_named_though_words_stand_among_the_numbers
     path = _german_file(tmp_path / "pay.csv", "k.A.", grouped=True)
     with pytest.raises(DataError, match=r"'Lohn' is text, numbers such as '.*': pass decimal=',' and thousands='.'"):
         read_panel(path, wage="Lohn", sep=";", decimal=",", invalid_wage="missing")
-    with pytest.raises(DataError, match="'Lohn' is text, numbers such as '.*': pass decimal=','"):
-        plain = _german_file(tmp_path / "plain.csv", "k.A.")
+    plain = _german_file(tmp_path / "plain.csv", "k.A.")
+    with pytest.raises(DataError, match=r"'Lohn' is text, numbers such as '.*': pass decimal=','"):
         read_panel(plain, wage="Lohn", sep=";", invalid_wage="missing")
 
 

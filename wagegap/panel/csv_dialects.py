@@ -273,7 +273,7 @@ def number_cells(column: pd.Series[Any], decimal: str = ".", thousands: str | No
     words = column.where(column.map(lambda value: isinstance(value, str))).astype(object).str.strip()
     power = r"(?:[eE][-+]?\d+)?"
     pattern = rf"(?:{_pattern(decimal, thousands)}|[-+]?\{decimal}\d+){power}|[-+]?(?i:inf|infinity)"
-    plain = words.where(words.str.fullmatch(pattern).fillna(False).astype(bool))
+    plain = words.where(words.str.fullmatch(pattern, na=False).astype(bool))
     if thousands is not None:
         plain = plain.str.replace(thousands, "", regex=False)
     plain = plain.str.replace(decimal, ".", regex=False)
