@@ -261,7 +261,7 @@ def test_several_premiums_make_one_table_and_go_on(workers):
     found = fit(workers, "ai * female + cloud", ["ai", "cloud"])
     assert found.title == "Premiums of ai (female = 0), cloud"
     assert found.premium == "ai, cloud"
-    assert "USA cloud" in found.summary()
+    assert "United States cloud" in found.summary()
     assert found.test("KOR ai = KOR cloud").df_denom > 0
     assert found.per_cent().unit == "per cent"
     assert found.estimates.select(term="cloud").names == ["KOR", "USA"]
