@@ -460,3 +460,15 @@ def test_a_column_of_any_name_is_written_so_that_it_is_read(tmp_path, workers):
     assert not plan.decisions
     assert study["premiums"]
     carried_out(tmp_path)
+
+
+def test_the_kind_of_replicates_is_told_beside_a_weight_that_is_constant(tmp_path):
+    frame = wg.simulate_panel(countries=4, workers=300, periods=1, design="clustered", rng=2).panel.frame
+    group = np.random.default_rng(0).integers(0, 40, len(frame))
+    replicates = {f"REPWT{k + 1}": np.where(group == k, 0.0, 40 / 39) for k in range(40)}
+    frame.drop(columns=["weight", "abroad_next"]).assign(FINALWT=1.0, **replicates).to_csv(
+        tmp_path / "jk.csv", index=False
+    )
+    text = begin(tmp_path / "jk.csv", folder=tmp_path)
+    assert 'weight = "FINALWT"' in text
+    assert 'replicate_kind = "JK1"' in text  # not SDR, as columns of ACS are called

@@ -68,6 +68,9 @@ def plan_workers(table: Table, path: str, said: Mapping[str, str]) -> Plan:
     waits = any(one.about == "wage" for one in roles.decisions)
     sections: list[Section] = [_panel(table, roles, path)]
     guesses, notes = [*roles.of.values()], [*table.notes, *roles.notes]
+    made = roles.replication
+    if made is not None and made.kind:
+        guesses.append(Guess("replicates", f"{len(made.columns)} columns, {made.kind}", made.why))
     decisions, events = list(roles.decisions), Events()
     name = quoted_name(premium.value) if isinstance(premium, Guess) else ""
     if isinstance(premium, Guess):

@@ -194,9 +194,12 @@ def _wage(table: Table, taken: Collection[str], notes: list[str]) -> Guess | Non
 
 
 def _is_log(column: Column) -> bool:
-    """Whether a column of pay holds logarithms: by its name, or since it has negative values and no large ones."""
+    """Whether a column of pay holds logarithms: by its name, or since it has negative values and no large ones.
+
+    Where most cells cannot be read as numbers, as with a decimal comma among words, nothing is told by the others.
+    """
     known = column.numbers[np.isfinite(column.numbers)]
-    small = len(known) > 0 and known.max() < _HIGHEST_LOG
+    small = 2 * len(known) > int(column.values.notna().sum()) and known.max() < _HIGHEST_LOG
     negative = len(known) > 0 and (known < 0).mean() > 0.001
     return small and (negative or _LOGS.fullmatch(plain_name(column.name)) is not None)
 
@@ -262,7 +265,8 @@ def _weight(table: Table, taken: Collection[str], notes: list[str]) -> Guess | N
     body = any(re.search(r"height|bmi|stature", plain_name(name)) for name in table.columns)
 
     def fits(column: Column) -> bool:
-        if column.holds != "numbers" or column.n_levels < 2 or (body and rank("weight", column.name) != 0):
+        constant = column.n_levels < 2 and find_replicates(table, column.name) is None
+        if column.holds != "numbers" or constant or (body and rank("weight", column.name) != 0):
             return False
         known = column.numbers
         if np.isnan(known).any() or (known < 0).any():

@@ -20,7 +20,10 @@ _FAULTY = 2
 def checked(path: str) -> tuple[str, int]:
     """Return what is wrong with a study, a line for each fault, or what it would do; and the exit code."""
     odd = faults(path)
-    said = [*_undecided(Path(path)), *(f"{_place(path, fault.line)}: {fault.text}" for fault in odd)]
+    undecided = _undecided(Path(path))
+    said = [*undecided, *(f"{_place(path, fault.line)}: {fault.text}" for fault in odd)]
+    if undecided:
+        said.append("Sections that wait for this have '# ' before each line: take it away once it is decided.")
     if odd:
         said.append(f"{len(odd)} fault{'s' if len(odd) > 1 else ''}. Mend {'them' if len(odd) > 1 else 'it'}, then: "
                     f"wagegap check {path}")  # fmt: skip
@@ -57,7 +60,7 @@ def _does(content: Mapping[str, Any]) -> str:
     parts = []
     for kind in KINDS:
         held = content.get(kind, {})
-        named = [str(one.get("name", "")) for one in held] if isinstance(held, list) else list(held)
+        named = [str(one.get("name") or one.get("ask", "")) for one in held] if isinstance(held, list) else list(held)
         if named:
             parts.append(f"{len(named)} {kind if len(named) > 1 else _one(kind)} ({listing(named, 4)})")
     return f"it has {listing(parts, 20)}."
