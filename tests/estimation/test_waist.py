@@ -17,6 +17,10 @@ from wagegap.estimation.least_squares.fit import fit_least_squares
 from wagegap.estimation.least_squares.lstsq import fit_lstsq
 from wagegap.estimation.sample import Sample
 from wagegap.estimation.scores import score_source
+from wagegap.panel.load import read_panel
+from wagegap.panel.simulate import simulate_panel
+from wagegap.regression.premiums.premium import fit_premiums
+from wagegap.regression.rates.mobility import fit_rates
 
 N, CELLS = 900, 3
 
@@ -227,3 +231,22 @@ def test_unknown_errors_of_a_table_leave_its_covariances_zero():
     frame = pd.DataFrame({"iso3": ["KOR", "USA", "JPN"], "b": [0.1, 0.2, 0.3]})
     covariance = Estimates.from_table(frame, term="ai", unit="log", std_error=None).covariance
     np.testing.assert_array_equal(np.isnan(covariance), np.eye(3, dtype=bool))
+
+
+def test_the_first_wave_meets_a_panel_that_follows_workers():
+    """Rates of workers that stand in one row each carry HC1, premiums of both waves CR1: one covariance, two names."""
+    made = simulate_panel(countries=3, workers=400, periods=2, rng=1).panel
+    roles = {"worker": "pid", "country": "iso3", "period": "year", "wage": "hourly_wage", "field": "field"}
+    frame = made.frame.drop(columns=["abroad_next", "new_field_next"])
+    panel = read_panel(frame, **roles, worker_scope="global").transitions()
+    premiums = fit_premiums(panel, "log(hourly_wage) ~ ai + exper", premium="ai", by="iso3")
+    events = {"emigration": "abroad_next"}
+    rates = fit_rates(panel, events, among="ai", by="iso3")
+    named = fit_rates(panel, events, among="ai", by="iso3", cov="CR1:worker")
+    assert rates.estimates.describe() == "HC1"
+    joined = join(rates, premiums)
+    np.testing.assert_allclose(joined.covariance, join(named, premiums).covariance, rtol=1e-13)  # n/(n-1) (n-1)/(n-k)
+    np.testing.assert_allclose(joined.bse[:3], rates.bse, rtol=1e-13)
+    assert np.abs(joined.covariance[:3, 3:]).max() > 0
+    with pytest.raises(JoinError, match="carry different covariances"):
+        join(fit_premiums(panel, "log(hourly_wage) ~ ai", premium="ai", by="iso3", cov="HC1"), premiums)

@@ -24,7 +24,7 @@ from wagegap.errors import CovarianceError, CovarianceWarning, JoinError, listin
 from wagegap.estimation.covariance.clusters import LEVERAGE_ONE, DegreesMatrices, hotelling, satterthwaite
 from wagegap.estimation.covariance.definite import Repaired, repair_covariance, repair_eigenvalues
 from wagegap.estimation.covariance.groupings import Grouping, PairWeights
-from wagegap.estimation.covariance.options import Analytic, Covariance
+from wagegap.estimation.covariance.options import Analytic, Covariance, Robust
 from wagegap.estimation.covariance.replication import ReplicateWeights
 from wagegap.estimation.covariance.resampling import map_in_order
 
@@ -297,6 +297,24 @@ class ScoreSource(ErrorSource):
         """Stack rows and columns; units that both have are found by the groupings."""
         if not isinstance(other, ScoreSource):
             raise JoinError("scores can be joined with scores only.")
+        mine, theirs = self._as_clusters_of(other), other._as_clusters_of(self)
+        return mine._stacked(theirs)
+
+    def _as_clusters_of(self, other: ScoreSource) -> ScoreSource:
+        """The same covariance by the name that the other has for it: HC1 of rows that are clusters of their own is CR1.
+
+        n/(n-1) (n-1)/(n-k) = n/(n-k). So meet premiums of a panel that follows workers and the rates of its first wave.
+        """
+        own, wanted = self.cov, other.cov
+        if not (isinstance(own, Robust) and isinstance(wanted, Robust) and self.rule == other.rule == "stata"):
+            return self
+        if own.kind != "HC1" or wanted.kind != "CR1" or len(wanted.clusters) != 1:
+            return self
+        units = self.groupings.get(wanted.clusters[0])
+        alone = isinstance(units, Grouping) and units.n_groups == len(units.codes)
+        return self.with_cov(wanted, None) if alone else self
+
+    def _stacked(self, other: ScoreSource) -> ScoreSource:
         self._check_joinable(other)
         groupings = {name: self.groupings[name].stack(other.groupings[name]) for name in self._common(other)}
         n_blocks = len(self.blocks)
