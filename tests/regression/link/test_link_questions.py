@@ -491,3 +491,11 @@ def test_a_sample_leaves_out_countries_whose_names_have_blanks():
     expected = np.polyfit(b[kept], np.sin(np.arange(14.0))[kept], 1)[0]
     assert slopes["without"] == pytest.approx(expected, rel=1e-9)
     assert slopes["all"] != pytest.approx(expected, rel=1e-3)
+
+
+def test_a_country_that_is_known_is_never_taken_for_another():
+    both = wg.datasets.stem_graduates()
+    link = wg.fit_link("outside ~ premium", both.select(term="outside"), both.select(term="premium"), method="ols")
+    with pytest.raises(DataError, match=r"no cell 'North Korea' in the link\. North Korea is not among them\. Cells: "):
+        link.outlier("North Korea")
+    assert link.outlier("Korea").country == link.outlier("KOR").country

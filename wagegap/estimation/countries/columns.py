@@ -148,8 +148,15 @@ def near_country(wanted: object, levels: Iterable[object]) -> str:
 
     >>> near_country("Frence", ["FRA", "DEU"]), near_country("Elsewhere", ["FRA"])
     (" Did you mean 'France'?", '')
+
+    A country that is known is never taken for another:
+
+    >>> near_country("North Korea", ["KOR", "USA"])
+    ' North Korea is not among them.'
     """
-    known = [str(level) for level in levels]
+    known, code = [str(level) for level in levels], code_of(str(wanted))
+    if code is not None and any(map(code_of, known)):
+        return f" {country_name(code)} is not among them."
     hint = did_you_mean(str(wanted), [*known, *map(country_name, known)])
     near = None if hint else near_name(str(wanted))
     return f" Did you mean {near!r}?" if near is not None else hint

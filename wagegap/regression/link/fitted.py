@@ -463,7 +463,7 @@ class FittedLink(SettlingResult):
             return rows[0]
         if rows:
             raise DataError(f"{country!r} has {len(rows)} cells ({listing(names[i] for i in rows)}): name one of them.")
-        near = did_you_mean(country, names) or near_country(country, levels)
+        near = near_country(country, levels) or did_you_mean(country, names)
         raise DataError(f"no cell {country!r} in the link.{near} Cells: {listing(names, 12)}.")
 
 
