@@ -300,3 +300,12 @@ def test_axes_say_the_unit_of_their_numbers():
     assert wg.figures.plot_forest(wg.datasets.country_premiums("piaac")).get_xlabel() == (
         "stem (log points), 95 % intervals"
     )
+
+
+def test_per_cents_declared_as_logs_are_told():
+    frame = pd.DataFrame({"iso3": ["KOR", "USA", "FRA"], "b": [6.1, 25.3, 15.2], "se": [1.2, 1.5, 2.0]})
+    with pytest.warns(UnitWarning, match=r"3 numbers are declared unit='log' and are all above 1 .* largest 25\.3"):
+        Estimates.from_table(frame, unit="log")
+    for unit, values, options in (("log", [0.06, 0.25, 1.2], {}), ("per cent", [6.1, 25.3, 15.2], {}),
+                                  ("log", [6.1, 25.3, 15.2], {"as_stated": True})):  # fmt: skip
+        assert Estimates.from_table(frame.assign(b=values), unit=unit, **options).unit == unit

@@ -46,6 +46,8 @@ UNITS = (*PER_ONE, *PER_LOG, "years", "count", "rank", "index", "none")
 """Known units; a currency is written `currency:USD`."""
 
 _FAMILIES = (PER_ONE, PER_LOG)
+_SEVERAL, _LARGE_LOG = 3, 3.0
+"""Differences of logs of which a unit can be told, and one that no gap of pay is."""
 _WIDEST_LOGS, _NARROWEST_POINTS = 50.0, 20.0
 """Logs of pay never span 50 (a ratio of 10^21), and pay in log points is never all within 20 (22 per cent)."""
 
@@ -189,6 +191,8 @@ def settle_log_points(values: FloatArray, units: Sequence[str], *, as_stated: bo
     as_stated : bool
         Whether the user affirms the units.
     """
+    if not as_stated:
+        _warn_of_large_logs(values[np.array([unit == "log" for unit in units], dtype=bool)])
     points = np.array([unit == "log points" for unit in units], dtype=bool)
     size = np.abs(values[points])
     if as_stated or not size.any() or size.max() >= 1:
@@ -201,6 +205,18 @@ def settle_log_points(values: FloatArray, units: Sequence[str], *, as_stated: bo
         UnitWarning,
     )
     return ["log" if point else str(unit) for point, unit in zip(points, units, strict=True)]
+
+
+def _warn_of_large_logs(logs: FloatArray) -> None:
+    """Warn of differences of logs that are all above 1 in size, several of them: factors of three and more on pay."""
+    size = np.abs(logs[np.isfinite(logs) & (logs != 0)])
+    if len(size) >= _SEVERAL and size.min() > 1 and size.max() > _LARGE_LOG:
+        warn(
+            f"{len(size)} numbers are declared unit='log' and are all above 1 in size, the largest {size.max():.3g}, "
+            f"which is a factor of {np.exp(min(float(size.max()), 700.0)):.2g}. If they are a hundred times logs write "
+            "unit='log points', if per cent unit='per cent'; if they are logs, affirm it by as_stated=True.",
+            UnitWarning,
+        )
 
 
 def check_level_of_logs(values: FloatArray, unit: str, column: str, *, wages: bool) -> None:

@@ -74,7 +74,14 @@ def plan_published(table: Table, path: str) -> Plan:
     entries += [Entry("term", _free(name if rate else "premium", table)), Entry("unit", unit, why)]
     guesses = [Guess("country", country, "its values are countries"), Guess("estimate", chosen, "by its name"),
                Guess("unit", unit, why)]  # fmt: skip
+    if errors is not None:
+        guesses.append(Guess("std_error", errors, "by its name"))
     notes = [] if errors else ["no column is called like a standard error: errors are taken as unknown"]
+    if kind == "premiums":
+        notes.append(
+            "a link to net migration of people with AI skills, which is shipped, stands in the study and waits: take "
+            "the '# ' before its lines away where these are premiums of AI skills, or name rates of your own"
+        )
     decisions = _undecided(column) if rate else []
     section = Section(f"[{kind}.{name}]", tuple(entries), "Published figures.", waits=bool(decisions))
     return Plan(f"{chosen} ({table.path.name})", "What do published figures say?", (section, *_further(kind, name)),
@@ -122,7 +129,7 @@ def _further(kind: str, name: str) -> list[Section]:
         return []
     return [
         Section("[rates.ai_migration]", (
-            Entry("label", "Net migration of members with AI skills, per 10,000, mean 2015-19"),
+            Entry("label", "Net migration of people with AI skills"),
             Entry("shipped", "talent_migration:ai"),
         ), "Shipped rates to link premiums of AI skills to: take the marks away where yours are.", waits=True),
         Section("[[links]]", (
