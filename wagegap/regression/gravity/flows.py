@@ -174,7 +174,7 @@ class Flows(Result):
         --------
         >>> data = pd.DataFrame({"flow": [9, 4, 2, 1.0], "dist": [1, 2, 4, 9.0]})
         >>> fit_flows(data, "flow ~ log(dist)").plot().get_xlabel()
-        'Flows, Poisson, 95 % intervals'
+        'Flows, Poisson (log points), 95 % intervals'
         """
         is_slope = self.estimates.labels["term"].to_numpy() != "Intercept"
         if not is_slope.any():

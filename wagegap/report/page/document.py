@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -250,7 +250,7 @@ def _sources(report: Report) -> list[str]:
     if not rows:
         return []
     cells = [f'<tr><th scope="row">{_escaped(title)}</th><td>{_escaped(source)}</td></tr>' for title, source in rows]
-    return ["<h3>Sources</h3>", f'<div class="wide"><table class="plain"><tbody>{"".join(cells)}</tbody></table></div>']
+    return ["<h3>Sources</h3>", _facts("Sources", cells)]
 
 
 def _methods(report: Report) -> list[str]:
@@ -289,4 +289,10 @@ def _provenance(provenance: Mapping[str, Any]) -> str:
         f'<tr><th scope="row">{_escaped(name)}</th><td>SHA-256 <code>{_escaped(digest)}</code></td></tr>'
         for name, digest in provenance["sha256"].items()
     ]
-    return f'<div class="wide"><table class="plain"><tbody>{"".join(rows)}</tbody></table></div>'
+    return _facts("Provenance", rows)
+
+
+def _facts(name: str, rows: Sequence[str]) -> str:
+    """A table of facts, which scrolls, by keys too, where the screen is narrow."""
+    region = f'<div class="wide" tabindex="0" role="region" aria-label="{name}">'
+    return f'{region}<table class="plain"><tbody>{"".join(rows)}</tbody></table></div>'

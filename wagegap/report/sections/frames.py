@@ -24,8 +24,9 @@ def frame_of(result: Any) -> pd.DataFrame:
     """Return every number of a result in a row of its own, with what it is of and its unit.
 
     >>> import wagegap as wg
-    >>> frame_of(wg.datasets.published_premiums()).iloc[0].drop(["statistic", "p_value"]).tolist()[:5]
-    ['AUS', 'Australia', 'premium', 15.0, nan]
+    >>> first = frame_of(wg.datasets.published_premiums()).iloc[0]
+    >>> first["country"], first["term"], float(first["estimate"]), first["unit"]
+    ('Australia', 'premium', 15.0, 'per cent')
     """
     estimates: Estimates = result.estimates if isinstance(result, Result) else result
     frame: pd.DataFrame = result.tidy().copy()
