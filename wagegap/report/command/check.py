@@ -22,13 +22,15 @@ def checked(path: str) -> tuple[str, int]:
     odd = faults(path)
     undecided = _undecided(Path(path))
     said = [*undecided, *(f"{_place(path, fault.line)}: {fault.text}" for fault in odd)]
-    if undecided:
-        said.append("Sections that wait for this have '# ' before each line: take it away once it is decided.")
+    waits = ["Sections that wait for this have '# ' before each line: take it away once it is decided."] * bool(
+        undecided
+    )
     if odd:
         said.append(f"{len(odd)} fault{'s' if len(odd) > 1 else ''}. Mend {'them' if len(odd) > 1 else 'it'}, then: "
                     f"wagegap check {path}")  # fmt: skip
-        return "\n".join(said), _FAULTY
-    return "\n".join([*said, f"nothing wrong: {_does(read_study(path).content)}", f"Next: wagegap run {path}"]), 0
+        return "\n".join([*said, *waits]), _FAULTY
+    done = [f"nothing wrong: {_does(read_study(path).content)}", *waits, f"Next: wagegap run {path}"]
+    return "\n".join([*said, *done]), 0
 
 
 def _place(path: str, line: int) -> str:
