@@ -137,10 +137,13 @@ def interrupted(tmp_path, case, at, number):
     """Write a report, and have a signal arrive at a line."""
     target = place(tmp_path, case)
     raised = []
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         lines_run(lambda: write_folder(target, writer(NEW_NAMES, "new")), at, lambda: signal.raise_signal(number))
     except KeyboardInterrupt as error:
         raised.append(error)
+    finally:
+        signal.signal(signal.SIGINT, former)
     return raised[0] if raised else None
 
 
